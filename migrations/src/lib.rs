@@ -1,0 +1,45 @@
+//! The tables of careq-sync, from one source for PostgreSQL and SQLite. A migration that has been released must never be
+//! changed: write the next one.
+
+mod columns;
+mod m20261123_000001_clinics;
+mod m20261123_000002_records;
+mod m20261123_000003_ledger;
+mod m20261123_000004_dead_letters;
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::{DatabaseConnection, DbBackend, TransactionTrait as _};
+
+/// The lock that processes which start at once take in turn; any number that nobody else in this database uses.
+const ADVISORY_LOCK: i64 = 0x6361_7265_7173;
+
+struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261123_000001_clinics::Migration),
+            Box::new(m20261123_000002_records::Migration),
+            Box::new(m20261123_000003_ledger::Migration),
+            Box::new(m20261123_000004_dead_letters::Migration),
+        ]
+    }
+}
+
+/// Brings the tables up to date, in one transaction. Safe when several processes start at once: sea-orm-migration itself
+/// takes no lock.
+///
+/// # Errors
+/// The database's own; nothing has been changed then.
+pub async fn up(database: &DatabaseConnection) -> Result<(), DbErr> {
+    let transaction = database.begin().await?;
+    let lock = match transaction.get_database_backend() {
+        DbBackend::Postgres => format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"),
+        // Any write takes SQLite's one write lock, and waits for it.
+        DbBackend::Sqlite | DbBackend::MySql => "PRAGMA user_version = 1".to_owned(),
+    };
+    transaction.execute_unprepared(&lock).await?;
+    Migrator::up(&transaction, None).await?;
+    transaction.commit().await
+}

@@ -1,0 +1,51 @@
+//! How long to wait before trying a lost connection again. The `backoff` crate stays inside this file: it is no
+//! longer maintained, and must be replaceable within the hour.
+
+use std::time::Duration;
+
+use backoff::backoff::Backoff as _;
+
+/// Delays that grow from 100 ms to 5 s with jitter, for ever: a server that comes back after a day is found again.
+#[derive(Debug)]
+pub struct Backoff(backoff::ExponentialBackoff);
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self(backoff::ExponentialBackoff {
+            initial_interval: Duration::from_millis(100),
+            max_interval: Duration::from_secs(5),
+            max_elapsed_time: None,
+            ..Default::default()
+        })
+    }
+}
+
+impl Backoff {
+    /// Waits for the next delay.
+    pub async fn wait(&mut self) {
+        tokio::time::sleep(self.next_delay()).await;
+    }
+
+    /// Starts again with short delays, after a success.
+    pub fn reset(&mut self) {
+        self.0.reset();
+    }
+
+    fn next_delay(&mut self) -> Duration {
+        self.0.next_backoff().unwrap_or(self.0.max_interval)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_but_stay_below_eight_seconds_for_ever() {
+        let mut backoff = Backoff::default();
+        let delays: Vec<_> = (0..1_000).map(|_| backoff.next_delay()).collect();
+        assert!(delays[0] <= Duration::from_millis(150));
+        assert!(delays.iter().all(|delay| *delay < Duration::from_secs(8)));
+        assert!(delays[900..].iter().all(|delay| *delay > Duration::from_secs(2)));
+    }
+}

@@ -1,0 +1,97 @@
+//! One reader of the embedded queue. It must never look at the table without a reason: it is woken, and looks again only
+//! while there was something.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sea_orm::DbErr;
+
+use super::Arrivals;
+use super::store::{Claimed, Store};
+use crate::backoff::Backoff;
+use crate::broker::{Consumer, Delivery, NotAcked, Queue};
+
+pub(super) struct QueueConsumer {
+    store: Arc<Store>,
+    arrivals: Arc<Arrivals>,
+    queue: Queue,
+    batch: usize,
+    backoff: Backoff,
+    in_flight: Vec<i64>,
+}
+
+impl QueueConsumer {
+    pub(super) fn new(store: Arc<Store>, arrivals: Arc<Arrivals>, queue: Queue, batch: usize) -> Self {
+        Self { store, arrivals, queue, batch, backoff: Backoff::default(), in_flight: Vec::new() }
+    }
+
+    /// Runs to its end even when the caller's future is dropped: a claim that nobody remembers would be stuck.
+    async fn claim(&mut self) -> Result<Vec<Claimed>, DbErr> {
+        let (store, arrivals) = (Arc::clone(&self.store), Arc::clone(&self.arrivals));
+        let (queue, batch) = (self.queue, self.batch);
+        let (hand_over, claimed) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            let claimed = store.claim(queue, batch).await;
+            if let Err(Ok(unwanted)) = hand_over.send(claimed) {
+                give_back(&store, &unwanted).await;
+                arrivals.of(queue).notify_one();
+            }
+        });
+        claimed.await.unwrap_or_else(|_| Ok(Vec::new()))
+    }
+}
+
+async fn give_back(store: &Store, claimed: &[Claimed]) {
+    let ids: Vec<_> = claimed.iter().map(|message| message.id).collect();
+    if let Err(reason) = store.release(&ids).await {
+        tracing::error!(%reason, "messages could not be given back; they are handed out again after a restart");
+    }
+}
+
+#[async_trait]
+impl Consumer for QueueConsumer {
+    async fn next(&mut self) -> Vec<Delivery> {
+        loop {
+            match self.claim().await {
+                Ok(claimed) if claimed.is_empty() => {
+                    self.backoff.reset();
+                    let arrivals = Arc::clone(&self.arrivals);
+                    arrivals.of(self.queue).notified().await;
+                }
+                Ok(claimed) => {
+                    // There may be more than one batch, and more than one reader.
+                    self.arrivals.of(self.queue).notify_one();
+                    self.in_flight = claimed.iter().map(|message| message.id).collect();
+                    return claimed.into_iter().map(|message| message.delivery).collect();
+                }
+                Err(reason) => {
+                    tracing::error!(%reason, "the embedded queue cannot be read; trying again");
+                    self.backoff.wait().await;
+                }
+            }
+        }
+    }
+
+    async fn ack(&mut self) -> Result<(), NotAcked> {
+        let ids = std::mem::take(&mut self.in_flight);
+        self.store.delete(&ids).await.map_err(|reason| {
+            tracing::error!(%reason, "the embedded queue cannot be written; is the disk full?");
+            NotAcked
+        })
+    }
+
+    async fn requeue(&mut self) {
+        let ids = std::mem::take(&mut self.in_flight);
+        if ids.is_empty() {
+            return;
+        }
+        if let Err(reason) = self.store.release(&ids).await {
+            tracing::error!(%reason, "messages could not be given back; they are handed out again after a restart");
+        }
+        self.arrivals.of(self.queue).notify_one();
+    }
+
+    async fn close(mut self: Box<Self>) {
+        self.requeue().await;
+    }
+}

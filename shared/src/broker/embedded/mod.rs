@@ -1,0 +1,96 @@
+//! The embedded broker: a queue table on SQLite in the data folder, for one process. A publish is confirmed when its
+//! transaction is on disk (`synchronous=FULL`); readers are woken in process, so that an idle system never polls.
+
+mod consumer;
+mod publisher;
+mod store;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use dashmap::DashMap;
+use tokio::sync::{Notify, mpsc, watch};
+use uuid::Uuid;
+
+use super::{Broker, Consumer, Mailbox, PublishError, Queue};
+use publisher::Publisher;
+use store::Store;
+pub use store::StoreError;
+
+/// Result messages that may wait for one mailbox.
+const WAITING: usize = 256;
+
+/// The queue of one process.
+#[derive(Debug)]
+pub struct Embedded {
+    store: Arc<Store>,
+    publisher: Publisher,
+    arrivals: Arc<Arrivals>,
+    mailboxes: DashMap<String, mpsc::Sender<Bytes>>,
+}
+
+impl Embedded {
+    /// Opens the queue in this folder, and gives out again what a former process had not finished.
+    ///
+    /// # Errors
+    /// The folder cannot be written, or another process uses it.
+    pub async fn open(folder: &Path) -> Result<Self, StoreError> {
+        let store = Arc::new(Store::open(folder).await?);
+        let arrivals = Arc::new(Arrivals::default());
+        let publisher = Publisher::start(Arc::clone(&store), Arc::clone(&arrivals));
+        Ok(Self { store, publisher, arrivals, mailboxes: DashMap::new() })
+    }
+}
+
+#[async_trait]
+impl Broker for Embedded {
+    async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError> {
+        self.publisher.publish(queue, body).await
+    }
+
+    fn consume(&self, queue: Queue, batch: usize) -> Box<dyn Consumer> {
+        Box::new(consumer::QueueConsumer::new(Arc::clone(&self.store), Arc::clone(&self.arrivals), queue, batch))
+    }
+
+    fn mailbox(&self) -> Mailbox {
+        let name = Uuid::new_v4().simple().to_string();
+        let (arrived, messages) = mpsc::channel(WAITING);
+        self.mailboxes.insert(name.clone(), arrived);
+        let (_, address) = watch::channel(Some(name));
+        Mailbox { address, messages }
+    }
+
+    fn tell(&self, mailbox: &str, body: Bytes) {
+        let gone = self
+            .mailboxes
+            .get(mailbox)
+            .is_some_and(|arrived| matches!(arrived.try_send(body), Err(mpsc::error::TrySendError::Closed(_))));
+        if gone {
+            self.mailboxes.remove(mailbox);
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        true
+    }
+}
+
+/// Wakes the readers of a queue.
+#[derive(Debug, Default)]
+struct Arrivals {
+    live: Notify,
+    bulk: Notify,
+    dead: Notify,
+}
+
+impl Arrivals {
+    fn of(&self, queue: Queue) -> &Notify {
+        match queue {
+            Queue::Live => &self.live,
+            Queue::Bulk => &self.bulk,
+            Queue::Dead => &self.dead,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! RabbitMQ behind the broker port, through lapin: confirmed and mandatory publishing, quorum queues, and supervisors of
+//! our own. lapin's auto-recovery must never be switched on: it forgets `basic.qos` and leaves dead consumers behind.
+
+mod link;
+mod topology;
+
+mod publisher;
+
+mod consumer;
+mod mailbox;
+mod teller;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{Broker, Consumer, Mailbox, PublishError, Queue};
+use crate::config::BrokerConfig;
+use link::Link;
+pub use link::LinkError;
+use publisher::Publisher;
+use teller::Teller;
+pub use topology::Topology;
+
+/// A RabbitMQ installation, 3.10 or newer.
+#[derive(Debug)]
+pub struct RabbitMq {
+    consuming: Arc<Link>,
+    topology: Arc<Topology>,
+    publisher: Publisher,
+    teller: Teller,
+}
+
+impl RabbitMq {
+    /// Connects, and declares the queues. `process` names the connections in RabbitMQ's management pages.
+    ///
+    /// # Errors
+    /// RabbitMQ could not be reached or used within the configured time, with the reason and what to do.
+    pub async fn connect(config: &BrokerConfig, process: &str) -> Result<Self, LinkError> {
+        let topology = Arc::new(Topology::new(&config.prefix));
+        // Publishing and consuming never share a connection: an alarm blocks a publishing connection as a whole, and
+        // acknowledgements must still get through.
+        let publishing = Arc::new(Link::new(config, &format!("{process} publish"))?);
+        let consuming = Arc::new(Link::new(config, &format!("{process} consume"))?);
+        publishing.wait_until_usable(&topology, Duration::from_secs(config.connect_timeout_s)).await?;
+        let publisher = Publisher::start(Arc::clone(&publishing), Arc::clone(&topology), config.publish_timeout());
+        let teller = Teller::start(publishing);
+        Ok(Self { consuming, topology, publisher, teller })
+    }
+}
+
+#[async_trait]
+impl Broker for RabbitMq {
+    async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError> {
+        self.publisher.publish(queue, body).await
+    }
+
+    fn consume(&self, queue: Queue, batch: usize) -> Box<dyn Consumer> {
+        Box::new(consumer::QueueConsumer::new(Arc::clone(&self.consuming), Arc::clone(&self.topology), queue, batch))
+    }
+
+    fn mailbox(&self) -> Mailbox {
+        mailbox::open(Arc::clone(&self.consuming), &self.topology)
+    }
+
+    fn tell(&self, mailbox: &str, body: Bytes) {
+        self.teller.tell(mailbox, body);
+    }
+
+    fn is_connected(&self) -> bool {
+        self.publisher.is_connected()
+    }
+}

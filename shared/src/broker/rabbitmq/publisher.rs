@@ -1,0 +1,167 @@
+//! The one task that publishes. lapin may attribute a confirm to the wrong task when several publish on one channel, so
+//! nobody else ever does; handlers wait for their own confirm on a oneshot.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Channel, Confirmation};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+
+use super::link::{DEADLINE, Link, LinkError, within};
+use super::topology::Topology;
+use crate::backoff::Backoff;
+use crate::broker::{PublishError, Queue};
+
+/// Messages that may await their confirm at the same time; what comes after waits in the channel of jobs.
+const IN_FLIGHT: usize = 4_096;
+
+/// AMQP 0-9-1, "delivery-mode": on disk.
+const PERSISTENT: u8 = 2;
+
+/// Hands messages to the publishing task.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    jobs: mpsc::Sender<Job>,
+    connected: watch::Receiver<bool>,
+    patience: Duration,
+}
+
+#[derive(Debug)]
+struct Job {
+    queue: Queue,
+    body: Bytes,
+    done: oneshot::Sender<Result<(), PublishError>>,
+}
+
+impl Publisher {
+    pub(super) fn start(link: Arc<Link>, topology: Arc<Topology>, patience: Duration) -> Self {
+        let (jobs, waiting) = mpsc::channel(IN_FLIGHT);
+        let (connection, connected) = watch::channel(true);
+        tokio::spawn(supervise(link, topology, waiting, connection));
+        Self { jobs, connected, patience }
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        *self.connected.borrow()
+    }
+
+    pub(super) async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError> {
+        let confirmed = async {
+            let (done, result) = oneshot::channel();
+            self.jobs.send(Job { queue, body, done }).await.map_err(|_| PublishError::Disconnected)?;
+            result.await.map_err(|_| PublishError::Disconnected)?
+        };
+        timeout(self.patience, confirmed).await.unwrap_or(Err(PublishError::TimedOut))
+    }
+}
+
+async fn supervise(
+    link: Arc<Link>,
+    topology: Arc<Topology>,
+    mut jobs: mpsc::Receiver<Job>,
+    connection: watch::Sender<bool>,
+) {
+    let mut backoff = Backoff::default();
+    loop {
+        match open(&link, &topology).await {
+            Ok(channel) => {
+                backoff.reset();
+                connection.send_replace(true);
+                match serve(&channel, &topology, &mut jobs).await {
+                    Ended::NobodyPublishes => return,
+                    Ended::Lost(reason) => {
+                        tracing::warn!(broker = link.address(), %reason, "publishing to RabbitMQ was interrupted");
+                    }
+                }
+            }
+            Err(reason) => {
+                tracing::warn!(broker = link.address(), %reason, "RabbitMQ cannot be reached; CareQ is told 503 meanwhile");
+            }
+        }
+        connection.send_replace(false);
+        if refuse_during(&mut backoff, &mut jobs).await.is_none() {
+            return;
+        }
+    }
+}
+
+async fn open(link: &Link, topology: &Topology) -> Result<Channel, LinkError> {
+    let channel = link.channel().await?;
+    within(topology.declare(&channel)).await?;
+    within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    Ok(channel)
+}
+
+/// Why a publishing session ended.
+enum Ended {
+    NobodyPublishes,
+    Lost(String),
+}
+
+/// Publishes until the channel is lost. Whoever still waits for a confirm then learns it by its oneshot's end.
+async fn serve(channel: &Channel, topology: &Topology, jobs: &mut mpsc::Receiver<Job>) -> Ended {
+    let mut confirms = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            job = jobs.recv(), if confirms.len() < IN_FLIGHT => {
+                let Some(job) = job else { return Ended::NobodyPublishes };
+                // Its sender gave up and was told so; publishing it now would only make a copy.
+                if job.done.is_closed() {
+                    continue;
+                }
+                match within(publish(channel, topology, &job)).await {
+                    Ok(confirm) => confirms.push(async move { (job.done, timeout(DEADLINE, confirm).await) }),
+                    Err(fault) => return Ended::Lost(fault.to_string()),
+                }
+            }
+            Some((done, confirmation)) = confirms.next() => {
+                let result = match confirmation {
+                    Ok(Ok(Confirmation::Ack(None))) => Ok(()),
+                    Ok(Ok(Confirmation::Ack(Some(_)))) => Err(PublishError::Unroutable),
+                    Ok(Ok(Confirmation::Nack(_) | Confirmation::NotRequested)) => Err(PublishError::Refused),
+                    Ok(Err(fault)) => return Ended::Lost(fault.to_string()),
+                    Err(_) => return Ended::Lost("no confirm arrived; an alarm may block publishers".to_owned()),
+                };
+                // A sender that gave up has been answered already.
+                done.send(result).unwrap_or_default();
+                // Opening anew declares the queue that is missing.
+                if result == Err(PublishError::Unroutable) {
+                    return Ended::Lost("a queue is missing and is declared again".to_owned());
+                }
+            }
+        }
+    }
+}
+
+async fn publish(channel: &Channel, topology: &Topology, job: &Job) -> lapin::Result<lapin::PublisherConfirm> {
+    let properties =
+        BasicProperties::default().with_delivery_mode(PERSISTENT).with_content_type("application/json".into());
+    #[expect(clippy::disallowed_methods, reason = "this is the one task that publishes on this channel")]
+    channel
+        .basic_publish(
+            "".into(),
+            topology.name(job.queue).into(),
+            // Without `mandatory`, RabbitMQ confirms what it could not route, and drops it.
+            BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() },
+            &job.body,
+            properties,
+        )
+        .await
+}
+
+/// Tells everyone at once that there is no broker, until it is time to try again. `None`: nobody publishes any more.
+async fn refuse_during(backoff: &mut Backoff, jobs: &mut mpsc::Receiver<Job>) -> Option<()> {
+    let pause = backoff.wait();
+    tokio::pin!(pause);
+    loop {
+        tokio::select! {
+            () = &mut pause => return Some(()),
+            job = jobs.recv() => job?.done.send(Err(PublishError::Disconnected)).unwrap_or_default(),
+        }
+    }
+}

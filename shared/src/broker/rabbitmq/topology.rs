@@ -1,0 +1,66 @@
+//! The queues and every argument they are declared with. An argument must never be left to the server's default where
+//! RabbitMQ 3.10 and 4.x differ. RabbitMQ manual: "Quorum Queues", "Dead Lettering".
+
+use lapin::options::QueueDeclareOptions;
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Result};
+
+use crate::broker::{DELIVERY_LIMIT, Queue};
+
+/// The names of an installation's queues.
+#[derive(Debug, Clone)]
+pub struct Topology {
+    prefix: String,
+}
+
+impl Topology {
+    /// The queues `{prefix}.live`, `{prefix}.bulk` and `{prefix}.dead`.
+    #[must_use]
+    pub fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    /// The full name of a queue.
+    #[must_use]
+    pub fn name(&self, queue: Queue) -> String {
+        format!("{}.{}", self.prefix, queue.as_str())
+    }
+
+    /// The name of one ingress's mailbox.
+    pub(super) fn mailbox_name(&self, instance: &str) -> String {
+        format!("{}.results.{instance}", self.prefix)
+    }
+
+    /// Declares every queue. Declaring what exists with the same arguments changes nothing.
+    pub(super) async fn declare(&self, channel: &Channel) -> Result<()> {
+        for queue in Queue::ALL {
+            let name = self.name(queue);
+            channel.queue_declare(name.into(), QueueDeclareOptions::durable(), self.arguments(queue)).await?;
+        }
+        Ok(())
+    }
+
+    fn arguments(&self, queue: Queue) -> FieldTable {
+        let mut arguments = FieldTable::default();
+        let mut set = |name: &str, value: AMQPValue| {
+            arguments.insert(name.into(), value);
+        };
+        let text = |text: &str| AMQPValue::LongString(text.into());
+        // Replicated and on disk before it is confirmed.
+        set("x-queue-type", text("quorum"));
+        // A full queue refuses, and the ingress says 503; the default would silently drop the oldest message.
+        set("x-overflow", text("reject-publish"));
+        if queue == Queue::Dead {
+            // Nothing stands behind this queue, so it never gives up. 4.x drops after 20 deliveries unless told
+            // otherwise, and 3.10 knows no -1 for "unlimited".
+            set("x-delivery-limit", AMQPValue::LongInt(i32::MAX));
+        } else {
+            set("x-delivery-limit", AMQPValue::LongInt(DELIVERY_LIMIT.try_into().unwrap_or(i32::MAX)));
+            set("x-dead-letter-exchange", text(""));
+            set("x-dead-letter-routing-key", text(&self.name(Queue::Dead)));
+            // The default, at-most-once, may lose the message on its way to the dead-letter queue.
+            set("x-dead-letter-strategy", text("at-least-once"));
+        }
+        arguments
+    }
+}

@@ -1,0 +1,55 @@
+//! The one spelling of a JSON value, and its digest. It must never depend on the order of members or on white
+//! space, so that a request sent again is recognised however its sender writes it.
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+/// The JSON text with members sorted by name and no white space. Numbers keep the digits they were sent with.
+#[must_use]
+pub fn text(value: &Value) -> String {
+    // serde_json keeps members in a B-tree unless its `preserve_order` feature is on, which it is not here.
+    value.to_string()
+}
+
+/// SHA-256, in lower-case hexadecimal, over parts that cannot run into each other: each is preceded by its length.
+#[must_use]
+pub fn sha256_hex(parts: &[&[u8]]) -> String {
+    hex(&sha256(parts))
+}
+
+/// SHA-256 over length-prefixed parts; 32 bytes.
+#[must_use]
+pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    digest.finalize().into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a string cannot fail.
+        write!(text, "{byte:02x}").unwrap_or_default();
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_and_white_space_do_not_matter_but_digits_do() {
+        let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        assert_eq!(text(&parse(r#"{ "b": 1, "a": {"d":null, "c":[1 ,2]} }"#)), r#"{"a":{"c":[1,2],"d":null},"b":1}"#);
+        assert_eq!(text(&parse(r#"{"price":500.10}"#)), r#"{"price":500.10}"#);
+    }
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        assert_ne!(sha256(&[b"ab", b"c"]), sha256(&[b"a", b"bc"]));
+    }
+}

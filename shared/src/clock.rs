@@ -1,0 +1,63 @@
+//! The one clock. It must never be read around: PostgreSQL keeps microseconds, so a finer stamp would change on
+//! its way through the database and a version would no longer equal itself.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, Utc};
+
+/// Now, in whole microseconds.
+#[must_use]
+pub fn now() -> DateTime<Utc> {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else uses")]
+    whole_microseconds(Utc::now())
+}
+
+/// The same instant without what PostgreSQL's `timestamptz` could not keep. A leap second becomes the next one.
+#[must_use]
+pub fn whole_microseconds(instant: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(instant.timestamp_micros()).unwrap_or(instant)
+}
+
+/// Hands out acceptance stamps that strictly rise within a process, even when the system clock is set back, so
+/// that of two requests answered one after the other the later one is the newer version.
+#[derive(Debug, Default)]
+pub struct AcceptanceClock {
+    last_us: AtomicI64,
+}
+
+impl AcceptanceClock {
+    /// The first of `count` consecutive stamps, one microsecond apart, that nobody else gets. A batch takes one
+    /// stamp a record, which keeps the order in which its records were sent.
+    #[must_use]
+    pub fn reserve(&self, count: u32) -> DateTime<Utc> {
+        let now = now();
+        let span_us = i64::from(count.max(1));
+        let follow = |last_us: i64| now.timestamp_micros().max(last_us + 1);
+        let previous_us = self
+            .last_us
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |last_us| Some(follow(last_us) + span_us - 1))
+            .unwrap_or_else(|current_us| current_us);
+        DateTime::from_timestamp_micros(follow(previous_us)).unwrap_or(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    #[test]
+    fn stamps_rise_and_reserved_ranges_never_overlap() {
+        let clock = AcceptanceClock::default();
+        let batch = clock.reserve(1_000);
+        let next = clock.reserve(1);
+        assert!(next >= batch + TimeDelta::microseconds(1_000));
+        assert!(clock.reserve(1) > next);
+    }
+
+    #[test]
+    fn a_leap_second_becomes_the_next_second() {
+        let leap = DateTime::parse_from_rfc3339("2016-12-31T23:59:60Z").unwrap().to_utc();
+        assert_eq!(whole_microseconds(leap).to_rfc3339(), "2017-01-01T00:00:00+00:00");
+    }
+}

@@ -1,0 +1,14 @@
+//! The settings of a process: documented in `config.default.toml`, which is embedded and holds every default. No setting
+//! may be read from anywhere else, and none may exist without a line there.
+
+mod layers;
+mod sections;
+
+pub use layers::{DEFAULTS, Faults, load};
+pub use sections::{
+    BrokerConfig, BrokerKind, ClinicSeed, Config, DataConfig, DatabaseConfig, IngressConfig, LogConfig, LogFormat,
+    LogLevel, OperationsConfig, WorkerConfig,
+};
+
+#[cfg(test)]
+mod tests;

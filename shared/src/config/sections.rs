@@ -1,0 +1,234 @@
+//! One struct per concern, and the rules that a value must satisfy. A struct must never hold a default: those stand in
+//! `config.default.toml`, where an operator can read them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+/// Every setting of a process.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[data]`
+    pub data: DataConfig,
+    /// `[database]`
+    pub database: DatabaseConfig,
+    /// `[broker]`
+    pub broker: BrokerConfig,
+    /// `[ingress]`
+    pub ingress: IngressConfig,
+    /// `[worker]`
+    pub worker: WorkerConfig,
+    /// `[operations]`
+    pub operations: OperationsConfig,
+    /// `[log]`
+    pub log: LogConfig,
+    /// `clinics`
+    pub clinics: Vec<ClinicSeed>,
+}
+
+impl Config {
+    /// The database to connect to: the one that is set, or the embedded one in the data folder.
+    #[must_use]
+    pub fn database_url(&self) -> SecretString {
+        if self.database.url.expose_secret().is_empty() {
+            format!("sqlite://{}", self.data.dir.join("careq.db").display()).into()
+        } else {
+            self.database.url.clone()
+        }
+    }
+}
+
+/// `[data]`: where the embedded database, queue and keys live.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DataConfig {
+    /// Made at start if missing.
+    pub dir: PathBuf,
+}
+
+/// `[database]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct DatabaseConfig {
+    /// `postgres://…`, `sqlite://…`, or empty for SQLite in the data folder.
+    pub url: SecretString,
+    /// Connections of one process.
+    pub max_connections: u32,
+    /// How long a process tries to reach the database at start, in seconds.
+    pub connect_timeout_s: u64,
+}
+
+/// `[broker]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct BrokerConfig {
+    /// `embedded` or `amqp://…`.
+    pub url: SecretString,
+    /// Queues are `{prefix}.live`, `{prefix}.bulk` and `{prefix}.dead`.
+    pub prefix: String,
+    /// How long a process tries to reach the broker at start, in seconds.
+    pub connect_timeout_s: u64,
+    /// How long the ingress waits for a confirm before it answers 503, in milliseconds.
+    pub publish_timeout_ms: u64,
+}
+
+/// The two brokers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrokerKind {
+    /// A queue table on SQLite, for one process.
+    Embedded,
+    /// RabbitMQ.
+    RabbitMq,
+}
+
+impl BrokerConfig {
+    /// Which broker the URL names.
+    #[must_use]
+    pub fn kind(&self) -> BrokerKind {
+        if self.url.expose_secret() == "embedded" { BrokerKind::Embedded } else { BrokerKind::RabbitMq }
+    }
+
+    /// See [`BrokerConfig::publish_timeout_ms`].
+    #[must_use]
+    pub fn publish_timeout(&self) -> Duration {
+        Duration::from_millis(self.publish_timeout_ms)
+    }
+}
+
+/// `[ingress]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct IngressConfig {
+    /// CareQ's side.
+    pub listen: SocketAddr,
+    /// How long an answer may wait for its result, in milliseconds; 0 never waits.
+    pub answer_within_ms: u64,
+    /// The same for `POST /batch`.
+    pub batch_answer_within_ms: u64,
+    /// Requests per minute and clinic; 0 = no limit.
+    pub rate_per_minute: u32,
+    /// Requests that a clinic may send at once.
+    pub rate_burst: u32,
+    /// The largest body of a single webhook, in bytes.
+    pub body_limit_bytes: usize,
+    /// The largest body of a batch, in bytes.
+    pub batch_body_limit_bytes: usize,
+    /// How long a client may take to send its body, in seconds.
+    pub body_timeout_s: u64,
+    /// How often the clinics are read again, in seconds.
+    pub clinics_refresh_s: u64,
+}
+
+/// `[worker]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct WorkerConfig {
+    /// Batches that one process works on at the same time.
+    pub lanes: usize,
+    /// Most messages of one batch.
+    pub batch: usize,
+    /// How long an event waits for its parent, in seconds.
+    pub park_for_s: u64,
+    /// How often waiting events are looked through, in seconds.
+    pub sweep_every_s: u64,
+}
+
+/// `[operations]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct OperationsConfig {
+    /// `/livez` and `/readyz`.
+    pub listen: SocketAddr,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct LogConfig {
+    /// Readable or JSON.
+    pub format: LogFormat,
+    /// The least important line that is written.
+    pub level: LogLevel,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// The importance of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Failures.
+    Error,
+    /// What should be looked at.
+    Warn,
+    /// One line per request.
+    Info,
+    /// One line per batch.
+    Debug,
+}
+
+impl LogLevel {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+}
+
+/// A clinic that is made at start if it is missing.
+#[derive(Debug, Clone)]
+pub struct ClinicSeed {
+    /// CareQ's name of the clinic.
+    pub clinic_id: String,
+    /// Its bearer token; at least 32 characters.
+    pub token: SecretString,
+}
+
+impl Config {
+    /// Sentences about values that are well-formed and yet cannot work.
+    pub(super) fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut require = |holds: bool, sentence: &str| {
+            if !holds {
+                faults.push(sentence.to_owned());
+            }
+        };
+        let database = self.database.url.expose_secret();
+        let known = ["postgres://", "postgresql://", "sqlite:"];
+        require(
+            database.is_empty() || known.iter().any(|scheme| database.starts_with(scheme)),
+            "database.url must begin with postgres:// or sqlite://, or be empty for SQLite in the data folder",
+        );
+        let broker = self.broker.url.expose_secret();
+        require(
+            broker == "embedded" || broker.starts_with("amqp://") || broker.starts_with("amqps://"),
+            "broker.url must be `embedded` or begin with amqp:// or amqps://",
+        );
+        require(!self.broker.prefix.is_empty(), "broker.prefix must not be empty");
+        require(self.broker.prefix.len() <= 200, "broker.prefix must be at most 200 bytes");
+        require(self.broker.publish_timeout_ms >= 10, "broker.publish_timeout_ms must be at least 10");
+        require(self.database.max_connections >= 2, "database.max_connections must be at least 2");
+        // SQLite takes at most 32,766 values in a statement, and the widest row has 29.
+        require((1..=1_000).contains(&self.worker.batch), "worker.batch must be from 1 to 1000");
+        require((1..=64).contains(&self.worker.lanes), "worker.lanes must be from 1 to 64");
+        require(self.worker.sweep_every_s >= 1, "worker.sweep_every_s must be at least 1");
+        require(self.ingress.clinics_refresh_s >= 1, "ingress.clinics_refresh_s must be at least 1");
+        require(self.ingress.body_timeout_s >= 1, "ingress.body_timeout_s must be at least 1");
+        require(
+            self.ingress.answer_within_ms <= 25_000 && self.ingress.batch_answer_within_ms <= 25_000,
+            "ingress.answer_within_ms and ingress.batch_answer_within_ms must be at most 25000: CareQ gives up after 30 s",
+        );
+        require(
+            self.ingress.rate_per_minute == 0 || self.ingress.rate_burst >= 1,
+            "ingress.rate_burst must be at least 1 where ingress.rate_per_minute is set",
+        );
+        faults
+    }
+}

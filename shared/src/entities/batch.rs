@@ -1,0 +1,20 @@
+//! `batches`: what was in a batch, in the order sent, so that its report can be given again.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "batches")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub clinic_id: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub batch_id: String,
+    pub content_sha256: String,
+    pub entries: String,
+    pub accepted_at: ChronoDateTimeUtc,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

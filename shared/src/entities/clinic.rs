@@ -1,0 +1,18 @@
+//! `clinics`: who may call. A clinic is never deleted, only disabled: its records stay.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "clinics")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub clinic_id: String,
+    pub event_key: Vec<u8>,
+    pub created_at: ChronoDateTimeUtc,
+    pub disabled_at: Option<ChronoDateTimeUtc>,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,28 @@
+//! `dead_letters`: what needs a person. The payload is patients' data and must never be printed unasked.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "dead_letters")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub event_id: Option<String>,
+    pub clinic_id: Option<String>,
+    pub kind: Option<String>,
+    pub careq_id: Option<i64>,
+    pub class: String,
+    pub code: String,
+    pub message: String,
+    pub attempts: i32,
+    pub first_seen_at: ChronoDateTimeUtc,
+    pub last_seen_at: ChronoDateTimeUtc,
+    pub worker: String,
+    pub version: String,
+    pub payload: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

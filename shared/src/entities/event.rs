@@ -1,0 +1,27 @@
+//! `events`, the ledger: one row an event, with its state. A second row for the same key must never exist.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "events")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub event_id: String,
+    pub clinic_id: String,
+    pub idempotency_key: String,
+    pub content_sha256: String,
+    pub kind: String,
+    pub careq_id: i64,
+    pub accepted_at: ChronoDateTimeUtc,
+    pub outcome: String,
+    pub appointment_status: Option<String>,
+    pub error_code: Option<String>,
+    pub error_message: Option<String>,
+    pub waiting_for: Option<String>,
+    pub settled_at: ChronoDateTimeUtc,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

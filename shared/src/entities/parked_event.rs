@@ -1,0 +1,27 @@
+//! `parked_events`: events that wait, for a parent or for another attempt. A row here and an unsettled row of `events`
+//! must always be there together.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "parked_events")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub event_id: String,
+    pub clinic_id: String,
+    pub kind: String,
+    pub careq_id: i64,
+    pub event: String,
+    pub waiting_kind: Option<String>,
+    pub waiting_careq_id: Option<i64>,
+    pub due_at: ChronoDateTimeUtc,
+    pub attempts: i32,
+    pub parked_at: ChronoDateTimeUtc,
+    pub last_code: Option<String>,
+    pub last_message: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

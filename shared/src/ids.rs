@@ -1,0 +1,207 @@
+//! Identifiers that can be stated before any database saw the record. They must never depend on anything but what the
+//! request says, so that a retried request has the same ones.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Datelike as _, Utc};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use crate::canonical;
+use crate::records::{Kind, RecordKind};
+
+/// The namespace of record ids: UUIDv5 of `careq-sync` in the nil namespace (RFC 9562, 5.5). It must never change.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6455_5112_110c_5580_bf95_66de_f54b_ba53);
+
+/// The `id` of a record: UUIDv5 of kind, careq_id and clinic.
+#[must_use]
+pub fn record_id(clinic_id: &str, kind: RecordKind, careq_id: i64) -> Uuid {
+    Uuid::new_v5(&NAMESPACE, format!("{kind}/{careq_id}/{clinic_id}").as_bytes())
+}
+
+/// `APPT-{year of booking, UTC}-{careq_id}`.
+#[must_use]
+pub fn confirmation_number(book_datetime: DateTime<Utc>, careq_id: i64) -> String {
+    format!("APPT-{}-{careq_id}", book_datetime.year())
+}
+
+/// The secret under which a clinic's event ids are sealed; 32 bytes, made with the clinic.
+#[derive(Clone)]
+pub struct EventKey([u8; 32]);
+
+impl EventKey {
+    /// Takes the key as it is stored.
+    #[must_use]
+    pub fn new(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+}
+
+impl fmt::Debug for EventKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("EventKey(..)")
+    }
+}
+
+/// The public id of an event: `evt_` and 44 characters of URL-safe base64 over
+/// `kind (1 byte) | careq_id (8) | digest of clinic, key and content (16) | MAC (8)`.
+///
+/// Kind and careq_id are inside so that the page of an event that no worker has seen yet can name its record; the MAC
+/// says that this system issued it, so that page can answer `queued` without a table of issued ids. The content is part
+/// of the digest so that a key reused with other content has a page of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventId(String);
+
+const PREFIX: &str = "evt_";
+const BODY_BYTES: usize = 25;
+const MAC_BYTES: usize = 8;
+
+impl EventId {
+    /// The id of an event of this clinic.
+    #[must_use]
+    pub fn issue(key: &EventKey, source: &EventSource<'_>) -> Self {
+        let digest = canonical::sha256(&[
+            source.clinic_id.as_bytes(),
+            source.idempotency_key.as_bytes(),
+            source.content_sha256.as_bytes(),
+        ]);
+        let mut bytes = Vec::with_capacity(BODY_BYTES + MAC_BYTES);
+        bytes.push(code(source.kind));
+        bytes.extend(source.careq_id.to_be_bytes());
+        bytes.extend(digest.iter().take(16));
+        let seal = mac(key, &bytes).finalize().into_bytes();
+        bytes.extend(seal.iter().take(MAC_BYTES));
+        Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    /// What the id says, if it was issued under this key; otherwise it was never issued to this clinic.
+    #[must_use]
+    pub fn open(&self, key: &EventKey) -> Option<EventSubject> {
+        let bytes = URL_SAFE_NO_PAD.decode(self.0.strip_prefix(PREFIX)?).ok()?;
+        let (body, seal) = bytes.split_at_checked(BODY_BYTES)?;
+        if seal.len() != MAC_BYTES {
+            return None;
+        }
+        mac(key, body).verify_truncated_left(seal).ok()?;
+        let kind = Kind::ALL.into_iter().find(|kind| Some(&code(*kind)) == body.first())?;
+        let careq_id = i64::from_be_bytes(body.get(1..9)?.try_into().ok()?);
+        Some(EventSubject { kind, careq_id })
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl FromStr for EventId {
+    type Err = std::convert::Infallible;
+
+    /// Takes any text; whether it is an id is for [`EventId::open`] to say.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// What an event id is derived from.
+#[derive(Debug, Clone, Copy)]
+pub struct EventSource<'request> {
+    /// The authenticated clinic.
+    pub clinic_id: &'request str,
+    /// As sent, or derived from the content.
+    pub idempotency_key: &'request str,
+    /// Digest of kind and canonical body, in hexadecimal.
+    pub content_sha256: &'request str,
+    /// The kind of event.
+    pub kind: Kind,
+    /// CareQ's identifier of the record.
+    pub careq_id: i64,
+}
+
+/// The record that an event is about, as its id tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventSubject {
+    /// The kind of event.
+    pub kind: Kind,
+    /// CareQ's identifier of the record.
+    pub careq_id: i64,
+}
+
+fn mac(key: &EventKey, body: &[u8]) -> Hmac<Sha256> {
+    // A 32-byte array is a valid key of HMAC-SHA256 (RFC 2104 takes any length); the fallback is never reached.
+    let mac = Hmac::<Sha256>::new_from_slice(&key.0);
+    mac.unwrap_or_else(|_| Hmac::<Sha256>::new(&hmac::digest::Key::<Hmac<Sha256>>::default())).chain_update(body)
+}
+
+const fn code(kind: Kind) -> u8 {
+    match kind {
+        Kind::Patient => b'p',
+        Kind::Doctor => b'd',
+        Kind::Service => b's',
+        Kind::Appointment => b'a',
+        Kind::Status => b't',
+        Kind::Cancel => b'c',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source<'request>(key: &'request str, content: &'request str) -> EventSource<'request> {
+        EventSource {
+            clinic_id: "clinic_abc",
+            idempotency_key: key,
+            content_sha256: content,
+            kind: Kind::Status,
+            careq_id: 10_001,
+        }
+    }
+
+    #[test]
+    fn an_event_id_opens_only_under_the_key_that_issued_it() {
+        let key = EventKey::new([7; 32]);
+        let id = EventId::issue(&key, &source("k", "c"));
+        assert_eq!(id.open(&key), Some(EventSubject { kind: Kind::Status, careq_id: 10_001 }));
+        assert_eq!(id.open(&EventKey::new([8; 32])), None);
+        assert_eq!(id, EventId::issue(&key, &source("k", "c")));
+        assert_ne!(id, EventId::issue(&key, &source("k", "other content")));
+    }
+
+    #[test]
+    fn an_altered_shortened_or_foreign_text_is_no_id() {
+        let key = EventKey::new([7; 32]);
+        let id = EventId::issue(&key, &source("k", "c"));
+        for position in 0..id.as_str().len() {
+            let mut letters: Vec<char> = id.as_str().chars().collect();
+            letters[position] = if letters[position] == 'A' { 'B' } else { 'A' };
+            let altered: EventId = letters.iter().collect::<String>().parse().unwrap();
+            assert_eq!(altered.open(&key), None, "{altered}");
+        }
+        for text in ["", "evt_", "evt_AAAA", "nonsense", &id.as_str()[..40]] {
+            assert_eq!(text.parse::<EventId>().unwrap().open(&key), None);
+        }
+    }
+
+    #[test]
+    fn record_ids_differ_by_clinic_kind_and_number() {
+        let id = record_id("a", RecordKind::Patient, 1);
+        assert_eq!(id, record_id("a", RecordKind::Patient, 1));
+        assert_ne!(id, record_id("b", RecordKind::Patient, 1));
+        assert_ne!(id, record_id("a", RecordKind::Doctor, 1));
+        assert_ne!(id, record_id("a", RecordKind::Patient, 2));
+    }
+}

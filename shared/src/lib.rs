@@ -1,0 +1,22 @@
+//! What both sides of careq-sync speak: settings, records, events, ids, results, the broker and the tables.
+//!
+//! This crate must never know the ingress, the worker or the command line.
+
+pub mod backoff;
+pub mod clock;
+pub mod config;
+pub mod telemetry;
+
+pub mod records;
+
+pub mod canonical;
+pub mod event;
+pub mod ids;
+pub mod message;
+pub mod outcome;
+
+pub mod broker;
+
+pub mod clinics;
+pub mod database;
+pub mod entities;

@@ -1,0 +1,126 @@
+//! What travels through the broker: accepted events one way, their results the other. A message must be readable by the
+//! version before and the version after it, since queues outlive processes: fields may be added, never renamed.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::event::Event;
+use crate::outcome::EventResult;
+use crate::records::FieldErrors;
+
+/// One message of the queues `{prefix}.live` and `{prefix}.bulk`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Where the result is awaited, if it is.
+    pub reply_to: Option<ReplyTo>,
+    /// What was accepted.
+    pub content: Content,
+}
+
+/// The ingress that waits, and the request for which it does.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ReplyTo {
+    /// The ingress's mailbox.
+    pub mailbox: String,
+    /// The request within that ingress.
+    pub request: u64,
+}
+
+/// A single event, or a batch that is accepted whole or not at all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// One webhook.
+    Event(Box<Event>),
+    /// One `POST /batch`.
+    Batch(Batch),
+}
+
+/// A batch as CareQ sent it, each record validated by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The authenticated clinic.
+    pub clinic_id: String,
+    /// CareQ's name of the batch.
+    pub batch_id: String,
+    /// Digest of the canonical body, in hexadecimal: tells a `batch_id` that is reused with other content.
+    pub content_sha256: String,
+    /// When the ingress accepted it.
+    pub accepted_at: DateTime<Utc>,
+    /// The records in the order sent.
+    pub entries: Vec<Entry>,
+}
+
+/// One record of a batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// A record that passed the field rules.
+    Accepted(Box<Event>),
+    /// A record that did not; it does not hold back the others.
+    Refused(RefusedEntry),
+}
+
+/// Why a record of a batch was refused. It must never hold the record itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedEntry {
+    /// The `type` as sent, if it was a known one.
+    pub kind: Option<String>,
+    /// The `careq_id`, if it was readable.
+    pub careq_id: Option<i64>,
+    /// The specification's code.
+    pub code: crate::outcome::ErrorCode,
+    /// A sentence for a person.
+    pub message: String,
+    /// Messages by field.
+    pub details: FieldErrors,
+}
+
+/// The results of one worker batch for one ingress.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Results {
+    /// One for each request that waits.
+    pub requests: Vec<RequestResult>,
+}
+
+/// The result of one request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestResult {
+    /// See [`ReplyTo::request`].
+    pub request: u64,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The result of a single event.
+    Event(EventResult),
+    /// The results of a batch's accepted records, in the order sent.
+    Batch(Vec<EventResult>),
+    /// The `batch_id` belongs to a batch with other content.
+    BatchConflict,
+}
+
+/// A message that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the message is not one that this version of careq-sync can read")]
+pub struct Undecodable(#[source] serde_json::Error);
+
+/// The bytes of a message.
+///
+/// # Errors
+/// Never for the types of this module; the error is passed on rather than assumed away.
+pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Undecodable> {
+    serde_json::to_vec(message).map_err(Undecodable)
+}
+
+/// The message that bytes stand for.
+///
+/// # Errors
+/// The bytes are no such message.
+pub fn decode<'bytes, T: Deserialize<'bytes>>(bytes: &'bytes [u8]) -> Result<T, Undecodable> {
+    serde_json::from_slice(bytes).map_err(Undecodable)
+}

@@ -1,0 +1,263 @@
+//! The field rules, one method each. A form never stops at the first bad field: it notes the message, hands out a
+//! stand-in, and refuses the whole record at the end, so a caller sees every fault at once.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::{Map, Value};
+
+use super::price::{Price, PriceError};
+use crate::clock;
+
+/// Messages by field name, in words a person can act on.
+pub type FieldErrors = BTreeMap<String, Vec<String>>;
+
+/// A JSON object that is being read field by field.
+pub(super) struct Form<'body> {
+    fields: &'body Map<String, Value>,
+    errors: FieldErrors,
+}
+
+impl<'body> Form<'body> {
+    pub(super) fn new(fields: &'body Map<String, Value>) -> Self {
+        Self { fields, errors: FieldErrors::new() }
+    }
+
+    /// The record, unless any field was refused on the way.
+    pub(super) fn finish<T>(self, record: T) -> Result<T, FieldErrors> {
+        if self.errors.is_empty() { Ok(record) } else { Err(self.errors) }
+    }
+
+    pub(super) fn refuse(&mut self, field: &str, rule: &str) {
+        self.errors.entry(field.to_owned()).or_default().push(format!("{} {rule}", label(field)));
+    }
+
+    pub(super) fn required_id(&mut self, field: &str) -> i64 {
+        match self.present(field) {
+            None => self.missing(field),
+            Some(value) => match value.as_i64() {
+                Some(id) if id > 0 => return id,
+                _ => self.refuse(field, "must be a positive 64-bit integer"),
+            },
+        }
+        0
+    }
+
+    pub(super) fn required_text(&mut self, field: &str, max_characters: usize) -> String {
+        match self.text(field, max_characters) {
+            Some(text) if text.trim().is_empty() => self.refuse(field, "must not be empty"),
+            Some(text) => return text,
+            None => self.missing_unless_refused(field),
+        }
+        String::new()
+    }
+
+    /// Text of at most so many characters.
+    pub(super) fn text(&mut self, field: &str, max_characters: usize) -> Option<String> {
+        let text = self.string(field)?;
+        if text.chars().count() > max_characters {
+            self.refuse(field, &format!("must be at most {max_characters} characters"));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// Text whose length only the size of the body limits.
+    pub(super) fn long_text(&mut self, field: &str) -> Option<String> {
+        self.string(field)
+    }
+
+    /// Text as it is, any other JSON as its text.
+    pub(super) fn text_or_json(&mut self, field: &str) -> Option<String> {
+        match self.present(field)? {
+            Value::String(_) => self.string(field),
+            value @ (Value::Object(_) | Value::Array(_)) if holds_nul(value) => {
+                self.refuse(field, "must not contain a NUL character");
+                None
+            }
+            value @ (Value::Object(_) | Value::Array(_)) => Some(crate::canonical::text(value)),
+            _ => {
+                self.refuse(field, "must be text or a JSON object");
+                None
+            }
+        }
+    }
+
+    pub(super) fn required_phone(&mut self, field: &str) -> String {
+        match self.string(field) {
+            Some(phone) if phone.len() == 10 && phone.bytes().all(|byte| byte.is_ascii_digit()) => return phone,
+            Some(_) => self.refuse(field, "must be 10 digits"),
+            None => self.missing_unless_refused(field),
+        }
+        String::new()
+    }
+
+    /// An address by RFC 5321, at most 512 characters by the specification's tables.
+    pub(super) fn email(&mut self, field: &str) -> Option<String> {
+        let email = self.text(field, 512)?;
+        if email_address::EmailAddress::is_valid(&email) {
+            return Some(email);
+        }
+        self.refuse(field, "format is invalid");
+        None
+    }
+
+    pub(super) fn one_of(&mut self, field: &str, words: &[&str]) -> Option<String> {
+        let word = self.string(field)?;
+        if words.contains(&word.as_str()) {
+            return Some(word);
+        }
+        self.refuse(field, &format!("must be one of: {}", words.join(", ")));
+        None
+    }
+
+    pub(super) fn required_one_of(&mut self, field: &str, words: &[&str]) -> String {
+        self.one_of(field, words).unwrap_or_else(|| {
+            self.missing_unless_refused(field);
+            String::new()
+        })
+    }
+
+    /// `#rrggbb`.
+    pub(super) fn color(&mut self, field: &str) -> Option<String> {
+        let color = self.string(field)?;
+        let hexadecimal = |digits: &str| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if color.strip_prefix('#').is_some_and(hexadecimal) {
+            return Some(color);
+        }
+        self.refuse(field, "must be a hex color code such as #3498db");
+        None
+    }
+
+    /// `YYYY-MM-DD`, a day that exists.
+    pub(super) fn date(&mut self, field: &str) -> Option<NaiveDate> {
+        let text = self.string(field)?;
+        let date = NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok();
+        // The parser also takes `1990-5-1`; only the written form of the same day is the format asked for.
+        if let Some(date) = date.filter(|date| date.to_string() == text && !text.starts_with("0000")) {
+            return Some(date);
+        }
+        self.refuse(field, "must be an existing date in the format YYYY-MM-DD");
+        None
+    }
+
+    pub(super) fn required_instant(&mut self, field: &str) -> DateTime<Utc> {
+        self.instant(field).unwrap_or_else(|| {
+            self.missing_unless_refused(field);
+            DateTime::UNIX_EPOCH
+        })
+    }
+
+    /// ISO 8601 with an offset; a local time would mean another instant in every time zone.
+    pub(super) fn instant(&mut self, field: &str) -> Option<DateTime<Utc>> {
+        let text = self.string(field)?;
+        let instant = instant(&text);
+        if instant.is_none() {
+            self.refuse(
+                field,
+                "must be an ISO 8601 date and time with an offset, such as 2025-12-15T14:00:00Z or \
+                 2025-12-15T19:30:00+05:30",
+            );
+        }
+        instant
+    }
+
+    /// One instant after another, unless either was refused already.
+    pub(super) fn check_order(
+        &mut self,
+        earlier: &str,
+        earlier_at: DateTime<Utc>,
+        later: &str,
+        later_at: DateTime<Utc>,
+    ) {
+        let readable = !self.errors.contains_key(earlier) && !self.errors.contains_key(later);
+        if readable && later_at <= earlier_at {
+            self.refuse(later, &format!("must be after {earlier}"));
+        }
+    }
+
+    pub(super) fn required_minutes(&mut self, field: &str) -> i32 {
+        match self.present(field) {
+            None => self.missing(field),
+            Some(value) => match value.as_i64().map(i32::try_from) {
+                Some(Ok(minutes)) if minutes >= 0 => return minutes,
+                _ => self.refuse(field, "must be a whole number of minutes, not negative"),
+            },
+        }
+        0
+    }
+
+    pub(super) fn price(&mut self, field: &str) -> Option<Price> {
+        let Value::Number(number) = self.present(field)? else {
+            self.refuse(field, "must be a number");
+            return None;
+        };
+        // With serde_json's `arbitrary_precision` this is the text that was sent.
+        match number.to_string().parse() {
+            Ok(price) => Some(price),
+            Err(fault) => {
+                self.refuse(field, &PriceError::to_string(&fault));
+                None
+            }
+        }
+    }
+
+    pub(super) fn boolean(&mut self, field: &str) -> Option<bool> {
+        let Value::Bool(boolean) = self.present(field)? else {
+            self.refuse(field, "must be true or false");
+            return None;
+        };
+        Some(*boolean)
+    }
+
+    /// A field that is there; `null` says that it is not.
+    fn present(&self, field: &str) -> Option<&'body Value> {
+        self.fields.get(field).filter(|value| !value.is_null())
+    }
+
+    fn string(&mut self, field: &str) -> Option<String> {
+        match self.present(field)? {
+            Value::String(text) if text.contains('\0') => self.refuse(field, "must not contain a NUL character"),
+            Value::String(text) => return Some(text.clone()),
+            _ => self.refuse(field, "must be text"),
+        }
+        None
+    }
+
+    fn missing(&mut self, field: &str) {
+        self.refuse(field, "is required");
+    }
+
+    fn missing_unless_refused(&mut self, field: &str) {
+        if !self.errors.contains_key(field) {
+            self.missing(field);
+        }
+    }
+}
+
+/// `phone_number` as a person reads it: `Phone number`.
+fn label(field: &str) -> String {
+    let words = field.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn instant(text: &str) -> Option<DateTime<Utc>> {
+    // RFC 3339 first, then the two spellings of ISO 8601 that it leaves out: `+0530`, and no seconds.
+    let parsed = DateTime::parse_from_rfc3339(text)
+        .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%#z"))
+        .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M%#z"))
+        .ok()?;
+    let instant = clock::whole_microseconds(parsed.to_utc());
+    // Outside these years the databases' text and ours would no longer agree.
+    (1..=9998).contains(&chrono::Datelike::year(&instant)).then_some(instant)
+}
+
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_nul),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        _ => false,
+    }
+}

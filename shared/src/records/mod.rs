@@ -1,0 +1,109 @@
+//! What CareQ sends: the six kinds of record, each in a file of its own with its field rules beside its shape
+//! (API specification, "API Endpoints Required"). A record in memory has passed every rule; there must be no other
+//! way to make one from outside JSON than [`read`].
+
+mod form;
+mod kind;
+mod price;
+
+mod appointment;
+mod cancellation;
+mod doctor;
+mod patient;
+mod service;
+mod status_change;
+
+pub use appointment::Appointment;
+pub use cancellation::Cancellation;
+pub use doctor::Doctor;
+pub use form::FieldErrors;
+pub use kind::{Kind, RecordKind};
+pub use patient::Patient;
+pub use price::Price;
+pub use service::Service;
+pub use status_change::StatusChange;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use form::Form;
+
+/// A record that satisfies the specification's field table of its kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Record {
+    /// A patient (customer).
+    Patient(Patient),
+    /// A doctor (provider).
+    Doctor(Doctor),
+    /// A service or treatment.
+    Service(Service),
+    /// An appointment.
+    Appointment(Appointment),
+    /// A new status of an appointment.
+    Status(StatusChange),
+    /// The cancellation of an appointment.
+    Cancel(Cancellation),
+}
+
+impl Record {
+    /// Which of the six kinds it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Patient(_) => Kind::Patient,
+            Self::Doctor(_) => Kind::Doctor,
+            Self::Service(_) => Kind::Service,
+            Self::Appointment(_) => Kind::Appointment,
+            Self::Status(_) => Kind::Status,
+            Self::Cancel(_) => Kind::Cancel,
+        }
+    }
+
+    /// CareQ's own stamp of this version: `updated_at`, for a cancellation `cancelled_at`.
+    #[must_use]
+    pub fn stamp(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Patient(patient) => patient.updated_at,
+            Self::Doctor(doctor) => doctor.updated_at,
+            Self::Service(service) => service.updated_at,
+            Self::Appointment(appointment) => appointment.updated_at,
+            Self::Status(change) => change.updated_at,
+            Self::Cancel(cancellation) => cancellation.cancelled_at,
+        }
+    }
+}
+
+/// A record together with the two fields that every kind has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Identified {
+    /// The clinic that the body names.
+    pub clinic_id: String,
+    /// CareQ's identifier of the record (of the appointment, for a status or a cancellation).
+    pub careq_id: i64,
+    /// The record itself.
+    pub record: Record,
+}
+
+/// Reads one JSON object as a record of the given kind. All bad fields are reported at once.
+///
+/// # Errors
+/// The messages for every field that breaks a rule, by field name.
+pub fn read(kind: Kind, fields: &Map<String, Value>) -> Result<Identified, FieldErrors> {
+    let mut form = Form::new(fields);
+    let careq_id = form.required_id("careq_id");
+    let clinic_id = form.required_text("clinic_id", 100);
+    let record = match kind {
+        Kind::Patient => Record::Patient(Patient::read(&mut form)),
+        Kind::Doctor => Record::Doctor(Doctor::read(&mut form)),
+        Kind::Service => Record::Service(Service::read(&mut form)),
+        Kind::Appointment => Record::Appointment(Appointment::read(&mut form)),
+        Kind::Status => Record::Status(StatusChange::read(&mut form)),
+        Kind::Cancel => Record::Cancel(Cancellation::read(&mut form)),
+    };
+    form.finish(Identified { clinic_id, careq_id, record })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! A price, kept exactly: 500.10 stays 500.10. It must never pass through a floating-point number.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// An amount of at most 18 digits, at most 4 of them decimals, not negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Price(Decimal);
+
+impl Price {
+    const MAX_DIGITS: usize = 18;
+    const MAX_DECIMALS: usize = 4;
+
+    /// The amount with the scale it was sent with.
+    #[must_use]
+    pub fn amount(self) -> Decimal {
+        self.0
+    }
+}
+
+impl FromStr for Price {
+    type Err = PriceError;
+
+    fn from_str(text: &str) -> Result<Self, PriceError> {
+        let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+        if whole.starts_with('-') {
+            return Err(PriceError::Negative);
+        }
+        let only_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || !only_digits(whole) || !only_digits(decimals) {
+            return Err(PriceError::NotPlain);
+        }
+        if whole.len() + decimals.len() > Self::MAX_DIGITS || decimals.len() > Self::MAX_DECIMALS {
+            return Err(PriceError::TooLong);
+        }
+        Decimal::from_str_exact(text).map(Self).map_err(|_| PriceError::NotPlain)
+    }
+}
+
+impl TryFrom<String> for Price {
+    type Error = PriceError;
+
+    fn try_from(text: String) -> Result<Self, PriceError> {
+        text.parse()
+    }
+}
+
+impl From<Price> for String {
+    fn from(price: Price) -> Self {
+        price.to_string()
+    }
+}
+
+impl fmt::Display for Price {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// Why a number is not a price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PriceError {
+    /// Below zero.
+    #[error("must not be negative")]
+    Negative,
+    /// Written with an exponent, or not a number.
+    #[error("must be a plain decimal number such as 500.00")]
+    NotPlain,
+    /// More digits than can be kept exactly.
+    #[error("must have at most 18 digits, at most 4 of them after the decimal point")]
+    TooLong,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_every_digit() {
+        for text in ["0", "500.10", "99999999999999.9999", "123456789012345678", "0.5000"] {
+            assert_eq!(text.parse::<Price>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn refuses_what_it_could_not_keep() {
+        assert_eq!("-1".parse::<Price>(), Err(PriceError::Negative));
+        assert_eq!("1e3".parse::<Price>(), Err(PriceError::NotPlain));
+        assert_eq!("0.00001".parse::<Price>(), Err(PriceError::TooLong));
+        assert_eq!("1234567890123456789".parse::<Price>(), Err(PriceError::TooLong));
+    }
+}

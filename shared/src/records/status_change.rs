@@ -1,0 +1,28 @@
+//! A new status of an appointment (API specification, section 5). Its notes must never replace the appointment's own.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Form;
+use super::appointment::STATUSES;
+
+/// A status change as CareQ sends it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusChange {
+    /// One of the specification's words.
+    pub status: String,
+    /// Kept as `status_notes`, apart from the appointment's own `notes`.
+    pub notes: Option<String>,
+    /// The version of the change.
+    pub updated_at: Option<DateTime<Utc>>,
+}
+
+impl StatusChange {
+    pub(super) fn read(form: &mut Form<'_>) -> Self {
+        Self {
+            status: form.required_one_of("status", &STATUSES),
+            notes: form.long_text("notes"),
+            updated_at: form.instant("updated_at"),
+        }
+    }
+}

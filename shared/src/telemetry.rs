@@ -1,0 +1,27 @@
+//! Logs of a process, readable or JSON, on standard error. Statements of the database library must never be switched
+//! on: they carry patients' data.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::config::{LogConfig, LogFormat};
+
+/// Starts logging. A second call changes nothing, so that tests may start several processes' worth in one.
+pub fn start(config: &LogConfig) {
+    let level = config.level.as_str();
+    // Only our own crates follow the setting. Libraries speak up when something is wrong, and the database's and the
+    // broker's not at all: their failures are reported, without any values, where we handle them.
+    let directives = format!(
+        "warn,careq_sync={level},careq_ingress={level},careq_worker={level},careq_shared={level},\
+         sqlx=off,sea_orm=off,lapin=off"
+    );
+    let registry = tracing_subscriber::registry().with(EnvFilter::new(directives));
+    let started = match config.format {
+        LogFormat::Text => registry.with(layer().with_writer(std::io::stderr).with_target(false)).try_init(),
+        LogFormat::Json => registry.with(layer().json().with_writer(std::io::stderr)).try_init(),
+    };
+    // The only failure is that logging has been started before.
+    drop(started);
+}
