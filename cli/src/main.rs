@@ -1,1 +1,44 @@
-fn main(){}
+//! `careq-sync`: the one binary. It must never hold a rule of its own: it reads the settings, starts what was asked for, and
+//! tells people what happened.
+
+mod arguments;
+mod environment;
+
+mod clinic;
+mod migrate;
+mod processes;
+
+mod first_start;
+mod operations;
+mod shutdown;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use careq_shared::telemetry;
+use clap::Parser as _;
+
+use arguments::{Arguments, Command};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            environment::tell(&format!("careq-sync: {fault:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    let config = environment::config(arguments.config.as_deref())?;
+    telemetry::start(&config.log);
+    match arguments.command.unwrap_or(Command::Standalone) {
+        Command::Standalone => processes::standalone(&config).await,
+        Command::Ingress => processes::ingress(&config).await,
+        Command::Worker => processes::worker(&config).await,
+        Command::Migrate => migrate::run(&config).await,
+        Command::Clinic(command) => clinic::run(&config, command).await,
+    }
+}

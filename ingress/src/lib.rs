@@ -1,1 +1,37 @@
-//! x
+//! The HTTP edge: it authenticates a webhook, checks its fields, and acknowledges it when the broker has confirmed it. It
+//! must never write to the database, nor need it for a webhook.
+
+mod server;
+
+mod door;
+
+mod authenticate;
+
+mod directory;
+
+mod limit;
+
+mod webhook;
+
+mod batch;
+
+mod receive;
+
+mod validate;
+
+mod publish;
+
+mod prefer;
+
+mod results;
+
+mod answer;
+
+mod problem;
+
+mod pages;
+
+mod report;
+
+pub use directory::Directory;
+pub use server::{API, Ingress, run};

@@ -30,6 +30,8 @@ impl MigrationTrait for Migration {
                 .to(Alias::new("clinics"), Alias::new("clinic_id")),
         );
         manager.create_table(credentials).await?;
-        manager.create_index(index("clinic_credentials", "clinic_credentials_by_clinic", &["clinic_id"])).await
+        manager
+            .create_index(index("clinic_credentials", "clinic_credentials_by_clinic", &["clinic_id"]))
+            .await
     }
 }

@@ -5,8 +5,8 @@ use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
 use crate::columns::{
-    big_integer, instant, integer, optional_boolean, optional_date, optional_instant, optional_text, table, text,
-    unique_index, uuid,
+    big_integer, instant, integer, optional_boolean, optional_date, optional_instant, optional_text, table,
+    text, unique_index, uuid,
 };
 
 #[derive(DeriveMigrationName)]
@@ -17,15 +17,19 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.create_table(record_table("patients", patient_columns())).await?;
         manager.create_table(record_table("doctors", doctor_columns())).await?;
-        manager.create_table(record_table("services", service_columns(manager.get_database_backend()))).await?;
+        manager
+            .create_table(record_table("services", service_columns(manager.get_database_backend())))
+            .await?;
         for parent in ["patients", "doctors", "services"] {
             manager.create_index(by_careq_id(parent)).await?;
         }
 
         let mut appointments = record_table("appointments", appointment_columns());
-        for (column, parent) in
-            [("patient_careq_id", "patients"), ("doctor_careq_id", "doctors"), ("service_careq_id", "services")]
-        {
+        for (column, parent) in [
+            ("patient_careq_id", "patients"),
+            ("doctor_careq_id", "doctors"),
+            ("service_careq_id", "services"),
+        ] {
             appointments.foreign_key(&mut parent_key(column, parent));
         }
         manager.create_table(appointments).await?;
@@ -63,7 +67,8 @@ fn optional_texts<const N: usize>(names: [&str; N]) -> impl Iterator<Item = Colu
 }
 
 fn patient_columns() -> Vec<ColumnDef> {
-    let mut columns = vec![text("first_name"), text("last_name"), text("phone_number"), optional_date("date_of_birth")];
+    let mut columns =
+        vec![text("first_name"), text("last_name"), text("phone_number"), optional_date("date_of_birth")];
     columns.extend(optional_texts([
         "email",
         "gender",
@@ -108,7 +113,8 @@ fn service_columns(backend: DbBackend) -> Vec<ColumnDef> {
     let mut price = ColumnDef::new(Alias::new("price"));
     // `numeric` without a scale keeps 500.10 as it was sent; SQLite keeps exact decimals only as text.
     let price = if backend == DbBackend::Sqlite { price.text() } else { price.decimal() };
-    let mut columns = vec![text("name"), integer("duration"), price.to_owned(), optional_boolean("is_private")];
+    let mut columns =
+        vec![text("name"), integer("duration"), price.to_owned(), optional_boolean("is_private")];
     columns.extend(optional_texts(["currency", "description", "location", "color", "category"]));
     columns
 }

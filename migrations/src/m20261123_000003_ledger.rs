@@ -70,7 +70,6 @@ fn parked_events() -> TableCreateStatement {
         instant("due_at"),
         integer("attempts"),
         instant("parked_at"),
-        optional_text("last_code"),
         optional_text("last_message"),
     ];
     table("parked_events", columns)

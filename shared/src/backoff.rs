@@ -31,7 +31,8 @@ impl Backoff {
         self.0.reset();
     }
 
-    fn next_delay(&mut self) -> Duration {
+    /// The next delay, for those who wait for something else besides.
+    pub fn next_delay(&mut self) -> Duration {
         self.0.next_backoff().unwrap_or(self.0.max_interval)
     }
 }

@@ -44,7 +44,10 @@ mod tests {
     #[test]
     fn order_and_white_space_do_not_matter_but_digits_do() {
         let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-        assert_eq!(text(&parse(r#"{ "b": 1, "a": {"d":null, "c":[1 ,2]} }"#)), r#"{"a":{"c":[1,2],"d":null},"b":1}"#);
+        assert_eq!(
+            text(&parse(r#"{ "b": 1, "a": {"d":null, "c":[1 ,2]} }"#)),
+            r#"{"a":{"c":[1,2],"d":null},"b":1}"#
+        );
         assert_eq!(text(&parse(r#"{"price":500.10}"#)), r#"{"price":500.10}"#);
     }
 

@@ -9,8 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, TransactionTrait as _, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait as _,
+    QueryFilter as _, QueryOrder as _, TransactionTrait as _, sea_query::Expr,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
@@ -85,7 +85,11 @@ pub fn digest(token: &str) -> String {
 /// It exists, or the database refused.
 pub async fn add(database: &DatabaseConnection, clinic_id: &str) -> Result<SecretString, ClinicError> {
     let token = new_token();
-    if make(database, clinic_id, &token).await? { Ok(token) } else { Err(ClinicError::Exists(clinic_id.to_owned())) }
+    if make(database, clinic_id, &token).await? {
+        Ok(token)
+    } else {
+        Err(ClinicError::Exists(clinic_id.to_owned()))
+    }
 }
 
 /// Makes the clinics of the settings that are missing; those that exist keep their tokens.
@@ -188,7 +192,11 @@ pub async fn enabled(database: &DatabaseConnection) -> Result<Vec<Clinic>, DbErr
 }
 
 /// `false`: it existed.
-async fn make(database: &DatabaseConnection, clinic_id: &str, token: &SecretString) -> Result<bool, ClinicError> {
+async fn make(
+    database: &DatabaseConnection,
+    clinic_id: &str,
+    token: &SecretString,
+) -> Result<bool, ClinicError> {
     if clinic_id.is_empty() || clinic_id.chars().count() > 100 || clinic_id.contains('\0') {
         return Err(ClinicError::Name);
     }

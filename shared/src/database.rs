@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    TransactionTrait as _,
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DbErr, TransactionTrait as _,
 };
 use secrecy::ExposeSecret as _;
 
@@ -19,7 +19,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The data folder cannot be made.
-    #[error("the data folder {folder} cannot be made: {reason}. Set data.dir (CAREQ_DATA_DIR) to a folder that can be written")]
+    #[error(
+        "the data folder {folder} cannot be made: {reason}. Set data.dir (CAREQ_DATA_DIR) to a folder that can be written"
+    )]
     Folder {
         /// Where it should be.
         folder: String,

@@ -53,9 +53,10 @@ impl Event {
         let Identified { clinic_id, careq_id, record } = identified;
         let kind = record.kind();
         let content_sha256 = content_sha256(&clinic_id, kind, origin.canonical_body);
-        let idempotency_key = origin
-            .idempotency_key
-            .map_or_else(|| IdempotencyKey::Derived(format!("sha256:{content_sha256}")), IdempotencyKey::Sent);
+        let idempotency_key = origin.idempotency_key.map_or_else(
+            || IdempotencyKey::Derived(format!("sha256:{content_sha256}")),
+            IdempotencyKey::Sent,
+        );
         let source = EventSource {
             clinic_id: &clinic_id,
             idempotency_key: idempotency_key.as_str(),

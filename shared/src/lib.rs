@@ -20,3 +20,4 @@ pub mod broker;
 pub mod clinics;
 pub mod database;
 pub mod entities;
+pub mod ledger;

@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+use crate::ids::EventId;
 use crate::outcome::EventResult;
-use crate::records::FieldErrors;
+use crate::records::{FieldErrors, Kind};
 
 /// One message of the queues `{prefix}.live` and `{prefix}.bulk`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +60,43 @@ pub enum Entry {
     Accepted(Box<Event>),
     /// A record that did not; it does not hold back the others.
     Refused(RefusedEntry),
+}
+
+impl Batch {
+    /// What is kept of the batch, so that its report can be given at any time.
+    #[must_use]
+    pub fn listing(&self) -> Vec<ListedEntry> {
+        let listed = |entry: &Entry| match entry {
+            Entry::Refused(refused) => ListedEntry::Refused(refused.clone()),
+            Entry::Accepted(event) => ListedEntry::Accepted(ListedEvent {
+                kind: event.kind(),
+                careq_id: event.careq_id,
+                event_id: event.event_id.clone(),
+            }),
+        };
+        self.entries.iter().map(listed).collect()
+    }
+}
+
+/// One record of a batch without its data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ListedEntry {
+    /// An event with a result of its own.
+    Accepted(ListedEvent),
+    /// Refused at the door.
+    Refused(RefusedEntry),
+}
+
+/// An accepted record of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedEvent {
+    /// The kind of event.
+    pub kind: Kind,
+    /// CareQ's identifier of the record.
+    pub careq_id: i64,
+    /// The event's public id.
+    pub event_id: EventId,
 }
 
 /// Why a record of a batch was refused. It must never hold the record itself.

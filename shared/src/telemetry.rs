@@ -1,6 +1,8 @@
 //! Logs of a process, readable or JSON, on standard error. Statements of the database library must never be switched
 //! on: they carry patients' data.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::layer;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -17,9 +19,12 @@ pub fn start(config: &LogConfig) {
         "warn,careq_sync={level},careq_ingress={level},careq_worker={level},careq_shared={level},\
          sqlx=off,sea_orm=off,lapin=off"
     );
+    let colours = std::io::stderr().is_terminal();
     let registry = tracing_subscriber::registry().with(EnvFilter::new(directives));
     let started = match config.format {
-        LogFormat::Text => registry.with(layer().with_writer(std::io::stderr).with_target(false)).try_init(),
+        LogFormat::Text => registry
+            .with(layer().with_writer(std::io::stderr).with_target(false).with_ansi(colours))
+            .try_init(),
         LogFormat::Json => registry.with(layer().json().with_writer(std::io::stderr)).try_init(),
     };
     // The only failure is that logging has been started before.

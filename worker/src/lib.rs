@@ -1,1 +1,43 @@
-//! x
+//! The workers: they take accepted events from the broker and make them true in the database, each exactly once. They
+//! must never speak HTTP, and never settle a message whose outcome is not committed.
+
+mod worker;
+
+mod lane;
+
+mod decode;
+
+mod admit;
+
+mod order;
+
+mod transaction;
+
+mod working_set;
+
+mod apply;
+
+mod dedupe;
+
+mod resolve;
+
+mod fold;
+
+mod persist;
+
+mod report;
+
+mod park;
+
+mod wake;
+
+mod sweep;
+
+mod retry;
+
+mod dead_letters;
+
+mod fault;
+
+pub use lane::Lane;
+pub use worker::{Settings, Worker};

@@ -82,8 +82,11 @@ fn unknown(given: &BTreeMap<String, Value>, known: &BTreeSet<String>, file: &str
         .filter(|key| !known.contains(*key))
         .map(|key| {
             let section = key.split('.').next().unwrap_or_default();
-            let siblings: Vec<_> =
-                known.iter().filter(|name| name.split('.').next() == Some(section)).map(String::as_str).collect();
+            let siblings: Vec<_> = known
+                .iter()
+                .filter(|name| name.split('.').next() == Some(section))
+                .map(String::as_str)
+                .collect();
             let hint = if siblings.is_empty() {
                 "see config.default.toml for all settings".to_owned()
             } else {
@@ -103,7 +106,9 @@ fn flat(source: &dyn Source, name: &str, faults: &mut Vec<String>) -> BTreeMap<S
     let mut settings = BTreeMap::new();
     for (section, value) in sections {
         match value.clone().into_table() {
-            Ok(keys) => settings.extend(keys.into_iter().map(|(key, value)| (format!("{section}.{key}"), value))),
+            Ok(keys) => {
+                settings.extend(keys.into_iter().map(|(key, value)| (format!("{section}.{key}"), value)))
+            }
             Err(_) => {
                 settings.insert(section, value);
             }

@@ -6,8 +6,8 @@ mod sections;
 
 pub use layers::{DEFAULTS, Faults, load};
 pub use sections::{
-    BrokerConfig, BrokerKind, ClinicSeed, Config, DataConfig, DatabaseConfig, IngressConfig, LogConfig, LogFormat,
-    LogLevel, OperationsConfig, WorkerConfig,
+    BrokerConfig, BrokerKind, ClinicSeed, Config, DataConfig, DatabaseConfig, IngressConfig, LogConfig,
+    LogFormat, LogLevel, OperationsConfig, WorkerConfig,
 };
 
 #[cfg(test)]

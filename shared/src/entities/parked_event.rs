@@ -17,7 +17,6 @@ pub struct Model {
     pub due_at: ChronoDateTimeUtc,
     pub attempts: i32,
     pub parked_at: ChronoDateTimeUtc,
-    pub last_code: Option<String>,
     pub last_message: Option<String>,
 }
 

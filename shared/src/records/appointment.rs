@@ -53,7 +53,12 @@ impl Appointment {
             created_at: form.instant("created_at"),
             updated_at: form.instant("updated_at"),
         };
-        form.check_order("start_datetime", appointment.start_datetime, "end_datetime", appointment.end_datetime);
+        form.check_order(
+            "start_datetime",
+            appointment.start_datetime,
+            "end_datetime",
+            appointment.end_datetime,
+        );
         appointment
     }
 }

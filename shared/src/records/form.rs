@@ -85,7 +85,9 @@ impl<'body> Form<'body> {
 
     pub(super) fn required_phone(&mut self, field: &str) -> String {
         match self.string(field) {
-            Some(phone) if phone.len() == 10 && phone.bytes().all(|byte| byte.is_ascii_digit()) => return phone,
+            Some(phone) if phone.len() == 10 && phone.bytes().all(|byte| byte.is_ascii_digit()) => {
+                return phone;
+            }
             Some(_) => self.refuse(field, "must be 10 digits"),
             None => self.missing_unless_refused(field),
         }
@@ -121,7 +123,8 @@ impl<'body> Form<'body> {
     /// `#rrggbb`.
     pub(super) fn color(&mut self, field: &str) -> Option<String> {
         let color = self.string(field)?;
-        let hexadecimal = |digits: &str| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let hexadecimal =
+            |digits: &str| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         if color.strip_prefix('#').is_some_and(hexadecimal) {
             return Some(color);
         }
@@ -217,7 +220,9 @@ impl<'body> Form<'body> {
 
     fn string(&mut self, field: &str) -> Option<String> {
         match self.present(field)? {
-            Value::String(text) if text.contains('\0') => self.refuse(field, "must not contain a NUL character"),
+            Value::String(text) if text.contains('\0') => {
+                self.refuse(field, "must not contain a NUL character")
+            }
             Value::String(text) => return Some(text.clone()),
             _ => self.refuse(field, "must be text"),
         }

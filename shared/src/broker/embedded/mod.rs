@@ -51,7 +51,12 @@ impl Broker for Embedded {
     }
 
     fn consume(&self, queue: Queue, batch: usize) -> Box<dyn Consumer> {
-        Box::new(consumer::QueueConsumer::new(Arc::clone(&self.store), Arc::clone(&self.arrivals), queue, batch))
+        Box::new(consumer::QueueConsumer::new(
+            Arc::clone(&self.store),
+            Arc::clone(&self.arrivals),
+            queue,
+            batch,
+        ))
     }
 
     fn mailbox(&self) -> Mailbox {
@@ -63,10 +68,9 @@ impl Broker for Embedded {
     }
 
     fn tell(&self, mailbox: &str, body: Bytes) {
-        let gone = self
-            .mailboxes
-            .get(mailbox)
-            .is_some_and(|arrived| matches!(arrived.try_send(body), Err(mpsc::error::TrySendError::Closed(_))));
+        let gone = self.mailboxes.get(mailbox).is_some_and(|arrived| {
+            matches!(arrived.try_send(body), Err(mpsc::error::TrySendError::Closed(_)))
+        });
         if gone {
             self.mailboxes.remove(mailbox);
         }

@@ -25,7 +25,9 @@ pub(super) struct Store {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder cannot be made.
-    #[error("the data folder {folder} cannot be made: {reason}. Set data.dir (CAREQ_DATA_DIR) to a folder that can be written")]
+    #[error(
+        "the data folder {folder} cannot be made: {reason}. Set data.dir (CAREQ_DATA_DIR) to a folder that can be written"
+    )]
     Folder {
         /// Where it should be.
         folder: String,
@@ -89,7 +91,8 @@ impl Store {
             .await?;
         // What a former process took and did not finish.
         self.execute("UPDATE messages SET in_flight = 0 WHERE in_flight = 1", []).await?;
-        let gave_up = "UPDATE messages SET queue = 'dead', deliveries = 0 WHERE queue <> 'dead' AND deliveries > ?";
+        let gave_up =
+            "UPDATE messages SET queue = 'dead', deliveries = 0 WHERE queue <> 'dead' AND deliveries > ?";
         self.execute(gave_up, [i64::from(DELIVERY_LIMIT).into()]).await
     }
 
@@ -98,7 +101,8 @@ impl Store {
         let transaction = self.database.begin().await?;
         for rows in messages.chunks(ROWS_PER_INSERT) {
             let places = vec!["(?, ?)"; rows.len()].join(", ");
-            let values = rows.iter().flat_map(|(queue, body)| [queue.as_str().into(), Value::from(body.to_vec())]);
+            let values =
+                rows.iter().flat_map(|(queue, body)| [queue.as_str().into(), Value::from(body.to_vec())]);
             let insert = format!("INSERT INTO messages (queue, body) VALUES {places}");
             transaction.execute(statement(&insert, values)).await?;
         }
@@ -119,7 +123,10 @@ impl Store {
             let deliveries: i64 = row.try_get_by("deliveries")?;
             let body: Vec<u8> = row.try_get_by("body")?;
             let redeliveries = u32::try_from(deliveries - 1).unwrap_or(u32::MAX);
-            claimed.push(Claimed { id: row.try_get_by("id")?, delivery: Delivery { body: body.into(), redeliveries } });
+            claimed.push(Claimed {
+                id: row.try_get_by("id")?,
+                delivery: Delivery { body: body.into(), redeliveries },
+            });
         }
         // RETURNING promises no order.
         claimed.sort_unstable_by_key(|message| message.id);

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, StreamExt as _};
-use lapin::{Acker, Channel};
 use lapin::message::Delivery as Delivered;
-use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Acker, Channel};
 
 use super::link::{Link, LinkError, within};
 use super::topology::Topology;

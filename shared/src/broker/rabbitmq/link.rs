@@ -86,7 +86,11 @@ impl Link {
     }
 
     /// Tries until RabbitMQ can be used, at most so long.
-    pub(super) async fn wait_until_usable(&self, topology: &Topology, patience: Duration) -> Result<(), LinkError> {
+    pub(super) async fn wait_until_usable(
+        &self,
+        topology: &Topology,
+        patience: Duration,
+    ) -> Result<(), LinkError> {
         let mut backoff = Backoff::default();
         let mut reason = LinkError::TimedOut.to_string();
         let attempts = async {
@@ -102,9 +106,7 @@ impl Link {
                 backoff.wait().await;
             }
         };
-        timeout(patience, attempts)
-            .await
-            .map_err(|_| LinkError::Unusable { address: self.address(), reason })
+        timeout(patience, attempts).await.map_err(|_| LinkError::Unusable { address: self.address(), reason })
     }
 }
 

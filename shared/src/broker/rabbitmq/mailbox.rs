@@ -52,9 +52,11 @@ async fn supervise(
 
 async fn consume(link: &Link, name: &str) -> Result<(lapin::Channel, lapin::Consumer), LinkError> {
     let channel = link.channel().await?;
-    let exclusive = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+    let exclusive =
+        QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
     within(channel.queue_declare(name.into(), exclusive, FieldTable::default())).await?;
     let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-    let results = within(channel.basic_consume(name.into(), "".into(), options, FieldTable::default())).await?;
+    let results =
+        within(channel.basic_consume(name.into(), "".into(), options, FieldTable::default())).await?;
     Ok((channel, results))
 }

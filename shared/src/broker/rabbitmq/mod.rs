@@ -45,7 +45,8 @@ impl RabbitMq {
         let publishing = Arc::new(Link::new(config, &format!("{process} publish"))?);
         let consuming = Arc::new(Link::new(config, &format!("{process} consume"))?);
         publishing.wait_until_usable(&topology, Duration::from_secs(config.connect_timeout_s)).await?;
-        let publisher = Publisher::start(Arc::clone(&publishing), Arc::clone(&topology), config.publish_timeout());
+        let publisher =
+            Publisher::start(Arc::clone(&publishing), Arc::clone(&topology), config.publish_timeout());
         let teller = Teller::start(publishing);
         Ok(Self { consuming, topology, publisher, teller })
     }
@@ -58,7 +59,12 @@ impl Broker for RabbitMq {
     }
 
     fn consume(&self, queue: Queue, batch: usize) -> Box<dyn Consumer> {
-        Box::new(consumer::QueueConsumer::new(Arc::clone(&self.consuming), Arc::clone(&self.topology), queue, batch))
+        Box::new(consumer::QueueConsumer::new(
+            Arc::clone(&self.consuming),
+            Arc::clone(&self.topology),
+            queue,
+            batch,
+        ))
     }
 
     fn mailbox(&self) -> Mailbox {

@@ -138,9 +138,14 @@ async fn serve(channel: &Channel, topology: &Topology, jobs: &mut mpsc::Receiver
     }
 }
 
-async fn publish(channel: &Channel, topology: &Topology, job: &Job) -> lapin::Result<lapin::PublisherConfirm> {
-    let properties =
-        BasicProperties::default().with_delivery_mode(PERSISTENT).with_content_type("application/json".into());
+async fn publish(
+    channel: &Channel,
+    topology: &Topology,
+    job: &Job,
+) -> lapin::Result<lapin::PublisherConfirm> {
+    let properties = BasicProperties::default()
+        .with_delivery_mode(PERSISTENT)
+        .with_content_type("application/json".into());
     #[expect(clippy::disallowed_methods, reason = "this is the one task that publishes on this channel")]
     channel
         .basic_publish(

@@ -1,0 +1,34 @@
+//! Where this process touches its surroundings: environment variables in, sentences for people out. Nothing else may read
+//! the environment or print.
+
+use std::path::Path;
+
+use anyhow::Result;
+use careq_shared::config::{self, Config};
+
+/// The settings of this process.
+pub(crate) fn config(file: Option<&Path>) -> Result<Config> {
+    #[expect(clippy::disallowed_methods, reason = "this is where the configuration gets its variables from")]
+    // A name or value that is not UTF-8 cannot be one of ours.
+    let variables = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        Some((name, value.into_string().ok()?))
+    });
+    Ok(config::load(file, variables)?)
+}
+
+/// What the command was asked for, on standard output.
+pub(crate) fn print(text: &str) {
+    #[expect(clippy::print_stdout, reason = "this is what the person or script asked for")]
+    {
+        println!("{text}");
+    }
+}
+
+/// What a person has to know, on standard error.
+pub(crate) fn tell(text: &str) {
+    #[expect(clippy::print_stderr, reason = "before logging has begun, there is no other way to say it")]
+    {
+        eprintln!("{text}");
+    }
+}

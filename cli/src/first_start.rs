@@ -1,0 +1,44 @@
+//! The very first start on an empty folder: a clinic to try with, and a line to paste. A token must never be printed again.
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use careq_shared::clinics;
+use careq_shared::config::Config;
+use sea_orm::DatabaseConnection;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::environment::print;
+
+/// The clinic of the specification's sample data.
+const TEST_CLINIC: &str = "test_clinic";
+
+/// Makes the clinics of the settings, or a first one where there is none at all; its token, if it was made now.
+pub(crate) async fn make_clinics(
+    database: &DatabaseConnection,
+    config: &Config,
+) -> Result<Option<SecretString>> {
+    clinics::seed(database, &config.clinics).await?;
+    if !clinics::list(database).await?.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(clinics::add(database, TEST_CLINIC).await?))
+}
+
+/// Shows a newcomer the main job: one line that answers 201 when pasted (API specification, "Sample Test Data").
+pub(crate) fn welcome(address: SocketAddr, token: &SecretString) {
+    let token = token.expose_secret();
+    print(&format!(
+        "careq-sync is ready at http://{address}/api/v1/careq-sync/\n\
+         \n\
+         This is its first start, so it made the clinic {TEST_CLINIC}. Its token, shown only now:\n\
+         \n    {token}\n\
+         \n\
+         Send it a patient:\n\
+         \n\
+         curl -i -X POST http://{address}/api/v1/careq-sync/patient -H 'Authorization: Bearer {token}' \
+         -H 'Content-Type: application/json' -d '{{\"careq_id\": 99999, \"clinic_id\": \"{TEST_CLINIC}\", \
+         \"first_name\": \"Test\", \"last_name\": \"Patient\", \"phone_number\": \"9999999999\", \
+         \"email\": \"test@example.com\"}}'\n"
+    ));
+}

@@ -1,0 +1,113 @@
+//! The three ways to run: everything in one process, an ingress, a worker. Each is a list of parts; none may differ from
+//! the others in what the parts do.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use careq_ingress::Ingress;
+use careq_shared::broker::Broker;
+use careq_shared::broker::embedded::Embedded;
+use careq_shared::broker::rabbitmq::RabbitMq;
+use careq_shared::config::{BrokerKind, Config};
+use careq_worker::{Settings, Worker};
+use sea_orm::DatabaseConnection;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::operations::{self, Readiness};
+use crate::{first_start, migrate, shutdown};
+
+/// Ingress and worker together, on whatever database and broker are set.
+pub(crate) async fn standalone(config: &Config) -> Result<()> {
+    let shutdown = shutdown::on_signal()?;
+    let database = migrate::connect(config).await?;
+    let broker = broker(config, "standalone").await?;
+    let first_token = first_start::make_clinics(&database, config).await?;
+    let listener = listen(config).await?;
+    let address = listener.local_addr()?;
+
+    // SQLite has one connection a pool: status pages must not wait for the worker's transactions.
+    let ingress = start_ingress(config, &broker, migrate::connect(config).await?, &shutdown);
+    operations::start(config, readiness(&ingress), shutdown.clone()).await?;
+    // The worker goes on until the last request in hand has its answer.
+    let working = CancellationToken::new();
+    let worker =
+        tokio::spawn(Worker::new(database, broker, Settings::from(&config.worker)).run(working.clone()));
+    ingress.clinics_are_known().await;
+    tracing::info!(%address, "careq-sync takes requests");
+    if let Some(token) = &first_token {
+        first_start::welcome(address, token);
+    }
+    let served = careq_ingress::run(listener, ingress, shutdown).await;
+    working.cancel();
+    worker.await?;
+    Ok(served?)
+}
+
+/// An ingress.
+pub(crate) async fn ingress(config: &Config) -> Result<()> {
+    require_rabbitmq(config, "ingress")?;
+    let shutdown = shutdown::on_signal()?;
+    let database = migrate::connect(config).await?;
+    careq_shared::clinics::seed(&database, &config.clinics).await?;
+    let broker = broker(config, "ingress").await?;
+    let listener = listen(config).await?;
+    let address = listener.local_addr()?;
+    let ingress = start_ingress(config, &broker, database, &shutdown);
+    operations::start(config, readiness(&ingress), shutdown.clone()).await?;
+    tracing::info!(%address, "the ingress takes requests");
+    Ok(careq_ingress::run(listener, ingress, shutdown).await?)
+}
+
+/// A worker.
+pub(crate) async fn worker(config: &Config) -> Result<()> {
+    require_rabbitmq(config, "worker")?;
+    let shutdown = shutdown::on_signal()?;
+    let database = migrate::connect(config).await?;
+    let broker = broker(config, "worker").await?;
+    let connected = Arc::clone(&broker);
+    operations::start(config, Arc::new(move || connected.is_connected()), shutdown.clone()).await?;
+    Worker::new(database, broker, Settings::from(&config.worker)).run(shutdown).await;
+    Ok(())
+}
+
+async fn broker(config: &Config, process: &str) -> Result<Arc<dyn Broker>> {
+    Ok(match config.broker.kind() {
+        BrokerKind::Embedded => Arc::new(Embedded::open(&config.data.dir).await?),
+        BrokerKind::RabbitMq => {
+            Arc::new(RabbitMq::connect(&config.broker, &format!("careq-sync {process}")).await?)
+        }
+    })
+}
+
+fn start_ingress(
+    config: &Config,
+    broker: &Arc<dyn Broker>,
+    database: DatabaseConnection,
+    shutdown: &CancellationToken,
+) -> Arc<Ingress> {
+    let patience = config.broker.publish_timeout();
+    Ingress::start(config.ingress.clone(), patience, Arc::clone(broker), database, shutdown)
+}
+
+async fn listen(config: &Config) -> Result<TcpListener> {
+    let address = config.ingress.listen;
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; set ingress.listen (CAREQ_INGRESS_LISTEN) to a free address of this machine")
+    })
+}
+
+fn readiness(ingress: &Arc<Ingress>) -> Readiness {
+    let ingress = Arc::clone(ingress);
+    Arc::new(move || ingress.is_ready())
+}
+
+fn require_rabbitmq(config: &Config, process: &str) -> Result<()> {
+    if config.broker.kind() == BrokerKind::Embedded {
+        bail!(
+            "`careq-sync {process}` needs RabbitMQ, since the embedded queue belongs to one process: set broker.url \
+             (CAREQ_BROKER_URL), or run `careq-sync` alone for one machine"
+        );
+    }
+    Ok(())
+}

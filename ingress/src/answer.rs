@@ -1,0 +1,186 @@
+//! Answers to accepted events: the outcome table of the contract, row by row. An answer must never say more than what has
+//! happened.
+
+use axum::Json;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use careq_shared::clock;
+use careq_shared::event::Event;
+use careq_shared::ids::{self, EventId};
+use careq_shared::outcome::{self, ErrorCode, EventResult, Outcome};
+use careq_shared::records::{Kind, Record};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::prefer::Preference;
+use crate::problem::Problem;
+use crate::server::API;
+
+/// Put beside an answer for the log line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CareqId(pub(crate) i64);
+
+/// What an answer repeats of the event.
+#[derive(Debug, Clone)]
+pub(crate) struct Accepted {
+    pub(crate) event_id: EventId,
+    pub(crate) kind: Kind,
+    pub(crate) clinic_id: String,
+    pub(crate) careq_id: i64,
+    pub(crate) confirmation_number: Option<String>,
+}
+
+impl Accepted {
+    pub(crate) fn of(event: &Event) -> Self {
+        let confirmation_number = match &event.record {
+            Record::Appointment(appointment) => {
+                Some(ids::confirmation_number(appointment.book_datetime, event.careq_id))
+            }
+            _ => None,
+        };
+        Self {
+            event_id: event.event_id.clone(),
+            kind: event.kind(),
+            clinic_id: event.clinic_id.clone(),
+            careq_id: event.careq_id,
+            confirmation_number,
+        }
+    }
+
+    /// The members that every answer's `data` has.
+    pub(crate) fn data(&self) -> Map<String, Value> {
+        let mut data = Map::new();
+        let id = ids::record_id(&self.clinic_id, self.kind.record(), self.careq_id);
+        data.insert("id".to_owned(), json!(id));
+        data.insert("careq_id".to_owned(), json!(self.careq_id));
+        data.insert("external_id".to_owned(), json!(self.careq_id.to_string()));
+        data.insert("event_id".to_owned(), json!(self.event_id));
+        if let Some(confirmation_number) = &self.confirmation_number {
+            data.insert("confirmation_number".to_owned(), json!(confirmation_number));
+        }
+        data
+    }
+
+    fn status_url(&self) -> String {
+        format!("{API}/events/{}", self.event_id)
+    }
+}
+
+/// The answer for an event whose result is known.
+pub(crate) fn settled(accepted: &Accepted, result: &EventResult) -> Response {
+    let response = match &result.outcome {
+        Outcome::Created => {
+            success(StatusCode::CREATED, &message(accepted.kind, "created"), done(accepted, result, "synced"))
+        }
+        Outcome::Updated => {
+            success(StatusCode::OK, &message(accepted.kind, "updated"), done(accepted, result, "updated"))
+        }
+        Outcome::Unchanged => {
+            let record = accepted.kind.record().title();
+            let message = format!("{record} unchanged: what is stored is the same or newer");
+            success(StatusCode::OK, &message, unchanged(accepted, result))
+        }
+        Outcome::Waiting(missing) => {
+            let details = outcome::missing_parents(accepted.kind, missing);
+            let problem = match accepted.kind {
+                Kind::Status | Kind::Cancel => Problem::record_not_found(details),
+                Kind::Patient | Kind::Doctor | Kind::Service | Kind::Appointment => {
+                    Problem::validation(details)
+                }
+            };
+            problem.of_event(&accepted.event_id).into_response()
+        }
+        Outcome::Retrying => queued(accepted),
+        Outcome::Failed(failure) => Problem::of_failure(failure).of_event(&accepted.event_id).into_response(),
+    };
+    if result.replayed { with_header(response, "idempotent-replayed", "true") } else { response }
+}
+
+/// 202: the event is ours, its result is not known yet.
+pub(crate) fn queued(accepted: &Accepted) -> Response {
+    let mut data = accepted.data();
+    data.insert("sync_status".to_owned(), json!("queued"));
+    data.insert("status_url".to_owned(), json!(accepted.status_url()));
+    let record = accepted.kind.record().title();
+    success(StatusCode::ACCEPTED, &format!("{record} accepted; its result will be at status_url"), data)
+}
+
+/// The body of every success.
+pub(crate) fn success(status: StatusCode, message: &str, data: Map<String, Value>) -> Response {
+    let body = Success { success: true, message, data, timestamp: timestamp() };
+    (status, Json(body)).into_response()
+}
+
+#[derive(Serialize)]
+struct Success<'message> {
+    success: bool,
+    message: &'message str,
+    data: Map<String, Value>,
+    timestamp: String,
+}
+
+/// Notes which preference was followed (RFC 7240, 3).
+pub(crate) fn with_preference(response: Response, preference: Preference) -> Response {
+    match preference.applied() {
+        Some(applied) => with_header(response, "preference-applied", &applied),
+        None => response,
+    }
+}
+
+pub(crate) fn with_header(mut response: Response, name: &'static str, value: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+    response
+}
+
+/// Now, as the specification writes it.
+pub(crate) fn timestamp() -> String {
+    clock::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+/// The word of `sync_status` on the pages.
+pub(crate) const fn sync_status(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Created => "synced",
+        Outcome::Updated => "updated",
+        Outcome::Unchanged => "unchanged",
+        Outcome::Waiting(_) => "waiting",
+        Outcome::Retrying => "queued",
+        Outcome::Failed(_) => "failed",
+    }
+}
+
+/// Whether a code is the caller's to mend (409) or ours (500).
+pub(crate) const fn failure_status(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::DuplicateRecord => StatusCode::CONFLICT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn message(kind: Kind, verb: &str) -> String {
+    match kind {
+        Kind::Status => "Appointment status updated successfully".to_owned(),
+        Kind::Cancel => "Appointment cancelled successfully".to_owned(),
+        Kind::Patient | Kind::Doctor | Kind::Service | Kind::Appointment => {
+            format!("{} {verb} successfully", kind.record().title())
+        }
+    }
+}
+
+/// Statuses and cancellations answer the appointment's `status` in the place of `sync_status`.
+fn done(accepted: &Accepted, result: &EventResult, sync_status: &str) -> Map<String, Value> {
+    let mut data = accepted.data();
+    match accepted.kind {
+        Kind::Status | Kind::Cancel => data.insert("status".to_owned(), json!(result.appointment_status)),
+        _ => data.insert("sync_status".to_owned(), json!(sync_status)),
+    };
+    data
+}
+
+fn unchanged(accepted: &Accepted, result: &EventResult) -> Map<String, Value> {
+    let mut data = done(accepted, result, "unchanged");
+    data.insert("sync_status".to_owned(), json!("unchanged"));
+    data
+}

@@ -1,0 +1,276 @@
+//! The status pages and `health`. A clinic must never see another's; a page must never say "queued" of something that was
+//! not accepted.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use careq_shared::entities::{
+    appointment, batch, dead_letter, doctor, event, parked_event, patient, service,
+};
+use careq_shared::ids::{self, EventId};
+use careq_shared::ledger;
+use careq_shared::message::ListedEntry;
+use careq_shared::outcome::{self, ErrorCode, EventResult, Failure, Outcome};
+use careq_shared::records::{Kind, RecordKind};
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::answer::{self, Accepted, success, sync_status};
+use crate::authenticate::Caller;
+use crate::problem::Problem;
+use crate::report;
+use crate::server::{API, Ingress};
+
+/// `GET /health` (API specification, section 8).
+pub(crate) async fn health(State(ingress): State<Arc<Ingress>>) -> Response {
+    if !ingress.is_ready() {
+        return Problem::unavailable().into_response();
+    }
+    Json(json!({
+        "success": true,
+        "status": "operational",
+        "version": env!("CARGO_PKG_VERSION"),
+        "timestamp": answer::timestamp(),
+    }))
+    .into_response()
+}
+
+/// `GET /events/{event_id}`
+pub(crate) async fn event(
+    State(ingress): State<Arc<Ingress>>,
+    Extension(caller): Extension<Caller>,
+    Path(event_id): Path<EventId>,
+) -> Result<Response, Problem> {
+    let clinic = &caller.clinic;
+    let subject =
+        event_id.open(&clinic.event_key).ok_or_else(|| Problem::no_such("There is no such event"))?;
+    let result = event_result(&ingress, &clinic.clinic_id, &event_id).await.map_err(no_database)?;
+    let accepted = Accepted {
+        event_id,
+        kind: subject.kind,
+        clinic_id: clinic.clinic_id.clone(),
+        careq_id: subject.careq_id,
+        confirmation_number: None,
+    };
+    Ok(success(StatusCode::OK, "Event found", event_data(&accepted, result.as_ref())))
+}
+
+/// What the ledger says; what a dead letter says of an event that the ledger never took; nothing while it is queued.
+async fn event_result(
+    ingress: &Ingress,
+    clinic_id: &str,
+    event_id: &EventId,
+) -> Result<Option<EventResult>, DbErr> {
+    let row = event::Entity::find_by_id(event_id.as_str())
+        .filter(event::Column::ClinicId.eq(clinic_id))
+        .one(&ingress.database)
+        .await?;
+    if let Some(row) = row {
+        return ledger::read(&row).map(Some);
+    }
+    let letter = dead_letter::Entity::find()
+        .filter(dead_letter::Column::EventId.eq(event_id.as_str()))
+        .filter(dead_letter::Column::ClinicId.eq(clinic_id))
+        .one(&ingress.database)
+        .await?;
+    Ok(letter.map(|letter| EventResult {
+        outcome: Outcome::Failed(Failure {
+            code: ErrorCode::from_word(&letter.code),
+            message: letter.message,
+        }),
+        appointment_status: None,
+        replayed: false,
+    }))
+}
+
+fn event_data(accepted: &Accepted, result: Option<&EventResult>) -> Map<String, Value> {
+    let mut data = accepted.data();
+    data.insert("kind".to_owned(), json!(accepted.kind));
+    data.insert("status_url".to_owned(), json!(format!("{API}/events/{}", accepted.event_id)));
+    let status = result.map_or("queued", |result| sync_status(&result.outcome));
+    data.insert("sync_status".to_owned(), json!(status));
+    if let Some(status) = result.and_then(|result| result.appointment_status.as_ref()) {
+        data.insert("status".to_owned(), json!(status));
+    }
+    match result.map(|result| &result.outcome) {
+        Some(Outcome::Waiting(missing)) => {
+            data.insert("waiting_for".to_owned(), json!(missing));
+            let details = outcome::missing_parents(accepted.kind, missing);
+            let (code, message) = match accepted.kind {
+                Kind::Status | Kind::Cancel => (ErrorCode::RecordNotFound, "Record not found"),
+                _ => (ErrorCode::ValidationError, "Validation failed"),
+            };
+            data.insert("error".to_owned(), error(code, message, &json!(details)));
+        }
+        Some(Outcome::Failed(failure)) => {
+            data.insert("error".to_owned(), error(failure.code, &failure.message, &json!({})));
+        }
+        _ => {}
+    }
+    data
+}
+
+fn error(code: ErrorCode, message: &str, details: &Value) -> Value {
+    json!({ "code": code.as_str(), "message": message, "details": details })
+}
+
+/// The proof that a batch was accepted, see [`ids::batch_receipt`].
+#[derive(Debug, Deserialize)]
+pub(crate) struct Receipt {
+    receipt: Option<String>,
+}
+
+/// `GET /batch/{batch_id}`
+pub(crate) async fn batch(
+    State(ingress): State<Arc<Ingress>>,
+    Extension(caller): Extension<Caller>,
+    Path(batch_id): Path<String>,
+    Query(Receipt { receipt }): Query<Receipt>,
+) -> Result<Response, Problem> {
+    let clinic = &caller.clinic;
+    let key = (clinic.clinic_id.clone(), batch_id.clone());
+    let row = batch::Entity::find_by_id(key).one(&ingress.database).await.map_err(no_database)?;
+    let Some(row) = row else {
+        let is_ours = |receipt: &String| ids::is_batch_receipt(&clinic.event_key, &batch_id, receipt);
+        return match receipt.as_ref() {
+            Some(receipt) if is_ours(receipt) => Ok(report::queued_page(clinic, &batch_id)),
+            _ => Err(Problem::no_such(
+                "No worker has seen a batch with this id; one that was just accepted is at its answer's status_url",
+            )),
+        };
+    };
+    let listing: Vec<ListedEntry> =
+        serde_json::from_str(&row.entries).map_err(|_| Problem::server_error("The batch cannot be read"))?;
+    let results = batch_results(&ingress, &listing).await.map_err(no_database)?;
+    Ok(report::of_ledger(&clinic.clinic_id, &batch_id, &listing, &results))
+}
+
+async fn batch_results(
+    ingress: &Ingress,
+    listing: &[ListedEntry],
+) -> Result<HashMap<String, EventResult>, DbErr> {
+    let ids = listing.iter().filter_map(|entry| match entry {
+        ListedEntry::Accepted(event) => Some(event.event_id.as_str()),
+        ListedEntry::Refused(_) => None,
+    });
+    let rows = event::Entity::find().filter(event::Column::EventId.is_in(ids)).all(&ingress.database).await?;
+    rows.into_iter().map(|row| Ok((row.event_id.clone(), ledger::read(&row)?))).collect()
+}
+
+/// `GET /status/{kind}/{careq_id}`
+pub(crate) async fn record(
+    State(ingress): State<Arc<Ingress>>,
+    Extension(caller): Extension<Caller>,
+    Path((kind, careq_id)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let clinic_id = &caller.clinic.clinic_id;
+    let unknown = || Problem::no_such("There is no such record");
+    let kind: RecordKind = kind.parse().map_err(|_| unknown())?;
+    let careq_id: i64 = careq_id.parse().map_err(|_| unknown())?;
+    let mut data = Map::new();
+    data.insert("kind".to_owned(), json!(kind));
+    data.insert("id".to_owned(), json!(ids::record_id(clinic_id, kind, careq_id)));
+    data.insert("careq_id".to_owned(), json!(careq_id));
+    data.insert("external_id".to_owned(), json!(careq_id.to_string()));
+    let known = match stored(&ingress, clinic_id, kind, careq_id).await.map_err(no_database)? {
+        Some(stored) => Some(stored),
+        None => not_stored(&ingress, clinic_id, kind, careq_id).await.map_err(no_database)?,
+    };
+    data.extend(known.ok_or_else(unknown)?);
+    Ok(success(StatusCode::OK, &format!("{} found", kind.title()), data))
+}
+
+async fn stored(
+    ingress: &Ingress,
+    clinic_id: &str,
+    kind: RecordKind,
+    careq_id: i64,
+) -> Result<Option<Map<String, Value>>, DbErr> {
+    macro_rules! stamps {
+        ($table:ident) => {
+            $table::Entity::find()
+                .select_only()
+                .columns([$table::Column::UpdatedAt, $table::Column::SyncedAt])
+                .filter($table::Column::ClinicId.eq(clinic_id))
+                .filter($table::Column::CareqId.eq(careq_id))
+                .into_tuple::<(DateTime<Utc>, DateTime<Utc>)>()
+                .one(&ingress.database)
+                .await?
+                .map(|(updated_at, synced_at)| synced(updated_at, synced_at))
+        };
+    }
+    Ok(match kind {
+        RecordKind::Patient => stamps!(patient),
+        RecordKind::Doctor => stamps!(doctor),
+        RecordKind::Service => stamps!(service),
+        RecordKind::Appointment => appointment::Entity::find()
+            .filter(appointment::Column::ClinicId.eq(clinic_id))
+            .filter(appointment::Column::CareqId.eq(careq_id))
+            .one(&ingress.database)
+            .await?
+            .map(|row| {
+                let mut data = synced(row.updated_at, row.synced_at);
+                data.insert("status".to_owned(), json!(row.status));
+                data.insert("status_updated_at".to_owned(), json!(row.status_updated_at));
+                data.insert("confirmation_number".to_owned(), json!(row.confirmation_number));
+                data
+            }),
+    })
+}
+
+fn synced(updated_at: DateTime<Utc>, synced_at: DateTime<Utc>) -> Map<String, Value> {
+    Map::from_iter([
+        ("sync_status".to_owned(), json!("synced")),
+        ("updated_at".to_owned(), json!(updated_at)),
+        ("synced_at".to_owned(), json!(synced_at)),
+    ])
+}
+
+/// A record whose event waits, or has failed.
+async fn not_stored(
+    ingress: &Ingress,
+    clinic_id: &str,
+    kind: RecordKind,
+    careq_id: i64,
+) -> Result<Option<Map<String, Value>>, DbErr> {
+    let waits = parked_event::Entity::find()
+        .filter(parked_event::Column::ClinicId.eq(clinic_id))
+        .filter(parked_event::Column::Kind.eq(kind.as_str()))
+        .filter(parked_event::Column::CareqId.eq(careq_id))
+        .one(&ingress.database)
+        .await?;
+    if let Some(row) = waits {
+        let word = if row.waiting_kind.is_some() { "waiting" } else { "queued" };
+        return Ok(Some(state(word, &row.event_id)));
+    }
+    let failed = dead_letter::Entity::find()
+        .filter(dead_letter::Column::ClinicId.eq(clinic_id))
+        .filter(dead_letter::Column::Kind.eq(kind.as_str()))
+        .filter(dead_letter::Column::CareqId.eq(careq_id))
+        .order_by_desc(dead_letter::Column::LastSeenAt)
+        .one(&ingress.database)
+        .await?;
+    Ok(failed.and_then(|letter| letter.event_id).map(|event_id| state("failed", &event_id)))
+}
+
+fn state(sync_status: &str, event_id: &str) -> Map<String, Value> {
+    Map::from_iter([
+        ("sync_status".to_owned(), json!(sync_status)),
+        ("event_id".to_owned(), json!(event_id)),
+        ("status_url".to_owned(), json!(format!("{API}/events/{event_id}"))),
+    ])
+}
+
+fn no_database(_: DbErr) -> Problem {
+    tracing::warn!("a status page could not be read from the database");
+    Problem::no_database()
+}

@@ -1,0 +1,184 @@
+//! Answers to what could not be accepted or applied, in the specification's form (section "Error Handling"). A problem
+//! must never repeat what was sent.
+
+use std::any::Any;
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use careq_shared::ids::EventId;
+use careq_shared::outcome::{ErrorCode, Failure};
+use careq_shared::records::FieldErrors;
+use serde::Serialize;
+
+use crate::answer;
+
+/// After so many seconds it is worth trying again; CareQ's own first delay.
+const TRY_AGAIN_AFTER_S: u128 = 5;
+
+/// An error answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: ErrorCode,
+    message: String,
+    details: FieldErrors,
+    event_id: Option<EventId>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: ErrorCode, message: &str) -> Self {
+        Self {
+            status,
+            code,
+            message: message.to_owned(),
+            details: FieldErrors::new(),
+            event_id: None,
+            header: None,
+        }
+    }
+
+    pub(crate) fn authentication_failed() -> Self {
+        let message = "The request could not be authenticated";
+        let challenge = (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        Self {
+            header: Some(challenge),
+            ..Self::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationFailed, message)
+        }
+    }
+
+    pub(crate) fn validation(details: FieldErrors) -> Self {
+        let problem =
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::ValidationError, "Validation failed");
+        Self { details, ..problem }
+    }
+
+    pub(crate) fn record_not_found(details: FieldErrors) -> Self {
+        Self { details, ..Self::new(StatusCode::NOT_FOUND, ErrorCode::RecordNotFound, "Record not found") }
+    }
+
+    pub(crate) fn no_such(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, ErrorCode::RecordNotFound, what)
+    }
+
+    pub(crate) fn conflict(message: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, ErrorCode::DuplicateRecord, message)
+    }
+
+    pub(crate) fn invalid(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, message)
+    }
+
+    pub(crate) fn too_large(limit_bytes: usize) -> Self {
+        let message = format!("The body is larger than {limit_bytes} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, &message)
+    }
+
+    pub(crate) fn too_slow(within: Duration) -> Self {
+        let message = format!("The body was not complete within {} s", within.as_secs());
+        Self::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::InvalidRequest, &message)
+    }
+
+    pub(crate) fn unknown_path() -> Self {
+        let message = "There is no such path; the API begins at /api/v1/careq-sync/";
+        Self::new(StatusCode::NOT_FOUND, ErrorCode::InvalidRequest, message)
+    }
+
+    pub(crate) fn wrong_method() -> Self {
+        let message = "This path does not take this method; Allow names those that it takes";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, message)
+    }
+
+    pub(crate) fn rate_limit_exceeded(retry_after_s: u128) -> Self {
+        let message = "Too many requests; try again after the number of seconds in Retry-After";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimitExceeded, message)
+            .retry_after(retry_after_s)
+    }
+
+    pub(crate) fn server_error(message: &str) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::ServerError, message)
+    }
+
+    /// The broker cannot take the event: nothing has been accepted.
+    pub(crate) fn unavailable() -> Self {
+        Self::temporarily("The request could not be accepted; please send it again")
+    }
+
+    pub(crate) fn not_ready() -> Self {
+        Self::temporarily("The service is starting; please send the request again")
+    }
+
+    /// A status page needs the database; a webhook never does.
+    pub(crate) fn no_database() -> Self {
+        Self::temporarily("The status cannot be read at the moment; events are still accepted")
+    }
+
+    fn temporarily(message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::ServerError, message)
+            .retry_after(TRY_AGAIN_AFTER_S)
+    }
+
+    /// A finally failed event.
+    pub(crate) fn of_failure(failure: &Failure) -> Self {
+        let status = answer::failure_status(failure.code);
+        let code = if status == StatusCode::CONFLICT { failure.code } else { ErrorCode::ServerError };
+        Self::new(status, code, &failure.message)
+    }
+
+    /// Names the event, which has been accepted nevertheless.
+    pub(crate) fn of_event(self, event_id: &EventId) -> Self {
+        Self { event_id: Some(event_id.clone()), ..self }
+    }
+
+    fn retry_after(self, seconds: u128) -> Self {
+        let seconds = HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX));
+        Self { header: Some((RETRY_AFTER, seconds)), ..self }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = Body {
+            success: false,
+            message: &self.message,
+            error: ErrorBody { code: self.code, message: &self.message, details: &self.details },
+            // The specification's own example of a 422 has the fields here, its section on errors in `details`.
+            errors: (self.code == ErrorCode::ValidationError).then_some(&self.details),
+            event_id: self.event_id.as_ref(),
+            timestamp: answer::timestamp(),
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'problem> {
+    success: bool,
+    message: &'problem str,
+    error: ErrorBody<'problem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<&'problem FieldErrors>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<&'problem EventId>,
+    timestamp: String,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'problem> {
+    code: ErrorCode,
+    message: &'problem str,
+    details: &'problem FieldErrors,
+}
+
+/// The answer when our own code fails; what it said stays out of the answer and of the log, for it may quote data.
+pub(crate) fn of_panic(_: Box<dyn Any + Send + 'static>) -> Response {
+    tracing::error!("a request was ended by a fault in the program");
+    Problem::server_error("Internal server error").into_response()
+}

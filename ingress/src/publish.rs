@@ -1,0 +1,28 @@
+//! Hands a message to the broker and returns when the broker has confirmed it. Nothing may be answered as accepted before.
+
+use careq_shared::broker::Queue;
+use careq_shared::message::{self, Message};
+
+use crate::problem::Problem;
+use crate::server::Ingress;
+
+/// Publishes; when this returns `Ok`, the message survives whatever happens to this process.
+pub(crate) async fn confirmed(ingress: &Ingress, queue: Queue, message: &Message) -> Result<(), Problem> {
+    let body =
+        message::encode(message).map_err(|_| Problem::server_error("The event could not be written"))?;
+    let publishing = ingress.broker.publish(queue, body.into());
+    match tokio::time::timeout(ingress.publish_timeout, publishing).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(reason)) => {
+            tracing::warn!(queue = queue.as_str(), %reason, "a message was not accepted; CareQ is told to send it again");
+            Err(Problem::unavailable())
+        }
+        Err(_) => {
+            tracing::warn!(
+                queue = queue.as_str(),
+                "the broker did not confirm in time; CareQ is told to send it again"
+            );
+            Err(Problem::unavailable())
+        }
+    }
+}

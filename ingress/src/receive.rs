@@ -1,0 +1,64 @@
+//! A body from its first byte to its last, within a size and a time. It must never be read before the caller is known, nor
+//! into more memory than its limit.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde_json::{Map, Value};
+
+use crate::problem::Problem;
+
+/// The limits of a body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimits {
+    pub(crate) bytes: usize,
+    pub(crate) within: Duration,
+}
+
+/// Reads the whole body.
+pub(crate) async fn body(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Bytes, Problem> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limits.bytes as u64) {
+        return Err(Problem::too_large(limits.bytes));
+    }
+    require_json(headers)?;
+    match tokio::time::timeout(limits.within, Limited::new(body, limits.bytes).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(fault)) if fault.is::<LengthLimitError>() => Err(Problem::too_large(limits.bytes)),
+        Ok(Err(_)) => Err(Problem::invalid("The body ended before it was complete")),
+        Err(_) => Err(Problem::too_slow(limits.within)),
+    }
+}
+
+/// Parses the body as a JSON object.
+pub(crate) fn json_object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
+    let text = std::str::from_utf8(body).map_err(|_| Problem::invalid("The body is not valid UTF-8"))?;
+    match serde_json::from_str(text) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(Problem::invalid("The body must be a JSON object")),
+        Err(fault) => {
+            let (line, column) = (fault.line(), fault.column());
+            Err(Problem::invalid(&format!("The body is not valid JSON: line {line}, column {column}")))
+        }
+    }
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut parts = sent.split(';').map(str::trim);
+    let is_json = parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json"));
+    let is_utf8 = |parameter: &str| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    };
+    if is_json && parts.all(is_utf8) {
+        return Ok(());
+    }
+    Err(Problem::invalid("Content-Type must be application/json in UTF-8"))
+}

@@ -1,0 +1,143 @@
+//! The report of a batch (API specification, section 7): one result a record, in the order sent. `total` must always be
+//! `successful + failed + pending`.
+
+use std::collections::HashMap;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use careq_shared::clinics::Clinic;
+use careq_shared::ids;
+use careq_shared::message::{ListedEntry, ListedEvent, RefusedEntry};
+use careq_shared::outcome::{self, EventResult, Outcome};
+use serde_json::{Map, Value, json};
+
+use crate::answer::{self, success};
+use crate::server::API;
+
+/// The report when the worker has sent the results, in the order of the accepted records.
+pub(crate) fn of_results(
+    clinic_id: &str,
+    batch_id: &str,
+    listing: &[ListedEntry],
+    results: Vec<EventResult>,
+) -> Response {
+    let is_repeated = !results.is_empty() && results.iter().all(|result| result.replayed);
+    let mut results = results.into_iter();
+    let response = report(clinic_id, batch_id, listing, |_| results.next());
+    if is_repeated { answer::with_header(response, "idempotent-replayed", "true") } else { response }
+}
+
+/// The report by the ledger, for the batch's page.
+pub(crate) fn of_ledger(
+    clinic_id: &str,
+    batch_id: &str,
+    listing: &[ListedEntry],
+    ledger: &HashMap<String, EventResult>,
+) -> Response {
+    report(clinic_id, batch_id, listing, |event| ledger.get(event.event_id.as_str()).cloned())
+}
+
+/// 202: the batch is ours, its results are not known yet.
+pub(crate) fn queued(clinic: &Clinic, batch_id: &str, listing: &[ListedEntry]) -> Response {
+    let mut data = data(&clinic.clinic_id, batch_id, listing, |_| None);
+    add_queued(&mut data, clinic, batch_id);
+    success(StatusCode::ACCEPTED, "Batch accepted; its report will be at status_url", data)
+}
+
+/// The page of a batch that no worker has seen yet.
+pub(crate) fn queued_page(clinic: &Clinic, batch_id: &str) -> Response {
+    let mut data = Map::from_iter([("batch_id".to_owned(), json!(batch_id))]);
+    add_queued(&mut data, clinic, batch_id);
+    success(StatusCode::OK, "Batch is queued", data)
+}
+
+fn add_queued(data: &mut Map<String, Value>, clinic: &Clinic, batch_id: &str) {
+    let receipt = ids::batch_receipt(&clinic.event_key, batch_id);
+    data.insert("sync_status".to_owned(), json!("queued"));
+    data.insert(
+        "status_url".to_owned(),
+        json!(format!("{API}/batch/{}?receipt={receipt}", path_segment(batch_id))),
+    );
+}
+
+fn report(
+    clinic_id: &str,
+    batch_id: &str,
+    listing: &[ListedEntry],
+    result: impl FnMut(&ListedEvent) -> Option<EventResult>,
+) -> Response {
+    success(StatusCode::OK, "Batch processed successfully", data(clinic_id, batch_id, listing, result))
+}
+
+fn data(
+    clinic_id: &str,
+    batch_id: &str,
+    listing: &[ListedEntry],
+    mut result: impl FnMut(&ListedEvent) -> Option<EventResult>,
+) -> Map<String, Value> {
+    let results: Vec<_> = listing
+        .iter()
+        .map(|entry| match entry {
+            ListedEntry::Refused(refused) => refused_result(refused),
+            ListedEntry::Accepted(event) => event_result(clinic_id, event, result(event)),
+        })
+        .collect();
+    let count = |status: &str| results.iter().filter(|result| result["status"] == status).count();
+    let (failed, pending) = (count("failed"), count("pending"));
+    let counts = json!({
+        "batch_id": batch_id,
+        "total": results.len(),
+        "successful": results.len() - failed - pending,
+        "failed": failed,
+        "pending": pending,
+        "results": results,
+    });
+    match counts {
+        Value::Object(data) => data,
+        _ => Map::new(),
+    }
+}
+
+fn refused_result(refused: &RefusedEntry) -> Value {
+    json!({
+        "type": refused.kind,
+        "careq_id": refused.careq_id,
+        "status": "failed",
+        "error": { "code": refused.code.as_str(), "message": refused.message, "details": refused.details },
+    })
+}
+
+fn event_result(clinic_id: &str, event: &ListedEvent, result: Option<EventResult>) -> Value {
+    let mut body = json!({
+        "type": event.kind,
+        "careq_id": event.careq_id,
+        "id": ids::record_id(clinic_id, event.kind.record(), event.careq_id),
+        "event_id": event.event_id,
+    });
+    let (status, extra) = match result.map(|result| result.outcome) {
+        None | Some(Outcome::Retrying) => ("pending", None),
+        Some(Outcome::Waiting(missing)) => {
+            let details = outcome::missing_parents(event.kind, &missing);
+            ("pending", Some(("waiting_for", json!(details))))
+        }
+        Some(Outcome::Failed(failure)) => {
+            let error = json!({ "code": failure.code.as_str(), "message": failure.message, "details": {} });
+            ("failed", Some(("error", error)))
+        }
+        Some(done @ (Outcome::Created | Outcome::Updated | Outcome::Unchanged)) => (done.as_str(), None),
+    };
+    body["status"] = json!(status);
+    if let Some((name, value)) = extra {
+        body[name] = value;
+    }
+    body
+}
+
+/// RFC 3986, 3.3: everything but unreserved characters is escaped.
+fn path_segment(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}

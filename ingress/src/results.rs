@@ -1,0 +1,217 @@
+//! Waiting for results, while waiting pays. The desk must never make a burst slower: when results come late, or nobody
+//! works, it stops waiting by itself, and asks with one request at a time whether that has changed.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use careq_shared::broker::Mailbox;
+use careq_shared::message::{self, ReplyTo, Results, Verdict};
+use dashmap::DashMap;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+/// So many results in a row must be late before nobody waits any more.
+const LATE_IN_A_ROW: u32 = 2;
+
+/// A question that is not answered within this time is asked again.
+const PROBE_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Requests that wait, and whether waiting pays.
+#[derive(Debug)]
+pub(crate) struct ResultDesk {
+    address: watch::Receiver<Option<String>>,
+    quick: Duration,
+    next_request: AtomicU64,
+    open: DashMap<u64, Open>,
+    late_in_a_row: AtomicU32,
+    is_slow: AtomicBool,
+    probe: Mutex<Option<(u64, Instant)>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    asked_at: Instant,
+    waiter: Option<oneshot::Sender<Verdict>>,
+}
+
+/// How long a request may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Budget {
+    /// The caller asked for it: it waits even while results are late.
+    Explicit(Duration),
+    /// Our own, given up while results are late.
+    Usual(Duration),
+}
+
+impl ResultDesk {
+    pub(crate) fn start(mailbox: Mailbox, quick: Duration, shutdown: CancellationToken) -> Arc<Self> {
+        let desk = Arc::new(Self {
+            address: mailbox.address,
+            quick,
+            next_request: AtomicU64::new(1),
+            open: DashMap::new(),
+            late_in_a_row: AtomicU32::new(0),
+            is_slow: AtomicBool::new(false),
+            probe: Mutex::new(None),
+        });
+        tokio::spawn(shutdown.run_until_cancelled_owned(sort(Arc::clone(&desk), mailbox.messages)));
+        desk
+    }
+
+    /// Prepares to wait. The result may arrive before the publisher learns of the confirm, so this comes first.
+    pub(crate) fn expect(self: &Arc<Self>, budget: Option<Budget>) -> Expectation {
+        let Some(mailbox) = self.address.borrow().clone() else { return Expectation::nothing() };
+        match budget {
+            None | Some(Budget::Usual(Duration::ZERO)) => Expectation::nothing(),
+            Some(Budget::Usual(_)) if self.is_slow.load(Ordering::Relaxed) => match self.probe() {
+                Some(request) => Expectation { reply_to: Some(ReplyTo { mailbox, request }), waiting: None },
+                None => Expectation::nothing(),
+            },
+            Some(budget) => {
+                let (waiter, verdict) = oneshot::channel();
+                let request = self.ask(Some(waiter));
+                let waiting = Waiting { desk: Arc::clone(self), request, verdict, budget };
+                Expectation { reply_to: Some(ReplyTo { mailbox, request }), waiting: Some(waiting) }
+            }
+        }
+    }
+
+    fn ask(&self, waiter: Option<oneshot::Sender<Verdict>>) -> u64 {
+        let request = self.next_request.fetch_add(1, Ordering::Relaxed);
+        self.open.insert(request, Open { asked_at: Instant::now(), waiter });
+        request
+    }
+
+    /// A request whose result nobody waits for, but whose delay tells whether waiting would pay again.
+    fn probe(&self) -> Option<u64> {
+        let mut probe = self.probe.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((outstanding, asked_at)) = *probe {
+            if asked_at.elapsed() < PROBE_AGAIN_AFTER {
+                return None;
+            }
+            self.open.remove(&outstanding);
+        }
+        let request = self.ask(None);
+        *probe = Some((request, Instant::now()));
+        Some(request)
+    }
+
+    fn arrived(&self, request: u64, verdict: Verdict) {
+        let Some((_, open)) = self.open.remove(&request) else { return };
+        if open.asked_at.elapsed() <= self.quick {
+            self.late_in_a_row.store(0, Ordering::Relaxed);
+            if self.is_slow.swap(false, Ordering::Relaxed) {
+                tracing::info!("results come in time again; answers wait for them");
+            }
+        }
+        if let Some(waiter) = open.waiter {
+            // Whoever waited may have given up in this very moment; its status page knows.
+            waiter.send(verdict).unwrap_or_default();
+        }
+    }
+
+    fn was_late(&self) {
+        let late = self.late_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+        if late >= LATE_IN_A_ROW && !self.is_slow.swap(true, Ordering::Relaxed) {
+            tracing::info!("results come late or not at all; requests are acknowledged at once meanwhile");
+        }
+    }
+}
+
+async fn sort(desk: Arc<ResultDesk>, mut messages: mpsc::Receiver<bytes::Bytes>) {
+    while let Some(body) = messages.recv().await {
+        match message::decode::<Results>(&body) {
+            Ok(results) => {
+                results.requests.into_iter().for_each(|result| desk.arrived(result.request, result.verdict))
+            }
+            Err(reason) => tracing::warn!(%reason, "a result message was dropped"),
+        }
+    }
+}
+
+/// What a request was promised.
+#[derive(Debug)]
+pub(crate) struct Expectation {
+    /// Goes into the message.
+    pub(crate) reply_to: Option<ReplyTo>,
+    waiting: Option<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    desk: Arc<ResultDesk>,
+    request: u64,
+    verdict: oneshot::Receiver<Verdict>,
+    budget: Budget,
+}
+
+impl Expectation {
+    fn nothing() -> Self {
+        Self { reply_to: None, waiting: None }
+    }
+
+    /// The result, if it comes in time.
+    pub(crate) async fn result(self) -> Option<Verdict> {
+        let mut waiting = self.waiting?;
+        let (Budget::Explicit(patience) | Budget::Usual(patience)) = waiting.budget;
+        let verdict = tokio::time::timeout(patience, &mut waiting.verdict).await.ok().and_then(Result::ok);
+        if verdict.is_none() && matches!(waiting.budget, Budget::Usual(_)) {
+            waiting.desk.was_late();
+        }
+        verdict
+    }
+}
+
+impl Drop for Waiting {
+    /// Also when the client goes away before its answer.
+    fn drop(&mut self) {
+        self.desk.open.remove(&self.request);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use careq_shared::message::RequestResult;
+
+    fn desk() -> (Arc<ResultDesk>, mpsc::Sender<bytes::Bytes>) {
+        let (tell, messages) = mpsc::channel(8);
+        let (_, address) = watch::channel(Some("mailbox".to_owned()));
+        let mailbox = Mailbox { address, messages };
+        (ResultDesk::start(mailbox, Duration::from_millis(250), CancellationToken::new()), tell)
+    }
+
+    async fn answer(tell: &mpsc::Sender<bytes::Bytes>, expectation: &Expectation) {
+        let request = expectation.reply_to.as_ref().unwrap().request;
+        let results = Results { requests: vec![RequestResult { request, verdict: Verdict::BatchConflict }] };
+        tell.send(message::encode(&results).unwrap().into()).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_while_nobody_works_and_everybody_once_results_are_back() {
+        let (desk, tell) = desk();
+        let usual = Some(Budget::Usual(Duration::from_millis(250)));
+        for _ in 0..LATE_IN_A_ROW {
+            assert_eq!(desk.expect(usual).result().await, None);
+        }
+        let probe = desk.expect(usual);
+        assert!(probe.reply_to.is_some(), "the first request asks");
+        assert!(desk.expect(usual).reply_to.is_none(), "the others do not even ask");
+        let explicit = desk.expect(Some(Budget::Explicit(Duration::from_secs(1))));
+        answer(&tell, &explicit).await;
+        assert_eq!(explicit.result().await, Some(Verdict::BatchConflict));
+        answer(&tell, &probe).await;
+        tokio::task::yield_now().await;
+        let waits = desk.expect(usual);
+        answer(&tell, &waits).await;
+        assert_eq!(waits.result().await, Some(Verdict::BatchConflict));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_goes_away_leaves_nothing_behind() {
+        let (desk, _tell) = desk();
+        drop(desk.expect(Some(Budget::Usual(Duration::from_secs(5)))));
+        assert!(desk.open.is_empty());
+    }
+}

@@ -1,0 +1,68 @@
+//! The way of a webhook, one stage a line. It must never answer before the broker has confirmed, nor wait for anything
+//! that the caller did not ask for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use careq_shared::broker::Queue;
+use careq_shared::message::{Content, Message, Verdict};
+use careq_shared::records::Kind;
+
+use crate::answer::{Accepted, CareqId};
+use crate::authenticate::{self, Caller};
+use crate::prefer::Preference;
+use crate::problem::Problem;
+use crate::receive::{self, BodyLimits};
+use crate::results::Budget;
+use crate::server::Ingress;
+use crate::validate::{self, Stamps};
+use crate::{answer, publish};
+
+/// Answers one webhook. The door has authenticated its headers and counted it.
+pub(crate) async fn handle(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Response {
+    accept(ingress, kind, request).await.unwrap_or_else(Problem::into_response)
+}
+
+async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::authentication_failed)?;
+    let preference = Preference::of(&parts.headers);
+    let idempotency_key = validate::idempotency_key(&parts.headers)?;
+
+    let body = receive::body(&parts.headers, body, body_limits(ingress)).await?;
+    let verified = authenticate::body(caller, receive::json_object(&body)?);
+    let stamps = Stamps { idempotency_key, accepted_at: ingress.clock.reserve(1) };
+    let event = validate::event(kind, verified, stamps)?;
+    let accepted = Accepted::of(&event);
+
+    let expectation = ingress.results.expect(budget(preference, ingress.settings.answer_within_ms));
+    let message =
+        Message { reply_to: expectation.reply_to.clone(), content: Content::Event(Box::new(event)) };
+    publish::confirmed(ingress, Queue::Live, &message).await?;
+
+    let answer = match expectation.result().await {
+        Some(Verdict::Event(result)) => answer::settled(&accepted, &result),
+        Some(Verdict::Batch(_) | Verdict::BatchConflict) | None => answer::queued(&accepted),
+    };
+    let mut response = answer::with_preference(answer, preference);
+    response.extensions_mut().insert(CareqId(accepted.careq_id));
+    Ok(response)
+}
+
+/// How long this request may wait for its result.
+pub(crate) fn budget(preference: Preference, answer_within_ms: u64) -> Option<Budget> {
+    match preference {
+        Preference::RespondAsync => None,
+        Preference::Wait { .. } => preference.wait().map(Budget::Explicit),
+        Preference::None => Some(Budget::Usual(Duration::from_millis(answer_within_ms))),
+    }
+}
+
+fn body_limits(ingress: &Ingress) -> BodyLimits {
+    BodyLimits {
+        bytes: ingress.settings.body_limit_bytes,
+        within: Duration::from_secs(ingress.settings.body_timeout_s),
+    }
+}

@@ -1,0 +1,63 @@
+//! Bytes into requests. Undecodable bytes must never hold up the messages beside them: they are kept as dead letters.
+
+use bytes::Bytes;
+use careq_shared::broker::{Delivery, Queue};
+use careq_shared::event::Event;
+use careq_shared::message::{self, Batch, Content, Entry, Message, ReplyTo};
+
+/// A message that was given back so often is suspected of bringing workers down, and is tried by itself.
+const SUSPICIOUS_REDELIVERIES: u32 = 3;
+
+/// What a batch of deliveries says.
+pub(crate) struct Taken {
+    pub(crate) requests: Vec<Request>,
+    pub(crate) undecodable: Vec<Bytes>,
+}
+
+/// One message.
+pub(crate) struct Request {
+    pub(crate) reply_to: Option<ReplyTo>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) suspicious: bool,
+    pub(crate) batch: Membership,
+}
+
+/// Whether a request is a batch, and which.
+pub(crate) enum Membership {
+    Single,
+    Batch(Batch),
+    /// Its `batch_id` belongs to a batch with other content; none of its events are applied.
+    Conflicting,
+}
+
+pub(crate) fn each(queue: Queue, deliveries: &[Delivery]) -> Taken {
+    let mut taken = Taken { requests: Vec::with_capacity(deliveries.len()), undecodable: Vec::new() };
+    for delivery in deliveries {
+        match message::decode::<Message>(&delivery.body) {
+            Ok(message) => taken.requests.push(request(message, is_suspicious(queue, delivery))),
+            Err(_) => taken.undecodable.push(delivery.body.clone()),
+        }
+    }
+    taken
+}
+
+/// What the broker gave up on has been given back more often than any limit.
+fn is_suspicious(queue: Queue, delivery: &Delivery) -> bool {
+    queue == Queue::Dead || delivery.redeliveries >= SUSPICIOUS_REDELIVERIES
+}
+
+fn request(message: Message, suspicious: bool) -> Request {
+    let (events, batch) = match message.content {
+        Content::Event(event) => (vec![*event], Membership::Single),
+        Content::Batch(batch) => (accepted(&batch), Membership::Batch(batch)),
+    };
+    Request { reply_to: message.reply_to, events, suspicious, batch }
+}
+
+fn accepted(batch: &Batch) -> Vec<Event> {
+    let event = |entry: &Entry| match entry {
+        Entry::Accepted(event) => Some(event.as_ref().clone()),
+        Entry::Refused(_) => None,
+    };
+    batch.entries.iter().filter_map(event).collect()
+}

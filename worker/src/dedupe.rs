@@ -1,0 +1,88 @@
+//! The ledger: one row an event, found by clinic and idempotency key. An event whose row says how it ended must never be
+//! applied again.
+
+use careq_shared::entities::event;
+use careq_shared::event::Event;
+use careq_shared::ledger;
+use careq_shared::outcome::{EventResult, Outcome};
+use sea_orm::DbErr;
+
+use crate::working_set::{Slot, WorkingSet};
+
+/// What the ledger knows of an event.
+pub(crate) enum Finding {
+    /// The same event again: the first answer again.
+    Repeat(EventResult),
+    /// The key belongs to an event with other content.
+    KeyReused,
+    /// To be applied, with the acceptance stamp that counts.
+    Due(Event),
+}
+
+/// Looks an event up.
+pub(crate) fn find(set: &WorkingSet, event: &Event) -> Result<Finding, DbErr> {
+    let Some(Slot { row, .. }) = set.ledger.get(&key(event)) else { return Ok(Finding::Due(event.clone())) };
+    if row.content_sha256 != event.content_sha256 {
+        return Ok(Finding::KeyReused);
+    }
+    let known = ledger::read(row)?;
+    let mut due = event.clone();
+    if event.may_come_again() {
+        // Copies count as the latest of them: A, B, A without any stamp ends in A, in whatever order they come.
+        due.accepted_at = event.accepted_at.max(row.accepted_at);
+        if known.outcome.is_final() && event.accepted_at <= row.accepted_at {
+            return Ok(Finding::Repeat(EventResult { replayed: true, ..known }));
+        }
+        return Ok(Finding::Due(due));
+    }
+    if known.outcome.is_final() {
+        return Ok(Finding::Repeat(EventResult { replayed: true, ..known }));
+    }
+    // Waiting, or to be tried again: a copy is as good as the original, whose stamp it takes.
+    due.accepted_at = row.accepted_at;
+    Ok(Finding::Due(due))
+}
+
+/// Notes the result of an event that was due, and gives the answer for it.
+pub(crate) fn note(set: &mut WorkingSet, event: &Event, result: EventResult) -> EventResult {
+    let now = set.now;
+    let Some(slot) = set.ledger.get_mut(&key(event)) else {
+        let mut row = row(event, now);
+        ledger::write(&result, &mut row);
+        set.ledger.insert(key(event), Slot::new(row));
+        return result;
+    };
+    slot.touch();
+    slot.row.accepted_at = event.accepted_at;
+    // The same request again while it still is the newest changes nothing and answers the same.
+    if let (Ok(first), Outcome::Unchanged) = (ledger::read(&slot.row), &result.outcome)
+        && matches!(first.outcome, Outcome::Created | Outcome::Updated | Outcome::Unchanged)
+    {
+        return EventResult { replayed: true, ..first };
+    }
+    ledger::write(&result, &mut slot.row);
+    slot.row.settled_at = now;
+    result
+}
+
+fn key(event: &Event) -> (String, String) {
+    (event.clinic_id.clone(), event.idempotency_key.as_str().to_owned())
+}
+
+fn row(event: &Event, now: chrono::DateTime<chrono::Utc>) -> event::Model {
+    event::Model {
+        event_id: event.event_id.as_str().to_owned(),
+        clinic_id: event.clinic_id.clone(),
+        idempotency_key: event.idempotency_key.as_str().to_owned(),
+        content_sha256: event.content_sha256.clone(),
+        kind: event.kind().as_str().to_owned(),
+        careq_id: event.careq_id,
+        accepted_at: event.accepted_at,
+        outcome: String::new(),
+        appointment_status: None,
+        error_code: None,
+        error_message: None,
+        waiting_for: None,
+        settled_at: now,
+    }
+}

@@ -1,0 +1,210 @@
+//! Appointments have two versions: a late change of details must never undo a newer status or cancellation, and a newer
+//! status must never block details.
+
+use careq_shared::entities::appointment;
+use careq_shared::event::{Event, Version};
+use careq_shared::ids::confirmation_number;
+use careq_shared::outcome::Outcome;
+use careq_shared::records::{Appointment, Record, RecordKind};
+use chrono::{DateTime, Utc};
+
+use super::row_id;
+use crate::working_set::{Slot, WorkingSet};
+
+/// The status version's columns.
+struct StatusColumns {
+    status: String,
+    status_notes: Option<String>,
+    cancellation_reason: Option<String>,
+    cancelled_by: Option<String>,
+    cancelled_at: Option<DateTime<Utc>>,
+}
+
+/// The version of an appointment's details.
+pub(crate) fn details_version(row: &appointment::Model) -> Version {
+    Version {
+        stamp: row.updated_at,
+        accepted_at: row.version_accepted_at,
+        event_id: row.version_event_id.clone(),
+    }
+}
+
+fn status_version(row: &appointment::Model) -> Version {
+    Version {
+        stamp: row.status_updated_at,
+        accepted_at: row.status_accepted_at,
+        event_id: row.status_event_id.clone(),
+    }
+}
+
+/// Applies an appointment event: its details, and the status that it carries.
+pub(super) fn fold_details(
+    set: &mut WorkingSet,
+    event: &Event,
+    appointment: &Appointment,
+) -> (Outcome, Option<String>) {
+    let key = (event.clinic_id.clone(), event.careq_id);
+    let outcome = match set.appointments.get_mut(&key) {
+        None => {
+            set.appointments.insert(key, Slot::new(new_row(event, appointment, set.now)));
+            move_hash(set, event, None, appointment.hash.as_ref());
+            Outcome::Created
+        }
+        Some(slot) => {
+            let former = slot.row.clone();
+            if details_version(&former) < event.version() {
+                slot.touch();
+                replace_details(&mut slot.row, event, appointment);
+                move_hash(set, event, former.hash.as_ref(), appointment.hash.as_ref());
+            }
+            replace_status(set, event);
+            outcome(set, event, &former)
+        }
+    };
+    (outcome, status(set, event))
+}
+
+/// Applies a status change or a cancellation to an appointment that is here.
+pub(super) fn fold_status(set: &mut WorkingSet, event: &Event) -> (Outcome, Option<String>) {
+    let former =
+        set.appointments.get(&(event.clinic_id.clone(), event.careq_id)).map(|slot| slot.row.clone());
+    replace_status(set, event);
+    let outcome = former.map_or(Outcome::Unchanged, |former| outcome(set, event, &former));
+    (outcome, status(set, event))
+}
+
+fn replace_status(set: &mut WorkingSet, event: &Event) {
+    let Some(slot) = set.appointments.get_mut(&(event.clinic_id.clone(), event.careq_id)) else { return };
+    let version = event.version();
+    if status_version(&slot.row) >= version {
+        return;
+    }
+    let Some(next) = status_columns(&event.record) else { return };
+    slot.touch();
+    let row = &mut slot.row;
+    row.status = next.status;
+    row.status_notes = next.status_notes;
+    row.cancellation_reason = next.cancellation_reason;
+    row.cancelled_by = next.cancelled_by;
+    row.cancelled_at = next.cancelled_at;
+    row.status_updated_at = version.stamp;
+    row.status_accepted_at = version.accepted_at;
+    row.status_event_id = version.event_id;
+}
+
+/// A newer status clears what it does not carry.
+fn status_columns(record: &Record) -> Option<StatusColumns> {
+    let plain = |status: &str, status_notes: Option<String>| StatusColumns {
+        status: status.to_owned(),
+        status_notes,
+        cancellation_reason: None,
+        cancelled_by: None,
+        cancelled_at: None,
+    };
+    match record {
+        Record::Appointment(appointment) => Some(plain(&appointment.status, None)),
+        Record::Status(change) => Some(plain(&change.status, change.notes.clone())),
+        Record::Cancel(cancellation) => Some(StatusColumns {
+            status: "cancelled".to_owned(),
+            status_notes: None,
+            cancellation_reason: cancellation.cancellation_reason.clone(),
+            cancelled_by: cancellation.cancelled_by.clone(),
+            cancelled_at: cancellation.cancelled_at,
+        }),
+        Record::Patient(_) | Record::Doctor(_) | Record::Service(_) => None,
+    }
+}
+
+/// Compares what CareQ said, before and after; acceptance stamps and, where CareQ sent none, versions are ours.
+fn outcome(set: &mut WorkingSet, event: &Event, former: &appointment::Model) -> Outcome {
+    let Some(slot) = set.appointments.get_mut(&(event.clinic_id.clone(), event.careq_id)) else {
+        return Outcome::Unchanged;
+    };
+    let mut comparable = slot.row.clone();
+    comparable.version_accepted_at = former.version_accepted_at;
+    comparable.version_event_id.clone_from(&former.version_event_id);
+    comparable.status_accepted_at = former.status_accepted_at;
+    comparable.status_event_id.clone_from(&former.status_event_id);
+    if event.record.stamp().is_none() {
+        comparable.updated_at = former.updated_at;
+        comparable.status_updated_at = former.status_updated_at;
+    }
+    if comparable == *former {
+        return Outcome::Unchanged;
+    }
+    slot.row.synced_at = set.now;
+    Outcome::Updated
+}
+
+fn status(set: &WorkingSet, event: &Event) -> Option<String> {
+    set.appointments.get(&(event.clinic_id.clone(), event.careq_id)).map(|slot| slot.row.status.clone())
+}
+
+fn move_hash(set: &mut WorkingSet, event: &Event, former: Option<&String>, next: Option<&String>) {
+    if let Some(hash) = former {
+        set.hashes.remove(&(event.clinic_id.clone(), hash.clone()));
+    }
+    if let Some(hash) = next {
+        set.hashes.insert((event.clinic_id.clone(), hash.clone()), event.careq_id);
+    }
+}
+
+fn new_row(event: &Event, appointment: &Appointment, now: DateTime<Utc>) -> appointment::Model {
+    let version = event.version();
+    let mut row = appointment::Model {
+        id: row_id(event, RecordKind::Appointment),
+        clinic_id: event.clinic_id.clone(),
+        careq_id: event.careq_id,
+        patient_careq_id: 0,
+        doctor_careq_id: 0,
+        service_careq_id: 0,
+        book_datetime: appointment.book_datetime,
+        start_datetime: appointment.start_datetime,
+        end_datetime: appointment.end_datetime,
+        location: None,
+        notes: None,
+        prescription: None,
+        referred_by: None,
+        referred_by_address: None,
+        color: None,
+        hash: None,
+        confirmation_number: String::new(),
+        created_at: None,
+        updated_at: version.stamp,
+        version_accepted_at: version.accepted_at,
+        version_event_id: version.event_id.clone(),
+        status: appointment.status.clone(),
+        status_notes: None,
+        cancellation_reason: None,
+        cancelled_by: None,
+        cancelled_at: None,
+        status_updated_at: version.stamp,
+        status_accepted_at: version.accepted_at,
+        status_event_id: version.event_id,
+        synced_at: now,
+    };
+    replace_details(&mut row, event, appointment);
+    row
+}
+
+fn replace_details(row: &mut appointment::Model, event: &Event, appointment: &Appointment) {
+    let version = event.version();
+    row.patient_careq_id = appointment.patient_careq_id;
+    row.doctor_careq_id = appointment.doctor_careq_id;
+    row.service_careq_id = appointment.service_careq_id;
+    row.book_datetime = appointment.book_datetime;
+    row.start_datetime = appointment.start_datetime;
+    row.end_datetime = appointment.end_datetime;
+    row.location.clone_from(&appointment.location);
+    row.notes.clone_from(&appointment.notes);
+    row.prescription.clone_from(&appointment.prescription);
+    row.referred_by.clone_from(&appointment.referred_by);
+    row.referred_by_address.clone_from(&appointment.referred_by_address);
+    row.color.clone_from(&appointment.color);
+    row.hash.clone_from(&appointment.hash);
+    row.confirmation_number = confirmation_number(appointment.book_datetime, event.careq_id);
+    row.created_at = appointment.created_at;
+    row.updated_at = version.stamp;
+    row.version_accepted_at = version.accepted_at;
+    row.version_event_id = version.event_id;
+}

@@ -1,0 +1,229 @@
+//! Patients, doctors and services: one row, one version, replaced as a whole. An absent optional field must never keep
+//! what an older version said.
+
+use careq_shared::entities::{StoredPrice, doctor, patient, service};
+use careq_shared::event::{Event, Version};
+use careq_shared::outcome::Outcome;
+use careq_shared::records::{Doctor, Patient, RecordKind, Service};
+use chrono::{DateTime, Utc};
+use sea_orm::DbBackend;
+
+use super::row_id;
+use crate::working_set::{Rows, Scoped, Slot};
+
+/// What a new row needs besides the record.
+pub(super) struct Context<'event> {
+    pub(super) event: &'event Event,
+    pub(super) now: DateTime<Utc>,
+    pub(super) backend: DbBackend,
+}
+
+/// A row with one version.
+pub(super) trait SingleVersion: Sized + Clone + PartialEq {
+    type Record;
+    fn new(record: &Self::Record, context: &Context<'_>) -> Self;
+    fn version(&self) -> Version;
+    fn set_version(&mut self, version: Version);
+    fn synced_at(&self) -> DateTime<Utc>;
+    fn set_synced_at(&mut self, synced_at: DateTime<Utc>);
+}
+
+/// Newer replaces, older and equal change nothing.
+pub(super) fn fold<M: SingleVersion>(
+    rows: &mut Rows<i64, M>,
+    key: Scoped<i64>,
+    record: &M::Record,
+    context: &Context<'_>,
+) -> Outcome {
+    let next = M::new(record, context);
+    let Some(slot) = rows.get_mut(&key) else {
+        rows.insert(key, Slot::new(next));
+        return Outcome::Created;
+    };
+    if slot.row.version() >= next.version() {
+        return Outcome::Unchanged;
+    }
+    slot.touch();
+    let former = std::mem::replace(&mut slot.row, next);
+    if says_the_same(&former, &slot.row, context.event) {
+        slot.row.set_synced_at(former.synced_at());
+        return Outcome::Unchanged;
+    }
+    Outcome::Updated
+}
+
+/// Whether two rows differ in nothing that CareQ said.
+fn says_the_same<M: SingleVersion>(former: &M, next: &M, event: &Event) -> bool {
+    let mut version = former.version();
+    if event.record.stamp().is_some() {
+        version.stamp = next.version().stamp;
+    }
+    let mut comparable = next.clone();
+    comparable.set_version(version);
+    comparable.set_synced_at(former.synced_at());
+    comparable == *former
+}
+
+impl SingleVersion for patient::Model {
+    type Record = Patient;
+
+    fn new(record: &Patient, context: &Context<'_>) -> Self {
+        let version = context.event.version();
+        Self {
+            id: row_id(context.event, RecordKind::Patient),
+            clinic_id: context.event.clinic_id.clone(),
+            careq_id: context.event.careq_id,
+            first_name: record.first_name.clone(),
+            last_name: record.last_name.clone(),
+            email: record.email.clone(),
+            phone_number: record.phone_number.clone(),
+            date_of_birth: record.date_of_birth,
+            gender: record.gender.clone(),
+            address: record.address.clone(),
+            city: record.city.clone(),
+            state: record.state.clone(),
+            zip_code: record.zip_code.clone(),
+            aadhar_number: record.aadhar_number.clone(),
+            spouse_name: record.spouse_name.clone(),
+            father_name: record.father_name.clone(),
+            custom_field_1: record.custom_field_1.clone(),
+            custom_field_2: record.custom_field_2.clone(),
+            custom_field_3: record.custom_field_3.clone(),
+            custom_field_4: record.custom_field_4.clone(),
+            custom_field_5: record.custom_field_5.clone(),
+            notes: record.notes.clone(),
+            timezone: record.timezone.clone(),
+            language: record.language.clone(),
+            created_at: record.created_at,
+            updated_at: version.stamp,
+            version_accepted_at: version.accepted_at,
+            version_event_id: version.event_id,
+            synced_at: context.now,
+        }
+    }
+
+    fn version(&self) -> Version {
+        Version {
+            stamp: self.updated_at,
+            accepted_at: self.version_accepted_at,
+            event_id: self.version_event_id.clone(),
+        }
+    }
+
+    fn set_version(&mut self, version: Version) {
+        self.updated_at = version.stamp;
+        self.version_accepted_at = version.accepted_at;
+        self.version_event_id = version.event_id;
+    }
+
+    fn set_synced_at(&mut self, synced_at: DateTime<Utc>) {
+        self.synced_at = synced_at;
+    }
+
+    fn synced_at(&self) -> DateTime<Utc> {
+        self.synced_at
+    }
+}
+
+impl SingleVersion for doctor::Model {
+    type Record = Doctor;
+
+    fn new(record: &Doctor, context: &Context<'_>) -> Self {
+        let version = context.event.version();
+        Self {
+            id: row_id(context.event, RecordKind::Doctor),
+            clinic_id: context.event.clinic_id.clone(),
+            careq_id: context.event.careq_id,
+            first_name: record.first_name.clone(),
+            last_name: record.last_name.clone(),
+            email: record.email.clone(),
+            phone_number: record.phone_number.clone(),
+            mobile_number: record.mobile_number.clone(),
+            address: record.address.clone(),
+            city: record.city.clone(),
+            state: record.state.clone(),
+            zip_code: record.zip_code.clone(),
+            specialization: record.specialization.clone(),
+            notes: record.notes.clone(),
+            is_private: record.is_private,
+            timezone: record.timezone.clone(),
+            language: record.language.clone(),
+            created_at: record.created_at,
+            updated_at: version.stamp,
+            version_accepted_at: version.accepted_at,
+            version_event_id: version.event_id,
+            synced_at: context.now,
+        }
+    }
+
+    fn version(&self) -> Version {
+        Version {
+            stamp: self.updated_at,
+            accepted_at: self.version_accepted_at,
+            event_id: self.version_event_id.clone(),
+        }
+    }
+
+    fn set_version(&mut self, version: Version) {
+        self.updated_at = version.stamp;
+        self.version_accepted_at = version.accepted_at;
+        self.version_event_id = version.event_id;
+    }
+
+    fn set_synced_at(&mut self, synced_at: DateTime<Utc>) {
+        self.synced_at = synced_at;
+    }
+
+    fn synced_at(&self) -> DateTime<Utc> {
+        self.synced_at
+    }
+}
+
+impl SingleVersion for service::Model {
+    type Record = Service;
+
+    fn new(record: &Service, context: &Context<'_>) -> Self {
+        let version = context.event.version();
+        Self {
+            id: row_id(context.event, RecordKind::Service),
+            clinic_id: context.event.clinic_id.clone(),
+            careq_id: context.event.careq_id,
+            name: record.name.clone(),
+            duration: record.duration,
+            price: record.price.map(|price| StoredPrice::new(price, context.backend)),
+            currency: record.currency.clone(),
+            description: record.description.clone(),
+            location: record.location.clone(),
+            color: record.color.clone(),
+            category: record.category.clone(),
+            is_private: record.is_private,
+            created_at: record.created_at,
+            updated_at: version.stamp,
+            version_accepted_at: version.accepted_at,
+            version_event_id: version.event_id,
+            synced_at: context.now,
+        }
+    }
+
+    fn version(&self) -> Version {
+        Version {
+            stamp: self.updated_at,
+            accepted_at: self.version_accepted_at,
+            event_id: self.version_event_id.clone(),
+        }
+    }
+
+    fn set_version(&mut self, version: Version) {
+        self.updated_at = version.stamp;
+        self.version_accepted_at = version.accepted_at;
+        self.version_event_id = version.event_id;
+    }
+
+    fn set_synced_at(&mut self, synced_at: DateTime<Utc>) {
+        self.synced_at = synced_at;
+    }
+
+    fn synced_at(&self) -> DateTime<Utc> {
+        self.synced_at
+    }
+}

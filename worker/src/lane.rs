@@ -1,0 +1,95 @@
+//! One lane: a batch at a time, from the broker into the database. [`Lane::work`] is the way of an event; every stage is
+//! a file named after it. A stage must never fail the batch because one message is bad.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use careq_shared::broker::{Broker, Consumer, Delivery, Queue};
+use careq_shared::outcome::EventResult;
+use sea_orm::DatabaseConnection;
+use tokio_util::sync::CancellationToken;
+
+use crate::order::Item;
+use crate::worker::Settings;
+use crate::{admit, dead_letters, decode, order, report, transaction, wake};
+
+/// What a lane works with.
+#[derive(Debug, Clone)]
+pub struct Lane {
+    pub(crate) database: DatabaseConnection,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// The process was told to stop while the database was away; what was in hand goes back to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("stopped while the database could not be used")]
+pub struct Stopped;
+
+impl Lane {
+    /// A lane on this database and broker.
+    #[must_use]
+    pub fn new(
+        database: DatabaseConnection,
+        broker: Arc<dyn Broker>,
+        settings: Arc<Settings>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self { database, broker, settings, shutdown }
+    }
+
+    /// Takes, works and settles, until told to stop.
+    pub(crate) async fn run(self, queue: Queue, mut consumer: Box<dyn Consumer>) {
+        loop {
+            let deliveries = tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => break,
+                deliveries = consumer.next() => deliveries,
+            };
+            match self.work(queue, &deliveries).await {
+                // Every message has its outcome in the database: all of them are settled together, here and nowhere else.
+                Ok(()) => {
+                    if let Err(reason) = consumer.ack().await {
+                        tracing::warn!(%reason, "copies are recognised by the ledger");
+                    }
+                }
+                Err(Stopped) => break,
+            }
+        }
+        consumer.close().await;
+    }
+
+    /// Waits, unless the process is told to stop.
+    pub(crate) async fn pause(&self, delay: Duration) -> Result<(), Stopped> {
+        tokio::select! {
+            () = self.shutdown.cancelled() => Err(Stopped),
+            () = tokio::time::sleep(delay) => Ok(()),
+        }
+    }
+
+    /// The way of a batch.
+    ///
+    /// # Errors
+    /// The process was told to stop while the database was away. Nothing has been lost: the batch comes again.
+    pub async fn work(&self, queue: Queue, deliveries: &[Delivery]) -> Result<(), Stopped> {
+        let taken = decode::each(queue, deliveries);
+        dead_letters::keep_undecodable(self, &taken.undecodable).await?;
+        let requests = admit::batches(self, taken.requests).await?;
+        let items = order::parents_first(&requests);
+        let results = self.settle_items(&items).await?;
+        report::to_each_ingress(self, &requests, &items, results);
+        Ok(())
+    }
+
+    /// Gives every item its outcome, and wakes whatever waited for it.
+    pub(crate) async fn settle_items(&self, items: &[Item]) -> Result<Vec<EventResult>, Stopped> {
+        let mut results = Vec::with_capacity(items.len());
+        for chunk in items.chunks(self.settings.batch) {
+            let settled = transaction::bisecting(self, chunk).await?;
+            wake::children(self, settled.wakes).await?;
+            results.extend(settled.results);
+        }
+        Ok(results)
+    }
+}

@@ -1,0 +1,52 @@
+//! The order of work: parents before their children, and within a kind as CareQ sent them, so that a child rarely waits
+//! and a hash that one appointment gives up is free for the next. The final state must never depend on it.
+
+use careq_shared::event::Event;
+
+use crate::decode::Request;
+use crate::fault::EventFault;
+
+/// One event to be settled.
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    pub(crate) event: Event,
+    pub(crate) treatment: Treatment,
+    /// Which request, and which of its events; nothing for an event that was parked.
+    pub(crate) place: Option<Place>,
+}
+
+/// Where a result belongs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) request: usize,
+    pub(crate) event: usize,
+}
+
+/// How an event is to be treated.
+#[derive(Debug, Clone)]
+pub(crate) enum Treatment {
+    /// As any.
+    Ordinary,
+    /// It may be what brings workers down: it is stored, and then tried by itself, each try counted beforehand.
+    SetApart,
+    /// Its patience is over: if its parent is still missing, it is a dead letter.
+    LastChance,
+    /// It failed alone: it is tried again later, or is a dead letter.
+    Failed(EventFault),
+}
+
+pub(crate) fn parents_first(requests: &[Request]) -> Vec<Item> {
+    let mut items: Vec<_> =
+        requests.iter().enumerate().flat_map(|(number, request)| items(number, request)).collect();
+    items.sort_by_key(|item| (item.event.kind(), item.event.accepted_at));
+    items
+}
+
+fn items(number: usize, request: &Request) -> impl Iterator<Item = Item> {
+    let treatment = if request.suspicious { Treatment::SetApart } else { Treatment::Ordinary };
+    request.events.iter().enumerate().map(move |(position, event)| Item {
+        event: event.clone(),
+        treatment: treatment.clone(),
+        place: Some(Place { request: number, event: position }),
+    })
+}

@@ -1,0 +1,80 @@
+//! Events that wait for a parent. Waiting must never burn an attempt, and never lose its place: the row in `parked_events`
+//! is written in the transaction that found the parent missing.
+
+use careq_shared::entities::parked_event;
+use careq_shared::event::Event;
+use careq_shared::message;
+use careq_shared::outcome::{EventResult, Outcome, Parent};
+use sea_orm::DbErr;
+
+use crate::dead_letters;
+use crate::order::{Item, Treatment};
+use crate::working_set::{Slot, WorkingSet};
+
+/// Keeps an event until its parents arrive, or buries it when its patience is over.
+pub(crate) fn wait_for(
+    set: &mut WorkingSet,
+    event: &Event,
+    missing: Vec<Parent>,
+    treatment: &Treatment,
+) -> EventResult {
+    if matches!(treatment, Treatment::LastChance) {
+        return dead_letters::parent_never_came(set, event, &missing);
+    }
+    let patience_ends = set.now + set.settings.park_for;
+    let Ok(mut row) = row(set, event) else { return dead_letters::unwritable(set, event) };
+    // Patience counts from the first time that it waited, however often it is looked at.
+    if row.waiting_kind.is_none() {
+        row.due_at = patience_ends;
+    }
+    // One missing parent is enough to wait for: when it arrives, the others are looked for again.
+    row.waiting_kind = missing.first().map(|parent| parent.kind.as_str().to_owned());
+    row.waiting_careq_id = missing.first().map(|parent| parent.careq_id);
+    put(set, row);
+    set.wakes.parked(event.event_id.as_str());
+    EventResult { outcome: Outcome::Waiting(missing), appointment_status: None, replayed: false }
+}
+
+/// Forgets that an event waited: it has its final outcome.
+pub(crate) fn release(set: &mut WorkingSet, event: &Event) {
+    if set.parked.remove(event.event_id.as_str()).is_some() {
+        set.unparked.push(event.event_id.as_str().to_owned());
+    }
+}
+
+/// The row of an event, as it is or new.
+pub(crate) fn row(set: &WorkingSet, event: &Event) -> Result<parked_event::Model, message::Undecodable> {
+    let encoded = String::from_utf8(message::encode(event)?).unwrap_or_default();
+    Ok(match set.parked.get(event.event_id.as_str()) {
+        Some(Slot { row, .. }) => parked_event::Model { event: encoded, ..row.clone() },
+        None => parked_event::Model {
+            event_id: event.event_id.as_str().to_owned(),
+            clinic_id: event.clinic_id.clone(),
+            kind: event.kind().as_str().to_owned(),
+            careq_id: event.careq_id,
+            event: encoded,
+            waiting_kind: None,
+            waiting_careq_id: None,
+            due_at: set.now,
+            attempts: 0,
+            parked_at: set.now,
+            last_message: None,
+        },
+    })
+}
+
+/// Notes that the row has to be written.
+pub(crate) fn put(set: &mut WorkingSet, row: parked_event::Model) {
+    let state = set.parked.get(&row.event_id).map_or(crate::working_set::State::New, |slot| slot.state);
+    let mut slot = Slot { row, state };
+    slot.touch();
+    set.parked.insert(slot.row.event_id.clone(), slot);
+}
+
+/// The event of a parked row.
+pub(crate) fn item(row: &parked_event::Model, treatment: Treatment) -> Result<Item, DbErr> {
+    let event = message::decode(row.event.as_bytes()).map_err(|_| {
+        DbErr::Custom(format!("the parked event {} cannot be read by this version", row.event_id))
+    })?;
+    Ok(Item { event, treatment, place: None })
+}

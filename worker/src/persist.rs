@@ -1,0 +1,106 @@
+//! Writes what changed, a statement per table: parents, appointments, ledger, parked events, dead letters. It must never
+//! overwrite a row that was not read and locked: what turns out not to be new makes the whole transaction start over.
+
+use std::collections::BTreeMap;
+
+use careq_shared::entities::{appointment, dead_letter, doctor, event, parked_event, patient, service};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait, Insert, IntoActiveModel,
+    Iterable as _, QueryFilter as _,
+};
+
+use crate::fault::Fault;
+use crate::working_set::{Slot, State, WorkingSet};
+
+/// Writes the working set, in the order of the foreign keys.
+pub(crate) async fn changes(transaction: &DatabaseTransaction, set: &WorkingSet) -> Result<(), Fault> {
+    use appointment::Column as A;
+    use doctor::Column as D;
+    use event::Column as E;
+    use parked_event::Column as P;
+    use patient::Column as Pt;
+    use service::Column as S;
+    rows::<patient::Entity, _>(transaction, &set.patients, [Pt::ClinicId, Pt::CareqId]).await?;
+    rows::<doctor::Entity, _>(transaction, &set.doctors, [D::ClinicId, D::CareqId]).await?;
+    rows::<service::Entity, _>(transaction, &set.services, [S::ClinicId, S::CareqId]).await?;
+    rows::<appointment::Entity, _>(transaction, &set.appointments, [A::ClinicId, A::CareqId]).await?;
+    rows::<event::Entity, _>(transaction, &set.ledger, [E::ClinicId, E::IdempotencyKey]).await?;
+    rows::<parked_event::Entity, _>(transaction, &set.parked, [P::EventId]).await?;
+    if !set.unparked.is_empty() {
+        parked_event::Entity::delete_many().filter(P::EventId.is_in(&set.unparked)).exec(transaction).await?;
+    }
+    dead_letters(transaction, &set.dead_letters).await?;
+    Ok(())
+}
+
+/// Writes letters; a letter that is there already is brought up to date.
+pub(crate) async fn dead_letters(
+    transaction: &DatabaseTransaction,
+    letters: &[dead_letter::Model],
+) -> Result<(), DbErr> {
+    use dead_letter::Column::{Attempts, Class, Code, Id, LastSeenAt, Message, Version, Worker};
+    // One statement must not name a row twice (PostgreSQL error 21000); the last word counts.
+    let by_id: BTreeMap<_, _> = letters.iter().map(|letter| (letter.id, letter)).collect();
+    if by_id.is_empty() {
+        return Ok(());
+    }
+    let newer = [Attempts, Class, Code, LastSeenAt, Message, Version, Worker];
+    let letters =
+        by_id.into_values().cloned().map(IntoActiveModel::<dead_letter::ActiveModel>::into_active_model);
+    dead_letter::Entity::insert_many(letters)
+        .on_conflict(OnConflict::column(Id).update_columns(newer).to_owned())
+        .exec_without_returning(transaction)
+        .await
+        .map(drop)
+}
+
+/// Writes the rows of one table: changed ones first, so that a hash that one gives up is free for a new one.
+async fn rows<E, K>(
+    transaction: &DatabaseTransaction,
+    rows: &BTreeMap<K, Slot<E::Model>>,
+    key: impl IntoIterator<Item = E::Column> + Clone,
+) -> Result<(), Fault>
+where
+    E: EntityTrait,
+    E::Model: IntoActiveModel<E::ActiveModel> + Clone,
+    E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
+{
+    let in_state = |state| rows.values().filter(move |slot| slot.state == state).map(|slot| slot.row.clone());
+    let changed: Vec<_> = in_state(State::Changed).collect();
+    if !changed.is_empty() {
+        let update = OnConflict::columns(key.clone()).update_columns(E::Column::iter()).to_owned();
+        insert::<E>(transaction, changed, update).await?;
+    }
+    let new: Vec<_> = in_state(State::New).collect();
+    let expected = new.len() as u64;
+    if expected > 0
+        && insert::<E>(transaction, new, OnConflict::columns(key).do_nothing().to_owned()).await? < expected
+    {
+        // Another worker has just stored one of them.
+        return Err(Fault::Contention);
+    }
+    Ok(())
+}
+
+async fn insert<E>(
+    transaction: &DatabaseTransaction,
+    rows: Vec<E::Model>,
+    on_conflict: OnConflict,
+) -> Result<u64, DbErr>
+where
+    E: EntityTrait,
+    E::Model: IntoActiveModel<E::ActiveModel>,
+    E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
+{
+    let rows = rows.into_iter().map(IntoActiveModel::into_active_model);
+    match Insert::<E::ActiveModel>::many(rows)
+        .on_conflict(on_conflict)
+        .exec_without_returning(transaction)
+        .await
+    {
+        // sea-orm's word for "every row was there already".
+        Err(DbErr::RecordNotInserted) => Ok(0),
+        written => written,
+    }
+}

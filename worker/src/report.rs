@@ -1,0 +1,43 @@
+//! Tells each ingress what became of its requests: one message per ingress and batch. It must never hold up the lane, nor
+//! be needed for anything: status pages know the same.
+
+use std::collections::BTreeMap;
+
+use careq_shared::message::{self, RequestResult, Results, Verdict};
+use careq_shared::outcome::EventResult;
+
+use crate::decode::{Membership, Request};
+use crate::lane::Lane;
+use crate::order::Item;
+
+pub(crate) fn to_each_ingress(lane: &Lane, requests: &[Request], items: &[Item], results: Vec<EventResult>) {
+    let mut by_request: Vec<BTreeMap<usize, EventResult>> =
+        requests.iter().map(|_| BTreeMap::new()).collect();
+    for (item, result) in items.iter().zip(results) {
+        if let Some(place) = item.place
+            && let Some(events) = by_request.get_mut(place.request)
+        {
+            events.insert(place.event, result);
+        }
+    }
+    let mut by_mailbox: BTreeMap<&str, Vec<RequestResult>> = BTreeMap::new();
+    for (request, events) in requests.iter().zip(by_request) {
+        if let (Some(reply_to), Some(verdict)) = (&request.reply_to, verdict(&request.batch, events)) {
+            let result = RequestResult { request: reply_to.request, verdict };
+            by_mailbox.entry(&reply_to.mailbox).or_default().push(result);
+        }
+    }
+    for (mailbox, requests) in by_mailbox {
+        if let Ok(body) = message::encode(&Results { requests }) {
+            lane.broker.tell(mailbox, body.into());
+        }
+    }
+}
+
+fn verdict(batch: &Membership, events: BTreeMap<usize, EventResult>) -> Option<Verdict> {
+    match batch {
+        Membership::Single => events.into_values().next().map(Verdict::Event),
+        Membership::Batch(_) => Some(Verdict::Batch(events.into_values().collect())),
+        Membership::Conflicting => Some(Verdict::BatchConflict),
+    }
+}

@@ -1,0 +1,83 @@
+//! Another attempt after a failure: 1 s, 5 s, 30 s, 2 min and 10 min later, then a dead letter. The attempts must be
+//! counted in the database, not in a process that the event may bring down.
+
+use std::time::Duration;
+
+use careq_shared::entities::parked_event;
+use careq_shared::event::Event;
+use careq_shared::outcome::{EventResult, Outcome};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _};
+
+use crate::fault::{EventFault, FaultClass};
+use crate::order::{Item, Treatment};
+use crate::working_set::WorkingSet;
+use crate::{dead_letters, park};
+
+/// The wait after each failed attempt, in seconds.
+const DELAYS_S: [u64; 5] = [1, 5, 30, 120, 600];
+
+/// Keeps an event for a try of its own.
+pub(crate) fn set_apart(set: &mut WorkingSet, event: &Event) -> EventResult {
+    match park::row(set, event) {
+        Ok(row) => later(set, parked_event::Model { due_at: set.now, ..row }),
+        Err(_) => dead_letters::unwritable(set, event),
+    }
+}
+
+/// Keeps an event that failed alone for another attempt, or buries it.
+pub(crate) fn after(set: &mut WorkingSet, event: &Event, fault: &EventFault) -> EventResult {
+    let Ok(mut row) = park::row(set, event) else { return dead_letters::unwritable(set, event) };
+    // A parked row's attempt was counted before it began.
+    row.attempts = row.attempts.max(1);
+    let delay = usize::try_from(row.attempts - 1).ok().and_then(|failed| DELAYS_S.get(failed));
+    match delay {
+        Some(delay_s) if fault.class == FaultClass::Transient => {
+            row.due_at = set.now + jittered(*delay_s);
+            row.last_message = Some(fault.message.clone());
+            later(set, row)
+        }
+        _ => dead_letters::failed(set, event, fault, row.attempts),
+    }
+}
+
+fn later(set: &mut WorkingSet, row: parked_event::Model) -> EventResult {
+    park::put(set, parked_event::Model { waiting_kind: None, waiting_careq_id: None, ..row });
+    EventResult { outcome: Outcome::Retrying, appointment_status: None, replayed: false }
+}
+
+/// Takes a due event for its next attempt, which is counted before it begins. `None`: another worker has it.
+pub(crate) async fn claim(
+    database: &DatabaseConnection,
+    row: &parked_event::Model,
+) -> Result<Option<Item>, DbErr> {
+    let attempts = row.attempts + 1;
+    let failed = usize::try_from(row.attempts).unwrap_or(usize::MAX);
+    let delay_s = DELAYS_S.get(failed).copied().unwrap_or(600);
+    // If this process dies now, the event is due again after the next delay, one attempt the poorer.
+    let lease_ends = careq_shared::clock::now() + jittered(delay_s) + Duration::from_secs(60);
+    let claimed = parked_event::Entity::update_many()
+        .col_expr(parked_event::Column::Attempts, Expr::value(attempts))
+        .col_expr(parked_event::Column::DueAt, Expr::value(lease_ends))
+        .filter(parked_event::Column::EventId.eq(&row.event_id))
+        .filter(parked_event::Column::Attempts.eq(row.attempts))
+        .filter(parked_event::Column::WaitingKind.is_null())
+        .exec(database)
+        .await?;
+    if claimed.rows_affected == 0 {
+        return Ok(None);
+    }
+    let treatment =
+        if failed > DELAYS_S.len() { Treatment::Failed(no_result()) } else { Treatment::Ordinary };
+    park::item(row, treatment).map(Some)
+}
+
+fn no_result() -> EventFault {
+    let message = "Every attempt ended without a result; the event may bring workers down".to_owned();
+    EventFault { class: FaultClass::Permanent, message }
+}
+
+/// The delay ± 20 %, so that what failed together is not tried together.
+fn jittered(delay_s: u64) -> Duration {
+    Duration::from_secs(delay_s).mul_f64(rand::random_range(0.8..=1.2))
+}

@@ -1,0 +1,146 @@
+//! Wakes what waited. The child may look before the parent commits and park after it: so both sides look again, in a new
+//! statement after their own commit. Whichever commits last sees the other; nobody may rely on the sweep.
+
+use careq_shared::entities::{appointment, doctor, parked_event, patient, service};
+use careq_shared::records::RecordKind;
+use sea_orm::sea_query::{Expr, Query, SimpleExpr};
+use sea_orm::{
+    ColumnTrait as _, Condition, DbErr, EntityTrait as _, IntoSimpleExpr as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
+};
+
+use crate::fault::Fault;
+use crate::lane::{Lane, Stopped};
+use crate::order::Treatment;
+use crate::working_set::{RecordTable, Scoped, any_of};
+use crate::{dead_letters, park, transaction};
+
+/// What a transaction stored and parked: whom it may have to wake.
+#[derive(Debug, Default)]
+pub(crate) struct Wakes {
+    stored: Vec<(RecordKind, Scoped<i64>)>,
+    parked: Vec<String>,
+}
+
+impl Wakes {
+    pub(crate) fn stored(&mut self, kind: RecordKind, clinic_id: &str, careq_id: i64) {
+        self.stored.push((kind, (clinic_id.to_owned(), careq_id)));
+    }
+
+    pub(crate) fn parked(&mut self, event_id: &str) {
+        self.parked.push(event_id.to_owned());
+    }
+
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.stored.extend(other.stored);
+        self.parked.extend(other.parked);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.stored.is_empty() && self.parked.is_empty()
+    }
+
+    /// Children of what was stored, and what was parked beside a parent that has arrived meanwhile.
+    fn condition(&self) -> Condition {
+        use parked_event::Column::{ClinicId, EventId, WaitingCareqId, WaitingKind};
+        let mut any = Condition::any();
+        for kind in [RecordKind::Patient, RecordKind::Doctor, RecordKind::Service, RecordKind::Appointment] {
+            let keys = self
+                .stored
+                .iter()
+                .filter(|(stored, _)| *stored == kind)
+                .map(|(_, key)| key.clone())
+                .collect();
+            let children = any_of(ClinicId, WaitingCareqId, &keys);
+            if !keys.is_empty() {
+                any = any.add(Condition::all().add(WaitingKind.eq(kind.as_str())).add(children));
+            }
+        }
+        if !self.parked.is_empty() {
+            any = any.add(Condition::all().add(EventId.is_in(&self.parked)).add(parent_is_here()));
+        }
+        any
+    }
+}
+
+/// Settles the children of what was just committed, their children, and so on.
+pub(crate) async fn children(lane: &Lane, wakes: Wakes) -> Result<(), Stopped> {
+    let mut pending = vec![wakes];
+    while let Some(wakes) = pending.pop() {
+        if !wakes.is_empty() {
+            pending.extend(waiting_on(lane, &wakes.condition()).await?);
+        }
+    }
+    Ok(())
+}
+
+/// Settles every event whose parent is here, whoever should have woken it.
+pub(crate) async fn everyone_whose_parent_is_here(lane: &Lane) -> Result<(), Stopped> {
+    for wakes in waiting_on(lane, &Condition::all().add(parent_is_here())).await? {
+        children(lane, wakes).await?;
+    }
+    Ok(())
+}
+
+/// Settles what waits under this condition, and tells what that stored and parked.
+async fn waiting_on(lane: &Lane, condition: &Condition) -> Result<Vec<Wakes>, Stopped> {
+    let mut wakes = Vec::new();
+    loop {
+        let rows = find(lane, condition).await?;
+        if rows.is_empty() {
+            return Ok(wakes);
+        }
+        wakes.push(settle(lane, &rows, &Treatment::Ordinary).await?);
+    }
+}
+
+/// Settles parked rows; one that cannot be read becomes a dead letter.
+pub(crate) async fn settle(
+    lane: &Lane,
+    rows: &[parked_event::Model],
+    treatment: &Treatment,
+) -> Result<Wakes, Stopped> {
+    let mut items = Vec::with_capacity(rows.len());
+    for row in rows {
+        match park::item(row, treatment.clone()) {
+            Ok(item) => items.push(item),
+            Err(_) => dead_letters::keep_unreadable(lane, row).await?,
+        }
+    }
+    items.sort_by_key(|item| (item.event.kind(), item.event.accepted_at));
+    Ok(transaction::bisecting(lane, &items).await?.wakes)
+}
+
+async fn find(lane: &Lane, condition: &Condition) -> Result<Vec<parked_event::Model>, Stopped> {
+    let limit = u64::try_from(lane.settings.batch).unwrap_or(u64::MAX);
+    let found = transaction::attempt(lane, || async {
+        let select = parked_event::Entity::find()
+            .filter(parked_event::Column::WaitingKind.is_not_null())
+            .filter(condition.clone())
+            .order_by_asc(parked_event::Column::EventId)
+            .limit(limit);
+        select.all(&lane.database).await.map_err(|error: DbErr| Fault::from(error))
+    });
+    // Reading blames no event; should it ever, the sweep reads again.
+    Ok(found.await?.unwrap_or_default())
+}
+
+/// `EXISTS (SELECT 1 FROM patients WHERE …) OR …` for the parent that a row waits for.
+fn parent_is_here() -> Condition {
+    Condition::any()
+        .add(exists::<patient::Entity>(RecordKind::Patient))
+        .add(exists::<doctor::Entity>(RecordKind::Doctor))
+        .add(exists::<service::Entity>(RecordKind::Service))
+        .add(exists::<appointment::Entity>(RecordKind::Appointment))
+}
+
+fn exists<E: RecordTable>(kind: RecordKind) -> SimpleExpr {
+    use parked_event::Column::{ClinicId, WaitingCareqId, WaitingKind};
+    let parent = Query::select()
+        .expr(Expr::val(1))
+        .from(E::default())
+        .and_where(E::CLINIC_ID.into_simple_expr().eq(ClinicId.into_simple_expr()))
+        .and_where(E::CAREQ_ID.into_simple_expr().eq(WaitingCareqId.into_simple_expr()))
+        .to_owned();
+    WaitingKind.eq(kind.as_str()).and(Expr::exists(parent))
+}

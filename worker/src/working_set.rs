@@ -1,0 +1,290 @@
+//! Everything that a batch touches: read once at the beginning of the transaction, changed in memory, written once at its
+//! end. It must never be used after its transaction has ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hash;
+
+use careq_shared::entities::{appointment, dead_letter, doctor, event, parked_event, patient, service};
+use careq_shared::event::Event;
+use careq_shared::records::{Record, RecordKind};
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::LockType;
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
+
+use crate::order::Item;
+use crate::wake::Wakes;
+use crate::worker::Settings;
+
+/// A clinic's record, or a clinic's key.
+pub(crate) type Scoped<K> = (String, K);
+
+/// A row as it is in memory, and where it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Slot<M> {
+    pub(crate) row: M,
+    pub(crate) state: State,
+}
+
+/// What has to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// As it is in the database, and locked there.
+    Stored,
+    /// In the database, locked, and changed here.
+    Changed,
+    /// Not in the database.
+    New,
+}
+
+impl<M> Slot<M> {
+    pub(crate) fn new(row: M) -> Self {
+        Self { row, state: State::New }
+    }
+
+    /// Notes that the row was changed.
+    pub(crate) fn touch(&mut self) {
+        if self.state == State::Stored {
+            self.state = State::Changed;
+        }
+    }
+}
+
+pub(crate) type Rows<K, M> = BTreeMap<Scoped<K>, Slot<M>>;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct WorkingSet {
+    pub(crate) backend: DbBackend,
+    pub(crate) now: DateTime<Utc>,
+    pub(crate) settings: Settings,
+    pub(crate) ledger: Rows<String, event::Model>,
+    pub(crate) patients: Rows<i64, patient::Model>,
+    pub(crate) doctors: Rows<i64, doctor::Model>,
+    pub(crate) services: Rows<i64, service::Model>,
+    pub(crate) appointments: Rows<i64, appointment::Model>,
+    /// Parents that are in the database without being touched by this batch.
+    pub(crate) parents: BTreeSet<(RecordKind, Scoped<i64>)>,
+    /// Which appointment of a clinic has a hash.
+    pub(crate) hashes: BTreeMap<Scoped<String>, i64>,
+    /// By event id.
+    pub(crate) parked: BTreeMap<String, Slot<parked_event::Model>>,
+    pub(crate) unparked: Vec<String>,
+    pub(crate) dead_letters: Vec<dead_letter::Model>,
+    pub(crate) wakes: Wakes,
+}
+
+impl WorkingSet {
+    /// Reads and locks what the items touch. Rows are locked in the order of their keys, the same for everyone.
+    pub(crate) async fn load(
+        transaction: &DatabaseTransaction,
+        items: &[Item],
+        settings: &Settings,
+        now: DateTime<Utc>,
+    ) -> Result<Self, DbErr> {
+        let wanted = Wanted::of(items);
+        let ledger = load_ledger(transaction, &wanted.keys).await?;
+        Ok(Self {
+            backend: transaction.get_database_backend(),
+            now,
+            settings: settings.clone(),
+            parked: load_parked(transaction, &ledger).await?,
+            patients: load_rows::<patient::Entity>(transaction, wanted.of_kind(RecordKind::Patient)).await?,
+            doctors: load_rows::<doctor::Entity>(transaction, wanted.of_kind(RecordKind::Doctor)).await?,
+            services: load_rows::<service::Entity>(transaction, wanted.of_kind(RecordKind::Service)).await?,
+            appointments: load_rows::<appointment::Entity>(
+                transaction,
+                wanted.of_kind(RecordKind::Appointment),
+            )
+            .await?,
+            parents: load_parents(transaction, &wanted.parents).await?,
+            hashes: load_hashes(transaction, &wanted.hashes).await?,
+            ledger,
+            unparked: Vec::new(),
+            dead_letters: Vec::new(),
+            wakes: Wakes::default(),
+        })
+    }
+}
+
+/// What a set of items needs to see.
+#[derive(Debug, Default)]
+struct Wanted {
+    keys: BTreeSet<Scoped<String>>,
+    records: BTreeSet<(RecordKind, Scoped<i64>)>,
+    parents: BTreeSet<(RecordKind, Scoped<i64>)>,
+    hashes: BTreeSet<Scoped<String>>,
+}
+
+impl Wanted {
+    fn of(items: &[Item]) -> Self {
+        let mut wanted = Self::default();
+        items.iter().for_each(|item| wanted.add(&item.event));
+        wanted
+    }
+
+    fn add(&mut self, event: &Event) {
+        let clinic = || event.clinic_id.clone();
+        self.keys.insert((clinic(), event.idempotency_key.as_str().to_owned()));
+        self.records.insert((event.kind().record(), (clinic(), event.careq_id)));
+        if let Record::Appointment(appointment) = &event.record {
+            self.parents.insert((RecordKind::Patient, (clinic(), appointment.patient_careq_id)));
+            self.parents.insert((RecordKind::Doctor, (clinic(), appointment.doctor_careq_id)));
+            self.parents.insert((RecordKind::Service, (clinic(), appointment.service_careq_id)));
+            self.hashes.extend(appointment.hash.clone().map(|hash| (clinic(), hash)));
+        }
+    }
+
+    fn of_kind(&self, kind: RecordKind) -> BTreeSet<Scoped<i64>> {
+        self.records.iter().filter(|(record, _)| *record == kind).map(|(_, key)| key.clone()).collect()
+    }
+}
+
+/// `(clinic = a AND column IN (…)) OR …`: SQLite knows no lists of pairs.
+pub(crate) fn any_of<K>(
+    clinic: impl ColumnTrait,
+    column: impl ColumnTrait,
+    keys: &BTreeSet<Scoped<K>>,
+) -> Condition
+where
+    K: Clone + Ord + Hash + Into<sea_orm::Value>,
+{
+    let mut by_clinic: BTreeMap<&String, Vec<K>> = BTreeMap::new();
+    for (clinic_id, key) in keys {
+        by_clinic.entry(clinic_id).or_default().push(key.clone());
+    }
+    by_clinic.into_iter().fold(Condition::any(), |any, (clinic_id, keys)| {
+        any.add(clinic.eq(clinic_id).and(column.is_in(keys)))
+    })
+}
+
+async fn load_ledger(
+    transaction: &DatabaseTransaction,
+    keys: &BTreeSet<Scoped<String>>,
+) -> Result<Rows<String, event::Model>, DbErr> {
+    let rows = event::Entity::find()
+        .filter(any_of(event::Column::ClinicId, event::Column::IdempotencyKey, keys))
+        .order_by_asc(event::Column::ClinicId)
+        .order_by_asc(event::Column::IdempotencyKey)
+        .lock(LockType::NoKeyUpdate)
+        .all(transaction)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| ((row.clinic_id.clone(), row.idempotency_key.clone()), stored(row)))
+        .collect())
+}
+
+async fn load_parked(
+    transaction: &DatabaseTransaction,
+    ledger: &Rows<String, event::Model>,
+) -> Result<BTreeMap<String, Slot<parked_event::Model>>, DbErr> {
+    let unsettled = |slot: &&Slot<event::Model>| matches!(slot.row.outcome.as_str(), "waiting" | "retrying");
+    let ids: Vec<_> = ledger.values().filter(unsettled).map(|slot| slot.row.event_id.clone()).collect();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = parked_event::Entity::find()
+        .filter(parked_event::Column::EventId.is_in(ids))
+        .all(transaction)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.event_id.clone(), stored(row))).collect())
+}
+
+/// A table of records.
+pub(crate) trait RecordTable: EntityTrait {
+    const CLINIC_ID: Self::Column;
+    const CAREQ_ID: Self::Column;
+    fn key(row: &Self::Model) -> Scoped<i64>;
+}
+
+macro_rules! record_table {
+    ($($module:ident),*) => { $(
+        impl RecordTable for $module::Entity {
+            const CLINIC_ID: $module::Column = $module::Column::ClinicId;
+            const CAREQ_ID: $module::Column = $module::Column::CareqId;
+            fn key(row: &$module::Model) -> Scoped<i64> {
+                (row.clinic_id.clone(), row.careq_id)
+            }
+        }
+    )* };
+}
+record_table!(patient, doctor, service, appointment);
+
+async fn load_rows<E: RecordTable>(
+    transaction: &DatabaseTransaction,
+    keys: BTreeSet<Scoped<i64>>,
+) -> Result<Rows<i64, E::Model>, DbErr> {
+    if keys.is_empty() {
+        return Ok(Rows::new());
+    }
+    let rows = E::find()
+        .filter(any_of(E::CLINIC_ID, E::CAREQ_ID, &keys))
+        .order_by_asc(E::CLINIC_ID)
+        .order_by_asc(E::CAREQ_ID)
+        // Not FOR UPDATE: that would also hold up appointments which only point at the row.
+        .lock(LockType::NoKeyUpdate)
+        .all(transaction)
+        .await?;
+    Ok(rows.into_iter().map(|row| (E::key(&row), stored(row))).collect())
+}
+
+async fn load_parents(
+    transaction: &DatabaseTransaction,
+    wanted: &BTreeSet<(RecordKind, Scoped<i64>)>,
+) -> Result<BTreeSet<(RecordKind, Scoped<i64>)>, DbErr> {
+    let of_kind =
+        |kind| wanted.iter().filter(|(parent, _)| *parent == kind).map(|(_, key)| key.clone()).collect();
+    let mut found = BTreeSet::new();
+    for kind in [RecordKind::Patient, RecordKind::Doctor, RecordKind::Service] {
+        let keys = match kind {
+            RecordKind::Patient => existing::<patient::Entity>(transaction, of_kind(kind)).await?,
+            RecordKind::Doctor => existing::<doctor::Entity>(transaction, of_kind(kind)).await?,
+            RecordKind::Service => existing::<service::Entity>(transaction, of_kind(kind)).await?,
+            RecordKind::Appointment => Vec::new(),
+        };
+        found.extend(keys.into_iter().map(|key| (kind, key)));
+    }
+    Ok(found)
+}
+
+async fn existing<E: RecordTable>(
+    transaction: &DatabaseTransaction,
+    keys: BTreeSet<Scoped<i64>>,
+) -> Result<Vec<Scoped<i64>>, DbErr> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    E::find()
+        .select_only()
+        .column(E::CLINIC_ID)
+        .column(E::CAREQ_ID)
+        .filter(any_of(E::CLINIC_ID, E::CAREQ_ID, &keys))
+        .into_tuple()
+        .all(transaction)
+        .await
+}
+
+async fn load_hashes(
+    transaction: &DatabaseTransaction,
+    hashes: &BTreeSet<Scoped<String>>,
+) -> Result<BTreeMap<Scoped<String>, i64>, DbErr> {
+    use appointment::Column::{CareqId, ClinicId, Hash};
+    if hashes.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let owners: Vec<(String, String, i64)> = appointment::Entity::find()
+        .select_only()
+        .columns([ClinicId, Hash, CareqId])
+        .filter(any_of(ClinicId, Hash, hashes))
+        .into_tuple()
+        .all(transaction)
+        .await?;
+    Ok(owners.into_iter().map(|(clinic_id, hash, careq_id)| ((clinic_id, hash), careq_id)).collect())
+}
+
+fn stored<M>(row: M) -> Slot<M> {
+    Slot { row, state: State::Stored }
+}
