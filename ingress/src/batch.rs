@@ -48,6 +48,7 @@ async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Pr
     let budget = webhook::budget(preference, ingress.settings.batch_answer_within_ms);
     let expectation = ingress.results.expect(budget);
     let message = Message { reply_to: expectation.reply_to.clone(), content: Content::Batch(batch) };
+    let preference = preference.granted(expectation.is_granted());
     publish::confirmed(ingress, Queue::Bulk, &message).await?;
 
     let answer = match expectation.result().await {

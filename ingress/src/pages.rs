@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -48,8 +49,9 @@ pub(crate) async fn health(State(ingress): State<Arc<Ingress>>) -> Response {
 pub(crate) async fn event(
     State(ingress): State<Arc<Ingress>>,
     Extension(caller): Extension<Caller>,
-    Path(event_id): Path<EventId>,
+    event_id: Result<Path<EventId>, PathRejection>,
 ) -> Result<Response, Problem> {
+    let Path(event_id) = event_id.map_err(|_| unreadable())?;
     let clinic = &caller.clinic;
     let subject =
         event_id.open(&clinic.event_key).ok_or_else(|| Problem::no_such("There is no such event"))?;
@@ -133,9 +135,11 @@ pub(crate) struct Receipt {
 pub(crate) async fn batch(
     State(ingress): State<Arc<Ingress>>,
     Extension(caller): Extension<Caller>,
-    Path(batch_id): Path<String>,
-    Query(Receipt { receipt }): Query<Receipt>,
+    batch_id: Result<Path<String>, PathRejection>,
+    receipt: Result<Query<Receipt>, QueryRejection>,
 ) -> Result<Response, Problem> {
+    let Path(batch_id) = batch_id.map_err(|_| unreadable())?;
+    let Query(Receipt { receipt }) = receipt.map_err(|_| unreadable())?;
     let clinic = &caller.clinic;
     let key = (clinic.clinic_id.clone(), batch_id.clone());
     let row = batch::Entity::find_by_id(key).one(&ingress.database).await.map_err(no_database)?;
@@ -170,8 +174,9 @@ async fn batch_results(
 pub(crate) async fn record(
     State(ingress): State<Arc<Ingress>>,
     Extension(caller): Extension<Caller>,
-    Path((kind, careq_id)): Path<(String, String)>,
+    record: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, Problem> {
+    let Path((kind, careq_id)) = record.map_err(|_| unreadable())?;
     let clinic_id = &caller.clinic.clinic_id;
     let unknown = || Problem::no_such("There is no such record");
     let kind: RecordKind = kind.parse().map_err(|_| unknown())?;
@@ -268,6 +273,10 @@ fn state(sync_status: &str, event_id: &str) -> Map<String, Value> {
         ("event_id".to_owned(), json!(event_id)),
         ("status_url".to_owned(), json!(format!("{API}/events/{event_id}"))),
     ])
+}
+
+fn unreadable() -> Problem {
+    Problem::invalid("The path or its query cannot be read")
 }
 
 fn no_database(_: DbErr) -> Problem {

@@ -41,6 +41,11 @@ impl Preference {
         preference
     }
 
+    /// The preference as it is followed: a wait that cannot be granted is none.
+    pub(crate) fn granted(self, is_waiting: bool) -> Self {
+        if matches!(self, Self::Wait { .. }) && !is_waiting { Self::None } else { self }
+    }
+
     /// The value of `Preference-Applied`.
     pub(crate) fn applied(self) -> Option<String> {
         match self {

@@ -9,7 +9,6 @@ use careq_shared::broker::Mailbox;
 use careq_shared::message::{self, ReplyTo, Results, Verdict};
 use dashmap::DashMap;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_util::sync::CancellationToken;
 
 /// So many results in a row must be late before nobody waits any more.
 const LATE_IN_A_ROW: u32 = 2;
@@ -21,7 +20,6 @@ const PROBE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct ResultDesk {
     address: watch::Receiver<Option<String>>,
-    quick: Duration,
     next_request: AtomicU64,
     open: DashMap<u64, Open>,
     late_in_a_row: AtomicU32,
@@ -32,6 +30,8 @@ pub(crate) struct ResultDesk {
 #[derive(Debug)]
 struct Open {
     asked_at: Instant,
+    /// A result within this time is in time.
+    budget: Duration,
     waiter: Option<oneshot::Sender<Verdict>>,
 }
 
@@ -45,17 +45,17 @@ pub(crate) enum Budget {
 }
 
 impl ResultDesk {
-    pub(crate) fn start(mailbox: Mailbox, quick: Duration, shutdown: CancellationToken) -> Arc<Self> {
+    /// A desk that works for as long as results can arrive: requests in hand at a shutdown still get theirs.
+    pub(crate) fn start(mailbox: Mailbox) -> Arc<Self> {
         let desk = Arc::new(Self {
             address: mailbox.address,
-            quick,
             next_request: AtomicU64::new(1),
             open: DashMap::new(),
             late_in_a_row: AtomicU32::new(0),
             is_slow: AtomicBool::new(false),
             probe: Mutex::new(None),
         });
-        tokio::spawn(shutdown.run_until_cancelled_owned(sort(Arc::clone(&desk), mailbox.messages)));
+        tokio::spawn(sort(Arc::clone(&desk), mailbox.messages));
         desk
     }
 
@@ -64,27 +64,28 @@ impl ResultDesk {
         let Some(mailbox) = self.address.borrow().clone() else { return Expectation::nothing() };
         match budget {
             None | Some(Budget::Usual(Duration::ZERO)) => Expectation::nothing(),
-            Some(Budget::Usual(_)) if self.is_slow.load(Ordering::Relaxed) => match self.probe() {
+            Some(Budget::Usual(budget)) if self.is_slow.load(Ordering::Relaxed) => match self.probe(budget) {
                 Some(request) => Expectation { reply_to: Some(ReplyTo { mailbox, request }), waiting: None },
                 None => Expectation::nothing(),
             },
             Some(budget) => {
                 let (waiter, verdict) = oneshot::channel();
-                let request = self.ask(Some(waiter));
+                let (Budget::Explicit(time) | Budget::Usual(time)) = budget;
+                let request = self.ask(time, Some(waiter));
                 let waiting = Waiting { desk: Arc::clone(self), request, verdict, budget };
                 Expectation { reply_to: Some(ReplyTo { mailbox, request }), waiting: Some(waiting) }
             }
         }
     }
 
-    fn ask(&self, waiter: Option<oneshot::Sender<Verdict>>) -> u64 {
+    fn ask(&self, budget: Duration, waiter: Option<oneshot::Sender<Verdict>>) -> u64 {
         let request = self.next_request.fetch_add(1, Ordering::Relaxed);
-        self.open.insert(request, Open { asked_at: Instant::now(), waiter });
+        self.open.insert(request, Open { asked_at: Instant::now(), budget, waiter });
         request
     }
 
     /// A request whose result nobody waits for, but whose delay tells whether waiting would pay again.
-    fn probe(&self) -> Option<u64> {
+    fn probe(&self, budget: Duration) -> Option<u64> {
         let mut probe = self.probe.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((outstanding, asked_at)) = *probe {
             if asked_at.elapsed() < PROBE_AGAIN_AFTER {
@@ -92,14 +93,14 @@ impl ResultDesk {
             }
             self.open.remove(&outstanding);
         }
-        let request = self.ask(None);
+        let request = self.ask(budget, None);
         *probe = Some((request, Instant::now()));
         Some(request)
     }
 
     fn arrived(&self, request: u64, verdict: Verdict) {
         let Some((_, open)) = self.open.remove(&request) else { return };
-        if open.asked_at.elapsed() <= self.quick {
+        if open.asked_at.elapsed() <= open.budget {
             self.late_in_a_row.store(0, Ordering::Relaxed);
             if self.is_slow.swap(false, Ordering::Relaxed) {
                 tracing::info!("results come in time again; answers wait for them");
@@ -151,6 +152,11 @@ impl Expectation {
         Self { reply_to: None, waiting: None }
     }
 
+    /// Whether a wait was granted.
+    pub(crate) fn is_granted(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// The result, if it comes in time.
     pub(crate) async fn result(self) -> Option<Verdict> {
         let mut waiting = self.waiting?;
@@ -179,7 +185,7 @@ mod tests {
         let (tell, messages) = mpsc::channel(8);
         let (_, address) = watch::channel(Some("mailbox".to_owned()));
         let mailbox = Mailbox { address, messages };
-        (ResultDesk::start(mailbox, Duration::from_millis(250), CancellationToken::new()), tell)
+        (ResultDesk::start(mailbox), tell)
     }
 
     async fn answer(tell: &mpsc::Sender<bytes::Bytes>, expectation: &Expectation) {
@@ -188,12 +194,12 @@ mod tests {
         tell.send(message::encode(&results).unwrap().into()).await.unwrap();
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn nobody_waits_while_nobody_works_and_everybody_once_results_are_back() {
         let (desk, tell) = desk();
-        let usual = Some(Budget::Usual(Duration::from_millis(250)));
+        let usual = Some(Budget::Usual(Duration::from_secs(5)));
         for _ in 0..LATE_IN_A_ROW {
-            assert_eq!(desk.expect(usual).result().await, None);
+            assert_eq!(desk.expect(Some(Budget::Usual(Duration::from_millis(20)))).result().await, None);
         }
         let probe = desk.expect(usual);
         assert!(probe.reply_to.is_some(), "the first request asks");
@@ -202,7 +208,9 @@ mod tests {
         answer(&tell, &explicit).await;
         assert_eq!(explicit.result().await, Some(Verdict::BatchConflict));
         answer(&tell, &probe).await;
-        tokio::task::yield_now().await;
+        while desk.is_slow.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
         let waits = desk.expect(usual);
         answer(&tell, &waits).await;
         assert_eq!(waits.result().await, Some(Verdict::BatchConflict));

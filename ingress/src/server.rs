@@ -42,7 +42,7 @@ pub struct Ingress {
 }
 
 impl Ingress {
-    /// An ingress that begins to read the clinics and to listen for results; both end with `shutdown`.
+    /// An ingress that begins to read the clinics, until `shutdown`, and to listen for results.
     #[must_use]
     pub fn start(
         settings: IngressConfig,
@@ -53,8 +53,7 @@ impl Ingress {
     ) -> Arc<Self> {
         let refresh_every = Duration::from_secs(settings.clinics_refresh_s);
         let directory = directory::keep_current(database.clone(), refresh_every, shutdown.clone());
-        let answer_within = Duration::from_millis(settings.answer_within_ms);
-        let results = ResultDesk::start(broker.mailbox(), answer_within, shutdown.clone());
+        let results = ResultDesk::start(broker.mailbox());
         let limiter = Limiter::new(settings.rate_per_minute, settings.rate_burst);
         let clock = AcceptanceClock::default();
         Arc::new(Self { settings, publish_timeout, broker, database, directory, limiter, clock, results })

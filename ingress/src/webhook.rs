@@ -40,6 +40,7 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
     let expectation = ingress.results.expect(budget(preference, ingress.settings.answer_within_ms));
     let message =
         Message { reply_to: expectation.reply_to.clone(), content: Content::Event(Box::new(event)) };
+    let preference = preference.granted(expectation.is_granted());
     publish::confirmed(ingress, Queue::Live, &message).await?;
 
     let answer = match expectation.result().await {

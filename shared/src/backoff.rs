@@ -11,12 +11,12 @@ pub struct Backoff(backoff::ExponentialBackoff);
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self(backoff::ExponentialBackoff {
-            initial_interval: Duration::from_millis(100),
-            max_interval: Duration::from_secs(5),
-            max_elapsed_time: None,
-            ..Default::default()
-        })
+        let delays = backoff::ExponentialBackoffBuilder::new()
+            .with_initial_interval(Duration::from_millis(100))
+            .with_max_interval(Duration::from_secs(5))
+            .with_max_elapsed_time(None)
+            .build();
+        Self(delays)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait as _,
@@ -68,6 +68,9 @@ pub enum ClinicError {
     /// Its name cannot be one.
     #[error("a clinic_id has 1 to 100 characters (API specification, field tables)")]
     Name,
+    /// The old tokens would outlive the calendar.
+    #[error("the overlap is too long; an overlap of weeks is already a long one")]
+    Overlap,
     /// The database's own.
     #[error("the database refused: {0}")]
     Database(#[from] DbErr),
@@ -114,7 +117,9 @@ pub async fn rotate(
 ) -> Result<SecretString, ClinicError> {
     let transaction = database.begin().await?;
     require(&transaction, clinic_id).await?;
-    let end = clock::now() + TimeDelta::from_std(overlap).unwrap_or(TimeDelta::MAX);
+    let now = clock::now();
+    let end = TimeDelta::from_std(overlap).ok().and_then(|overlap| now.checked_add_signed(overlap));
+    let end = end.filter(|end| end.year() <= 9998).ok_or(ClinicError::Overlap)?;
     clinic_credential::Entity::update_many()
         .col_expr(clinic_credential::Column::ExpiresAt, Expr::value(end))
         .filter(clinic_credential::Column::ClinicId.eq(clinic_id))

@@ -27,6 +27,11 @@ pub fn start(config: &LogConfig) {
             .try_init(),
         LogFormat::Json => registry.with(layer().json().with_writer(std::io::stderr)).try_init(),
     };
+    // What a fault in the program says may quote what it worked on; where it is says enough.
+    std::panic::set_hook(Box::new(|fault| {
+        let place = fault.location().map(ToString::to_string);
+        tracing::error!(place, "a fault in the program");
+    }));
     // The only failure is that logging has been started before.
     drop(started);
 }

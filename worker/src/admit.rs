@@ -1,6 +1,8 @@
 //! Notes each batch before its records are applied, so that its report can be given from then on. A `batch_id` that is
 //! reused with other content must never change anything.
 
+use std::time::Duration;
+
 use careq_shared::database;
 use careq_shared::entities::batch;
 use careq_shared::message::Batch;
@@ -17,17 +19,27 @@ use crate::transaction;
 pub(crate) async fn batches(lane: &Lane, mut requests: Vec<Request>) -> Result<Vec<Request>, Stopped> {
     for request in &mut requests {
         let Membership::Batch(batch) = &request.batch else { continue };
-        let stored = transaction::attempt(lane, || note(lane, batch)).await?;
-        let reason = match stored {
-            Ok(content_sha256) if content_sha256 == batch.content_sha256 => continue,
-            Ok(_) => format!("The batch_id {} was used before for other content", batch.batch_id),
-            Err(fault) => fault.message,
-        };
-        dead_letters::keep_batch(lane, batch, reason).await?;
+        if noted(lane, batch).await? == batch.content_sha256 {
+            continue;
+        }
+        dead_letters::keep_batch(lane, batch, "The batch_id was used before for other content").await?;
         request.events.clear();
         request.batch = Membership::Conflicting;
     }
     Ok(requests)
+}
+
+/// The digest under which the batch is noted, however often it takes: nothing of it is applied before.
+async fn noted(lane: &Lane, batch: &Batch) -> Result<String, Stopped> {
+    loop {
+        match transaction::attempt(lane, || note(lane, batch)).await? {
+            Ok(content_sha256) => return Ok(content_sha256),
+            Err(fault) => {
+                tracing::error!(fault.message, "a batch cannot be noted; trying again");
+                lane.pause(Duration::from_secs(1)).await?;
+            }
+        }
+    }
 }
 
 /// Stores the batch unless it is there; the digest of what is there.

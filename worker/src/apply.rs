@@ -12,15 +12,18 @@ use crate::{dead_letters, fold, park, resolve, retry};
 /// Decides over one event and notes in the working set what has to be written.
 pub(crate) fn one(set: &mut WorkingSet, item: &Item) -> Result<EventResult, DbErr> {
     let event = match dedupe::find(set, &item.event)? {
-        Finding::Repeat(result) => return Ok(result),
+        Finding::Repeat(result) => {
+            park::release(set, &item.event);
+            return Ok(result);
+        }
         Finding::KeyReused => return Ok(dead_letters::key_reused(set, &item.event)),
         Finding::Due(event) => event,
     };
     let result = match &item.treatment {
         Treatment::SetApart => retry::set_apart(set, &event),
         Treatment::Failed(fault) => retry::after(set, &event, fault),
-        Treatment::Ordinary | Treatment::LastChance => match resolve::check(set, &event) {
-            resolve::Check::Missing(parents) => park::wait_for(set, &event, parents, &item.treatment),
+        Treatment::Ordinary | Treatment::OnceMore => match resolve::check(set, &event) {
+            resolve::Check::Missing(parents) => park::wait_for(set, &event, parents),
             resolve::Check::HashTaken(owner) => dead_letters::hash_taken(set, &event, owner),
             resolve::Check::Complete => fold::into_its_row(set, &event),
         },

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use careq_shared::entities::{dead_letter, event, parked_event};
 use careq_shared::event::Event;
-use careq_shared::message::{self, Batch};
+use careq_shared::message::{self, Batch, Entry};
 use careq_shared::outcome::{ErrorCode, EventResult, Failure, Outcome, Parent};
 use careq_shared::{clock, database};
 use sea_orm::sea_query::Expr;
@@ -65,7 +65,7 @@ pub(crate) fn parent_never_came(set: &mut WorkingSet, event: &Event, missing: &[
 
 pub(crate) fn failed(set: &mut WorkingSet, event: &Event, fault: &EventFault, attempts: i32) -> EventResult {
     let class = match fault.class {
-        FaultClass::Permanent => Class::Data,
+        FaultClass::Permanent | FaultClass::Collision => Class::Data,
         FaultClass::Transient => Class::Exhausted,
     };
     bury(
@@ -123,22 +123,45 @@ pub(crate) async fn keep_undecodable(lane: &Lane, bodies: &[Bytes]) -> Result<()
     keep(lane, bodies.iter().map(letter).collect(), None).await
 }
 
-/// Keeps a batch that cannot be admitted, as when its `batch_id` belongs to another.
-pub(crate) async fn keep_batch(lane: &Lane, batch: &Batch, message: String) -> Result<(), Stopped> {
-    let payload = message::encode(batch).unwrap_or_default();
+/// Keeps the records of a batch that is not admitted, each as a letter of its own. They get no row in the ledger: sent
+/// again in another batch, they are new.
+pub(crate) async fn keep_batch(lane: &Lane, batch: &Batch, reason: &str) -> Result<(), Stopped> {
+    let letters = batch.entries.iter().filter_map(|entry| match entry {
+        Entry::Accepted(event) => Some(letter_of(event, &batch.content_sha256, reason, lane)),
+        Entry::Refused(_) => None,
+    });
+    keep(lane, letters.collect(), None).await
+}
+
+/// Keeps an event whose failure cannot be noted in the ledger.
+pub(crate) async fn keep_unnoted(
+    lane: &Lane,
+    event: &Event,
+    fault: &EventFault,
+) -> Result<EventResult, Stopped> {
+    let failure = Failure { code: ErrorCode::ServerError, message: fault.message.clone() };
     let letter = dead_letter::Model {
-        clinic_id: Some(batch.clinic_id.clone()),
-        kind: Some("batch".to_owned()),
-        code: ErrorCode::DuplicateRecord.as_str().to_owned(),
-        message,
-        first_seen_at: batch.accepted_at,
-        ..letter(
-            format!("{}/{}", batch.clinic_id, batch.content_sha256).as_bytes(),
-            Class::Conflict,
-            &lane.settings.name,
-        )
+        class: Class::Data.as_str().to_owned(),
+        code: failure.code.as_str().to_owned(),
+        ..letter_of(event, "", &fault.message, lane)
     };
-    keep(lane, vec![dead_letter::Model { payload, ..letter }], None).await
+    keep(lane, vec![letter], None).await?;
+    Ok(EventResult { outcome: Outcome::Failed(failure), appointment_status: None, replayed: false })
+}
+
+/// A letter of an event that the ledger does not know.
+fn letter_of(event: &Event, scope: &str, message: &str, lane: &Lane) -> dead_letter::Model {
+    dead_letter::Model {
+        event_id: Some(event.event_id.as_str().to_owned()),
+        clinic_id: Some(event.clinic_id.clone()),
+        kind: Some(event.kind().as_str().to_owned()),
+        careq_id: Some(event.careq_id),
+        code: ErrorCode::DuplicateRecord.as_str().to_owned(),
+        message: message.to_owned(),
+        first_seen_at: event.accepted_at,
+        payload: message::encode(event).unwrap_or_default(),
+        ..letter(format!("{scope}{}", event.event_id).as_bytes(), Class::Conflict, &lane.settings.name)
+    }
 }
 
 /// Keeps a parked event that this version cannot read.

@@ -35,6 +35,10 @@ pub(crate) fn find(set: &WorkingSet, event: &Event) -> Result<Finding, DbErr> {
         }
         return Ok(Finding::Due(due));
     }
+    // CareQ sends again what it was told had failed, and what stood in its way may be gone.
+    if matches!(known.outcome, Outcome::Failed(_)) && event.accepted_at > row.accepted_at {
+        return Ok(Finding::Due(due));
+    }
     if known.outcome.is_final() {
         return Ok(Finding::Repeat(EventResult { replayed: true, ..known }));
     }
@@ -54,8 +58,14 @@ pub(crate) fn note(set: &mut WorkingSet, event: &Event, result: EventResult) -> 
     };
     slot.touch();
     slot.row.accepted_at = event.accepted_at;
+    let first = ledger::read(&slot.row);
+    if let (Ok(EventResult { outcome: Outcome::Failed(_), .. }), false) =
+        (&first, matches!(result.outcome, Outcome::Failed(_)))
+    {
+        set.revived.push(event.event_id.to_string());
+    }
     // The same request again while it still is the newest changes nothing and answers the same.
-    if let (Ok(first), Outcome::Unchanged) = (ledger::read(&slot.row), &result.outcome)
+    if let (Ok(first), Outcome::Unchanged) = (first, &result.outcome)
         && matches!(first.outcome, Outcome::Created | Outcome::Updated | Outcome::Unchanged)
     {
         return EventResult { replayed: true, ..first };

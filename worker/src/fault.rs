@@ -17,17 +17,28 @@ pub(crate) enum Fault {
 /// Why an event failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EventFault {
-    /// `data` where it can never work, `transient` where it may.
     pub(crate) class: FaultClass,
     /// For an admin, without any of the event's data.
     pub(crate) message: String,
 }
 
+impl EventFault {
+    /// Of an event that collides with another row at every try.
+    pub(crate) fn never_alone() -> Self {
+        let message = "It collides with another row, by a unique index that is not ours".to_owned();
+        Self { class: FaultClass::Transient, message }
+    }
+}
+
 /// Whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FaultClass {
+    /// It can never work.
     Permanent,
+    /// It may work later.
     Transient,
+    /// Something of it belongs to another row; worth another look at once, and never afterwards.
+    Collision,
 }
 
 impl From<DbErr> for Fault {
@@ -37,8 +48,11 @@ impl From<DbErr> for Fault {
             | DbErr::Query(RuntimeErr::SqlxError(sqlx::Error::Database(refusal))) => {
                 classify(refusal.as_ref())
             }
-            DbErr::Exec(_) | DbErr::Query(_) | DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => {
-                Self::Infrastructure("the connection was lost".to_owned())
+            DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => connection_lost(),
+            DbErr::Exec(RuntimeErr::SqlxError(fault)) | DbErr::Query(RuntimeErr::SqlxError(fault))
+                if is_of_the_connection(fault) =>
+            {
+                connection_lost()
             }
             _ => Self::Event(EventFault {
                 class: FaultClass::Transient,
@@ -46,6 +60,15 @@ impl From<DbErr> for Fault {
             }),
         }
     }
+}
+
+fn connection_lost() -> Fault {
+    Fault::Infrastructure("the connection was lost".to_owned())
+}
+
+fn is_of_the_connection(fault: &sqlx::Error) -> bool {
+    use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
+    matches!(fault, Io(_) | Tls(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed)
 }
 
 /// By SQLSTATE (PostgreSQL manual, appendix A) or SQLite's result code.
@@ -60,6 +83,8 @@ fn classify(refusal: &dyn sqlx::error::DatabaseError) -> Fault {
     let blame = |class| Fault::Event(EventFault { class, message: message.clone() });
     if code.len() == 5 {
         return match code.get(..2).unwrap_or_default() {
+            // Unique violation: usually another worker was quicker, which the next look shows.
+            "23" if code == "23505" => blame(FaultClass::Collision),
             "22" | "23" => blame(FaultClass::Permanent),
             // Serialization failure, deadlock.
             "40" => Fault::Contention,
@@ -76,6 +101,8 @@ fn classify(refusal: &dyn sqlx::error::DatabaseError) -> Fault {
         (5 | 6, _) => Fault::Contention,
         // SQLITE_CONSTRAINT_TRIGGER.
         (_, 1811) => blame(FaultClass::Transient),
+        // SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE.
+        (_, 1555 | 2067) => blame(FaultClass::Collision),
         // SQLITE_CONSTRAINT, TOOBIG, MISMATCH, RANGE.
         (19 | 18 | 20 | 25, _) => blame(FaultClass::Permanent),
         _ => Fault::Infrastructure(message),

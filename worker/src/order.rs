@@ -27,10 +27,10 @@ pub(crate) struct Place {
 pub(crate) enum Treatment {
     /// As any.
     Ordinary,
+    /// It collided with another row: one more look, before it is blamed.
+    OnceMore,
     /// It may be what brings workers down: it is stored, and then tried by itself, each try counted beforehand.
     SetApart,
-    /// Its patience is over: if its parent is still missing, it is a dead letter.
-    LastChance,
     /// It failed alone: it is tried again later, or is a dead letter.
     Failed(EventFault),
 }

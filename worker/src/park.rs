@@ -9,27 +9,20 @@ use sea_orm::DbErr;
 
 use crate::dead_letters;
 use crate::order::{Item, Treatment};
-use crate::working_set::{Slot, WorkingSet};
+use crate::working_set::{Slot, State, WorkingSet};
 
 /// Keeps an event until its parents arrive, or buries it when its patience is over.
-pub(crate) fn wait_for(
-    set: &mut WorkingSet,
-    event: &Event,
-    missing: Vec<Parent>,
-    treatment: &Treatment,
-) -> EventResult {
-    if matches!(treatment, Treatment::LastChance) {
-        return dead_letters::parent_never_came(set, event, &missing);
-    }
-    let patience_ends = set.now + set.settings.park_for;
+pub(crate) fn wait_for(set: &mut WorkingSet, event: &Event, missing: Vec<Parent>) -> EventResult {
     let Ok(mut row) = row(set, event) else { return dead_letters::unwritable(set, event) };
-    // Patience counts from the first time that it waited, however often it is looked at.
-    if row.waiting_kind.is_none() {
-        row.due_at = patience_ends;
+    // Patience counts from the first time that it was parked, however often it is looked at.
+    row.due_at = row.parked_at + set.settings.park_for;
+    if row.due_at <= set.now {
+        return dead_letters::parent_never_came(set, event, &missing);
     }
     // One missing parent is enough to wait for: when it arrives, the others are looked for again.
     row.waiting_kind = missing.first().map(|parent| parent.kind.as_str().to_owned());
     row.waiting_careq_id = missing.first().map(|parent| parent.careq_id);
+    row.attempts = 0;
     put(set, row);
     set.wakes.parked(event.event_id.as_str());
     EventResult { outcome: Outcome::Waiting(missing), appointment_status: None, replayed: false }
@@ -37,8 +30,13 @@ pub(crate) fn wait_for(
 
 /// Forgets that an event waited: it has its final outcome.
 pub(crate) fn release(set: &mut WorkingSet, event: &Event) {
-    if set.parked.remove(event.event_id.as_str()).is_some() {
-        set.unparked.push(event.event_id.as_str().to_owned());
+    let event_id = event.event_id.as_str();
+    match set.parked.get_mut(event_id) {
+        Some(slot) if slot.state == State::New => {
+            set.parked.remove(event_id);
+        }
+        Some(slot) => slot.state = State::Deleted,
+        None => {}
     }
 }
 
@@ -65,10 +63,11 @@ pub(crate) fn row(set: &WorkingSet, event: &Event) -> Result<parked_event::Model
 
 /// Notes that the row has to be written.
 pub(crate) fn put(set: &mut WorkingSet, row: parked_event::Model) {
-    let state = set.parked.get(&row.event_id).map_or(crate::working_set::State::New, |slot| slot.state);
-    let mut slot = Slot { row, state };
-    slot.touch();
-    set.parked.insert(slot.row.event_id.clone(), slot);
+    let state = match set.parked.get(&row.event_id) {
+        Some(slot) if slot.state != State::New => State::Changed,
+        _ => State::New,
+    };
+    set.parked.insert(row.event_id.clone(), Slot { row, state });
 }
 
 /// The event of a parked row.

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use careq_shared::entities::{appointment, dead_letter, doctor, event, parked_event, patient, service};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait, Insert, IntoActiveModel,
-    Iterable as _, QueryFilter as _,
+    ActiveModelTrait, ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait, IdenStatic as _, Insert,
+    IntoActiveModel, Iterable as _, QueryFilter as _,
 };
 
 use crate::fault::Fault;
@@ -27,8 +27,15 @@ pub(crate) async fn changes(transaction: &DatabaseTransaction, set: &WorkingSet)
     rows::<appointment::Entity, _>(transaction, &set.appointments, [A::ClinicId, A::CareqId]).await?;
     rows::<event::Entity, _>(transaction, &set.ledger, [E::ClinicId, E::IdempotencyKey]).await?;
     rows::<parked_event::Entity, _>(transaction, &set.parked, [P::EventId]).await?;
-    if !set.unparked.is_empty() {
-        parked_event::Entity::delete_many().filter(P::EventId.is_in(&set.unparked)).exec(transaction).await?;
+    let settled =
+        set.parked.values().filter(|slot| slot.state == State::Deleted).map(|slot| &slot.row.event_id);
+    let settled: Vec<_> = settled.collect();
+    if !settled.is_empty() {
+        parked_event::Entity::delete_many().filter(P::EventId.is_in(settled)).exec(transaction).await?;
+    }
+    if !set.revived.is_empty() {
+        let letters = dead_letter::Column::EventId.is_in(&set.revived);
+        dead_letter::Entity::delete_many().filter(letters).exec(transaction).await?;
     }
     dead_letters(transaction, &set.dead_letters).await?;
     Ok(())
@@ -59,7 +66,7 @@ pub(crate) async fn dead_letters(
 async fn rows<E, K>(
     transaction: &DatabaseTransaction,
     rows: &BTreeMap<K, Slot<E::Model>>,
-    key: impl IntoIterator<Item = E::Column> + Clone,
+    key: impl IntoIterator<Item = E::Column>,
 ) -> Result<(), Fault>
 where
     E: EntityTrait,
@@ -69,18 +76,24 @@ where
     let in_state = |state| rows.values().filter(move |slot| slot.state == state).map(|slot| slot.row.clone());
     let changed: Vec<_> = in_state(State::Changed).collect();
     if !changed.is_empty() {
-        let update = OnConflict::columns(key.clone()).update_columns(E::Column::iter()).to_owned();
+        let update = OnConflict::columns(key).update_columns(all_but_keys::<E>()).to_owned();
         insert::<E>(transaction, changed, update).await?;
     }
     let new: Vec<_> = in_state(State::New).collect();
     let expected = new.len() as u64;
-    if expected > 0
-        && insert::<E>(transaction, new, OnConflict::columns(key).do_nothing().to_owned()).await? < expected
-    {
-        // Another worker has just stored one of them.
+    // Whatever it collides with, by any of its unique keys: another worker has just stored it.
+    let nothing = OnConflict::new().do_nothing().to_owned();
+    if expected > 0 && insert::<E>(transaction, new, nothing).await? < expected {
         return Err(Fault::Contention);
     }
     Ok(())
+}
+
+/// The columns that an update sets. Naming one that a foreign key points at would make PostgreSQL lock the row against
+/// those that merely point at it.
+fn all_but_keys<E: EntityTrait>() -> impl Iterator<Item = E::Column> {
+    const KEYS: [&str; 4] = ["id", "clinic_id", "careq_id", "event_id"];
+    E::Column::iter().filter(|column| !KEYS.contains(&column.as_str()))
 }
 
 async fn insert<E>(

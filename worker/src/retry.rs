@@ -10,7 +10,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _};
 
 use crate::fault::{EventFault, FaultClass};
-use crate::order::{Item, Treatment};
+use crate::order::Treatment;
 use crate::working_set::WorkingSet;
 use crate::{dead_letters, park};
 
@@ -20,7 +20,8 @@ const DELAYS_S: [u64; 5] = [1, 5, 30, 120, 600];
 /// Keeps an event for a try of its own.
 pub(crate) fn set_apart(set: &mut WorkingSet, event: &Event) -> EventResult {
     match park::row(set, event) {
-        Ok(row) => later(set, parked_event::Model { due_at: set.now, ..row }),
+        // Counted as an attempt: only what was never tried shares a transaction with others.
+        Ok(row) => later(set, parked_event::Model { due_at: set.now, attempts: row.attempts.max(1), ..row }),
         Err(_) => dead_letters::unwritable(set, event),
     }
 }
@@ -46,30 +47,31 @@ fn later(set: &mut WorkingSet, row: parked_event::Model) -> EventResult {
     EventResult { outcome: Outcome::Retrying, appointment_status: None, replayed: false }
 }
 
-/// Takes a due event for its next attempt, which is counted before it begins. `None`: another worker has it.
+/// Takes due rows for their next attempt, which is counted before it begins. `false`: another worker has them.
 pub(crate) async fn claim(
     database: &DatabaseConnection,
-    row: &parked_event::Model,
-) -> Result<Option<Item>, DbErr> {
-    let attempts = row.attempts + 1;
-    let failed = usize::try_from(row.attempts).unwrap_or(usize::MAX);
-    let delay_s = DELAYS_S.get(failed).copied().unwrap_or(600);
-    // If this process dies now, the event is due again after the next delay, one attempt the poorer.
+    rows: &[parked_event::Model],
+) -> Result<bool, DbErr> {
+    let Some(attempts) = rows.first().map(|row| row.attempts) else { return Ok(false) };
+    let delay_s =
+        usize::try_from(attempts).ok().and_then(|failed| DELAYS_S.get(failed)).copied().unwrap_or(600);
+    // If this process dies now, they are due again after the next delay, one attempt the poorer.
     let lease_ends = careq_shared::clock::now() + jittered(delay_s) + Duration::from_secs(60);
     let claimed = parked_event::Entity::update_many()
-        .col_expr(parked_event::Column::Attempts, Expr::value(attempts))
+        .col_expr(parked_event::Column::Attempts, Expr::value(attempts + 1))
         .col_expr(parked_event::Column::DueAt, Expr::value(lease_ends))
-        .filter(parked_event::Column::EventId.eq(&row.event_id))
-        .filter(parked_event::Column::Attempts.eq(row.attempts))
+        .filter(parked_event::Column::EventId.is_in(rows.iter().map(|row| row.event_id.as_str())))
+        .filter(parked_event::Column::Attempts.eq(attempts))
         .filter(parked_event::Column::WaitingKind.is_null())
         .exec(database)
         .await?;
-    if claimed.rows_affected == 0 {
-        return Ok(None);
-    }
-    let treatment =
-        if failed > DELAYS_S.len() { Treatment::Failed(no_result()) } else { Treatment::Ordinary };
-    park::item(row, treatment).map(Some)
+    Ok(claimed.rows_affected > 0)
+}
+
+/// How a row is treated: one whose every attempt ended without a result is not tried again.
+pub(crate) fn treatment(row: &parked_event::Model) -> Treatment {
+    let failed = usize::try_from(row.attempts).unwrap_or(usize::MAX);
+    if failed > DELAYS_S.len() { Treatment::Failed(no_result()) } else { Treatment::Ordinary }
 }
 
 fn no_result() -> EventFault {

@@ -1,14 +1,17 @@
 //! Looks through what waits, at a steady pace: the level below the wake-up, patience that is over, retries that are due.
 //! It must never be what a normal wake-up depends on.
 
+use std::time::Duration;
+
 use careq_shared::clock;
 use careq_shared::entities::parked_event;
-use sea_orm::sea_query::SimpleExpr;
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
 
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
-use crate::order::Treatment;
 use crate::{retry, transaction, wake};
 
 /// Sweeps until told to stop.
@@ -21,49 +24,65 @@ pub(crate) async fn run(lane: Lane) {
 }
 
 async fn once(lane: &Lane) -> Result<(), Stopped> {
-    wake::everyone_whose_parent_is_here(lane).await?;
-    end_patience(lane).await?;
-    retry_what_is_due(lane).await
-}
-
-async fn end_patience(lane: &Lane) -> Result<(), Stopped> {
+    let look = transaction::attempt(lane, || async { make_due(lane).await.map_err(Fault::from) });
+    if let Err(fault) = look.await? {
+        tracing::error!(fault.message, "waiting events cannot be looked through");
+        return Ok(());
+    }
     loop {
-        let rows = due(lane, parked_event::Column::WaitingKind.is_not_null()).await?;
+        let due = transaction::attempt(lane, || async { due(lane).await.map_err(Fault::from) });
+        let rows = due.await?.unwrap_or_default();
         if rows.is_empty() {
             return Ok(());
         }
-        let wakes = wake::settle(lane, &rows, &Treatment::LastChance).await?;
-        wake::children(lane, wakes).await?;
-    }
-}
-
-/// One event at a time: what failed alone may fail its neighbours, or the whole process.
-async fn retry_what_is_due(lane: &Lane) -> Result<(), Stopped> {
-    for row in due(lane, parked_event::Column::WaitingKind.is_null()).await? {
-        let claimed = transaction::attempt(lane, || async {
-            retry::claim(&lane.database, &row).await.map_err(Fault::from)
-        });
-        match claimed.await? {
-            Ok(Some(item)) => {
-                let settled = transaction::bisecting(lane, &[item]).await?;
-                wake::children(lane, settled.wakes).await?;
-            }
-            Ok(None) => {}
-            Err(_) => crate::dead_letters::keep_unreadable(lane, &row).await?,
+        // What was never tried goes together; what has failed before goes alone.
+        let (fresh, tried): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.attempts == 0);
+        try_again(lane, &fresh).await?;
+        for row in tried {
+            try_again(lane, &[row]).await?;
         }
     }
-    Ok(())
 }
 
-async fn due(lane: &Lane, which: SimpleExpr) -> Result<Vec<parked_event::Model>, Stopped> {
-    let limit = u64::try_from(lane.settings.batch).unwrap_or(u64::MAX);
-    let found = transaction::attempt(lane, || async {
-        let select = parked_event::Entity::find()
-            .filter(which.clone())
-            .filter(parked_event::Column::DueAt.lte(clock::now()))
-            .order_by_asc(parked_event::Column::DueAt)
-            .limit(limit);
-        select.all(&lane.database).await.map_err(Fault::from)
+/// Makes due what waits beside a parent that is here, whoever should have woken it, and what has waited long enough. From
+/// here on its attempts are counted: it may be what brings workers down.
+async fn make_due(lane: &Lane) -> Result<(), DbErr> {
+    use parked_event::Column::{DueAt, WaitingCareqId, WaitingKind};
+    let now = clock::now();
+    parked_event::Entity::update_many()
+        .col_expr(WaitingKind, Expr::value(Option::<String>::None))
+        .col_expr(WaitingCareqId, Expr::value(Option::<i64>::None))
+        .col_expr(DueAt, Expr::value(now))
+        .filter(WaitingKind.is_not_null())
+        .filter(wake::parent_is_here().add(DueAt.lte(now)))
+        .exec(&lane.database)
+        .await
+        .map(drop)
+}
+
+async fn try_again(lane: &Lane, rows: &[parked_event::Model]) -> Result<(), Stopped> {
+    let claimed = transaction::attempt(lane, || async {
+        retry::claim(&lane.database, rows).await.map_err(Fault::from)
     });
-    Ok(found.await?.unwrap_or_default())
+    match claimed.await? {
+        Ok(false) => Ok(()),
+        Ok(true) => {
+            let wakes = wake::settle(lane, rows).await?;
+            wake::children(lane, wakes).await
+        }
+        Err(fault) => {
+            tracing::error!(fault.message, "waiting events cannot be taken; trying again");
+            lane.pause(Duration::from_secs(1)).await
+        }
+    }
+}
+
+async fn due(lane: &Lane) -> Result<Vec<parked_event::Model>, DbErr> {
+    parked_event::Entity::find()
+        .filter(parked_event::Column::WaitingKind.is_null())
+        .filter(parked_event::Column::DueAt.lte(clock::now()))
+        .order_by_asc(parked_event::Column::DueAt)
+        .limit(u64::try_from(lane.settings.batch).unwrap_or(u64::MAX))
+        .all(&lane.database)
+        .await
 }

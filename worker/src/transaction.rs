@@ -9,15 +9,19 @@ use careq_shared::outcome::EventResult;
 use careq_shared::{clock, database};
 use tokio::time::timeout;
 
-use crate::fault::{EventFault, Fault};
+use crate::fault::{EventFault, Fault, FaultClass};
 use crate::lane::{Lane, Stopped};
 use crate::order::{Item, Treatment};
 use crate::wake::Wakes;
 use crate::working_set::WorkingSet;
-use crate::{apply, persist};
+use crate::{apply, dead_letters, persist};
 
 /// A transaction that takes longer is given up: its connection is probably half-open.
 const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Another worker is done with the same rows long before so many tries; a row that still collides does so for ever, as
+/// with a unique index that somebody else has put on our tables.
+const MOST_COLLISIONS: u32 = 50;
 
 /// The committed results of a batch, in the order of its items.
 pub(crate) struct Settled {
@@ -31,20 +35,23 @@ pub(crate) async fn bisecting(lane: &Lane, items: &[Item]) -> Result<Settled, St
     // The parts still to do, the first one last.
     let mut parts = vec![items.to_vec()];
     while let Some(mut part) = parts.pop() {
-        if part.is_empty() {
-            continue;
-        }
-        match attempt(lane, || commit(lane, &part)).await? {
-            Ok(done) => {
+        let committed = attempt(lane, || commit(lane, &part)).await?;
+        match (committed, part.as_mut_slice()) {
+            (Ok(done), _) => {
                 settled.results.extend(done.results);
                 settled.wakes.extend(done.wakes);
             }
-            Err(fault) if part.len() == 1 => {
-                blame(lane, &mut part, fault).await?;
-                parts.push(part);
-            }
-            Err(_) => {
-                let second = part.split_off(part.len() / 2);
+            (Err(_), []) => {}
+            (Err(fault), [alone]) => match after_failing_alone(alone, &fault) {
+                Some(treatment) => {
+                    alone.treatment = treatment;
+                    parts.push(part);
+                }
+                None => settled.results.push(dead_letters::keep_unnoted(lane, &alone.event, &fault).await?),
+            },
+            (Err(_), several) => {
+                let middle = several.len() / 2;
+                let second = part.split_off(middle);
                 parts.push(second);
                 parts.push(part);
             }
@@ -53,17 +60,15 @@ pub(crate) async fn bisecting(lane: &Lane, items: &[Item]) -> Result<Settled, St
     Ok(settled)
 }
 
-/// Has the one event of this part noted as failed by the next transaction.
-async fn blame(lane: &Lane, part: &mut [Item], fault: EventFault) -> Result<(), Stopped> {
-    for item in part {
-        if matches!(item.treatment, Treatment::Failed(_)) {
-            // Not even its failure can be noted, so the fault is not the event's; nothing may be dropped.
-            tracing::error!(event_id = %item.event.event_id, fault.message, "a failure cannot be noted; trying again");
-            lane.pause(Duration::from_secs(1)).await?;
+/// How an event that failed by itself is treated next; `None` when not even its failure could be noted.
+fn after_failing_alone(item: &Item, fault: &EventFault) -> Option<Treatment> {
+    match item.treatment {
+        Treatment::Failed(_) => None,
+        Treatment::Ordinary if fault.class == FaultClass::Collision => Some(Treatment::OnceMore),
+        Treatment::Ordinary | Treatment::OnceMore | Treatment::SetApart => {
+            Some(Treatment::Failed(fault.clone()))
         }
-        item.treatment = Treatment::Failed(fault.clone());
     }
-    Ok(())
 }
 
 /// Tries until the database says yes, or blames an event.
@@ -72,14 +77,18 @@ pub(crate) async fn attempt<T, F: Future<Output = Result<T, Fault>>>(
     work: impl Fn() -> F,
 ) -> Result<Result<T, EventFault>, Stopped> {
     let mut backoff = Backoff::default();
+    let mut collisions = 0;
     loop {
         match timeout(DEADLINE, work()).await {
             Ok(Ok(done)) => return Ok(Ok(done)),
             Ok(Err(Fault::Event(fault))) => return Ok(Err(fault)),
-            Ok(Err(Fault::Contention)) => {
-                tokio::task::yield_now().await;
+            Ok(Err(Fault::Contention)) if collisions < MOST_COLLISIONS => {
+                collisions += 1;
+                // Both began at the same moment; they must not do so again.
+                lane.pause(Duration::from_millis(rand::random_range(1..=20))).await?;
                 continue;
             }
+            Ok(Err(Fault::Contention)) => return Ok(Err(EventFault::never_alone())),
             Ok(Err(Fault::Infrastructure(reason))) => {
                 tracing::warn!(reason, "the database cannot be used; events wait in the queue meanwhile");
             }

@@ -1,6 +1,8 @@
 //! Wakes what waited. The child may look before the parent commits and park after it: so both sides look again, in a new
 //! statement after their own commit. Whichever commits last sees the other; nobody may rely on the sweep.
 
+use std::collections::BTreeSet;
+
 use careq_shared::entities::{appointment, doctor, parked_event, patient, service};
 use careq_shared::records::RecordKind;
 use sea_orm::sea_query::{Expr, Query, SimpleExpr};
@@ -11,9 +13,8 @@ use sea_orm::{
 
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
-use crate::order::Treatment;
 use crate::working_set::{RecordTable, Scoped, any_of};
-use crate::{dead_letters, park, transaction};
+use crate::{dead_letters, park, retry, transaction};
 
 /// What a transaction stored and parked: whom it may have to wake.
 #[derive(Debug, Default)]
@@ -67,42 +68,29 @@ impl Wakes {
 pub(crate) async fn children(lane: &Lane, wakes: Wakes) -> Result<(), Stopped> {
     let mut pending = vec![wakes];
     while let Some(wakes) = pending.pop() {
-        if !wakes.is_empty() {
-            pending.extend(waiting_on(lane, &wakes.condition()).await?);
+        if wakes.is_empty() {
+            continue;
+        }
+        let condition = wakes.condition();
+        let mut looked_at = BTreeSet::new();
+        loop {
+            let mut rows = find(lane, &condition).await?;
+            // Whatever is still there after it was settled is left to the sweep, which counts.
+            rows.retain(|row| looked_at.insert(row.event_id.clone()));
+            if rows.is_empty() {
+                break;
+            }
+            pending.push(settle(lane, &rows).await?);
         }
     }
     Ok(())
-}
-
-/// Settles every event whose parent is here, whoever should have woken it.
-pub(crate) async fn everyone_whose_parent_is_here(lane: &Lane) -> Result<(), Stopped> {
-    for wakes in waiting_on(lane, &Condition::all().add(parent_is_here())).await? {
-        children(lane, wakes).await?;
-    }
-    Ok(())
-}
-
-/// Settles what waits under this condition, and tells what that stored and parked.
-async fn waiting_on(lane: &Lane, condition: &Condition) -> Result<Vec<Wakes>, Stopped> {
-    let mut wakes = Vec::new();
-    loop {
-        let rows = find(lane, condition).await?;
-        if rows.is_empty() {
-            return Ok(wakes);
-        }
-        wakes.push(settle(lane, &rows, &Treatment::Ordinary).await?);
-    }
 }
 
 /// Settles parked rows; one that cannot be read becomes a dead letter.
-pub(crate) async fn settle(
-    lane: &Lane,
-    rows: &[parked_event::Model],
-    treatment: &Treatment,
-) -> Result<Wakes, Stopped> {
+pub(crate) async fn settle(lane: &Lane, rows: &[parked_event::Model]) -> Result<Wakes, Stopped> {
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
-        match park::item(row, treatment.clone()) {
+        match park::item(row, retry::treatment(row)) {
             Ok(item) => items.push(item),
             Err(_) => dead_letters::keep_unreadable(lane, row).await?,
         }
@@ -126,7 +114,7 @@ async fn find(lane: &Lane, condition: &Condition) -> Result<Vec<parked_event::Mo
 }
 
 /// `EXISTS (SELECT 1 FROM patients WHERE …) OR …` for the parent that a row waits for.
-fn parent_is_here() -> Condition {
+pub(crate) fn parent_is_here() -> Condition {
     Condition::any()
         .add(exists::<patient::Entity>(RecordKind::Patient))
         .add(exists::<doctor::Entity>(RecordKind::Doctor))

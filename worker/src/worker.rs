@@ -61,12 +61,13 @@ impl Worker {
     /// Works until told to stop, then finishes the batches in hand and gives back what was not started.
     pub async fn run(self, shutdown: CancellationToken) {
         let tasks = TaskTracker::new();
-        for _ in 0..self.settings.lanes {
-            tasks.spawn(self.clone().keep_lane(Queue::Live, self.settings.batch, shutdown.clone()));
+        let live = std::iter::repeat_n((Queue::Live, self.settings.batch), self.settings.lanes);
+        for (queue, messages) in live.chain([(Queue::Bulk, BULK_MESSAGES), (Queue::Dead, BULK_MESSAGES)]) {
+            let (lane, broker) = (self.lane(&shutdown), Arc::clone(&self.broker));
+            tasks.spawn(keep("lane", move || lane.clone().run(queue, broker.consume(queue, messages))));
         }
-        tasks.spawn(self.clone().keep_lane(Queue::Bulk, BULK_MESSAGES, shutdown.clone()));
-        tasks.spawn(self.clone().keep_lane(Queue::Dead, BULK_MESSAGES, shutdown.clone()));
-        tasks.spawn(sweep::run(self.lane(&shutdown)));
+        let lane = self.lane(&shutdown);
+        tasks.spawn(keep("sweep", move || sweep::run(lane.clone())));
         tracing::info!(worker = self.settings.name, lanes = self.settings.lanes, "the worker takes events");
         tasks.close();
         tasks.wait().await;
@@ -77,20 +78,17 @@ impl Worker {
         let (database, broker) = (self.database.clone(), Arc::clone(&self.broker));
         Lane::new(database, broker, Arc::clone(&self.settings), shutdown.clone())
     }
+}
 
-    /// Runs a lane, and another one should it ever panic: its messages come back and are then set apart one by one.
-    async fn keep_lane(self, queue: Queue, messages: usize, shutdown: CancellationToken) {
-        let mut backoff = Backoff::default();
-        loop {
-            let consumer = self.broker.consume(queue, messages);
-            match tokio::spawn(self.lane(&shutdown).run(queue, consumer)).await {
-                Ok(()) => return,
-                Err(_) => tracing::error!(
-                    queue = queue.as_str(),
-                    "a lane ended by a fault in the program; another begins"
-                ),
-            }
-            backoff.wait().await;
-        }
+/// Runs a part of the worker, and begins it anew should it ever panic: what it had in hand comes again and is then set
+/// apart, one event at a time.
+async fn keep<F>(part: &'static str, begin: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut backoff = Backoff::default();
+    while tokio::spawn(begin()).await.is_err() {
+        tracing::error!(part, "a part of the worker ended by a fault in the program; it begins anew");
+        backoff.wait().await;
     }
 }

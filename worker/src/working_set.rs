@@ -37,6 +37,8 @@ pub(crate) enum State {
     Changed,
     /// Not in the database.
     New,
+    /// In the database, and to be deleted.
+    Deleted,
 }
 
 impl<M> Slot<M> {
@@ -71,7 +73,8 @@ pub(crate) struct WorkingSet {
     pub(crate) hashes: BTreeMap<Scoped<String>, i64>,
     /// By event id.
     pub(crate) parked: BTreeMap<String, Slot<parked_event::Model>>,
-    pub(crate) unparked: Vec<String>,
+    /// Ids of events that had failed and have succeeded now: their letters are no longer true.
+    pub(crate) revived: Vec<String>,
     pub(crate) dead_letters: Vec<dead_letter::Model>,
     pub(crate) wakes: Wakes,
 }
@@ -90,7 +93,7 @@ impl WorkingSet {
             backend: transaction.get_database_backend(),
             now,
             settings: settings.clone(),
-            parked: load_parked(transaction, &ledger).await?,
+            parked: load_parked(transaction, items, &ledger).await?,
             patients: load_rows::<patient::Entity>(transaction, wanted.of_kind(RecordKind::Patient)).await?,
             doctors: load_rows::<doctor::Entity>(transaction, wanted.of_kind(RecordKind::Doctor)).await?,
             services: load_rows::<service::Entity>(transaction, wanted.of_kind(RecordKind::Service)).await?,
@@ -102,7 +105,7 @@ impl WorkingSet {
             parents: load_parents(transaction, &wanted.parents).await?,
             hashes: load_hashes(transaction, &wanted.hashes).await?,
             ledger,
-            unparked: Vec::new(),
+            revived: Vec::new(),
             dead_letters: Vec::new(),
             wakes: Wakes::default(),
         })
@@ -179,10 +182,14 @@ async fn load_ledger(
 
 async fn load_parked(
     transaction: &DatabaseTransaction,
+    items: &[Item],
     ledger: &Rows<String, event::Model>,
 ) -> Result<BTreeMap<String, Slot<parked_event::Model>>, DbErr> {
-    let unsettled = |slot: &&Slot<event::Model>| matches!(slot.row.outcome.as_str(), "waiting" | "retrying");
-    let ids: Vec<_> = ledger.values().filter(unsettled).map(|slot| slot.row.event_id.clone()).collect();
+    // Only an event that the ledger knows, or that was parked, can have a row.
+    let from_parking =
+        items.iter().filter(|item| item.place.is_none()).map(|item| item.event.event_id.to_string());
+    let ids: BTreeSet<_> =
+        ledger.values().map(|slot| slot.row.event_id.clone()).chain(from_parking).collect();
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }

@@ -100,7 +100,9 @@ fn unknown(given: &BTreeMap<String, Value>, known: &BTreeSet<String>, file: &str
 /// `section.key` → value.
 fn flat(source: &dyn Source, name: &str, faults: &mut Vec<String>) -> BTreeMap<String, Value> {
     let sections = source.collect().unwrap_or_else(|fault| {
-        faults.push(format!("{name} cannot be read: {fault}"));
+        // The lines after the first quote the file, which may hold passwords.
+        let reason = fault.to_string();
+        faults.push(format!("{name} cannot be read: {}", reason.lines().next().unwrap_or_default()));
         config::Map::new()
     });
     let mut settings = BTreeMap::new();

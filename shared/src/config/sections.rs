@@ -215,9 +215,13 @@ impl Config {
         require(self.broker.prefix.len() <= 200, "broker.prefix must be at most 200 bytes");
         require(self.broker.publish_timeout_ms >= 10, "broker.publish_timeout_ms must be at least 10");
         require(self.database.max_connections >= 2, "database.max_connections must be at least 2");
-        // SQLite takes at most 32,766 values in a statement, and the widest row has 29.
+        // SQLite takes at most 32,766 values in a statement, and the widest row has 30.
         require((1..=1_000).contains(&self.worker.batch), "worker.batch must be from 1 to 1000");
         require((1..=64).contains(&self.worker.lanes), "worker.lanes must be from 1 to 64");
+        require(
+            self.worker.park_for_s <= 315_360_000,
+            "worker.park_for_s must be at most 315360000, ten years",
+        );
         require(self.worker.sweep_every_s >= 1, "worker.sweep_every_s must be at least 1");
         require(self.ingress.clinics_refresh_s >= 1, "ingress.clinics_refresh_s must be at least 1");
         require(self.ingress.body_timeout_s >= 1, "ingress.body_timeout_s must be at least 1");

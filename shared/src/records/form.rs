@@ -97,7 +97,9 @@ impl<'body> Form<'body> {
     /// An address by RFC 5321, at most 512 characters by the specification's tables.
     pub(super) fn email(&mut self, field: &str) -> Option<String> {
         let email = self.text(field, 512)?;
-        if email_address::EmailAddress::is_valid(&email) {
+        // RFC 5322's `Name <address>` is no address.
+        let options = email_address::Options::default().without_display_text();
+        if email_address::EmailAddress::parse_with_options(&email, options).is_ok() {
             return Some(email);
         }
         self.refuse(field, "format is invalid");
@@ -137,7 +139,8 @@ impl<'body> Form<'body> {
         let text = self.string(field)?;
         let date = NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok();
         // The parser also takes `1990-5-1`; only the written form of the same day is the format asked for.
-        if let Some(date) = date.filter(|date| date.to_string() == text && !text.starts_with("0000")) {
+        let in_range = |date: &NaiveDate| (1..=9999).contains(&chrono::Datelike::year(date));
+        if let Some(date) = date.filter(|date| date.to_string() == text).filter(in_range) {
             return Some(date);
         }
         self.refuse(field, "must be an existing date in the format YYYY-MM-DD");

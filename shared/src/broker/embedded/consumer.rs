@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sea_orm::DbErr;
+use tokio::sync::oneshot;
 
 use super::Arrivals;
 use super::store::{Claimed, Store};
@@ -17,34 +18,65 @@ pub(super) struct QueueConsumer {
     queue: Queue,
     batch: usize,
     backoff: Backoff,
+    claiming: Option<oneshot::Receiver<Result<Vec<Claimed>, DbErr>>>,
     in_flight: Vec<i64>,
 }
 
 impl QueueConsumer {
     pub(super) fn new(store: Arc<Store>, arrivals: Arc<Arrivals>, queue: Queue, batch: usize) -> Self {
-        Self { store, arrivals, queue, batch, backoff: Backoff::default(), in_flight: Vec::new() }
+        Self {
+            store,
+            arrivals,
+            queue,
+            batch,
+            backoff: Backoff::default(),
+            claiming: None,
+            in_flight: Vec::new(),
+        }
     }
 
-    /// Runs to its end even when the caller's future is dropped: a claim that nobody remembers would be stuck.
+    /// Runs to its end even when the caller's future is dropped, and is then found again: a claim that nobody remembers
+    /// would be stuck until the next start.
     async fn claim(&mut self) -> Result<Vec<Claimed>, DbErr> {
-        let (store, arrivals) = (Arc::clone(&self.store), Arc::clone(&self.arrivals));
-        let (queue, batch) = (self.queue, self.batch);
-        let (hand_over, claimed) = tokio::sync::oneshot::channel();
-        tokio::spawn(async move {
-            let claimed = store.claim(queue, batch).await;
-            if let Err(Ok(unwanted)) = hand_over.send(claimed) {
-                give_back(&store, &unwanted).await;
-                arrivals.of(queue).notify_one();
-            }
+        let claiming = self.claiming.get_or_insert_with(|| {
+            let (store, arrivals) = (Arc::clone(&self.store), Arc::clone(&self.arrivals));
+            let (queue, batch) = (self.queue, self.batch);
+            let (hand_over, claimed) = oneshot::channel();
+            tokio::spawn(async move {
+                let claimed = store.claim(queue, batch).await;
+                if let Err(Ok(unwanted)) = hand_over.send(claimed) {
+                    give_back(&store, unwanted.into_iter().map(|message| message.id).collect()).await;
+                    arrivals.of(queue).notify_one();
+                }
+            });
+            claimed
         });
-        claimed.await.unwrap_or_else(|_| Ok(Vec::new()))
+        let claimed = claiming.await;
+        self.claiming = None;
+        claimed.unwrap_or_else(|_| Ok(Vec::new()))
     }
 }
 
-async fn give_back(store: &Store, claimed: &[Claimed]) {
-    let ids: Vec<_> = claimed.iter().map(|message| message.id).collect();
+impl Drop for QueueConsumer {
+    /// A consumer that is neither settled nor closed has come to a bad end: its messages come again, and that is counted.
+    fn drop(&mut self) {
+        let ids = std::mem::take(&mut self.in_flight);
+        if let (false, Ok(runtime)) = (ids.is_empty(), tokio::runtime::Handle::try_current()) {
+            let (store, arrivals, queue) = (Arc::clone(&self.store), Arc::clone(&self.arrivals), self.queue);
+            runtime.spawn(async move {
+                if let Err(reason) = store.abandon(&ids).await {
+                    tracing::error!(%reason, "messages could not be given back; they come again after a restart");
+                }
+                arrivals.of(queue).notify_one();
+                arrivals.of(Queue::Dead).notify_one();
+            });
+        }
+    }
+}
+
+async fn give_back(store: &Store, ids: Vec<i64>) {
     if let Err(reason) = store.release(&ids).await {
-        tracing::error!(%reason, "messages could not be given back; they are handed out again after a restart");
+        tracing::error!(%reason, "messages could not be given back; they come again after a restart");
     }
 }
 
@@ -85,9 +117,7 @@ impl Consumer for QueueConsumer {
         if ids.is_empty() {
             return;
         }
-        if let Err(reason) = self.store.release(&ids).await {
-            tracing::error!(%reason, "messages could not be given back; they are handed out again after a restart");
-        }
+        give_back(&self.store, ids).await;
         self.arrivals.of(self.queue).notify_one();
     }
 

@@ -13,6 +13,9 @@ use sea_orm::{
 
 use crate::broker::{DELIVERY_LIMIT, Delivery, Queue};
 
+/// Longer than any process runs.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
 /// Rows of one insert; two values each, far below SQLite's limit of 32,766.
 const ROWS_PER_INSERT: usize = 1_000;
 
@@ -61,7 +64,9 @@ impl Store {
         let file = folder.join("queue.db");
         let connected = async {
             let mut options = ConnectOptions::new(format!("sqlite://{}", file.display()));
-            options.max_connections(1).sqlx_logging(false).map_sqlx_sqlite_opts(|sqlite| {
+            // The lock is the connection's: it must never be closed for being idle or old.
+            options.max_connections(1).min_connections(1).idle_timeout(FOR_EVER).max_lifetime(FOR_EVER);
+            options.sqlx_logging(false).map_sqlx_sqlite_opts(|sqlite| {
                 sqlite
                     .create_if_missing(true)
                     .journal_mode(SqliteJournalMode::Wal)
@@ -91,8 +96,13 @@ impl Store {
             .await?;
         // What a former process took and did not finish.
         self.execute("UPDATE messages SET in_flight = 0 WHERE in_flight = 1", []).await?;
-        let gave_up =
-            "UPDATE messages SET queue = 'dead', deliveries = 0 WHERE queue <> 'dead' AND deliveries > ?";
+        self.give_up().await
+    }
+
+    /// Moves what was handed out too often to the dead queue.
+    async fn give_up(&self) -> Result<(), DbErr> {
+        let gave_up = "UPDATE messages SET queue = 'dead', deliveries = 0
+                       WHERE queue <> 'dead' AND in_flight = 0 AND deliveries > ?";
         self.execute(gave_up, [i64::from(DELIVERY_LIMIT).into()]).await
     }
 
@@ -144,6 +154,13 @@ impl Store {
             places(ids)
         );
         self.execute(&release, values(ids)).await
+    }
+
+    /// Gives messages back whose reader has come to a bad end: they have been handed out.
+    pub(super) async fn abandon(&self, ids: &[i64]) -> Result<(), DbErr> {
+        let abandon = format!("UPDATE messages SET in_flight = 0 WHERE id IN ({})", places(ids));
+        self.execute(&abandon, values(ids)).await?;
+        self.give_up().await
     }
 
     async fn execute(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<(), DbErr> {

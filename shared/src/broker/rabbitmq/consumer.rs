@@ -12,37 +12,56 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Acker, Channel};
 
+use tokio::task::JoinHandle;
+
 use super::link::{Link, LinkError, within};
 use super::topology::Topology;
 use crate::backoff::Backoff;
 use crate::broker::{Consumer, Delivery, NotAcked, Queue};
 
 pub(super) struct QueueConsumer {
+    source: Arc<Source>,
+    batch: usize,
+    opening: Option<JoinHandle<Session>>,
+    session: Option<Session>,
+    in_flight: Option<Acker>,
+}
+
+/// What a session is opened on.
+struct Source {
     link: Arc<Link>,
     topology: Arc<Topology>,
     queue: Queue,
-    batch: usize,
-    backoff: Backoff,
-    session: Option<Session>,
-    in_flight: Option<Acker>,
+    prefetch: u16,
 }
 
 struct Session {
     channel: Channel,
     deliveries: lapin::Consumer,
+    /// The server has ended the consumer. What was delivered before can still be settled.
+    has_ended: bool,
 }
 
-impl QueueConsumer {
-    pub(super) fn new(link: Arc<Link>, topology: Arc<Topology>, queue: Queue, batch: usize) -> Self {
-        Self { link, topology, queue, batch, backoff: Backoff::default(), session: None, in_flight: None }
+impl Source {
+    /// Opens a session, however long it takes.
+    async fn open(self: Arc<Self>) -> Session {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.try_open().await {
+                Ok(session) => return session,
+                Err(reason) => {
+                    let (broker, queue) = (self.link.address(), self.queue.as_str());
+                    tracing::warn!(broker, queue, %reason, "RabbitMQ cannot be read; trying again");
+                    backoff.wait().await;
+                }
+            }
+        }
     }
 
-    async fn open(&self) -> Result<Session, LinkError> {
+    async fn try_open(&self) -> Result<Session, LinkError> {
         let channel = self.link.channel().await?;
         within(self.topology.declare(&channel)).await?;
-        // The next batch is on its way while this one is worked on, and no more than that.
-        let prefetch = u16::try_from(self.batch * 2).unwrap_or(u16::MAX);
-        within(channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+        within(channel.basic_qos(self.prefetch, BasicQosOptions::default())).await?;
         let consuming = channel.basic_consume(
             self.topology.name(self.queue).into(),
             "".into(),
@@ -50,47 +69,60 @@ impl QueueConsumer {
             FieldTable::default(),
         );
         let deliveries = within(consuming).await?;
-        Ok(Session { channel, deliveries })
+        Ok(Session { channel, deliveries, has_ended: false })
+    }
+}
+
+impl QueueConsumer {
+    pub(super) fn new(link: Arc<Link>, topology: Arc<Topology>, queue: Queue, batch: usize) -> Self {
+        // The next batch is on its way while this one is worked on, and no more than that.
+        let prefetch = u16::try_from(batch * 2).unwrap_or(u16::MAX);
+        let source = Arc::new(Source { link, topology, queue, prefetch });
+        Self { source, batch, opening: None, session: None, in_flight: None }
     }
 
-    /// Opens a session, however long it takes.
-    async fn reopen(&mut self) -> Session {
-        loop {
-            match self.open().await {
-                Ok(session) => {
-                    self.backoff.reset();
-                    return session;
-                }
-                Err(reason) => {
-                    let (broker, queue) = (self.link.address(), self.queue.as_str());
-                    tracing::warn!(broker, queue, %reason, "RabbitMQ cannot be read; trying again");
-                    self.backoff.wait().await;
-                }
-            }
+    /// The session, opened by a task of its own: half an opening that is dropped would leave a consumer that takes
+    /// messages and hands them to nobody.
+    async fn opened(&mut self) -> &mut Session {
+        if self.session.as_ref().is_none_or(|session| session.has_ended) {
+            self.session = None;
+            let opening = self.opening.get_or_insert_with(|| tokio::spawn(Arc::clone(&self.source).open()));
+            let opened = opening.await;
+            self.opening = None;
+            self.session = opened.ok();
+        }
+        match self.session.as_mut() {
+            Some(session) => session,
+            // Only while the process is ending does a task end without its result.
+            None => std::future::pending().await,
         }
     }
 
     /// The first message, however long it takes.
     async fn first(&mut self) -> Delivered {
-        let queue = self.queue.as_str();
+        let queue = self.source.queue.as_str();
         loop {
-            let session = match self.session.take() {
-                Some(session) => session,
-                None => self.reopen().await,
-            };
-            // Kept where the next call finds it, should this future be dropped while it waits.
-            match self.session.insert(session).deliveries.next().await {
+            let session = self.opened().await;
+            match session.deliveries.next().await {
                 Some(Ok(delivered)) => return delivered,
                 Some(Err(reason)) => tracing::warn!(queue, %reason, "reading from RabbitMQ was interrupted"),
                 None => tracing::warn!(queue, "RabbitMQ ended the consumer; it is made anew"),
             }
-            self.session = None;
+            session.has_ended = true;
         }
     }
 
     /// A message that is there already.
     fn another(&mut self) -> Option<Delivered> {
-        self.session.as_mut()?.deliveries.next().now_or_never()??.ok()
+        let session = self.session.as_mut().filter(|session| !session.has_ended)?;
+        match session.deliveries.next().now_or_never()? {
+            Some(Ok(delivered)) => Some(delivered),
+            // lapin says so once; the session is replaced when this batch is settled.
+            Some(Err(_)) | None => {
+                session.has_ended = true;
+                None
+            }
+        }
     }
 
     async fn give_back(acker: &Acker) -> bool {
@@ -130,6 +162,9 @@ impl Consumer for QueueConsumer {
     }
 
     async fn close(mut self: Box<Self>) {
+        if let Some(opening) = self.opening.take() {
+            opening.abort();
+        }
         self.requeue().await;
         let Some(mut session) = self.session.take() else { return };
         let cancelled = session.channel.basic_cancel(session.deliveries.tag(), BasicCancelOptions::default());

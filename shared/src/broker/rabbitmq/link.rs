@@ -2,12 +2,13 @@
 //! half-open connection answers nothing.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties};
 use secrecy::ExposeSecret as _;
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::topology::Topology;
@@ -17,6 +18,9 @@ use crate::config::BrokerConfig;
 /// How long any single exchange with the server may take.
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 
+/// A server that says nothing for so long will not answer this attempt any more.
+const HOPELESS: Duration = Duration::from_secs(60);
+
 /// A silent peer is given up after two of these, in seconds.
 const HEARTBEAT_S: u16 = 10;
 
@@ -25,7 +29,19 @@ const HEARTBEAT_S: u16 = 10;
 pub(super) struct Link {
     uri: AMQPUri,
     name: String,
-    connection: Mutex<Option<Connection>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    connection: Option<Connection>,
+    attempt: Option<Attempt>,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    began_at: Instant,
+    connecting: JoinHandle<lapin::Result<Connection>>,
 }
 
 /// Why RabbitMQ cannot be used.
@@ -61,7 +77,7 @@ impl Link {
         if uri.vhost.is_empty() {
             "/".clone_into(&mut uri.vhost);
         }
-        Ok(Self { uri, name: name.to_owned(), connection: Mutex::new(None) })
+        Ok(Self { uri, name: name.to_owned(), state: Mutex::default() })
     }
 
     /// Host and port, for people.
@@ -71,18 +87,38 @@ impl Link {
 
     /// A new channel, on a new connection if the old one is gone.
     pub(super) async fn channel(&self) -> Result<Channel, LinkError> {
-        let mut current = self.connection.lock().await;
-        if let Some(connection) = current.as_ref().filter(|connection| connection.status().connected()) {
+        let mut state = self.state.lock().await;
+        if let Some(connection) =
+            state.connection.as_ref().filter(|connection| connection.status().connected())
+        {
             match within(connection.create_channel()).await {
                 Ok(channel) => return Ok(channel),
-                Err(_) => *current = None,
+                Err(_) => state.connection = None,
             }
         }
-        let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-        let connection = within(Connection::connect_uri(self.uri.clone(), properties)).await?;
+        let connection = self.connect(&mut state).await?;
         let channel = within(connection.create_channel()).await?;
-        *current = Some(connection);
+        state.connection = Some(connection);
         Ok(channel)
+    }
+
+    /// lapin gives every connection a thread that outlives a dropped attempt: so an attempt that a mute server holds up is
+    /// waited for again rather than begun again, until it is hopeless.
+    async fn connect(&self, state: &mut State) -> Result<Connection, LinkError> {
+        let is_hopeless = |attempt: &Attempt| attempt.began_at.elapsed() > HOPELESS;
+        if state.attempt.as_ref().is_some_and(is_hopeless) {
+            state.attempt = None;
+        }
+        let attempt = state.attempt.get_or_insert_with(|| {
+            let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
+            let connecting = Connection::connect_uri(self.uri.clone(), properties);
+            Attempt { began_at: Instant::now(), connecting: tokio::spawn(connecting) }
+        });
+        let Ok(ended) = timeout(DEADLINE, &mut attempt.connecting).await else {
+            return Err(LinkError::TimedOut);
+        };
+        state.attempt = None;
+        ended.map_err(|_| LinkError::TimedOut)?.map_err(LinkError::from)
     }
 
     /// Tries until RabbitMQ can be used, at most so long.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::link::{DEADLINE, Link, LinkError, within};
@@ -119,23 +120,51 @@ async fn serve(channel: &Channel, topology: &Topology, jobs: &mut mpsc::Receiver
                     Err(fault) => return Ended::Lost(fault.to_string()),
                 }
             }
-            Some((done, confirmation)) = confirms.next() => {
-                let result = match confirmation {
-                    Ok(Ok(Confirmation::Ack(None))) => Ok(()),
-                    Ok(Ok(Confirmation::Ack(Some(_)))) => Err(PublishError::Unroutable),
-                    Ok(Ok(Confirmation::Nack(_) | Confirmation::NotRequested)) => Err(PublishError::Refused),
-                    Ok(Err(fault)) => return Ended::Lost(fault.to_string()),
-                    Err(_) => return Ended::Lost("no confirm arrived; an alarm may block publishers".to_owned()),
-                };
-                // A sender that gave up has been answered already.
-                done.send(result).unwrap_or_default();
-                // Opening anew declares the queue that is missing.
-                if result == Err(PublishError::Unroutable) {
-                    return Ended::Lost("a queue is missing and is declared again".to_owned());
+            Some(first) = confirms.next() => {
+                let mut round = vec![first];
+                while let Some(Some(another)) = confirms.next().now_or_never() {
+                    round.push(another);
+                }
+                if let Some(reason) = settle(round) {
+                    return Ended::Lost(reason);
                 }
             }
         }
     }
+}
+
+type Confirmed = (oneshot::Sender<Result<(), PublishError>>, Result<lapin::Result<Confirmation>, Elapsed>);
+
+/// Tells the senders of one round. Why the channel can no longer be trusted, if it cannot: then nobody of the round is told
+/// "done", for lapin gives a returned message to whichever confirm comes first, which need not be its own.
+fn settle(round: Vec<Confirmed>) -> Option<String> {
+    let is_returned = |(_, confirmation): &Confirmed| {
+        matches!(confirmation, Ok(Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)))))
+    };
+    if round.iter().any(is_returned) {
+        for (done, _) in round {
+            done.send(Err(PublishError::Unroutable)).unwrap_or_default();
+        }
+        return Some("a queue is missing; it is declared again".to_owned());
+    }
+    let mut lost = None;
+    for (done, confirmation) in round {
+        let result = match confirmation {
+            Ok(Ok(Confirmation::Ack(_))) => Ok(()),
+            Ok(Ok(Confirmation::Nack(_) | Confirmation::NotRequested)) => Err(PublishError::Refused),
+            Ok(Err(fault)) => {
+                lost = Some(fault.to_string());
+                Err(PublishError::Disconnected)
+            }
+            Err(_) => {
+                lost = Some("no confirm arrived; an alarm may block publishers".to_owned());
+                Err(PublishError::TimedOut)
+            }
+        };
+        // A sender that gave up has been answered already.
+        done.send(result).unwrap_or_default();
+    }
+    lost
 }
 
 async fn publish(

@@ -1,0 +1,238 @@
+//! What every broker promises, shown on both: RabbitMQ and the embedded queue pass the same suite.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use careq_shared::broker::embedded::Embedded;
+use careq_shared::broker::rabbitmq::RabbitMq;
+use careq_shared::broker::{Broker, Consumer, DELIVERY_LIMIT, Delivery, Queue};
+use tempfile::TempDir;
+
+use crate::harness::{broker_config, delete_queues, fresh_prefix, until};
+
+/// A broker that can be restarted, as far as this process sees it.
+enum Installation {
+    Embedded(TempDir),
+    RabbitMq(String),
+}
+
+impl Installation {
+    fn embedded() -> Self {
+        Self::Embedded(tempfile::tempdir().unwrap())
+    }
+
+    fn rabbitmq() -> Self {
+        Self::RabbitMq(fresh_prefix())
+    }
+
+    async fn open(&self) -> Arc<dyn Broker> {
+        match self {
+            Self::Embedded(folder) => Arc::new(open_embedded(folder.path()).await),
+            Self::RabbitMq(prefix) => {
+                Arc::new(RabbitMq::connect(&broker_config(prefix), "test").await.unwrap())
+            }
+        }
+    }
+
+    async fn remove(self) {
+        if let Self::RabbitMq(prefix) = self {
+            delete_queues(&prefix).await;
+        }
+    }
+}
+
+/// The former owner of the file may need a moment to let go of it.
+async fn open_embedded(folder: &Path) -> Embedded {
+    until("the queue file is free", || async { Embedded::open(folder).await.ok() }).await
+}
+
+macro_rules! contract {
+    ($($promise:ident),* $(,)?) => {
+        mod embedded { $(
+            #[tokio::test]
+            async fn $promise() {
+                let installation = super::Installation::embedded();
+                super::$promise(&installation).await;
+                installation.remove().await;
+            }
+        )* }
+        mod rabbitmq { $(
+            #[tokio::test]
+            async fn $promise() {
+                let installation = super::Installation::rabbitmq();
+                super::$promise(&installation).await;
+                installation.remove().await;
+            }
+        )* }
+    };
+}
+
+contract!(
+    messages_come_in_order_and_in_batches,
+    what_is_acknowledged_never_comes_again,
+    what_is_given_back_comes_again,
+    what_was_in_flight_when_the_process_ended_comes_again,
+    a_message_survives_its_publisher,
+    a_message_that_always_comes_back_ends_in_the_dead_queue,
+    a_consumer_that_waits_is_woken,
+    a_dropped_wait_loses_nothing,
+    two_consumers_share_a_queue,
+    results_reach_the_mailbox_they_are_sent_to,
+);
+
+async fn publish(broker: &Arc<dyn Broker>, queue: Queue, bodies: impl IntoIterator<Item = u32>) {
+    for body in bodies {
+        broker.publish(queue, body.to_string().into()).await.unwrap();
+    }
+}
+
+fn bodies(deliveries: &[Delivery]) -> Vec<u32> {
+    deliveries.iter().map(|delivery| std::str::from_utf8(&delivery.body).unwrap().parse().unwrap()).collect()
+}
+
+/// Takes and acknowledges so many messages.
+async fn take(consumer: &mut Box<dyn Consumer>, count: usize) -> Vec<u32> {
+    let mut taken = Vec::new();
+    while taken.len() < count {
+        let next = tokio::time::timeout(std::time::Duration::from_secs(20), consumer.next()).await;
+        taken.extend(bodies(&next.expect("a message comes within 20 s")));
+        consumer.ack().await.unwrap();
+    }
+    taken
+}
+
+async fn messages_come_in_order_and_in_batches(installation: &Installation) {
+    let broker = installation.open().await;
+    publish(&broker, Queue::Live, 0..50).await;
+    let mut consumer = broker.consume(Queue::Live, 8);
+    let mut seen = Vec::new();
+    while seen.len() < 50 {
+        let batch = consumer.next().await;
+        assert!((1..=8).contains(&batch.len()));
+        assert!(batch.iter().all(|delivery| delivery.redeliveries == 0));
+        seen.extend(bodies(&batch));
+        consumer.ack().await.unwrap();
+    }
+    assert_eq!(seen, (0..50).collect::<Vec<_>>());
+    consumer.close().await;
+}
+
+async fn what_is_acknowledged_never_comes_again(installation: &Installation) {
+    let broker = installation.open().await;
+    publish(&broker, Queue::Live, 0..10).await;
+    let mut consumer = broker.consume(Queue::Live, 4);
+    take(&mut consumer, 10).await;
+    consumer.close().await;
+    publish(&broker, Queue::Live, [99]).await;
+    let mut consumer = broker.consume(Queue::Live, 4);
+    assert_eq!(take(&mut consumer, 1).await, [99]);
+    consumer.close().await;
+}
+
+async fn what_is_given_back_comes_again(installation: &Installation) {
+    let broker = installation.open().await;
+    publish(&broker, Queue::Live, 0..6).await;
+    let mut consumer = broker.consume(Queue::Live, 3);
+    assert!(!consumer.next().await.is_empty());
+    consumer.requeue().await;
+    let mut seen = take(&mut consumer, 6).await;
+    seen.sort_unstable();
+    assert_eq!(seen, (0..6).collect::<Vec<_>>());
+    consumer.close().await;
+}
+
+async fn what_was_in_flight_when_the_process_ended_comes_again(installation: &Installation) {
+    {
+        let broker = installation.open().await;
+        publish(&broker, Queue::Live, 0..6).await;
+        let mut consumer = broker.consume(Queue::Live, 3);
+        assert!(!consumer.next().await.is_empty());
+        // As a killed process: neither settled nor closed.
+        drop(consumer);
+    }
+    let broker = installation.open().await;
+    let mut consumer = broker.consume(Queue::Live, 6);
+    let mut seen = take(&mut consumer, 6).await;
+    seen.sort_unstable();
+    assert_eq!(seen, (0..6).collect::<Vec<_>>());
+    consumer.close().await;
+}
+
+async fn a_message_survives_its_publisher(installation: &Installation) {
+    publish(&installation.open().await, Queue::Bulk, [7]).await;
+    let broker = installation.open().await;
+    let mut consumer = broker.consume(Queue::Bulk, 1);
+    assert_eq!(take(&mut consumer, 1).await, [7]);
+    consumer.close().await;
+}
+
+async fn a_message_that_always_comes_back_ends_in_the_dead_queue(installation: &Installation) {
+    publish(&installation.open().await, Queue::Live, [13]).await;
+    let mut redeliveries = Vec::new();
+    // A worker that is brought down each time.
+    for _ in 0..=DELIVERY_LIMIT {
+        let broker = installation.open().await;
+        let mut consumer = broker.consume(Queue::Live, 1);
+        redeliveries.extend(consumer.next().await.iter().map(|delivery| delivery.redeliveries));
+        drop(consumer);
+    }
+    assert_eq!(redeliveries, (0..=DELIVERY_LIMIT).collect::<Vec<_>>(), "each time is counted");
+    let broker = installation.open().await;
+    let mut dead = broker.consume(Queue::Dead, 1);
+    assert_eq!(take(&mut dead, 1).await, [13]);
+    dead.close().await;
+}
+
+async fn a_consumer_that_waits_is_woken(installation: &Installation) {
+    let broker = installation.open().await;
+    let mut consumer = broker.consume(Queue::Live, 4);
+    let waiting = tokio::spawn(async move {
+        let taken = take(&mut consumer, 3).await;
+        consumer.close().await;
+        taken
+    });
+    publish(&broker, Queue::Live, 0..3).await;
+    assert_eq!(waiting.await.unwrap(), [0, 1, 2]);
+}
+
+async fn a_dropped_wait_loses_nothing(installation: &Installation) {
+    let broker = installation.open().await;
+    let mut consumer = broker.consume(Queue::Live, 4);
+    for body in 0..20 {
+        // Dropped at every stage of its way.
+        let nothing =
+            tokio::time::timeout(std::time::Duration::from_millis(u64::from(body % 5)), consumer.next());
+        assert!(nothing.await.is_err(), "nothing has been published");
+        publish(&broker, Queue::Live, [body]).await;
+        assert_eq!(take(&mut consumer, 1).await, [body]);
+    }
+    consumer.close().await;
+}
+
+async fn two_consumers_share_a_queue(installation: &Installation) {
+    let broker = installation.open().await;
+    let (mut one, mut two) = (broker.consume(Queue::Live, 2), broker.consume(Queue::Live, 2));
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    publish(&broker, Queue::Live, 0..200).await;
+    while first.len() + second.len() < 200 {
+        tokio::select! {
+            batch = one.next() => { first.extend(bodies(&batch)); one.ack().await.unwrap(); }
+            batch = two.next() => { second.extend(bodies(&batch)); two.ack().await.unwrap(); }
+        }
+    }
+    let mut all: Vec<_> = first.into_iter().chain(second).collect();
+    all.sort_unstable();
+    assert_eq!(all, (0..200).collect::<Vec<_>>());
+    one.close().await;
+    two.close().await;
+}
+
+async fn results_reach_the_mailbox_they_are_sent_to(installation: &Installation) {
+    let broker = installation.open().await;
+    let (mut mine, other) = (broker.mailbox(), broker.mailbox());
+    let address = mine.address.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+    broker.tell("nobody", "lost".into());
+    broker.tell(&address, "found".into());
+    assert_eq!(mine.messages.recv().await.unwrap(), "found");
+    assert!(other.messages.is_empty());
+}

@@ -1,0 +1,80 @@
+//! A database of a test's own, with tables, dropped at the end.
+
+use careq_shared::config::{self, Config};
+use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// The two databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// A fresh database with its tables.
+pub(crate) struct FreshDatabase {
+    pub(crate) url: String,
+    pub(crate) connection: DatabaseConnection,
+    name: Option<String>,
+    _folder: Option<TempDir>,
+}
+
+impl FreshDatabase {
+    pub(crate) async fn new(backend: Backend) -> Self {
+        let database = Self::empty(backend).await;
+        careq_migrations::up(&database.connection).await.expect("the tables can be made");
+        database
+    }
+
+    /// Without tables.
+    pub(crate) async fn empty(backend: Backend) -> Self {
+        match backend {
+            Backend::Sqlite => {
+                let folder = tempfile::tempdir().unwrap();
+                let url = format!("sqlite://{}", folder.path().join("test.db").display());
+                let connection = careq_shared::database::connect(&config(&url)).await.unwrap();
+                Self { url, connection, name: None, _folder: Some(folder) }
+            }
+            Backend::Postgres => {
+                let name = format!("careq_test_{}", Uuid::new_v4().simple());
+                admin().await.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+                let url = format!("{}/{name}", admin_url().rsplit_once('/').unwrap().0);
+                let connection = careq_shared::database::connect(&config(&url)).await.unwrap();
+                Self { url, connection, name: Some(name), _folder: None }
+            }
+        }
+    }
+}
+
+impl Drop for FreshDatabase {
+    fn drop(&mut self) {
+        if let Some(name) = self.name.take() {
+            // A thread of its own: the test's runtime may be gone, and a failing test is dropped, too.
+            let dropped = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let drop = format!("DROP DATABASE {name} WITH (FORCE)");
+                runtime.block_on(async { admin().await.execute_unprepared(&drop).await.map(|_| ()) })
+            });
+            dropped.join().ok();
+        }
+    }
+}
+
+fn admin_url() -> String {
+    #[expect(clippy::disallowed_methods, reason = "where the test server is")]
+    std::env::var("TEST_DATABASE_URL")
+        .unwrap_or_else(|_| "postgres://careq_test:careq_test@127.0.0.1:5432/postgres".to_owned())
+}
+
+async fn admin() -> DatabaseConnection {
+    let mut options = ConnectOptions::new(admin_url());
+    options.max_connections(1).sqlx_logging(false);
+    Database::connect(options).await.unwrap_or_else(|fault| {
+        panic!("PostgreSQL cannot be used for tests ({fault}); `make servers` installs and starts it")
+    })
+}
+
+fn config(url: &str) -> Config {
+    config::load(None, [("CAREQ_DATABASE_URL".to_owned(), url.to_owned())]).unwrap()
+}

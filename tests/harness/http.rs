@@ -1,0 +1,71 @@
+//! A client that speaks as CareQ does.
+
+use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
+
+/// CareQ, calling as one clinic.
+#[derive(Clone)]
+pub(crate) struct Client {
+    base: String,
+    token: String,
+    http: reqwest::Client,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Client {
+    pub(crate) fn new(address: &str, token: &str) -> Self {
+        let base = format!("http://{address}/api/v1/careq-sync");
+        Self { base, token: token.to_owned(), http: reqwest::Client::new() }
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> &str {
+        self.base.trim_start_matches("http://").split('/').next().unwrap()
+    }
+
+    /// The same client for another clinic.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.post_with(path, body, &[]).await
+    }
+
+    pub(crate) async fn post_with(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+        let request = self.request(Method::POST, path).json(body);
+        send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        send(self.request(Method::GET, path)).await
+    }
+
+    /// A request to be changed before it is sent with [`send`].
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        // A `status_url` is a whole path.
+        let path = path.strip_prefix("/api/v1/careq-sync").unwrap_or(path);
+        self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
+    }
+
+    /// Whether the event has reached this state.
+    pub(crate) async fn event_is(&self, event_id: &Value, sync_status: &str) -> Option<Answer> {
+        let page = self.get(&format!("/events/{}", event_id.as_str().unwrap())).await;
+        (page.body["data"]["sync_status"] == sync_status).then_some(page)
+    }
+}
+
+pub(crate) async fn send(request: RequestBuilder) -> Answer {
+    let response = request.send().await.expect("the ingress answers");
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    assert_eq!(headers["content-type"], "application/json", "every answer is JSON");
+    Answer { status, headers, body: response.json().await.expect("the body is JSON") }
+}

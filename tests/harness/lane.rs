@@ -1,0 +1,75 @@
+//! A worker's lane without a queue: the tests hand it its batches themselves.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use careq_shared::broker::Delivery;
+use careq_shared::broker::embedded::Embedded;
+use careq_shared::clock;
+use careq_shared::event::{Event, Origin};
+use careq_shared::ids::EventKey;
+use careq_shared::message::{self, Content, Message};
+use careq_shared::records::{self, Kind};
+use careq_worker::{Lane, Settings};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::FreshDatabase;
+
+/// A lane that no sweep helps.
+#[derive(Clone)]
+pub(crate) struct WorkerLane {
+    lane: Lane,
+    _folder: Arc<TempDir>,
+}
+
+impl WorkerLane {
+    pub(crate) async fn new(database: &FreshDatabase, batch: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            lanes: 1,
+            batch,
+            park_for: Duration::from_secs(900),
+            sweep_every: Duration::from_secs(900),
+            name: "test".to_owned(),
+        };
+        let broker = Arc::new(Embedded::open(folder.path()).await.unwrap());
+        let lane =
+            Lane::new(database.connection.clone(), broker, Arc::new(settings), CancellationToken::new());
+        Self { lane, _folder: Arc::new(folder) }
+    }
+}
+
+impl Deref for WorkerLane {
+    type Target = Lane;
+
+    fn deref(&self) -> &Lane {
+        &self.lane
+    }
+}
+
+/// An event as the ingress would have accepted it at that moment.
+pub(crate) fn accept(kind: Kind, body: &Value, accepted_at: DateTime<Utc>) -> Event {
+    let identified = records::read(kind, body.as_object().unwrap()).unwrap();
+    let origin = Origin {
+        event_key: &EventKey::new([1; 32]),
+        idempotency_key: None,
+        canonical_body: &body.to_string(),
+        accepted_at,
+    };
+    Event::accept(identified, origin)
+}
+
+/// An event as the broker would hand it out.
+pub(crate) fn deliver(event: &Event) -> Delivery {
+    let content = Content::Event(Box::new(event.clone()));
+    let body = message::encode(&Message { reply_to: None, content }).unwrap();
+    Delivery { body: body.into(), redeliveries: 0 }
+}
+
+pub(crate) fn delivery(kind: Kind, body: &Value) -> Delivery {
+    deliver(&accept(kind, body, clock::now()))
+}

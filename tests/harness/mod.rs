@@ -1,0 +1,32 @@
+//! What the tests stand on: fresh databases and queue prefixes, real processes, and conditions that are waited for. It must
+//! never know what a test is about.
+
+mod broker;
+mod database;
+mod http;
+mod lane;
+mod process;
+mod records;
+mod stack;
+
+pub(crate) use broker::{amqp_url, broker_config, delete_queues, fresh_prefix};
+pub(crate) use database::{Backend, FreshDatabase};
+pub(crate) use http::{Answer, Client, send};
+pub(crate) use lane::{WorkerLane, accept, deliver, delivery};
+pub(crate) use process::Process;
+pub(crate) use records::{appointment, doctor, patient, sample, service};
+pub(crate) use stack::{CLINIC, OTHER_CLINIC, OTHER_TOKEN, Stack, TOKEN};
+
+use std::time::{Duration, Instant};
+
+/// Waits until the condition gives a value; fails with its description after 30 s.
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, condition: impl Fn() -> F) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(value) = condition().await {
+            return value;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "waited 30 s until {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

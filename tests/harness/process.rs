@@ -1,0 +1,109 @@
+//! A real process of the program: started with settings, watched by its log, ended by its id.
+
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+
+use super::until;
+
+/// A running `careq-sync`.
+pub(crate) struct Process {
+    child: Child,
+    stdout: Arc<Mutex<Vec<String>>>,
+    stderr: Arc<Mutex<Vec<String>>>,
+    _folder: TempDir,
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) success: bool,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Process {
+    /// Starts the program in an empty folder, with nothing but these settings in its environment.
+    pub(crate) fn start(arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_careq-sync"))
+            .args(arguments)
+            .env_clear()
+            .envs(settings.iter().copied())
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program can be started");
+        let stdout = collect(child.stdout.take().unwrap());
+        let stderr = collect(child.stderr.take().unwrap());
+        Self { child, stdout, stderr, _folder: folder }
+    }
+
+    /// Runs the program to its end.
+    pub(crate) async fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Ended {
+        Self::start(arguments, settings).ended().await
+    }
+
+    /// Everything it has written to standard output so far.
+    pub(crate) fn stdout(&self) -> String {
+        self.stdout.lock().unwrap().join("\n")
+    }
+
+    /// Everything it has logged so far.
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.lock().unwrap().join("\n")
+    }
+
+    /// Waits for a JSON log line with this message.
+    pub(crate) async fn logged(&self, message: &str) -> Value {
+        let found = || async {
+            let lines = self.stderr.lock().unwrap();
+            lines
+                .iter()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+                .find(|line| line["fields"]["message"] == message)
+        };
+        until(&format!("the process logs {message:?}; it has logged:\n{}", self.stderr()), found).await
+    }
+
+    /// Asks it to stop (SIGTERM) and waits for its end.
+    pub(crate) async fn stop(self) -> Ended {
+        let id = self.child.id().expect("the process runs").to_string();
+        let signalled = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+        assert!(signalled.success());
+        self.ended().await
+    }
+
+    async fn ended(mut self) -> Ended {
+        let status = tokio::time::timeout(Duration::from_secs(40), self.child.wait())
+            .await
+            .unwrap_or_else(|_| {
+                panic!("the process did not end within 40 s; it has logged:\n{}", self.stderr())
+            })
+            .unwrap();
+        // The readers end with the pipes.
+        until("its output is read", || async { (Arc::strong_count(&self.stdout) == 1).then_some(()) }).await;
+        until("its log is read", || async { (Arc::strong_count(&self.stderr) == 1).then_some(()) }).await;
+        Ended { success: status.success(), stdout: self.stdout(), stderr: self.stderr() }
+    }
+}
+
+fn collect(pipe: impl AsyncRead + Unpin + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let collected = Arc::clone(&lines);
+    tokio::spawn(async move {
+        let mut reader = BufReader::new(pipe).lines();
+        while let Ok(Some(line)) = reader.next_line().await {
+            collected.lock().unwrap().push(line);
+        }
+    });
+    lines
+}

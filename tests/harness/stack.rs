@@ -1,0 +1,118 @@
+//! An installation: everything in one process on the embedded default, or an ingress and two workers on PostgreSQL and
+//! RabbitMQ.
+
+use super::broker::{amqp_url, delete_queues, fresh_prefix, queue_depth};
+use super::{Backend, Client, FreshDatabase, Process, until};
+
+pub(crate) const CLINIC: &str = "clinic_abc";
+pub(crate) const TOKEN: &str = "a-token-of-clinic-abc-with-more-than-32-characters";
+pub(crate) const OTHER_CLINIC: &str = "clinic_xyz";
+pub(crate) const OTHER_TOKEN: &str = "a-token-of-clinic-xyz-with-more-than-32-characters";
+
+/// A running installation.
+pub(crate) struct Stack {
+    pub(crate) client: Client,
+    pub(crate) database: FreshDatabase,
+    pub(crate) prefix: Option<String>,
+    settings: Vec<(String, String)>,
+    ingress: Process,
+    workers: Vec<Process>,
+}
+
+impl Stack {
+    /// One process, SQLite, the embedded queue.
+    pub(crate) async fn embedded(extra: &[(&str, &str)]) -> Self {
+        let database = FreshDatabase::empty(Backend::Sqlite).await;
+        let settings = settings(&database, extra);
+        let ingress = start(&[], &settings);
+        let client = client(&ingress, "careq-sync takes requests").await;
+        Self { client, database, prefix: None, settings, ingress, workers: Vec::new() }
+    }
+
+    /// An ingress and so many workers on PostgreSQL and RabbitMQ.
+    pub(crate) async fn full(workers: usize, extra: &[(&str, &str)]) -> Self {
+        let database = FreshDatabase::empty(Backend::Postgres).await;
+        let prefix = fresh_prefix();
+        let mut settings = settings(&database, extra);
+        settings.push(("CAREQ_BROKER_URL".to_owned(), amqp_url()));
+        settings.push(("CAREQ_BROKER_PREFIX".to_owned(), prefix.clone()));
+        let ingress = start(&["ingress"], &settings);
+        let client = client(&ingress, "the ingress takes requests").await;
+        let mut stack =
+            Self { client, database, prefix: Some(prefix), settings, ingress, workers: Vec::new() };
+        for _ in 0..workers {
+            stack.start_worker().await;
+        }
+        stack
+    }
+
+    pub(crate) async fn start_worker(&mut self) {
+        let worker = start(&["worker"], &self.settings);
+        worker.logged("the worker takes events").await;
+        self.workers.push(worker);
+    }
+
+    /// Stops all workers and waits for their end.
+    pub(crate) async fn stop_workers(&mut self) {
+        for worker in self.workers.drain(..) {
+            let ended = worker.stop().await;
+            assert!(ended.success, "{}", ended.stderr);
+            assert_nothing_personal(&ended.stderr);
+        }
+    }
+
+    /// Ends the installation; nothing may be left in its queues.
+    pub(crate) async fn finish(mut self) {
+        if let Some(prefix) = &self.prefix {
+            for queue in ["live", "bulk", "dead"] {
+                let name = format!("{prefix}.{queue}");
+                until(&format!("{name} is empty"), || async {
+                    (queue_depth(&name).await == 0).then_some(())
+                })
+                .await;
+            }
+        }
+        self.stop_workers().await;
+        let ended = self.ingress.stop().await;
+        assert!(ended.success, "{}", ended.stderr);
+        assert_nothing_personal(&ended.stderr);
+        if let Some(prefix) = &self.prefix {
+            delete_queues(prefix).await;
+        }
+    }
+}
+
+/// Names, numbers and addresses of the records that the tests send, and the tokens.
+fn assert_nothing_personal(log: &str) {
+    for secret in
+        ["Asha", "Rao", "9000000001", "John", "9876543210", "john.doe", "1234-5678-9012", TOKEN, OTHER_TOKEN]
+    {
+        assert!(!log.contains(secret), "{secret:?} is in the log:\n{log}");
+    }
+}
+
+fn settings(database: &FreshDatabase, extra: &[(&str, &str)]) -> Vec<(String, String)> {
+    let clinics = format!("{CLINIC}={TOKEN},{OTHER_CLINIC}={OTHER_TOKEN}");
+    let own = [
+        ("CAREQ_DATABASE_URL", database.url.as_str()),
+        ("CAREQ_INGRESS_LISTEN", "127.0.0.1:0"),
+        ("CAREQ_OPERATIONS_LISTEN", "127.0.0.1:0"),
+        ("CAREQ_INGRESS_RATE_PER_MINUTE", "0"),
+        // Two debug builds on two busy cores are slower than any installation.
+        ("CAREQ_INGRESS_ANSWER_WITHIN_MS", "20000"),
+        ("CAREQ_INGRESS_BATCH_ANSWER_WITHIN_MS", "20000"),
+        ("CAREQ_CLINICS", clinics.as_str()),
+        ("CAREQ_LOG_FORMAT", "json"),
+    ];
+    own.iter().chain(extra).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn start(arguments: &[&str], settings: &[(String, String)]) -> Process {
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    Process::start(arguments, &settings)
+}
+
+async fn client(ingress: &Process, ready: &str) -> Client {
+    let address = ingress.logged(ready).await["fields"]["address"].as_str().unwrap().to_owned();
+    Client::new(&address, TOKEN)
+}

@@ -1,0 +1,30 @@
+//! Whole-system tests on real servers. A test must never sleep for a result, share a database or a queue with another, or
+//! pass when a server is missing.
+
+mod harness;
+
+mod tidy;
+
+mod settings;
+
+mod first_start;
+
+mod conformance;
+
+mod outcomes;
+
+mod waiting;
+
+mod versions;
+
+mod queued;
+
+mod bad_input;
+
+mod broker_contract;
+
+mod histories;
+
+mod lost_wake_up;
+
+mod poison;

@@ -1,0 +1,69 @@
+//! With no worker running, events are still acknowledged, and their pages say `queued` of them and of nothing else.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::harness::{CLINIC, Stack, patient, until};
+
+#[tokio::test]
+async fn acknowledged_at_once_and_stored_when_a_worker_comes() {
+    let mut stack = Stack::full(0, &[("CAREQ_INGRESS_ANSWER_WITHIN_MS", "250")]).await;
+    let client = stack.client.clone();
+    let started = Instant::now();
+    let mut events = Vec::new();
+    let mut after_the_first_second = Vec::new();
+    while started.elapsed() < Duration::from_millis(1_600) {
+        let asked = Instant::now();
+        let is_late = started.elapsed() > Duration::from_secs(1);
+        let answer = client.post("/patient", &patient(i64::try_from(events.len()).unwrap() + 1)).await;
+        assert_eq!(
+            (answer.status, &answer.body["data"]["sync_status"]),
+            (202, &json!("queued")),
+            "{}",
+            answer.body
+        );
+        events.push(answer.body["data"]["event_id"].clone());
+        if is_late {
+            after_the_first_second.push(asked.elapsed());
+        }
+    }
+    // A quarter of a second would be the wait; a slow machine has all the rest.
+    after_the_first_second.sort();
+    let median = after_the_first_second[after_the_first_second.len() / 2];
+    assert!(median < Duration::from_millis(200), "{median:?}");
+
+    for event_id in &events {
+        let page = client.event_is(event_id, "queued").await.expect("it was acknowledged");
+        assert_eq!(page.body["data"]["kind"], "patient");
+    }
+    let mut forged = events[0].as_str().unwrap().to_owned();
+    forged.replace_range(20..21, if &forged[20..21] == "A" { "B" } else { "A" });
+    assert_eq!(client.get(&format!("/events/{forged}")).await.status, 404);
+
+    let batch = json!({ "clinic_id": CLINIC, "batch_id": "early", "records": [
+        { "type": "patient", "data": patient(9_000) }, { "type": "patient", "data": {} },
+    ]});
+    let accepted = client.post_with("/batch", &batch, &[("Prefer", "respond-async")]).await;
+    assert_eq!((accepted.status, &accepted.body["data"]["pending"]), (202, &json!(1)), "{}", accepted.body);
+    let status_url = accepted.body["data"]["status_url"].as_str().unwrap().to_owned();
+    assert_eq!(client.get(&status_url).await.body["data"]["sync_status"], "queued");
+    assert_eq!(client.get("/batch/never").await.status, 404);
+
+    stack.start_worker().await;
+    for event_id in &events {
+        until("the event is stored", || client.event_is(event_id, "synced")).await;
+    }
+    let reported = || async {
+        let page = client.get(&status_url).await;
+        (page.body["data"]["successful"] == 1).then_some(page)
+    };
+    assert_eq!(until("the batch is reported", reported).await.body["data"]["failed"], 1);
+    // Results are quick again, so answers wait for them again.
+    let again = || async {
+        let answer = client.post("/patient", &patient(9_001)).await;
+        (answer.status == 201).then_some(())
+    };
+    until("answers carry their results again", again).await;
+    stack.finish().await;
+}

@@ -1,0 +1,91 @@
+//! What is wrong with a set-up is said at start, in sentences that say what to do.
+
+use crate::harness::{Process, amqp_url, fresh_prefix};
+
+/// arguments, settings, and what the operator must read
+type Row<'row> = (&'row [&'row str], &'row [(&'row str, &'row str)], &'row [&'row str]);
+
+#[tokio::test]
+async fn every_fault_is_named_with_its_remedy() {
+    let (broker, prefix) = (amqp_url(), fresh_prefix());
+    let rows: [Row; 9] = [
+        (&[], &[("CAREQ_INGRESS_LISTEM", "127.0.0.1:0")], &["CAREQ_INGRESS_LISTEM names no setting"]),
+        (
+            &[],
+            &[
+                ("CAREQ_WORKER_BATCH", "0"),
+                ("CAREQ_BROKER_URL", "http://x"),
+                ("CAREQ_INGRESS_LISTEN", "nowhere"),
+            ],
+            &["ingress.listen"],
+        ),
+        (
+            &[],
+            &[("CAREQ_WORKER_BATCH", "0"), ("CAREQ_BROKER_URL", "http://x")],
+            &[
+                "2 fault(s)",
+                "worker.batch must be from 1 to 1000",
+                "broker.url must be `embedded` or begin with amqp://",
+            ],
+        ),
+        (&[], &[("CAREQ_CLINICS", "clinic_abc=short")], &["at least 32 characters"]),
+        (&["ingress"], &[], &["`careq-sync ingress` needs RabbitMQ", "CAREQ_BROKER_URL"]),
+        (&["worker"], &[], &["`careq-sync worker` needs RabbitMQ"]),
+        (
+            &["worker"],
+            &[
+                ("CAREQ_BROKER_URL", "amqp://guest:a-secret@127.0.0.1:1/%2f"),
+                ("CAREQ_BROKER_CONNECT_TIMEOUT_S", "1"),
+            ],
+            &["RabbitMQ at 127.0.0.1:1 cannot be used", "Check that it runs"],
+        ),
+        (
+            &["worker"],
+            &[
+                ("CAREQ_BROKER_URL", &broker),
+                ("CAREQ_BROKER_PREFIX", &prefix),
+                ("CAREQ_DATABASE_URL", "postgres://careq:a-secret@127.0.0.1:1/careq"),
+                ("CAREQ_DATABASE_CONNECT_TIMEOUT_S", "1"),
+            ],
+            &["the database postgres://careq@127.0.0.1:1/careq cannot be reached", "CAREQ_DATABASE_URL"],
+        ),
+        (&["--config", "missing.toml"], &[], &["missing.toml cannot be read"]),
+    ];
+    for (arguments, settings, expected) in rows {
+        let ended = Process::run(arguments, settings).await;
+        assert!(!ended.success, "{arguments:?} {settings:?}");
+        for sentence in expected {
+            assert!(ended.stderr.contains(sentence), "{sentence:?} is not in:\n{}", ended.stderr);
+        }
+        assert!(!ended.stderr.contains("a-secret"), "a password is shown:\n{}", ended.stderr);
+        assert_eq!(ended.stdout, "");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_setting_of_a_file_is_refused_with_those_that_exist() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("careq.toml");
+    std::fs::write(&file, "[ingress]\nlissten = \"127.0.0.1:0\"\n").unwrap();
+    let ended = Process::run(&["--config", file.to_str().unwrap()], &[]).await;
+    assert!(!ended.success);
+    assert!(ended.stderr.contains("unknown setting `ingress.lissten`"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("ingress.listen,"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn several_processes_bring_the_tables_up_to_date_at_once() {
+    use crate::harness::{Backend, FreshDatabase};
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let database = FreshDatabase::empty(backend).await;
+        let settings = [("CAREQ_DATABASE_URL", database.url.as_str())];
+        let (a, b, c) = tokio::join!(
+            Process::run(&["migrate"], &settings),
+            Process::run(&["migrate"], &settings),
+            Process::run(&["migrate"], &settings),
+        );
+        for ended in [a, b, c] {
+            assert!(ended.success, "{backend:?}: {}", ended.stderr);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! A child that comes before its parent: it is answered truthfully, kept, and applied when the parent arrives.
+
+use serde_json::json;
+
+use crate::harness::{Stack, appointment, doctor, patient, service, until};
+
+#[tokio::test]
+async fn on_the_embedded_default() {
+    let stack = Stack::embedded(&[]).await;
+    children_before_parents(&stack).await;
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn on_postgresql_and_rabbitmq() {
+    let stack = Stack::full(2, &[]).await;
+    children_before_parents(&stack).await;
+    stack.finish().await;
+}
+
+async fn children_before_parents(stack: &Stack) {
+    let client = &stack.client;
+    let cancel = json!({ "careq_id": 7, "clinic_id": "clinic_abc", "cancelled_at": "2025-12-12T10:00:00Z" });
+    let cancelled = client.post("/appointment/cancel", &cancel).await;
+    assert_eq!((cancelled.status, &cancelled.body["error"]["code"]), (404, &json!("RECORD_NOT_FOUND")));
+    assert!(cancelled.body["error"]["details"]["careq_id"][0].as_str().unwrap().contains("Appointment 7"));
+
+    let mut appointment = appointment(7);
+    appointment["updated_at"] = json!("2025-12-10T10:00:00Z");
+    let booked = client.post("/appointment", &appointment).await;
+    assert_eq!((booked.status, &booked.body["error"]["code"]), (422, &json!("VALIDATION_ERROR")));
+    let named: Vec<_> = booked.body["errors"].as_object().unwrap().keys().collect();
+    assert_eq!(named, ["doctor_careq_id", "patient_careq_id", "service_careq_id"]);
+    let page = client.event_is(&booked.body["event_id"], "waiting").await.expect("it is kept");
+    assert_eq!(page.body["data"]["waiting_for"].as_array().unwrap().len(), 3);
+    assert_eq!(client.get("/status/appointment/7").await.body["data"]["sync_status"], "waiting");
+
+    client.post("/patient", &patient(7)).await;
+    client.post("/doctor", &doctor(7)).await;
+    let retried = client.post("/appointment", &appointment).await;
+    let named: Vec<_> = retried.body["errors"].as_object().unwrap().keys().collect();
+    assert_eq!(retried.status, 422, "the answer of this moment");
+    assert_eq!(named, ["service_careq_id"]);
+    client.post("/service", &service(7)).await;
+
+    until("the appointment is stored", || client.event_is(&booked.body["event_id"], "synced")).await;
+    until("the cancellation is applied", || client.event_is(&cancelled.body["event_id"], "updated")).await;
+    let record = client.get("/status/appointment/7").await;
+    assert_eq!(record.body["data"]["status"], "cancelled");
+    let again = client.post("/appointment/cancel", &cancel).await;
+    assert_eq!((again.status, &again.body["data"]["status"]), (200, &json!("cancelled")), "{}", again.body);
+}
+
+/// Patience is measured from the first time that the event waited; after it, an admin has to look.
+#[tokio::test]
+async fn patience_ends_in_a_dead_letter() {
+    let stack =
+        Stack::embedded(&[("CAREQ_WORKER_PARK_FOR_S", "1"), ("CAREQ_WORKER_SWEEP_EVERY_S", "1")]).await;
+    let booked = stack.client.post("/appointment", &appointment(7)).await;
+    assert_eq!(booked.status, 422);
+    let page =
+        until("the patience is over", || stack.client.event_is(&booked.body["event_id"], "failed")).await;
+    assert_eq!(page.body["data"]["error"]["code"], "RECORD_NOT_FOUND");
+    let letters = dead_letters(&stack).await;
+    assert_eq!(letters.len(), 1);
+    assert_eq!((letters[0].class.as_str(), letters[0].code.as_str()), ("missing_parent", "RECORD_NOT_FOUND"));
+    assert!(letters[0].payload.windows(16).any(|bytes| bytes == b"patient_careq_id"), "the payload is kept");
+    stack.finish().await;
+}
+
+async fn dead_letters(stack: &Stack) -> Vec<careq_shared::entities::dead_letter::Model> {
+    use sea_orm::EntityTrait as _;
+    careq_shared::entities::dead_letter::Entity::find().all(&stack.database.connection).await.unwrap()
+}
