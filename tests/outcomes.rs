@@ -147,7 +147,11 @@ async fn a_batch_id_reused_with_other_content(stack: &Stack) {
         "{}",
         reused.body
     );
-    assert_eq!(stack.client.get("/status/patient/31").await.status, 404, "nothing of it was applied");
+    let page = stack.client.get("/status/patient/31").await;
+    assert_eq!(
+        page.body["data"]["sync_status"], "failed",
+        "nothing of it was applied, and an admin can see that"
+    );
 }
 
 async fn another_clinic(stack: &Stack) {

@@ -38,7 +38,7 @@ pub fn load(
     let defaults = flat(&File::from_str(DEFAULTS, FileFormat::Toml), "config.default.toml", &mut faults);
     let known: BTreeSet<String> = defaults.keys().cloned().collect();
 
-    let mut settings = defaults;
+    let mut settings = defaults.clone();
     if let Some(path) = file {
         let name = path.display().to_string();
         let from_file = flat(&File::from(path).format(FileFormat::Toml), &name, &mut faults);
@@ -57,7 +57,7 @@ pub fn load(
             Variable::Foreign => {}
         }
     }
-    assemble(settings, faults)
+    assemble(&settings, &defaults, faults)
 }
 
 enum Variable {
@@ -76,7 +76,7 @@ fn setting_of(variable: &str, known: &BTreeSet<String>) -> Variable {
     known.iter().find(spelled).map_or(Variable::Unknown, |key| Variable::Sets(key.clone()))
 }
 
-fn unknown(given: &BTreeMap<String, Value>, known: &BTreeSet<String>, file: &str) -> Vec<String> {
+fn unknown(given: &Settings, known: &BTreeSet<String>, file: &str) -> Vec<String> {
     given
         .keys()
         .filter(|key| !known.contains(*key))
@@ -98,7 +98,7 @@ fn unknown(given: &BTreeMap<String, Value>, known: &BTreeSet<String>, file: &str
 }
 
 /// `section.key` → value.
-fn flat(source: &dyn Source, name: &str, faults: &mut Vec<String>) -> BTreeMap<String, Value> {
+fn flat(source: &dyn Source, name: &str, faults: &mut Vec<String>) -> Settings {
     let sections = source.collect().unwrap_or_else(|fault| {
         // The lines after the first quote the file, which may hold passwords.
         let reason = fault.to_string();
@@ -119,21 +119,18 @@ fn flat(source: &dyn Source, name: &str, faults: &mut Vec<String>) -> BTreeMap<S
     settings
 }
 
-fn assemble(settings: BTreeMap<String, Value>, mut faults: Vec<String>) -> Result<Config, Faults> {
-    let mut builder = config::Config::builder();
-    for (key, value) in settings {
-        builder = builder.set_override(key, value).map_err(|fault| Faults(vec![fault.to_string()]))?;
-    }
-    let merged = builder.build().map_err(|fault| Faults(vec![fault.to_string()]))?;
+type Settings = BTreeMap<String, Value>;
 
-    let data = section(&merged, "data", &mut faults);
-    let database = section(&merged, "database", &mut faults);
-    let broker = section(&merged, "broker", &mut faults);
-    let ingress = section(&merged, "ingress", &mut faults);
-    let worker = section(&merged, "worker", &mut faults);
-    let operations = section(&merged, "operations", &mut faults);
-    let log = section(&merged, "log", &mut faults);
-    let clinics = section::<String>(&merged, "clinics", &mut faults).map(|list| clinics(&list, &mut faults));
+fn assemble(settings: &Settings, defaults: &Settings, mut faults: Vec<String>) -> Result<Config, Faults> {
+    let layers = Layers { settings, defaults };
+    let data = layers.section("data", &mut faults);
+    let database = layers.section("database", &mut faults);
+    let broker = layers.section("broker", &mut faults);
+    let ingress = layers.section("ingress", &mut faults);
+    let worker = layers.section("worker", &mut faults);
+    let operations = layers.section("operations", &mut faults);
+    let log = layers.section("log", &mut faults);
+    let clinics = layers.section::<String>("clinics", &mut faults).map(|list| clinics(&list, &mut faults));
 
     let (
         Some(data),
@@ -153,8 +150,45 @@ fn assemble(settings: BTreeMap<String, Value>, mut faults: Vec<String>) -> Resul
     if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
 }
 
-fn section<T: DeserializeOwned>(merged: &config::Config, name: &str, faults: &mut Vec<String>) -> Option<T> {
-    merged.get(name).map_err(|fault| faults.push(fault.to_string())).ok()
+struct Layers<'settings> {
+    settings: &'settings Settings,
+    defaults: &'settings Settings,
+}
+
+impl Layers<'_> {
+    fn section<T: DeserializeOwned>(&self, name: &str, faults: &mut Vec<String>) -> Option<T> {
+        read(self.settings, name).ok().or_else(|| {
+            faults.extend(self.bad_keys::<T>(name));
+            None
+        })
+    }
+
+    /// Each setting beside the defaults of all others tells which ones are to blame. The value is not repeated: it may be a
+    /// password.
+    fn bad_keys<T: DeserializeOwned>(&self, section: &str) -> Vec<String> {
+        let is_of_section = |key: &str| key.split('.').next() == Some(section);
+        let blame = |(key, value): (&String, &Value)| {
+            let mut alone = self.defaults.clone();
+            alone.insert(key.clone(), value.clone());
+            let fault = read::<T>(&alone, section).err()?;
+            let default = self.defaults.get(key).map(ToString::to_string).unwrap_or_default();
+            let kind = if fault.to_string().contains("socket address") {
+                "an address such as"
+            } else {
+                "like its default"
+            };
+            Some(format!("{key} has a value of the wrong kind; it must be {kind} {default}"))
+        };
+        self.settings.iter().filter(|(key, _)| is_of_section(key)).filter_map(blame).collect()
+    }
+}
+
+fn read<T: DeserializeOwned>(settings: &Settings, section: &str) -> Result<T, config::ConfigError> {
+    let mut builder = config::Config::builder();
+    for (key, value) in settings {
+        builder = builder.set_override(key, value.clone())?;
+    }
+    builder.build()?.get(section)
 }
 
 /// `clinic_id=token,…`

@@ -1,1 +1,64 @@
+//! Layers, names and values of settings.
 
+use std::path::Path;
+
+use secrecy::ExposeSecret as _;
+
+use super::{BrokerKind, load};
+
+fn environment(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+    settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn the_defaults_are_complete() {
+    let config = load(None, []).unwrap();
+    assert_eq!(config.ingress.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.broker.kind(), BrokerKind::Embedded);
+    assert_eq!(config.database_url().expose_secret(), "sqlite://careq-data/careq.db");
+    assert_eq!((config.worker.lanes, config.worker.batch, config.worker.park_for_s), (2, 256, 900));
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("careq.toml");
+    std::fs::write(&file, "[worker]\nlanes = 7\nbatch = 10\n").unwrap();
+    let config = load(Some(&file), environment(&[("CAREQ_WORKER_BATCH", "99")])).unwrap();
+    assert_eq!((config.worker.lanes, config.worker.batch, config.worker.park_for_s), (7, 99, 900));
+}
+
+#[test]
+fn every_fault_is_reported_at_once_and_no_value_is_repeated() {
+    let faults = load(
+        Some(Path::new("there-is-no-such-file.toml")),
+        environment(&[
+            ("CAREQ_WORKER_LANES", "many"),
+            ("CAREQ_INGRESS_LISTEN", "a-secret"),
+            ("CAREQ_CLINICS", "clinic=short-secret"),
+            ("CAREQ_NOTHING", "x"),
+            ("CAREQ_SYNC_SERVICE_HOST", "10.0.0.1"),
+            ("PATH", "/bin"),
+        ]),
+    )
+    .unwrap_err()
+    .to_string();
+    for named in
+        ["there-is-no-such-file.toml", "worker.lanes", "ingress.listen", "clinics: entry 1", "CAREQ_NOTHING"]
+    {
+        assert!(faults.contains(named), "{named} is not in {faults}");
+    }
+    assert!(faults.contains("5 fault(s)"), "{faults}");
+    assert!(!faults.contains("secret"), "{faults}");
+}
+
+#[test]
+fn secrets_do_not_show_when_the_settings_are_printed() {
+    let secrets = [
+        ("CAREQ_DATABASE_URL", "postgres://careq:hidden@db/careq"),
+        ("CAREQ_BROKER_URL", "amqp://careq:hidden@mq/%2f"),
+        ("CAREQ_CLINICS", "clinic=hidden-hidden-hidden-hidden-hidden"),
+    ];
+    let printed = format!("{:?}", load(None, environment(&secrets)).unwrap());
+    assert!(!printed.contains("hidden"), "{printed}");
+}

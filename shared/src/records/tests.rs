@@ -1,1 +1,240 @@
+//! The field tables of the specification, field by field.
 
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::{Kind, Record, read};
+
+fn fields(value: &Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+fn smallest(kind: Kind) -> Map<String, Value> {
+    let mut body = match kind {
+        Kind::Patient => json!({ "first_name": "A", "last_name": "B", "phone_number": "9000000001" }),
+        Kind::Doctor => json!({ "first_name": "A", "last_name": "B" }),
+        Kind::Service => json!({ "name": "A", "duration": 0 }),
+        Kind::Appointment => json!({
+            "patient_careq_id": 1, "doctor_careq_id": 2, "service_careq_id": 3, "status": "booked",
+            "book_datetime": "2025-12-10T10:00:00Z", "start_datetime": "2025-12-15T14:00:00Z",
+            "end_datetime": "2025-12-15T14:30:00Z",
+        }),
+        Kind::Status => json!({ "status": "in_progress" }),
+        Kind::Cancel => json!({}),
+    };
+    body["careq_id"] = json!(i64::MAX);
+    body["clinic_id"] = json!("c");
+    fields(&body)
+}
+
+#[test]
+fn every_required_field_is_required_and_nothing_else() {
+    for kind in Kind::ALL {
+        let smallest = smallest(kind);
+        read(kind, &smallest).unwrap();
+        for field in smallest.keys() {
+            for nothing in [None, Some(Value::Null)] {
+                let mut body = smallest.clone();
+                body.remove(field);
+                body.extend(nothing.map(|null| (field.clone(), null)));
+                let errors = read(kind, &body).unwrap_err();
+                assert_eq!(errors.keys().collect::<Vec<_>>(), [field], "{kind}");
+                assert!(errors[field][0].ends_with("is required"), "{kind} {errors:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lengths_are_counted_in_characters() {
+    let limits: [(Kind, &[(&str, usize)]); 4] = [
+        (
+            Kind::Patient,
+            &[
+                ("clinic_id", 100),
+                ("first_name", 256),
+                ("last_name", 256),
+                ("address", 256),
+                ("city", 256),
+                ("state", 256),
+                ("zip_code", 10),
+                ("aadhar_number", 20),
+                ("spouse_name", 256),
+                ("father_name", 256),
+                ("timezone", 256),
+                ("language", 10),
+            ],
+        ),
+        (
+            Kind::Doctor,
+            &[("phone_number", 128), ("mobile_number", 128), ("specialization", 256), ("zip_code", 10)],
+        ),
+        (Kind::Service, &[("name", 256), ("currency", 10), ("location", 256), ("category", 256)]),
+        (
+            Kind::Appointment,
+            &[("location", 256), ("referred_by", 256), ("referred_by_address", 512), ("hash", 512)],
+        ),
+    ];
+    for (kind, fields) in limits {
+        for (field, most) in fields {
+            let with = |characters: usize| {
+                let mut body = smallest(kind);
+                body.insert((*field).to_owned(), json!("अ".repeat(characters)));
+                read(kind, &body)
+            };
+            assert!(with(*most).is_ok(), "{kind} {field}");
+            let errors = with(most + 1).unwrap_err();
+            assert!(errors[*field][0].contains(&format!("at most {most} characters")), "{kind} {errors:?}");
+        }
+    }
+}
+
+#[test]
+fn formats_are_checked() {
+    // kind, field, good ones, bad ones
+    let rows: [(Kind, &str, &[Value], &[Value]); 12] = [
+        (Kind::Patient, "careq_id", &[json!(1)], &[json!(0), json!(-1), json!("1"), json!(1.5), json!(true)]),
+        (
+            Kind::Patient,
+            "phone_number",
+            &[json!("0123456789")],
+            &[json!("123456789"), json!("१२३४५६७८९०"), json!(9)],
+        ),
+        (
+            Kind::Patient,
+            "email",
+            &[json!("a.b+c@example.co.in")],
+            &[
+                json!("a"),
+                json!("a@"),
+                json!("@b"),
+                json!("A <a@example.com>"),
+                json!(""),
+                json!(format!("{}@example.com", "a".repeat(65))),
+            ],
+        ),
+        (
+            Kind::Patient,
+            "date_of_birth",
+            &[json!("1990-05-15"), json!("2024-02-29")],
+            &[
+                json!("1990-5-15"),
+                json!("2023-02-29"),
+                json!("15-05-1990"),
+                json!("-0001-01-01"),
+                json!("+12345-01-01"),
+                json!("1990-05-15T00:00:00Z"),
+            ],
+        ),
+        (
+            Kind::Patient,
+            "gender",
+            &[json!("male"), json!("female"), json!("other")],
+            &[json!("Male"), json!("")],
+        ),
+        (
+            Kind::Patient,
+            "updated_at",
+            &[
+                json!("2025-12-10T10:00:00Z"),
+                json!("2025-12-10T10:00:00.123456+05:30"),
+                json!("2025-12-10T10:00:00+0530"),
+                json!("2025-12-10T10:00Z"),
+            ],
+            &[
+                json!("2025-12-10T10:00:00"),
+                json!("2025-12-10"),
+                json!(1_733_824_800),
+                json!("2025-13-10T10:00:00Z"),
+            ],
+        ),
+        (
+            Kind::Service,
+            "duration",
+            &[json!(0), json!(45)],
+            &[json!(-1), json!("30"), json!(30.5), json!(3_000_000_000_u64)],
+        ),
+        (
+            Kind::Service,
+            "color",
+            &[json!("#3498db"), json!("#ABCDEF")],
+            &[json!("3498db"), json!("#34g"), json!("#3498d")],
+        ),
+        (Kind::Service, "is_private", &[json!(true)], &[json!("true"), json!(1)]),
+        (Kind::Service, "price", &[json!(500)], &[json!("500"), json!(-1), json!(true)]),
+        (
+            Kind::Appointment,
+            "prescription",
+            &[json!("twice a day"), json!({ "dose": 2 }), json!([1])],
+            &[json!(5)],
+        ),
+        (Kind::Status, "status", &[json!("no-show"), json!("rescheduled")], &[json!("No-Show"), json!("")]),
+    ];
+    for (kind, field, good, bad) in rows {
+        let with = |value: &Value| {
+            let mut body = smallest(kind);
+            body.insert(field.to_owned(), value.clone());
+            read(kind, &body)
+        };
+        good.iter()
+            .for_each(|value| assert!(with(value).is_ok(), "{kind} {field} {value}: {:?}", with(value)));
+        bad.iter().for_each(|value| {
+            assert!(with(value).unwrap_err().contains_key(field), "{kind} {field} {value}")
+        });
+    }
+}
+
+#[test]
+fn instants_are_stored_in_utc_and_json_as_text() {
+    let mut body = smallest(Kind::Appointment);
+    body.insert("start_datetime".to_owned(), json!("2025-12-15T19:30:00+05:30"));
+    body.insert("prescription".to_owned(), json!({ "b": 1, "a": [] }));
+    body.insert("hash".to_owned(), json!(""));
+    let Record::Appointment(appointment) = read(Kind::Appointment, &body).unwrap().record else { panic!() };
+    assert_eq!(appointment.start_datetime.to_rfc3339(), "2025-12-15T14:00:00+00:00");
+    assert_eq!(appointment.prescription.as_deref(), Some(r#"{"a":[],"b":1}"#));
+    assert_eq!(appointment.hash, None, "an empty hash is none, or two of them would collide");
+}
+
+proptest! {
+    /// Whatever is sent is read or refused, and what is read survives its way through the broker.
+    #[test]
+    fn any_json_is_read_or_refused(kind in prop::sample::select(Kind::ALL.to_vec()), changes in changes()) {
+        let mut body = smallest(kind);
+        body.extend(changes);
+        if let Ok(identified) = read(kind, &body) {
+            let encoded = serde_json::to_vec(&identified.record).unwrap();
+            prop_assert_eq!(serde_json::from_slice::<Record>(&encoded).unwrap(), identified.record);
+        }
+    }
+}
+
+fn changes() -> impl Strategy<Value = Vec<(String, Value)>> {
+    let field = prop::sample::select(vec![
+        "careq_id",
+        "first_name",
+        "email",
+        "date_of_birth",
+        "price",
+        "duration",
+        "updated_at",
+        "prescription",
+        "notes",
+        "start_datetime",
+        "status",
+        "color",
+        "hash",
+        "cancelled_at",
+    ]);
+    let value = prop_oneof![
+        Just(Value::Null),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+        "[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+            .prop_map(Value::from),
+        prop::collection::vec(any::<i64>(), 0..3).prop_map(Value::from),
+    ];
+    prop::collection::vec((field.prop_map(str::to_owned), value), 0..4)
+}
