@@ -1,5 +1,6 @@
 //! Whole-system tests on real servers. A test must never sleep for a result, share a database or a queue with another, or
 //! pass when a server is missing.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod harness;
 

@@ -38,7 +38,8 @@ async fn acknowledged_at_once_and_stored_when_a_worker_comes() {
         assert_eq!(page.body["data"]["kind"], "patient");
     }
     let mut forged = events[0].as_str().unwrap().to_owned();
-    forged.replace_range(20..21, if &forged[20..21] == "A" { "B" } else { "A" });
+    let letter = forged.chars().nth(20).unwrap();
+    forged.replace_range(20..21, if letter == 'A' { "B" } else { "A" });
     assert_eq!(client.get(&format!("/events/{forged}")).await.status, 404);
 
     let batch = json!({ "clinic_id": CLINIC, "batch_id": "early", "records": [

@@ -27,10 +27,13 @@ fn named(careq_id: i64, first_name: &str, updated_at: Option<&str>) -> Value {
     body
 }
 
+/// `careq_id`; first name, stamp and expected code of each event; the name that must be left
+type History = (i64, Vec<(&'static str, Option<&'static str>, u16)>, &'static str);
+
 async fn the_named_histories(stack: &Stack) {
     let (t1, t2, t3) =
         (Some("2025-01-01T00:00:00Z"), Some("2025-01-02T00:00:00Z"), Some("2025-01-03T00:00:00Z"));
-    let histories: [(i64, Vec<(&str, Option<&str>, u16)>, &str); 4] = [
+    let histories: [History; 4] = [
         (100, vec![("A", t1, 201), ("B", t2, 200), ("A", t3, 200)], "A"),
         (101, vec![("A", t1, 201), ("B", t2, 200), ("A", t1, 201)], "B"),
         (102, vec![("A", None, 201), ("B", None, 200), ("A", None, 200)], "A"),

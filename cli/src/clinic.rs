@@ -47,7 +47,7 @@ fn list(output: Output, clinics: &[Summary]) {
             "valid_tokens": clinic.valid_tokens,
         })
     });
-    show(output, &Value::from_iter(as_json), || {
+    show(output, &as_json.collect::<Value>(), || {
         let width =
             clinics.iter().map(|clinic| clinic.clinic_id.chars().count()).fold("CLINIC".len(), usize::max);
         let mut lines = vec![format!("{:width$}  CREATED     TOKENS  STATE", "CLINIC")];

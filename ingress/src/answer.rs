@@ -107,12 +107,12 @@ pub(crate) fn queued(accepted: &Accepted) -> Response {
 
 /// The body of every success.
 pub(crate) fn success(status: StatusCode, message: &str, data: Map<String, Value>) -> Response {
-    let body = Success { success: true, message, data, timestamp: timestamp() };
+    let body = Body { success: true, message, data, timestamp: timestamp() };
     (status, Json(body)).into_response()
 }
 
 #[derive(Serialize)]
-struct Success<'message> {
+struct Body<'message> {
     success: bool,
     message: &'message str,
     data: Map<String, Value>,

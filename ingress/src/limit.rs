@@ -91,8 +91,9 @@ pub(crate) struct Refusal {
 impl Refusal {
     pub(crate) fn into_response(self) -> Response {
         // Rounded up: a client that waits exactly so long finds a token.
-        let retry_after_s = self.retry_after.as_micros().div_ceil(1_000_000).max(1);
-        announce(Some(self.allowance), Problem::rate_limit_exceeded(retry_after_s).into_response())
+        let retry_after_s =
+            u64::try_from(self.retry_after.as_micros().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        announce(Some(self.allowance), Problem::rate_limit_exceeded(retry_after_s.max(1)).into_response())
     }
 }
 

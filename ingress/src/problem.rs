@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use careq_shared::ids::EventId;
 use careq_shared::outcome::{ErrorCode, Failure};
@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::answer;
 
 /// After so many seconds it is worth trying again; CareQ's own first delay.
-const TRY_AGAIN_AFTER_S: u128 = 5;
+const TRY_AGAIN_AFTER_S: u64 = 5;
 
 /// An error answer.
 #[derive(Debug, Clone)]
@@ -26,7 +26,19 @@ pub(crate) struct Problem {
     message: String,
     details: FieldErrors,
     event_id: Option<EventId>,
-    header: Option<(HeaderName, HeaderValue)>,
+    hint: Hint,
+}
+
+/// A header that tells the caller what to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hint {
+    None,
+    /// RFC 9110, 11.6.1.
+    Challenge,
+    /// RFC 9110, 10.2.3.
+    RetryAfter {
+        seconds: u64,
+    },
 }
 
 impl Problem {
@@ -37,15 +49,14 @@ impl Problem {
             message: message.to_owned(),
             details: FieldErrors::new(),
             event_id: None,
-            header: None,
+            hint: Hint::None,
         }
     }
 
     pub(crate) fn authentication_failed() -> Self {
         let message = "The request could not be authenticated";
-        let challenge = (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         Self {
-            header: Some(challenge),
+            hint: Hint::Challenge,
             ..Self::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationFailed, message)
         }
     }
@@ -92,7 +103,7 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, message)
     }
 
-    pub(crate) fn rate_limit_exceeded(retry_after_s: u128) -> Self {
+    pub(crate) fn rate_limit_exceeded(retry_after_s: u64) -> Self {
         let message = "Too many requests; try again after the number of seconds in Retry-After";
         Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimitExceeded, message)
             .retry_after(retry_after_s)
@@ -133,9 +144,8 @@ impl Problem {
         Self { event_id: Some(event_id.clone()), ..self }
     }
 
-    fn retry_after(self, seconds: u128) -> Self {
-        let seconds = HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX));
-        Self { header: Some((RETRY_AFTER, seconds)), ..self }
+    fn retry_after(self, seconds: u64) -> Self {
+        Self { hint: Hint::RetryAfter { seconds }, ..self }
     }
 }
 
@@ -151,9 +161,15 @@ impl IntoResponse for Problem {
             timestamp: answer::timestamp(),
         };
         let mut response = (self.status, Json(body)).into_response();
-        if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, value);
-        }
+        match self.hint {
+            Hint::None => None,
+            Hint::Challenge => {
+                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            }
+            Hint::RetryAfter { seconds } => {
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds))
+            }
+        };
         response
     }
 }

@@ -124,7 +124,7 @@ async fn sort(desk: Arc<ResultDesk>, mut messages: mpsc::Receiver<bytes::Bytes>)
     while let Some(body) = messages.recv().await {
         match message::decode::<Results>(&body) {
             Ok(results) => {
-                results.requests.into_iter().for_each(|result| desk.arrived(result.request, result.verdict))
+                results.requests.into_iter().for_each(|result| desk.arrived(result.request, result.verdict));
             }
             Err(reason) => tracing::warn!(%reason, "a result message was dropped"),
         }

@@ -8,7 +8,7 @@ use crate::outcome::{ErrorCode, EventResult, Failure, Outcome};
 
 /// Writes what became of an event into its row.
 pub fn write(result: &EventResult, row: &mut event::Model) {
-    row.outcome = result.outcome.as_str().to_owned();
+    result.outcome.as_str().clone_into(&mut row.outcome);
     row.appointment_status.clone_from(&result.appointment_status);
     let failure = match &result.outcome {
         Outcome::Failed(failure) => Some(failure),

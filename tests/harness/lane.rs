@@ -32,8 +32,8 @@ impl WorkerLane {
         let settings = Settings {
             lanes: 1,
             batch,
-            park_for: Duration::from_secs(900),
-            sweep_every: Duration::from_secs(900),
+            park_for: Duration::from_mins(15),
+            sweep_every: Duration::from_mins(15),
             name: "test".to_owned(),
         };
         let broker = Arc::new(Embedded::open(folder.path()).await.unwrap());

@@ -23,7 +23,7 @@ use crate::{persist, transaction};
 pub(crate) enum Class {
     /// The record that it refers to never came.
     MissingParent,
-    /// Something of it belongs to another: its key, its hash, its batch_id.
+    /// Something of it belongs to another: its key, its hash, its `batch_id`.
     Conflict,
     /// The database can never take it.
     Data,

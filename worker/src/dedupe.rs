@@ -16,12 +16,14 @@ pub(crate) enum Finding {
     /// The key belongs to an event with other content.
     KeyReused,
     /// To be applied, with the acceptance stamp that counts.
-    Due(Event),
+    Due(Box<Event>),
 }
 
 /// Looks an event up.
 pub(crate) fn find(set: &WorkingSet, event: &Event) -> Result<Finding, DbErr> {
-    let Some(Slot { row, .. }) = set.ledger.get(&key(event)) else { return Ok(Finding::Due(event.clone())) };
+    let Some(Slot { row, .. }) = set.ledger.get(&key(event)) else {
+        return Ok(Finding::Due(Box::new(event.clone())));
+    };
     if row.content_sha256 != event.content_sha256 {
         return Ok(Finding::KeyReused);
     }
@@ -33,18 +35,18 @@ pub(crate) fn find(set: &WorkingSet, event: &Event) -> Result<Finding, DbErr> {
         if known.outcome.is_final() && event.accepted_at <= row.accepted_at {
             return Ok(Finding::Repeat(EventResult { replayed: true, ..known }));
         }
-        return Ok(Finding::Due(due));
+        return Ok(Finding::Due(Box::new(due)));
     }
     // CareQ sends again what it was told had failed, and what stood in its way may be gone.
     if matches!(known.outcome, Outcome::Failed(_)) && event.accepted_at > row.accepted_at {
-        return Ok(Finding::Due(due));
+        return Ok(Finding::Due(Box::new(due)));
     }
     if known.outcome.is_final() {
         return Ok(Finding::Repeat(EventResult { replayed: true, ..known }));
     }
     // Waiting, or to be tried again: a copy is as good as the original, whose stamp it takes.
     due.accepted_at = row.accepted_at;
-    Ok(Finding::Due(due))
+    Ok(Finding::Due(Box::new(due)))
 }
 
 /// Notes the result of an event that was due, and gives the answer for it.

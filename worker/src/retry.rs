@@ -56,7 +56,7 @@ pub(crate) async fn claim(
     let delay_s =
         usize::try_from(attempts).ok().and_then(|failed| DELAYS_S.get(failed)).copied().unwrap_or(600);
     // If this process dies now, they are due again after the next delay, one attempt the poorer.
-    let lease_ends = careq_shared::clock::now() + jittered(delay_s) + Duration::from_secs(60);
+    let lease_ends = careq_shared::clock::now() + jittered(delay_s) + Duration::from_mins(1);
     let claimed = parked_event::Entity::update_many()
         .col_expr(parked_event::Column::Attempts, Expr::value(attempts + 1))
         .col_expr(parked_event::Column::DueAt, Expr::value(lease_ends))

@@ -17,7 +17,7 @@ use crate::working_set::WorkingSet;
 use crate::{apply, dead_letters, persist};
 
 /// A transaction that takes longer is given up: its connection is probably half-open.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Another worker is done with the same rows long before so many tries; a row that still collides does so for ever, as
 /// with a unique index that somebody else has put on our tables.

@@ -124,7 +124,9 @@ struct Wanted {
 impl Wanted {
     fn of(items: &[Item]) -> Self {
         let mut wanted = Self::default();
-        items.iter().for_each(|item| wanted.add(&item.event));
+        for item in items {
+            wanted.add(&item.event);
+        }
         wanted
     }
 

@@ -109,7 +109,7 @@ fn flat(source: &dyn Source, name: &str, faults: &mut Vec<String>) -> Settings {
     for (section, value) in sections {
         match value.clone().into_table() {
             Ok(keys) => {
-                settings.extend(keys.into_iter().map(|(key, value)| (format!("{section}.{key}"), value)))
+                settings.extend(keys.into_iter().map(|(key, value)| (format!("{section}.{key}"), value)));
             }
             Err(_) => {
                 settings.insert(section, value);

@@ -224,7 +224,7 @@ impl<'body> Form<'body> {
     fn string(&mut self, field: &str) -> Option<String> {
         match self.present(field)? {
             Value::String(text) if text.contains('\0') => {
-                self.refuse(field, "must not contain a NUL character")
+                self.refuse(field, "must not contain a NUL character");
             }
             Value::String(text) => return Some(text.clone()),
             _ => self.refuse(field, "must be text"),

@@ -14,7 +14,7 @@ use sea_orm::{
 use crate::broker::{DELIVERY_LIMIT, Delivery, Queue};
 
 /// Longer than any process runs.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+const FOR_EVER: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// Rows of one insert; two values each, far below SQLite's limit of 32,766.
 const ROWS_PER_INSERT: usize = 1_000;

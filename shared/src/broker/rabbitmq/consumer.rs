@@ -115,14 +115,10 @@ impl QueueConsumer {
     /// A message that is there already.
     fn another(&mut self) -> Option<Delivered> {
         let session = self.session.as_mut().filter(|session| !session.has_ended)?;
-        match session.deliveries.next().now_or_never()? {
-            Some(Ok(delivered)) => Some(delivered),
-            // lapin says so once; the session is replaced when this batch is settled.
-            Some(Err(_)) | None => {
-                session.has_ended = true;
-                None
-            }
-        }
+        let delivered = session.deliveries.next().now_or_never()?.and_then(Result::ok);
+        // lapin says once that it has ended; the session is replaced when this batch is settled.
+        session.has_ended = delivered.is_none();
+        delivered
     }
 
     async fn give_back(acker: &Acker) -> bool {

@@ -19,7 +19,7 @@ use crate::config::BrokerConfig;
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 
 /// A server that says nothing for so long will not answer this attempt any more.
-const HOPELESS: Duration = Duration::from_secs(60);
+const HOPELESS: Duration = Duration::from_mins(1);
 
 /// A silent peer is given up after two of these, in seconds.
 const HEARTBEAT_S: u16 = 10;
