@@ -88,7 +88,8 @@ fn the_stages_of_architecture_are_the_stages_of_the_code() {
         let stages = architecture.split(&format!("<!-- stages of {file} -->")).nth(1).unwrap();
         let stages = stages.split("<!-- end -->").next().unwrap();
         let mut rest = body;
-        let names: Vec<_> = stages.split('`').skip(1).step_by(2).collect();
+        let numbered = stages.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_digit()));
+        let names: Vec<_> = numbered.filter_map(|line| line.split('`').nth(1)).collect();
         assert!(names.len() >= 5);
         for name in names {
             let follows = rest.split_once(name);
