@@ -7,7 +7,7 @@ use careq_shared::entities::{dead_letter, event, parked_event, patient};
 use careq_shared::records::Kind;
 use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 
-use crate::harness::{Backend, FreshDatabase, WorkerLane, delivery, patient as body};
+use crate::harness::{Backend, FreshDatabase, Stack, WorkerLane, delivery, patient as body, until};
 
 const EVENTS: usize = 40;
 
@@ -37,14 +37,47 @@ async fn data_that_can_never_work_is_dead_at_once_on_postgresql() {
 
 #[tokio::test]
 async fn what_may_work_later_is_tried_again_on_postgresql() {
-    let refuse = "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS
-                      $$ BEGIN IF NEW.careq_id = 13 THEN RAISE 'not now'; END IF; RETURN NEW; END $$;
-                  CREATE TRIGGER poison BEFORE INSERT ON patients FOR EACH ROW EXECUTE FUNCTION poison()";
-    let database = batch_with_poison(Backend::Postgres, refuse).await;
+    let database = batch_with_poison(Backend::Postgres, REFUSE_FOR_NOW).await;
     assert_eq!(outcome(&database).await, "retrying");
     let parked = parked_event::Entity::find().all(&database.connection).await.unwrap();
     assert_eq!((parked.len(), parked[0].careq_id, parked[0].attempts), (1, 13, 1), "the attempt is counted");
 }
+
+/// The whole way: the first attempt fails, the sweep tries again after a second, and by then it works.
+#[tokio::test]
+async fn a_failed_attempt_is_made_again() {
+    let stack = Stack::full(2, &[("CAREQ_WORKER_SWEEP_EVERY_S", "1")]).await;
+    let database = &stack.database.connection;
+    database.execute_unprepared(REFUSE_FOR_NOW).await.unwrap();
+    let answer = stack.client.post("/patient", &body(13)).await;
+    assert_eq!((answer.status, &answer.body["data"]["sync_status"]), (202, &serde_json::json!("queued")));
+    assert_eq!(parked_event::Entity::find().all(database).await.unwrap().len(), 1, "it failed and waits");
+    database.execute_unprepared("DROP TRIGGER poison ON patients").await.unwrap();
+    let event_id = &answer.body["data"]["event_id"];
+    until("the next attempt has worked", || stack.client.event_is(event_id, "synced")).await;
+    assert!(parked_event::Entity::find().all(database).await.unwrap().is_empty());
+    stack.finish().await;
+}
+
+/// A message that comes again and again is suspected: it is kept in the database, and tried by itself.
+#[tokio::test]
+async fn a_message_that_keeps_coming_back_is_set_apart() {
+    let database = FreshDatabase::new(Backend::Sqlite).await;
+    let lane = WorkerLane::new(&database, 256).await;
+    let suspicious = Delivery { redeliveries: 3, ..delivery(Kind::Patient, &body(13)) };
+    lane.work(Queue::Live, &[suspicious, delivery(Kind::Patient, &body(1))]).await.unwrap();
+    let parked = parked_event::Entity::find().all(&database.connection).await.unwrap();
+    assert_eq!((parked.len(), parked[0].careq_id, parked[0].attempts), (1, 13, 1));
+    assert_eq!(
+        patient::Entity::find().all(&database.connection).await.unwrap().len(),
+        1,
+        "its neighbour is stored"
+    );
+}
+
+const REFUSE_FOR_NOW: &str = "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS
+                      $$ BEGIN IF NEW.careq_id = 13 THEN RAISE 'not now'; END IF; RETURN NEW; END $$;
+                  CREATE TRIGGER poison BEFORE INSERT ON patients FOR EACH ROW EXECUTE FUNCTION poison()";
 
 async fn batch_with_poison(backend: Backend, refuse: &str) -> FreshDatabase {
     let database = FreshDatabase::new(backend).await;

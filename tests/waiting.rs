@@ -51,11 +51,20 @@ async fn children_before_parents(stack: &Stack) {
     assert_eq!((again.status, &again.body["data"]["status"]), (200, &json!("cancelled")), "{}", again.body);
 }
 
-/// Patience is measured from the first time that the event waited; after it, an admin has to look.
+const IMPATIENT: [(&str, &str); 2] = [("CAREQ_WORKER_PARK_FOR_S", "1"), ("CAREQ_WORKER_SWEEP_EVERY_S", "1")];
+
 #[tokio::test]
-async fn patience_ends_in_a_dead_letter() {
-    let stack =
-        Stack::embedded(&[("CAREQ_WORKER_PARK_FOR_S", "1"), ("CAREQ_WORKER_SWEEP_EVERY_S", "1")]).await;
+async fn patience_ends_on_the_embedded_default() {
+    patience_ends_in_a_dead_letter(Stack::embedded(&IMPATIENT).await).await;
+}
+
+#[tokio::test]
+async fn patience_ends_on_postgresql_and_rabbitmq() {
+    patience_ends_in_a_dead_letter(Stack::full(2, &IMPATIENT).await).await;
+}
+
+/// Patience is measured from the first time that the event waited; after it, an admin has to look.
+async fn patience_ends_in_a_dead_letter(stack: Stack) {
     let booked = stack.client.post("/appointment", &appointment(7)).await;
     assert_eq!(booked.status, 422);
     let page =
@@ -65,6 +74,14 @@ async fn patience_ends_in_a_dead_letter() {
     assert_eq!(letters.len(), 1);
     assert_eq!((letters[0].class.as_str(), letters[0].code.as_str()), ("missing_parent", "RECORD_NOT_FOUND"));
     assert!(letters[0].payload.windows(16).any(|bytes| bytes == b"patient_careq_id"), "the payload is kept");
+
+    // CareQ sends it again when its parents are there: it is tried again, and the letter is no longer true.
+    stack.client.post("/patient", &patient(7)).await;
+    stack.client.post("/doctor", &doctor(7)).await;
+    stack.client.post("/service", &service(7)).await;
+    let again = stack.client.post("/appointment", &appointment(7)).await;
+    assert_eq!(again.status, 201, "{}", again.body);
+    assert!(dead_letters(&stack).await.is_empty());
     stack.finish().await;
 }
 

@@ -68,7 +68,10 @@ fn print(rows: &[Row]) {
         for row in rows {
             let ratio = row.per_second / row.limit_per_second;
             let (what, beside) = (row.what, row.beside);
-            println!("{what:<22} {:>10.0}   {beside:<26} {:>10.0}   {ratio:.2}", row.per_second, row.limit_per_second);
+            println!(
+                "{what:<22} {:>10.0}   {beside:<26} {:>10.0}   {ratio:.2}",
+                row.per_second, row.limit_per_second
+            );
         }
     }
 }

@@ -23,11 +23,16 @@ use crate::raw::rate;
 use crate::{KIND, patient};
 
 /// Webhooks per second that the ingress acknowledges over so many connections, with nobody working behind it.
-pub(crate) async fn acknowledge(installation: &Installation, count: usize, connections: usize) -> Result<f64> {
+pub(crate) async fn acknowledge(
+    installation: &Installation,
+    count: usize,
+    connections: usize,
+) -> Result<f64> {
     let shutdown = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let (settings, patience) = (installation.config.ingress.clone(), installation.config.broker.publish_timeout());
+    let (settings, patience) =
+        (installation.config.ingress.clone(), installation.config.broker.publish_timeout());
     let broker = Arc::clone(&installation.broker);
     let ingress = Ingress::start(settings, patience, broker, installation.database.clone(), &shutdown);
     ingress.clinics_are_known().await;
@@ -85,9 +90,11 @@ pub(crate) async fn drain(installation: &Installation, count: usize) -> Result<f
     let key = EventKey::new([1; 32]);
     for number in first..first + count {
         let body = patient(number);
-        let identified = body.as_object().and_then(|body| records::read(KIND, body).ok()).context("a valid patient")?;
+        let identified =
+            body.as_object().and_then(|body| records::read(KIND, body).ok()).context("a valid patient")?;
         let canonical_body = &body.to_string();
-        let origin = Origin { event_key: &key, idempotency_key: None, canonical_body, accepted_at: clock::now() };
+        let origin =
+            Origin { event_key: &key, idempotency_key: None, canonical_body, accepted_at: clock::now() };
         let content = Content::Event(Box::new(Event::accept(identified, origin)));
         let message = message::encode(&Message { reply_to: None, content })?;
         installation.broker.publish(Queue::Live, message.into()).await?;
