@@ -46,7 +46,7 @@ async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Pr
     let (batch_id, listing) = (batch.batch_id.clone(), batch.listing());
 
     let budget = webhook::budget(preference, ingress.settings.batch_answer_within_ms);
-    let expectation = ingress.results.expect(budget);
+    let expectation = ingress.results.expect(Queue::Bulk, budget);
     let message = Message { reply_to: expectation.reply_to.clone(), content: Content::Batch(batch) };
     let preference = preference.granted(expectation.is_granted());
     publish::confirmed(ingress, Queue::Bulk, &message).await?;

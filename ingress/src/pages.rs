@@ -84,14 +84,7 @@ async fn event_result(
         .filter(dead_letter::Column::ClinicId.eq(clinic_id))
         .one(&ingress.database)
         .await?;
-    Ok(letter.map(|letter| EventResult {
-        outcome: Outcome::Failed(Failure {
-            code: ErrorCode::from_word(&letter.code),
-            message: letter.message,
-        }),
-        appointment_status: None,
-        replayed: false,
-    }))
+    Ok(letter.map(buried))
 }
 
 fn event_data(accepted: &Accepted, result: Option<&EventResult>) -> Map<String, Value> {
@@ -154,20 +147,52 @@ pub(crate) async fn batch(
     };
     let listing: Vec<ListedEntry> =
         serde_json::from_str(&row.entries).map_err(|_| Problem::server_error("The batch cannot be read"))?;
-    let results = batch_results(&ingress, &listing).await.map_err(no_database)?;
+    let results = batch_results(&ingress, &clinic.clinic_id, &listing).await.map_err(no_database)?;
     Ok(report::of_ledger(&clinic.clinic_id, &batch_id, &listing, &results))
 }
 
+/// By event id, from the ledger and, for what it never took, from the dead letters.
 async fn batch_results(
     ingress: &Ingress,
+    clinic_id: &str,
     listing: &[ListedEntry],
 ) -> Result<HashMap<String, EventResult>, DbErr> {
     let ids = listing.iter().filter_map(|entry| match entry {
         ListedEntry::Accepted(event) => Some(event.event_id.as_str()),
         ListedEntry::Refused(_) => None,
     });
-    let rows = event::Entity::find().filter(event::Column::EventId.is_in(ids)).all(&ingress.database).await?;
-    rows.into_iter().map(|row| Ok((row.event_id.clone(), ledger::read(&row)?))).collect()
+    let rows = event::Entity::find()
+        .filter(event::Column::EventId.is_in(ids.clone()))
+        .all(&ingress.database)
+        .await?;
+    let mut results = HashMap::with_capacity(rows.len());
+    for row in rows {
+        results.insert(row.event_id.clone(), ledger::read(&row)?);
+    }
+    let unknown: Vec<_> = ids.filter(|id| !results.contains_key(*id)).collect();
+    if !unknown.is_empty() {
+        let letters = dead_letter::Entity::find()
+            .filter(dead_letter::Column::ClinicId.eq(clinic_id))
+            .filter(dead_letter::Column::EventId.is_in(unknown))
+            .all(&ingress.database)
+            .await?;
+        for letter in letters {
+            results.extend(letter.event_id.clone().map(|event_id| (event_id, buried(letter))));
+        }
+    }
+    Ok(results)
+}
+
+/// The result of an event that only a dead letter knows.
+fn buried(letter: dead_letter::Model) -> EventResult {
+    EventResult {
+        outcome: Outcome::Failed(Failure {
+            code: ErrorCode::from_word(&letter.code),
+            message: letter.message,
+        }),
+        appointment_status: None,
+        replayed: false,
+    }
 }
 
 /// `GET /status/{kind}/{careq_id}`

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use careq_shared::broker::Mailbox;
+use careq_shared::broker::{Mailbox, Queue};
 use careq_shared::message::{self, ReplyTo, Results, Verdict};
 use dashmap::DashMap;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -22,6 +22,13 @@ pub(crate) struct ResultDesk {
     address: watch::Receiver<Option<String>>,
     next_request: AtomicU64,
     open: DashMap<u64, Open>,
+    live: Pace,
+    bulk: Pace,
+}
+
+/// Whether results of a queue come in time.
+#[derive(Debug, Default)]
+struct Pace {
     late_in_a_row: AtomicU32,
     is_slow: AtomicBool,
     probe: Mutex<Option<(u64, Instant)>>,
@@ -30,8 +37,8 @@ pub(crate) struct ResultDesk {
 #[derive(Debug)]
 struct Open {
     asked_at: Instant,
-    /// A result within this time is in time.
-    budget: Duration,
+    queue: Queue,
+    budget: Budget,
     waiter: Option<oneshot::Sender<Verdict>>,
 }
 
@@ -51,64 +58,75 @@ impl ResultDesk {
             address: mailbox.address,
             next_request: AtomicU64::new(1),
             open: DashMap::new(),
-            late_in_a_row: AtomicU32::new(0),
-            is_slow: AtomicBool::new(false),
-            probe: Mutex::new(None),
+            live: Pace::default(),
+            bulk: Pace::default(),
         });
         tokio::spawn(sort(Arc::clone(&desk), mailbox.messages));
         desk
     }
 
     /// Prepares to wait. The result may arrive before the publisher learns of the confirm, so this comes first.
-    pub(crate) fn expect(self: &Arc<Self>, budget: Option<Budget>) -> Expectation {
+    pub(crate) fn expect(self: &Arc<Self>, queue: Queue, budget: Option<Budget>) -> Expectation {
         let Some(mailbox) = self.address.borrow().clone() else { return Expectation::nothing() };
         match budget {
             None | Some(Budget::Usual(Duration::ZERO)) => Expectation::nothing(),
-            Some(Budget::Usual(budget)) if self.is_slow.load(Ordering::Relaxed) => match self.probe(budget) {
-                Some(request) => Expectation { reply_to: Some(ReplyTo { mailbox, request }), waiting: None },
-                None => Expectation::nothing(),
-            },
+            Some(usual @ Budget::Usual(_)) if self.pace(queue).is_slow.load(Ordering::Relaxed) => {
+                let reply_to = self.probe(queue, usual).map(|request| ReplyTo { mailbox, request });
+                Expectation { reply_to, waiting: None }
+            }
             Some(budget) => {
                 let (waiter, verdict) = oneshot::channel();
-                let (Budget::Explicit(time) | Budget::Usual(time)) = budget;
-                let request = self.ask(time, Some(waiter));
-                let waiting = Waiting { desk: Arc::clone(self), request, verdict, budget };
+                let request = self.ask(queue, budget, Some(waiter));
+                let waiting = Waiting { desk: Arc::clone(self), queue, request, verdict, budget };
                 Expectation { reply_to: Some(ReplyTo { mailbox, request }), waiting: Some(waiting) }
             }
         }
     }
 
-    fn ask(&self, budget: Duration, waiter: Option<oneshot::Sender<Verdict>>) -> u64 {
+    fn pace(&self, queue: Queue) -> &Pace {
+        if queue == Queue::Bulk { &self.bulk } else { &self.live }
+    }
+
+    fn ask(&self, queue: Queue, budget: Budget, waiter: Option<oneshot::Sender<Verdict>>) -> u64 {
         let request = self.next_request.fetch_add(1, Ordering::Relaxed);
-        self.open.insert(request, Open { asked_at: Instant::now(), budget, waiter });
+        self.open.insert(request, Open { asked_at: Instant::now(), queue, budget, waiter });
         request
     }
 
     /// A request whose result nobody waits for, but whose delay tells whether waiting would pay again.
-    fn probe(&self, budget: Duration) -> Option<u64> {
-        let mut probe = self.probe.lock().unwrap_or_else(PoisonError::into_inner);
+    fn probe(&self, queue: Queue, budget: Budget) -> Option<u64> {
+        let mut probe = self.pace(queue).probe.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((outstanding, asked_at)) = *probe {
             if asked_at.elapsed() < PROBE_AGAIN_AFTER {
                 return None;
             }
             self.open.remove(&outstanding);
         }
-        let request = self.ask(budget, None);
+        let request = self.ask(queue, budget, None);
         *probe = Some((request, Instant::now()));
         Some(request)
     }
 
     fn arrived(&self, request: u64, verdict: Verdict) {
         let Some((_, open)) = self.open.remove(&request) else { return };
-        if open.asked_at.elapsed() <= open.budget {
-            self.late_in_a_row.store(0, Ordering::Relaxed);
-            if self.is_slow.swap(false, Ordering::Relaxed) {
-                tracing::info!("results come in time again; answers wait for them");
+        let passed = open.asked_at.elapsed();
+        // Whoever waited may have given up in this very moment; its status page knows.
+        let was_awaited = open.waiter.is_some_and(|waiter| waiter.send(verdict).is_ok());
+        match open.budget {
+            // A wait begins after the confirm, a probe before it: the confirm gets as much time again.
+            Budget::Usual(budget) if was_awaited || passed <= budget * 2 => {
+                self.pace(open.queue).was_in_time();
             }
+            Budget::Usual(_) | Budget::Explicit(_) => {}
         }
-        if let Some(waiter) = open.waiter {
-            // Whoever waited may have given up in this very moment; its status page knows.
-            waiter.send(verdict).unwrap_or_default();
+    }
+}
+
+impl Pace {
+    fn was_in_time(&self) {
+        self.late_in_a_row.store(0, Ordering::Relaxed);
+        if self.is_slow.swap(false, Ordering::Relaxed) {
+            tracing::info!("results come in time again; answers wait for them");
         }
     }
 
@@ -142,6 +160,7 @@ pub(crate) struct Expectation {
 #[derive(Debug)]
 struct Waiting {
     desk: Arc<ResultDesk>,
+    queue: Queue,
     request: u64,
     verdict: oneshot::Receiver<Verdict>,
     budget: Budget,
@@ -163,7 +182,7 @@ impl Expectation {
         let (Budget::Explicit(patience) | Budget::Usual(patience)) = waiting.budget;
         let verdict = tokio::time::timeout(patience, &mut waiting.verdict).await.ok().and_then(Result::ok);
         if verdict.is_none() && matches!(waiting.budget, Budget::Usual(_)) {
-            waiting.desk.was_late();
+            waiting.desk.pace(waiting.queue).was_late();
         }
         verdict
     }
@@ -199,27 +218,31 @@ mod tests {
         let (desk, tell) = desk();
         let usual = Some(Budget::Usual(Duration::from_secs(5)));
         for _ in 0..LATE_IN_A_ROW {
-            assert_eq!(desk.expect(Some(Budget::Usual(Duration::from_millis(20)))).result().await, None);
+            assert_eq!(
+                desk.expect(Queue::Live, Some(Budget::Usual(Duration::from_millis(20)))).result().await,
+                None
+            );
         }
-        let probe = desk.expect(usual);
+        let probe = desk.expect(Queue::Live, usual);
         assert!(probe.reply_to.is_some(), "the first request asks");
-        assert!(desk.expect(usual).reply_to.is_none(), "the others do not even ask");
-        let explicit = desk.expect(Some(Budget::Explicit(Duration::from_secs(1))));
+        assert!(desk.expect(Queue::Live, usual).reply_to.is_none(), "the others do not even ask");
+        let explicit = desk.expect(Queue::Live, Some(Budget::Explicit(Duration::from_secs(1))));
         answer(&tell, &explicit).await;
         assert_eq!(explicit.result().await, Some(Verdict::BatchConflict));
         answer(&tell, &probe).await;
-        while desk.is_slow.load(Ordering::Relaxed) {
+        while desk.live.is_slow.load(Ordering::Relaxed) {
             tokio::task::yield_now().await;
         }
-        let waits = desk.expect(usual);
+        let waits = desk.expect(Queue::Live, usual);
         answer(&tell, &waits).await;
         assert_eq!(waits.result().await, Some(Verdict::BatchConflict));
+        assert_eq!(desk.bulk.late_in_a_row.load(Ordering::Relaxed), 0, "batches have a pace of their own");
     }
 
     #[tokio::test]
     async fn a_request_that_goes_away_leaves_nothing_behind() {
         let (desk, _tell) = desk();
-        drop(desk.expect(Some(Budget::Usual(Duration::from_secs(5)))));
+        drop(desk.expect(Queue::Live, Some(Budget::Usual(Duration::from_secs(5)))));
         assert!(desk.open.is_empty());
     }
 }

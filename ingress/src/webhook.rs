@@ -37,7 +37,8 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
     let event = validate::event(kind, verified, stamps)?;
     let accepted = Accepted::of(&event);
 
-    let expectation = ingress.results.expect(budget(preference, ingress.settings.answer_within_ms));
+    let expectation =
+        ingress.results.expect(Queue::Live, budget(preference, ingress.settings.answer_within_ms));
     let message =
         Message { reply_to: expectation.reply_to.clone(), content: Content::Event(Box::new(event)) };
     let preference = preference.granted(expectation.is_granted());

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use careq_shared::database;
 use careq_shared::entities::batch;
-use careq_shared::message::Batch;
+use careq_shared::event::Event;
+use careq_shared::message::{Batch, Entry};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{EntityTrait as _, IntoActiveModel as _};
 
@@ -19,7 +21,9 @@ use crate::transaction;
 pub(crate) async fn batches(lane: &Lane, mut requests: Vec<Request>) -> Result<Vec<Request>, Stopped> {
     for request in &mut requests {
         let Membership::Batch(batch) = &request.batch else { continue };
-        if noted(lane, batch).await? == batch.content_sha256 {
+        let stored = noted(lane, batch).await?;
+        if stored.content_sha256 == batch.content_sha256 {
+            request.events = accepted(batch, stored.accepted_at);
             continue;
         }
         dead_letters::keep_batch(lane, batch, "The batch_id was used before for other content").await?;
@@ -29,11 +33,22 @@ pub(crate) async fn batches(lane: &Lane, mut requests: Vec<Request>) -> Result<V
     Ok(requests)
 }
 
-/// The digest under which the batch is noted, however often it takes: nothing of it is applied before.
-async fn noted(lane: &Lane, batch: &Batch) -> Result<String, Stopped> {
+/// The events of a batch, one microsecond apart in the order sent. Sent again, a batch is the same batch: its records are as
+/// old as when it was first accepted, and change nothing that has changed since.
+fn accepted(batch: &Batch, accepted_at: DateTime<Utc>) -> Vec<Event> {
+    let stamps = (0_i64..).map(|position| accepted_at + TimeDelta::microseconds(position));
+    let stamped = batch.entries.iter().zip(stamps).filter_map(|(entry, accepted_at)| match entry {
+        Entry::Accepted(event) => Some(Event { accepted_at, ..event.as_ref().clone() }),
+        Entry::Refused(_) => None,
+    });
+    stamped.collect()
+}
+
+/// The batch as it is noted, however often it takes: nothing of it is applied before.
+async fn noted(lane: &Lane, batch: &Batch) -> Result<batch::Model, Stopped> {
     loop {
         match transaction::attempt(lane, || note(lane, batch)).await? {
-            Ok(content_sha256) => return Ok(content_sha256),
+            Ok(stored) => return Ok(stored),
             Err(fault) => {
                 tracing::error!(fault.message, "a batch cannot be noted; trying again");
                 lane.pause(Duration::from_secs(1)).await?;
@@ -42,8 +57,8 @@ async fn noted(lane: &Lane, batch: &Batch) -> Result<String, Stopped> {
     }
 }
 
-/// Stores the batch unless it is there; the digest of what is there.
-async fn note(lane: &Lane, batch: &Batch) -> Result<String, Fault> {
+/// Stores the batch unless it is there; what is there.
+async fn note(lane: &Lane, batch: &Batch) -> Result<batch::Model, Fault> {
     let row = batch::Model {
         clinic_id: batch.clinic_id.clone(),
         batch_id: batch.batch_id.clone(),
@@ -61,5 +76,5 @@ async fn note(lane: &Lane, batch: &Batch) -> Result<String, Fault> {
         .await?;
     let stored = batch::Entity::find_by_id(key).one(&transaction).await?;
     transaction.commit().await?;
-    stored.map(|row| row.content_sha256).ok_or(Fault::Contention)
+    stored.ok_or(Fault::Contention)
 }

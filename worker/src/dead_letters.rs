@@ -10,7 +10,7 @@ use careq_shared::message::{self, Batch, Entry};
 use careq_shared::outcome::{ErrorCode, EventResult, Failure, Outcome, Parent};
 use careq_shared::{clock, database};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _};
+use sea_orm::{ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _};
 use uuid::Uuid;
 
 use crate::fault::{EventFault, Fault, FaultClass};
@@ -145,7 +145,7 @@ pub(crate) async fn keep_unnoted(
         code: failure.code.as_str().to_owned(),
         ..letter_of(event, "", &fault.message, lane)
     };
-    keep(lane, vec![letter], None).await?;
+    keep(lane, vec![letter], Some(event.event_id.as_str())).await?;
     Ok(EventResult { outcome: Outcome::Failed(failure), appointment_status: None, replayed: false })
 }
 
@@ -178,7 +178,25 @@ pub(crate) async fn keep_unreadable(lane: &Lane, row: &parked_event::Model) -> R
         payload: row.event.clone().into_bytes(),
         ..letter(row.event_id.as_bytes(), Class::Undecodable, &lane.settings.name)
     };
-    keep(lane, vec![letter], Some(&row.event_id)).await
+    keep(lane, vec![letter], Some(&row.event_id)).await?;
+    let noted = transaction::attempt(lane, || async { end_unreadable(lane, row).await.map_err(Fault::from) });
+    if let Err(fault) = noted.await? {
+        tracing::error!(
+            fault.message,
+            "the ledger cannot say that a parked event has failed; its letter does"
+        );
+    }
+    Ok(())
+}
+
+async fn end_unreadable(lane: &Lane, row: &parked_event::Model) -> Result<(), DbErr> {
+    event::Entity::update_many()
+        .col_expr(event::Column::Outcome, Expr::value("failed"))
+        .col_expr(event::Column::ErrorCode, Expr::value(ErrorCode::ServerError.as_str()))
+        .filter(event::Column::EventId.eq(&row.event_id))
+        .exec(&lane.database)
+        .await
+        .map(drop)
 }
 
 /// A letter with what all have; its id follows from its content, so that a copy is the same letter.
@@ -202,25 +220,13 @@ fn letter(content: &[u8], class: Class, worker: &str) -> dead_letter::Model {
     }
 }
 
-/// A parked event that cannot be read has failed, and its page must say so.
-async fn end_parked(transaction: &DatabaseTransaction, event_id: &str) -> Result<(), DbErr> {
-    parked_event::Entity::delete_by_id(event_id).exec(transaction).await?;
-    event::Entity::update_many()
-        .col_expr(event::Column::Outcome, Expr::value("failed"))
-        .col_expr(event::Column::ErrorCode, Expr::value(ErrorCode::ServerError.as_str()))
-        .filter(event::Column::EventId.eq(event_id))
-        .exec(transaction)
-        .await
-        .map(drop)
-}
-
 async fn keep(lane: &Lane, letters: Vec<dead_letter::Model>, parked: Option<&str>) -> Result<(), Stopped> {
     loop {
         let kept = transaction::attempt(lane, || async {
             let transaction = database::begin_write(&lane.database).await?;
             persist::dead_letters(&transaction, &letters).await?;
             if let Some(event_id) = parked {
-                end_parked(&transaction, event_id).await?;
+                parked_event::Entity::delete_by_id(event_id).exec(&transaction).await?;
             }
             transaction.commit().await.map_err(|error: DbErr| Fault::from(error))
         });

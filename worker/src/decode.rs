@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use careq_shared::broker::{Delivery, Queue};
 use careq_shared::event::Event;
-use careq_shared::message::{self, Batch, Content, Entry, Message, ReplyTo};
+use careq_shared::message::{self, Batch, Content, Message, ReplyTo};
 
 /// A message that was given back so often is suspected of bringing workers down, and is tried by itself.
 const SUSPICIOUS_REDELIVERIES: u32 = 3;
@@ -49,15 +49,8 @@ fn is_suspicious(queue: Queue, delivery: &Delivery) -> bool {
 fn request(message: Message, suspicious: bool) -> Request {
     let (events, batch) = match message.content {
         Content::Event(event) => (vec![*event], Membership::Single),
-        Content::Batch(batch) => (accepted(&batch), Membership::Batch(batch)),
+        // Its events are stamped when it is admitted.
+        Content::Batch(batch) => (Vec::new(), Membership::Batch(batch)),
     };
     Request { reply_to: message.reply_to, events, suspicious, batch }
-}
-
-fn accepted(batch: &Batch) -> Vec<Event> {
-    let event = |entry: &Entry| match entry {
-        Entry::Accepted(event) => Some(event.as_ref().clone()),
-        Entry::Refused(_) => None,
-    };
-    batch.entries.iter().filter_map(event).collect()
 }

@@ -64,7 +64,9 @@ pub(crate) fn note(set: &mut WorkingSet, event: &Event, result: EventResult) -> 
     if let (Ok(EventResult { outcome: Outcome::Failed(_), .. }), false) =
         (&first, matches!(result.outcome, Outcome::Failed(_)))
     {
-        set.revived.push(event.event_id.to_string());
+        let event_id = event.event_id.to_string();
+        set.dead_letters.retain(|letter| letter.event_id.as_ref() != Some(&event_id));
+        set.revived.push(event_id);
     }
     // The same request again while it still is the newest changes nothing and answers the same.
     if let (Ok(first), Outcome::Unchanged) = (first, &result.outcome)

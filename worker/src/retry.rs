@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use careq_shared::clock;
 use careq_shared::entities::parked_event;
 use careq_shared::event::Event;
 use careq_shared::outcome::{EventResult, Outcome};
@@ -47,16 +48,17 @@ fn later(set: &mut WorkingSet, row: parked_event::Model) -> EventResult {
     EventResult { outcome: Outcome::Retrying, appointment_status: None, replayed: false }
 }
 
-/// Takes due rows for their next attempt, which is counted before it begins. `false`: another worker has them.
+/// Takes due rows for their next attempt, which is counted before it begins. Those that no other worker has;
+/// all of `rows` have had as many attempts as the first.
 pub(crate) async fn claim(
     database: &DatabaseConnection,
     rows: &[parked_event::Model],
-) -> Result<bool, DbErr> {
-    let Some(attempts) = rows.first().map(|row| row.attempts) else { return Ok(false) };
+) -> Result<Vec<parked_event::Model>, DbErr> {
+    let Some(attempts) = rows.first().map(|row| row.attempts) else { return Ok(Vec::new()) };
     let delay_s =
         usize::try_from(attempts).ok().and_then(|failed| DELAYS_S.get(failed)).copied().unwrap_or(600);
     // If this process dies now, they are due again after the next delay, one attempt the poorer.
-    let lease_ends = careq_shared::clock::now() + jittered(delay_s) + Duration::from_mins(1);
+    let lease_ends = clock::whole_microseconds(clock::now() + jittered(delay_s) + Duration::from_mins(1));
     let claimed = parked_event::Entity::update_many()
         .col_expr(parked_event::Column::Attempts, Expr::value(attempts + 1))
         .col_expr(parked_event::Column::DueAt, Expr::value(lease_ends))
@@ -65,7 +67,16 @@ pub(crate) async fn claim(
         .filter(parked_event::Column::WaitingKind.is_null())
         .exec(database)
         .await?;
-    Ok(claimed.rows_affected > 0)
+    if claimed.rows_affected == rows.len() as u64 {
+        return Ok(rows.to_vec());
+    }
+    let ours = parked_event::Entity::find()
+        .filter(parked_event::Column::EventId.is_in(rows.iter().map(|row| row.event_id.as_str())))
+        // With its random part, to the microsecond: nobody else's lease ends then.
+        .filter(parked_event::Column::DueAt.eq(lease_ends))
+        .all(database)
+        .await?;
+    Ok(rows.iter().filter(|row| ours.iter().any(|own| own.event_id == row.event_id)).cloned().collect())
 }
 
 /// How a row is treated: one whose every attempt ended without a result is not tried again.

@@ -65,9 +65,8 @@ async fn try_again(lane: &Lane, rows: &[parked_event::Model]) -> Result<(), Stop
         retry::claim(&lane.database, rows).await.map_err(Fault::from)
     });
     match claimed.await? {
-        Ok(false) => Ok(()),
-        Ok(true) => {
-            let wakes = wake::settle(lane, rows).await?;
+        Ok(ours) => {
+            let wakes = wake::settle(lane, &ours).await?;
             wake::children(lane, wakes).await
         }
         Err(fault) => {

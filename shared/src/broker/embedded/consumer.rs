@@ -122,6 +122,11 @@ impl Consumer for QueueConsumer {
     }
 
     async fn close(mut self: Box<Self>) {
+        if let Some(claiming) = self.claiming.take()
+            && let Ok(Ok(claimed)) = claiming.await
+        {
+            give_back(&self.store, claimed.into_iter().map(|message| message.id).collect()).await;
+        }
         self.requeue().await;
     }
 }

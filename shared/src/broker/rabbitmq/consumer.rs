@@ -44,8 +44,12 @@ struct Session {
 
 impl Source {
     /// Opens a session, however long it takes.
-    async fn open(self: Arc<Self>) -> Session {
+    async fn open(self: Arc<Self>, is_again: bool) -> Session {
         let mut backoff = Backoff::default();
+        if is_again {
+            // A server that ends every consumer at once must not be asked without a pause.
+            backoff.wait().await;
+        }
         loop {
             match self.try_open().await {
                 Ok(session) => return session,
@@ -85,8 +89,9 @@ impl QueueConsumer {
     /// messages and hands them to nobody.
     async fn opened(&mut self) -> &mut Session {
         if self.session.as_ref().is_none_or(|session| session.has_ended) {
-            self.session = None;
-            let opening = self.opening.get_or_insert_with(|| tokio::spawn(Arc::clone(&self.source).open()));
+            let is_again = self.session.take().is_some();
+            let source = &self.source;
+            let opening = self.opening.get_or_insert_with(|| tokio::spawn(Arc::clone(source).open(is_again)));
             let opened = opening.await;
             self.opening = None;
             self.session = opened.ok();
