@@ -2,7 +2,7 @@
 .PHONY: run test lint bench servers
 
 run:
-	cargo run --release --bin careq-sync
+	cargo run --bin careq-sync
 
 test: servers
 	cargo test --workspace

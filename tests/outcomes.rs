@@ -26,6 +26,7 @@ async fn every_row(stack: &Stack) {
     a_hash_that_belongs_to_another(stack).await;
     a_batch_with_good_and_bad_records(stack).await;
     a_batch_id_reused_with_other_content(stack).await;
+    a_batch_sent_again_changes_nothing(stack).await;
     another_clinic(stack).await;
     preferences(stack).await;
     a_price_keeps_its_digits(stack).await;
@@ -152,6 +153,24 @@ async fn a_batch_id_reused_with_other_content(stack: &Stack) {
         page.body["data"]["sync_status"], "failed",
         "nothing of it was applied, and an admin can see that"
     );
+}
+
+/// Not even what has changed since, although its records carry no stamp of their own.
+async fn a_batch_sent_again_changes_nothing(stack: &Stack) {
+    use careq_shared::entities::patient::{Column, Entity};
+    use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+    let batch = json!({ "clinic_id": CLINIC, "batch_id": "again", "records": [
+        { "type": "patient", "data": patient(35) },
+    ]});
+    let first = stack.client.post("/batch", &batch).await;
+    let mut changed = patient(35);
+    changed["first_name"] = json!("Meera");
+    assert_eq!(stack.client.post("/patient", &changed).await.status, 200);
+    let again = stack.client.post("/batch", &batch).await;
+    assert_eq!((again.status, &again.body["data"]), (200, &first.body["data"]), "{}", again.body);
+    assert_eq!(again.headers["idempotent-replayed"], "true");
+    let stored = Entity::find().filter(Column::CareqId.eq(35)).one(&stack.database.connection).await.unwrap();
+    assert_eq!(stored.unwrap().first_name, "Meera");
 }
 
 async fn another_clinic(stack: &Stack) {

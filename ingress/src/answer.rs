@@ -12,9 +12,9 @@ use careq_shared::records::{Kind, Record};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::ingress::API;
 use crate::prefer::Preference;
 use crate::problem::Problem;
-use crate::server::API;
 
 /// Put beside an answer for the log line.
 #[derive(Debug, Clone, Copy)]

@@ -8,8 +8,8 @@ use careq_shared::clinics::{self, Clinic};
 use careq_shared::clock;
 use subtle::ConstantTimeEq as _;
 
+use crate::ingress::Ingress;
 use crate::problem::Problem;
-use crate::server::Ingress;
 
 /// A caller whose headers prove a clinic; made nowhere but here.
 #[derive(Debug, Clone)]

@@ -16,10 +16,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
 use crate::authenticate::{self, Caller, Verified, same_clinic};
+use crate::ingress::Ingress;
 use crate::prefer::Preference;
 use crate::problem::Problem;
 use crate::receive::{self, BodyLimits};
-use crate::server::Ingress;
 use crate::validate::{self, Stamps, named_clinic};
 use crate::{answer, publish, report, webhook};
 

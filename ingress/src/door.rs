@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::answer::CareqId;
-use crate::server::Ingress;
+use crate::ingress::Ingress;
 use crate::{authenticate, limit};
 
 /// Authenticates, limits, lets in, and logs.

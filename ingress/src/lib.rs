@@ -3,6 +3,8 @@
 
 mod server;
 
+mod ingress;
+
 mod door;
 
 mod authenticate;
@@ -34,4 +36,5 @@ mod pages;
 mod report;
 
 pub use directory::Directory;
-pub use server::{API, Ingress, run};
+pub use ingress::{API, Ingress};
+pub use server::run;

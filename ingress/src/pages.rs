@@ -27,9 +27,9 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::{self, Accepted, success, sync_status};
 use crate::authenticate::Caller;
+use crate::ingress::{API, Ingress};
 use crate::problem::Problem;
 use crate::report;
-use crate::server::{API, Ingress};
 
 /// `GET /health` (API specification, section 8).
 pub(crate) async fn health(State(ingress): State<Arc<Ingress>>) -> Response {

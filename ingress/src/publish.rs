@@ -3,8 +3,8 @@
 use careq_shared::broker::Queue;
 use careq_shared::message::{self, Message};
 
+use crate::ingress::Ingress;
 use crate::problem::Problem;
-use crate::server::Ingress;
 
 /// Publishes; when this returns `Ok`, the message survives whatever happens to this process.
 pub(crate) async fn confirmed(ingress: &Ingress, queue: Queue, message: &Message) -> Result<(), Problem> {

@@ -20,18 +20,43 @@ pub(crate) struct BodyLimits {
 }
 
 /// Reads the whole body.
-pub(crate) async fn body(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Bytes, Problem> {
+pub(crate) async fn body(headers: &HeaderMap, mut body: Body, limits: BodyLimits) -> Result<Bytes, Problem> {
+    let reading = async {
+        if let Err(problem) = check_head(headers, limits) {
+            discard(&mut body, limits).await;
+            return Err(problem);
+        }
+        match Limited::new(&mut body, limits.bytes).collect().await {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(fault) if fault.is::<LengthLimitError>() => {
+                discard(&mut body, limits).await;
+                Err(Problem::too_large(limits.bytes))
+            }
+            Err(_) => Err(Problem::invalid("The body ended before it was complete")),
+        }
+    };
+    tokio::time::timeout(limits.within, reading)
+        .await
+        .unwrap_or_else(|_| Err(Problem::too_slow(limits.within)))
+}
+
+/// Reads on without keeping anything: a client that is still sending when the connection closes never sees its answer.
+async fn discard(body: &mut Body, limits: BodyLimits) {
+    let mut left = limits.bytes.saturating_mul(4);
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        if left == 0 {
+            return;
+        }
+    }
+}
+
+fn check_head(headers: &HeaderMap, limits: BodyLimits) -> Result<(), Problem> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limits.bytes as u64) {
         return Err(Problem::too_large(limits.bytes));
     }
-    require_json(headers)?;
-    match tokio::time::timeout(limits.within, Limited::new(body, limits.bytes).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(fault)) if fault.is::<LengthLimitError>() => Err(Problem::too_large(limits.bytes)),
-        Ok(Err(_)) => Err(Problem::invalid("The body ended before it was complete")),
-        Err(_) => Err(Problem::too_slow(limits.within)),
-    }
+    require_json(headers)
 }
 
 /// Parses the body as a JSON object.

@@ -12,7 +12,7 @@ use careq_shared::outcome::{self, EventResult, Outcome};
 use serde_json::{Map, Value, json};
 
 use crate::answer::{self, success};
-use crate::server::API;
+use crate::ingress::API;
 
 /// The report when the worker has sent the results, in the order of the accepted records.
 pub(crate) fn of_results(

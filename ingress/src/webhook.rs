@@ -12,11 +12,11 @@ use careq_shared::records::Kind;
 
 use crate::answer::{Accepted, CareqId};
 use crate::authenticate::{self, Caller};
+use crate::ingress::Ingress;
 use crate::prefer::Preference;
 use crate::problem::Problem;
 use crate::receive::{self, BodyLimits};
 use crate::results::Budget;
-use crate::server::Ingress;
 use crate::validate::{self, Stamps};
 use crate::{answer, publish};
 

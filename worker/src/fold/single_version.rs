@@ -19,9 +19,13 @@ pub(super) struct Context<'event> {
 }
 
 /// A row with one version.
-pub(super) trait SingleVersion: Sized + Clone + PartialEq {
+pub(super) trait SingleVersion: Versioned + Clone + PartialEq {
     type Record;
     fn new(record: &Self::Record, context: &Context<'_>) -> Self;
+}
+
+/// The columns that are ours, in every row with one version.
+pub(super) trait Versioned {
     fn version(&self) -> Version;
     fn set_version(&mut self, version: Version);
     fn synced_at(&self) -> DateTime<Utc>;
@@ -64,6 +68,35 @@ fn says_the_same<M: SingleVersion>(former: &M, next: &M, event: &Event) -> bool 
     comparable == *former
 }
 
+macro_rules! versioned {
+    ($($table:ident),*) => { $(
+        impl Versioned for $table::Model {
+            fn version(&self) -> Version {
+                Version {
+                    stamp: self.updated_at,
+                    accepted_at: self.version_accepted_at,
+                    event_id: self.version_event_id.clone(),
+                }
+            }
+
+            fn set_version(&mut self, version: Version) {
+                self.updated_at = version.stamp;
+                self.version_accepted_at = version.accepted_at;
+                self.version_event_id = version.event_id;
+            }
+
+            fn synced_at(&self) -> DateTime<Utc> {
+                self.synced_at
+            }
+
+            fn set_synced_at(&mut self, synced_at: DateTime<Utc>) {
+                self.synced_at = synced_at;
+            }
+        }
+    )* };
+}
+versioned!(patient, doctor, service);
+
 impl SingleVersion for patient::Model {
     type Record = Patient;
 
@@ -101,28 +134,6 @@ impl SingleVersion for patient::Model {
             synced_at: context.now,
         }
     }
-
-    fn version(&self) -> Version {
-        Version {
-            stamp: self.updated_at,
-            accepted_at: self.version_accepted_at,
-            event_id: self.version_event_id.clone(),
-        }
-    }
-
-    fn set_version(&mut self, version: Version) {
-        self.updated_at = version.stamp;
-        self.version_accepted_at = version.accepted_at;
-        self.version_event_id = version.event_id;
-    }
-
-    fn set_synced_at(&mut self, synced_at: DateTime<Utc>) {
-        self.synced_at = synced_at;
-    }
-
-    fn synced_at(&self) -> DateTime<Utc> {
-        self.synced_at
-    }
 }
 
 impl SingleVersion for doctor::Model {
@@ -155,28 +166,6 @@ impl SingleVersion for doctor::Model {
             synced_at: context.now,
         }
     }
-
-    fn version(&self) -> Version {
-        Version {
-            stamp: self.updated_at,
-            accepted_at: self.version_accepted_at,
-            event_id: self.version_event_id.clone(),
-        }
-    }
-
-    fn set_version(&mut self, version: Version) {
-        self.updated_at = version.stamp;
-        self.version_accepted_at = version.accepted_at;
-        self.version_event_id = version.event_id;
-    }
-
-    fn set_synced_at(&mut self, synced_at: DateTime<Utc>) {
-        self.synced_at = synced_at;
-    }
-
-    fn synced_at(&self) -> DateTime<Utc> {
-        self.synced_at
-    }
 }
 
 impl SingleVersion for service::Model {
@@ -203,27 +192,5 @@ impl SingleVersion for service::Model {
             version_event_id: version.event_id,
             synced_at: context.now,
         }
-    }
-
-    fn version(&self) -> Version {
-        Version {
-            stamp: self.updated_at,
-            accepted_at: self.version_accepted_at,
-            event_id: self.version_event_id.clone(),
-        }
-    }
-
-    fn set_version(&mut self, version: Version) {
-        self.updated_at = version.stamp;
-        self.version_accepted_at = version.accepted_at;
-        self.version_event_id = version.event_id;
-    }
-
-    fn set_synced_at(&mut self, synced_at: DateTime<Utc>) {
-        self.synced_at = synced_at;
-    }
-
-    fn synced_at(&self) -> DateTime<Utc> {
-        self.synced_at
     }
 }
