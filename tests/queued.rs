@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{CLINIC, Stack, patient, until};
+use crate::harness::{CLINIC, Process, Stack, patient, until};
 
 #[tokio::test]
 async fn acknowledged_at_once_and_stored_when_a_worker_comes() {
@@ -66,5 +66,18 @@ async fn acknowledged_at_once_and_stored_when_a_worker_comes() {
         (answer.status == 201).then_some(())
     };
     until("answers carry their results again", again).await;
+    stack.finish().await;
+}
+
+/// A clinic may have its own patience; every ingress learns it without a restart.
+#[tokio::test]
+async fn a_clinic_that_never_waits_is_answered_at_once() {
+    let stack = Stack::embedded(&[("CAREQ_INGRESS_CLINICS_REFRESH_S", "1")]).await;
+    assert_eq!(stack.client.post("/patient", &patient(1)).await.status, 201, "the settings say to wait");
+    let configure = ["clinic", "configure", CLINIC, "--answer-within-ms", "0"];
+    let configured = Process::run(&configure, &[("CAREQ_DATABASE_URL", &stack.database.url)]).await;
+    assert!(configured.success, "{}", configured.stderr);
+    let queued = || async { (stack.client.post("/patient", &patient(1)).await.status == 202).then_some(()) };
+    until("the ingress knows", queued).await;
     stack.finish().await;
 }

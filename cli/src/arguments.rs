@@ -49,6 +49,14 @@ pub(crate) enum ClinicCommand {
         #[arg(long, default_value = "24h", value_parser = humantime::parse_duration)]
         overlap: Duration,
     },
+    /// Changes what holds for one clinic only.
+    Configure {
+        #[command(flatten)]
+        clinic: OneClinic,
+        /// How long its answers may wait for their results, at most 25000; 0 never waits. Without it, the settings hold.
+        #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u16).range(..=25_000))]
+        answer_within_ms: Option<u16>,
+    },
     /// Refuses a clinic's requests from now on. Its records stay.
     Disable(OneClinic),
 }

@@ -17,6 +17,14 @@ pub(crate) async fn run(config: &Config, command: ClinicCommand) -> Result<()> {
         ClinicCommand::Rotate { clinic, overlap } => {
             show_token(&clinic, &clinics::rotate(&database, &clinic.clinic_id, overlap).await?);
         }
+        ClinicCommand::Configure { clinic, answer_within_ms } => {
+            clinics::set_answer_within(&database, &clinic.clinic_id, answer_within_ms).await?;
+            show(
+                clinic.output,
+                &json!({ "clinic_id": clinic.clinic_id, "answer_within_ms": answer_within_ms }),
+                || format!("Clinic {} is configured; every ingress knows within seconds.", clinic.clinic_id),
+            );
+        }
         ClinicCommand::Disable(clinic) => {
             clinics::disable(&database, &clinic.clinic_id).await?;
             show(clinic.output, &json!({ "clinic_id": clinic.clinic_id, "disabled": true }), || {

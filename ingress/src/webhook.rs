@@ -28,6 +28,7 @@ pub(crate) async fn handle(ingress: &Arc<Ingress>, kind: Kind, request: Request)
 async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::authentication_failed)?;
+    let answer_within_ms = caller.clinic.answer_within_ms.unwrap_or(ingress.settings.answer_within_ms);
     let preference = Preference::of(&parts.headers);
     let idempotency_key = validate::idempotency_key(&parts.headers)?;
 
@@ -37,8 +38,7 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
     let event = validate::event(kind, verified, stamps)?;
     let accepted = Accepted::of(&event);
 
-    let expectation =
-        ingress.results.expect(Queue::Live, budget(preference, ingress.settings.answer_within_ms));
+    let expectation = ingress.results.expect(Queue::Live, budget(preference, answer_within_ms));
     let message =
         Message { reply_to: expectation.reply_to.clone(), content: Content::Event(Box::new(event)) };
     let preference = preference.granted(expectation.is_granted());

@@ -15,6 +15,10 @@ pub(crate) fn integer(name: &str) -> ColumnDef {
     ColumnDef::new(Alias::new(name)).integer().not_null().to_owned()
 }
 
+pub(crate) fn optional_integer(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).integer().to_owned()
+}
+
 pub(crate) fn big_integer(name: &str) -> ColumnDef {
     ColumnDef::new(Alias::new(name)).big_integer().not_null().to_owned()
 }

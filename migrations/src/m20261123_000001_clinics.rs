@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::columns::{bytes, index, instant, optional_instant, table, text, uuid};
+use crate::columns::{bytes, index, instant, optional_instant, optional_integer, table, text, uuid};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -10,8 +10,13 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let clinics =
-            [text("clinic_id"), bytes("event_key"), instant("created_at"), optional_instant("disabled_at")];
+        let clinics = [
+            text("clinic_id"),
+            bytes("event_key"),
+            optional_integer("answer_within_ms"),
+            instant("created_at"),
+            optional_instant("disabled_at"),
+        ];
         manager.create_table(table("clinics", clinics)).await?;
 
         let credentials = [

@@ -30,6 +30,8 @@ pub struct Clinic {
     pub clinic_id: String,
     /// Seals its event ids.
     pub event_key: EventKey,
+    /// How long its answers may wait for their results, in milliseconds, where that differs from the settings.
+    pub answer_within_ms: Option<u64>,
     /// SHA-256 digests of the tokens that are valid, in hexadecimal, with the end of each where it has one.
     pub tokens: Vec<TokenDigest>,
 }
@@ -134,6 +136,24 @@ pub async fn rotate(
     Ok(token)
 }
 
+/// Sets how long a clinic's answers may wait for their results, in milliseconds; `None` follows the settings.
+///
+/// # Errors
+/// There is no such clinic, or the database refused.
+pub async fn set_answer_within(
+    database: &DatabaseConnection,
+    clinic_id: &str,
+    answer_within_ms: Option<u16>,
+) -> Result<(), ClinicError> {
+    require(database, clinic_id).await?;
+    clinic::Entity::update_many()
+        .col_expr(clinic::Column::AnswerWithinMs, Expr::value(answer_within_ms.map(i32::from)))
+        .filter(clinic::Column::ClinicId.eq(clinic_id))
+        .exec(database)
+        .await?;
+    Ok(())
+}
+
 /// Refuses a clinic's requests from now on.
 ///
 /// # Errors
@@ -191,7 +211,8 @@ pub async fn enabled(database: &DatabaseConnection) -> Result<Vec<Clinic>, DbErr
             return Err(DbErr::Custom(format!("the event key of clinic {} is damaged", row.clinic_id)));
         };
         let tokens = tokens.remove(&row.clinic_id).unwrap_or_default();
-        Ok(Clinic { event_key: EventKey::new(key), tokens, clinic_id: row.clinic_id })
+        let answer_within_ms = row.answer_within_ms.and_then(|wait| u64::try_from(wait).ok());
+        Ok(Clinic { event_key: EventKey::new(key), answer_within_ms, tokens, clinic_id: row.clinic_id })
     };
     rows.into_iter().map(clinic).collect()
 }
@@ -210,6 +231,7 @@ async fn make(
     let row = clinic::ActiveModel {
         clinic_id: Set(clinic_id.to_owned()),
         event_key: Set(event_key),
+        answer_within_ms: Set(None),
         created_at: Set(clock::now()),
         disabled_at: Set(None),
     };

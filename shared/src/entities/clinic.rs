@@ -8,6 +8,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub clinic_id: String,
     pub event_key: Vec<u8>,
+    pub answer_within_ms: Option<i32>,
     pub created_at: ChronoDateTimeUtc,
     pub disabled_at: Option<ChronoDateTimeUtc>,
 }
