@@ -43,7 +43,8 @@ pub const DELIVERY_LIMIT: u32 = 20;
 /// A message broker.
 #[async_trait]
 pub trait Broker: fmt::Debug + Send + Sync {
-    /// Resolves once the broker has made the message its own, on disk, and not before.
+    /// Resolves once the broker has made the message its own, on disk, and not before. How long to wait is for the caller
+    /// to say.
     ///
     /// # Errors
     /// The message may or may not have arrived; whoever sent it must be told to send it again.

@@ -45,8 +45,7 @@ impl RabbitMq {
         let publishing = Arc::new(Link::new(config, &format!("{process} publish"))?);
         let consuming = Arc::new(Link::new(config, &format!("{process} consume"))?);
         publishing.wait_until_usable(&topology, Duration::from_secs(config.connect_timeout_s)).await?;
-        let publisher =
-            Publisher::start(Arc::clone(&publishing), Arc::clone(&topology), config.publish_timeout());
+        let publisher = Publisher::start(Arc::clone(&publishing), Arc::clone(&topology));
         let teller = Teller::start(publishing);
         Ok(Self { consuming, topology, publisher, teller })
     }

@@ -2,7 +2,6 @@
 //! nobody else ever does; handlers wait for their own confirm on a oneshot.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
@@ -29,7 +28,6 @@ const PERSISTENT: u8 = 2;
 pub(super) struct Publisher {
     jobs: mpsc::Sender<Job>,
     connected: watch::Receiver<bool>,
-    patience: Duration,
 }
 
 #[derive(Debug)]
@@ -40,24 +38,22 @@ struct Job {
 }
 
 impl Publisher {
-    pub(super) fn start(link: Arc<Link>, topology: Arc<Topology>, patience: Duration) -> Self {
+    pub(super) fn start(link: Arc<Link>, topology: Arc<Topology>) -> Self {
         let (jobs, waiting) = mpsc::channel(IN_FLIGHT);
         let (connection, connected) = watch::channel(true);
         tokio::spawn(supervise(link, topology, waiting, connection));
-        Self { jobs, connected, patience }
+        Self { jobs, connected }
     }
 
     pub(super) fn is_connected(&self) -> bool {
         *self.connected.borrow()
     }
 
+    /// Whoever waits no longer drops the future; what was not sent by then is not sent at all.
     pub(super) async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError> {
-        let confirmed = async {
-            let (done, result) = oneshot::channel();
-            self.jobs.send(Job { queue, body, done }).await.map_err(|_| PublishError::Disconnected)?;
-            result.await.map_err(|_| PublishError::Disconnected)?
-        };
-        timeout(self.patience, confirmed).await.unwrap_or(Err(PublishError::TimedOut))
+        let (done, result) = oneshot::channel();
+        self.jobs.send(Job { queue, body, done }).await.map_err(|_| PublishError::Disconnected)?;
+        result.await.map_err(|_| PublishError::Disconnected)?
     }
 }
 
