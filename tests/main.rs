@@ -29,3 +29,5 @@ mod histories;
 mod lost_wake_up;
 
 mod poison;
+
+mod simulator;

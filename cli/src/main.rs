@@ -7,6 +7,7 @@ mod environment;
 mod clinic;
 mod migrate;
 mod processes;
+mod simulate;
 
 mod first_start;
 mod operations;
@@ -39,6 +40,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Ingress => processes::ingress(&config).await,
         Command::Worker => processes::worker(&config).await,
         Command::Migrate => migrate::run(&config).await,
+        Command::Simulate(simulation) => simulate::run(&config, simulation).await,
         Command::Clinic(command) => clinic::run(&config, command).await,
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new(address: &str, token: &str) -> Self {
+        // reqwest asks for one even to speak plain HTTP; it may have been installed before.
+        rustls::crypto::ring::default_provider().install_default().ok();
         let base = format!("http://{address}/api/v1/careq-sync");
         Self { base, token: token.to_owned(), http: reqwest::Client::new() }
     }

@@ -62,7 +62,7 @@ impl Stack {
     }
 
     /// Ends the installation; nothing may be left in its queues.
-    pub(crate) async fn finish(mut self) {
+    pub(crate) async fn finish(self) {
         if let Some(prefix) = &self.prefix {
             for queue in ["live", "bulk", "dead"] {
                 let name = format!("{prefix}.{queue}");
@@ -72,6 +72,11 @@ impl Stack {
                 .await;
             }
         }
+        self.stop().await;
+    }
+
+    /// Ends the installation, whatever is left in it.
+    pub(crate) async fn stop(mut self) {
         self.stop_workers().await;
         let ended = self.ingress.stop().await;
         assert!(ended.success, "{}", ended.stderr);

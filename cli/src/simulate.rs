@@ -1,0 +1,72 @@
+//! `careq-sync simulate`: plays CareQ against a running installation. It must never end as a success unless the check has
+//! passed.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use careq_shared::config::Config;
+use careq_shared::database;
+use careq_simulator::{Clinic, Disorder, Plan, Report, Retry};
+use sea_orm::DatabaseConnection;
+
+use crate::arguments::Simulation;
+use crate::environment::{print, tell};
+
+pub(crate) async fn run(config: &Config, simulation: Simulation) -> Result<()> {
+    let database = match &simulation.database_url {
+        Some(url) => Some(connect(config, url).await?),
+        None => None,
+    };
+    let output = simulation.output;
+    let report = careq_simulator::run(plan(config, simulation)?, database.as_ref(), tell).await?;
+    print(&if output.json { serde_json::to_string(&report)? } else { report.to_string() });
+    verdict(&report)
+}
+
+fn plan(config: &Config, simulation: Simulation) -> Result<Plan> {
+    let here = || vec![format!("http://{}", config.ingress.listen)];
+    Ok(Plan {
+        targets: if simulation.urls.is_empty() { here() } else { simulation.urls },
+        clinics: clinics(config, simulation.clinics.as_deref())?,
+        // A seed that a person can type.
+        seed: simulation.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
+        events: simulation.events,
+        rate_per_second: simulation.rate,
+        connections: usize::from(simulation.connections),
+        disorder: Disorder {
+            shuffle: simulation.shuffle,
+            repeat_percent: simulation.repeat,
+            orphan_percent: simulation.orphans,
+            poison_percent: simulation.poison,
+            batch_percent: simulation.batches,
+        },
+        retry: Retry { first_delay: simulation.retry_after, timeout: simulation.timeout },
+        settle_within: simulation.settle_within,
+    })
+}
+
+fn clinics(config: &Config, file: Option<&Path>) -> Result<Vec<Clinic>> {
+    let Some(file) = file else { return Ok(config.clinics.iter().map(Clinic::from).collect()) };
+    let lines =
+        std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    careq_simulator::read_clinics(&lines).with_context(|| file.display().to_string())
+}
+
+async fn connect(config: &Config, url: &str) -> Result<DatabaseConnection> {
+    let mut config = config.clone();
+    config.database.url = url.into();
+    Ok(database::connect(&config).await?)
+}
+
+fn verdict(report: &Report) -> Result<()> {
+    if report.passed {
+        return Ok(());
+    }
+    if report.undelivered > 0 {
+        bail!(
+            "{} requests were never taken. If many were answered 429, raise the clinics' rate for the time of the test",
+            report.undelivered
+        );
+    }
+    bail!("the installation did not pass; `--seed {}` plays the same again", report.seed);
+}

@@ -1,0 +1,211 @@
+//! A row beside the body that it must come from, column by column.
+
+use careq_shared::entities::{StoredPrice, appointment, doctor, patient, service};
+use careq_shared::records::Kind;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::Value;
+
+use super::expected::status_of;
+use crate::world::Body;
+
+/// A row that can be compared.
+pub(super) trait Row {
+    /// The columns that are not as the newest details say.
+    fn differences(&self, body: &Body) -> Vec<&'static str>;
+
+    /// The columns that are not as the newest status says.
+    fn status_differences(&self, _kind: Kind, _body: &Body) -> Vec<&'static str> {
+        Vec::new()
+    }
+}
+
+/// A column's value as the body would write it.
+trait Column {
+    fn is(&self, value: &Value) -> bool;
+}
+
+impl Column for String {
+    fn is(&self, value: &Value) -> bool {
+        value.as_str() == Some(self)
+    }
+}
+
+impl Column for i64 {
+    fn is(&self, value: &Value) -> bool {
+        value.as_i64() == Some(*self)
+    }
+}
+
+impl Column for i32 {
+    fn is(&self, value: &Value) -> bool {
+        value.as_i64() == Some(i64::from(*self))
+    }
+}
+
+impl Column for bool {
+    fn is(&self, value: &Value) -> bool {
+        value.as_bool() == Some(*self)
+    }
+}
+
+impl Column for DateTime<Utc> {
+    fn is(&self, value: &Value) -> bool {
+        let sent = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+        sent.is_some_and(|sent| sent == *self)
+    }
+}
+
+impl Column for NaiveDate {
+    fn is(&self, value: &Value) -> bool {
+        value.as_str() == Some(&self.to_string())
+    }
+}
+
+impl Column for StoredPrice {
+    fn is(&self, value: &Value) -> bool {
+        let stored = match self {
+            Self::Numeric(amount) => amount.to_string(),
+            Self::Text(text) => text.clone(),
+        };
+        matches!(value, Value::Number(sent) if sent.as_str() == stored)
+    }
+}
+
+impl<C: Column> Column for Option<C> {
+    fn is(&self, value: &Value) -> bool {
+        match self {
+            Some(column) => column.is(value),
+            None => value.is_null(),
+        }
+    }
+}
+
+macro_rules! differing {
+    ($row:ident, $body:ident, [$($column:ident),* $(,)?]) => {{
+        let mut columns = Vec::new();
+        $( if !$row.$column.is($body.get(stringify!($column)).unwrap_or(&Value::Null)) {
+            columns.push(stringify!($column));
+        } )*
+        columns
+    }};
+}
+
+impl Row for patient::Model {
+    fn differences(&self, body: &Body) -> Vec<&'static str> {
+        differing!(
+            self,
+            body,
+            [
+                first_name,
+                last_name,
+                email,
+                phone_number,
+                date_of_birth,
+                gender,
+                address,
+                city,
+                state,
+                zip_code,
+                aadhar_number,
+                spouse_name,
+                father_name,
+                custom_field_1,
+                notes,
+                timezone,
+                language,
+                created_at,
+                updated_at
+            ]
+        )
+    }
+}
+
+impl Row for doctor::Model {
+    fn differences(&self, body: &Body) -> Vec<&'static str> {
+        let mut columns = differing!(
+            self,
+            body,
+            [
+                first_name,
+                last_name,
+                email,
+                phone_number,
+                mobile_number,
+                address,
+                city,
+                specialization,
+                is_private,
+                notes,
+                created_at
+            ]
+        );
+        if body.contains_key("updated_at") {
+            columns.extend(differing!(self, body, [updated_at]));
+        }
+        columns
+    }
+}
+
+impl Row for service::Model {
+    fn differences(&self, body: &Body) -> Vec<&'static str> {
+        let mut columns = differing!(
+            self,
+            body,
+            [name, duration, price, currency, description, location, color, category, is_private, created_at]
+        );
+        if body.contains_key("updated_at") {
+            columns.extend(differing!(self, body, [updated_at]));
+        }
+        columns
+    }
+}
+
+impl Row for appointment::Model {
+    fn differences(&self, body: &Body) -> Vec<&'static str> {
+        let mut columns = differing!(
+            self,
+            body,
+            [
+                patient_careq_id,
+                doctor_careq_id,
+                service_careq_id,
+                book_datetime,
+                start_datetime,
+                end_datetime,
+                location,
+                notes,
+                referred_by,
+                referred_by_address,
+                color,
+                hash,
+                created_at,
+                updated_at
+            ]
+        );
+        // Text or JSON; JSON is stored as its text.
+        let stored = self.prescription.as_deref().map(serde_json::from_str::<Value>);
+        let sent = body.get("prescription").filter(|value| !value.is_null());
+        if stored.and_then(Result::ok).as_ref() != sent {
+            columns.push("prescription");
+        }
+        columns
+    }
+
+    fn status_differences(&self, kind: Kind, body: &Body) -> Vec<&'static str> {
+        let mut columns = Vec::new();
+        if self.status != status_of(kind, body) {
+            columns.push("status");
+        }
+        // An appointment's own notes are details; a status event's are the status's.
+        let notes = body.get("notes").filter(|_| kind == Kind::Status).unwrap_or(&Value::Null);
+        if !self.status_notes.is(notes) {
+            columns.push("status_notes");
+        }
+        columns.extend(differing!(self, body, [cancellation_reason, cancelled_by, cancelled_at]));
+        let stamp = if kind == Kind::Cancel { "cancelled_at" } else { "updated_at" };
+        if !self.status_updated_at.is(body.get(stamp).unwrap_or(&Value::Null)) {
+            columns.push("status_updated_at");
+        }
+        columns
+    }
+}

@@ -1,0 +1,93 @@
+//! The check at the end: every acknowledged event has exactly one final result, and the records are those that the
+//! bookings imply. What it expects must never come from the code that it checks.
+
+mod expected;
+
+mod events;
+
+mod records;
+
+mod tables;
+
+mod columns;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sea_orm::DatabaseConnection;
+
+use crate::clinic::Clinic;
+use crate::findings::Findings;
+use crate::plan::Plan;
+use crate::send::{Caller, Data, Played};
+use crate::tally::Live;
+use crate::world::World;
+
+/// A status page that says "not yet" is read again after this time.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// What was looked at, and found.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    pub(crate) events: u64,
+    pub(crate) records: u64,
+    pub(crate) rows: Option<u64>,
+    /// How long after the last answer every event was final.
+    pub(crate) settled_after: Duration,
+    pub(crate) findings: Findings,
+}
+
+/// What a check reads, and until when it reads again.
+pub(crate) struct Inspector<'run> {
+    pub(crate) plan: &'run Arc<Plan>,
+    pub(crate) world: &'run Arc<World>,
+    pub(crate) caller: &'run Arc<Caller>,
+    pub(crate) live: &'run Arc<Live>,
+}
+
+impl Inspector<'_> {
+    /// Checks everything that was played; the tables, too, where there is a database to look into.
+    pub(crate) async fn everything(
+        &self,
+        played: &Played,
+        database: Option<&DatabaseConnection>,
+    ) -> Result<Checked, sea_orm::DbErr> {
+        let mut checked = Checked::default();
+        let began_at = Instant::now();
+        let deadline = began_at + self.plan.settle_within;
+        events::all(self, played, deadline, &mut checked).await;
+        checked.settled_after = began_at.elapsed();
+        if played.undelivered > 0 {
+            // Whether an event that nobody acknowledged was stored is anybody's guess.
+            return Ok(checked);
+        }
+        let expected = expected::fold(self.world);
+        records::all(self, &expected, deadline, &mut checked).await;
+        if let Some(database) = database {
+            tables::all(self.world, &expected, played, database, &mut checked).await?;
+        }
+        Ok(checked)
+    }
+
+    fn clinic(&self, number: usize) -> Option<&Clinic> {
+        self.plan.clinics.get(number)
+    }
+
+    /// A status page, read until it is as it should be, or time is up: then as it is.
+    async fn page(
+        &self,
+        clinic: &Clinic,
+        path: &str,
+        deadline: Instant,
+        is_right: impl Fn(Option<&Data>) -> bool,
+    ) -> Option<Data> {
+        loop {
+            let page = self.caller.page(clinic, path).await;
+            match page {
+                Ok(page) if is_right(page.as_ref()) || Instant::now() > deadline => return page,
+                Err(_) if Instant::now() > deadline => return None,
+                Ok(_) | Err(_) => tokio::time::sleep(LOOK_AGAIN_AFTER).await,
+            }
+        }
+    }
+}

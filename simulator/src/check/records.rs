@@ -1,0 +1,79 @@
+//! Every implied record by its status page: it must be there, at its newest version, and nothing else.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+use super::expected::{Expected, Key, Record, status_of};
+use super::{Checked, Inspector};
+use crate::findings::Findings;
+use crate::send::Data;
+
+pub(super) async fn all(
+    inspector: &Inspector<'_>,
+    expected: &Expected,
+    deadline: Instant,
+    checked: &mut Checked,
+) {
+    let records = expected.records.iter().map(|(key, record)| (*key, Some(*record)));
+    let orphans = expected.orphans.iter().map(|key| (*key, None));
+    let mut judged = stream::iter(records.chain(orphans))
+        .map(|(key, record)| one(inspector, key, record, deadline))
+        .buffer_unordered(inspector.plan.connections);
+    while let Some(findings) = judged.next().await {
+        checked.records += 1;
+        checked.findings.add(findings);
+    }
+}
+
+async fn one(inspector: &Inspector<'_>, key: Key, record: Option<Record>, deadline: Instant) -> Findings {
+    let mut findings = Findings::default();
+    let Some(clinic) = inspector.clinic(key.clinic) else { return findings };
+    let path = format!("/status/{}/{}", key.kind, key.careq_id);
+    let page = inspector.page(clinic, &path, deadline, |page| page.is_some()).await;
+    inspector.live.checked.fetch_add(1, Ordering::Relaxed);
+    let place = format!("{} {}", key.kind, key.careq_id);
+    match (record, page) {
+        (_, None) => findings.lost(&format!("{place}: there is no page of it")),
+        (None, Some(page)) if page.sync_status.as_deref() == Some("synced") => {
+            findings.wrong(&format!("{place}: stored without its parent"));
+        }
+        (None, Some(_)) => {}
+        (Some(record), Some(page)) => {
+            for difference in differences(inspector, record, &page) {
+                findings.wrong(&format!("{place}: {difference}"));
+            }
+        }
+    }
+    findings
+}
+
+fn differences(inspector: &Inspector<'_>, record: Record, page: &Data) -> Vec<String> {
+    let mut differences = Vec::new();
+    if page.sync_status.as_deref() != Some("synced") {
+        differences.push(format!("it is {}", page.sync_status.as_deref().unwrap_or("in no state")));
+        return differences;
+    }
+    // A record without a stamp has the moment of its acceptance, which only the ingress knows.
+    if record.details.stamp.is_some() && moment(page.updated_at.as_deref()) != record.details.stamp {
+        differences.push("updated_at is not that of its newest version".to_owned());
+    }
+    if page.status_updated_at.is_some() {
+        if moment(page.status_updated_at.as_deref()) != record.status.stamp {
+            differences.push("status_updated_at is not that of its newest status".to_owned());
+        }
+        let newest = record.status.event(inspector.world);
+        let status = newest.as_ref().map(|(kind, body)| status_of(*kind, body));
+        if page.status.as_deref() != status {
+            differences.push("its status is not the newest".to_owned());
+        }
+    }
+    differences
+}
+
+fn moment(text: Option<&str>) -> Option<DateTime<Utc>> {
+    text.and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|moment| moment.to_utc())
+}

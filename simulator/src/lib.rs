@@ -1,0 +1,79 @@
+//! CareQ, played against a running installation: bookings of invented clinics are sent as CareQ would send them, and at the
+//! end every one of them is looked for. It must never know the ingress or the worker: it sees what CareQ sees, and the
+//! tables.
+
+mod clinic;
+mod plan;
+
+mod world;
+
+mod send;
+
+mod tally;
+
+mod progress;
+
+mod check;
+
+mod findings;
+
+mod report;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use sea_orm::{DatabaseConnection, DbErr};
+
+pub use clinic::{Clinic, NoClinic, read as read_clinics};
+pub use plan::{Disorder, Plan, Retry};
+pub use progress::Tell;
+pub use report::{Answers, Report};
+
+use check::Inspector;
+use progress::Progress;
+use send::{Caller, Stage};
+use tally::Live;
+use world::World;
+
+/// Why a run could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulatorError {
+    /// There is nobody to call as.
+    #[error(
+        "no clinic to call as: give --clinics FILE with what `careq-sync clinic add ID --json` printed, or set CAREQ_CLINICS \
+         as the installation has it"
+    )]
+    NoClinics,
+    /// The HTTP client.
+    #[error("the HTTP client cannot be made: the certificates of this machine cannot be read")]
+    Client,
+    /// The tables could not be read.
+    #[error("the tables cannot be checked: {0}")]
+    Tables(#[from] DbErr),
+}
+
+/// Plays the plan, waits until everything is settled, and checks it; the tables, too, where a database is given.
+///
+/// # Errors
+/// The run could not be made. What it finds is in the report.
+pub async fn run(
+    plan: Plan,
+    database: Option<&DatabaseConnection>,
+    tell: Tell,
+) -> Result<Report, SimulatorError> {
+    if plan.clinics.is_empty() {
+        return Err(SimulatorError::NoClinics);
+    }
+    let caller = Arc::new(Caller::new(&plan.targets, plan.connections, plan.retry.timeout)?);
+    let (world, plan, live) = (Arc::new(World::of(&plan)), Arc::new(plan), Arc::new(Live::default()));
+    let progress = Progress::watch(Arc::clone(&live), plan.events, tell);
+
+    let began_at = Instant::now();
+    let stage = Stage { plan: &plan, world: &world, caller: &caller, live: &live };
+    let played = stage.everything().await;
+    let sent_in = began_at.elapsed();
+    let inspector = Inspector { plan: &plan, world: &world, caller: &caller, live: &live };
+    let checked = inspector.everything(&played, database).await?;
+    drop(progress);
+    Ok(Report::of(&plan, sent_in, played, checked))
+}

@@ -1,0 +1,62 @@
+//! What is to be played. A plan and its seed say everything: playing it twice must send the very same events.
+
+use std::time::Duration;
+
+use crate::clinic::Clinic;
+
+/// One run of the simulator.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Base URLs of the ingresses, without a path; requests go to them in turn.
+    pub targets: Vec<String>,
+    /// The clinics that call.
+    pub clinics: Vec<Clinic>,
+    /// Decides everything that is left to chance.
+    pub seed: u64,
+    /// About how many events; whole bookings are played.
+    pub events: u64,
+    /// Requests per second; `None` sends as fast as answers come.
+    pub rate_per_second: Option<u32>,
+    /// Requests that may be under way at the same time.
+    pub connections: usize,
+    /// What does not go as it should.
+    pub disorder: Disorder,
+    /// What happens to a request that is not answered.
+    pub retry: Retry,
+    /// How long the installation may take, after the last answer, until every event is settled.
+    pub settle_within: Duration,
+}
+
+/// What does not go as it should; shares in percent.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disorder {
+    /// Whether the requests of many bookings are mixed in any order.
+    pub shuffle: bool,
+    /// Requests that are sent three times.
+    pub repeat_percent: u8,
+    /// Bookings whose patient comes after everything else, or never.
+    pub orphan_percent: u8,
+    /// Bookings that are something to be refused instead.
+    pub poison_percent: u8,
+    /// Bookings that come as a batch.
+    pub batch_percent: u8,
+}
+
+/// `CareQ`'s retries (API specification, "Retry Logic").
+#[derive(Debug, Clone, Copy)]
+pub struct Retry {
+    /// The delay before the first retry; it doubles with each of the others.
+    pub first_delay: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+}
+
+impl Retry {
+    /// Retries after the first attempt.
+    const MOST: u32 = 3;
+
+    /// 5 s, 10 s and 20 s by the specification.
+    pub(crate) fn delays(self) -> impl Iterator<Item = Duration> {
+        (0..Self::MOST).map(move |doubled| self.first_delay * 2_u32.pow(doubled))
+    }
+}

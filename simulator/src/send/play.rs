@@ -1,0 +1,90 @@
+//! Plays every story, with as many players as connections. What was not taken is sent again at the end, when the trouble
+//! may be over, so that no event stays in doubt.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Receipt;
+use super::caller::Caller;
+use super::pace::Pace;
+use super::player::{Notes, Player};
+use super::script::Script;
+use crate::findings::Findings;
+use crate::plan::Plan;
+use crate::tally::{Live, Tally};
+use crate::world::World;
+
+/// What was sent, and what came back of it.
+#[derive(Debug)]
+pub(crate) struct Played {
+    /// Sorted, each once.
+    pub(crate) receipts: Vec<Receipt>,
+    /// Requests that nobody ever took.
+    pub(crate) undelivered: u64,
+    /// Requests that were refused as they had to be.
+    pub(crate) refused: u64,
+    pub(crate) findings: Findings,
+    pub(crate) tally: Tally,
+}
+
+/// The players, and what they share.
+pub(crate) struct Stage<'run> {
+    pub(crate) plan: &'run Arc<Plan>,
+    pub(crate) world: &'run Arc<World>,
+    pub(crate) caller: &'run Arc<Caller>,
+    pub(crate) live: &'run Arc<Live>,
+}
+
+impl Stage<'_> {
+    /// Plays all stories, then what came too late, then what was not taken.
+    pub(crate) async fn everything(&self) -> Played {
+        let mut notes = Notes::new(Tally::new(Arc::clone(self.live), Instant::now()));
+        self.play(Script::stories(), self.plan.rate_per_second, &mut notes).await;
+        let late = std::mem::take(&mut notes.late);
+        self.play(Script::rest(late), self.plan.rate_per_second, &mut notes).await;
+        let gives_up_at = Instant::now() + self.plan.settle_within;
+        while !notes.undelivered.is_empty() && Instant::now() < gives_up_at {
+            let rest = std::mem::take(&mut notes.undelivered);
+            self.play(Script::rest(rest), None, &mut notes).await;
+        }
+        played(notes)
+    }
+
+    async fn play(&self, script: Script, rate_per_second: Option<u32>, notes: &mut Notes) {
+        let (script, pace) = (Arc::new(script), Arc::new(Pace::new(rate_per_second)));
+        let player = || Player {
+            plan: Arc::clone(self.plan),
+            world: Arc::clone(self.world),
+            caller: Arc::clone(self.caller),
+            notes: Notes::new(notes.tally.empty()),
+        };
+        let players: Vec<_> = (0..self.plan.connections)
+            .map(|_| tokio::spawn(player().play(Arc::clone(&script), Arc::clone(&pace))))
+            .collect();
+        for player in players {
+            if let Ok(other) = player.await {
+                notes.add(other);
+            }
+        }
+    }
+}
+
+/// Receipts of copies must name the same event.
+fn played(mut notes: Notes) -> Played {
+    notes.receipts.sort_unstable();
+    notes.receipts.dedup();
+    for pair in notes.receipts.windows(2) {
+        if let [one, other] = pair
+            && (one.story, one.event) == (other.story, other.event)
+        {
+            notes.findings.doubled(&format!("story {}, event {}: copies have two ids", one.story, one.event));
+        }
+    }
+    Played {
+        receipts: notes.receipts,
+        undelivered: notes.undelivered.len() as u64,
+        refused: notes.refused,
+        findings: notes.findings,
+        tally: notes.tally,
+    }
+}

@@ -1,0 +1,127 @@
+//! One connection's worth of CareQ: takes requests, delivers them, and notes what was acknowledged.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Receipt;
+use super::caller::{Answer, Caller};
+use super::deliver::Courier;
+use super::pace::Pace;
+use super::script::{Address, Script};
+use crate::findings::Findings;
+use crate::plan::Plan;
+use crate::tally::Tally;
+use crate::world::{Request, World};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Player {
+    pub(super) plan: Arc<Plan>,
+    pub(super) world: Arc<World>,
+    pub(super) caller: Arc<Caller>,
+    pub(super) notes: Notes,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Notes {
+    pub(super) tally: Tally,
+    pub(super) receipts: Vec<Receipt>,
+    pub(super) late: Vec<Address>,
+    pub(super) undelivered: Vec<Address>,
+    pub(super) refused: u64,
+    pub(super) findings: Findings,
+}
+
+impl Player {
+    /// Plays until there is nothing left to send.
+    pub(super) async fn play(mut self, script: Arc<Script>, pace: Arc<Pace>) -> Notes {
+        while let Some(scene) = script.next(&self.plan, &self.world) {
+            self.notes.late.extend(scene.late);
+            for address in scene.now {
+                let due_at = pace.next().await;
+                self.send(address, due_at).await;
+            }
+        }
+        self.notes
+    }
+
+    async fn send(&mut self, address: Address, due_at: Instant) {
+        let story = self.world.story(address.story);
+        let Some(request) = story.requests.get(address.request) else { return };
+        let Some(clinic) = self.plan.clinics.get(self.world.clinic_of(address.story)) else { return };
+        let courier = Courier { caller: &self.caller, clinic, retry: self.plan.retry };
+        let tally = &mut self.notes.tally;
+        let first_event = story.first_event_of(address.request);
+        if request.is_repeated && !address.is_copy {
+            let mut other = tally.empty();
+            let (original, copy) = tokio::join!(
+                courier.deliver(request, due_at, tally),
+                courier.deliver(request, due_at, &mut other)
+            );
+            self.notes.tally.add(&other);
+            self.notes.delivery(address, request, first_event, original);
+            self.notes.delivery(address, request, first_event, copy);
+        } else {
+            let delivery = courier.deliver(request, due_at, tally).await;
+            self.notes.delivery(address, request, first_event, delivery);
+        }
+    }
+}
+
+impl Notes {
+    pub(super) fn new(tally: Tally) -> Self {
+        Self {
+            tally,
+            receipts: Vec::new(),
+            late: Vec::new(),
+            undelivered: Vec::new(),
+            refused: 0,
+            findings: Findings::default(),
+        }
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.tally.add(&other.tally);
+        self.receipts.extend(other.receipts);
+        self.late.extend(other.late);
+        self.undelivered.extend(other.undelivered);
+        self.refused += other.refused;
+        self.findings.add(other.findings);
+    }
+
+    fn delivery(&mut self, address: Address, request: &Request, first_event: u16, answer: Option<Answer>) {
+        match (answer, request.refused_with) {
+            (None, _) => self.undelivered.push(Address { is_copy: true, ..address }),
+            (Some(answer), Some(status)) => self.refusal(address, request, status, &answer),
+            (Some(answer), None) => self.acknowledgement(address, request, first_event, &answer),
+        }
+    }
+
+    fn refusal(&mut self, address: Address, request: &Request, status: u16, answer: &Answer) {
+        if answer.status == status {
+            self.refused += 1;
+        } else {
+            let (story, path, given) = (address.story, request.path, answer.status);
+            self.findings.wrong(&format!("story {story}, {path}: answered {given} instead of {status}"));
+        }
+    }
+
+    /// Every event of a request must be in its answer.
+    fn acknowledgement(&mut self, address: Address, request: &Request, first_event: u16, answer: &Answer) {
+        let story = address.story;
+        let before = self.receipts.len();
+        self.receipts.extend((first_event..).zip(answer.body.event_ids()).map(|(event, event_id)| Receipt {
+            story,
+            event,
+            event_id: event_id.into(),
+        }));
+        let (acknowledged, sent) = (self.receipts.len() - before, request.events.len());
+        if acknowledged != sent {
+            let (path, status) = (request.path, answer.status);
+            self.findings.wrong(&format!(
+                "story {story}, {path}: {acknowledged} of {sent} events acknowledged by {status}"
+            ));
+        }
+    }
+}
