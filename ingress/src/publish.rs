@@ -1,6 +1,7 @@
 //! Hands a message to the broker and returns when the broker has confirmed it. Nothing may be answered as accepted before.
 
 use careq_shared::broker::Queue;
+use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::message::{self, Message};
 
 use crate::ingress::Ingress;
@@ -10,9 +11,13 @@ use crate::problem::Problem;
 pub(crate) async fn confirmed(ingress: &Ingress, queue: Queue, message: &Message) -> Result<(), Problem> {
     let body =
         message::encode(message).map_err(|_| Problem::server_error("The event could not be written"))?;
+    crash_point::reached(CrashPoint::Validated);
     let publishing = ingress.broker.publish(queue, body.into());
     match tokio::time::timeout(ingress.publish_timeout, publishing).await {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(())) => {
+            crash_point::reached(CrashPoint::Confirmed);
+            Ok(())
+        }
         Ok(Err(reason)) => {
             tracing::warn!(queue = queue.as_str(), %reason, "a message was not accepted; CareQ is told to send it again");
             Err(Problem::unavailable())

@@ -5,6 +5,7 @@
 pub mod backoff;
 pub mod clock;
 pub mod config;
+pub mod crash_point;
 pub mod telemetry;
 
 pub mod records;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::database;
 use careq_shared::entities::batch;
 use careq_shared::event::Event;
@@ -30,6 +31,7 @@ pub(crate) async fn batches(lane: &Lane, mut requests: Vec<Request>) -> Result<V
         request.events.clear();
         request.batch = Membership::Conflicting;
     }
+    crash_point::reached(CrashPoint::Admitted);
     Ok(requests)
 }
 

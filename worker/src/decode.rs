@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use careq_shared::broker::{Delivery, Queue};
+use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::event::Event;
 use careq_shared::message::{self, Batch, Content, Message, ReplyTo};
 
@@ -31,6 +32,7 @@ pub(crate) enum Membership {
 }
 
 pub(crate) fn each(queue: Queue, deliveries: &[Delivery]) -> Taken {
+    crash_point::reached(CrashPoint::Taken);
     let mut taken = Taken { requests: Vec::with_capacity(deliveries.len()), undecodable: Vec::new() };
     for delivery in deliveries {
         match message::decode::<Message>(&delivery.body) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use careq_shared::broker::{Broker, Consumer, Delivery, Queue};
+use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::outcome::EventResult;
 use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +54,7 @@ impl Lane {
                     if let Err(reason) = consumer.ack().await {
                         tracing::warn!(%reason, "copies are recognised by the ledger");
                     }
+                    crash_point::reached(CrashPoint::Acknowledged);
                 }
                 Err(Stopped) => break,
             }
@@ -79,6 +81,7 @@ impl Lane {
         let items = order::parents_first(&requests);
         let results = self.settle_items(&items).await?;
         report::to_each_ingress(self, &requests, &items, results);
+        crash_point::reached(CrashPoint::Reported);
         Ok(())
     }
 
@@ -88,6 +91,7 @@ impl Lane {
         for chunk in items.chunks(self.settings.batch) {
             let settled = transaction::bisecting(self, chunk).await?;
             wake::children(self, settled.wakes).await?;
+            crash_point::reached(CrashPoint::Woken);
             results.extend(settled.results);
         }
         Ok(results)

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use careq_shared::clock;
+use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::entities::parked_event;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -66,6 +67,9 @@ async fn try_again(lane: &Lane, rows: &[parked_event::Model]) -> Result<(), Stop
     });
     match claimed.await? {
         Ok(ours) => {
+            if !ours.is_empty() {
+                crash_point::reached(CrashPoint::Claimed);
+            }
             let wakes = wake::settle(lane, &ours).await?;
             wake::children(lane, wakes).await
         }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use careq_shared::backoff::Backoff;
+use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::outcome::EventResult;
 use careq_shared::{clock, database};
 use tokio::time::timeout;
@@ -17,7 +18,7 @@ use crate::working_set::WorkingSet;
 use crate::{apply, dead_letters, persist};
 
 /// A transaction that takes longer is given up: its connection is probably half-open.
-const DEADLINE: Duration = Duration::from_mins(1);
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Another worker is done with the same rows long before so many tries; a row that still collides does so for ever, as
 /// with a unique index that somebody else has put on our tables.
@@ -102,8 +103,11 @@ pub(crate) async fn attempt<T, F: Future<Output = Result<T, Fault>>>(
 async fn commit(lane: &Lane, items: &[Item]) -> Result<Settled, Fault> {
     let transaction = database::begin_write(&lane.database).await?;
     let mut set = WorkingSet::load(&transaction, items, &lane.settings, clock::now()).await?;
+    crash_point::reached(CrashPoint::Loaded);
     let results = items.iter().map(|item| apply::one(&mut set, item)).collect::<Result<_, _>>()?;
     persist::changes(&transaction, &set).await?;
+    crash_point::reached(CrashPoint::Persisted);
     transaction.commit().await?;
+    crash_point::reached(CrashPoint::Committed);
     Ok(Settled { results, wakes: set.wakes })
 }
