@@ -64,7 +64,7 @@ impl Source {
 
     async fn try_open(&self) -> Result<Session, LinkError> {
         let channel = self.link.channel().await?;
-        within(self.topology.declare(&channel)).await?;
+        within(self.topology.declare(&channel, self.queue)).await?;
         within(channel.basic_qos(self.prefetch, BasicQosOptions::default())).await?;
         let consuming = channel.basic_consume(
             self.topology.name(self.queue).into(),

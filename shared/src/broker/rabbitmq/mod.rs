@@ -20,14 +20,15 @@ use super::{Broker, Consumer, Mailbox, PublishError, Queue};
 use crate::config::BrokerConfig;
 use link::Link;
 pub use link::LinkError;
-use publisher::Publisher;
+use publisher::{Lines, Publisher};
 use teller::Teller;
 pub use topology::Topology;
 
 /// A RabbitMQ installation, 3.10 or newer.
 #[derive(Debug)]
 pub struct RabbitMq {
-    consuming: Arc<Link>,
+    consuming: Consuming,
+    results: Arc<Link>,
     topology: Arc<Topology>,
     publisher: Publisher,
     teller: Teller,
@@ -40,14 +41,33 @@ impl RabbitMq {
     /// RabbitMQ could not be reached or used within the configured time, with the reason and what to do.
     pub async fn connect(config: &BrokerConfig, process: &str) -> Result<Self, LinkError> {
         let topology = Arc::new(Topology::new(&config.prefix));
+        let link = |purpose: &str| Link::new(config, &format!("{process} {purpose}")).map(Arc::new);
         // Publishing and consuming never share a connection: an alarm blocks a publishing connection as a whole, and
         // acknowledgements must still get through.
-        let publishing = Arc::new(Link::new(config, &format!("{process} publish"))?);
-        let consuming = Arc::new(Link::new(config, &format!("{process} consume"))?);
-        publishing.wait_until_usable(&topology, Duration::from_secs(config.connect_timeout_s)).await?;
-        let publisher = Publisher::start(Arc::clone(&publishing), Arc::clone(&topology));
-        let teller = Teller::start(publishing);
-        Ok(Self { consuming, topology, publisher, teller })
+        let (declaring, publishing) = (link("declare")?, link("publish")?);
+        declaring.wait_until_usable(&topology, Duration::from_secs(config.connect_timeout_s)).await?;
+        let consuming = Consuming { live: link("live")?, bulk: link("bulk")?, dead: link("dead")? };
+        let teller = Teller::start(Arc::clone(&publishing));
+        let publisher = Publisher::start(Lines { declaring, publishing }, Arc::clone(&topology));
+        Ok(Self { consuming, results: link("results")?, topology, publisher, teller })
+    }
+}
+
+/// A connection a queue, made when it is first asked for: a queue that has lost its leader takes its connection with it.
+#[derive(Debug)]
+struct Consuming {
+    live: Arc<Link>,
+    bulk: Arc<Link>,
+    dead: Arc<Link>,
+}
+
+impl Consuming {
+    fn of(&self, queue: Queue) -> &Arc<Link> {
+        match queue {
+            Queue::Live => &self.live,
+            Queue::Bulk => &self.bulk,
+            Queue::Dead => &self.dead,
+        }
     }
 }
 
@@ -59,7 +79,7 @@ impl Broker for RabbitMq {
 
     fn consume(&self, queue: Queue, batch: usize) -> Box<dyn Consumer> {
         Box::new(consumer::QueueConsumer::new(
-            Arc::clone(&self.consuming),
+            Arc::clone(self.consuming.of(queue)),
             Arc::clone(&self.topology),
             queue,
             batch,
@@ -67,7 +87,7 @@ impl Broker for RabbitMq {
     }
 
     fn mailbox(&self) -> Mailbox {
-        mailbox::open(Arc::clone(&self.consuming), &self.topology)
+        mailbox::open(Arc::clone(&self.results), &self.topology)
     }
 
     fn tell(&self, mailbox: &str, body: Bytes) {

@@ -38,10 +38,10 @@ struct Job {
 }
 
 impl Publisher {
-    pub(super) fn start(link: Arc<Link>, topology: Arc<Topology>) -> Self {
+    pub(super) fn start(lines: Lines, topology: Arc<Topology>) -> Self {
         let (jobs, waiting) = mpsc::channel(IN_FLIGHT);
         let (connection, connected) = watch::channel(true);
-        tokio::spawn(supervise(link, topology, waiting, connection));
+        tokio::spawn(supervise(lines, topology, waiting, connection));
         Self { jobs, connected }
     }
 
@@ -57,27 +57,34 @@ impl Publisher {
     }
 }
 
+/// The connections that a publisher needs.
+#[derive(Debug)]
+pub(super) struct Lines {
+    pub(super) declaring: Arc<Link>,
+    pub(super) publishing: Arc<Link>,
+}
+
 async fn supervise(
-    link: Arc<Link>,
+    lines: Lines,
     topology: Arc<Topology>,
     mut jobs: mpsc::Receiver<Job>,
     connection: watch::Sender<bool>,
 ) {
     let mut backoff = Backoff::default();
     loop {
-        match open(&link, &topology).await {
+        match open(&lines, &topology).await {
             Ok(channel) => {
                 backoff.reset();
                 connection.send_replace(true);
                 match serve(&channel, &topology, &mut jobs).await {
                     Ended::NobodyPublishes => return,
                     Ended::Lost(reason) => {
-                        tracing::warn!(broker = link.address(), %reason, "publishing to RabbitMQ was interrupted");
+                        tracing::warn!(broker = lines.publishing.address(), %reason, "publishing to RabbitMQ was interrupted");
                     }
                 }
             }
             Err(reason) => {
-                tracing::warn!(broker = link.address(), %reason, "RabbitMQ cannot be reached; CareQ is told 503 meanwhile");
+                tracing::warn!(broker = lines.publishing.address(), %reason, "RabbitMQ cannot be reached; CareQ is told 503 meanwhile");
             }
         }
         connection.send_replace(false);
@@ -87,9 +94,9 @@ async fn supervise(
     }
 }
 
-async fn open(link: &Link, topology: &Topology) -> Result<Channel, LinkError> {
-    let channel = link.channel().await?;
-    within(topology.declare(&channel)).await?;
+async fn open(lines: &Lines, topology: &Topology) -> Result<Channel, LinkError> {
+    topology.declare_all(&lines.declaring).await?;
+    let channel = lines.publishing.channel().await?;
     within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
     Ok(channel)
 }

@@ -1,10 +1,11 @@
 //! The queues and every argument they are declared with. An argument must never be left to the server's default where
 //! RabbitMQ 3.10 and 4.x differ. RabbitMQ manual: "Quorum Queues", "Dead Lettering".
 
+use lapin::Channel;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Result};
 
+use super::link::{Link, LinkError, within};
 use crate::broker::{DELIVERY_LIMIT, Queue};
 
 /// The names of an installation's queues.
@@ -31,13 +32,31 @@ impl Topology {
         format!("{}.results.{instance}", self.prefix)
     }
 
-    /// Declares every queue. Declaring what exists with the same arguments changes nothing.
-    pub(super) async fn declare(&self, channel: &Channel) -> Result<()> {
+    /// Declares every queue. One that has lost its leader answers nothing, and RabbitMQ ends the connection that asked it
+    /// after a minute: so they are asked one by one, over a connection of their own, and the others are used all the same.
+    pub(super) async fn declare_all(&self, link: &Link) -> Result<(), LinkError> {
         for queue in Queue::ALL {
-            let name = self.name(queue);
-            channel.queue_declare(name.into(), QueueDeclareOptions::durable(), self.arguments(queue)).await?;
+            let channel = link.channel().await?;
+            match within(self.declare(&channel, queue)).await {
+                Ok(()) => {}
+                Err(LinkError::TimedOut) => {
+                    let queue = self.name(queue);
+                    tracing::warn!(
+                        queue,
+                        "RabbitMQ does not answer for this queue; `rabbitmq-queues quorum_status` tells why"
+                    );
+                }
+                Err(refusal) => return Err(refusal),
+            }
         }
+        link.close().await;
         Ok(())
+    }
+
+    /// Declares a queue. Declaring what exists with the same arguments changes nothing.
+    pub(super) async fn declare(&self, channel: &Channel, queue: Queue) -> lapin::Result<()> {
+        let (name, arguments) = (self.name(queue), self.arguments(queue));
+        channel.queue_declare(name.into(), QueueDeclareOptions::durable(), arguments).await.map(drop)
     }
 
     fn arguments(&self, queue: Queue) -> FieldTable {
