@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use careq_shared::clinics::{self, Clinic, TokenDigest};
+use careq_shared::database;
 use sea_orm::DatabaseConnection;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -44,7 +45,7 @@ pub(crate) fn keep_current(
     tokio::spawn(shutdown.run_until_cancelled_owned(async move {
         let mut was_read = true;
         loop {
-            match clinics::enabled(&database).await {
+            match database::read(clinics::enabled(&database)).await {
                 Ok(clinics) => {
                     current.send_replace(Some(Arc::new(Directory::new(clinics))));
                     was_read = true;

@@ -10,6 +10,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use careq_shared::database::read;
 use careq_shared::entities::{
     appointment, batch, dead_letter, doctor, event, parked_event, patient, service,
 };
@@ -55,7 +56,7 @@ pub(crate) async fn event(
     let clinic = &caller.clinic;
     let subject =
         event_id.open(&clinic.event_key).ok_or_else(|| Problem::no_such("There is no such event"))?;
-    let result = event_result(&ingress, &clinic.clinic_id, &event_id).await.map_err(no_database)?;
+    let result = read(event_result(&ingress, &clinic.clinic_id, &event_id)).await.map_err(no_database)?;
     let accepted = Accepted {
         event_id,
         kind: subject.kind,
@@ -135,7 +136,7 @@ pub(crate) async fn batch(
     let Query(Receipt { receipt }) = receipt.map_err(|_| unreadable())?;
     let clinic = &caller.clinic;
     let key = (clinic.clinic_id.clone(), batch_id.clone());
-    let row = batch::Entity::find_by_id(key).one(&ingress.database).await.map_err(no_database)?;
+    let row = read(batch::Entity::find_by_id(key).one(&ingress.database)).await.map_err(no_database)?;
     let Some(row) = row else {
         let is_ours = |receipt: &String| ids::is_batch_receipt(&clinic.event_key, &batch_id, receipt);
         return match receipt.as_ref() {
@@ -147,7 +148,7 @@ pub(crate) async fn batch(
     };
     let listing: Vec<ListedEntry> =
         serde_json::from_str(&row.entries).map_err(|_| Problem::server_error("The batch cannot be read"))?;
-    let results = batch_results(&ingress, &clinic.clinic_id, &listing).await.map_err(no_database)?;
+    let results = read(batch_results(&ingress, &clinic.clinic_id, &listing)).await.map_err(no_database)?;
     Ok(report::of_ledger(&clinic.clinic_id, &batch_id, &listing, &results))
 }
 
@@ -211,9 +212,9 @@ pub(crate) async fn record(
     data.insert("id".to_owned(), json!(ids::record_id(clinic_id, kind, careq_id)));
     data.insert("careq_id".to_owned(), json!(careq_id));
     data.insert("external_id".to_owned(), json!(careq_id.to_string()));
-    let known = match stored(&ingress, clinic_id, kind, careq_id).await.map_err(no_database)? {
+    let known = match read(stored(&ingress, clinic_id, kind, careq_id)).await.map_err(no_database)? {
         Some(stored) => Some(stored),
-        None => not_stored(&ingress, clinic_id, kind, careq_id).await.map_err(no_database)?,
+        None => read(not_stored(&ingress, clinic_id, kind, careq_id)).await.map_err(no_database)?,
     };
     data.extend(known.ok_or_else(unknown)?);
     Ok(success(StatusCode::OK, &format!("{} found", kind.title()), data))

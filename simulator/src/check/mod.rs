@@ -64,9 +64,27 @@ impl Inspector<'_> {
         let expected = expected::fold(self.world);
         records::all(self, &expected, deadline, &mut checked).await;
         if let Some(database) = database {
-            tables::all(self.world, &expected, played, database, &mut checked).await?;
+            let tables = self.tables(&expected, played, database, deadline).await?;
+            checked.rows = Some(tables.rows);
+            checked.findings.add(tables.findings);
         }
         Ok(checked)
+    }
+
+    /// Read until it works, or time is up: a connection may have been lost while the load was on.
+    async fn tables(
+        &self,
+        expected: &expected::Expected,
+        played: &Played,
+        database: &DatabaseConnection,
+        deadline: Instant,
+    ) -> Result<tables::Seen, sea_orm::DbErr> {
+        loop {
+            match tables::all(self.world, expected, played, database).await {
+                Err(_) if Instant::now() < deadline => tokio::time::sleep(LOOK_AGAIN_AFTER).await,
+                seen => return seen,
+            }
+        }
     }
 
     fn clinic(&self, number: usize) -> Option<&Clinic> {

@@ -9,7 +9,6 @@ use sea_orm::{
     QuerySelect as _,
 };
 
-use super::Checked;
 use super::columns::Row;
 use super::expected::{Expected, Key, Record};
 use crate::findings::Findings;
@@ -25,8 +24,7 @@ pub(super) async fn all(
     expected: &Expected,
     played: &Played,
     database: &DatabaseConnection,
-    checked: &mut Checked,
-) -> Result<(), DbErr> {
+) -> Result<Seen, DbErr> {
     let by_id = played.receipts.iter().map(|receipt| (receipt.event_id.as_ref(), receipt)).collect();
     let mut tables = Tables { world, expected, by_id, database, rows: 0, findings: Findings::default() };
     for clinic in 0..world.clinic_ids.len() {
@@ -35,9 +33,14 @@ pub(super) async fn all(
         tables.parked_events(clinic).await?;
         tables.dead_letters(clinic).await?;
     }
-    checked.rows = Some(tables.rows);
-    checked.findings.add(tables.findings);
-    Ok(())
+    Ok(Seen { rows: tables.rows, findings: tables.findings })
+}
+
+/// What the tables have shown.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) rows: u64,
+    pub(super) findings: Findings,
 }
 
 struct Tables<'run> {
