@@ -1,5 +1,5 @@
-# The four commands: run, test, lint, bench.
-.PHONY: run test lint bench servers
+# The four commands: run, test, lint, bench; and one for the patient, faults.
+.PHONY: run test lint bench faults servers
 
 run:
 	cargo run --bin careq-sync
@@ -13,6 +13,10 @@ lint:
 
 bench: servers
 	cargo run --release --package careq-bench
+
+# Every fault under a longer load, with a release build that has crash points; writes docs/faults.md.
+faults: servers
+	cargo test --profile faults --package careq-sync --test faults -- --long
 
 # PostgreSQL and RabbitMQ for tests and bench: found, installed, started.
 servers:

@@ -47,6 +47,20 @@ impl Client {
         send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
     }
 
+    /// The same where the ingress may be away, or be ended before it has answered.
+    pub(crate) async fn try_post(
+        &self,
+        path: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> Option<Answer> {
+        let request = self.request(Method::POST, path).json(body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let response = request.send().await.ok()?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Some(Answer { status, headers, body: response.json().await.ok()? })
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         send(self.request(Method::GET, path)).await
     }

@@ -13,7 +13,7 @@ pub(crate) use broker::{amqp_url, broker_config, delete_queues, fresh_prefix};
 pub(crate) use database::{Backend, FreshDatabase};
 pub(crate) use http::{Answer, Client, send};
 pub(crate) use lane::{WorkerLane, accept, deliver, delivery};
-pub(crate) use process::Process;
+pub(crate) use process::{Ended, Process};
 pub(crate) use records::{appointment, doctor, patient, sample, service};
 pub(crate) use stack::{CLINIC, OTHER_CLINIC, OTHER_TOKEN, Stack, TOKEN};
 

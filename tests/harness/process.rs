@@ -76,17 +76,36 @@ impl Process {
 
     /// Asks it to stop (SIGTERM) and waits for its end.
     pub(crate) async fn stop(self) -> Ended {
-        let id = self.child.id().expect("the process runs").to_string();
-        let signalled = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+        let signalled = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().await.unwrap();
         assert!(signalled.success());
         self.ended().await
     }
 
-    async fn ended(mut self) -> Ended {
-        let status = tokio::time::timeout(Duration::from_secs(40), self.child.wait())
+    /// Ends it as it stands (SIGKILL).
+    pub(crate) async fn kill(mut self) -> Ended {
+        self.child.start_kill().unwrap();
+        self.ended().await
+    }
+
+    /// The id of the running process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("the process runs")
+    }
+
+    /// Whether it has come to an end.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    pub(crate) async fn ended(self) -> Ended {
+        self.ended_within(Duration::from_secs(40)).await
+    }
+
+    pub(crate) async fn ended_within(mut self, patience: Duration) -> Ended {
+        let status = tokio::time::timeout(patience, self.child.wait())
             .await
             .unwrap_or_else(|_| {
-                panic!("the process did not end within 40 s; it has logged:\n{}", self.stderr())
+                panic!("the process did not end within {patience:?}; it has logged:\n{}", self.stderr())
             })
             .unwrap();
         // The readers end with the pipes.

@@ -1,0 +1,110 @@
+//! RabbitMQ: killed, blocked, full; it closes what is open, or forgets what was declared.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use crate::harness::until;
+use crate::servers::Servers;
+use crate::table::Row;
+use crate::trial::Trial;
+use crate::{Fault, Play, fault};
+
+pub(crate) fn all() -> Vec<Fault> {
+    vec![
+        fault("broker killed and started again", |servers, play| killed(servers, play).boxed_local()),
+        fault("broker blocks publishers: memory alarm", |servers, play| {
+            memory_alarm(servers, play).boxed_local()
+        }),
+        fault("broker queue full: reject-publish", |servers, play| queue_full(servers, play).boxed_local()),
+        fault("broker cancels consumers: queues deleted", |servers, play| {
+            cancelled(servers, play).boxed_local()
+        }),
+        fault("broker closes every connection", |servers, play| {
+            connections_closed(servers, play).boxed_local()
+        }),
+        fault("broker closes channels: consumer time-out", |servers, play| {
+            channels_closed(servers, play).boxed_local()
+        }),
+    ]
+}
+
+async fn killed(servers: &mut Servers, play: Play) -> Row {
+    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    trial.under_load().await;
+    servers.rabbitmq.kill().await;
+    servers.rabbitmq.start_again().await;
+    trial.lifted().await;
+    let report = trial.report().await;
+    trial.expect(report["answers"]["503"]["count"].as_u64() > Some(0), "CareQ was never told 503");
+    trial.conclude(servers, &report).await
+}
+
+async fn memory_alarm(servers: &mut Servers, play: Play) -> Row {
+    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    trial.under_load().await;
+    servers.rabbitmq.control(&["set_vm_memory_high_watermark", "0.00001"]).await;
+    tokio::time::sleep(play.choose(Duration::from_secs(2), Duration::from_secs(20))).await;
+    servers.rabbitmq.control(&["set_vm_memory_high_watermark", "0.6"]).await;
+    trial.lifted().await;
+    let report = trial.report().await;
+    trial.expect(report["answers"]["503"]["count"].as_u64() > Some(0), "CareQ was never told 503");
+    trial.conclude(servers, &report).await
+}
+
+/// Nobody takes messages, and the queues may hold only so many.
+async fn queue_full(servers: &mut Servers, play: Play) -> Row {
+    let mut trial = Trial::full(servers, play.load(3), 1, 0).await;
+    let pattern = format!("^{}\\.", trial.prefix.replace('.', "\\."));
+    let full = ["set_policy", "full", &pattern, r#"{"max-length": 60}"#, "--apply-to", "queues"];
+    servers.rabbitmq.control(&full).await;
+    trial.begin_load();
+    let live = format!("{}.live", trial.prefix);
+    until("the queue is full", || async { servers.rabbitmq.depth(&live).await.filter(|depth| *depth >= 60) })
+        .await;
+    tokio::time::sleep(play.choose(Duration::from_secs(1), Duration::from_secs(10))).await;
+    trial.start_worker(&[]).await;
+    trial.start_worker(&[]).await;
+    servers.rabbitmq.control(&["clear_policy", "full"]).await;
+    trial.lifted().await;
+    let report = trial.report().await;
+    trial.expect(report["answers"]["503"]["count"].as_u64() > Some(0), "CareQ was never told 503");
+    trial.conclude(servers, &report).await
+}
+
+/// While nothing is in them, so that only the consumers are harmed.
+async fn cancelled(servers: &mut Servers, play: Play) -> Row {
+    let mut trial = Trial::full(servers, play.load(2), 1, 2).await;
+    trial.lifted().await;
+    servers.rabbitmq.delete_queues(&trial.prefix).await;
+    trial.begin_load();
+    trial.lifted().await;
+    trial.judge(servers).await
+}
+
+async fn connections_closed(servers: &mut Servers, play: Play) -> Row {
+    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    trial.under_load().await;
+    for _ in 0..play.choose(2, 6) {
+        servers.rabbitmq.control(&["close_all_connections", "a fault"]).await;
+    }
+    trial.lifted().await;
+    trial.judge(servers).await
+}
+
+/// Batches stay in hand longer than RabbitMQ allows, because the database is away.
+async fn channels_closed(servers: &mut Servers, play: Play) -> Row {
+    let short = "application:set_env(rabbit, consumer_timeout, 1000), application:set_env(rabbit, channel_tick_interval, 500).";
+    servers.rabbitmq.control(&["eval", short]).await;
+    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    trial.under_load().await;
+    servers.postgresql.stop().await;
+    tokio::time::sleep(play.choose(Duration::from_secs(4), Duration::from_secs(15))).await;
+    servers.postgresql.start_again().await;
+    trial.lifted().await;
+    let usual = "application:set_env(rabbit, consumer_timeout, 1800000), application:set_env(rabbit, channel_tick_interval, 60000).";
+    servers.rabbitmq.control(&["eval", usual]).await;
+    let has_closed = servers.rabbitmq.log().contains("delivery acknowledgement on channel");
+    trial.expect(has_closed, "RabbitMQ closed no channel");
+    trial.judge(servers).await
+}

@@ -1,0 +1,132 @@
+//! Processes that come to their end at each named place, and wherever they happen to be.
+
+use std::time::Duration;
+
+use careq_shared::crash_point::CrashPoint;
+use futures_util::FutureExt as _;
+use sea_orm::ConnectionTrait as _;
+
+use crate::harness::{Process, until};
+use crate::servers::Servers;
+use crate::table::Row;
+use crate::trial::Trial;
+use crate::{Fault, Play, fault};
+
+pub(crate) fn all() -> Vec<Fault> {
+    let of_ingress = [CrashPoint::Validated, CrashPoint::Confirmed];
+    // What is claimed has failed before, which needs a story of its own.
+    let is_of_worker = |point: &CrashPoint| !of_ingress.contains(point) && *point != CrashPoint::Claimed;
+    let worker = CrashPoint::ALL.into_iter().filter(is_of_worker).map(|point| {
+        let name = format!("worker killed: {}", point.as_str());
+        fault(&name, move |servers, play| worker_killed(servers, play, point).boxed_local())
+    });
+    let ingress = of_ingress.map(|point| {
+        let name = format!("ingress killed: {}", point.as_str());
+        fault(&name, move |servers, play| ingress_killed(servers, play, point).boxed_local())
+    });
+    let embedded = [CrashPoint::Confirmed, CrashPoint::Persisted, CrashPoint::Reported].map(|point| {
+        let name = format!("embedded: all killed: {}", point.as_str());
+        fault(&name, move |servers, play| embedded_killed(servers, play, point).boxed_local())
+    });
+    let others = [
+        fault("workers killed wherever they are", |servers, play| {
+            workers_killed(servers, play).boxed_local()
+        }),
+        fault("worker killed at every delivery: its limit", |servers, play| {
+            crash_loop(servers, play).boxed_local()
+        }),
+    ];
+    let claimed =
+        fault("worker killed: claimed", |servers, play| claimed_killed(servers, play).boxed_local());
+    let others = others.into_iter().chain([claimed.in_the_long_form()]);
+    worker.chain(ingress).chain(embedded).chain(others).collect()
+}
+
+/// The third batch, say, of one of two workers.
+fn at(point: CrashPoint, times: u32) -> String {
+    format!("{}:{times}", point.as_str())
+}
+
+async fn worker_killed(servers: &mut Servers, play: Play, point: CrashPoint) -> Row {
+    let mut trial = Trial::full(servers, play.load(1), 1, 1).await;
+    trial.start_worker(&[("TEST_CRASH_AT", &at(point, 3))]).await;
+    trial.begin_load();
+    let mut crashing = trial.workers.pop().unwrap();
+    has_ended(&mut crashing).await;
+    trial.start_worker(&[]).await;
+    trial.lifted().await;
+    trial.judge(servers).await
+}
+
+async fn ingress_killed(servers: &mut Servers, play: Play, point: CrashPoint) -> Row {
+    let mut trial = Trial::full(servers, play.load(1), 0, 2).await;
+    trial.start_ingress(&["ingress"], &[("TEST_CRASH_AT", &at(point, 50))]).await;
+    trial.begin_load();
+    has_ended(&mut trial.ingresses[0].process).await;
+    trial.ingresses[0].start_again(&["ingress"], &[]).await;
+    trial.lifted().await;
+    trial.judge(servers).await
+}
+
+async fn embedded_killed(servers: &mut Servers, play: Play, point: CrashPoint) -> Row {
+    let mut trial = Trial::embedded(play.load(1), &[("TEST_CRASH_AT", &at(point, 20))]).await;
+    trial.begin_load();
+    has_ended(&mut trial.ingresses[0].process).await;
+    trial.ingresses[0].start_again(&[], &[]).await;
+    trial.lifted().await;
+    trial.judge(servers).await
+}
+
+/// The database refuses some patients for a while, and the worker is killed when it has taken one for another attempt. The
+/// attempt was counted, and the next one comes when its lease is over.
+async fn claimed_killed(servers: &mut Servers, play: Play) -> Row {
+    let mut trial = Trial::full(servers, play.load(1), 1, 0).await;
+    let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+                      $$ BEGIN IF NEW.careq_id % 10 = 3 THEN RAISE 'not now'; END IF; RETURN NEW; END $$;
+                  CREATE TRIGGER refuse BEFORE INSERT ON patients FOR EACH ROW EXECUTE FUNCTION refuse()";
+    trial.database.execute_unprepared(refuse).await.unwrap();
+    trial.start_worker(&[("TEST_CRASH_AT", CrashPoint::Claimed.as_str())]).await;
+    trial.begin_load();
+    let mut crashing = trial.workers.pop().unwrap();
+    has_ended(&mut crashing).await;
+    trial.database.execute_unprepared("DROP TRIGGER refuse ON patients").await.unwrap();
+    trial.start_worker(&[]).await;
+    trial.lifted().await;
+    trial.judge(servers).await
+}
+
+/// Again and again, one of three.
+async fn workers_killed(servers: &mut Servers, play: Play) -> Row {
+    let mut trial = Trial::full(servers, play.load(3), 1, 3).await;
+    trial.under_load().await;
+    for _ in 0..play.choose(5, 30) {
+        trial.workers.remove(0).kill().await;
+        trial.start_worker(&[]).await;
+        tokio::time::sleep(Duration::from_millis(play.seed * 37 % 200)).await;
+    }
+    trial.lifted().await;
+    trial.judge(servers).await
+}
+
+/// No worker ever gets further than taking a batch, until RabbitMQ gives the messages up. A worker that works finds them all.
+async fn crash_loop(servers: &mut Servers, play: Play) -> Row {
+    let mut trial = Trial::full(servers, play.load(1), 1, 0).await;
+    trial.begin_load();
+    let dead = format!("{}.dead", trial.prefix);
+    for _ in 0..careq_shared::broker::DELIVERY_LIMIT + 5 {
+        trial.start_worker(&[("TEST_CRASH_AT", "taken")]).await;
+        let mut crashing = trial.workers.pop().unwrap();
+        has_ended(&mut crashing).await;
+    }
+    let given_up = servers.rabbitmq.depth(&dead).await;
+    trial.expect(given_up > Some(0), &format!("RabbitMQ gave nothing up: {given_up:?}"));
+    trial.start_worker(&[]).await;
+    trial.lifted().await;
+    trial.judge(servers).await
+}
+
+async fn has_ended(process: &mut Process) {
+    let process = std::cell::RefCell::new(process);
+    until("the process ends where it should", || async { process.borrow_mut().has_ended().then_some(()) })
+        .await;
+}

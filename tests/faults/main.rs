@@ -1,0 +1,171 @@
+//! Faults under load: every server and process is killed, stopped, blocked or cut off while the simulator plays CareQ, and
+//! afterwards every acknowledged event must be there, once, and right. One fault at a time; a run must never be called good
+//! that was not seen to be.
+//!
+//! `cargo test --test faults -- broker` runs the faults with that word in their names. `--long` plays longer, and writes
+//! `docs/faults.md`; `--seed N` plays with another seed.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "the table is what was asked for")]
+
+#[path = "../harness/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the other test program uses the rest")]
+mod harness;
+
+mod document;
+mod servers;
+
+mod proxy;
+mod trial;
+
+mod table;
+
+mod crashes;
+
+mod broker;
+
+mod database;
+
+mod network;
+
+mod operations;
+
+mod pressure;
+
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+
+use servers::Servers;
+use table::Row;
+use trial::Load;
+
+/// How much is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Form {
+    /// Part of `make test`.
+    Short,
+    /// `make faults`.
+    Long,
+}
+
+type Run = dyn for<'run> Fn(&'run mut Servers, Play) -> LocalBoxFuture<'run, Row>;
+
+/// One fault of the suite.
+pub(crate) struct Fault {
+    name: String,
+    /// The least form that it is part of.
+    from: Form,
+    run: Box<Run>,
+}
+
+/// How a fault is played.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Play {
+    pub(crate) form: Form,
+    pub(crate) seed: u64,
+}
+
+impl Play {
+    /// A load that lasts about so many seconds in the short form, and five times as many in the long one.
+    pub(crate) fn load(self, seconds: u64) -> Load {
+        let (rate_per_second, seconds) = self.choose((150, seconds), (300, seconds * 5));
+        let events = u64::from(rate_per_second) * seconds;
+        Load { seed: self.seed, events, rate_per_second: Some(rate_per_second) }
+    }
+
+    /// The short or the long one.
+    pub(crate) fn choose<T>(self, short: T, long: T) -> T {
+        if self.form == Form::Long { long } else { short }
+    }
+}
+
+/// A fault by its name, and what happens in it.
+pub(crate) fn fault<F>(name: &str, run: F) -> Fault
+where
+    F: for<'run> Fn(&'run mut Servers, Play) -> LocalBoxFuture<'run, Row> + 'static,
+{
+    Fault { name: name.to_owned(), from: Form::Short, run: Box::new(run) }
+}
+
+impl Fault {
+    /// Too long, or too like another, for every day.
+    pub(crate) fn in_the_long_form(self) -> Self {
+        Self { from: Form::Long, ..self }
+    }
+}
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(suite(&Wanted::of(std::env::args().skip(1))))
+}
+
+/// What was asked for.
+struct Wanted {
+    form: Form,
+    /// Of the first fault; each has the next one.
+    seed: u64,
+    /// Words that must be in a fault's name.
+    words: Vec<String>,
+}
+
+impl Wanted {
+    fn of(mut arguments: impl Iterator<Item = String>) -> Self {
+        let mut wanted = Self { form: Form::Short, seed: 1, words: Vec::new() };
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--long" => wanted.form = Form::Long,
+                "--seed" => {
+                    let number = arguments.next().and_then(|number| number.parse().ok());
+                    wanted.seed = number.expect("--seed takes a number");
+                }
+                // What other test programs are told.
+                option if option.starts_with('-') => {}
+                _ => wanted.words.push(argument),
+            }
+        }
+        wanted
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        let all = [
+            crashes::all(),
+            broker::all(),
+            database::all(),
+            network::all(),
+            operations::all(),
+            pressure::all(),
+        ];
+        let is_named = |fault: &Fault| self.words.iter().all(|word| fault.name.contains(word.as_str()));
+        all.into_iter().flatten().filter(|fault| fault.from <= self.form && is_named(fault)).collect()
+    }
+}
+
+async fn suite(wanted: &Wanted) -> ExitCode {
+    let faults = wanted.faults();
+    if faults.is_empty() {
+        println!("0 passed, 0 failed");
+        return ExitCode::SUCCESS;
+    }
+    let mut servers = Servers::start().await;
+    let mut rows = Vec::new();
+    println!("{}", table::HEADING);
+    for (fault, seed) in faults.iter().zip(wanted.seed..) {
+        let began_at = Instant::now();
+        let play = Play { form: wanted.form, seed };
+        // A fault that fails must not keep the others from being played.
+        let row = AssertUnwindSafe((fault.run)(&mut servers, play)).catch_unwind().await;
+        let row = row.unwrap_or_else(|_| Row::without_result());
+        println!("{} in {:.0} s", row.line(&fault.name, seed), began_at.elapsed().as_secs_f64());
+        rows.push((fault.name.as_str(), seed, row));
+        servers.mend().await;
+    }
+    let failed = rows.iter().filter(|(_, _, row)| !row.has_passed()).count();
+    println!("\nfaults: {} passed, {failed} failed", rows.len() - failed);
+    if wanted.form == Form::Long && wanted.words.is_empty() {
+        document::write(&rows);
+    }
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

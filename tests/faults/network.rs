@@ -1,0 +1,59 @@
+//! The cables between our processes and the servers: cut, slow, or silent.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use crate::proxy::{Line, Proxy};
+use crate::servers::Servers;
+use crate::table::Row;
+use crate::trial::Trial;
+use crate::{Fault, Play, fault};
+
+/// The cable to which server.
+type Cable = fn(&Trial) -> &Proxy;
+
+pub(crate) fn all() -> Vec<Fault> {
+    let cables: [(&str, Cable); 2] =
+        [("broker", |trial| &trial.to_broker), ("database", |trial| &trial.to_database)];
+    let lines = [
+        ("down", Line::Down),
+        ("half-open", Line::Silent),
+        ("half-open, deaf", Line::Deaf),
+        ("half-open, mute", Line::Mute),
+        ("slow", Line::Slow(Duration::from_millis(60))),
+    ];
+    let mut faults = Vec::new();
+    for (server, cable) in cables {
+        let name = format!("connections to the {server} cut again and again");
+        faults.push(fault(&name, move |servers, play| cut(servers, play, cable).boxed_local()));
+        for (what, line) in lines {
+            let name = format!("connections to the {server} {what}");
+            let bad = fault(&name, move |servers, play| bad(servers, play, cable, line).boxed_local());
+            let is_for_every_day = matches!(line, Line::Down | Line::Silent);
+            faults.push(if is_for_every_day { bad } else { bad.in_the_long_form() });
+        }
+    }
+    faults
+}
+
+async fn cut(servers: &mut Servers, play: Play, cable: Cable) -> Row {
+    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    trial.under_load().await;
+    for _ in 0..play.choose(8, 60) {
+        cable(&trial).cut();
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    trial.lifted().await;
+    trial.judge(servers).await
+}
+
+async fn bad(servers: &mut Servers, play: Play, cable: Cable, line: Line) -> Row {
+    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    trial.under_load().await;
+    cable(&trial).set(line);
+    tokio::time::sleep(play.choose(Duration::from_secs(2), Duration::from_secs(30))).await;
+    cable(&trial).set(Line::Open);
+    trial.lifted().await;
+    trial.judge(servers).await
+}

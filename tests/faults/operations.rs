@@ -1,0 +1,77 @@
+//! What operators do, and what machines do to them: rolling restarts, clocks that disagree.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use crate::servers::Servers;
+use crate::table::Row;
+use crate::trial::Trial;
+use crate::{Fault, Play, fault};
+
+pub(crate) fn all() -> Vec<Fault> {
+    vec![
+        fault("rolling restart of everything: SIGTERM", |servers, play| rolling(servers, play).boxed_local()),
+        fault("clock of one ingress moved, back and forth", |servers, play| {
+            clock_moved(servers, play).boxed_local()
+        }),
+    ]
+}
+
+/// Each of two ingresses and three workers is asked to stop, and started anew when it has.
+async fn rolling(servers: &mut Servers, play: Play) -> Row {
+    let mut trial = Trial::full(servers, play.load(3), 2, 3).await;
+    trial.under_load().await;
+    for _ in 0..play.choose(1, 6) {
+        for _ in 0..3 {
+            let ended = trial.workers.remove(0).stop().await;
+            trial.expect(ended.success, "a worker did not stop well");
+            trial.start_worker(&[]).await;
+        }
+        for number in 0..2 {
+            let (ended, ingress) = trial.ingresses.remove(number).restarted(&["ingress"]).await;
+            trial.ingresses.insert(number, ingress);
+            trial.expect(ended.success, "an ingress did not stop well");
+        }
+    }
+    trial.lifted().await;
+    trial.judge(servers).await
+}
+
+/// One of two ingresses loses the right time under way.
+async fn clock_moved(servers: &mut Servers, play: Play) -> Row {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = folder.path().join("clock");
+    std::fs::write(&clock, "+0").unwrap();
+    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    let moved = [
+        ("LD_PRELOAD", clock_library().display().to_string()),
+        ("FAKETIME_TIMESTAMP_FILE", clock.display().to_string()),
+        ("FAKETIME_NO_CACHE", "1".to_owned()),
+        // Time-outs are counted by the other clock.
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ];
+    let moved: Vec<_> = moved.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    trial.start_ingress(&["ingress"], &moved).await;
+    trial.under_load().await;
+    for offset in ["+5m", "-5m", "+30d", "-1d", "+2m"] {
+        std::fs::write(&clock, offset).unwrap();
+        tokio::time::sleep(play.choose(Duration::from_millis(600), Duration::from_secs(6))).await;
+    }
+    let is_moved = trial.ingresses[1].process.stderr().lines().any(|line| !line.contains(&today()));
+    trial.expect(is_moved, "the clock was not moved");
+    trial.lifted().await;
+    trial.judge(servers).await
+}
+
+/// As it stands in every line of a log.
+fn today() -> String {
+    careq_shared::clock::now().date_naive().to_string()
+}
+
+fn clock_library() -> PathBuf {
+    let architectures = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let mut found = architectures.map(|folder| folder.path().join("faketime/libfaketime.so.1"));
+    found.find(|library| library.exists()).expect("libfaketime is not installed; `make servers` installs it")
+}

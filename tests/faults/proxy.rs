@@ -1,0 +1,122 @@
+//! A cable that can be cut: it stands between a process and a server, and passes bytes on, late, or not at all.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What happens to bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// They pass.
+    Open,
+    /// They pass, each piece so much later.
+    Slow(Duration),
+    /// They vanish, both ways, and nobody is told: a half-open connection.
+    Silent,
+    /// They vanish on the way to the server only.
+    Deaf,
+    /// They vanish on the way back only.
+    Mute,
+    /// Connections are closed, and new ones at once.
+    Down,
+}
+
+/// A proxy in front of one server.
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    server: Arc<str>,
+    line: watch::Sender<Line>,
+    cuts: watch::Sender<u32>,
+    accepting: JoinHandle<()>,
+}
+
+impl Proxy {
+    pub(crate) async fn before(server: &str) -> Self {
+        let server: Arc<str> = server.into();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (line, (cuts, _)) = (watch::Sender::new(Line::Open), watch::channel(0));
+        let (lines, cut) = (line.subscribe(), cuts.subscribe());
+        let behind = Arc::clone(&server);
+        let accepting = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (server, line, mut cut) = (Arc::clone(&behind), lines.clone(), cut.clone());
+                tokio::spawn(async move {
+                    cut.mark_unchanged();
+                    tokio::select! {
+                        _ = cut.changed() => {}
+                        () = connection(client, &server, line) => {}
+                    }
+                });
+            }
+        });
+        Self { address, server, line, cuts, accepting }
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Host and port of the server behind.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    pub(crate) fn set(&self, line: Line) {
+        self.line.send_replace(line);
+        if line == Line::Down {
+            self.cut();
+        }
+    }
+
+    /// Closes every connection that there is; new ones may be made.
+    pub(crate) fn cut(&self) {
+        self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.cut();
+    }
+}
+
+async fn connection(client: TcpStream, server: &str, line: watch::Receiver<Line>) {
+    if *line.borrow() == Line::Down {
+        return;
+    }
+    let Ok(server) = TcpStream::connect(server).await else { return };
+    client.set_nodelay(true).unwrap();
+    server.set_nodelay(true).unwrap();
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    tokio::select! {
+        () = pass(from_client, to_server, line.clone(), Line::Deaf) => {}
+        () = pass(from_server, to_client, line, Line::Mute) => {}
+    }
+}
+
+/// Passes bytes one way until either end closes. What vanished once is missed for ever, so a line that has been silent
+/// stays so for its connection.
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, line: watch::Receiver<Line>, vanishes: Line) {
+    let mut piece = vec![0; 16_384];
+    let mut has_vanished = false;
+    while let Ok(length @ 1..) = from.read(&mut piece).await {
+        let state = *line.borrow();
+        has_vanished |= state == Line::Silent || state == vanishes;
+        if let Line::Slow(delay) = state {
+            tokio::time::sleep(delay).await;
+        }
+        if !has_vanished && to.write_all(&piece[..length]).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Servers of the suite's own, which it may kill: one PostgreSQL and one RabbitMQ, in a folder that goes with them. The
+//! machine's own servers must never be touched.
+
+mod postgresql;
+mod rabbitmq;
+
+use std::net::TcpListener;
+use std::process::Stdio;
+
+use tokio::process::{Child, Command};
+
+pub(crate) use postgresql::Postgresql;
+pub(crate) use rabbitmq::RabbitMq;
+
+/// Both servers.
+pub(crate) struct Servers {
+    pub(crate) postgresql: Postgresql,
+    pub(crate) rabbitmq: RabbitMq,
+}
+
+impl Servers {
+    pub(crate) async fn start() -> Self {
+        let (postgresql, rabbitmq) = tokio::join!(Postgresql::start(), RabbitMq::start());
+        Self { postgresql, rabbitmq }
+    }
+
+    /// Starts what a fault that came to no result has left behind stopped.
+    pub(crate) async fn mend(&mut self) {
+        if !self.postgresql.is_running() {
+            self.postgresql.start_again().await;
+        }
+        if !self.rabbitmq.is_running() {
+            self.rabbitmq.start_again().await;
+        }
+    }
+}
+
+/// A port that nobody uses now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port()
+}
+
+/// Sends a signal to a process that the suite has started.
+pub(crate) async fn signal(process_id: u32, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &process_id.to_string()]).status().await;
+    assert!(sent.unwrap().success(), "process {process_id} can be sent {name}");
+}
+
+/// Starts a program that is ended with the suite, and says nothing.
+fn spawn(command: &mut Command) -> Child {
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.kill_on_drop(true).spawn().expect("the program can be started; `make servers` installs it")
+}
+
+/// Runs a program to its end, which must be a good one; what it printed.
+async fn run(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().await.expect("the program can be started");
+    assert!(
+        output.status.success(),
+        "{:?}: {}{}",
+        command.as_std(),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

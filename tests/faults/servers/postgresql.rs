@@ -1,0 +1,153 @@
+//! A PostgreSQL of the suite's own.
+
+use std::path::{Path, PathBuf};
+
+use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use uuid::Uuid;
+
+use super::{free_port, run, signal, spawn};
+use crate::harness::until;
+
+/// A running, or stopped, PostgreSQL.
+pub(crate) struct Postgresql {
+    programs: PathBuf,
+    folder: TempDir,
+    port: u16,
+    server: Option<Child>,
+}
+
+impl Postgresql {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let programs = programs();
+        give_to_its_user(folder.path()).await;
+        let mut initdb = as_its_user(&programs.join("initdb")).await;
+        run(initdb
+            .args(["--auth=trust", "--username=careq", "--no-sync", "-D"])
+            .arg(folder.path().join("data")))
+        .await;
+        let mut postgresql = Self { programs, folder, port: free_port(), server: None };
+        postgresql.start_again().await;
+        postgresql
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// A database of this name, as reached at an address.
+    pub(crate) fn url(address: &str, name: &str) -> String {
+        format!("postgres://careq@{address}/{name}")
+    }
+
+    /// Makes an empty database; its name.
+    pub(crate) async fn fresh_database(&self) -> String {
+        let name = format!("careq_faults_{}", Uuid::new_v4().simple());
+        let server = self.connect("postgres").await.expect("PostgreSQL takes connections");
+        server.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+        name
+    }
+
+    pub(crate) async fn drop_database(&self, name: &str) {
+        let server = self.connect("postgres").await.expect("PostgreSQL takes connections");
+        server.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+    }
+
+    /// A connection that no fault is in the way of.
+    pub(crate) async fn connect(&self, name: &str) -> Option<DatabaseConnection> {
+        let mut options = ConnectOptions::new(Self::url(&self.address(), name));
+        options.max_connections(2).sqlx_logging(false);
+        Database::connect(options).await.ok()
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.server.is_some()
+    }
+
+    pub(crate) async fn start_again(&mut self) {
+        let mut server = as_its_user(&self.programs.join("postgres")).await;
+        server.arg("-D").arg(self.folder.path().join("data"));
+        server.args([
+            "-p",
+            &self.port.to_string(),
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            "max_connections=200",
+        ]);
+        server.arg("-k").arg(self.folder.path());
+        self.server = Some(spawn(&mut server));
+        self.is_up().await;
+    }
+
+    async fn is_up(&mut self) {
+        let ready = self.programs.join("pg_isready");
+        let port = self.port.to_string();
+        until("PostgreSQL takes connections", || async {
+            let mut asked = Command::new(&ready);
+            let answer = asked.args(["-q", "-h", "127.0.0.1", "-p", &port]).status().await;
+            answer.unwrap().success().then_some(())
+        })
+        .await;
+    }
+
+    /// Stops at once, but in order ("fast shutdown").
+    pub(crate) async fn stop(&mut self) {
+        self.end("INT").await;
+    }
+
+    /// Ends as by a power cut: the next start recovers.
+    pub(crate) async fn kill(&mut self) {
+        self.end("KILL").await;
+    }
+
+    async fn end(&mut self, with: &str) {
+        let mut server = self.server.take().expect("PostgreSQL runs");
+        signal(server.id().expect("PostgreSQL runs"), with).await;
+        server.wait().await.unwrap();
+    }
+
+    /// Starts in recovery: it answers, and lets nobody write, like a replica that has not taken over yet.
+    pub(crate) async fn start_in_recovery(&mut self) {
+        let mut touch = as_its_user(Path::new("touch")).await;
+        run(touch.arg(self.folder.path().join("data/standby.signal"))).await;
+        self.start_again().await;
+    }
+
+    /// Ends the recovery: it takes over.
+    pub(crate) async fn promote(&self) {
+        let server = self.connect("postgres").await.expect("PostgreSQL takes connections");
+        server.execute_unprepared("SELECT pg_promote()").await.unwrap();
+    }
+}
+
+/// The newest version's programs; they are in nobody's path.
+fn programs() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut folders: Vec<_> = versions.map(|version| version.path().join("bin")).collect();
+    folders.sort();
+    folders.pop().expect("PostgreSQL is not installed; `make servers` installs it")
+}
+
+async fn is_root() -> bool {
+    run(Command::new("id").arg("-u")).await.trim() == "0"
+}
+
+/// PostgreSQL does not run as root.
+async fn as_its_user(program: &Path) -> Command {
+    if !is_root().await {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(program);
+    command
+}
+
+async fn give_to_its_user(folder: &Path) {
+    if is_root().await {
+        run(Command::new("chown").arg("postgres:postgres").arg(folder)).await;
+    }
+}

@@ -1,0 +1,144 @@
+//! A RabbitMQ of the suite's own, with a port mapper of its own.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use super::{free_port, run, signal, spawn};
+use crate::harness::until;
+
+/// A running, or killed, RabbitMQ.
+pub(crate) struct RabbitMq {
+    folder: TempDir,
+    port: u16,
+    environment: Vec<(&'static str, String)>,
+    server: Option<Child>,
+    /// Erlang's port mapper, which must not be the machine's.
+    _mapper: Child,
+}
+
+impl RabbitMq {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (port, mapper) = (free_port(), free_port().to_string());
+        let inside = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(folder.path().join("nothing.conf"), "").unwrap();
+        std::fs::write(
+            folder.path().join("rabbitmq.conf"),
+            format!("listeners.tcp.local = 127.0.0.1:{port}\n"),
+        )
+        .unwrap();
+        std::fs::write(folder.path().join("plugins"), "[].\n").unwrap();
+        let environment = vec![
+            ("HOME", inside("")),
+            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
+            ("LANG", "C.UTF-8".to_owned()),
+            ("ERL_EPMD_PORT", mapper.clone()),
+            ("RABBITMQ_NODENAME", format!("careq-faults-{port}@localhost")),
+            ("RABBITMQ_DIST_PORT", free_port().to_string()),
+            ("RABBITMQ_MNESIA_BASE", inside("mnesia")),
+            ("RABBITMQ_LOG_BASE", inside("log")),
+            ("RABBITMQ_PID_FILE", inside("pid")),
+            ("RABBITMQ_CONF_ENV_FILE", inside("nothing.conf")),
+            ("RABBITMQ_CONFIG_FILE", inside("rabbitmq.conf")),
+            ("RABBITMQ_ENABLED_PLUGINS_FILE", inside("plugins")),
+            ("ERL_FLAGS", "-kernel inet_dist_use_interface {127,0,0,1}".to_owned()),
+        ];
+        let mapper = spawn(Command::new("epmd").args(["-port", &mapper, "-address", "127.0.0.1"]));
+        let mut rabbitmq = Self { folder, port, environment, server: None, _mapper: mapper };
+        rabbitmq.start_again().await;
+        rabbitmq
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The broker as reached at an address.
+    pub(crate) fn url(address: &str) -> String {
+        format!("amqp://guest:guest@{address}/%2f")
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.server.is_some()
+    }
+
+    pub(crate) async fn start_again(&mut self) {
+        self.server = Some(spawn(&mut self.program("rabbitmq-server")));
+        until("RabbitMQ takes connections", || async { self.connect().await.map(drop) }).await;
+    }
+
+    /// Ends as by a power cut.
+    pub(crate) async fn kill(&mut self) {
+        let pid = std::fs::read_to_string(self.folder.path().join("pid")).unwrap();
+        signal(pid.trim().parse().unwrap(), "KILL").await;
+        self.server.take().expect("RabbitMQ runs").wait().await.unwrap();
+    }
+
+    /// A connection that no fault is in the way of.
+    pub(crate) async fn connect(&self) -> Option<Connection> {
+        let url = Self::url(&self.address());
+        let connecting = Connection::connect(&url, ConnectionProperties::default());
+        tokio::time::timeout(Duration::from_secs(3), connecting).await.ok()?.ok()
+    }
+
+    /// Messages that are ready in a queue.
+    pub(crate) async fn depth(&self, queue: &str) -> Option<u32> {
+        let channel = self.connect().await?.create_channel().await.ok()?;
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declared = channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
+        declared.ok().map(|queue| queue.message_count())
+    }
+
+    /// Everything that it has logged.
+    pub(crate) fn log(&self) -> String {
+        let files = std::fs::read_dir(self.folder.path().join("log")).unwrap().flatten();
+        files.map(|file| std::fs::read_to_string(file.path()).unwrap()).collect()
+    }
+
+    /// Deletes an installation's queues.
+    pub(crate) async fn delete_queues(&self, prefix: &str) {
+        let connection = self.connect().await.expect("RabbitMQ takes connections");
+        let channel = connection.create_channel().await.unwrap();
+        for queue in ["live", "bulk", "dead"] {
+            let name = format!("{prefix}.{queue}");
+            channel.queue_delete(name.into(), QueueDeleteOptions::default()).await.unwrap();
+        }
+    }
+
+    /// What an operator would type; what it printed.
+    pub(crate) async fn control(&self, arguments: &[&str]) -> String {
+        run(self.program("rabbitmqctl").args(arguments)).await
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(programs().join(name));
+        command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+impl Drop for RabbitMq {
+    /// The server is started by a script, which does not end it.
+    fn drop(&mut self) {
+        if let Ok(pid) = std::fs::read_to_string(self.folder.path().join("pid"))
+            && self.server.is_some()
+        {
+            std::process::Command::new("kill").args(["-KILL", pid.trim()]).status().ok();
+        }
+    }
+}
+
+/// The scripts themselves: the ones in the path change the user and forget the environment.
+fn programs() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/rabbitmq/lib").into_iter().flatten().flatten();
+    let mut folders: Vec<_> = versions.map(|version| version.path().join("sbin")).collect();
+    folders.sort();
+    folders.pop().expect("RabbitMQ is not installed; `make servers` installs it")
+}

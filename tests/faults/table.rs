@@ -1,0 +1,76 @@
+//! One line a fault: what was acknowledged, what became of it, and how long it took to be whole again.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// What a fault has shown.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Row {
+    acknowledged: u64,
+    lost: u64,
+    doubled: u64,
+    wrong: u64,
+    undelivered: u64,
+    recovered_in: Option<Duration>,
+    problems: Vec<String>,
+}
+
+/// Above the rows.
+pub(crate) const HEADING: &str =
+    "fault                                              acknowledged  lost  doubled  wrong  recovered  seed";
+
+impl Row {
+    /// From the simulator's report, and what else should have been so.
+    pub(crate) fn of(report: &Value, recovered_in: Option<Duration>, mut problems: Vec<String>) -> Self {
+        let number = |name: &str| report[name].as_u64().unwrap_or(u64::MAX);
+        let findings = report["findings"].as_array().into_iter().flatten();
+        problems.extend(findings.filter_map(Value::as_str).map(str::to_owned));
+        if report["passed"] != true && problems.is_empty() {
+            problems.push(format!("the simulator did not pass it: {report}"));
+        }
+        Self {
+            acknowledged: number("acknowledged"),
+            lost: number("lost"),
+            doubled: number("doubled"),
+            wrong: number("wrong"),
+            undelivered: number("undelivered"),
+            recovered_in,
+            problems,
+        }
+    }
+
+    /// Of a fault that could not be played to its end.
+    pub(crate) fn without_result() -> Self {
+        Self { problems: vec!["no result; what it met is above".to_owned()], ..Self::default() }
+    }
+
+    pub(crate) fn has_passed(&self) -> bool {
+        self.problems.is_empty() && self.undelivered == 0
+    }
+
+    pub(crate) fn line(&self, name: &str, seed: u64) -> String {
+        let Self { acknowledged, lost, doubled, wrong, .. } = self;
+        let recovered = self.recovered();
+        let mut line = format!(
+            "{name:<50} {acknowledged:>12} {lost:>5} {doubled:>8} {wrong:>6} {recovered:>10} {seed:>5}"
+        );
+        if self.undelivered > 0 {
+            write!(line, "\n    {} requests were never taken", self.undelivered).unwrap();
+        }
+        self.problems.iter().for_each(|problem| write!(line, "\n    {problem}").unwrap());
+        line
+    }
+
+    /// The same for the document.
+    pub(crate) fn markdown(&self, name: &str, seed: u64) -> String {
+        let Self { acknowledged, lost, doubled, wrong, .. } = self;
+        let recovered = self.recovered();
+        format!("| {name} | {acknowledged} | {lost} | {doubled} | {wrong} | {recovered} | {seed} |")
+    }
+
+    fn recovered(&self) -> String {
+        self.recovered_in.map_or_else(|| "-".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()))
+    }
+}
