@@ -118,8 +118,10 @@ async fn crash_loop(servers: &mut Servers, play: Play) -> Row {
         let mut crashing = trial.workers.pop().unwrap();
         has_ended(&mut crashing).await;
     }
-    let given_up = servers.rabbitmq.depth(&dead).await;
-    trial.expect(given_up > Some(0), &format!("RabbitMQ gave nothing up: {given_up:?}"));
+    until("RabbitMQ has given messages up", || async {
+        servers.rabbitmq.depth(&dead).await.filter(|depth| *depth > 0)
+    })
+    .await;
     trial.start_worker(&[]).await;
     trial.lifted().await;
     trial.judge(servers).await
