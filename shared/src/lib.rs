@@ -8,10 +8,12 @@ pub mod config;
 pub mod telemetry;
 
 pub mod records;
+pub mod redact;
 
 pub mod canonical;
 pub mod event;
 pub mod ids;
+pub mod json;
 pub mod message;
 pub mod outcome;
 
@@ -21,3 +23,5 @@ pub mod clinics;
 pub mod database;
 pub mod entities;
 pub mod ledger;
+pub mod networks;
+pub mod seal;
