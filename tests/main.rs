@@ -29,3 +29,17 @@ mod histories;
 mod lost_wake_up;
 
 mod poison;
+
+mod attacks;
+
+mod credentials;
+
+mod sealing;
+
+mod overload;
+
+mod logs;
+
+mod openapi;
+
+mod schemathesis;

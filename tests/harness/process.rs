@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use super::until;
@@ -30,13 +30,24 @@ pub(crate) struct Ended {
 impl Process {
     /// Starts the program in an empty folder, with nothing but these settings in its environment.
     pub(crate) fn start(arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+        Self::spawn(arguments, settings, Stdio::null())
+    }
+
+    /// Runs the program to its end, with something on its standard input.
+    pub(crate) async fn run_with_input(arguments: &[&str], settings: &[(&str, &str)], input: &str) -> Ended {
+        let mut process = Self::spawn(arguments, settings, Stdio::piped());
+        process.child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
+        process.ended().await
+    }
+
+    fn spawn(arguments: &[&str], settings: &[(&str, &str)], stdin: Stdio) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_careq-sync"))
             .args(arguments)
             .env_clear()
             .envs(settings.iter().copied())
             .current_dir(folder.path())
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -76,13 +87,19 @@ impl Process {
 
     /// Asks it to stop (SIGTERM) and waits for its end.
     pub(crate) async fn stop(self) -> Ended {
-        let id = self.child.id().expect("the process runs").to_string();
-        let signalled = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
-        assert!(signalled.success());
+        self.terminate().await;
         self.ended().await
     }
 
-    async fn ended(mut self) -> Ended {
+    /// Asks it to stop (SIGTERM).
+    pub(crate) async fn terminate(&self) {
+        let id = self.child.id().expect("the process runs").to_string();
+        let signalled = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+        assert!(signalled.success());
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(mut self) -> Ended {
         let status = tokio::time::timeout(Duration::from_secs(40), self.child.wait())
             .await
             .unwrap_or_else(|_| {
