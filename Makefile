@@ -1,11 +1,12 @@
-# The four commands: run, test, lint, bench.
-.PHONY: run test lint bench servers
+# The four commands: run, test, lint, bench; and two that look for what nobody thought of: schemathesis, fuzz.
+.PHONY: run test lint bench schemathesis fuzz servers
 
 run:
 	cargo run --bin careq-sync
 
 test: servers
 	cargo test --workspace
+	$(MAKE) schemathesis
 
 lint:
 	cargo fmt --all --check
@@ -13,6 +14,15 @@ lint:
 
 bench: servers
 	cargo run --release --package careq-bench
+
+# Requests made up from the API's description, on both stacks.
+schemathesis: servers
+	tests/schemathesis/install
+	cargo test --package careq-sync --test system -- --ignored schemathesis --test-threads 1
+
+# Bytes from outside, made up for a minute each, starting from the corpus in the repository.
+fuzz:
+	fuzz/run
 
 # PostgreSQL and RabbitMQ for tests and bench: found, installed, started.
 servers:
