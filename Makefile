@@ -1,11 +1,13 @@
-# The four commands: run, test, lint, bench; and one for the patient, faults.
-.PHONY: run test lint bench faults servers
+# The four commands: run, test, lint, bench; and three for the patient, which look for what nobody thought of: faults,
+# schemathesis, fuzz.
+.PHONY: run test lint bench faults schemathesis fuzz servers
 
 run:
 	cargo run --bin careq-sync
 
 test: servers
 	cargo test --workspace
+	$(MAKE) schemathesis
 
 lint:
 	cargo fmt --all --check
@@ -17,6 +19,15 @@ bench: servers
 # Every fault under a longer load, with a release build that has crash points; writes docs/faults.md.
 faults: servers
 	cargo test --profile faults --package careq-sync --test faults -- --long
+
+# Requests made up from the API's description, on both stacks.
+schemathesis: servers
+	tests/schemathesis/install
+	cargo test --package careq-sync --test system -- --ignored schemathesis --test-threads 1
+
+# Bytes from outside, made up for a minute each, starting from the corpus in the repository.
+fuzz:
+	fuzz/run
 
 # PostgreSQL and RabbitMQ for tests and bench: found, installed, started.
 servers:

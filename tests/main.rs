@@ -32,3 +32,17 @@ mod lost_wake_up;
 mod poison;
 
 mod simulator;
+
+mod attacks;
+
+mod credentials;
+
+mod sealing;
+
+mod overload;
+
+mod logs;
+
+mod openapi;
+
+mod schemathesis;

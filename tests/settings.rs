@@ -1,6 +1,6 @@
 //! What is wrong with a set-up is said at start, in sentences that say what to do.
 
-use crate::harness::{Process, amqp_url, fresh_prefix};
+use crate::harness::{Process, SEAL_KEYS, amqp_url, fresh_prefix};
 
 /// arguments, settings, and what the operator must read
 type Row<'row> = (&'row [&'row str], &'row [(&'row str, &'row str)], &'row [&'row str]);
@@ -8,7 +8,7 @@ type Row<'row> = (&'row [&'row str], &'row [(&'row str, &'row str)], &'row [&'ro
 #[tokio::test]
 async fn every_fault_is_named_with_its_remedy() {
     let (broker, prefix) = (amqp_url(), fresh_prefix());
-    let rows: [Row; 9] = [
+    let rows: [Row; 11] = [
         (&[], &[("CAREQ_INGRESS_LISTEM", "127.0.0.1:0")], &["CAREQ_INGRESS_LISTEM names no setting"]),
         (
             &[],
@@ -46,8 +46,22 @@ async fn every_fault_is_named_with_its_remedy() {
                 ("CAREQ_BROKER_PREFIX", &prefix),
                 ("CAREQ_DATABASE_URL", "postgres://careq:a-secret@127.0.0.1:1/careq"),
                 ("CAREQ_DATABASE_CONNECT_TIMEOUT_S", "1"),
+                ("CAREQ_SEAL_KEYS", SEAL_KEYS),
             ],
             &["the database postgres://careq@127.0.0.1:1/careq cannot be reached", "CAREQ_DATABASE_URL"],
+        ),
+        (
+            &["worker"],
+            &[
+                ("CAREQ_BROKER_URL", &broker),
+                ("CAREQ_DATABASE_URL", "postgres://careq:a-secret@127.0.0.1:1/careq"),
+            ],
+            &["there is no key to seal with", "CAREQ_SEAL_KEYS", "openssl rand -base64 32"],
+        ),
+        (
+            &[],
+            &[("CAREQ_SEAL_KEYS", "a-secret"), ("CAREQ_INGRESS_TRUSTED_PROXIES", "a-secret")],
+            &["ingress.trusted_proxies", "networks such as 203.0.113.0/24"],
         ),
         (&["--config", "missing.toml"], &[], &["missing.toml cannot be read"]),
     ];

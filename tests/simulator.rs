@@ -4,7 +4,7 @@
 use sea_orm::ConnectionTrait as _;
 use serde_json::Value;
 
-use crate::harness::{CLINIC, OTHER_CLINIC, OTHER_TOKEN, Process, Stack, TOKEN};
+use crate::harness::{CLINIC, OTHER_CLINIC, OTHER_TOKEN, Process, SEAL_KEYS, Stack, TOKEN};
 
 #[tokio::test]
 async fn passes_the_embedded_default() {
@@ -61,7 +61,8 @@ async fn simulate(stack: &Stack, arguments: &[&str]) -> Value {
     let common = ["simulate", "--json", "--url", &url, "--database-url", &stack.database.url];
     let arguments: Vec<_> = common.iter().chain(arguments).copied().collect();
     let clinics = format!("{CLINIC}={TOKEN},{OTHER_CLINIC}={OTHER_TOKEN}");
-    let ended = Process::run(&arguments, &[("CAREQ_CLINICS", &clinics)]).await;
+    let ended =
+        Process::run(&arguments, &[("CAREQ_CLINICS", &clinics), ("CAREQ_SEAL_KEYS", SEAL_KEYS)]).await;
     let report: Value = serde_json::from_str(&ended.stdout)
         .unwrap_or_else(|fault| panic!("no report ({fault}): {}{}", ended.stdout, ended.stderr));
     assert_eq!(ended.success, report["passed"] == true, "its exit status tells the truth: {}", ended.stderr);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Stack, appointment, doctor, patient, service, until};
+use crate::harness::{Stack, appointment, doctor, opened, patient, service, until};
 
 #[tokio::test]
 async fn on_the_embedded_default() {
@@ -73,7 +73,7 @@ async fn patience_ends_in_a_dead_letter(stack: Stack) {
     let letters = dead_letters(&stack).await;
     assert_eq!(letters.len(), 1);
     assert_eq!((letters[0].class.as_str(), letters[0].code.as_str()), ("missing_parent", "RECORD_NOT_FOUND"));
-    assert!(letters[0].payload.windows(16).any(|bytes| bytes == b"patient_careq_id"), "the payload is kept");
+    assert!(opened(&letters[0]).windows(16).any(|bytes| bytes == b"patient_careq_id"), "the payload is kept");
 
     // CareQ sends it again when its parents are there: it is tried again, and the letter is no longer true.
     stack.client.post("/patient", &patient(7)).await;

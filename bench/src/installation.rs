@@ -8,6 +8,7 @@ use careq_shared::broker::rabbitmq::{RabbitMq, Topology};
 use careq_shared::clinics;
 use careq_shared::config::{self, Config};
 use careq_shared::database;
+use careq_shared::seal::{self, Seal};
 use lapin::options::QueueDeleteOptions;
 use lapin::{Connection, ConnectionProperties};
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
@@ -24,6 +25,7 @@ pub(crate) struct Installation {
     pub(crate) database: DatabaseConnection,
     pub(crate) broker: Arc<RabbitMq>,
     pub(crate) topology: Topology,
+    pub(crate) seal: Arc<Seal>,
     name: String,
 }
 
@@ -40,6 +42,7 @@ impl Installation {
             ("CAREQ_INGRESS_RATE_PER_MINUTE", "0".to_owned()),
             ("CAREQ_INGRESS_ANSWER_WITHIN_MS", "0".to_owned()),
             ("CAREQ_CLINICS", format!("{CLINIC}={TOKEN}")),
+            ("CAREQ_SEAL_KEYS", format!("bench:{}=", "A".repeat(43))),
         ];
         let config = config::load(None, settings.map(|(name, value)| (name.to_owned(), value)))?;
         let database = database::connect(&config).await?;
@@ -47,7 +50,8 @@ impl Installation {
         clinics::seed(&database, &config.clinics).await?;
         let broker = Arc::new(RabbitMq::connect(&config.broker, "bench").await?);
         let topology = Topology::new(&config.broker.prefix);
-        Ok(Self { config, database, broker, topology, name })
+        let seal = Arc::new(seal::open(&config)?);
+        Ok(Self { config, database, broker, topology, seal, name })
     }
 
     /// Deletes the database and the queues.

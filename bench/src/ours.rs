@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use careq_ingress::Ingress;
+use careq_ingress::{Ingress, Parts};
 use careq_shared::broker::{Broker as _, Queue};
 use careq_shared::clock;
 use careq_shared::entities::event;
@@ -31,10 +31,14 @@ pub(crate) async fn acknowledge(
     let shutdown = CancellationToken::new();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let (settings, patience) =
-        (installation.config.ingress.clone(), installation.config.broker.publish_timeout());
-    let broker = Arc::clone(&installation.broker);
-    let ingress = Ingress::start(settings, patience, broker, installation.database.clone(), &shutdown);
+    let parts = Parts {
+        settings: installation.config.ingress.clone(),
+        publish_timeout: installation.config.broker.publish_timeout(),
+        broker: installation.broker.clone(),
+        database: installation.database.clone(),
+        seal: Arc::clone(&installation.seal),
+    };
+    let ingress = Ingress::start(parts, &shutdown);
     ingress.clinics_are_known().await;
     let serving = tokio::spawn(careq_ingress::run(listener, ingress, shutdown.clone()));
 
@@ -56,7 +60,7 @@ pub(crate) async fn acknowledge(
     }
     let rate = rate(count, began);
     shutdown.cancel();
-    serving.await??;
+    serving.await?;
     drain_all(installation, count).await?;
     Ok(rate)
 }
@@ -108,7 +112,8 @@ pub(crate) async fn drain(installation: &Installation, count: usize) -> Result<f
 async fn drain_all(installation: &Installation, until: usize) -> Result<()> {
     let shutdown = CancellationToken::new();
     let settings = Settings::from(&installation.config.worker);
-    let worker = Worker::new(installation.database.clone(), installation.broker.clone(), settings);
+    let (database, broker) = (installation.database.clone(), installation.broker.clone());
+    let worker = Worker::new(database, broker, Arc::clone(&installation.seal), settings);
     let working = tokio::spawn(worker.run(shutdown.clone()));
     while stored(installation).await? < u64::try_from(until)? {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Result;
 use careq_shared::clinics;
 use careq_shared::config::Config;
+use careq_shared::seal;
 use sea_orm::DatabaseConnection;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -22,7 +23,8 @@ pub(crate) async fn make_clinics(
     if !clinics::list(database).await?.is_empty() {
         return Ok(None);
     }
-    Ok(Some(clinics::add(database, TEST_CLINIC).await?))
+    let secrets = clinics::add(database, &|| seal::open(config), TEST_CLINIC, &[]).await?;
+    Ok(secrets.into_iter().next().map(|(_, token)| token))
 }
 
 /// Shows a newcomer the main job: one line that answers 201 when pasted (API specification, "Sample Test Data").

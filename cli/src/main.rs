@@ -7,6 +7,8 @@ mod environment;
 mod clinic;
 mod migrate;
 mod processes;
+mod reseal;
+mod setting;
 mod simulate;
 
 mod first_start;
@@ -40,6 +42,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Ingress => processes::ingress(&config).await,
         Command::Worker => processes::worker(&config).await,
         Command::Migrate => migrate::run(&config).await,
+        Command::Reseal(output) => reseal::run(&config, output).await,
         Command::Simulate(simulation) => simulate::run(&config, simulation).await,
         Command::Clinic(command) => clinic::run(&config, command).await,
     }

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use careq_ingress::Ingress;
+use careq_ingress::{Ingress, Parts};
 use careq_shared::broker::Broker;
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::broker::rabbitmq::RabbitMq;
 use careq_shared::config::{BrokerKind, Config};
+use careq_shared::seal::{self, Seal};
 use careq_worker::{Settings, Worker};
 use sea_orm::DatabaseConnection;
 use tokio::net::TcpListener;
@@ -20,6 +21,7 @@ use crate::{first_start, migrate, shutdown};
 /// Ingress and worker together, on whatever database and broker are set.
 pub(crate) async fn standalone(config: &Config) -> Result<()> {
     let shutdown = shutdown::on_signal()?;
+    let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
     let broker = broker(config, "standalone").await?;
     let first_token = first_start::make_clinics(&database, config).await?;
@@ -27,47 +29,55 @@ pub(crate) async fn standalone(config: &Config) -> Result<()> {
     let address = listener.local_addr()?;
 
     // SQLite has one connection a pool: status pages must not wait for the worker's transactions.
-    let ingress = start_ingress(config, &broker, migrate::connect(config).await?, &shutdown);
+    let parts = parts(config, &broker, migrate::connect(config).await?, &seal);
+    let ingress = Ingress::start(parts, &shutdown);
     operations::start(config, readiness(&ingress), shutdown.clone()).await?;
     // The worker goes on until the last request in hand has its answer.
     let working = CancellationToken::new();
-    let worker =
-        tokio::spawn(Worker::new(database, broker, Settings::from(&config.worker)).run(working.clone()));
+    let worker = tokio::spawn(
+        Worker::new(database, broker, seal, Settings::from(&config.worker)).run(working.clone()),
+    );
     ingress.clinics_are_known().await;
     tracing::info!(%address, "careq-sync takes requests");
     if let Some(token) = &first_token {
         first_start::welcome(address, token);
     }
-    let served = careq_ingress::run(listener, ingress, shutdown).await;
+    careq_ingress::run(listener, ingress, shutdown).await;
     working.cancel();
-    worker.await?;
-    Ok(served?)
+    Ok(worker.await?)
 }
 
 /// An ingress.
 pub(crate) async fn ingress(config: &Config) -> Result<()> {
     require_rabbitmq(config, "ingress")?;
     let shutdown = shutdown::on_signal()?;
+    let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
     careq_shared::clinics::seed(&database, &config.clinics).await?;
     let broker = broker(config, "ingress").await?;
     let listener = listen(config).await?;
     let address = listener.local_addr()?;
-    let ingress = start_ingress(config, &broker, database, &shutdown);
+    let ingress = Ingress::start(parts(config, &broker, database, &seal), &shutdown);
     operations::start(config, readiness(&ingress), shutdown.clone()).await?;
-    tracing::info!(%address, "the ingress takes requests");
-    Ok(careq_ingress::run(listener, ingress, shutdown).await?)
+    let known = Arc::clone(&ingress);
+    tokio::spawn(async move {
+        known.clinics_are_known().await;
+        tracing::info!(%address, "the ingress takes requests");
+    });
+    careq_ingress::run(listener, ingress, shutdown).await;
+    Ok(())
 }
 
 /// A worker.
 pub(crate) async fn worker(config: &Config) -> Result<()> {
     require_rabbitmq(config, "worker")?;
     let shutdown = shutdown::on_signal()?;
+    let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
     let broker = broker(config, "worker").await?;
     let connected = Arc::clone(&broker);
     operations::start(config, Arc::new(move || connected.is_connected()), shutdown.clone()).await?;
-    Worker::new(database, broker, Settings::from(&config.worker)).run(shutdown).await;
+    Worker::new(database, broker, seal, Settings::from(&config.worker)).run(shutdown).await;
     Ok(())
 }
 
@@ -80,14 +90,14 @@ async fn broker(config: &Config, process: &str) -> Result<Arc<dyn Broker>> {
     })
 }
 
-fn start_ingress(
-    config: &Config,
-    broker: &Arc<dyn Broker>,
-    database: DatabaseConnection,
-    shutdown: &CancellationToken,
-) -> Arc<Ingress> {
-    let patience = config.broker.publish_timeout();
-    Ingress::start(config.ingress.clone(), patience, Arc::clone(broker), database, shutdown)
+fn parts(config: &Config, broker: &Arc<dyn Broker>, database: DatabaseConnection, seal: &Arc<Seal>) -> Parts {
+    Parts {
+        settings: config.ingress.clone(),
+        publish_timeout: config.broker.publish_timeout(),
+        broker: Arc::clone(broker),
+        database,
+        seal: Arc::clone(seal),
+    }
 }
 
 async fn listen(config: &Config) -> Result<TcpListener> {

@@ -5,20 +5,19 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use careq_shared::config::Config;
-use careq_shared::database;
-use careq_simulator::{Clinic, Disorder, Plan, Report, Retry};
-use sea_orm::DatabaseConnection;
+use careq_shared::{database, seal};
+use careq_simulator::{Clinic, Disorder, Plan, Report, Retry, Store};
 
 use crate::arguments::Simulation;
 use crate::environment::{print, tell};
 
 pub(crate) async fn run(config: &Config, simulation: Simulation) -> Result<()> {
-    let database = match &simulation.database_url {
-        Some(url) => Some(connect(config, url).await?),
+    let store = match &simulation.database_url {
+        Some(url) => Some(store(config, url).await?),
         None => None,
     };
     let output = simulation.output;
-    let report = careq_simulator::run(plan(config, simulation)?, database.as_ref(), tell).await?;
+    let report = careq_simulator::run(plan(config, simulation)?, store.as_ref(), tell).await?;
     print(&if output.json { serde_json::to_string(&report)? } else { report.to_string() });
     verdict(&report)
 }
@@ -52,10 +51,12 @@ fn clinics(config: &Config, file: Option<&Path>) -> Result<Vec<Clinic>> {
     careq_simulator::read_clinics(&lines).with_context(|| file.display().to_string())
 }
 
-async fn connect(config: &Config, url: &str) -> Result<DatabaseConnection> {
+/// With the keys of the settings, which must be the installation's.
+async fn store(config: &Config, url: &str) -> Result<Store> {
     let mut config = config.clone();
     config.database.url = url.into();
-    Ok(database::connect(&config).await?)
+    let seal = seal::open(&config)?;
+    Ok(Store { database: database::connect(&config).await?, seal })
 }
 
 fn verdict(report: &Report) -> Result<()> {

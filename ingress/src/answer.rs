@@ -16,10 +16,6 @@ use crate::ingress::API;
 use crate::prefer::Preference;
 use crate::problem::Problem;
 
-/// Put beside an answer for the log line.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CareqId(pub(crate) i64);
-
 /// What an answer repeats of the event.
 #[derive(Debug, Clone)]
 pub(crate) struct Accepted {

@@ -40,16 +40,18 @@ async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Pr
     let preference = Preference::of(&parts.headers);
 
     let body = receive::body(&parts.headers, body, body_limits(ingress)).await?;
-    let verified = authenticate::body(caller, receive::json_object(&body)?);
+    let about = |problem: Problem| problem.about(&body);
+    let verified = authenticate::body(caller, body.clone())?;
+    let verified = verified.read(receive::json_object).map_err(about)?;
     let clinic = Arc::clone(&verified.clinic);
-    let batch = validate(ingress, verified)?;
+    let batch = validate(ingress, verified).map_err(about)?;
     let (batch_id, listing) = (batch.batch_id.clone(), batch.listing());
 
     let budget = webhook::budget(preference, ingress.settings.batch_answer_within_ms);
     let expectation = ingress.results.expect(Queue::Bulk, budget);
     let message = Message { reply_to: expectation.reply_to.clone(), content: Content::Batch(batch) };
     let preference = preference.granted(expectation.is_granted());
-    publish::confirmed(ingress, Queue::Bulk, &message).await?;
+    publish::confirmed(ingress, Queue::Bulk, &message).await.map_err(about)?;
 
     let answer = match expectation.result().await {
         Some(Verdict::Batch(results)) => report::of_results(&clinic.clinic_id, &batch_id, &listing, results),

@@ -1,44 +1,49 @@
-//! The door: who is it, and may it come in now. Every request of CareQ's side passes here, and its one log line is
-//! written here. The line must never hold more than names of routes, clinics and numbers.
+//! The door of the API: who is it, and may it come in now. A request must never reach a handler but through here, and one
+//! without a body never without its signature checked.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 
-use crate::answer::CareqId;
+use crate::authenticate::{self, Caller, Client};
 use crate::ingress::Ingress;
-use crate::{authenticate, limit};
+use crate::limit;
+use crate::log::ClinicId;
+use crate::problem::Problem;
 
-/// Authenticates, limits, lets in, and logs.
-pub(crate) async fn guard(State(ingress): State<Arc<Ingress>>, mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let mut clinic_id = None;
-    let response = match authenticate::caller(&ingress, request.headers()) {
-        Err(problem) => problem.into_response(),
-        Ok(caller) => {
-            clinic_id = Some(caller.clinic.clinic_id.clone());
-            match ingress.limiter.take(&caller.clinic.clinic_id) {
-                Err(refusal) => refusal.into_response(),
-                Ok(allowance) => {
-                    request.extensions_mut().insert(caller);
-                    limit::announce(allowance, next.run(request).await)
-                }
-            }
-        }
+/// Authenticates, limits, lets in.
+pub(crate) async fn guard(State(ingress): State<Arc<Ingress>>, request: Request, next: Next) -> Response {
+    let caller = match caller(&ingress, &request) {
+        Ok(caller) => caller,
+        Err(problem) => return problem.into_response(),
     };
-    tracing::info!(
-        method = method.as_str(),
-        endpoint = route.as_ref().map(MatchedPath::as_str),
-        clinic_id,
-        careq_id = response.extensions().get::<CareqId>().map(|careq_id| careq_id.0),
-        status = response.status().as_u16(),
-        duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        "request"
-    );
+    let clinic = Arc::clone(&caller.clinic);
+    let mut response = match ingress.limiter.take(&clinic) {
+        Ok(allowance) => limit::announce(allowance, enter(caller, request, next).await),
+        Err(refusal) => refusal.into_response(),
+    };
+    response.extensions_mut().insert(ClinicId(clinic.clinic_id.clone()));
     response
+}
+
+fn caller(ingress: &Ingress, request: &Request) -> Result<Caller, Problem> {
+    let client = request.extensions().get::<Client>().copied().ok_or_else(Problem::authentication_failed)?;
+    authenticate::head(ingress, client, request.headers())
+}
+
+/// Only a POST has a body whose handler checks its signature; whatever else comes is checked here, as signing nothing.
+async fn enter(caller: Caller, mut request: Request, next: Next) -> Response {
+    if request.method() == Method::POST {
+        request.extensions_mut().insert(caller);
+    } else {
+        match authenticate::body(caller, Bytes::new()) {
+            Ok(verified) => request.extensions_mut().insert(verified),
+            Err(problem) => return problem.into_response(),
+        };
+    }
+    next.run(request).await
 }

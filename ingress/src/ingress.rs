@@ -7,10 +7,12 @@ use std::time::Duration;
 use careq_shared::broker::Broker;
 use careq_shared::clock::AcceptanceClock;
 use careq_shared::config::IngressConfig;
+use careq_shared::seal::Seal;
 use sea_orm::DatabaseConnection;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::authenticate::Failures;
 use crate::directory::{self, Directory};
 use crate::limit::Limiter;
 use crate::results::ResultDesk;
@@ -26,27 +28,51 @@ pub struct Ingress {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) database: DatabaseConnection,
     pub(crate) directory: watch::Receiver<Option<Arc<Directory>>>,
+    pub(crate) failures: Failures,
     pub(crate) limiter: Limiter,
+    /// One for each request in hand.
+    pub(crate) places: Semaphore,
     pub(crate) clock: AcceptanceClock,
     pub(crate) results: Arc<ResultDesk>,
+}
+
+/// What an ingress is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// `[ingress]`
+    pub settings: IngressConfig,
+    /// How long a webhook waits for the broker's confirm.
+    pub publish_timeout: Duration,
+    /// Where events go.
+    pub broker: Arc<dyn Broker>,
+    /// Where clinics and status pages are read.
+    pub database: DatabaseConnection,
+    /// Opens the clinics' signing secrets.
+    pub seal: Arc<Seal>,
 }
 
 impl Ingress {
     /// An ingress that begins to read the clinics, until `shutdown`, and to listen for results.
     #[must_use]
-    pub fn start(
-        settings: IngressConfig,
-        publish_timeout: Duration,
-        broker: Arc<dyn Broker>,
-        database: DatabaseConnection,
-        shutdown: &CancellationToken,
-    ) -> Arc<Self> {
+    pub fn start(parts: Parts, shutdown: &CancellationToken) -> Arc<Self> {
+        let Parts { settings, publish_timeout, broker, database, seal } = parts;
         let refresh_every = Duration::from_secs(settings.clinics_refresh_s);
-        let directory = directory::keep_current(database.clone(), refresh_every, shutdown.clone());
+        let directory = directory::keep_current(database.clone(), seal, refresh_every, shutdown.clone());
         let results = ResultDesk::start(broker.mailbox());
         let limiter = Limiter::new(settings.rate_per_minute, settings.rate_burst);
         let clock = AcceptanceClock::default();
-        Arc::new(Self { settings, publish_timeout, broker, database, directory, limiter, clock, results })
+        Arc::new(Self {
+            places: Semaphore::new(settings.most_requests.min(Semaphore::MAX_PERMITS)),
+            settings,
+            publish_timeout,
+            broker,
+            database,
+            directory,
+            failures: Failures::new(),
+            limiter,
+            clock,
+            results,
+        })
     }
 
     /// Returns when the clinics have been read once.

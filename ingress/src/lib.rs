@@ -3,7 +3,11 @@
 
 mod server;
 
+mod listen;
+
 mod ingress;
+
+mod edge;
 
 mod door;
 
@@ -31,10 +35,15 @@ mod answer;
 
 mod problem;
 
+mod log;
+
 mod pages;
+
+mod openapi;
 
 mod report;
 
+pub use authenticate::{Signature, Timestamp};
 pub use directory::Directory;
-pub use ingress::{API, Ingress};
+pub use ingress::{API, Ingress, Parts};
 pub use server::run;

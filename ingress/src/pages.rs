@@ -10,6 +10,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use careq_shared::database::read;
 use careq_shared::entities::{
     appointment, batch, dead_letter, doctor, event, parked_event, patient, service,
@@ -27,13 +28,17 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{self, Accepted, success, sync_status};
-use crate::authenticate::Caller;
+use crate::authenticate::Verified;
 use crate::ingress::{API, Ingress};
+use crate::log::CareqId;
 use crate::problem::Problem;
 use crate::report;
 
 /// `GET /health` (API specification, section 8).
-pub(crate) async fn health(State(ingress): State<Arc<Ingress>>) -> Response {
+pub(crate) async fn health(
+    State(ingress): State<Arc<Ingress>>,
+    Extension(_): Extension<Verified<Bytes>>,
+) -> Response {
     if !ingress.is_ready() {
         return Problem::unavailable().into_response();
     }
@@ -49,7 +54,7 @@ pub(crate) async fn health(State(ingress): State<Arc<Ingress>>) -> Response {
 /// `GET /events/{event_id}`
 pub(crate) async fn event(
     State(ingress): State<Arc<Ingress>>,
-    Extension(caller): Extension<Caller>,
+    Extension(caller): Extension<Verified<Bytes>>,
     event_id: Result<Path<EventId>, PathRejection>,
 ) -> Result<Response, Problem> {
     let Path(event_id) = event_id.map_err(|_| unreadable())?;
@@ -64,7 +69,9 @@ pub(crate) async fn event(
         careq_id: subject.careq_id,
         confirmation_number: None,
     };
-    Ok(success(StatusCode::OK, "Event found", event_data(&accepted, result.as_ref())))
+    let mut page = success(StatusCode::OK, "Event found", event_data(&accepted, result.as_ref()));
+    page.extensions_mut().insert(CareqId(accepted.careq_id));
+    Ok(page)
 }
 
 /// What the ledger says; what a dead letter says of an event that the ledger never took; nothing while it is queued.
@@ -128,7 +135,7 @@ pub(crate) struct Receipt {
 /// `GET /batch/{batch_id}`
 pub(crate) async fn batch(
     State(ingress): State<Arc<Ingress>>,
-    Extension(caller): Extension<Caller>,
+    Extension(caller): Extension<Verified<Bytes>>,
     batch_id: Result<Path<String>, PathRejection>,
     receipt: Result<Query<Receipt>, QueryRejection>,
 ) -> Result<Response, Problem> {
@@ -199,7 +206,7 @@ fn buried(letter: dead_letter::Model) -> EventResult {
 /// `GET /status/{kind}/{careq_id}`
 pub(crate) async fn record(
     State(ingress): State<Arc<Ingress>>,
-    Extension(caller): Extension<Caller>,
+    Extension(caller): Extension<Verified<Bytes>>,
     record: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, Problem> {
     let Path((kind, careq_id)) = record.map_err(|_| unreadable())?;
@@ -217,7 +224,9 @@ pub(crate) async fn record(
         None => read(not_stored(&ingress, clinic_id, kind, careq_id)).await.map_err(no_database)?,
     };
     data.extend(known.ok_or_else(unknown)?);
-    Ok(success(StatusCode::OK, &format!("{} found", kind.title()), data))
+    let mut page = success(StatusCode::OK, &format!("{} found", kind.title()), data);
+    page.extensions_mut().insert(CareqId(careq_id));
+    Ok(page)
 }
 
 async fn stored(
@@ -305,7 +314,7 @@ fn unreadable() -> Problem {
     Problem::invalid("The path or its query cannot be read")
 }
 
+/// What the database said stays out of the log: it may quote data.
 fn no_database(_: DbErr) -> Problem {
-    tracing::warn!("a status page could not be read from the database");
     Problem::no_database()
 }

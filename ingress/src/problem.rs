@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use careq_shared::ids::EventId;
 use careq_shared::outcome::{ErrorCode, Failure};
 use careq_shared::records::FieldErrors;
+use careq_shared::redact;
 use serde::Serialize;
 
 use crate::answer;
@@ -27,6 +28,28 @@ pub(crate) struct Problem {
     details: FieldErrors,
     event_id: Option<EventId>,
     hint: Hint,
+    /// For the error log alone. In a box: most problems have none.
+    note: Option<Box<Note>>,
+}
+
+/// What the error log says besides.
+#[derive(Debug, Clone, Default)]
+struct Note {
+    cause: Option<String>,
+    /// The shape of what was sent.
+    payload: Option<String>,
+    careq_id: Option<i64>,
+}
+
+/// What the error log says of a problem; put beside its answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Explanation {
+    pub(crate) code: ErrorCode,
+    pub(crate) reason: String,
+    pub(crate) details: String,
+    pub(crate) cause: Option<String>,
+    pub(crate) payload: Option<String>,
+    pub(crate) careq_id: Option<i64>,
 }
 
 /// A header that tells the caller what to do next.
@@ -50,6 +73,7 @@ impl Problem {
             details: FieldErrors::new(),
             event_id: None,
             hint: Hint::None,
+            note: None,
         }
     }
 
@@ -118,6 +142,18 @@ impl Problem {
         Self::temporarily("The request could not be accepted; please send it again")
     }
 
+    /// More requests are in hand than this process takes at once.
+    pub(crate) fn overloaded() -> Self {
+        Self::temporarily("Too many requests are being worked on; please send the request again")
+    }
+
+    /// The request was given up at its deadline. Nothing was promised; an event may have been accepted all the same, and is then
+    /// recognised when it is sent again.
+    pub(crate) fn hung() -> Self {
+        Self::temporarily("The request took too long; please send it again")
+            .noted(|note| note.cause = Some("the request did not end in time".to_owned()))
+    }
+
     pub(crate) fn not_ready() -> Self {
         Self::temporarily("The service is starting; please send the request again")
     }
@@ -125,6 +161,7 @@ impl Problem {
     /// A status page needs the database; a webhook never does.
     pub(crate) fn no_database() -> Self {
         Self::temporarily("The status cannot be read at the moment; events are still accepted")
+            .noted(|note| note.cause = Some("the database could not be read".to_owned()))
     }
 
     fn temporarily(message: &str) -> Self {
@@ -144,6 +181,45 @@ impl Problem {
         Self { event_id: Some(event_id.clone()), ..self }
     }
 
+    /// Notes for the error log why it happened: the whole chain of errors, none of which may quote data.
+    pub(crate) fn because(self, error: &dyn std::error::Error) -> Self {
+        let chain = std::iter::successors(Some(error), |error| error.source());
+        let cause = chain.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        self.noted(|note| note.cause = Some(cause))
+    }
+
+    /// Notes for the error log what was sent, without saying it.
+    pub(crate) fn about(self, body: &[u8]) -> Self {
+        self.noted(|note| {
+            note.payload = Some(redact::shape(body));
+            note.careq_id = redact::careq_id(body);
+        })
+    }
+
+    fn noted(mut self, write: impl FnOnce(&mut Note)) -> Self {
+        write(self.note.get_or_insert_default());
+        self
+    }
+
+    /// Nothing where there is nothing to look into.
+    fn explanation(&self) -> Option<Explanation> {
+        let is_worth_a_line = match self.status {
+            // Whoever it was, nothing that was sent is worth a line of the error log.
+            StatusCode::UNAUTHORIZED => false,
+            StatusCode::INTERNAL_SERVER_ERROR => true,
+            _ => self.note.is_some(),
+        };
+        let Note { cause, payload, careq_id } = self.note.as_deref().cloned().unwrap_or_default();
+        is_worth_a_line.then(|| Explanation {
+            code: self.code,
+            reason: self.message.clone(),
+            details: serde_json::to_string(&self.details).unwrap_or_default(),
+            cause,
+            payload,
+            careq_id,
+        })
+    }
+
     fn retry_after(self, seconds: u64) -> Self {
         Self { hint: Hint::RetryAfter { seconds }, ..self }
     }
@@ -161,6 +237,9 @@ impl IntoResponse for Problem {
             timestamp: answer::timestamp(),
         };
         let mut response = (self.status, Json(body)).into_response();
+        if let Some(explanation) = self.explanation() {
+            response.extensions_mut().insert(explanation);
+        }
         match self.hint {
             Hint::None => None,
             Hint::Challenge => {
@@ -193,8 +272,8 @@ struct ErrorBody<'problem> {
     details: &'problem FieldErrors,
 }
 
-/// The answer when our own code fails; what it said stays out of the answer and of the log, for it may quote data.
+/// The answer when our own code fails. What it said stays out of the answer and of the log, for it may quote data; where it was
+/// is logged by the hook of `careq_shared::telemetry`.
 pub(crate) fn of_panic(_: Box<dyn Any + Send + 'static>) -> Response {
-    tracing::error!("a request was ended by a fault in the program");
     Problem::server_error("Internal server error").into_response()
 }

@@ -18,16 +18,7 @@ pub(crate) async fn confirmed(ingress: &Ingress, queue: Queue, message: &Message
             crash_point::reached(CrashPoint::Confirmed);
             Ok(())
         }
-        Ok(Err(reason)) => {
-            tracing::warn!(queue = queue.as_str(), %reason, "a message was not accepted; CareQ is told to send it again");
-            Err(Problem::unavailable())
-        }
-        Err(_) => {
-            tracing::warn!(
-                queue = queue.as_str(),
-                "the broker did not confirm in time; CareQ is told to send it again"
-            );
-            Err(Problem::unavailable())
-        }
+        Ok(Err(reason)) => Err(Problem::unavailable().because(&reason)),
+        Err(late) => Err(Problem::unavailable().because(&late)),
     }
 }

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use bytes::Bytes;
+use careq_shared::json;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 
@@ -60,16 +61,8 @@ fn check_head(headers: &HeaderMap, limits: BodyLimits) -> Result<(), Problem> {
 }
 
 /// Parses the body as a JSON object.
-pub(crate) fn json_object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
-    let text = std::str::from_utf8(body).map_err(|_| Problem::invalid("The body is not valid UTF-8"))?;
-    match serde_json::from_str(text) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(Problem::invalid("The body must be a JSON object")),
-        Err(fault) => {
-            let (line, column) = (fault.line(), fault.column());
-            Err(Problem::invalid(&format!("The body is not valid JSON: line {line}, column {column}")))
-        }
-    }
+pub(crate) fn json_object(body: &Bytes) -> Result<Map<String, Value>, Problem> {
+    json::object(body).map_err(|reason| Problem::invalid(&reason.to_string()))
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {

@@ -1,5 +1,5 @@
 //! The routes of CareQ's side and the process around them. A route must never be added outside the door, which
-//! authenticates.
+//! authenticates, nor without its description.
 
 use std::sync::Arc;
 
@@ -12,24 +12,40 @@ use careq_shared::records::Kind;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::ingress::{API, Ingress};
+use crate::openapi::{self, described};
 use crate::problem::Problem;
-use crate::{batch, door, pages, problem, webhook};
+use crate::{batch, door, edge, listen, pages, problem, webhook};
 
 /// Serves until told to stop, then finishes the requests in hand.
-///
-/// # Errors
-/// The listener failed.
-pub async fn run(
-    listener: TcpListener,
-    ingress: Arc<Ingress>,
-    shutdown: CancellationToken,
-) -> std::io::Result<()> {
-    axum::serve(listener, routes(ingress)).with_graceful_shutdown(shutdown.cancelled_owned()).await
+pub async fn run(listener: TcpListener, ingress: Arc<Ingress>, shutdown: CancellationToken) {
+    listen::serve(listener, routes(Arc::clone(&ingress)), &ingress.settings, shutdown).await;
 }
 
 fn routes(ingress: Arc<Ingress>) -> Router {
+    let (api, document) = api().split_for_parts();
+    let api = api
+        // Before the layers, so that a wrong method has to prove itself, too.
+        .method_not_allowed_fallback(|| async { Problem::wrong_method() })
+        .layer(CatchPanicLayer::custom(problem::of_panic))
+        .layer(from_fn_with_state(Arc::clone(&ingress), door::guard));
+    // The description holds nothing of any clinic, and CareQ needs it before it has a token.
+    let config = Config::default().validator_url("none");
+    let page = SwaggerUi::new("/docs").config(config).url("/openapi.json", openapi::document(document));
+    Router::new()
+        .nest(API, api)
+        .merge(Router::from(page).method_not_allowed_fallback(|| async { Problem::wrong_method() }))
+        .fallback(|| async { Problem::unknown_path() })
+        .layer(CatchPanicLayer::custom(problem::of_panic))
+        .layer(from_fn_with_state(Arc::clone(&ingress), edge::around))
+        .with_state(ingress)
+}
+
+/// Each route with its description.
+fn api() -> OpenApiRouter<Arc<Ingress>> {
     let webhooks = [
         ("/patient", Kind::Patient),
         ("/doctor", Kind::Doctor),
@@ -38,21 +54,16 @@ fn routes(ingress: Arc<Ingress>) -> Router {
         ("/appointment/status", Kind::Status),
         ("/appointment/cancel", Kind::Cancel),
     ];
-    let api = webhooks
+    let webhook = |(path, kind)| described(path, openapi::webhook(kind), post(webhook_of(kind)));
+    webhooks
+        .map(webhook)
         .into_iter()
-        .fold(Router::new(), |api, (path, kind)| api.route(path, post(webhook_of(kind))))
-        .route("/batch", post(batch::handle))
-        .route("/batch/{batch_id}", get(pages::batch))
-        .route("/events/{event_id}", get(pages::event))
-        .route("/status/{kind}/{careq_id}", get(pages::record))
-        .route("/health", get(pages::health))
-        .layer(from_fn_with_state(Arc::clone(&ingress), door::guard))
-        .method_not_allowed_fallback(|| async { Problem::wrong_method() });
-    Router::new()
-        .nest(API, api)
-        .fallback(|| async { Problem::unknown_path() })
-        .layer(CatchPanicLayer::custom(problem::of_panic))
-        .with_state(ingress)
+        .fold(OpenApiRouter::new(), OpenApiRouter::routes)
+        .routes(described("/batch", openapi::batch(), post(batch::handle)))
+        .routes(described("/batch/{batch_id}", openapi::batch_page(), get(pages::batch)))
+        .routes(described("/events/{event_id}", openapi::event_page(), get(pages::event)))
+        .routes(described("/status/{kind}/{careq_id}", openapi::record_page(), get(pages::record)))
+        .routes(described("/health", openapi::health(), get(pages::health)))
 }
 
 /// The handler of one kind of webhook.

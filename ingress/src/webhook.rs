@@ -10,9 +10,10 @@ use careq_shared::broker::Queue;
 use careq_shared::message::{Content, Message, Verdict};
 use careq_shared::records::Kind;
 
-use crate::answer::{Accepted, CareqId};
+use crate::answer::Accepted;
 use crate::authenticate::{self, Caller};
 use crate::ingress::Ingress;
+use crate::log::CareqId;
 use crate::prefer::Preference;
 use crate::problem::Problem;
 use crate::receive::{self, BodyLimits};
@@ -33,16 +34,18 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
     let idempotency_key = validate::idempotency_key(&parts.headers)?;
 
     let body = receive::body(&parts.headers, body, body_limits(ingress)).await?;
-    let verified = authenticate::body(caller, receive::json_object(&body)?);
+    let about = |problem: Problem| problem.about(&body);
+    let verified = authenticate::body(caller, body.clone())?;
+    let verified = verified.read(receive::json_object).map_err(about)?;
     let stamps = Stamps { idempotency_key, accepted_at: ingress.clock.reserve(1) };
-    let event = validate::event(kind, verified, stamps)?;
+    let event = validate::event(kind, verified, stamps).map_err(about)?;
     let accepted = Accepted::of(&event);
 
     let expectation = ingress.results.expect(Queue::Live, budget(preference, answer_within_ms));
     let message =
         Message { reply_to: expectation.reply_to.clone(), content: Content::Event(Box::new(event)) };
     let preference = preference.granted(expectation.is_granted());
-    publish::confirmed(ingress, Queue::Live, &message).await?;
+    publish::confirmed(ingress, Queue::Live, &message).await.map_err(about)?;
 
     let answer = match expectation.result().await {
         Some(Verdict::Event(result)) => answer::settled(&accepted, &result),

@@ -9,10 +9,12 @@ pub mod crash_point;
 pub mod telemetry;
 
 pub mod records;
+pub mod redact;
 
 pub mod canonical;
 pub mod event;
 pub mod ids;
+pub mod json;
 pub mod message;
 pub mod outcome;
 
@@ -22,3 +24,5 @@ pub mod clinics;
 pub mod database;
 pub mod entities;
 pub mod ledger;
+pub mod networks;
+pub mod seal;

@@ -22,6 +22,7 @@ mod report;
 use std::sync::Arc;
 use std::time::Instant;
 
+use careq_shared::seal::Seal;
 use sea_orm::{DatabaseConnection, DbErr};
 
 pub use clinic::{Clinic, NoClinic, read as read_clinics};
@@ -34,6 +35,15 @@ use progress::Progress;
 use send::{Caller, Stage};
 use tally::Live;
 use world::World;
+
+/// What may be looked into besides the status pages.
+#[derive(Debug)]
+pub struct Store {
+    /// The installation's database.
+    pub database: DatabaseConnection,
+    /// The keys of its sealed values.
+    pub seal: Seal,
+}
 
 /// Why a run could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -52,15 +62,11 @@ pub enum SimulatorError {
     Tables(#[from] DbErr),
 }
 
-/// Plays the plan, waits until everything is settled, and checks it; the tables, too, where a database is given.
+/// Plays the plan, waits until everything is settled, and checks it; the tables, too, where a store is given.
 ///
 /// # Errors
 /// The run could not be made. What it finds is in the report.
-pub async fn run(
-    plan: Plan,
-    database: Option<&DatabaseConnection>,
-    tell: Tell,
-) -> Result<Report, SimulatorError> {
+pub async fn run(plan: Plan, store: Option<&Store>, tell: Tell) -> Result<Report, SimulatorError> {
     if plan.clinics.is_empty() {
         return Err(SimulatorError::NoClinics);
     }
@@ -73,7 +79,7 @@ pub async fn run(
     let played = stage.everything().await;
     let sent_in = began_at.elapsed();
     let inspector = Inspector { plan: &plan, world: &world, caller: &caller, live: &live };
-    let checked = inspector.everything(&played, database).await?;
+    let checked = inspector.everything(&played, store).await?;
     drop(progress);
     Ok(Report::of(&plan, sent_in, played, checked))
 }

@@ -8,7 +8,7 @@ use sea_orm::{DatabaseConnection, EntityTrait as _, PaginatorTrait as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Client, Ended, Process, patient, until};
+use crate::harness::{Client, Ended, Process, SEAL_KEYS, patient, until};
 use crate::proxy::Proxy;
 use crate::servers::{Postgresql, RabbitMq, Servers};
 use crate::table::Row;
@@ -186,7 +186,8 @@ impl Trial {
             arguments.extend(["--url".to_owned(), format!("http://{}", ingress.address)]);
         }
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        let simulator = Process::start(&arguments, &[("CAREQ_CLINICS", SIMULATED)]);
+        let simulator =
+            Process::start(&arguments, &[("CAREQ_CLINICS", SIMULATED), ("CAREQ_SEAL_KEYS", SEAL_KEYS)]);
         self.simulator = Some((simulator, Instant::now()));
     }
 
@@ -333,6 +334,7 @@ fn settings(own: &[(&str, String)], extra: &[(&str, &str)]) -> Vec<(String, Stri
         ("CAREQ_CLINICS", clinics.as_str()),
         ("CAREQ_WORKER_SWEEP_EVERY_S", "1"),
         ("CAREQ_LOG_FORMAT", "json"),
+        ("CAREQ_SEAL_KEYS", SEAL_KEYS),
     ];
     let own = own.iter().map(|(name, value)| (*name, value.as_str()));
     let all = common.into_iter().chain(own).chain(extra.iter().copied());

@@ -1,9 +1,13 @@
 //! A database of a test's own, with tables, dropped at the end.
 
 use careq_shared::config::{self, Config};
+use careq_shared::entities::dead_letter;
+use careq_shared::seal::{Place, Seal, Sealed};
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
+
+use super::SEAL_KEYS;
 
 /// The two databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +29,11 @@ impl FreshDatabase {
         let database = Self::empty(backend).await;
         careq_migrations::up(&database.connection).await.expect("the tables can be made");
         database
+    }
+
+    /// Its name, on PostgreSQL.
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_deref().expect("only PostgreSQL's databases have a name")
     }
 
     /// Without tables.
@@ -76,5 +85,19 @@ async fn admin() -> DatabaseConnection {
 }
 
 fn config(url: &str) -> Config {
-    config::load(None, [("CAREQ_DATABASE_URL".to_owned(), url.to_owned())]).unwrap()
+    let settings = [("CAREQ_DATABASE_URL", url), ("CAREQ_SEAL_KEYS", SEAL_KEYS)];
+    config::load(None, settings.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
+}
+
+/// The payload of a dead letter.
+pub(crate) fn opened(letter: &dead_letter::Model) -> Vec<u8> {
+    let sealed = Sealed::stored_bytes(&letter.payload);
+    seal()
+        .open(Place::dead_letter(&letter.id.to_string()), &sealed)
+        .expect("the payload is sealed for its row")
+}
+
+/// The keys of every test's installation.
+pub(crate) fn seal() -> Seal {
+    careq_shared::seal::open(&config("sqlite::memory:")).unwrap()
 }

@@ -67,9 +67,14 @@ impl Client {
 
     /// A request to be changed before it is sent with [`send`].
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.bare(method, path).bearer_auth(&self.token)
+    }
+
+    /// A request that proves nothing.
+    pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
         // A `status_url` is a whole path.
         let path = path.strip_prefix("/api/v1/careq-sync").unwrap_or(path);
-        self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
+        self.http.request(method, format!("{}{path}", self.base))
     }
 
     /// Whether the event has reached this state.

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::FreshDatabase;
+use super::{FreshDatabase, seal};
 
 /// A lane that no sweep helps.
 #[derive(Clone)]
@@ -37,8 +37,13 @@ impl WorkerLane {
             name: "test".to_owned(),
         };
         let broker = Arc::new(Embedded::open(folder.path()).await.unwrap());
-        let lane =
-            Lane::new(database.connection.clone(), broker, Arc::new(settings), CancellationToken::new());
+        let lane = Lane::new(
+            database.connection.clone(),
+            broker,
+            Arc::new(seal()),
+            Arc::new(settings),
+            CancellationToken::new(),
+        );
         Self { lane, _folder: Arc::new(folder) }
     }
 }

@@ -7,15 +7,17 @@ mod http;
 mod lane;
 mod process;
 mod records;
+mod signed;
 mod stack;
 
 pub(crate) use broker::{amqp_url, broker_config, delete_queues, fresh_prefix};
-pub(crate) use database::{Backend, FreshDatabase};
+pub(crate) use database::{Backend, FreshDatabase, opened, seal};
 pub(crate) use http::{Answer, Client, send};
 pub(crate) use lane::{WorkerLane, accept, deliver, delivery};
 pub(crate) use process::{Ended, Process};
 pub(crate) use records::{appointment, doctor, patient, sample, service};
-pub(crate) use stack::{CLINIC, OTHER_CLINIC, OTHER_TOKEN, Stack, TOKEN};
+pub(crate) use signed::{Secrets, Signed, hmac, now};
+pub(crate) use stack::{CLINIC, OTHER_CLINIC, OTHER_TOKEN, SEAL_KEYS, Stack, TOKEN};
 
 use std::time::{Duration, Instant};
 

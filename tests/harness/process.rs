@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use super::until;
@@ -30,13 +30,24 @@ pub(crate) struct Ended {
 impl Process {
     /// Starts the program in an empty folder, with nothing but these settings in its environment.
     pub(crate) fn start(arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+        Self::spawn(arguments, settings, Stdio::null())
+    }
+
+    /// Runs the program to its end, with something on its standard input.
+    pub(crate) async fn run_with_input(arguments: &[&str], settings: &[(&str, &str)], input: &str) -> Ended {
+        let mut process = Self::spawn(arguments, settings, Stdio::piped());
+        process.child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
+        process.ended().await
+    }
+
+    fn spawn(arguments: &[&str], settings: &[(&str, &str)], stdin: Stdio) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_careq-sync"))
             .args(arguments)
             .env_clear()
             .envs(settings.iter().copied())
             .current_dir(folder.path())
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -76,9 +87,14 @@ impl Process {
 
     /// Asks it to stop (SIGTERM) and waits for its end.
     pub(crate) async fn stop(self) -> Ended {
+        self.terminate().await;
+        self.ended().await
+    }
+
+    /// Asks it to stop (SIGTERM).
+    pub(crate) async fn terminate(&self) {
         let signalled = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().await.unwrap();
         assert!(signalled.success());
-        self.ended().await
     }
 
     /// Ends it as it stands (SIGKILL).
@@ -97,6 +113,7 @@ impl Process {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Waits for its end.
     pub(crate) async fn ended(self) -> Ended {
         self.ended_within(Duration::from_secs(40)).await
     }

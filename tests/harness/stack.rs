@@ -9,6 +9,9 @@ pub(crate) const TOKEN: &str = "a-token-of-clinic-abc-with-more-than-32-characte
 pub(crate) const OTHER_CLINIC: &str = "clinic_xyz";
 pub(crate) const OTHER_TOKEN: &str = "a-token-of-clinic-xyz-with-more-than-32-characters";
 
+/// Of every test's installation.
+pub(crate) const SEAL_KEYS: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
 /// A running installation.
 pub(crate) struct Stack {
     pub(crate) client: Client,
@@ -52,6 +55,38 @@ impl Stack {
         self.workers.push(worker);
     }
 
+    /// Runs a command beside the installation, to its success; what it printed.
+    pub(crate) async fn command(&self, arguments: &[&str], extra: &[(&str, &str)]) -> String {
+        let own = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let settings: Vec<_> = own.chain(extra.iter().copied()).collect();
+        let ended = Process::run(arguments, &settings).await;
+        assert!(ended.success, "{arguments:?}: {}", ended.stderr);
+        ended.stdout
+    }
+
+    /// The same, with something on its standard input.
+    pub(crate) async fn command_with_input(&self, arguments: &[&str], input: &str) -> String {
+        let own: Vec<_> = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let ended = Process::run_with_input(arguments, &own, input).await;
+        assert!(ended.success, "{arguments:?}: {}", ended.stderr);
+        ended.stdout
+    }
+
+    /// Runs a command that has to fail; what it said.
+    pub(crate) async fn failing_command(&self, arguments: &[&str], extra: &[(&str, &str)]) -> String {
+        let own = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let settings: Vec<_> = own.chain(extra.iter().copied()).collect();
+        let ended = Process::run(arguments, &settings).await;
+        assert!(!ended.success, "{arguments:?}: {}", ended.stdout);
+        ended.stderr
+    }
+
+    /// Everything that its processes have logged so far.
+    pub(crate) fn logged(&self) -> String {
+        let workers = self.workers.iter().map(Process::stderr);
+        std::iter::once(self.ingress.stderr()).chain(workers).collect::<Vec<_>>().join("\n")
+    }
+
     /// Stops all workers and waits for their end.
     pub(crate) async fn stop_workers(&mut self) {
         for worker in self.workers.drain(..) {
@@ -59,6 +94,11 @@ impl Stack {
             assert!(ended.success, "{}", ended.stderr);
             assert_nothing_personal(&ended.stderr);
         }
+    }
+
+    /// Tells the ingress to stop, without waiting.
+    pub(crate) async fn tell_ingress_to_stop(&self) {
+        self.ingress.terminate().await;
     }
 
     /// Ends the installation; nothing may be left in its queues.
@@ -78,7 +118,13 @@ impl Stack {
     /// Ends the installation, whatever is left in it.
     pub(crate) async fn stop(mut self) {
         self.stop_workers().await;
-        let ended = self.ingress.stop().await;
+        self.ingress.terminate().await;
+        self.has_ended().await;
+    }
+
+    /// Waits for the end of an ingress that was told to stop.
+    pub(crate) async fn has_ended(self) {
+        let ended = self.ingress.ended().await;
         assert!(ended.success, "{}", ended.stderr);
         assert_nothing_personal(&ended.stderr);
         if let Some(prefix) = &self.prefix {
@@ -108,6 +154,7 @@ fn settings(database: &FreshDatabase, extra: &[(&str, &str)]) -> Vec<(String, St
         ("CAREQ_INGRESS_BATCH_ANSWER_WITHIN_MS", "20000"),
         ("CAREQ_CLINICS", clinics.as_str()),
         ("CAREQ_LOG_FORMAT", "json"),
+        ("CAREQ_SEAL_KEYS", SEAL_KEYS),
     ];
     own.iter().chain(extra).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }

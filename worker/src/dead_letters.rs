@@ -8,7 +8,8 @@ use careq_shared::entities::{dead_letter, event, parked_event};
 use careq_shared::event::Event;
 use careq_shared::message::{self, Batch, Entry};
 use careq_shared::outcome::{ErrorCode, EventResult, Failure, Outcome, Parent};
-use careq_shared::{clock, database};
+use careq_shared::seal::{Place, Seal};
+use careq_shared::{clock, database, redact};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _};
 use uuid::Uuid;
@@ -91,9 +92,10 @@ fn bury(set: &mut WorkingSet, event: &Event, class: Class, failure: Failure, att
         careq_id = event.careq_id,
         class = class.as_str(),
         reason = failure.message,
+        payload = redact::record(&event.record),
         "an event became a dead letter"
     );
-    set.dead_letters.push(dead_letter::Model {
+    let letter = dead_letter::Model {
         event_id: Some(event.event_id.as_str().to_owned()),
         clinic_id: Some(event.clinic_id.clone()),
         kind: Some(event.kind().as_str().to_owned()),
@@ -102,9 +104,9 @@ fn bury(set: &mut WorkingSet, event: &Event, class: Class, failure: Failure, att
         message: failure.message.clone(),
         attempts,
         first_seen_at: event.accepted_at,
-        payload: message::encode(event).unwrap_or_default(),
         ..letter(event.event_id.as_str().as_bytes(), class, &set.settings.name)
-    });
+    };
+    set.dead_letters.push(sealed(letter, &set.seal, &message::encode(event).unwrap_or_default()));
     EventResult { outcome: Outcome::Failed(failure), appointment_status: None, replayed: false }
 }
 
@@ -117,10 +119,10 @@ pub(crate) async fn keep_undecodable(lane: &Lane, bodies: &[Bytes]) -> Result<()
     let letter = |body: &Bytes| dead_letter::Model {
         code: ErrorCode::InvalidRequest.as_str().to_owned(),
         message: "The message is not one that this version can read".to_owned(),
-        payload: body.to_vec(),
         ..letter(body, Class::Undecodable, &lane.settings.name)
     };
-    keep(lane, bodies.iter().map(letter).collect(), None).await
+    let letters = bodies.iter().map(|body| sealed(letter(body), &lane.seal, body));
+    keep(lane, letters.collect(), None).await
 }
 
 /// Keeps the records of a batch that is not admitted, each as a letter of its own. They get no row in the ledger: sent
@@ -151,7 +153,7 @@ pub(crate) async fn keep_unnoted(
 
 /// A letter of an event that the ledger does not know.
 fn letter_of(event: &Event, scope: &str, message: &str, lane: &Lane) -> dead_letter::Model {
-    dead_letter::Model {
+    let letter = dead_letter::Model {
         event_id: Some(event.event_id.as_str().to_owned()),
         clinic_id: Some(event.clinic_id.clone()),
         kind: Some(event.kind().as_str().to_owned()),
@@ -159,13 +161,17 @@ fn letter_of(event: &Event, scope: &str, message: &str, lane: &Lane) -> dead_let
         code: ErrorCode::DuplicateRecord.as_str().to_owned(),
         message: message.to_owned(),
         first_seen_at: event.accepted_at,
-        payload: message::encode(event).unwrap_or_default(),
         ..letter(format!("{scope}{}", event.event_id).as_bytes(), Class::Conflict, &lane.settings.name)
-    }
+    };
+    sealed(letter, &lane.seal, &message::encode(event).unwrap_or_default())
 }
 
 /// Keeps a parked event that this version cannot read.
-pub(crate) async fn keep_unreadable(lane: &Lane, row: &parked_event::Model) -> Result<(), Stopped> {
+pub(crate) async fn keep_unreadable(
+    lane: &Lane,
+    row: &parked_event::Model,
+    bytes: &[u8],
+) -> Result<(), Stopped> {
     let letter = dead_letter::Model {
         event_id: Some(row.event_id.clone()),
         clinic_id: Some(row.clinic_id.clone()),
@@ -175,10 +181,9 @@ pub(crate) async fn keep_unreadable(lane: &Lane, row: &parked_event::Model) -> R
         message: "The parked event cannot be read by this version".to_owned(),
         attempts: row.attempts,
         first_seen_at: row.parked_at,
-        payload: row.event.clone().into_bytes(),
         ..letter(row.event_id.as_bytes(), Class::Undecodable, &lane.settings.name)
     };
-    keep(lane, vec![letter], Some(&row.event_id)).await?;
+    keep(lane, vec![sealed(letter, &lane.seal, bytes)], Some(&row.event_id)).await?;
     let noted = transaction::attempt(lane, || async { end_unreadable(lane, row).await.map_err(Fault::from) });
     if let Err(fault) = noted.await? {
         tracing::error!(
@@ -197,6 +202,12 @@ async fn end_unreadable(lane: &Lane, row: &parked_event::Model) -> Result<(), Db
         .exec(&lane.database)
         .await
         .map(drop)
+}
+
+/// The letter with its payload, which only the keys open.
+fn sealed(letter: dead_letter::Model, seal: &Seal, payload: &[u8]) -> dead_letter::Model {
+    let payload = seal.seal(Place::dead_letter(&letter.id.to_string()), payload).into_bytes();
+    dead_letter::Model { payload, ..letter }
 }
 
 /// A letter with what all have; its id follows from its content, so that a copy is the same letter.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use careq_shared::broker::{Broker, Consumer, Delivery, Queue};
 use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::outcome::EventResult;
+use careq_shared::seal::Seal;
 use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,7 @@ use crate::{admit, dead_letters, decode, order, report, transaction, wake};
 pub struct Lane {
     pub(crate) database: DatabaseConnection,
     pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) seal: Arc<Seal>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) shutdown: CancellationToken,
 }
@@ -34,10 +36,11 @@ impl Lane {
     pub fn new(
         database: DatabaseConnection,
         broker: Arc<dyn Broker>,
+        seal: Arc<Seal>,
         settings: Arc<Settings>,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { database, broker, settings, shutdown }
+        Self { database, broker, seal, settings, shutdown }
     }
 
     /// Takes, works and settles, until told to stop.

@@ -5,7 +5,7 @@ use careq_shared::entities::parked_event;
 use careq_shared::event::Event;
 use careq_shared::message;
 use careq_shared::outcome::{EventResult, Outcome, Parent};
-use sea_orm::DbErr;
+use careq_shared::seal::{OpenError, Place, Seal};
 
 use crate::dead_letters;
 use crate::order::{Item, Treatment};
@@ -42,15 +42,16 @@ pub(crate) fn release(set: &mut WorkingSet, event: &Event) {
 
 /// The row of an event, as it is or new.
 pub(crate) fn row(set: &WorkingSet, event: &Event) -> Result<parked_event::Model, message::Undecodable> {
-    let encoded = String::from_utf8(message::encode(event)?).unwrap_or_default();
+    let place = Place::parked_event(event.event_id.as_str());
+    let sealed = set.seal.seal(place, &message::encode(event)?);
     Ok(match set.parked.get(event.event_id.as_str()) {
-        Some(Slot { row, .. }) => parked_event::Model { event: encoded, ..row.clone() },
+        Some(Slot { row, .. }) => parked_event::Model { event: sealed, ..row.clone() },
         None => parked_event::Model {
             event_id: event.event_id.as_str().to_owned(),
             clinic_id: event.clinic_id.clone(),
             kind: event.kind().as_str().to_owned(),
             careq_id: event.careq_id,
-            event: encoded,
+            event: sealed,
             waiting_kind: None,
             waiting_careq_id: None,
             due_at: set.now,
@@ -70,10 +71,17 @@ pub(crate) fn put(set: &mut WorkingSet, row: parked_event::Model) {
     set.parked.insert(row.event_id.clone(), Slot { row, state });
 }
 
+/// Why a parked row gives no event.
+pub(crate) enum Unreadable {
+    /// It cannot be opened: an operator's business, and no reason to give the event up.
+    Sealed(OpenError),
+    /// Its bytes are no event.
+    Undecodable(Vec<u8>),
+}
+
 /// The event of a parked row.
-pub(crate) fn item(row: &parked_event::Model, treatment: Treatment) -> Result<Item, DbErr> {
-    let event = message::decode(row.event.as_bytes()).map_err(|_| {
-        DbErr::Custom(format!("the parked event {} cannot be read by this version", row.event_id))
-    })?;
+pub(crate) fn item(seal: &Seal, row: &parked_event::Model, treatment: Treatment) -> Result<Item, Unreadable> {
+    let bytes = seal.open(Place::parked_event(&row.event_id), &row.event).map_err(Unreadable::Sealed)?;
+    let event = message::decode(&bytes).map_err(|_| Unreadable::Undecodable(bytes))?;
     Ok(Item { event, treatment, place: None })
 }

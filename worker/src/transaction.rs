@@ -102,7 +102,7 @@ pub(crate) async fn attempt<T, F: Future<Output = Result<T, Fault>>>(
 /// The transaction: read everything that the events touch, decide in memory, write what changed.
 async fn commit(lane: &Lane, items: &[Item]) -> Result<Settled, Fault> {
     let transaction = database::begin_write(&lane.database).await?;
-    let mut set = WorkingSet::load(&transaction, items, &lane.settings, clock::now()).await?;
+    let mut set = WorkingSet::load(&transaction, items, lane, clock::now()).await?;
     crash_point::reached(CrashPoint::Loaded);
     let results = items.iter().map(|item| apply::one(&mut set, item)).collect::<Result<_, _>>()?;
     persist::changes(&transaction, &set).await?;

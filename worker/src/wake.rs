@@ -13,6 +13,7 @@ use sea_orm::{
 
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
+use crate::park::Unreadable;
 use crate::working_set::{RecordTable, Scoped, any_of};
 use crate::{dead_letters, park, retry, transaction};
 
@@ -86,13 +87,16 @@ pub(crate) async fn children(lane: &Lane, wakes: Wakes) -> Result<(), Stopped> {
     Ok(())
 }
 
-/// Settles parked rows; one that cannot be read becomes a dead letter.
+/// Settles parked rows; one that cannot be read becomes a dead letter, one that cannot be opened is left.
 pub(crate) async fn settle(lane: &Lane, rows: &[parked_event::Model]) -> Result<Wakes, Stopped> {
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
-        match park::item(row, retry::treatment(row)) {
+        match park::item(&lane.seal, row, retry::treatment(row)) {
             Ok(item) => items.push(item),
-            Err(_) => dead_letters::keep_unreadable(lane, row).await?,
+            Err(Unreadable::Undecodable(bytes)) => dead_letters::keep_unreadable(lane, row, &bytes).await?,
+            Err(Unreadable::Sealed(reason)) => {
+                tracing::error!(event_id = row.event_id, %reason, "a parked event cannot be opened; it stays parked");
+            }
         }
     }
     items.sort_by_key(|item| (item.event.kind(), item.event.accepted_at));

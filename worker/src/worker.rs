@@ -6,6 +6,7 @@ use std::time::Duration;
 use careq_shared::backoff::Backoff;
 use careq_shared::broker::{Broker, Queue};
 use careq_shared::config::WorkerConfig;
+use careq_shared::seal::Seal;
 use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -48,14 +49,20 @@ impl From<&WorkerConfig> for Settings {
 pub struct Worker {
     database: DatabaseConnection,
     broker: Arc<dyn Broker>,
+    seal: Arc<Seal>,
     settings: Arc<Settings>,
 }
 
 impl Worker {
-    /// A worker on this database and broker.
+    /// A worker on this database and broker; what it stores of secrets is sealed with `seal`.
     #[must_use]
-    pub fn new(database: DatabaseConnection, broker: Arc<dyn Broker>, settings: Settings) -> Self {
-        Self { database, broker, settings: Arc::new(settings) }
+    pub fn new(
+        database: DatabaseConnection,
+        broker: Arc<dyn Broker>,
+        seal: Arc<Seal>,
+        settings: Settings,
+    ) -> Self {
+        Self { database, broker, seal, settings: Arc::new(settings) }
     }
 
     /// Works until told to stop, then finishes the batches in hand and gives back what was not started.
@@ -75,8 +82,13 @@ impl Worker {
     }
 
     fn lane(&self, shutdown: &CancellationToken) -> Lane {
-        let (database, broker) = (self.database.clone(), Arc::clone(&self.broker));
-        Lane::new(database, broker, Arc::clone(&self.settings), shutdown.clone())
+        Lane {
+            database: self.database.clone(),
+            broker: Arc::clone(&self.broker),
+            seal: Arc::clone(&self.seal),
+            settings: Arc::clone(&self.settings),
+            shutdown: shutdown.clone(),
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use careq_shared::entities::{appointment, dead_letter, doctor, event, parked_event, patient, service};
 use careq_shared::event::Event;
 use careq_shared::records::{Record, RecordKind};
+use careq_shared::seal::Seal;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::LockType;
 use sea_orm::{
@@ -14,6 +16,7 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
+use crate::lane::Lane;
 use crate::order::Item;
 use crate::wake::Wakes;
 use crate::worker::Settings;
@@ -61,7 +64,8 @@ pub(crate) type Rows<K, M> = BTreeMap<Scoped<K>, Slot<M>>;
 pub(crate) struct WorkingSet {
     pub(crate) backend: DbBackend,
     pub(crate) now: DateTime<Utc>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) seal: Arc<Seal>,
     pub(crate) ledger: Rows<String, event::Model>,
     pub(crate) patients: Rows<i64, patient::Model>,
     pub(crate) doctors: Rows<i64, doctor::Model>,
@@ -84,7 +88,7 @@ impl WorkingSet {
     pub(crate) async fn load(
         transaction: &DatabaseTransaction,
         items: &[Item],
-        settings: &Settings,
+        lane: &Lane,
         now: DateTime<Utc>,
     ) -> Result<Self, DbErr> {
         let wanted = Wanted::of(items);
@@ -92,7 +96,8 @@ impl WorkingSet {
         Ok(Self {
             backend: transaction.get_database_backend(),
             now,
-            settings: settings.clone(),
+            settings: Arc::clone(&lane.settings),
+            seal: Arc::clone(&lane.seal),
             parked: load_parked(transaction, items, &ledger).await?,
             patients: load_rows::<patient::Entity>(transaction, wanted.of_kind(RecordKind::Patient)).await?,
             doctors: load_rows::<doctor::Entity>(transaction, wanted.of_kind(RecordKind::Doctor)).await?,

@@ -126,6 +126,7 @@ fn assemble(settings: &Settings, defaults: &Settings, mut faults: Vec<String>) -
     let data = layers.section("data", &mut faults);
     let database = layers.section("database", &mut faults);
     let broker = layers.section("broker", &mut faults);
+    let seal = layers.section("seal", &mut faults);
     let ingress = layers.section("ingress", &mut faults);
     let worker = layers.section("worker", &mut faults);
     let operations = layers.section("operations", &mut faults);
@@ -136,16 +137,17 @@ fn assemble(settings: &Settings, defaults: &Settings, mut faults: Vec<String>) -
         Some(data),
         Some(database),
         Some(broker),
+        Some(seal),
         Some(ingress),
         Some(worker),
         Some(operations),
         Some(log),
         Some(clinics),
-    ) = (data, database, broker, ingress, worker, operations, log, clinics)
+    ) = (data, database, broker, seal, ingress, worker, operations, log, clinics)
     else {
         return Err(Faults(faults));
     };
-    let config = Config { data, database, broker, ingress, worker, operations, log, clinics };
+    let config = Config { data, database, broker, seal, ingress, worker, operations, log, clinics };
     faults.extend(config.faults());
     if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
 }
@@ -172,12 +174,15 @@ impl Layers<'_> {
             alone.insert(key.clone(), value.clone());
             let fault = read::<T>(&alone, section).err()?;
             let default = self.defaults.get(key).map(ToString::to_string).unwrap_or_default();
-            let kind = if fault.to_string().contains("socket address") {
-                "an address such as"
+            let reason = fault.to_string();
+            let kind = if reason.contains("socket address") {
+                format!("an address such as {default}")
+            } else if reason.contains("CIDR notation") {
+                "networks such as 203.0.113.0/24,2001:db8::/32".to_owned()
             } else {
-                "like its default"
+                format!("like its default {default}")
             };
-            Some(format!("{key} has a value of the wrong kind; it must be {kind} {default}"))
+            Some(format!("{key} has a value of the wrong kind; it must be {kind}"))
         };
         self.settings.iter().filter(|(key, _)| is_of_section(key)).filter_map(blame).collect()
     }

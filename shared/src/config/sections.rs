@@ -8,6 +8,9 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use crate::networks::Networks;
+use crate::seal;
+
 /// Every setting of a process.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -17,6 +20,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// `[broker]`
     pub broker: BrokerConfig,
+    /// `[seal]`
+    pub seal: SealConfig,
     /// `[ingress]`
     pub ingress: IngressConfig,
     /// `[worker]`
@@ -57,6 +62,15 @@ pub struct DatabaseConfig {
     pub max_connections: u32,
     /// How long a process tries to reach the database at start, in seconds.
     pub connect_timeout_s: u64,
+}
+
+/// `[seal]`: what seals secrets and Aadhaar numbers at rest.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SealConfig {
+    /// `NAME:KEY,…`; the first one seals.
+    pub keys: SecretString,
+    /// A file with the same, a key a line; empty where there is none.
+    pub key_file: PathBuf,
 }
 
 /// `[broker]`
@@ -112,8 +126,23 @@ pub struct IngressConfig {
     pub body_limit_bytes: usize,
     /// The largest body of a batch, in bytes.
     pub batch_body_limit_bytes: usize,
+    /// The largest head of a request, in bytes.
+    pub header_limit_bytes: usize,
+    /// The most header fields of a request.
+    pub header_limit_fields: usize,
+    /// How long a client may take to send its head, to stay silent between two requests, and to leave an answer unread, in
+    /// seconds.
+    pub header_timeout_s: u64,
     /// How long a client may take to send its body, in seconds.
     pub body_timeout_s: u64,
+    /// How long a request may take from its head to its answer, in seconds.
+    pub request_timeout_s: u64,
+    /// Most connections at the same time.
+    pub most_connections: usize,
+    /// Most requests at the same time.
+    pub most_requests: usize,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Networks,
     /// How often the clinics are read again, in seconds.
     pub clinics_refresh_s: u64,
 }
@@ -223,16 +252,45 @@ impl Config {
             "worker.park_for_s must be at most 315360000, ten years",
         );
         require(self.worker.sweep_every_s >= 1, "worker.sweep_every_s must be at least 1");
-        require(self.ingress.clinics_refresh_s >= 1, "ingress.clinics_refresh_s must be at least 1");
-        require(self.ingress.body_timeout_s >= 1, "ingress.body_timeout_s must be at least 1");
         require(
-            self.ingress.answer_within_ms <= 25_000 && self.ingress.batch_answer_within_ms <= 25_000,
+            self.seal.keys.expose_secret().is_empty() || seal::is_well_formed(&self.seal.keys),
+            "seal.keys must be NAME:KEY, separated by commas: names of 1 to 32 letters, digits, - and _, keys of 32 bytes in \
+             base64, such as `openssl rand -base64 32` prints",
+        );
+        self.ingress.faults(&mut require, self.broker.publish_timeout_ms);
+        faults
+    }
+}
+
+impl IngressConfig {
+    fn faults(&self, require: &mut impl FnMut(bool, &str), publish_timeout_ms: u64) {
+        require(
+            (1..=10).contains(&self.clinics_refresh_s),
+            "ingress.clinics_refresh_s must be from 1 to 10: a clinic that was disabled must not go on for longer",
+        );
+        require(self.header_timeout_s >= 1, "ingress.header_timeout_s must be at least 1");
+        require(self.body_timeout_s >= 1, "ingress.body_timeout_s must be at least 1");
+        require(self.header_limit_bytes >= 8_192, "ingress.header_limit_bytes must be at least 8192");
+        require(self.header_limit_fields >= 16, "ingress.header_limit_fields must be at least 16");
+        require(self.most_connections >= 1, "ingress.most_connections must be at least 1");
+        require(self.most_requests >= 1, "ingress.most_requests must be at least 1");
+        let stages_ms = self
+            .body_timeout_s
+            .saturating_mul(1_000)
+            .saturating_add(publish_timeout_ms)
+            .saturating_add(25_000);
+        require(
+            self.request_timeout_s.saturating_mul(1_000) >= stages_ms,
+            "ingress.request_timeout_s must be at least ingress.body_timeout_s, broker.publish_timeout_ms and 25 s together: it \
+             is to end what hangs, and nothing else",
+        );
+        require(
+            self.answer_within_ms <= 25_000 && self.batch_answer_within_ms <= 25_000,
             "ingress.answer_within_ms and ingress.batch_answer_within_ms must be at most 25000: CareQ gives up after 30 s",
         );
         require(
-            self.ingress.rate_per_minute == 0 || self.ingress.rate_burst >= 1,
+            self.rate_per_minute == 0 || self.rate_burst >= 1,
             "ingress.rate_burst must be at least 1 where ingress.rate_per_minute is set",
         );
-        faults
     }
 }

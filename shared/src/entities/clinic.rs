@@ -9,6 +9,9 @@ pub struct Model {
     pub clinic_id: String,
     pub event_key: Vec<u8>,
     pub answer_within_ms: Option<i32>,
+    pub rate_per_minute: Option<i32>,
+    pub rate_burst: Option<i32>,
+    pub addresses: Option<String>,
     pub created_at: ChronoDateTimeUtc,
     pub disabled_at: Option<ChronoDateTimeUtc>,
 }

@@ -1,4 +1,5 @@
-//! `clinic_credentials`: the digests of what a clinic proves itself with. A token itself must never be stored.
+//! `clinic_credentials`: what a clinic's proofs are checked against, a digest or, of a signing secret, a sealed value. A
+//! secret itself must never be stored in clear.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,7 +10,7 @@ pub struct Model {
     pub id: Uuid,
     pub clinic_id: String,
     pub kind: String,
-    pub digest: String,
+    pub verifier: String,
     pub created_at: ChronoDateTimeUtc,
     pub expires_at: Option<ChronoDateTimeUtc>,
 }

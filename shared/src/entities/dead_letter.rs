@@ -1,4 +1,5 @@
-//! `dead_letters`: what needs a person. The payload is patients' data and must never be printed unasked.
+//! `dead_letters`: what needs a person. The payload is patients' data: it is sealed, and must never be
+//! printed unasked.
 
 use sea_orm::entity::prelude::*;
 

@@ -3,6 +3,8 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::seal::Sealed;
+
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "parked_events")]
 pub struct Model {
@@ -11,7 +13,7 @@ pub struct Model {
     pub clinic_id: String,
     pub kind: String,
     pub careq_id: i64,
-    pub event: String,
+    pub event: Sealed,
     pub waiting_kind: Option<String>,
     pub waiting_careq_id: Option<i64>,
     pub due_at: ChronoDateTimeUtc,

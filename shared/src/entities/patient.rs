@@ -2,6 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::seal::Sealed;
+
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "patients")]
 pub struct Model {
@@ -19,7 +21,7 @@ pub struct Model {
     pub city: Option<String>,
     pub state: Option<String>,
     pub zip_code: Option<String>,
-    pub aadhar_number: Option<String>,
+    pub aadhar_number: Option<Sealed>,
     pub spouse_name: Option<String>,
     pub father_name: Option<String>,
     pub custom_field_1: Option<String>,

@@ -1,13 +1,18 @@
 //! The field rules, one method each. A form never stops at the first bad field: it notes the message, hands out a
-//! stand-in, and refuses the whole record at the end, so a caller sees every fault at once.
+//! stand-in, and refuses the whole record at the end, so a caller sees every fault at once. For the same reason a form can be
+//! asked for its rules: whoever reads an empty object has named every field.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value};
 
+use super::field::{Field, Rule};
 use super::price::{Price, PriceError};
 use crate::clock;
+
+/// The specification's tables have 512; RFC 5321 would be content with 254.
+const LONGEST_EMAIL: usize = 512;
 
 /// Messages by field name, in words a person can act on.
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
@@ -16,11 +21,26 @@ pub type FieldErrors = BTreeMap<String, Vec<String>>;
 pub(super) struct Form<'body> {
     fields: &'body Map<String, Value>,
     errors: FieldErrors,
+    /// Kept only by a form that is asked for its rules.
+    rules: Option<Vec<Field>>,
 }
 
 impl<'body> Form<'body> {
     pub(super) fn new(fields: &'body Map<String, Value>) -> Self {
-        Self { fields, errors: FieldErrors::new() }
+        Self { fields, errors: FieldErrors::new(), rules: None }
+    }
+
+    /// The rules that `read` applies, in its order.
+    pub(super) fn rules(read: impl FnOnce(&mut Form<'_>)) -> Vec<Field> {
+        let mut form = Form { fields: &Map::new(), errors: FieldErrors::new(), rules: Some(Vec::new()) };
+        read(&mut form);
+        form.rules.unwrap_or_default()
+    }
+
+    fn note(&mut self, name: &'static str, is_required: bool, rule: Rule) {
+        if let Some(rules) = &mut self.rules {
+            rules.push(Field { name, is_required, rule });
+        }
     }
 
     /// The record, unless any field was refused on the way.
@@ -32,7 +52,8 @@ impl<'body> Form<'body> {
         self.errors.entry(field.to_owned()).or_default().push(format!("{} {rule}", label(field)));
     }
 
-    pub(super) fn required_id(&mut self, field: &str) -> i64 {
+    pub(super) fn required_id(&mut self, field: &'static str) -> i64 {
+        self.note(field, true, Rule::Id);
         match self.present(field) {
             None => self.missing(field),
             Some(value) => match value.as_i64() {
@@ -43,8 +64,9 @@ impl<'body> Form<'body> {
         0
     }
 
-    pub(super) fn required_text(&mut self, field: &str, max_characters: usize) -> String {
-        match self.text(field, max_characters) {
+    pub(super) fn required_text(&mut self, field: &'static str, max_characters: usize) -> String {
+        self.note(field, true, Rule::Text { max_characters: Some(max_characters) });
+        match self.limited_text(field, max_characters) {
             Some(text) if text.trim().is_empty() => self.refuse(field, "must not be empty"),
             Some(text) => return text,
             None => self.missing_unless_refused(field),
@@ -53,7 +75,12 @@ impl<'body> Form<'body> {
     }
 
     /// Text of at most so many characters.
-    pub(super) fn text(&mut self, field: &str, max_characters: usize) -> Option<String> {
+    pub(super) fn text(&mut self, field: &'static str, max_characters: usize) -> Option<String> {
+        self.note(field, false, Rule::Text { max_characters: Some(max_characters) });
+        self.limited_text(field, max_characters)
+    }
+
+    fn limited_text(&mut self, field: &str, max_characters: usize) -> Option<String> {
         let text = self.string(field)?;
         if text.chars().count() > max_characters {
             self.refuse(field, &format!("must be at most {max_characters} characters"));
@@ -63,12 +90,14 @@ impl<'body> Form<'body> {
     }
 
     /// Text whose length only the size of the body limits.
-    pub(super) fn long_text(&mut self, field: &str) -> Option<String> {
+    pub(super) fn long_text(&mut self, field: &'static str) -> Option<String> {
+        self.note(field, false, Rule::Text { max_characters: None });
         self.string(field)
     }
 
     /// Text as it is, any other JSON as its text.
-    pub(super) fn text_or_json(&mut self, field: &str) -> Option<String> {
+    pub(super) fn text_or_json(&mut self, field: &'static str) -> Option<String> {
+        self.note(field, false, Rule::TextOrJson);
         match self.present(field)? {
             Value::String(_) => self.string(field),
             value @ (Value::Object(_) | Value::Array(_)) if holds_nul(value) => {
@@ -83,7 +112,8 @@ impl<'body> Form<'body> {
         }
     }
 
-    pub(super) fn required_phone(&mut self, field: &str) -> String {
+    pub(super) fn required_phone(&mut self, field: &'static str) -> String {
+        self.note(field, true, Rule::Phone);
         match self.string(field) {
             Some(phone) if phone.len() == 10 && phone.bytes().all(|byte| byte.is_ascii_digit()) => {
                 return phone;
@@ -95,8 +125,9 @@ impl<'body> Form<'body> {
     }
 
     /// An address by RFC 5321, at most 512 characters by the specification's tables.
-    pub(super) fn email(&mut self, field: &str) -> Option<String> {
-        let email = self.text(field, 512)?;
+    pub(super) fn email(&mut self, field: &'static str) -> Option<String> {
+        self.note(field, false, Rule::Email { max_characters: LONGEST_EMAIL });
+        let email = self.limited_text(field, LONGEST_EMAIL)?;
         // RFC 5322's `Name <address>` is no address.
         let options = email_address::Options::default().without_display_text();
         if email_address::EmailAddress::parse_with_options(&email, options).is_ok() {
@@ -106,7 +137,12 @@ impl<'body> Form<'body> {
         None
     }
 
-    pub(super) fn one_of(&mut self, field: &str, words: &[&str]) -> Option<String> {
+    pub(super) fn one_of(&mut self, field: &'static str, words: &'static [&'static str]) -> Option<String> {
+        self.note(field, false, Rule::OneOf { words });
+        self.word(field, words)
+    }
+
+    fn word(&mut self, field: &str, words: &[&str]) -> Option<String> {
         let word = self.string(field)?;
         if words.contains(&word.as_str()) {
             return Some(word);
@@ -115,15 +151,17 @@ impl<'body> Form<'body> {
         None
     }
 
-    pub(super) fn required_one_of(&mut self, field: &str, words: &[&str]) -> String {
-        self.one_of(field, words).unwrap_or_else(|| {
+    pub(super) fn required_one_of(&mut self, field: &'static str, words: &'static [&'static str]) -> String {
+        self.note(field, true, Rule::OneOf { words });
+        self.word(field, words).unwrap_or_else(|| {
             self.missing_unless_refused(field);
             String::new()
         })
     }
 
     /// `#rrggbb`.
-    pub(super) fn color(&mut self, field: &str) -> Option<String> {
+    pub(super) fn color(&mut self, field: &'static str) -> Option<String> {
+        self.note(field, false, Rule::Color);
         let color = self.string(field)?;
         let hexadecimal =
             |digits: &str| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -135,7 +173,8 @@ impl<'body> Form<'body> {
     }
 
     /// `YYYY-MM-DD`, a day that exists.
-    pub(super) fn date(&mut self, field: &str) -> Option<NaiveDate> {
+    pub(super) fn date(&mut self, field: &'static str) -> Option<NaiveDate> {
+        self.note(field, false, Rule::Date);
         let text = self.string(field)?;
         let date = NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok();
         // The parser also takes `1990-5-1`; only the written form of the same day is the format asked for.
@@ -147,15 +186,21 @@ impl<'body> Form<'body> {
         None
     }
 
-    pub(super) fn required_instant(&mut self, field: &str) -> DateTime<Utc> {
-        self.instant(field).unwrap_or_else(|| {
+    pub(super) fn required_instant(&mut self, field: &'static str) -> DateTime<Utc> {
+        self.note(field, true, Rule::Instant);
+        self.moment(field).unwrap_or_else(|| {
             self.missing_unless_refused(field);
             DateTime::UNIX_EPOCH
         })
     }
 
     /// ISO 8601 with an offset; a local time would mean another instant in every time zone.
-    pub(super) fn instant(&mut self, field: &str) -> Option<DateTime<Utc>> {
+    pub(super) fn instant(&mut self, field: &'static str) -> Option<DateTime<Utc>> {
+        self.note(field, false, Rule::Instant);
+        self.moment(field)
+    }
+
+    fn moment(&mut self, field: &str) -> Option<DateTime<Utc>> {
         let text = self.string(field)?;
         let instant = instant(&text);
         if instant.is_none() {
@@ -182,7 +227,8 @@ impl<'body> Form<'body> {
         }
     }
 
-    pub(super) fn required_minutes(&mut self, field: &str) -> i32 {
+    pub(super) fn required_minutes(&mut self, field: &'static str) -> i32 {
+        self.note(field, true, Rule::Minutes);
         match self.present(field) {
             None => self.missing(field),
             Some(value) => match value.as_i64().map(i32::try_from) {
@@ -193,7 +239,8 @@ impl<'body> Form<'body> {
         0
     }
 
-    pub(super) fn price(&mut self, field: &str) -> Option<Price> {
+    pub(super) fn price(&mut self, field: &'static str) -> Option<Price> {
+        self.note(field, false, Rule::Price);
         let Value::Number(number) = self.present(field)? else {
             self.refuse(field, "must be a number");
             return None;
@@ -208,7 +255,8 @@ impl<'body> Form<'body> {
         }
     }
 
-    pub(super) fn boolean(&mut self, field: &str) -> Option<bool> {
+    pub(super) fn boolean(&mut self, field: &'static str) -> Option<bool> {
+        self.note(field, false, Rule::Boolean);
         let Value::Bool(boolean) = self.present(field)? else {
             self.refuse(field, "must be true or false");
             return None;

@@ -2,6 +2,7 @@
 //! (API specification, "API Endpoints Required"). A record in memory has passed every rule; there must be no other
 //! way to make one from outside JSON than [`read`].
 
+mod field;
 mod form;
 mod kind;
 mod price;
@@ -16,6 +17,7 @@ mod status_change;
 pub use appointment::Appointment;
 pub use cancellation::Cancellation;
 pub use doctor::Doctor;
+pub use field::{Field, Rule};
 pub use form::FieldErrors;
 pub use kind::{Kind, RecordKind};
 pub use patient::Patient;
@@ -92,17 +94,28 @@ pub struct Identified {
 /// The messages for every field that breaks a rule, by field name.
 pub fn read(kind: Kind, fields: &Map<String, Value>) -> Result<Identified, FieldErrors> {
     let mut form = Form::new(fields);
+    let identified = identified(kind, &mut form);
+    form.finish(identified)
+}
+
+/// The field rules of a kind, as [`read`] applies them.
+#[must_use]
+pub fn rules(kind: Kind) -> Vec<Field> {
+    Form::rules(|form| drop(identified(kind, form)))
+}
+
+fn identified(kind: Kind, form: &mut Form<'_>) -> Identified {
     let careq_id = form.required_id("careq_id");
     let clinic_id = form.required_text("clinic_id", 100);
     let record = match kind {
-        Kind::Patient => Record::Patient(Patient::read(&mut form)),
-        Kind::Doctor => Record::Doctor(Doctor::read(&mut form)),
-        Kind::Service => Record::Service(Service::read(&mut form)),
-        Kind::Appointment => Record::Appointment(Appointment::read(&mut form)),
-        Kind::Status => Record::Status(StatusChange::read(&mut form)),
-        Kind::Cancel => Record::Cancel(Cancellation::read(&mut form)),
+        Kind::Patient => Record::Patient(Patient::read(form)),
+        Kind::Doctor => Record::Doctor(Doctor::read(form)),
+        Kind::Service => Record::Service(Service::read(form)),
+        Kind::Appointment => Record::Appointment(Appointment::read(form)),
+        Kind::Status => Record::Status(StatusChange::read(form)),
+        Kind::Cancel => Record::Cancel(Cancellation::read(form)),
     };
-    form.finish(Identified { clinic_id, careq_id, record })
+    Identified { clinic_id, careq_id, record }
 }
 
 #[cfg(test)]

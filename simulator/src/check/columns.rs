@@ -2,6 +2,7 @@
 
 use careq_shared::entities::{StoredPrice, appointment, doctor, patient, service};
 use careq_shared::records::Kind;
+use careq_shared::seal::{Place, Seal};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ use crate::world::Body;
 /// A row that can be compared.
 pub(super) trait Row {
     /// The columns that are not as the newest details say.
-    fn differences(&self, body: &Body) -> Vec<&'static str>;
+    fn differences(&self, body: &Body, seal: &Seal) -> Vec<&'static str>;
 
     /// The columns that are not as the newest status says.
     fn status_differences(&self, _kind: Kind, _body: &Body) -> Vec<&'static str> {
@@ -91,8 +92,8 @@ macro_rules! differing {
 }
 
 impl Row for patient::Model {
-    fn differences(&self, body: &Body) -> Vec<&'static str> {
-        differing!(
+    fn differences(&self, body: &Body, seal: &Seal) -> Vec<&'static str> {
+        let mut columns = differing!(
             self,
             body,
             [
@@ -106,7 +107,6 @@ impl Row for patient::Model {
                 city,
                 state,
                 zip_code,
-                aadhar_number,
                 spouse_name,
                 father_name,
                 custom_field_1,
@@ -116,12 +116,20 @@ impl Row for patient::Model {
                 created_at,
                 updated_at
             ]
-        )
+        );
+        let row = self.id.to_string();
+        let opened = self.aadhar_number.as_ref().map(|sealed| seal.open(Place::aadhar_number(&row), sealed));
+        let stored = opened.map(|number| number.ok().and_then(|number| String::from_utf8(number).ok()));
+        let sent = body.get("aadhar_number").and_then(Value::as_str).map(|number| Some(number.to_owned()));
+        if stored != sent {
+            columns.push("aadhar_number");
+        }
+        columns
     }
 }
 
 impl Row for doctor::Model {
-    fn differences(&self, body: &Body) -> Vec<&'static str> {
+    fn differences(&self, body: &Body, _: &Seal) -> Vec<&'static str> {
         let mut columns = differing!(
             self,
             body,
@@ -147,7 +155,7 @@ impl Row for doctor::Model {
 }
 
 impl Row for service::Model {
-    fn differences(&self, body: &Body) -> Vec<&'static str> {
+    fn differences(&self, body: &Body, _: &Seal) -> Vec<&'static str> {
         let mut columns = differing!(
             self,
             body,
@@ -161,7 +169,7 @@ impl Row for service::Model {
 }
 
 impl Row for appointment::Model {
-    fn differences(&self, body: &Body) -> Vec<&'static str> {
+    fn differences(&self, body: &Body, _: &Seal) -> Vec<&'static str> {
         let mut columns = differing!(
             self,
             body,

@@ -14,8 +14,7 @@ mod columns;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sea_orm::DatabaseConnection;
-
+use crate::Store;
 use crate::clinic::Clinic;
 use crate::findings::Findings;
 use crate::plan::Plan;
@@ -46,11 +45,11 @@ pub(crate) struct Inspector<'run> {
 }
 
 impl Inspector<'_> {
-    /// Checks everything that was played; the tables, too, where there is a database to look into.
+    /// Checks everything that was played; the tables, too, where there is a store to look into.
     pub(crate) async fn everything(
         &self,
         played: &Played,
-        database: Option<&DatabaseConnection>,
+        store: Option<&Store>,
     ) -> Result<Checked, sea_orm::DbErr> {
         let mut checked = Checked::default();
         let began_at = Instant::now();
@@ -63,8 +62,8 @@ impl Inspector<'_> {
         }
         let expected = expected::fold(self.world);
         records::all(self, &expected, deadline, &mut checked).await;
-        if let Some(database) = database {
-            let tables = self.tables(&expected, played, database, deadline).await?;
+        if let Some(store) = store {
+            let tables = self.tables(&expected, played, store, deadline).await?;
             checked.rows = Some(tables.rows);
             checked.findings.add(tables.findings);
         }
@@ -76,11 +75,11 @@ impl Inspector<'_> {
         &self,
         expected: &expected::Expected,
         played: &Played,
-        database: &DatabaseConnection,
+        store: &Store,
         deadline: Instant,
     ) -> Result<tables::Seen, sea_orm::DbErr> {
         loop {
-            match tables::all(self.world, expected, played, database).await {
+            match tables::all(self.world, expected, played, store).await {
                 Err(_) if Instant::now() < deadline => tokio::time::sleep(LOOK_AGAIN_AFTER).await,
                 seen => return seen,
             }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use careq_shared::entities::{appointment, dead_letter, doctor, event, parked_event, patient, service};
 use careq_shared::records::RecordKind;
 use sea_orm::{
-    ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
 use super::columns::Row;
 use super::expected::{Expected, Key, Record};
+use crate::Store;
 use crate::findings::Findings;
 use crate::send::{Played, Receipt};
 use crate::world::{Fate, World};
@@ -23,10 +23,10 @@ pub(super) async fn all(
     world: &World,
     expected: &Expected,
     played: &Played,
-    database: &DatabaseConnection,
+    store: &Store,
 ) -> Result<Seen, DbErr> {
     let by_id = played.receipts.iter().map(|receipt| (receipt.event_id.as_ref(), receipt)).collect();
-    let mut tables = Tables { world, expected, by_id, database, rows: 0, findings: Findings::default() };
+    let mut tables = Tables { world, expected, by_id, store, rows: 0, findings: Findings::default() };
     for clinic in 0..world.clinic_ids.len() {
         tables.records(clinic).await?;
         tables.ledger(clinic).await?;
@@ -48,7 +48,7 @@ struct Tables<'run> {
     expected: &'run Expected,
     /// Receipts by event id.
     by_id: HashMap<&'run str, &'run Receipt>,
-    database: &'run DatabaseConnection,
+    store: &'run Store,
     rows: u64,
     findings: Findings,
 }
@@ -68,7 +68,7 @@ macro_rules! pages {
             if let Some(last) = last.take() {
                 select = select.filter($table::Column::$by.gt(last));
             }
-            let rows = select.all($tables.database).await?;
+            let rows = select.all(&$tables.store.database).await?;
             for $row in &rows {
                 $tables.rows += 1;
                 $each
@@ -129,7 +129,11 @@ impl Tables<'_> {
         let details = record.details.event(self.world);
         let status = record.status.event(self.world);
         let (Some((_, details)), Some((kind, status))) = (details, status) else { return };
-        for column in row.differences(&details).into_iter().chain(row.status_differences(kind, &status)) {
+        for column in row
+            .differences(&details, &self.store.seal)
+            .into_iter()
+            .chain(row.status_differences(kind, &status))
+        {
             self.findings.wrong(&format!("{} {}: {column}", key.kind, key.careq_id));
         }
     }

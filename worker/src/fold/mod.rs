@@ -15,7 +15,7 @@ use crate::working_set::WorkingSet;
 /// Applies an event whose parents are here.
 pub(crate) fn into_its_row(set: &mut WorkingSet, event: &Event) -> EventResult {
     let key = (event.clinic_id.clone(), event.careq_id);
-    let context = single_version::Context { event, now: set.now, backend: set.backend };
+    let context = single_version::Context { event, now: set.now, backend: set.backend, seal: &set.seal };
     let (outcome, appointment_status) = match &event.record {
         Record::Patient(patient) => (single_version::fold(&mut set.patients, key, patient, &context), None),
         Record::Doctor(doctor) => (single_version::fold(&mut set.doctors, key, doctor, &context), None),

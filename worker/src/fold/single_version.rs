@@ -5,6 +5,7 @@ use careq_shared::entities::{StoredPrice, doctor, patient, service};
 use careq_shared::event::{Event, Version};
 use careq_shared::outcome::Outcome;
 use careq_shared::records::{Doctor, Patient, RecordKind, Service};
+use careq_shared::seal::{Place, Seal};
 use chrono::{DateTime, Utc};
 use sea_orm::DbBackend;
 
@@ -16,12 +17,15 @@ pub(super) struct Context<'event> {
     pub(super) event: &'event Event,
     pub(super) now: DateTime<Utc>,
     pub(super) backend: DbBackend,
+    pub(super) seal: &'event Seal,
 }
 
 /// A row with one version.
 pub(super) trait SingleVersion: Versioned + Clone + PartialEq {
     type Record;
-    fn new(record: &Self::Record, context: &Context<'_>) -> Self;
+    /// The row that this record makes of `former`. What is sealed and says the same stays as it is, so that rows that say the
+    /// same are equal.
+    fn new(record: &Self::Record, former: Option<&Self>, context: &Context<'_>) -> Self;
 }
 
 /// The columns that are ours, in every row with one version.
@@ -39,7 +43,7 @@ pub(super) fn fold<M: SingleVersion>(
     record: &M::Record,
     context: &Context<'_>,
 ) -> Outcome {
-    let next = M::new(record, context);
+    let next = M::new(record, rows.get(&key).map(|slot| &slot.row), context);
     let Some(slot) = rows.get_mut(&key) else {
         rows.insert(key, Slot::new(next));
         return Outcome::Created;
@@ -100,10 +104,16 @@ versioned!(patient, doctor, service);
 impl SingleVersion for patient::Model {
     type Record = Patient;
 
-    fn new(record: &Patient, context: &Context<'_>) -> Self {
+    fn new(record: &Patient, former: Option<&Self>, context: &Context<'_>) -> Self {
         let version = context.event.version();
+        let id = row_id(context.event, RecordKind::Patient);
+        let row = id.to_string();
+        let aadhar_number = record.aadhar_number.as_ref().map(|number| {
+            let former = former.and_then(|former| former.aadhar_number.as_ref());
+            context.seal.keep_or_seal(Place::aadhar_number(&row), former, number.as_bytes())
+        });
         Self {
-            id: row_id(context.event, RecordKind::Patient),
+            id,
             clinic_id: context.event.clinic_id.clone(),
             careq_id: context.event.careq_id,
             first_name: record.first_name.clone(),
@@ -116,7 +126,7 @@ impl SingleVersion for patient::Model {
             city: record.city.clone(),
             state: record.state.clone(),
             zip_code: record.zip_code.clone(),
-            aadhar_number: record.aadhar_number.clone(),
+            aadhar_number,
             spouse_name: record.spouse_name.clone(),
             father_name: record.father_name.clone(),
             custom_field_1: record.custom_field_1.clone(),
@@ -139,7 +149,7 @@ impl SingleVersion for patient::Model {
 impl SingleVersion for doctor::Model {
     type Record = Doctor;
 
-    fn new(record: &Doctor, context: &Context<'_>) -> Self {
+    fn new(record: &Doctor, _former: Option<&Self>, context: &Context<'_>) -> Self {
         let version = context.event.version();
         Self {
             id: row_id(context.event, RecordKind::Doctor),
@@ -171,7 +181,7 @@ impl SingleVersion for doctor::Model {
 impl SingleVersion for service::Model {
     type Record = Service;
 
-    fn new(record: &Service, context: &Context<'_>) -> Self {
+    fn new(record: &Service, _former: Option<&Self>, context: &Context<'_>) -> Self {
         let version = context.event.version();
         Self {
             id: row_id(context.event, RecordKind::Service),

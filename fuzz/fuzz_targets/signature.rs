@@ -1,0 +1,13 @@
+//! `X-CareQ-Signature`: whatever comes, it is no signature, or one that is right for nothing but its own body and secret.
+#![no_main]
+
+use careq_ingress::Signature;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(signature) = text.parse::<Signature>() else { return };
+    let digits = text.strip_prefix("sha256=").expect("it has the prefix");
+    assert!(digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    assert!(!signature.is_of(b"a body that nobody signed", &"a secret that nobody has".into()));
+});

@@ -1,0 +1,103 @@
+//! Who is calling, by everything that its clinic has to prove. The answer to a failure must never tell which part was wrong,
+//! neither in words nor in time.
+
+mod address;
+
+mod token;
+
+mod secret_header;
+
+mod timestamp;
+
+mod signature;
+
+mod failures;
+
+pub(crate) use address::{Client, Peer, client};
+pub(crate) use failures::Failures;
+pub use signature::Signature;
+pub use timestamp::Timestamp;
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use careq_shared::clinics::Clinic;
+use careq_shared::clock;
+
+use crate::ingress::Ingress;
+use crate::problem::Problem;
+
+/// A caller whose head proves a clinic; made nowhere but here. What it sends proves nothing yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) clinic: Arc<Clinic>,
+    signature: Option<Signature>,
+}
+
+/// A body that its caller stands for; made nowhere but here.
+#[derive(Debug, Clone)]
+pub(crate) struct Verified<B> {
+    pub(crate) clinic: Arc<Clinic>,
+    pub(crate) body: B,
+}
+
+impl<B> Verified<B> {
+    /// The same body, read.
+    pub(crate) fn read<T>(self, read: impl FnOnce(&B) -> Result<T, Problem>) -> Result<Verified<T>, Problem> {
+        Ok(Verified { body: read(&self.body)?, clinic: self.clinic })
+    }
+}
+
+/// Checks what the head of a request proves. Every check is made, whatever the others say, and for an unknown token against a
+/// clinic that asks for everything: how long it takes tells nothing.
+pub(crate) fn head(ingress: &Ingress, client: Client, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let directory = ingress.directory.borrow().clone().ok_or_else(Problem::not_ready)?;
+    let now = clock::now();
+    let (clinic, is_known) = token::clinic(&directory, headers, now);
+    let signature = signature::sent(headers);
+    let is_proven = is_known
+        & secret_header::proves(headers, "x-api-key", &clinic.api_keys, now)
+        & secret_header::proves(headers, "x-webhook-secret", &clinic.webhook_secrets, now)
+        & timestamp::is_fresh(headers, !clinic.signing_secrets.is_empty(), now)
+        & signature::is_there(signature, &clinic.signing_secrets)
+        & address::is_allowed(client, &clinic.addresses);
+    if !bool::from(is_proven) {
+        return Err(Problem::authentication_failed());
+    }
+    Ok(Caller { clinic: Arc::clone(clinic), signature: signature.ok().flatten() })
+}
+
+/// Checks what a body proves: the signature over its raw bytes, where its clinic has a signing secret. A request without a
+/// body signs the empty one.
+pub(crate) fn body(caller: Caller, body: Bytes) -> Result<Verified<Bytes>, Problem> {
+    let Caller { clinic, signature } = caller;
+    if bool::from(signature::proves(signature, &body, &clinic.signing_secrets, clock::now())) {
+        return Ok(Verified { clinic, body });
+    }
+    Err(Problem::authentication_failed())
+}
+
+/// Checks that a body speaks of the caller's own clinic.
+pub(crate) fn same_clinic(clinic: &Clinic, named: Option<&str>) -> Result<(), Problem> {
+    match named {
+        Some(named) if named != clinic.clinic_id => Err(Problem::authentication_failed()),
+        _ => Ok(()),
+    }
+}
+
+/// A header that was sent at most once, and what it says. Of two that disagree, the one that counts could be the wrong one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct SentTwiceOrUnreadable;
+
+fn single<'request>(
+    headers: &'request HeaderMap,
+    name: &str,
+) -> Result<Option<&'request str>, SentTwiceOrUnreadable> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| SentTwiceOrUnreadable),
+        (Some(_), Some(_)) => Err(SentTwiceOrUnreadable),
+    }
+}

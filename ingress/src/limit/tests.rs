@@ -1,0 +1,135 @@
+//! The rate of a clinic, beside another way of counting it.
+
+use careq_shared::ids::EventKey;
+use careq_shared::networks::Networks;
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(micros: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(1_700_000_000_000_000 + micros).unwrap()
+}
+
+fn clinic(clinic_id: &str) -> Clinic {
+    Clinic {
+        clinic_id: clinic_id.to_owned(),
+        event_key: EventKey::new([0; 32]),
+        answer_within_ms: None,
+        rate_per_minute: None,
+        rate_burst: None,
+        addresses: Networks::default(),
+        tokens: Vec::new(),
+        api_keys: Vec::new(),
+        webhook_secrets: Vec::new(),
+        signing_secrets: Vec::new(),
+    }
+}
+
+#[test]
+fn a_burst_passes_then_one_request_each_600_ms() {
+    let (limiter, clinic_abc) = (Limiter::new(100, 200), clinic("clinic_abc"));
+    for left in (0..200).rev() {
+        let allowance = limiter.take_at(&clinic_abc, at(0)).unwrap().unwrap();
+        assert_eq!(allowance.remaining, left);
+    }
+    let refusal = limiter.take_at(&clinic_abc, at(0)).unwrap_err();
+    assert_eq!(refusal.retry_after, Duration::from_millis(600));
+    assert_eq!(refusal.allowance.full_at, at(120_000_000));
+    assert!(limiter.take_at(&clinic_abc, at(599_999)).is_err());
+    assert!(limiter.take_at(&clinic_abc, at(600_000)).is_ok());
+    assert!(limiter.take_at(&clinic_abc, at(600_001)).is_err());
+    assert!(limiter.take_at(&clinic("another_clinic"), at(600_001)).is_ok());
+}
+
+#[test]
+fn a_clock_that_is_set_back_takes_nothing_away() {
+    let (limiter, clinic) = (Limiter::new(60, 2), clinic("clinic_abc"));
+    assert!(limiter.take_at(&clinic, at(10_000_000)).is_ok());
+    assert!(limiter.take_at(&clinic, at(0)).is_ok());
+    assert!(limiter.take_at(&clinic, at(0)).is_err());
+    assert!(limiter.take_at(&clinic, at(1_000_000)).is_ok());
+}
+
+#[test]
+fn a_clinic_has_the_rate_of_its_own() {
+    let limiter = Limiter::new(100, 200);
+    let slow = Clinic { rate_per_minute: Some(1), rate_burst: Some(1), ..clinic("slow") };
+    assert!(limiter.take_at(&slow, at(0)).is_ok());
+    assert_eq!(limiter.take_at(&slow, at(0)).unwrap_err().retry_after, Duration::from_mins(1));
+    let free = Clinic { rate_per_minute: Some(0), ..clinic("free") };
+    assert_eq!(limiter.take_at(&free, at(0)), Ok(None));
+    // A rate that is changed holds from the next request on.
+    let quicker = Clinic { rate_per_minute: Some(60), ..slow };
+    assert_eq!(limiter.take_at(&quicker, at(0)).unwrap_err().retry_after, Duration::from_secs(1));
+}
+
+#[test]
+fn full_buckets_are_dropped() {
+    let limiter = Limiter::new(60, 1);
+    for number in 0..5_000_i64 {
+        limiter.take_at(&clinic(&number.to_string()), at(number * 10_000)).unwrap();
+    }
+    assert!(limiter.buckets.len() <= TIDY_BEYOND + 1, "{}", limiter.buckets.len());
+}
+
+/// The same limit as a theoretical arrival time (GCRA, ITU-T I.371, annex A), in whole microseconds times the rate.
+struct Gcra {
+    full_at: i128,
+    rate: i128,
+    burst: i128,
+}
+
+impl Gcra {
+    const TOKEN: i128 = 60_000_000;
+
+    /// Whether the request passes; tokens left; when full, and when the next one passes, both in scaled microseconds.
+    fn take(&mut self, now_us: i64) -> (bool, i128, i128, i128) {
+        let now = i128::from(now_us) * self.rate;
+        let full_at = self.full_at.max(now);
+        let passes = full_at + Self::TOKEN - now <= self.burst * Self::TOKEN;
+        self.full_at = if passes { full_at + Self::TOKEN } else { full_at };
+        let left = (self.burst * Self::TOKEN - (self.full_at - now)) / Self::TOKEN;
+        (passes, left, self.full_at, self.full_at + Self::TOKEN - self.burst * Self::TOKEN)
+    }
+}
+
+fn number(response: &Response, name: &str) -> i64 {
+    response.headers()[name].to_str().unwrap().parse().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_headers_are_those_of_another_implementation(
+        rate in 1_u32..5_000,
+        burst in 1_u32..300,
+        pauses_us in prop::collection::vec(prop_oneof![Just(0_i64), 1..5_000_i64, 1..3_000_000_i64], 1..400),
+    ) {
+        let (limiter, clinic) = (Limiter::new(rate, burst), clinic("clinic_abc"));
+        let start_us = 1_700_000_000_123_456_i64;
+        let mut gcra = Gcra { full_at: 0, rate: rate.into(), burst: burst.into() };
+        let mut now_us = start_us;
+        for pause_us in pauses_us {
+            now_us += pause_us;
+            let now = DateTime::from_timestamp_micros(now_us).unwrap();
+            let (passes, left, full_at, next_at) = gcra.take(now_us);
+            let taken = limiter.take_at(&clinic, now);
+            prop_assert_eq!(taken.is_ok(), passes);
+            let response = match taken {
+                Ok(allowance) => announce(allowance, Response::default()),
+                Err(refusal) => refusal.into_response(),
+            };
+            prop_assert_eq!(number(&response, "x-ratelimit-limit"), i64::from(rate));
+            prop_assert_eq!(i128::from(number(&response, "x-ratelimit-remaining")), left);
+            let second = 1_000_000 * i128::from(rate);
+            let ceil = |scaled: i128| (scaled + second - 1).div_euclid(second);
+            prop_assert_eq!(i128::from(number(&response, "x-ratelimit-reset")), ceil(full_at));
+            if !passes {
+                prop_assert_eq!(response.status().as_u16(), 429);
+                let wait = ceil(next_at - i128::from(now_us) * i128::from(rate)).max(1);
+                prop_assert_eq!(i128::from(number(&response, "retry-after")), wait);
+            }
+        }
+    }
+}

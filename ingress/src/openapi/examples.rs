@@ -1,0 +1,25 @@
+//! The specification's own examples. They must never be changed to suit the code.
+
+use serde_json::Value;
+
+const EXAMPLES: &str = include_str!("examples.json");
+
+/// The example of a request body, or of an answer's `data`, by its name.
+pub(super) fn example(name: &str) -> Option<Value> {
+    let examples: Value = serde_json::from_str(EXAMPLES).unwrap_or_default();
+    examples.get(name).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use careq_shared::records::{self, Kind};
+
+    #[test]
+    fn the_examples_pass_the_field_rules() {
+        for kind in Kind::ALL {
+            let example = example(kind.as_str()).unwrap();
+            records::read(kind, example.as_object().unwrap()).unwrap();
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! A field rule as a JSON schema. It must never allow what the rule refuses, nor refuse what it allows, as far as a schema can
+//! say it.
+
+use careq_shared::records::{self, Field, Kind, Rule};
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{KnownFormat, RefOr};
+
+/// No NUL character, which PostgreSQL cannot keep.
+const NO_NUL: &str = r"^[^\u0000]*$";
+
+/// The same, and not blank.
+const NOT_BLANK: &str = r"^[^\u0000]*[^\s\u0000][^\u0000]*$";
+
+/// The body of one kind of webhook.
+pub(super) fn of_kind(kind: Kind) -> ObjectBuilder {
+    records::rules(kind).iter().fold(ObjectBuilder::new(), |body, field| {
+        let body = body.property(field.name, of_field(field));
+        if field.is_required { body.required(field.name) } else { body }
+    })
+}
+
+fn of_field(field: &Field) -> RefOr<Schema> {
+    let of_type = |kind: Type| ObjectBuilder::new().schema_type(nullable(kind, field.is_required));
+    let text = || of_type(Type::String);
+    let schema = match field.rule {
+        Rule::Id => of_type(Type::Integer)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+            .minimum(Some(1_i64))
+            .maximum(Some(i64::MAX))
+            .description(Some("CareQ's identifier")),
+        Rule::Text { max_characters } => {
+            let pattern = if field.is_required { NOT_BLANK } else { NO_NUL };
+            text().max_length(max_characters).pattern(Some(pattern))
+        }
+        Rule::TextOrJson => return text_or_json(),
+        Rule::Phone => text().pattern(Some("^[0-9]{10}$")).description(Some("Ten digits")),
+        Rule::Email { max_characters } => {
+            text().format(Some(custom("email"))).max_length(Some(max_characters))
+        }
+        Rule::OneOf { words } => {
+            let null = (!field.is_required).then_some(serde_json::Value::Null);
+            text().enum_values(Some(words.iter().map(|word| serde_json::Value::from(*word)).chain(null)))
+        }
+        Rule::Color => text().pattern(Some("^#[0-9a-fA-F]{6}$")).description(Some("#rrggbb")),
+        Rule::Date => text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))),
+        Rule::Instant => text()
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .description(Some("ISO 8601 with an offset, in the years 1 to 9998")),
+        Rule::Minutes => of_type(Type::Integer)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+            .minimum(Some(0_i64))
+            .maximum(Some(i64::from(i32::MAX))),
+        Rule::Price => {
+            of_type(Type::Number).minimum(Some(0_i64)).maximum(Some(999_999_999_999_999_999_i64)).description(
+                Some("At most 18 digits, at most 4 of them decimals, in plain notation; kept exactly"),
+            )
+        }
+        Rule::Boolean => of_type(Type::Boolean),
+    };
+    schema.into()
+}
+
+fn nullable(kind: Type, is_required: bool) -> SchemaType {
+    if is_required { SchemaType::Type(kind) } else { SchemaType::Array(vec![kind, Type::Null]) }
+}
+
+fn custom(format: &str) -> SchemaFormat {
+    SchemaFormat::Custom(format.to_owned())
+}
+
+fn text_or_json() -> RefOr<Schema> {
+    let text = ObjectBuilder::new().schema_type(nullable(Type::String, false)).pattern(Some(NO_NUL));
+    let json = |kind: Type| ObjectBuilder::new().schema_type(SchemaType::Type(kind));
+    let any = AnyOfBuilder::new().item(text).item(json(Type::Object)).item(json(Type::Array));
+    any.description(Some("Text, or any JSON object or array, without a NUL character")).into()
+}

@@ -1,0 +1,205 @@
+//! The four kinds of secret: made, rotated with an overlap, taken away. Each is handed out once, by the function that makes
+//! it, and must never be readable from the database alone.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, EntityTrait as _,
+    PaginatorTrait as _, QueryFilter as _, TransactionTrait as _, sea_query::Expr,
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use uuid::Uuid;
+
+use super::manage::require;
+use super::{ClinicError, Digest, Keys};
+use crate::clock;
+use crate::entities::clinic_credential::{ActiveModel, Column, Entity};
+use crate::seal::Place;
+
+/// What a clinic can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CredentialKind {
+    /// `Authorization: Bearer`
+    Token,
+    /// `X-API-Key`
+    ApiKey,
+    /// `X-Webhook-Secret`
+    WebhookSecret,
+    /// The key of `X-CareQ-Signature`
+    SigningSecret,
+}
+
+impl CredentialKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Token, Self::ApiKey, Self::WebhookSecret, Self::SigningSecret];
+
+    /// The word for it in the `kind` column and in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::ApiKey => "api_key",
+            Self::WebhookSecret => "webhook_secret",
+            Self::SigningSecret => "signing_secret",
+        }
+    }
+
+    /// The fewest characters of one that is given: what is stored as a digest must not be guessed from it.
+    const fn shortest(self) -> usize {
+        match self {
+            Self::Token | Self::ApiKey | Self::WebhookSecret => 32,
+            Self::SigningSecret => 16,
+        }
+    }
+}
+
+impl fmt::Display for CredentialKind {
+    /// As the command line spells it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.as_str().replace('_', "-"))
+    }
+}
+
+/// A new secret for a clinic.
+#[derive(Debug, Clone)]
+pub struct Change<'change> {
+    /// CareQ's name of the clinic.
+    pub clinic_id: &'change str,
+    /// What is made.
+    pub kind: CredentialKind,
+    /// A secret that CareQ gave; otherwise a random one is made.
+    pub given: Option<SecretString>,
+}
+
+/// Makes the first secret of a kind, which every request must prove from now on.
+///
+/// # Errors
+/// There is no such clinic, it has one, the given one is weak, or the database refused.
+pub async fn set(
+    database: &DatabaseConnection,
+    keys: Keys<'_>,
+    change: &Change<'_>,
+) -> Result<SecretString, ClinicError> {
+    let transaction = database.begin().await?;
+    require(&transaction, change.clinic_id).await?;
+    if count(&transaction, change).await? > 0 {
+        return Err(ClinicError::IsSet(change.clinic_id.to_owned(), change.kind));
+    }
+    let secret = insert(&transaction, keys, change).await?;
+    transaction.commit().await?;
+    Ok(secret)
+}
+
+/// Makes a new secret of a kind that the clinic has; the old ones stay valid for the overlap.
+///
+/// # Errors
+/// There is no such clinic, it has none, the given one is weak, or the database refused.
+pub async fn rotate(
+    database: &DatabaseConnection,
+    keys: Keys<'_>,
+    change: &Change<'_>,
+    overlap: Duration,
+) -> Result<SecretString, ClinicError> {
+    let transaction = database.begin().await?;
+    require(&transaction, change.clinic_id).await?;
+    if count(&transaction, change).await? == 0 {
+        return Err(ClinicError::IsNotSet(change.clinic_id.to_owned(), change.kind));
+    }
+    let end = end_of(overlap)?;
+    Entity::update_many()
+        .col_expr(Column::ExpiresAt, Expr::value(end))
+        .filter(Column::ClinicId.eq(change.clinic_id))
+        .filter(Column::Kind.eq(change.kind.as_str()))
+        .filter(Column::ExpiresAt.is_null().or(Column::ExpiresAt.gt(end)))
+        .exec(&transaction)
+        .await?;
+    let secret = insert(&transaction, keys, change).await?;
+    transaction.commit().await?;
+    Ok(secret)
+}
+
+/// Takes a kind of secret away: it is no longer asked for.
+///
+/// # Errors
+/// There is no such clinic, it has none, it is the token, or the database refused.
+pub async fn unset(
+    database: &DatabaseConnection,
+    clinic_id: &str,
+    kind: CredentialKind,
+) -> Result<(), ClinicError> {
+    if kind == CredentialKind::Token {
+        return Err(ClinicError::TokenIsRequired);
+    }
+    require(database, clinic_id).await?;
+    let deleted = Entity::delete_many()
+        .filter(Column::ClinicId.eq(clinic_id))
+        .filter(Column::Kind.eq(kind.as_str()))
+        .exec(database)
+        .await?;
+    if deleted.rows_affected == 0 { Err(ClinicError::IsNotSet(clinic_id.to_owned(), kind)) } else { Ok(()) }
+}
+
+async fn count(database: &impl ConnectionTrait, change: &Change<'_>) -> Result<u64, ClinicError> {
+    let select = Entity::find()
+        .filter(Column::ClinicId.eq(change.clinic_id))
+        .filter(Column::Kind.eq(change.kind.as_str()));
+    Ok(select.count(database).await?)
+}
+
+fn end_of(overlap: Duration) -> Result<DateTime<Utc>, ClinicError> {
+    let end = TimeDelta::from_std(overlap).ok().and_then(|overlap| clock::now().checked_add_signed(overlap));
+    end.filter(|end| end.year() <= 9998).ok_or(ClinicError::Overlap)
+}
+
+/// Stores a secret and hands it out.
+pub(super) async fn insert(
+    database: &impl ConnectionTrait,
+    keys: Keys<'_>,
+    change: &Change<'_>,
+) -> Result<SecretString, ClinicError> {
+    let secret = match &change.given {
+        Some(given) => require_strong(given, change.kind)?.clone(),
+        None => random(change.kind),
+    };
+    let id = Uuid::new_v4();
+    let verifier = match change.kind {
+        CredentialKind::SigningSecret => {
+            let value = secret.expose_secret().as_bytes();
+            keys()?.seal(Place::signing_secret(&id.to_string()), value).into_text()
+        }
+        _ => Digest::of(secret.expose_secret()).0,
+    };
+    let row = ActiveModel {
+        id: Set(id),
+        clinic_id: Set(change.clinic_id.to_owned()),
+        kind: Set(change.kind.as_str().to_owned()),
+        verifier: Set(verifier),
+        created_at: Set(clock::now()),
+        expires_at: Set(None),
+    };
+    Entity::insert(row).exec_without_returning(database).await?;
+    Ok(secret)
+}
+
+fn require_strong(given: &SecretString, kind: CredentialKind) -> Result<&SecretString, ClinicError> {
+    let text = given.expose_secret();
+    let is_strong = text.len() >= kind.shortest() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_strong { Ok(given) } else { Err(ClinicError::Weak(kind.shortest())) }
+}
+
+/// 256 random bits behind a prefix that secret scanners can find.
+fn random(kind: CredentialKind) -> SecretString {
+    let prefix = match kind {
+        CredentialKind::Token => "careq_",
+        CredentialKind::ApiKey => "careqkey_",
+        CredentialKind::WebhookSecret => "careqhook_",
+        CredentialKind::SigningSecret => "careqsign_",
+    };
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes);
+    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)).into()
+}

@@ -1,0 +1,84 @@
+//! Lists of networks in CIDR notation (RFC 4632, RFC 4291): where a clinic's requests come from, which proxies are believed.
+//! An empty list must never be read as "everyone" here: whoever asks decides what no list means.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+/// Some networks, written `203.0.113.0/24,2001:db8::/32`. A single address stands for itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Networks(Vec<IpNet>);
+
+/// A text that is no list of networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("networks are written in CIDR notation, separated by commas, such as 203.0.113.0/24,2001:db8::/32")]
+pub struct NotNetworks;
+
+impl Networks {
+    /// Whether an address is in one of them. An IPv4 address within IPv6 (RFC 4291, 2.5.5.2) is the IPv4 address.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// Whether no network is named at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromStr for Networks {
+    type Err = NotNetworks;
+
+    fn from_str(text: &str) -> Result<Self, NotNetworks> {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(network).collect::<Option<_>>().map(Self).ok_or(NotNetworks)
+    }
+}
+
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+impl TryFrom<String> for Networks {
+    type Error = NotNetworks;
+
+    fn try_from(text: String) -> Result<Self, NotNetworks> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Networks {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        formatter.write_str(&texts.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_found_in_their_networks_however_they_are_written() {
+        let networks: Networks = "203.0.113.0/24, 2001:db8::/32,192.0.2.7".parse().unwrap();
+        let contains = |text: &str| networks.contains(text.parse().unwrap());
+        assert!(contains("203.0.113.9") && contains("::ffff:203.0.113.9") && contains("2001:db8::1"));
+        assert!(contains("192.0.2.7") && !contains("192.0.2.8") && !contains("2001:db9::1"));
+        assert!(!Networks::default().contains("192.0.2.7".parse().unwrap()));
+        assert_eq!(networks.to_string(), "203.0.113.0/24,2001:db8::/32,192.0.2.7/32");
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused() {
+        for text in ["203.0.113.0/33", "example.org", "203.0.113", "1.2.3.4/8/8"] {
+            assert_eq!(text.parse::<Networks>(), Err(NotNetworks), "{text}");
+        }
+    }
+}

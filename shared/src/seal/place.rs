@@ -1,0 +1,41 @@
+//! What is sealed: four columns, and where each value lives. Whatever else holds personal data in the database is in clear.
+
+use crate::canonical;
+
+/// Where a sealed value lives. It is authenticated with the value, so that a value that is copied elsewhere does not open.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'row> {
+    pub(super) table: &'static str,
+    pub(super) column: &'static str,
+    pub(super) row: &'row str,
+}
+
+impl<'row> Place<'row> {
+    /// `patients.aadhar_number`, by the row's id.
+    #[must_use]
+    pub const fn aadhar_number(row: &'row str) -> Self {
+        Self { table: "patients", column: "aadhar_number", row }
+    }
+
+    /// `clinic_credentials.verifier` of a signing secret, by the row's id.
+    #[must_use]
+    pub const fn signing_secret(row: &'row str) -> Self {
+        Self { table: "clinic_credentials", column: "verifier", row }
+    }
+
+    /// `parked_events.event`, by the event's id.
+    #[must_use]
+    pub const fn parked_event(row: &'row str) -> Self {
+        Self { table: "parked_events", column: "event", row }
+    }
+
+    /// `dead_letters.payload`, by the letter's id.
+    #[must_use]
+    pub const fn dead_letter(row: &'row str) -> Self {
+        Self { table: "dead_letters", column: "payload", row }
+    }
+
+    pub(super) fn bytes(&self) -> [u8; 32] {
+        canonical::sha256(&[self.table.as_bytes(), self.column.as_bytes(), self.row.as_bytes()])
+    }
+}

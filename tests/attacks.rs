@@ -1,0 +1,238 @@
+//! What comes to the door and must not get in. Each row is a request that proves everything but one thing: the answer is the
+//! same 401 for all, nothing is written, and nothing is logged but the one line that says so.
+
+use careq_shared::entities::{batch, dead_letter, event, parked_event, patient as patients};
+use reqwest::Method;
+use sea_orm::EntityTrait as _;
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Secrets, Signed, Stack, TOKEN, hmac, now, patient, send, until};
+
+const SIGNED: &str = "clinic_signed";
+
+/// In every body; must be nowhere else.
+const MARK: &str = "Xquibblefrotz";
+
+#[tokio::test]
+async fn every_row_gets_the_same_refusal_and_leaves_nothing() {
+    let settings =
+        [("CAREQ_INGRESS_TRUSTED_PROXIES", "127.0.0.0/8"), ("CAREQ_INGRESS_CLINICS_REFRESH_S", "1")];
+    let stack = Stack::embedded(&settings).await;
+    let secrets = Secrets::of_new_clinic(&stack, SIGNED).await;
+    stack.command(&["clinic", "configure", SIGNED, "--addresses", "203.0.113.0/24"], &[]).await;
+    let get = secrets.sign(Method::GET, "/health", Vec::new()).await.and("x-forwarded-for", "203.0.113.250");
+    until("the ingress knows the clinic", || async {
+        (send(get.request(&stack.client)).await.status == 200).then_some(())
+    })
+    .await;
+
+    let refused = refusals(&stack, &rows(&secrets).await).await;
+    nothing_is_written(&stack).await;
+    nothing_is_logged(&stack, &secrets, refused).await;
+
+    // What every row was made of gets in.
+    let good = good(&secrets).await.and("x-forwarded-for", "203.0.113.250");
+    let answer = send(good.request(&stack.client)).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let unmarked = json!({ "careq_id": 2, "clinic_id": SIGNED, "first_name": "Asha", "last_name": "Rao",
+                           "phone_number": "9000000001" });
+    let good = secrets.sign(Method::POST, "/patient", unmarked.to_string().into_bytes()).await;
+    assert_eq!(
+        send(good.and("x-forwarded-for", "1.2.3.4, 203.0.113.251").request(&stack.client)).await.status,
+        201
+    );
+    stack.finish().await;
+}
+
+async fn good(secrets: &Secrets) -> Signed {
+    let mut body = patient(1);
+    (body["clinic_id"], body["first_name"]) = (json!(SIGNED), json!(MARK));
+    secrets.sign(Method::POST, "/patient", body.to_string().into_bytes()).await
+}
+
+/// What is wrong, and the request. Its address is added, unless the row has one of its own.
+async fn rows(secrets: &Secrets) -> Vec<(&'static str, Signed)> {
+    let good = good(secrets).await;
+    let mut rows = tokens(&good, secrets);
+    rows.extend(signatures(&good, secrets).await);
+    rows.extend(times(&good));
+    rows.extend(addresses(&good));
+    let mut other_clinic = patient(1);
+    other_clinic["first_name"] = json!(MARK);
+    rows.push((
+        "a body of another clinic",
+        secrets.sign(Method::POST, "/patient", other_clinic.to_string().into_bytes()).await,
+    ));
+    let batch = json!({ "clinic_id": "clinic_abc", "batch_id": MARK, "records": [{}] });
+    rows.push((
+        "a batch of another clinic",
+        secrets.sign(Method::POST, "/batch", batch.to_string().into_bytes()).await,
+    ));
+    for (what, method, path) in [
+        ("a page without a signature", Method::GET, "/status/patient/1"),
+        ("health without a signature", Method::GET, "/health"),
+        ("a head without a signature", Method::HEAD, "/health"),
+        ("a wrong method without a signature", Method::DELETE, "/patient"),
+        ("an unknown event without a signature", Method::GET, "/events/evt_x"),
+    ] {
+        rows.push((what, secrets.sign(method, path, Vec::new()).await.without("x-careq-signature")));
+    }
+    let mut signs_something = secrets.sign(Method::GET, "/health", b"{}".to_vec()).await;
+    signs_something.body.clear();
+    rows.push(("a page that signs a body", signs_something));
+    rows
+}
+
+fn tokens(good: &Signed, secrets: &Secrets) -> Vec<(&'static str, Signed)> {
+    let token = format!("Bearer {}", secrets.token);
+    let with = |value: &str| good.clone().with("authorization", value);
+    vec![
+        ("no token", good.clone().without("authorization")),
+        ("an empty token", with("Bearer ")),
+        ("another token", with("Bearer careq_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")),
+        ("another clinic's token", with(&format!("Bearer {TOKEN}"))),
+        ("half a token", with(token.split_at(30).0)),
+        ("a longer token", with(&format!("{token}A"))),
+        ("another scheme", with(&format!("Basic {}", secrets.token))),
+        ("no scheme", with(&secrets.token)),
+        ("two tokens", good.clone().and("authorization", &format!("Bearer {TOKEN}"))),
+        ("the API key as token", with(&format!("Bearer {}", secrets.api_key))),
+        ("no API key", good.clone().without("x-api-key")),
+        ("an empty API key", good.clone().with("x-api-key", "")),
+        ("another API key", good.clone().with("x-api-key", &secrets.webhook_secret)),
+        ("two API keys", good.clone().and("x-api-key", &secrets.api_key)),
+        ("no webhook secret", good.clone().without("x-webhook-secret")),
+        ("another webhook secret", good.clone().with("x-webhook-secret", &secrets.api_key)),
+        ("two webhook secrets", good.clone().and("x-webhook-secret", "b")),
+    ]
+}
+
+async fn signatures(good: &Signed, secrets: &Secrets) -> Vec<(&'static str, Signed)> {
+    let signature = &good.headers.iter().find(|(name, _)| name == "x-careq-signature").unwrap().1;
+    let digits = signature.trim_start_matches("sha256=");
+    let with = |value: &str| good.clone().with("x-careq-signature", value);
+    let mut changed = good.clone();
+    changed.body.push(b' ');
+    let mut smuggled = good.clone();
+    smuggled.body =
+        String::from_utf8(smuggled.body).unwrap().replace("\"careq_id\":1", "\"careq_id\":9").into_bytes();
+    vec![
+        ("no signature", good.clone().without("x-careq-signature")),
+        ("an empty signature", with("")),
+        ("a signature of nothing but zeros", with(&format!("sha256={}", "0".repeat(64)))),
+        ("a signature without its prefix", with(digits)),
+        ("a signature of another method", with(&format!("sha1={digits}"))),
+        ("a prefix in capitals", with(&format!("SHA256={digits}"))),
+        ("half a signature", with(signature.split_at(39).0)),
+        ("a signature and more", with(&format!("{signature}00"))),
+        ("two signatures", good.clone().and("x-careq-signature", signature)),
+        (
+            "a signature with another secret",
+            with(&format!("sha256={}", hmac(&secrets.token, &good.body).await)),
+        ),
+        ("a signature of nothing", with(&format!("sha256={}", hmac(&secrets.signing_secret, b"").await))),
+        ("a space more in the body", changed),
+        ("another number in the body", smuggled),
+    ]
+}
+
+fn times(good: &Signed) -> Vec<(&'static str, Signed)> {
+    let with = |value: &str| good.clone().with("x-careq-timestamp", value);
+    vec![
+        ("no time stamp", good.clone().without("x-careq-timestamp")),
+        ("an empty time stamp", with("")),
+        ("a time stamp six minutes old", with(&(now() - 360).to_string())),
+        ("a time stamp six minutes ahead", with(&(now() + 360).to_string())),
+        ("a time stamp in milliseconds", with(&(now() * 1_000).to_string())),
+        ("a time stamp in words", with("2025-12-10T10:00:00Z")),
+        ("a negative time stamp", with("-1702209600")),
+        ("a time stamp with a fraction", with(&format!("{}.0", now()))),
+        ("two time stamps", good.clone().and("x-careq-timestamp", &now().to_string())),
+    ]
+}
+
+fn addresses(good: &Signed) -> Vec<(&'static str, Signed)> {
+    let from = |value: &str| good.clone().and("x-forwarded-for", value);
+    vec![
+        ("an address outside", from("198.51.100.1")),
+        ("an allowed address that anyone could write", from("203.0.113.1, 198.51.100.2")),
+        ("the same in a header of its own", from("203.0.113.1").and("x-forwarded-for", "198.51.100.3")),
+        ("no address at all", from("unknown")),
+        ("an address in another header", from("198.51.100.4").and("forwarded", "for=203.0.113.1")),
+        ("an address and the proxy's own", from("198.51.100.5, 127.0.0.1")),
+    ]
+}
+
+/// Sends every row, each from an address of its own, so that none waits for the failures of another; how many.
+async fn refusals(stack: &Stack, rows: &[(&'static str, Signed)]) -> usize {
+    let mut first: Option<Answer> = None;
+    for (number, (what, row)) in rows.iter().enumerate() {
+        let mut row = row.clone();
+        if !row.headers.iter().any(|(name, _)| name == "x-forwarded-for") {
+            row = row.and("x-forwarded-for", &format!("203.0.113.{number}"));
+        }
+        let request = row.request(&stack.client);
+        if row.method == Method::HEAD {
+            assert_eq!(request.send().await.unwrap().status(), 401, "{what}");
+            continue;
+        }
+        let mut answer = send(request).await;
+        assert_eq!(answer.status, 401, "{what}: {}", answer.body);
+        // The clock and the bucket go on, the methods of a path are no secret; a body of another clinic is known only to a clinic that has proven itself.
+        answer.body["timestamp"].take();
+        for name in ["allow", "date", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"] {
+            answer.headers.remove(name);
+        }
+        let first = first.get_or_insert_with(|| answer.clone());
+        assert_eq!((&answer.body, &answer.headers), (&first.body, &first.headers), "{what}");
+        assert_eq!(answer.body["error"]["code"], "AUTHENTICATION_FAILED", "{what}");
+    }
+    rows.len()
+}
+
+async fn nothing_is_written(stack: &Stack) {
+    let database = &stack.database.connection;
+    assert!(event::Entity::find().all(database).await.unwrap().is_empty());
+    assert!(batch::Entity::find().all(database).await.unwrap().is_empty());
+    assert!(parked_event::Entity::find().all(database).await.unwrap().is_empty());
+    assert!(dead_letter::Entity::find().all(database).await.unwrap().is_empty());
+    assert!(patients::Entity::find().all(database).await.unwrap().is_empty());
+}
+
+/// One line for each, which says 401 and no more.
+async fn nothing_is_logged(stack: &Stack, secrets: &Secrets, refused: usize) {
+    let of_401 = || {
+        let lines: Vec<Value> =
+            stack.logged().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        lines.into_iter().filter(|line| line["fields"]["status"] == 401).collect::<Vec<_>>()
+    };
+    until("every refusal is logged", || async { (of_401().len() >= refused).then_some(()) }).await;
+    // The first requests came before the ingress knew the clinic.
+    let log = stack.logged();
+    for secret in secrets.all().into_iter().chain([MARK, TOKEN, "203.0.113."]) {
+        assert!(!log.contains(secret), "{secret:?} is in the log:\n{log}");
+    }
+    for line in of_401() {
+        let fields = line["fields"].as_object().unwrap();
+        let known = ["clinic_id", "duration_ms", "endpoint", "message", "method", "status"];
+        assert!(fields.keys().all(|name| known.contains(&name.as_str())), "{line}");
+        assert_eq!((&line["level"], &fields["message"]), (&json!("INFO"), &json!("request")), "{line}");
+    }
+}
+
+/// Whoever fails again and again waits; whoever proves what it has to, does not, even from the same address.
+#[tokio::test]
+async fn repeated_failures_are_slowed_down_and_nobody_is_locked_out() {
+    let stack = Stack::embedded(&[]).await;
+    let wrong = stack.client.with_token("a-token-that-nobody-has-ever-had-at-all");
+    let began = std::time::Instant::now();
+    for _ in 0..9 {
+        assert_eq!(wrong.get("/health").await.status, 401);
+    }
+    // 100, 200, 400 and 800 ms after the first five.
+    assert!(began.elapsed() >= std::time::Duration::from_millis(1_500), "{:?}", began.elapsed());
+    let began = std::time::Instant::now();
+    assert_eq!(stack.client.get("/health").await.status, 200);
+    assert!(began.elapsed() < std::time::Duration::from_millis(500), "{:?}", began.elapsed());
+    stack.finish().await;
+}

@@ -1,0 +1,204 @@
+//! Nothing personal leaves but into the tables. Every path, good and bad, is flooded with marked data; then everything that the
+//! processes wrote and answered is searched for the mark.
+
+use std::process::{Command, Stdio};
+
+use careq_shared::config;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use crate::harness::{CLINIC, OTHER_TOKEN, Stack, TOKEN, sample, send};
+
+/// Part of every value that is personal, and of every secret that is wrong.
+const MARK: &str = "Zxmarkqj";
+
+/// The tests are believed to be anyone, so that what fails need not wait for what failed before.
+const PROXY: (&str, &str) = ("CAREQ_INGRESS_TRUSTED_PROXIES", "127.0.0.0/8");
+
+#[tokio::test]
+async fn on_the_embedded_default() {
+    let stack = Stack::embedded(&[PROXY]).await;
+    flood(&stack).await;
+    lines(&stack);
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn on_postgresql_and_rabbitmq() {
+    let stack = Stack::full(2, &[PROXY, ("CAREQ_LOG_LEVEL", "debug")]).await;
+    flood(&stack).await;
+    lines(&stack);
+    stack.finish().await;
+}
+
+/// The example of an endpoint with every text marked that a person could be known by.
+fn marked(path: &str) -> Value {
+    let mut body = sample(path);
+    let fields = body.as_object_mut().unwrap();
+    let is_ours = |name: &str| {
+        ["clinic_id", "status", "gender", "color", "timezone"].contains(&name)
+            || name.ends_with("_at")
+            || name.ends_with("_datetime")
+            || name.starts_with("date")
+    };
+    for (name, value) in fields.iter_mut().filter(|(name, value)| value.is_string() && !is_ours(name)) {
+        *value = match name.as_str() {
+            "email" => json!(format!("{MARK}@example.com")),
+            "phone_number" => json!("9753197531"),
+            "currency" | "language" | "zip_code" => json!(MARK),
+            _ => json!(format!("{MARK} {name}")),
+        };
+    }
+    body
+}
+
+const PATHS: [&str; 6] =
+    ["/patient", "/doctor", "/service", "/appointment", "/appointment/status", "/appointment/cancel"];
+
+async fn flood(stack: &Stack) {
+    for path in
+        ["/appointment", "/appointment/cancel", "/patient", "/doctor", "/service", "/appointment/status"]
+    {
+        good(stack, path).await;
+    }
+    for path in PATHS {
+        bad(stack, path).await;
+    }
+    batches(stack).await;
+    pages(stack).await;
+}
+
+async fn good(stack: &Stack, path: &str) {
+    unmarked(&stack.client.post(path, &marked(path)).await.body);
+    let key = format!("{MARK}-key");
+    for notes in [MARK, "other"] {
+        let mut body = marked(path);
+        body["notes"] = json!(notes);
+        unmarked(&stack.client.post_with(path, &body, &[("idempotency-key", &key)]).await.body);
+    }
+}
+
+async fn bad(stack: &Stack, path: &str) {
+    let good = marked(path);
+    for (name, _) in good.as_object().unwrap() {
+        for value in
+            [json!([MARK]), json!({ MARK: MARK }), json!(format!("{MARK}\u{0}")), json!(MARK.repeat(100))]
+        {
+            let mut body = good.clone();
+            body[name] = value;
+            body[MARK] = json!(MARK);
+            let answer = stack.client.post(path, &body).await;
+            unmarked(&answer.body);
+        }
+    }
+    for (content_type, body) in [
+        ("application/json", format!("{{\"first_name\": \"{MARK}")),
+        ("application/json", format!("\"{MARK}\"")),
+        ("application/json", format!("{{\"{MARK}\": {MARK}}}")),
+        (MARK, good.to_string()),
+    ] {
+        let request =
+            stack.client.request(Method::POST, path).header("content-type", content_type).body(body);
+        unmarked(&send(request).await.body);
+    }
+    let address = format!("2001:db8:0:{}::1", path.len());
+    let from = [("x-forwarded-for", address.as_str())];
+    let foreign = stack.client.with_token(OTHER_TOKEN).post_with(path, &good, &from).await;
+    assert_eq!(foreign.status, 401);
+    unmarked(&foreign.body);
+    for header in
+        ["authorization", "x-api-key", "x-webhook-secret", "x-careq-signature", "x-careq-timestamp", "prefer"]
+    {
+        let request = stack.client.request(Method::POST, path).header(header, MARK);
+        let request = request.header("x-forwarded-for", &address).json(&good);
+        unmarked(&send(request).await.body);
+    }
+}
+
+async fn batches(stack: &Stack) {
+    let record = |kind: &str, path: &str| json!({ "type": kind, "data": marked(path), MARK: MARK });
+    let records =
+        [record("patient", "/patient"), record(MARK, "/doctor"), json!(MARK), json!({ MARK: MARK })];
+    for body in [
+        json!({ "clinic_id": CLINIC, "batch_id": "b1", "records": records }),
+        json!({ "clinic_id": CLINIC, "batch_id": "b1", "records": [record("service", "/service")] }),
+        json!({ "clinic_id": CLINIC, "batch_id": MARK.repeat(40), "records": MARK, MARK: MARK }),
+        json!({ "clinic_id": MARK, "batch_id": "b2", "records": records }),
+    ] {
+        unmarked(&stack.client.post("/batch", &body).await.body);
+    }
+}
+
+async fn pages(stack: &Stack) {
+    for path in ["/events/", "/batch/", "/status/patient/", "/status/", "/", "/batch/x?receipt=", "/health?"]
+    {
+        let path = format!("{path}{MARK}");
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            unmarked(&send(stack.client.request(method, &path)).await.body);
+        }
+    }
+    let odd = Method::from_bytes(MARK.to_uppercase().as_bytes()).unwrap();
+    unmarked(&send(stack.client.request(odd, "/health")).await.body);
+}
+
+/// No error body says what was sent.
+fn unmarked(body: &Value) {
+    assert!(!body.to_string().contains(MARK), "{body}");
+}
+
+/// One line a request with what the specification lists, errors with their reason and the shape of the payload, and nothing more.
+fn lines(stack: &Stack) {
+    let log = stack.logged();
+    for secret in [MARK, &MARK.to_uppercase(), "9753197531", TOKEN, OTHER_TOKEN, "[withheld]"] {
+        assert!(!log.contains(secret), "{secret:?} is in the log");
+    }
+    let lines: Vec<Value> =
+        log.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
+    let with = |message: &str| -> Vec<&Map<String, Value>> {
+        let of = lines.iter().filter(|line| line["fields"]["message"] == message);
+        of.map(|line| line["fields"].as_object().unwrap()).collect()
+    };
+    let requests = with("request");
+    assert!(requests.len() > 400, "{}", requests.len());
+    assert!(requests.iter().all(|line| line["status"].is_u64() && line["duration_ms"].is_u64()));
+    let stored = requests.iter().find(|line| line["status"] == 201).expect("some were stored");
+    assert_eq!((&stored["clinic_id"], &stored["method"]), (&json!(CLINIC), &json!("POST")));
+    assert!(
+        stored["careq_id"].is_i64()
+            && stored["endpoint"].as_str().unwrap().starts_with("/api/v1/careq-sync/")
+    );
+    let refused = with("request refused");
+    let explained =
+        refused.iter().find(|line| line["code"] == "VALIDATION_ERROR").expect("some were refused");
+    assert!(explained["payload"].as_str().unwrap().contains("\"text of "), "{explained:?}");
+    assert!(explained["details"].as_str().unwrap().len() > 10, "{explained:?}");
+}
+
+/// A fault in the program may quote what it worked on; the log says where it was and how it came there.
+#[test]
+fn a_panic_is_logged_with_its_stack_and_without_its_words() {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "logs::the_program_that_panics", "--ignored", "--nocapture"])
+        .stdout(Stdio::null())
+        .output()
+        .unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(!log.contains(MARK), "{log}");
+    let line: Value = serde_json::from_str(log.lines().next().expect("it has logged")).unwrap();
+    assert_eq!(line["fields"]["message"], "a fault in the program");
+    assert!(line["fields"]["place"].as_str().unwrap().contains("logs.rs:"), "{line}");
+    assert!(line["fields"]["stack"].as_str().unwrap().contains("a_rule_that_fails"), "{line}");
+}
+
+#[test]
+#[ignore = "run by the test above, as a program of its own"]
+fn the_program_that_panics() {
+    let settings = [("CAREQ_LOG_FORMAT".to_owned(), "json".to_owned())];
+    careq_shared::telemetry::start(&config::load(None, settings).unwrap().log);
+    assert!(std::thread::spawn(a_rule_that_fails).join().is_err());
+}
+
+#[inline(never)]
+fn a_rule_that_fails() {
+    panic!("the patient {MARK} has no phone number");
+}

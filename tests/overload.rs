@@ -1,0 +1,146 @@
+//! Too much, too slow, too large: what a client can do wrong at the level of connections must cost the others nothing, and the
+//! installation nothing that lasts.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::harness::{Stack, TOKEN, patient, until};
+
+#[tokio::test]
+async fn heads_that_are_too_large_or_too_slow_are_refused() {
+    let stack = Stack::embedded(&[("CAREQ_INGRESS_HEADER_TIMEOUT_S", "1")]).await;
+    let large =
+        format!("GET /api/v1/careq-sync/health HTTP/1.1\r\nhost: x\r\nx-a: {}\r\n\r\n", "a".repeat(20_000));
+    assert!(answer(&stack, &large).await.starts_with("HTTP/1.1 431 "));
+    let fields = (0..65).map(|number| format!("x-{number}: a\r\n")).collect::<Vec<_>>().concat();
+    let many = format!("GET /api/v1/careq-sync/health HTTP/1.1\r\nhost: x\r\n{fields}\r\n");
+    assert!(answer(&stack, &many).await.starts_with("HTTP/1.1 431 "));
+    assert!(answer(&stack, "this is no HTTP\r\n\r\n").await.starts_with("HTTP/1.1 400 "));
+
+    // A letter now and then does not buy time.
+    let mut dribbling = connect(&stack).await;
+    let began = Instant::now();
+    let cut = async {
+        while dribbling.write_all(b"G").await.is_ok() && began.elapsed() < Duration::from_secs(20) {
+            if tokio::time::timeout(Duration::from_millis(50), dribbling.read_u8()).await.is_ok() {
+                return;
+            }
+        }
+    };
+    cut.await;
+    assert!(began.elapsed() < Duration::from_secs(10), "cut after {:?}", began.elapsed());
+    assert_eq!(stack.client.get("/health").await.status, 200);
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn too_many_requests_at_once_are_told_to_come_again_at_once() {
+    let stack = Stack::embedded(&[("CAREQ_INGRESS_MOST_REQUESTS", "2")]).await;
+    let mut slow = Vec::new();
+    for _ in 0..2 {
+        slow.push(half_a_request(&stack).await);
+    }
+    let refused = until("both are in hand", || async {
+        let began = Instant::now();
+        let answer = stack.client.get("/health").await;
+        (answer.status == 503).then_some((answer, began.elapsed()))
+    })
+    .await;
+    assert!(refused.1 < Duration::from_secs(1), "answered after {:?}", refused.1);
+    assert_eq!(
+        (&refused.0.headers["retry-after"], &refused.0.body["error"]["code"]),
+        (&"5".parse().unwrap(), &"SERVER_ERROR".into())
+    );
+    // One that goes away leaves its place, one that is completed has its answer.
+    drop(slow.pop());
+    until("there is a place again", || async {
+        (stack.client.get("/health").await.status == 200).then_some(())
+    })
+    .await;
+    finish_request(slow.pop().unwrap()).await;
+    assert_eq!(stack.client.get("/health").await.status, 200);
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn idle_connections_take_no_place_for_long() {
+    let settings = [("CAREQ_INGRESS_MOST_CONNECTIONS", "8"), ("CAREQ_INGRESS_HEADER_TIMEOUT_S", "1")];
+    let stack = Stack::embedded(&settings).await;
+    let mut silent = Vec::new();
+    for _ in 0..200 {
+        silent.push(connect(&stack).await);
+    }
+    // They are cut eight at a time, each after a second: the others are still waiting when these have gone away.
+    silent.truncate(16);
+    assert_eq!(stack.client.get("/health").await.status, 200);
+    drop(silent);
+    stack.finish().await;
+}
+
+/// A client that asks and asks, and never reads an answer, is cut.
+#[tokio::test]
+async fn unread_answers_take_no_place_for_long() {
+    let settings = [("CAREQ_INGRESS_MOST_CONNECTIONS", "1"), ("CAREQ_INGRESS_HEADER_TIMEOUT_S", "1")];
+    let stack = Stack::embedded(&settings).await;
+    let mut deaf = connect(&stack).await;
+    let ask = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n".repeat(50);
+    deaf.write_all(ask.as_bytes()).await.unwrap();
+    assert_eq!(stack.client.get("/health").await.status, 200, "the only place is free again");
+    drop(deaf);
+    stack.finish().await;
+}
+
+/// Told to stop in the middle of everything, the ingress finishes what it has in hand.
+#[tokio::test]
+async fn a_request_that_is_still_being_sent_is_finished_before_the_end() {
+    let settings = [("CAREQ_INGRESS_HEADER_TIMEOUT_S", "1"), ("CAREQ_INGRESS_MOST_REQUESTS", "1")];
+    let stack = Stack::embedded(&settings).await;
+    // With one place, the request is in hand as soon as another is turned away.
+    let body = half_a_request(&stack).await;
+    until("the request is in hand", || async {
+        (stack.client.get("/health").await.status == 503).then_some(())
+    })
+    .await;
+    let silent = connect(&stack).await;
+    let mut half_a_head = connect(&stack).await;
+    half_a_head.write_all(b"GET / HTTP").await.unwrap();
+    stack.tell_ingress_to_stop().await;
+    until("it has been told", || async { stack.logged().contains("told to stop").then_some(()) }).await;
+    finish_request(body).await;
+    drop((silent, half_a_head));
+    stack.has_ended().await;
+}
+
+async fn connect(stack: &Stack) -> TcpStream {
+    TcpStream::connect(stack.client.address()).await.unwrap()
+}
+
+/// Everything that comes back until the connection ends.
+async fn answer(stack: &Stack, request: &str) -> String {
+    let mut connection = connect(stack).await;
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.ok();
+    answer
+}
+
+/// A webhook whose body has begun.
+async fn half_a_request(stack: &Stack) -> TcpStream {
+    let length = patient(1).to_string().len();
+    let head = format!(
+        "POST /api/v1/careq-sync/patient HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{{"
+    );
+    let mut connection = connect(stack).await;
+    connection.write_all(head.as_bytes()).await.unwrap();
+    connection
+}
+
+async fn finish_request(mut connection: TcpStream) {
+    connection.write_all(&patient(1).to_string().as_bytes()[1..]).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+}

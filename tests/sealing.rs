@@ -1,0 +1,158 @@
+//! What is sealed at rest: not to be read in the database, equal when it says the same, and sealed anew after a rotation.
+
+use careq_shared::entities::{clinic_credential, dead_letter, parked_event, patient as patients};
+use careq_shared::seal::Place;
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _,
+};
+use serde_json::{Value, json};
+
+use crate::harness::{SEAL_KEYS, Secrets, Stack, appointment, patient, sample, seal, until};
+
+const AADHAR_NUMBER: &str = "1234-5678-9012";
+const NEW_KEY: &str = "second:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
+
+#[tokio::test]
+async fn on_the_embedded_default() {
+    let stack = Stack::embedded(&[]).await;
+    aadhar_numbers(&stack).await;
+    parked_events_and_dead_letters(&stack).await;
+    a_rotation_of_the_key(&stack).await;
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn on_postgresql_and_rabbitmq() {
+    let stack = Stack::full(2, &[]).await;
+    aadhar_numbers(&stack).await;
+    parked_events_and_dead_letters(&stack).await;
+    a_rotation_of_the_key(&stack).await;
+    stack.finish().await;
+}
+
+async fn stored(database: &DatabaseConnection) -> patients::Model {
+    let select = patients::Entity::find().filter(patients::Column::CareqId.eq(12345));
+    select.one(database).await.unwrap().expect("the patient is stored")
+}
+
+async fn aadhar_numbers(stack: &Stack) {
+    let database = &stack.database.connection;
+    assert_eq!(stack.client.post("/patient", &sample("/patient")).await.status, 201);
+    let first = stored(database).await;
+    let sealed = first.aadhar_number.expect("it was sent");
+    assert!(!sealed.clone().into_text().contains("5678"));
+    let place = first.id.to_string();
+    assert_eq!(seal().open(Place::aadhar_number(&place), &sealed).unwrap(), AADHAR_NUMBER.as_bytes());
+
+    let mut same = sample("/patient");
+    same["updated_at"] = json!("2026-01-01T00:00:00Z");
+    let newer = stack.client.post("/patient", &same).await;
+    assert_eq!(
+        (newer.status, &newer.body["data"]["sync_status"]),
+        (200, &json!("updated")),
+        "{}",
+        newer.body
+    );
+    assert_eq!(stored(database).await.aadhar_number.as_ref(), Some(&sealed), "what says the same stays");
+    // The same content as another event, without a stamp of its own, changes nothing at all.
+    let mut unstamped = sample("/patient");
+    unstamped["updated_at"] = json!(null);
+    assert_eq!(stack.client.post("/patient", &unstamped).await.body["data"]["sync_status"], "unchanged");
+
+    same["aadhar_number"] = json!("2222-5678-9012");
+    same["updated_at"] = json!("2027-06-01T00:00:00Z");
+    assert_eq!(stack.client.post("/patient", &same).await.body["data"]["sync_status"], "updated");
+    let changed = stored(database).await.aadhar_number.unwrap();
+    assert_eq!(seal().open(Place::aadhar_number(&place), &changed).unwrap(), b"2222-5678-9012");
+}
+
+async fn parked_events_and_dead_letters(stack: &Stack) {
+    let database = &stack.database.connection;
+    let mut orphan = appointment(70);
+    orphan["notes"] = json!("a-note-that-only-the-keys-open");
+    assert_eq!(stack.client.post("/appointment", &orphan).await.status, 422);
+    let parked = parked_event::Entity::find().all(database).await.unwrap().remove(0);
+    assert!(!parked.event.clone().into_text().contains("a-note"));
+    let opened = seal().open(Place::parked_event(&parked.event_id), &parked.event).unwrap();
+    assert!(String::from_utf8(opened).unwrap().contains("a-note-that-only-the-keys-open"));
+
+    let key = [("Idempotency-Key", "reused")];
+    assert_eq!(stack.client.post_with("/patient", &patient(71), &key).await.status, 201);
+    assert_eq!(stack.client.post_with("/patient", &patient(72), &key).await.status, 409);
+    let letter = dead_letter::Entity::find().all(database).await.unwrap().remove(0);
+    assert!(!String::from_utf8(letter.payload.clone()).unwrap().contains("Asha"));
+    assert!(String::from_utf8(crate::harness::opened(&letter)).unwrap().contains("Asha"));
+}
+
+async fn a_rotation_of_the_key(stack: &Stack) {
+    let database = &stack.database.connection;
+    Secrets::of_new_clinic(stack, "clinic_sealed").await;
+    let both = [("CAREQ_SEAL_KEYS", &*format!("{NEW_KEY},{SEAL_KEYS}"))];
+    let report = |printed: String| serde_json::from_str::<Value>(&printed).unwrap();
+    // With the new key alone, nothing can be opened, and nothing is harmed.
+    let fault = stack.failing_command(&["reseal"], &[("CAREQ_SEAL_KEYS", NEW_KEY)]).await;
+    assert!(fault.contains("4: it is sealed under the key `test`"), "{fault}");
+    let first = report(stack.command(&["reseal", "--json"], &both).await);
+    assert_eq!(first, json!({ "key": "second", "sealed": 4, "left": 0, "reasons": {} }));
+    let second = report(stack.command(&["reseal", "--json"], &both).await);
+    assert_eq!(second["sealed"], 0, "what is under the current key stays");
+
+    let texts = [
+        stored(database).await.aadhar_number.unwrap().into_text(),
+        parked_event::Entity::find().all(database).await.unwrap().remove(0).event.into_text(),
+        String::from_utf8(dead_letter::Entity::find().all(database).await.unwrap().remove(0).payload)
+            .unwrap(),
+        signing_secret(database).await,
+    ];
+    assert!(texts.iter().all(|text| text.starts_with("second.")), "{texts:?}");
+    // And back, so that the processes of this test, which know only the old key, can go on.
+    let back = [("CAREQ_SEAL_KEYS", &*format!("{SEAL_KEYS},{NEW_KEY}"))];
+    assert_eq!(report(stack.command(&["reseal", "--json"], &back).await)["sealed"], 4);
+    // The parked event is still what it was.
+    for path in ["/patient", "/doctor", "/service"] {
+        let mut body = sample(path);
+        body["careq_id"] = json!(70);
+        stack.client.post(path, &body).await;
+    }
+    until("the appointment is woken", || async {
+        let page = stack.client.get("/status/appointment/70").await;
+        (page.body["data"]["sync_status"] == "synced").then_some(())
+    })
+    .await;
+}
+
+async fn signing_secret(database: &DatabaseConnection) -> String {
+    let of_kind = clinic_credential::Column::Kind.eq("signing_secret");
+    let row = clinic_credential::Entity::find().filter(of_kind).one(database).await.unwrap();
+    row.expect("the clinic has a signing secret").verifier
+}
+
+/// Whoever can write to the database, but has no key, cannot move a sealed value to where it would do harm.
+#[tokio::test]
+async fn a_signing_secret_that_was_moved_lets_nobody_in() {
+    let stack = Stack::embedded(&[("CAREQ_INGRESS_CLINICS_REFRESH_S", "1")]).await;
+    let database = &stack.database.connection;
+    let mine = Secrets::of_new_clinic(&stack, "clinic_mine").await;
+    let theirs = Secrets::of_new_clinic(&stack, "clinic_theirs").await;
+    let of = |clinic_id: &str| {
+        format!(
+            "SELECT verifier FROM clinic_credentials WHERE kind = 'signing_secret' AND clinic_id = '{clinic_id}'"
+        )
+    };
+    let moved = format!(
+        "UPDATE clinic_credentials SET verifier = ({}) WHERE kind = 'signing_secret' AND clinic_id = 'clinic_theirs'",
+        of("clinic_mine")
+    );
+    database.execute_unprepared(&moved).await.unwrap();
+    until("the ingress says so", || async {
+        let log = stack.logged();
+        (log.contains("a clinic cannot be let in") && log.contains("sealed for another row")).then_some(())
+    })
+    .await;
+    for signing_secret in [&mine.signing_secret, &theirs.signing_secret] {
+        let secrets = Secrets { signing_secret: signing_secret.clone(), ..theirs.clone() };
+        let signed = secrets.sign(reqwest::Method::GET, "/health", Vec::new()).await;
+        assert_eq!(crate::harness::send(signed.request(&stack.client)).await.status, 401);
+    }
+    stack.finish().await;
+}
