@@ -12,15 +12,20 @@ use crate::table::Row;
 use crate::trial::Trial;
 use crate::{Fault, Play, fault};
 
+const OF_INGRESS: [CrashPoint; 2] = [CrashPoint::Validated, CrashPoint::Confirmed];
+
+/// Where a worker comes by with every batch. What is claimed has failed before, which needs a story of its own.
+fn of_worker() -> impl Iterator<Item = CrashPoint> {
+    let is_of_worker = |point: &CrashPoint| !OF_INGRESS.contains(point) && *point != CrashPoint::Claimed;
+    CrashPoint::ALL.into_iter().filter(is_of_worker)
+}
+
 pub(crate) fn all() -> Vec<Fault> {
-    let of_ingress = [CrashPoint::Validated, CrashPoint::Confirmed];
-    // What is claimed has failed before, which needs a story of its own.
-    let is_of_worker = |point: &CrashPoint| !of_ingress.contains(point) && *point != CrashPoint::Claimed;
-    let worker = CrashPoint::ALL.into_iter().filter(is_of_worker).map(|point| {
+    let each = of_worker().map(|point| {
         let name = format!("worker killed: {}", point.as_str());
-        fault(&name, move |servers, play| worker_killed(servers, play, point).boxed_local())
+        fault(&name, move |servers, play| worker_killed(servers, play, vec![point]).boxed_local())
     });
-    let ingress = of_ingress.map(|point| {
+    let ingress = OF_INGRESS.map(|point| {
         let name = format!("ingress killed: {}", point.as_str());
         fault(&name, move |servers, play| ingress_killed(servers, play, point).boxed_local())
     });
@@ -28,31 +33,39 @@ pub(crate) fn all() -> Vec<Fault> {
         let name = format!("embedded: all killed: {}", point.as_str());
         fault(&name, move |servers, play| embedded_killed(servers, play, point).boxed_local())
     });
-    let others = [
+    let mut all = vec![
+        fault("worker killed: in every stage, one after the other", |servers, play| {
+            worker_killed(servers, play, of_worker().collect()).boxed_local()
+        }),
         fault("workers killed wherever they are", |servers, play| {
             workers_killed(servers, play).boxed_local()
         }),
         fault("worker killed at every delivery: its limit", |servers, play| {
             crash_loop(servers, play).boxed_local()
         }),
+        fault("worker killed: claimed", |servers, play| claimed_killed(servers, play).boxed_local())
+            .in_the_long_form(),
     ];
-    let claimed =
-        fault("worker killed: claimed", |servers, play| claimed_killed(servers, play).boxed_local());
-    let others = others.into_iter().chain([claimed.in_the_long_form()]);
-    worker.chain(ingress).chain(embedded).chain(others).collect()
+    all.extend(each.map(Fault::in_the_long_form).chain(ingress).chain(embedded));
+    all
 }
 
-/// The third batch, say, of one of two workers.
+/// The so manieth time that it comes by.
 fn at(point: CrashPoint, times: u32) -> String {
     format!("{}:{times}", point.as_str())
 }
 
-async fn worker_killed(servers: &mut Servers, play: Play, point: CrashPoint) -> Row {
-    let mut trial = Trial::full(servers, play.load(1), 1, 1).await;
-    trial.start_worker(&[("TEST_CRASH_AT", &at(point, 3))]).await;
+/// One of two, at each of these places.
+async fn worker_killed(servers: &mut Servers, play: Play, points: Vec<CrashPoint>) -> Row {
+    // A second each, and one to begin with.
+    let load = play.load(1 + points.len() as u64);
+    let mut trial = Trial::full(servers, load, 1, 1).await;
     trial.begin_load();
-    let mut crashing = trial.workers.pop().unwrap();
-    has_ended(&mut crashing).await;
+    for point in points {
+        trial.start_worker(&[("TEST_CRASH_AT", &at(point, 2))]).await;
+        let mut crashing = trial.workers.pop().unwrap();
+        has_ended(&mut crashing).await;
+    }
     trial.start_worker(&[]).await;
     trial.lifted().await;
     trial.judge(servers).await
