@@ -23,7 +23,7 @@ faults: servers
 # Requests made up from the API's description, on both stacks.
 schemathesis: servers
 	tests/schemathesis/install
-	cargo test --package careq-sync --test system -- --ignored schemathesis --test-threads 1
+	cargo test --workspace --test system -- --ignored schemathesis --test-threads 1
 
 # Bytes from outside, made up for a minute each, starting from the corpus in the repository.
 fuzz:

@@ -9,7 +9,7 @@ use utoipa::openapi::{ContentBuilder, KnownFormat, RefOr, Required, SchemaFormat
 
 use super::answers::{PageLink, body_refusals, error, linked, of_event, refusals, success};
 use super::examples::example;
-use super::schema;
+use super::schema::{self, NOT_BLANK};
 
 const EVENT_PAGE: PageLink<'static> = ("event", "event", &[("event_id", "$response.body#/data/event_id")]);
 
@@ -53,22 +53,15 @@ const fn summary(kind: Kind) -> &'static str {
 
 /// `POST /batch` (API specification, section 7).
 pub(crate) fn batch() -> Operation {
-    let text = || ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
     // A record that is not as described fails alone, and the batch is accepted all the same.
     let record = ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some(
         "`type` (patient, doctor, service or appointment) and `data`, which is the body of that kind's own request",
     ));
     let records = ArrayBuilder::new().items(record).min_items(Some(1)).max_items(Some(1_000));
     let batch = ObjectBuilder::new()
-        .property(
-            "clinic_id",
-            text().pattern(Some(r"^[^\u0000]*[^\s\u0000][^\u0000]*$")).max_length(Some(100)),
-        )
+        .property("clinic_id", string().pattern(Some(NOT_BLANK)).max_length(Some(100)))
         .required("clinic_id")
-        .property(
-            "batch_id",
-            text().pattern(Some(r"^[^\u0000]*[^\s\u0000][^\u0000]*$")).max_length(Some(255)),
-        )
+        .property("batch_id", string().pattern(Some(NOT_BLANK)).max_length(Some(255)))
         .required("batch_id")
         .property("records", records)
         .required("records");

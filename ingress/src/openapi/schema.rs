@@ -9,7 +9,7 @@ use utoipa::openapi::{KnownFormat, RefOr};
 const NO_NUL: &str = r"^[^\u0000]*$";
 
 /// The same, and not blank.
-const NOT_BLANK: &str = r"^[^\u0000]*[^\s\u0000][^\u0000]*$";
+pub(super) const NOT_BLANK: &str = r"^[^\u0000]*[^\s\u0000][^\u0000]*$";
 
 /// The body of one kind of webhook.
 pub(super) fn of_kind(kind: Kind) -> ObjectBuilder {
