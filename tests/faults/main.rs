@@ -14,6 +14,7 @@ mod harness;
 mod document;
 mod servers;
 
+mod processes;
 mod proxy;
 mod trial;
 

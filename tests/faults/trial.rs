@@ -8,14 +8,11 @@ use sea_orm::{DatabaseConnection, EntityTrait as _, PaginatorTrait as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Client, Ended, Process, SEAL_KEYS, patient, until};
+use crate::harness::{Client, Process, SEAL_KEYS, patient, until};
+use crate::processes::{Ingress, SIMULATED, TOKEN, settings, start};
 use crate::proxy::Proxy;
 use crate::servers::{Postgresql, RabbitMq, Servers};
 use crate::table::Row;
-
-const TOKEN: &str = "a-token-of-the-probing-clinic-of-32-characters";
-const SIMULATED: &str =
-    "sim_a=a-token-of-the-first-simulated-clinic-of-32,sim_b=a-token-of-the-second-simulated-clinic-of-32";
 
 /// Events that are stored when the load is said to flow.
 const FLOWING: u64 = 40;
@@ -50,13 +47,6 @@ pub(crate) struct Trial {
     recovered_in: Option<Duration>,
     database_name: Option<String>,
     folder: TempDir,
-}
-
-/// An ingress, or everything in one process, at an address of its own.
-pub(crate) struct Ingress {
-    pub(crate) process: Process,
-    settings: Vec<(String, String)>,
-    address: String,
 }
 
 impl Trial {
@@ -183,7 +173,7 @@ impl Trial {
             .extend(rate_per_second.into_iter().flat_map(|rate| ["--rate".to_owned(), rate.to_string()]));
         arguments.extend(options.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
         for ingress in &self.ingresses {
-            arguments.extend(["--url".to_owned(), format!("http://{}", ingress.address)]);
+            arguments.extend(["--url".to_owned(), format!("http://{}", ingress.address())]);
         }
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
         let simulator =
@@ -208,7 +198,7 @@ impl Trial {
     pub(crate) async fn lifted(&mut self) {
         let lifted_at = Instant::now();
         for ingress in &self.ingresses {
-            let client = Client::new(&ingress.address, TOKEN);
+            let client = Client::new(ingress.address(), TOKEN);
             let mut body = patient(i64::from(ingress.process.id()));
             body["clinic_id"] = json!("probe");
             while !is_stored(&client, &body).await {
@@ -287,63 +277,10 @@ impl Trial {
     }
 }
 
-impl Ingress {
-    async fn start(arguments: &[&str], common: &[(String, String)], extra: &[(&str, &str)]) -> Self {
-        // A port that stays the same when it is started again.
-        let address = format!("127.0.0.1:{}", crate::servers::free_port());
-        let mut settings = common.to_vec();
-        settings.push(("CAREQ_INGRESS_LISTEN".to_owned(), address.clone()));
-        let process = start(arguments, &settings, extra);
-        is_taking_requests(&process).await;
-        Self { process, settings, address }
-    }
-
-    /// Asks it to stop, and starts it anew when it has; how it ended.
-    pub(crate) async fn restarted(self, arguments: &[&str]) -> (Ended, Self) {
-        let ended = self.process.stop().await;
-        let process = start(arguments, &self.settings, &[]);
-        is_taking_requests(&process).await;
-        (ended, Self { process, settings: self.settings, address: self.address })
-    }
-
-    /// Starts it anew after it has come to its end.
-    pub(crate) async fn start_again(&mut self, arguments: &[&str], extra: &[(&str, &str)]) {
-        self.process = start(arguments, &self.settings, extra);
-        is_taking_requests(&self.process).await;
-    }
-}
-
 /// Whether an event gets its result, and not only its acknowledgement.
 async fn is_stored(client: &Client, body: &Value) -> bool {
     let answer = client.try_post("/patient", body, &[("Prefer", "wait=2")]).await;
     answer.is_some_and(|answer| matches!(answer.status, 200 | 201))
-}
-
-async fn is_taking_requests(process: &Process) {
-    until(&format!("requests are taken; it has logged:\n{}", process.stderr()), || async {
-        process.stderr().contains("takes requests").then_some(())
-    })
-    .await;
-}
-
-fn settings(own: &[(&str, String)], extra: &[(&str, &str)]) -> Vec<(String, String)> {
-    let clinics = format!("probe={TOKEN},{SIMULATED}");
-    let common = [
-        ("CAREQ_OPERATIONS_LISTEN", "127.0.0.1:0"),
-        ("CAREQ_INGRESS_RATE_PER_MINUTE", "0"),
-        ("CAREQ_CLINICS", clinics.as_str()),
-        ("CAREQ_WORKER_SWEEP_EVERY_S", "1"),
-        ("CAREQ_LOG_FORMAT", "json"),
-        ("CAREQ_SEAL_KEYS", SEAL_KEYS),
-    ];
-    let own = own.iter().map(|(name, value)| (*name, value.as_str()));
-    let all = common.into_iter().chain(own).chain(extra.iter().copied());
-    all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
-fn start(arguments: &[&str], settings: &[(String, String)], extra: &[(&str, &str)]) -> Process {
-    let settings = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    Process::start(arguments, &settings.chain(extra.iter().copied()).collect::<Vec<_>>())
 }
 
 fn last_lines(log: &str) -> String {
