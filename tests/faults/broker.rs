@@ -33,7 +33,7 @@ async fn killed(servers: &mut Servers, play: Play) -> Row {
     let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
     trial.under_load().await;
     servers.rabbitmq.kill().await;
-    servers.rabbitmq.start_again().await;
+    servers.rabbitmq.recover().await;
     trial.lifted().await;
     let report = trial.report().await;
     trial.expect(report["answers"]["503"]["count"].as_u64() > Some(0), "CareQ was never told 503");

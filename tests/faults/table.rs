@@ -67,6 +67,7 @@ impl Row {
     pub(crate) fn markdown(&self, name: &str, seed: u64) -> String {
         let Self { acknowledged, lost, doubled, wrong, .. } = self;
         let recovered = self.recovered();
+        let name = if self.has_passed() { name.to_owned() } else { format!("{name}: **not passed**") };
         format!("| {name} | {acknowledged} | {lost} | {doubled} | {wrong} | {recovered} | {seed} |")
     }
 

@@ -7,7 +7,7 @@ use super::Receipt;
 use super::caller::{Answer, Caller};
 use super::deliver::Courier;
 use super::pace::Pace;
-use super::script::{Address, Script};
+use super::script::{Address, Cue, Script};
 use crate::findings::Findings;
 use crate::plan::Plan;
 use crate::tally::Tally;
@@ -38,16 +38,16 @@ impl Player {
     pub(super) async fn play(mut self, script: Arc<Script>, pace: Arc<Pace>) -> Notes {
         while let Some(scene) = script.next(&self.plan, &self.world) {
             self.notes.late.extend(scene.late);
-            for address in scene.now {
+            for cue in scene.now {
                 let due_at = pace.next().await;
-                self.send(address, due_at).await;
+                self.send(&cue, due_at).await;
             }
         }
         self.notes
     }
 
-    async fn send(&mut self, address: Address, due_at: Instant) {
-        let story = self.world.story(address.story);
+    async fn send(&mut self, Cue { address, story }: &Cue, due_at: Instant) {
+        let address = *address;
         let Some(request) = story.requests.get(address.request) else { return };
         let Some(clinic) = self.plan.clinics.get(self.world.clinic_of(address.story)) else { return };
         let courier = Courier { caller: &self.caller, clinic, retry: self.plan.retry };

@@ -30,7 +30,7 @@ impl Servers {
             self.postgresql.start_again().await;
         }
         if !self.rabbitmq.is_running() {
-            self.rabbitmq.start_again().await;
+            self.rabbitmq.recover().await;
         }
     }
 }

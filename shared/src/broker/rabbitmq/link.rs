@@ -21,10 +21,6 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 /// A server that says nothing for so long will not answer this attempt any more.
 const HOPELESS: Duration = Duration::from_mins(1);
 
-/// A server that was away a moment ago is left alone for so long. RabbitMQ 3.10 may never elect a queue's leader if the queue
-/// is asked for something while it recovers (rabbitmq/ra#179, rabbitmq/rabbitmq-server#10070): about every tenth restart.
-const LEFT_ALONE: Duration = Duration::from_secs(2);
-
 /// A silent peer is given up after two of these, in seconds.
 const HEARTBEAT_S: u16 = 10;
 
@@ -40,8 +36,6 @@ pub(super) struct Link {
 struct State {
     connection: Option<Connection>,
     attempt: Option<Attempt>,
-    /// The last attempt has failed.
-    was_away: bool,
 }
 
 #[derive(Debug)]
@@ -102,12 +96,7 @@ impl Link {
                 Err(_) => state.connection = None,
             }
         }
-        let was_away = std::mem::replace(&mut state.was_away, true);
         let connection = self.connect(&mut state).await?;
-        if was_away {
-            tokio::time::sleep(LEFT_ALONE).await;
-        }
-        state.was_away = false;
         let channel = within(connection.create_channel()).await?;
         state.connection = Some(connection);
         Ok(channel)
