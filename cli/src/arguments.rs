@@ -172,7 +172,7 @@ pub(crate) struct Simulation {
     /// About how many events to send.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub(crate) events: u64,
-    /// Decides everything that is left to chance; the same seed sends the same events.
+    /// Decides everything that is left to chance: the same seed, options and clinics send the same events.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
     /// Requests per second. Without it, as fast as answers come.
@@ -187,7 +187,7 @@ pub(crate) struct Simulation {
     /// Share of requests that are sent three times.
     #[arg(long, value_name = "PERCENT", default_value_t = 5, value_parser = clap::value_parser!(u8).range(..=100))]
     pub(crate) repeat: u8,
-    /// Share of bookings whose patient comes late, or never.
+    /// Share of bookings whose patient comes at the very end, or never. A run must be shorter than `worker.park_for_s`.
     #[arg(long, value_name = "PERCENT", default_value_t = 2, value_parser = clap::value_parser!(u8).range(..=100))]
     pub(crate) orphans: u8,
     /// Share of bookings that must be refused instead.

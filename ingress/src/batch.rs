@@ -37,7 +37,7 @@ pub(crate) async fn handle(State(ingress): State<Arc<Ingress>>, request: Request
 async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::authentication_failed)?;
-    let preference = Preference::of(&parts.headers);
+    let preference = Preference::of(&parts.headers).granted(ingress.has_room_to_wait());
 
     let body = receive::body(&parts.headers, body, body_limits(ingress)).await?;
     let about = |problem: Problem| problem.about(&body);

@@ -24,9 +24,9 @@ pub(crate) async fn around(
     let line = RequestLine::begin(&request);
     let client = client(&ingress, &request);
     request.extensions_mut().insert(client);
-    let response = in_time(&ingress, request, next).await;
+    let response = line.write(in_time(&ingress, request, next).await);
     hold_back_failures(&ingress, client, response.status()).await;
-    line.write(response)
+    response
 }
 
 fn client(ingress: &Ingress, request: &Request) -> Client {

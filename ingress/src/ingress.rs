@@ -81,6 +81,11 @@ impl Ingress {
         self.directory.clone().wait_for(Option::is_some).await.map(drop).unwrap_or_default();
     }
 
+    /// Whether a caller may wait for longer than usual. Those who wait hold places: they must leave half of them to the others.
+    pub(crate) fn has_room_to_wait(&self) -> bool {
+        self.places.available_permits() >= self.settings.most_requests / 2
+    }
+
     /// Whether webhooks can be taken: the clinics are known and the broker is there.
     #[must_use]
     pub fn is_ready(&self) -> bool {

@@ -30,12 +30,12 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
     let (parts, body) = request.into_parts();
     let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::authentication_failed)?;
     let answer_within_ms = caller.clinic.answer_within_ms.unwrap_or(ingress.settings.answer_within_ms);
-    let preference = Preference::of(&parts.headers);
-    let idempotency_key = validate::idempotency_key(&parts.headers)?;
+    let preference = Preference::of(&parts.headers).granted(ingress.has_room_to_wait());
 
     let body = receive::body(&parts.headers, body, body_limits(ingress)).await?;
     let about = |problem: Problem| problem.about(&body);
     let verified = authenticate::body(caller, body.clone())?;
+    let idempotency_key = validate::idempotency_key(&parts.headers)?;
     let verified = verified.read(receive::json_object).map_err(about)?;
     let stamps = Stamps { idempotency_key, accepted_at: ingress.clock.reserve(1) };
     let event = validate::event(kind, verified, stamps).map_err(about)?;

@@ -64,7 +64,7 @@ impl CrashPoint {
 }
 
 /// Says that the process has come by. It ends here if `TEST_CRASH_AT` names this place, as `name` or as `name:times` for
-/// the so manieth time.
+/// the nth time.
 #[cfg(debug_assertions)]
 pub fn reached(point: CrashPoint) {
     use std::sync::LazyLock;

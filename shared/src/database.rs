@@ -30,7 +30,8 @@ const SESSION: [(&str, &str); 3] = [
     ("plan_cache_mode", "force_custom_plan"),
     // A worker that is cut off in a transaction must not keep its rows locked: without this, until TCP gives up.
     ("idle_in_transaction_session_timeout", "15s"),
-    ("lock_timeout", "10s"),
+    // And whoever waits for such rows halves its batch, so that only the events of those rows wait.
+    ("lock_timeout", "3s"),
 ];
 
 /// Why the database cannot be used.
@@ -118,7 +119,8 @@ async fn open_postgresql(config: &Config, url: &str) -> Result<DatabaseConnectio
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // A dead connection shows itself at the next statement, which is retried; asking each time costs a round trip.
         .test_before_acquire(false)
-        // sqlx itself would wait for the answer of a half-open connection, which keeps its place in the pool meanwhile.
+        // sqlx itself would wait for the answer of a half-open connection, which keeps its place in the pool meanwhile. What
+        // it then does to close it has no deadline but TCP's own.
         .after_release(|connection, _| Box::pin(answers(connection)))
         .connect_with(server.options(SESSION).disable_statement_logging())
         .await

@@ -10,6 +10,7 @@ pub(crate) struct Findings {
     pub(crate) lost: u64,
     pub(crate) doubled: u64,
     pub(crate) wrong: u64,
+    pub(crate) unread: u64,
     pub(crate) sentences: Vec<String>,
 }
 
@@ -32,10 +33,17 @@ impl Findings {
         self.keep("wrong", sentence);
     }
 
+    /// A page that could not be read, which says nothing of what it is about.
+    pub(crate) fn unread(&mut self, sentence: &str) {
+        self.unread += 1;
+        self.keep("unread", sentence);
+    }
+
     pub(crate) fn add(&mut self, other: Self) {
         self.lost += other.lost;
         self.doubled += other.doubled;
         self.wrong += other.wrong;
+        self.unread += other.unread;
         let left = SENTENCES.saturating_sub(self.sentences.len());
         self.sentences.extend(other.sentences.into_iter().take(left));
     }

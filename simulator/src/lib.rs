@@ -54,6 +54,12 @@ pub enum SimulatorError {
          as the installation has it"
     )]
     NoClinics,
+    /// One clinic's bookings would be told twice, and differently.
+    #[error("clinic {0} is named twice; each is played once")]
+    ClinicTwice(String),
+    /// The numbers of a run's records would not do.
+    #[error("that is more than {0} bookings a clinic; play fewer events, or with more clinics")]
+    TooMany(u64),
     /// The HTTP client.
     #[error("the HTTP client cannot be made: the certificates of this machine cannot be read")]
     Client,
@@ -67,9 +73,7 @@ pub enum SimulatorError {
 /// # Errors
 /// The run could not be made. What it finds is in the report.
 pub async fn run(plan: Plan, store: Option<&Store>, tell: Tell) -> Result<Report, SimulatorError> {
-    if plan.clinics.is_empty() {
-        return Err(SimulatorError::NoClinics);
-    }
+    plan.require_playable()?;
     let caller = Arc::new(Caller::new(&plan.targets, plan.connections, plan.retry.timeout)?);
     let (world, plan, live) = (Arc::new(World::of(&plan)), Arc::new(plan), Arc::new(Live::default()));
     let progress = Progress::watch(Arc::clone(&live), plan.events, tell);

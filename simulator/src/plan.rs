@@ -1,8 +1,11 @@
 //! What is to be played. A plan and its seed say everything: playing it twice must send the very same events.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::SimulatorError;
 use crate::clinic::Clinic;
+use crate::world::World;
 
 /// One run of the simulator.
 #[derive(Debug, Clone)]
@@ -25,6 +28,25 @@ pub struct Plan {
     pub retry: Retry,
     /// How long the installation may take, after the last answer, until every event is settled.
     pub settle_within: Duration,
+}
+
+impl Plan {
+    /// Bookings of a clinic whose records have numbers of their own.
+    const MOST_BOOKINGS: u64 = 400_000;
+
+    pub(crate) fn require_playable(&self) -> Result<(), SimulatorError> {
+        let mut names = BTreeSet::new();
+        if let Some(twice) = self.clinics.iter().find(|clinic| !names.insert(&clinic.clinic_id)) {
+            return Err(SimulatorError::ClinicTwice(twice.clinic_id.clone()));
+        }
+        if names.is_empty() {
+            return Err(SimulatorError::NoClinics);
+        }
+        if World::of(self).stories() / names.len() as u64 > Self::MOST_BOOKINGS {
+            return Err(SimulatorError::TooMany(Self::MOST_BOOKINGS));
+        }
+        Ok(())
+    }
 }
 
 /// What does not go as it should; shares in percent.

@@ -35,11 +35,11 @@ pub struct Report {
     pub sent_in_s: f64,
     /// Answers per second while sending.
     pub answered_per_second: f64,
-    /// How long after the last answer every event was final, in seconds.
+    /// How long after the last answer the last event's page was read, in seconds.
     pub settled_after_s: f64,
     /// Answers by status.
     pub answers: BTreeMap<u16, Answers>,
-    /// Acceptances in each second since the first request.
+    /// Answers with a 2xx status in each second since the first request, copies included.
     pub accepted_per_second: Vec<u64>,
     /// Events whose status pages were read.
     pub checked_events: u64,
@@ -53,6 +53,8 @@ pub struct Report {
     pub doubled: u64,
     /// There, and not as it was sent.
     pub wrong: u64,
+    /// Status pages that could not be read.
+    pub unread: u64,
     /// Some of what was found, in words.
     pub findings: Vec<String>,
 }
@@ -88,7 +90,8 @@ impl Report {
             .collect();
         let answered = answers.values().map(|answers| answers.count).sum::<u64>();
         Self {
-            passed: findings.lost + findings.doubled + findings.wrong + played.undelivered == 0,
+            passed: findings.lost + findings.doubled + findings.wrong + findings.unread + played.undelivered
+                == 0,
             seed: plan.seed,
             clinics: plan.clinics.len(),
             acknowledged: played.receipts.len() as u64,
@@ -107,6 +110,7 @@ impl Report {
             lost: findings.lost,
             doubled: findings.doubled,
             wrong: findings.wrong,
+            unread: findings.unread,
             findings: findings.sentences,
         }
     }
@@ -157,7 +161,7 @@ impl fmt::Display for Report {
         writeln!(
             formatter,
             "\n{retried} retries, {unanswered} attempts without an answer, {refused} refused as they should be\n\
-             all settled {settled_after_s:.1} s after the last answer; checked {} events, {} records{}\n",
+             looked at for {settled_after_s:.1} s after the last answer, until every event was settled or time was up; checked {} events, {} records{}\n",
             self.checked_events,
             self.checked_records,
             self.checked_rows.map(|rows| format!(", {rows} rows")).unwrap_or_default()
@@ -165,7 +169,13 @@ impl fmt::Display for Report {
         for finding in &self.findings {
             writeln!(formatter, "  {finding}")?;
         }
-        let Self { lost, doubled, wrong, .. } = self;
+        let Self { lost, doubled, wrong, unread, .. } = self;
+        if *unread > 0 {
+            writeln!(
+                formatter,
+                "{unread} status pages could not be read, which says nothing of what they are about"
+            )?;
+        }
         write!(formatter, "lost {lost}, doubled {doubled}, wrong {wrong}, undelivered {undelivered}")
     }
 }

@@ -12,6 +12,9 @@ use crate::table::Row;
 use crate::trial::Trial;
 use crate::{Fault, Play, fault};
 
+/// SIGABRT, see signal(7).
+const ABORTED: i32 = 6;
+
 const OF_INGRESS: [CrashPoint; 2] = [CrashPoint::Validated, CrashPoint::Confirmed];
 
 /// Where a worker comes by with every batch. What is claimed has failed before, which needs a story of its own.
@@ -50,7 +53,7 @@ pub(crate) fn all() -> Vec<Fault> {
     all
 }
 
-/// The so manieth time that it comes by.
+/// The nth time that it comes by.
 fn at(point: CrashPoint, times: u32) -> String {
     format!("{}:{times}", point.as_str())
 }
@@ -82,7 +85,7 @@ async fn ingress_killed(servers: &mut Servers, play: Play, point: CrashPoint) ->
 }
 
 async fn embedded_killed(servers: &mut Servers, play: Play, point: CrashPoint) -> Row {
-    let mut trial = Trial::embedded(play.load(1), &[("TEST_CRASH_AT", &at(point, 20))]).await;
+    let mut trial = Trial::embedded(play.load(1), &[("TEST_CRASH_AT", &at(point, 3))]).await;
     trial.begin_load();
     has_ended(&mut trial.ingresses[0].process).await;
     trial.ingresses[0].start_again(&[], &[]).await;
@@ -142,6 +145,7 @@ async fn crash_loop(servers: &mut Servers, play: Play) -> Row {
 
 async fn has_ended(process: &mut Process) {
     let process = std::cell::RefCell::new(process);
-    until("the process ends where it should", || async { process.borrow_mut().has_ended().then_some(()) })
-        .await;
+    let signal =
+        until("the process ends where it should", || async { process.borrow_mut().signalled() }).await;
+    assert_eq!(signal, ABORTED, "it ended at its crash point, and not by a fault of its own");
 }

@@ -122,6 +122,7 @@ impl Wanted {
                     let number = arguments.next().and_then(|number| number.parse().ok());
                     wanted.seed = number.expect("--seed takes a number");
                 }
+                "--test-threads" | "--skip" => drop(arguments.next()),
                 // What other test programs are told.
                 option if option.starts_with('-') => {}
                 _ => wanted.words.push(argument),

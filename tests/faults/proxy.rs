@@ -105,7 +105,7 @@ async fn connection(client: TcpStream, server: &str, line: watch::Receiver<Line>
 }
 
 /// Passes bytes one way until either end closes. What vanished once is missed for ever, so a line that has been silent
-/// stays so for its connection.
+/// stays so for its connection, and its end is not heard of either.
 async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, line: watch::Receiver<Line>, vanishes: Line) {
     let mut piece = vec![0; 16_384];
     let mut has_vanished = false;
@@ -118,5 +118,9 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, line: watch::Rece
         if !has_vanished && to.write_all(&piece[..length]).await.is_err() {
             return;
         }
+    }
+    let state = *line.borrow();
+    if has_vanished || state == Line::Silent || state == vanishes {
+        std::future::pending::<()>().await;
     }
 }

@@ -108,6 +108,12 @@ impl Process {
         self.child.id().expect("the process runs")
     }
 
+    /// The signal that ended it, when it has ended: 0 if it ended by itself.
+    pub(crate) fn signalled(&mut self) -> Option<i32> {
+        let status = self.child.try_wait().unwrap()?;
+        Some(std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or_default())
+    }
+
     /// Whether it has come to an end.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()

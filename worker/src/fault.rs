@@ -88,8 +88,6 @@ fn classify(refusal: &dyn sqlx::error::DatabaseError) -> Fault {
             "22" | "23" => blame(FaultClass::Permanent),
             // Serialization failure, deadlock.
             "40" => Fault::Contention,
-            // Another session keeps a lock, as one that was cut off does for a while.
-            "55" if code == "55P03" => Fault::Infrastructure(message),
             // A trigger's exception, a statement too complex or cancelled, a lock not available, an internal error.
             "P0" | "54" | "55" | "XX" | "0A" | "21" => blame(FaultClass::Transient),
             "57" if code == "57014" => blame(FaultClass::Transient),

@@ -10,10 +10,11 @@ use careq_shared::outcome::{EventResult, Outcome};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _};
 
-use crate::fault::{EventFault, FaultClass};
+use crate::fault::{EventFault, Fault, FaultClass};
+use crate::lane::{Lane, Stopped};
 use crate::order::Treatment;
 use crate::working_set::WorkingSet;
-use crate::{dead_letters, park};
+use crate::{dead_letters, park, transaction};
 
 /// The wait after each failed attempt, in seconds.
 const DELAYS_S: [u64; 5] = [1, 5, 30, 120, 600];
@@ -77,6 +78,21 @@ pub(crate) async fn claim(
         .all(database)
         .await?;
     Ok(rows.iter().filter(|row| ours.iter().any(|own| own.event_id == row.event_id)).cloned().collect())
+}
+
+/// Takes back the attempt of a row that was claimed and never tried: not the event is to blame.
+pub(crate) async fn give_back(lane: &Lane, row: &parked_event::Model) -> Result<(), Stopped> {
+    let given_back = transaction::attempt(lane, || async {
+        let claimed = parked_event::Entity::update_many()
+            .col_expr(parked_event::Column::Attempts, Expr::value(row.attempts))
+            .filter(parked_event::Column::EventId.eq(row.event_id.as_str()))
+            .filter(parked_event::Column::Attempts.eq(row.attempts + 1));
+        claimed.exec(&lane.database).await.map_err(|error: DbErr| Fault::from(error))
+    });
+    if let Err(fault) = given_back.await? {
+        tracing::error!(fault.message, "an attempt that was not made is counted all the same");
+    }
+    Ok(())
 }
 
 /// How a row is treated: one whose every attempt ended without a result is not tried again.

@@ -20,6 +20,9 @@ use crate::{apply, dead_letters, persist};
 /// A transaction that takes longer is given up: its connection is probably half-open.
 const DEADLINE: Duration = Duration::from_secs(20);
 
+/// Or the database is slow: each further attempt has twice the time, up to this.
+const LONGEST_DEADLINE: Duration = Duration::from_mins(5);
+
 /// Another worker is done with the same rows long before so many tries; a row that still collides does so for ever, as
 /// with a unique index that somebody else has put on our tables.
 const MOST_COLLISIONS: u32 = 50;
@@ -78,9 +81,9 @@ pub(crate) async fn attempt<T, F: Future<Output = Result<T, Fault>>>(
     work: impl Fn() -> F,
 ) -> Result<Result<T, EventFault>, Stopped> {
     let mut backoff = Backoff::default();
-    let mut collisions = 0;
+    let (mut collisions, mut deadline) = (0, DEADLINE);
     loop {
-        match timeout(DEADLINE, work()).await {
+        match timeout(deadline, work()).await {
             Ok(Ok(done)) => return Ok(Ok(done)),
             Ok(Err(Fault::Event(fault))) => return Ok(Err(fault)),
             Ok(Err(Fault::Contention)) if collisions < MOST_COLLISIONS => {
@@ -93,7 +96,10 @@ pub(crate) async fn attempt<T, F: Future<Output = Result<T, Fault>>>(
             Ok(Err(Fault::Infrastructure(reason))) => {
                 tracing::warn!(reason, "the database cannot be used; events wait in the queue meanwhile");
             }
-            Err(_) => tracing::warn!("the database did not answer in time; once more"),
+            Err(_) => {
+                tracing::warn!("the database did not answer in time; once more");
+                deadline = (deadline * 2).min(LONGEST_DEADLINE);
+            }
         }
         lane.pause(backoff.next_delay()).await?;
     }

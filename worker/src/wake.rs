@@ -96,6 +96,7 @@ pub(crate) async fn settle(lane: &Lane, rows: &[parked_event::Model]) -> Result<
             Err(Unreadable::Undecodable(bytes)) => dead_letters::keep_unreadable(lane, row, &bytes).await?,
             Err(Unreadable::Sealed(reason)) => {
                 tracing::error!(event_id = row.event_id, %reason, "a parked event cannot be opened; it stays parked");
+                retry::give_back(lane, row).await?;
             }
         }
     }

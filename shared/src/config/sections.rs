@@ -265,14 +265,20 @@ impl Config {
 impl IngressConfig {
     fn faults(&self, require: &mut impl FnMut(bool, &str), publish_timeout_ms: u64) {
         require(
-            (1..=10).contains(&self.clinics_refresh_s),
-            "ingress.clinics_refresh_s must be from 1 to 10: a clinic that was disabled must not go on for longer",
+            (1..=5).contains(&self.clinics_refresh_s),
+            "ingress.clinics_refresh_s must be from 1 to 5: a clinic that was disabled must not go on for longer",
         );
-        require(self.header_timeout_s >= 1, "ingress.header_timeout_s must be at least 1");
+        require(
+            (1..=3_600).contains(&self.header_timeout_s),
+            "ingress.header_timeout_s must be from 1 to 3600",
+        );
         require(self.body_timeout_s >= 1, "ingress.body_timeout_s must be at least 1");
         require(self.header_limit_bytes >= 8_192, "ingress.header_limit_bytes must be at least 8192");
         require(self.header_limit_fields >= 16, "ingress.header_limit_fields must be at least 16");
-        require(self.most_connections >= 1, "ingress.most_connections must be at least 1");
+        require(
+            (1..=1_000_000).contains(&self.most_connections),
+            "ingress.most_connections must be from 1 to 1000000",
+        );
         require(self.most_requests >= 1, "ingress.most_requests must be at least 1");
         let stages_ms = self
             .body_timeout_s

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sea_orm::sea_query::{Expr, Func, SimpleExpr};
 use sea_orm::{
     ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IntoSimpleExpr as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, Value,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, Value,
 };
 
 use super::{Place, Seal, Sealed};
@@ -21,6 +21,8 @@ const ROWS: u64 = 200;
 pub struct Report {
     /// Values that were under another key and are under the current one now.
     pub sealed: u64,
+    /// Values that are under another key after all: they could not be opened, or a process still seals with an old key.
+    pub left: u64,
     /// Values that could not be opened, by the reason.
     pub unopened: BTreeMap<String, u64>,
 }
@@ -35,6 +37,10 @@ pub async fn anew(database: &DatabaseConnection, seal: &Seal) -> Result<Report, 
     every::<AadharNumbers>(database, seal, &mut report).await?;
     every::<ParkedEvents>(database, seal, &mut report).await?;
     every::<DeadLetters>(database, seal, &mut report).await?;
+    report.left = left::<SigningSecrets>(database, seal).await?
+        + left::<AadharNumbers>(database, seal).await?
+        + left::<ParkedEvents>(database, seal).await?
+        + left::<DeadLetters>(database, seal).await?;
     Ok(report)
 }
 
@@ -46,7 +52,11 @@ async fn every<C: SealedColumn>(
     let mut after = None;
     loop {
         let transaction = database::begin_write(database).await?;
-        let rows = under_other_keys::<C>(&transaction, seal, after).await?;
+        let select = under_other_keys::<C>(seal).order_by_asc(C::ID).limit(ROWS);
+        let rows = match after {
+            Some(id) => select.filter(C::ID.gt(id)).all(&transaction).await?,
+            None => select.all(&transaction).await?,
+        };
         let Some(last) = rows.last() else { return transaction.commit().await };
         after = Some(C::id(last));
         for row in &rows {
@@ -56,11 +66,13 @@ async fn every<C: SealedColumn>(
     }
 }
 
-async fn under_other_keys<C: SealedColumn>(
-    transaction: &DatabaseTransaction,
-    seal: &Seal,
-    after: Option<Value>,
-) -> Result<Vec<<C::Entity as EntityTrait>::Model>, DbErr> {
+async fn left<C: SealedColumn>(database: &DatabaseConnection, seal: &Seal) -> Result<u64, DbErr> {
+    let counted = under_other_keys::<C>(seal).select_only().column_as(C::ID.count(), "left");
+    let left: Option<i64> = counted.into_tuple().one(database).await?;
+    Ok(left.and_then(|left| u64::try_from(left).ok()).unwrap_or_default())
+}
+
+fn under_other_keys<C: SealedColumn>(seal: &Seal) -> Select<C::Entity> {
     let prefix = Sealed::prefix(seal.current_key());
     let length = i32::try_from(prefix.len()).unwrap_or(i32::MAX);
     let begins = Func::cust("substr").args([
@@ -68,15 +80,7 @@ async fn under_other_keys<C: SealedColumn>(
         Expr::val(1).into(),
         Expr::val(length).into(),
     ]);
-    let select = C::Entity::find()
-        .filter(C::applies())
-        .filter(Expr::expr(begins).ne(C::stored(Sealed::stored(prefix))))
-        .order_by_asc(C::ID)
-        .limit(ROWS);
-    match after {
-        Some(id) => select.filter(C::ID.gt(id)).all(transaction).await,
-        None => select.all(transaction).await,
-    }
+    C::Entity::find().filter(C::applies()).filter(Expr::expr(begins).ne(C::stored(Sealed::stored(prefix))))
 }
 
 async fn one<C: SealedColumn>(

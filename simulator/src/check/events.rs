@@ -40,6 +40,10 @@ async fn story(inspector: &Inspector<'_>, receipts: &[Receipt], deadline: Instan
         let path = format!("/events/{}", receipt.event_id);
         let page = inspector.page(clinic, &path, deadline, |page| is_settled(fate, page)).await;
         inspector.live.checked.fetch_add(1, Ordering::Relaxed);
+        let Ok(page) = page else {
+            findings.unread(&format!("story {number}, event {}", receipt.event));
+            continue;
+        };
         let state = state(page.as_ref());
         let place = || format!("story {number}, event {}: {state}", receipt.event);
         match (fate, state.as_str()) {

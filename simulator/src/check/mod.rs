@@ -18,12 +18,15 @@ use crate::Store;
 use crate::clinic::Clinic;
 use crate::findings::Findings;
 use crate::plan::Plan;
-use crate::send::{Caller, Data, Played};
+use crate::send::{Caller, Data, NoAnswer, Played};
 use crate::tally::Live;
 use crate::world::World;
 
 /// A status page that says "not yet" is read again after this time.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Times that a page may fail to be read; each has waited for as long as the answer asked.
+const MOST_UNREAD: u32 = 100;
 
 /// What was looked at, and found.
 #[derive(Debug, Default)]
@@ -31,7 +34,7 @@ pub(crate) struct Checked {
     pub(crate) events: u64,
     pub(crate) records: u64,
     pub(crate) rows: Option<u64>,
-    /// How long after the last answer every event was final.
+    /// How long after the last answer the last event's page was read.
     pub(crate) settled_after: Duration,
     pub(crate) findings: Findings,
 }
@@ -90,21 +93,24 @@ impl Inspector<'_> {
         self.plan.clinics.get(number)
     }
 
-    /// A status page, read until it is as it should be, or time is up: then as it is.
+    /// A status page, read until it is as it should be, or time is up: then as it is. A page that cannot be read has a
+    /// patience of its own, which a rate limit that is far too low would use up.
     async fn page(
         &self,
         clinic: &Clinic,
         path: &str,
         deadline: Instant,
         is_right: impl Fn(Option<&Data>) -> bool,
-    ) -> Option<Data> {
+    ) -> Result<Option<Data>, NoAnswer> {
+        let mut unread = 0;
         loop {
-            let page = self.caller.page(clinic, path).await;
-            match page {
-                Ok(page) if is_right(page.as_ref()) || Instant::now() > deadline => return page,
-                Err(_) if Instant::now() > deadline => return None,
-                Ok(_) | Err(_) => tokio::time::sleep(LOOK_AGAIN_AFTER).await,
+            match self.caller.page(clinic, path).await {
+                Ok(page) if is_right(page.as_ref()) || Instant::now() > deadline => return Ok(page),
+                Ok(_) => {}
+                Err(NoAnswer) if unread == MOST_UNREAD => return Err(NoAnswer),
+                Err(NoAnswer) => unread += 1,
             }
+            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
         }
     }
 }

@@ -36,6 +36,10 @@ async fn one(inspector: &Inspector<'_>, key: Key, record: Option<Record>, deadli
     let page = inspector.page(clinic, &path, deadline, |page| page.is_some()).await;
     inspector.live.checked.fetch_add(1, Ordering::Relaxed);
     let place = format!("{} {}", key.kind, key.careq_id);
+    let Ok(page) = page else {
+        findings.unread(&place);
+        return findings;
+    };
     match (record, page) {
         (_, None) => findings.lost(&format!("{place}: there is no page of it")),
         (None, Some(page)) if page.sync_status.as_deref() == Some("synced") => {

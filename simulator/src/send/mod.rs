@@ -13,7 +13,7 @@ mod player;
 
 mod play;
 
-pub(crate) use caller::{Caller, Data};
+pub(crate) use caller::{Caller, Data, NoAnswer};
 pub(crate) use play::{Played, Stage};
 
 /// An event that was acknowledged, under this id.

@@ -1,5 +1,5 @@
-//! When the next request is due. At a given rate requests are due whether or not the last one was answered: a slow answer
-//! must never make the load lighter, nor hide the wait of those behind it.
+//! When the next request is due. At a given rate requests are due whether or not the last one was answered, by as many players
+//! as there are connections: a slow answer must never hide the wait of those behind it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -62,8 +62,9 @@ impl Stage<'_> {
             .map(|_| tokio::spawn(player().play(Arc::clone(&script), Arc::clone(&pace))))
             .collect();
         for player in players {
-            if let Ok(other) = player.await {
-                notes.add(other);
+            match player.await {
+                Ok(other) => notes.add(other),
+                Err(_) => notes.findings.unread("a player ended by a fault in the simulator"),
             }
         }
     }

@@ -74,7 +74,7 @@ impl World {
     }
 }
 
-/// Where a story stands: in which clinic, and as its how-manieth.
+/// Where a story stands: in which clinic, and its number there.
 struct Place<'world> {
     world: &'world World,
     clinic: usize,

@@ -20,7 +20,7 @@ use super::{Broker, Consumer, Mailbox, PublishError, Queue};
 use crate::config::BrokerConfig;
 use link::Link;
 pub use link::LinkError;
-use publisher::{Lines, Publisher};
+use publisher::{Links, Publisher};
 use teller::Teller;
 pub use topology::Topology;
 
@@ -48,7 +48,7 @@ impl RabbitMq {
         declaring.wait_until_usable(&topology, Duration::from_secs(config.connect_timeout_s)).await?;
         let consuming = Consuming { live: link("live")?, bulk: link("bulk")?, dead: link("dead")? };
         let teller = Teller::start(Arc::clone(&publishing));
-        let publisher = Publisher::start(Lines { declaring, publishing }, Arc::clone(&topology));
+        let publisher = Publisher::start(Links { declaring, publishing }, Arc::clone(&topology));
         Ok(Self { consuming, results: link("results")?, topology, publisher, teller })
     }
 }

@@ -38,10 +38,10 @@ struct Job {
 }
 
 impl Publisher {
-    pub(super) fn start(lines: Lines, topology: Arc<Topology>) -> Self {
+    pub(super) fn start(links: Links, topology: Arc<Topology>) -> Self {
         let (jobs, waiting) = mpsc::channel(IN_FLIGHT);
         let (connection, connected) = watch::channel(true);
-        tokio::spawn(supervise(lines, topology, waiting, connection));
+        tokio::spawn(supervise(links, topology, waiting, connection));
         Self { jobs, connected }
     }
 
@@ -59,44 +59,50 @@ impl Publisher {
 
 /// The connections that a publisher needs.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct Links {
     pub(super) declaring: Arc<Link>,
     pub(super) publishing: Arc<Link>,
 }
 
 async fn supervise(
-    lines: Lines,
+    links: Links,
     topology: Arc<Topology>,
     mut jobs: mpsc::Receiver<Job>,
     connection: watch::Sender<bool>,
 ) {
     let mut backoff = Backoff::default();
+    let mut opened = open(&links, &topology).await;
     loop {
-        match open(&lines, &topology).await {
+        match opened {
             Ok(channel) => {
                 backoff.reset();
                 connection.send_replace(true);
                 match serve(&channel, &topology, &mut jobs).await {
                     Ended::NobodyPublishes => return,
                     Ended::Lost(reason) => {
-                        tracing::warn!(broker = lines.publishing.address(), %reason, "publishing to RabbitMQ was interrupted");
+                        tracing::warn!(broker = links.publishing.address(), %reason, "publishing to RabbitMQ was interrupted");
                     }
                 }
             }
             Err(reason) => {
-                tracing::warn!(broker = lines.publishing.address(), %reason, "RabbitMQ cannot be reached; CareQ is told 503 meanwhile");
+                tracing::warn!(broker = links.publishing.address(), %reason, "RabbitMQ cannot be reached; CareQ is told 503 meanwhile");
             }
         }
         connection.send_replace(false);
-        if refuse_during(&mut backoff, &mut jobs).await.is_none() {
-            return;
+        let again = async {
+            backoff.wait().await;
+            open(&links, &topology).await
+        };
+        match refuse_during(again, &mut jobs).await {
+            Some(again) => opened = again,
+            None => return,
         }
     }
 }
 
-async fn open(lines: &Lines, topology: &Topology) -> Result<Channel, LinkError> {
-    topology.declare_all(&lines.declaring).await?;
-    let channel = lines.publishing.channel().await?;
+async fn open(links: &Links, topology: &Topology) -> Result<Channel, LinkError> {
+    topology.declare_all(&links.declaring).await?;
+    let channel = links.publishing.channel().await?;
     within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
     Ok(channel)
 }
@@ -191,13 +197,12 @@ async fn publish(
         .await
 }
 
-/// Tells everyone at once that there is no broker, until it is time to try again. `None`: nobody publishes any more.
-async fn refuse_during(backoff: &mut Backoff, jobs: &mut mpsc::Receiver<Job>) -> Option<()> {
-    let pause = backoff.wait();
-    tokio::pin!(pause);
+/// Tells everyone at once that there is no broker, until there may be one. `None`: nobody publishes any more.
+async fn refuse_during<T>(opening: impl Future<Output = T>, jobs: &mut mpsc::Receiver<Job>) -> Option<T> {
+    tokio::pin!(opening);
     loop {
         tokio::select! {
-            () = &mut pause => return Some(()),
+            opened = &mut opening => return Some(opened),
             job = jobs.recv() => job?.done.send(Err(PublishError::Disconnected)).unwrap_or_default(),
         }
     }

@@ -1,6 +1,7 @@
 //! The queues and every argument they are declared with. An argument must never be left to the server's default where
 //! RabbitMQ 3.10 and 4.x differ. RabbitMQ manual: "Quorum Queues", "Dead Lettering".
 
+use futures_util::future::join_all;
 use lapin::Channel;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
@@ -33,24 +34,30 @@ impl Topology {
     }
 
     /// Declares every queue. One that has lost its leader answers nothing, and RabbitMQ ends the connection that asked it
-    /// after a minute: so they are asked one by one, over a connection of their own, and the others are used all the same.
+    /// after a minute: so each is asked over a channel of its own, all over a connection for nothing else, and the others are
+    /// used all the same.
     pub(super) async fn declare_all(&self, link: &Link) -> Result<(), LinkError> {
-        for queue in Queue::ALL {
-            let channel = link.channel().await?;
-            match within(self.declare(&channel, queue)).await {
-                Ok(()) => {}
-                Err(LinkError::TimedOut) => {
-                    let queue = self.name(queue);
-                    tracing::warn!(
-                        queue,
-                        "RabbitMQ does not answer for this queue; `rabbitmq-queues quorum_status` tells why"
-                    );
-                }
-                Err(refusal) => return Err(refusal),
-            }
-        }
+        let declared = join_all(Queue::ALL.map(|queue| self.declare_alone(link, queue))).await;
         link.close().await;
-        Ok(())
+        let answered = declared.into_iter().collect::<Result<Vec<_>, _>>()?;
+        if answered.contains(&true) { Ok(()) } else { Err(LinkError::TimedOut) }
+    }
+
+    /// Whether RabbitMQ answered for this queue.
+    async fn declare_alone(&self, link: &Link, queue: Queue) -> Result<bool, LinkError> {
+        let channel = link.channel().await?;
+        match within(self.declare(&channel, queue)).await {
+            Ok(()) => Ok(true),
+            Err(LinkError::TimedOut) => {
+                let queue = self.name(queue);
+                tracing::warn!(
+                    queue,
+                    "RabbitMQ does not answer for this queue; `rabbitmq-queues quorum_status` tells why"
+                );
+                Ok(false)
+            }
+            Err(refusal) => Err(refusal),
+        }
     }
 
     /// Declares a queue. Declaring what exists with the same arguments changes nothing.
