@@ -8,7 +8,7 @@ use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Backend, CLINIC, FreshDatabase, Secrets, Signed, Stack, hmac, now, patient, send, until,
+    Backend, CLINIC, FreshDatabase, Process, Secrets, Signed, Stack, TOKEN, hmac, now, patient, send, until,
 };
 
 const SIGNED: &str = "clinic_signed";
@@ -143,6 +143,15 @@ async fn what_cannot_be_set_is_said_with_its_remedy() {
         assert!(fault.contains(remedy), "{arguments:?}: {fault}");
     }
     stack.finish().await;
+}
+
+/// API specification, "Authentication": the token is what says which clinic calls.
+#[tokio::test]
+async fn one_token_for_two_clinics_is_refused() {
+    let clinics = format!("one={TOKEN},two={TOKEN}");
+    let ended = Process::run(&[], &[("CAREQ_CLINICS", &clinics)]).await;
+    assert!(!ended.success);
+    assert!(ended.stderr.contains("must be unique per clinic"), "{}", ended.stderr);
 }
 
 /// The database as it is when nobody can connect to it.

@@ -173,6 +173,9 @@ pub(super) async fn insert(
         }
         _ => Digest::of(secret.expose_secret()).0,
     };
+    if change.kind == CredentialKind::Token {
+        require_unique(database, change.clinic_id, &verifier).await?;
+    }
     let row = ActiveModel {
         id: Set(id),
         clinic_id: Set(change.clinic_id.to_owned()),
@@ -183,6 +186,18 @@ pub(super) async fn insert(
     };
     Entity::insert(row).exec_without_returning(database).await?;
     Ok(secret)
+}
+
+async fn require_unique(
+    database: &impl ConnectionTrait,
+    clinic_id: &str,
+    verifier: &str,
+) -> Result<(), ClinicError> {
+    let others = Entity::find()
+        .filter(Column::Kind.eq(CredentialKind::Token.as_str()))
+        .filter(Column::Verifier.eq(verifier))
+        .filter(Column::ClinicId.ne(clinic_id));
+    if others.count(database).await? == 0 { Ok(()) } else { Err(ClinicError::TokenIsTaken) }
 }
 
 fn require_strong(given: &SecretString, kind: CredentialKind) -> Result<&SecretString, ClinicError> {

@@ -104,6 +104,11 @@ pub enum ClinicError {
         "a token is always required (API specification, \"Authentication\"); `clinic disable` refuses all requests"
     )]
     TokenIsRequired,
+    /// A token says which clinic calls.
+    #[error(
+        "another clinic has this token, and a token must be unique per clinic (API specification, \"Authentication\")"
+    )]
+    TokenIsTaken,
     /// The given secret is too short, or cannot be sent in a header.
     #[error("the given secret must have at least {0} characters, visible ASCII and nothing else")]
     Weak(usize),
