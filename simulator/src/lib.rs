@@ -4,6 +4,7 @@
 
 mod clinic;
 mod plan;
+mod run;
 
 mod world;
 
@@ -30,11 +31,8 @@ pub use plan::{Disorder, Plan, Retry};
 pub use progress::Tell;
 pub use report::{Answers, Report};
 
-use check::Inspector;
 use progress::Progress;
-use send::{Caller, Stage};
-use tally::Live;
-use world::World;
+use run::Run;
 
 /// What may be looked into besides the status pages.
 #[derive(Debug)]
@@ -73,17 +71,13 @@ pub enum SimulatorError {
 /// # Errors
 /// The run could not be made. What it finds is in the report.
 pub async fn run(plan: Plan, store: Option<&Store>, tell: Tell) -> Result<Report, SimulatorError> {
-    plan.require_playable()?;
-    let caller = Arc::new(Caller::new(&plan.targets, plan.connections, plan.retry.timeout)?);
-    let (world, plan, live) = (Arc::new(World::of(&plan)), Arc::new(plan), Arc::new(Live::default()));
-    let progress = Progress::watch(Arc::clone(&live), plan.events, tell);
+    let run = Run::of(plan)?;
+    let progress = Progress::watch(Arc::clone(&run.live), run.plan.events, tell);
 
     let began_at = Instant::now();
-    let stage = Stage { plan: &plan, world: &world, caller: &caller, live: &live };
-    let played = stage.everything().await;
+    let played = send::everything(&run).await;
     let sent_in = began_at.elapsed();
-    let inspector = Inspector { plan: &plan, world: &world, caller: &caller, live: &live };
-    let checked = inspector.everything(&played, store).await?;
+    let checked = check::everything(&run, &played, store).await?;
     drop(progress);
-    Ok(Report::of(&plan, sent_in, played, checked))
+    Ok(Report::of(&run.plan, sent_in, played, checked))
 }

@@ -7,39 +7,35 @@ use std::time::Instant;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::{Checked, Inspector};
+use super::{Checked, page};
 use crate::findings::Findings;
+use crate::run::Run;
 use crate::send::{Data, Played, Receipt};
 use crate::world::Fate;
 
 /// Reads the pages, as many at a time as there are connections, and judges them story by story.
-pub(super) async fn all(
-    inspector: &Inspector<'_>,
-    played: &Played,
-    deadline: Instant,
-    checked: &mut Checked,
-) {
+pub(super) async fn all(run: &Run, played: &Played, deadline: Instant, checked: &mut Checked) {
     let stories = played.receipts.chunk_by(|one, next| one.story == next.story);
     let mut judged = stream::iter(stories)
-        .map(|receipts| story(inspector, receipts, deadline))
-        .buffer_unordered(inspector.plan.connections);
+        .map(|receipts| story(run, receipts, deadline))
+        .buffer_unordered(run.plan.connections);
     while let Some(findings) = judged.next().await {
         checked.findings.add(findings);
     }
     checked.events = played.receipts.len() as u64;
 }
 
-async fn story(inspector: &Inspector<'_>, receipts: &[Receipt], deadline: Instant) -> Findings {
+async fn story(run: &Run, receipts: &[Receipt], deadline: Instant) -> Findings {
     let mut findings = Findings::default();
     let Some(number) = receipts.first().map(|receipt| receipt.story) else { return findings };
-    let story = inspector.world.story(number);
-    let Some(clinic) = inspector.clinic(inspector.world.clinic_of(number)) else { return findings };
+    let story = run.world.story(number);
+    let Some(clinic) = run.clinic_of(number) else { return findings };
     let mut twins = Vec::new();
     for receipt in receipts {
         let fate = story.event(receipt.event).map_or(Fate::Applied, |event| event.fate);
         let path = format!("/events/{}", receipt.event_id);
-        let page = inspector.page(clinic, &path, deadline, |page| is_settled(fate, page)).await;
-        inspector.live.checked.fetch_add(1, Ordering::Relaxed);
+        let page = page(run, clinic, &path, deadline, |page| is_settled(fate, page)).await;
+        run.live.checked.fetch_add(1, Ordering::Relaxed);
         let Ok(page) = page else {
             findings.unread(&format!("story {number}, event {}", receipt.event));
             continue;

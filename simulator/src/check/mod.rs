@@ -11,16 +11,15 @@ mod tables;
 
 mod columns;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use expected::Expected;
 
 use crate::Store;
 use crate::clinic::Clinic;
 use crate::findings::Findings;
-use crate::plan::Plan;
-use crate::send::{Caller, Data, NoAnswer, Played};
-use crate::tally::Live;
-use crate::world::World;
+use crate::run::Run;
+use crate::send::{Data, NoAnswer, Played};
 
 /// A status page that says "not yet" is read again after this time.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
@@ -39,78 +38,64 @@ pub(crate) struct Checked {
     pub(crate) findings: Findings,
 }
 
-/// What a check reads, and until when it reads again.
-pub(crate) struct Inspector<'run> {
-    pub(crate) plan: &'run Arc<Plan>,
-    pub(crate) world: &'run Arc<World>,
-    pub(crate) caller: &'run Arc<Caller>,
-    pub(crate) live: &'run Arc<Live>,
+/// Checks everything that was played; the tables, too, where there is a store to look into.
+pub(crate) async fn everything(
+    run: &Run,
+    played: &Played,
+    store: Option<&Store>,
+) -> Result<Checked, sea_orm::DbErr> {
+    let mut checked = Checked::default();
+    let began_at = Instant::now();
+    let deadline = began_at + run.plan.settle_within;
+    events::all(run, played, deadline, &mut checked).await;
+    checked.settled_after = began_at.elapsed();
+    if played.undelivered > 0 {
+        // Whether an event that nobody acknowledged was stored is anybody's guess.
+        return Ok(checked);
+    }
+    let expected = expected::fold(&run.world);
+    records::all(run, &expected, deadline, &mut checked).await;
+    if let Some(store) = store {
+        let seen = tables(run, &expected, played, store, deadline).await?;
+        checked.rows = Some(seen.rows);
+        checked.findings.add(seen.findings);
+    }
+    Ok(checked)
 }
 
-impl Inspector<'_> {
-    /// Checks everything that was played; the tables, too, where there is a store to look into.
-    pub(crate) async fn everything(
-        &self,
-        played: &Played,
-        store: Option<&Store>,
-    ) -> Result<Checked, sea_orm::DbErr> {
-        let mut checked = Checked::default();
-        let began_at = Instant::now();
-        let deadline = began_at + self.plan.settle_within;
-        events::all(self, played, deadline, &mut checked).await;
-        checked.settled_after = began_at.elapsed();
-        if played.undelivered > 0 {
-            // Whether an event that nobody acknowledged was stored is anybody's guess.
-            return Ok(checked);
-        }
-        let expected = expected::fold(self.world);
-        records::all(self, &expected, deadline, &mut checked).await;
-        if let Some(store) = store {
-            let tables = self.tables(&expected, played, store, deadline).await?;
-            checked.rows = Some(tables.rows);
-            checked.findings.add(tables.findings);
-        }
-        Ok(checked)
-    }
-
-    /// Read until it works, or time is up: a connection may have been lost while the load was on.
-    async fn tables(
-        &self,
-        expected: &expected::Expected,
-        played: &Played,
-        store: &Store,
-        deadline: Instant,
-    ) -> Result<tables::Seen, sea_orm::DbErr> {
-        loop {
-            match tables::all(self.world, expected, played, store).await {
-                Err(_) if Instant::now() < deadline => tokio::time::sleep(LOOK_AGAIN_AFTER).await,
-                seen => return seen,
-            }
+/// Read until it works, or time is up: a connection may have been lost while the load was on.
+async fn tables(
+    run: &Run,
+    expected: &Expected,
+    played: &Played,
+    store: &Store,
+    deadline: Instant,
+) -> Result<tables::Seen, sea_orm::DbErr> {
+    loop {
+        match tables::all(&run.world, expected, played, store).await {
+            Err(_) if Instant::now() < deadline => tokio::time::sleep(LOOK_AGAIN_AFTER).await,
+            seen => return seen,
         }
     }
+}
 
-    fn clinic(&self, number: usize) -> Option<&Clinic> {
-        self.plan.clinics.get(number)
-    }
-
-    /// A status page, read until it is as it should be, or time is up: then as it is. A page that cannot be read has a
-    /// patience of its own, which a rate limit that is far too low would use up.
-    async fn page(
-        &self,
-        clinic: &Clinic,
-        path: &str,
-        deadline: Instant,
-        is_right: impl Fn(Option<&Data>) -> bool,
-    ) -> Result<Option<Data>, NoAnswer> {
-        let mut unread = 0;
-        loop {
-            match self.caller.page(clinic, path).await {
-                Ok(page) if is_right(page.as_ref()) || Instant::now() > deadline => return Ok(page),
-                Ok(_) => {}
-                Err(NoAnswer) if unread == MOST_UNREAD => return Err(NoAnswer),
-                Err(NoAnswer) => unread += 1,
-            }
-            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+/// A status page, read until it is as it should be, or time is up: then as it is. A page that cannot be read has a
+/// patience of its own, which a rate limit that is far too low would use up.
+async fn page(
+    run: &Run,
+    clinic: &Clinic,
+    path: &str,
+    deadline: Instant,
+    is_right: impl Fn(Option<&Data>) -> bool,
+) -> Result<Option<Data>, NoAnswer> {
+    let mut unread = 0;
+    loop {
+        match run.caller.page(clinic, path).await {
+            Ok(page) if is_right(page.as_ref()) || Instant::now() > deadline => return Ok(page),
+            Ok(_) => {}
+            Err(NoAnswer) if unread == MOST_UNREAD => return Err(NoAnswer),
+            Err(NoAnswer) => unread += 1,
         }
+        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
     }
 }

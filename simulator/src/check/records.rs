@@ -8,33 +8,29 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use super::expected::{Expected, Key, Record, status_of};
-use super::{Checked, Inspector};
+use super::{Checked, page};
 use crate::findings::Findings;
+use crate::run::Run;
 use crate::send::Data;
 
-pub(super) async fn all(
-    inspector: &Inspector<'_>,
-    expected: &Expected,
-    deadline: Instant,
-    checked: &mut Checked,
-) {
+pub(super) async fn all(run: &Run, expected: &Expected, deadline: Instant, checked: &mut Checked) {
     let records = expected.records.iter().map(|(key, record)| (*key, Some(*record)));
     let orphans = expected.orphans.iter().map(|key| (*key, None));
     let mut judged = stream::iter(records.chain(orphans))
-        .map(|(key, record)| one(inspector, key, record, deadline))
-        .buffer_unordered(inspector.plan.connections);
+        .map(|(key, record)| one(run, key, record, deadline))
+        .buffer_unordered(run.plan.connections);
     while let Some(findings) = judged.next().await {
         checked.records += 1;
         checked.findings.add(findings);
     }
 }
 
-async fn one(inspector: &Inspector<'_>, key: Key, record: Option<Record>, deadline: Instant) -> Findings {
+async fn one(run: &Run, key: Key, record: Option<Record>, deadline: Instant) -> Findings {
     let mut findings = Findings::default();
-    let Some(clinic) = inspector.clinic(key.clinic) else { return findings };
+    let Some(clinic) = run.plan.clinics.get(key.clinic) else { return findings };
     let path = format!("/status/{}/{}", key.kind, key.careq_id);
-    let page = inspector.page(clinic, &path, deadline, |page| page.is_some()).await;
-    inspector.live.checked.fetch_add(1, Ordering::Relaxed);
+    let page = page(run, clinic, &path, deadline, |page| page.is_some()).await;
+    run.live.checked.fetch_add(1, Ordering::Relaxed);
     let place = format!("{} {}", key.kind, key.careq_id);
     let Ok(page) = page else {
         findings.unread(&place);
@@ -47,7 +43,7 @@ async fn one(inspector: &Inspector<'_>, key: Key, record: Option<Record>, deadli
         }
         (None, Some(_)) => {}
         (Some(record), Some(page)) => {
-            for difference in differences(inspector, record, &page) {
+            for difference in differences(run, record, &page) {
                 findings.wrong(&format!("{place}: {difference}"));
             }
         }
@@ -55,7 +51,7 @@ async fn one(inspector: &Inspector<'_>, key: Key, record: Option<Record>, deadli
     findings
 }
 
-fn differences(inspector: &Inspector<'_>, record: Record, page: &Data) -> Vec<String> {
+fn differences(run: &Run, record: Record, page: &Data) -> Vec<String> {
     let mut differences = Vec::new();
     if page.sync_status.as_deref() != Some("synced") {
         differences.push(format!("it is {}", page.sync_status.as_deref().unwrap_or("in no state")));
@@ -69,7 +65,7 @@ fn differences(inspector: &Inspector<'_>, record: Record, page: &Data) -> Vec<St
         if moment(page.status_updated_at.as_deref()) != record.status.stamp {
             differences.push("status_updated_at is not that of its newest status".to_owned());
         }
-        let newest = record.status.event(inspector.world);
+        let newest = record.status.event(&run.world);
         let status = newest.as_ref().map(|(kind, body)| status_of(*kind, body));
         if page.status.as_deref() != status {
             differences.push("its status is not the newest".to_owned());

@@ -14,7 +14,7 @@ mod player;
 mod play;
 
 pub(crate) use caller::{Caller, Data, NoAnswer};
-pub(crate) use play::{Played, Stage};
+pub(crate) use play::{Played, everything};
 
 /// An event that was acknowledged, under this id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

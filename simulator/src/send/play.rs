@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Receipt;
-use super::caller::Caller;
 use super::pace::Pace;
 use super::player::{Notes, Player};
 use super::script::Script;
 use crate::findings::Findings;
-use crate::plan::Plan;
-use crate::tally::{Live, Tally};
-use crate::world::World;
+use crate::run::Run;
+use crate::tally::Tally;
 
 /// What was sent, and what came back of it.
 #[derive(Debug)]
@@ -27,45 +25,30 @@ pub(crate) struct Played {
     pub(crate) tally: Tally,
 }
 
-/// The players, and what they share.
-pub(crate) struct Stage<'run> {
-    pub(crate) plan: &'run Arc<Plan>,
-    pub(crate) world: &'run Arc<World>,
-    pub(crate) caller: &'run Arc<Caller>,
-    pub(crate) live: &'run Arc<Live>,
+/// Plays all stories, then what came too late, then what was not taken.
+pub(crate) async fn everything(run: &Run) -> Played {
+    let mut notes = Notes::new(Tally::new(Arc::clone(&run.live), Instant::now()));
+    play(run, Script::stories(), run.plan.rate_per_second, &mut notes).await;
+    let late = std::mem::take(&mut notes.late);
+    play(run, Script::rest(late), run.plan.rate_per_second, &mut notes).await;
+    let gives_up_at = Instant::now() + run.plan.settle_within;
+    while !notes.undelivered.is_empty() && Instant::now() < gives_up_at {
+        let rest = std::mem::take(&mut notes.undelivered);
+        play(run, Script::rest(rest), None, &mut notes).await;
+    }
+    played(notes)
 }
 
-impl Stage<'_> {
-    /// Plays all stories, then what came too late, then what was not taken.
-    pub(crate) async fn everything(&self) -> Played {
-        let mut notes = Notes::new(Tally::new(Arc::clone(self.live), Instant::now()));
-        self.play(Script::stories(), self.plan.rate_per_second, &mut notes).await;
-        let late = std::mem::take(&mut notes.late);
-        self.play(Script::rest(late), self.plan.rate_per_second, &mut notes).await;
-        let gives_up_at = Instant::now() + self.plan.settle_within;
-        while !notes.undelivered.is_empty() && Instant::now() < gives_up_at {
-            let rest = std::mem::take(&mut notes.undelivered);
-            self.play(Script::rest(rest), None, &mut notes).await;
-        }
-        played(notes)
-    }
-
-    async fn play(&self, script: Script, rate_per_second: Option<u32>, notes: &mut Notes) {
-        let (script, pace) = (Arc::new(script), Arc::new(Pace::new(rate_per_second)));
-        let player = || Player {
-            plan: Arc::clone(self.plan),
-            world: Arc::clone(self.world),
-            caller: Arc::clone(self.caller),
-            notes: Notes::new(notes.tally.empty()),
-        };
-        let players: Vec<_> = (0..self.plan.connections)
-            .map(|_| tokio::spawn(player().play(Arc::clone(&script), Arc::clone(&pace))))
-            .collect();
-        for player in players {
-            match player.await {
-                Ok(other) => notes.add(other),
-                Err(_) => notes.findings.unread("a player ended by a fault in the simulator"),
-            }
+async fn play(run: &Run, script: Script, rate_per_second: Option<u32>, notes: &mut Notes) {
+    let (script, pace) = (Arc::new(script), Arc::new(Pace::new(rate_per_second)));
+    let player = || Player { run: run.clone(), notes: Notes::new(notes.tally.empty()) };
+    let players: Vec<_> = (0..run.plan.connections)
+        .map(|_| tokio::spawn(player().play(Arc::clone(&script), Arc::clone(&pace))))
+        .collect();
+    for player in players {
+        match player.await {
+            Ok(other) => notes.add(other),
+            Err(_) => notes.findings.unread("a player ended by a fault in the simulator"),
         }
     }
 }

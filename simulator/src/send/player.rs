@@ -4,21 +4,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Receipt;
-use super::caller::{Answer, Caller};
+use super::caller::Answer;
 use super::deliver::Courier;
 use super::pace::Pace;
 use super::script::{Address, Cue, Script};
 use crate::findings::Findings;
-use crate::plan::Plan;
+use crate::run::Run;
 use crate::tally::Tally;
-use crate::world::{Request, World};
+use crate::world::Request;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Player {
-    pub(super) plan: Arc<Plan>,
-    pub(super) world: Arc<World>,
-    pub(super) caller: Arc<Caller>,
+    pub(super) run: Run,
     pub(super) notes: Notes,
 }
 
@@ -36,7 +34,7 @@ pub(super) struct Notes {
 impl Player {
     /// Plays until there is nothing left to send.
     pub(super) async fn play(mut self, script: Arc<Script>, pace: Arc<Pace>) -> Notes {
-        while let Some(scene) = script.next(&self.plan, &self.world) {
+        while let Some(scene) = script.next(&self.run.plan, &self.run.world) {
             self.notes.late.extend(scene.late);
             for cue in scene.now {
                 let due_at = pace.next().await;
@@ -49,8 +47,8 @@ impl Player {
     async fn send(&mut self, Cue { address, story }: &Cue, due_at: Instant) {
         let address = *address;
         let Some(request) = story.requests.get(address.request) else { return };
-        let Some(clinic) = self.plan.clinics.get(self.world.clinic_of(address.story)) else { return };
-        let courier = Courier { caller: &self.caller, clinic, retry: self.plan.retry };
+        let Some(clinic) = self.run.clinic_of(address.story) else { return };
+        let courier = Courier { caller: &self.run.caller, clinic, retry: self.run.plan.retry };
         let tally = &mut self.notes.tally;
         let first_event = story.first_event_of(address.request);
         if request.is_repeated && !address.is_copy {
