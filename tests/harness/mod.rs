@@ -23,12 +23,21 @@ use std::time::{Duration, Instant};
 
 /// Waits until the condition gives a value; fails with its description after 30 s.
 pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, condition: impl Fn() -> F) -> T {
+    until_within(Duration::from_secs(30), what, condition).await
+}
+
+/// The same with a patience of its own.
+pub(crate) async fn until_within<T, F: Future<Output = Option<T>>>(
+    patience: Duration,
+    what: &str,
+    condition: impl Fn() -> F,
+) -> T {
     let started = Instant::now();
     loop {
         if let Some(value) = condition().await {
             return value;
         }
-        assert!(started.elapsed() < Duration::from_secs(30), "waited 30 s until {what}");
+        assert!(started.elapsed() < patience, "waited {patience:?} until {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

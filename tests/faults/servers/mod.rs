@@ -6,6 +6,7 @@ mod rabbitmq;
 
 use std::net::TcpListener;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
@@ -34,6 +35,9 @@ impl Servers {
         }
     }
 }
+
+/// A server may take so long to start on a machine that is busy.
+const STARTS_WITHIN: Duration = Duration::from_mins(2);
 
 /// A port that nobody uses now.
 pub(crate) fn free_port() -> u16 {

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use uuid::Uuid;
 
-use super::{free_port, run, signal, spawn};
-use crate::harness::until;
+use super::{STARTS_WITHIN, free_port, run, signal, spawn};
+use crate::harness::until_within;
 
 /// A running, or stopped, PostgreSQL.
 pub(crate) struct Postgresql {
@@ -86,7 +86,7 @@ impl Postgresql {
     async fn is_up(&mut self) {
         let ready = self.programs.join("pg_isready");
         let port = self.port.to_string();
-        until("PostgreSQL takes connections", || async {
+        until_within(STARTS_WITHIN, "PostgreSQL takes connections", || async {
             let mut asked = Command::new(&ready);
             let answer = asked.args(["-q", "-h", "127.0.0.1", "-p", &port]).status().await;
             answer.unwrap().success().then_some(())

@@ -9,8 +9,8 @@ use lapin::{Connection, ConnectionProperties};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::{free_port, run, signal, spawn};
-use crate::harness::until;
+use super::{STARTS_WITHIN, free_port, run, signal, spawn};
+use crate::harness::until_within;
 
 /// A running, or killed, RabbitMQ.
 pub(crate) struct RabbitMq {
@@ -71,7 +71,10 @@ impl RabbitMq {
 
     pub(crate) async fn start_again(&mut self) {
         self.server = Some(spawn(&mut self.program("rabbitmq-server")));
-        until("RabbitMQ takes connections", || async { self.connect().await.map(drop) }).await;
+        until_within(STARTS_WITHIN, "RabbitMQ takes connections", || async {
+            self.connect().await.map(drop)
+        })
+        .await;
     }
 
     /// Starts over what it had when it was killed. RabbitMQ 3.10 sometimes forgets to elect a queue's leader then
