@@ -129,7 +129,7 @@ pub(crate) async fn keep_undecodable(lane: &Lane, bodies: &[Bytes]) -> Result<()
 /// again in another batch, they are new.
 pub(crate) async fn keep_batch(lane: &Lane, batch: &Batch, reason: &str) -> Result<(), Stopped> {
     let letters = batch.entries.iter().filter_map(|entry| match entry {
-        Entry::Accepted(event) => Some(letter_of(event, &batch.content_sha256, reason, lane)),
+        Entry::Accepted(event) => Some(letter_of(event, &batch.content_digest, reason, lane)),
         Entry::Refused(_) => None,
     });
     keep(lane, letters.collect(), None).await
