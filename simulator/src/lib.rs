@@ -23,6 +23,7 @@ mod report;
 use std::sync::Arc;
 use std::time::Instant;
 
+use careq_shared::clock;
 use careq_shared::seal::Seal;
 use sea_orm::{DatabaseConnection, DbErr};
 
@@ -74,10 +75,10 @@ pub async fn run(plan: Plan, store: Option<&Store>, tell: Tell) -> Result<Report
     let run = Run::of(plan)?;
     let progress = Progress::watch(Arc::clone(&run.live), run.plan.events, tell);
 
-    let began_at = Instant::now();
+    let (began_at, began) = (clock::now(), Instant::now());
     let played = send::everything(&run).await;
-    let sent_in = began_at.elapsed();
+    let sent_in = began.elapsed();
     let checked = check::everything(&run, &played, store).await?;
     drop(progress);
-    Ok(Report::of(&run.plan, sent_in, played, checked))
+    Ok(Report::of(&run.plan, began_at, sent_in, played, checked))
 }

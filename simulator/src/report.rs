@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -21,6 +22,8 @@ pub struct Report {
     pub seed: u64,
     /// Clinics that called.
     pub clinics: usize,
+    /// When the first request was due, RFC 3339.
+    pub began_at: String,
     /// Events that were acknowledged, each counted once.
     pub acknowledged: u64,
     /// Requests that were refused, as they had to be.
@@ -77,7 +80,13 @@ pub struct Answers {
 }
 
 impl Report {
-    pub(crate) fn of(plan: &Plan, sent_in: Duration, played: Played, checked: Checked) -> Self {
+    pub(crate) fn of(
+        plan: &Plan,
+        began_at: DateTime<Utc>,
+        sent_in: Duration,
+        played: Played,
+        checked: Checked,
+    ) -> Self {
         let mut findings = played.findings;
         findings.add(checked.findings);
         let tally = played.tally;
@@ -94,6 +103,7 @@ impl Report {
                 == 0,
             seed: plan.seed,
             clinics: plan.clinics.len(),
+            began_at: began_at.to_rfc3339(),
             acknowledged: played.receipts.len() as u64,
             refused: played.refused,
             undelivered: played.undelivered,

@@ -11,6 +11,8 @@ mod tables;
 
 mod columns;
 
+mod batches;
+
 use std::time::{Duration, Instant};
 
 use expected::Expected;

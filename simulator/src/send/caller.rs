@@ -1,6 +1,6 @@
 //! One exchange with an ingress: a request, and what came back of it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -20,7 +20,7 @@ const API: &str = "/api/v1/careq-sync";
 pub(crate) struct Caller {
     http: Client,
     targets: Vec<String>,
-    turn: AtomicUsize,
+    turn: AtomicU64,
 }
 
 /// What came back.
@@ -77,12 +77,14 @@ pub(crate) struct Question<'request> {
     pub(crate) path: &'request str,
     pub(crate) body: Bytes,
     pub(crate) idempotency_key: Option<&'request str>,
+    /// See [`super::deliver::Courier`].
+    pub(crate) target: Option<u64>,
 }
 
 impl Question<'_> {
     /// A status page.
     pub(crate) fn page(path: &str) -> Question<'_> {
-        Question { method: Method::GET, path, body: Bytes::new(), idempotency_key: None }
+        Question { method: Method::GET, path, body: Bytes::new(), idempotency_key: None, target: None }
     }
 }
 
@@ -101,12 +103,13 @@ impl Caller {
             .build()
             .map_err(|_| SimulatorError::Client)?;
         let targets = targets.iter().map(|target| format!("{}{API}", target.trim_end_matches('/'))).collect();
-        Ok(Self { http, targets, turn: AtomicUsize::new(0) })
+        Ok(Self { http, targets, turn: AtomicU64::new(0) })
     }
 
     pub(crate) async fn ask(&self, clinic: &Clinic, question: Question<'_>) -> Result<Answer, NoAnswer> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let target = self.targets.get(turn % self.targets.len().max(1)).map_or("", String::as_str);
+        let turn = question.target.unwrap_or_else(|| self.turn.fetch_add(1, Ordering::Relaxed));
+        let number = usize::try_from(turn % self.targets.len().max(1) as u64).unwrap_or_default();
+        let target = self.targets.get(number).map_or("", String::as_str);
         let mut request = self.http.request(question.method, format!("{target}{}", question.path));
         if let Some(key) = question.idempotency_key {
             request = request.header("idempotency-key", key);
@@ -143,11 +146,9 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 impl AnswerBody {
-    /// The ids of the events that the answer speaks of, in the order sent.
-    pub(crate) fn event_ids(&self) -> impl Iterator<Item = &str> {
-        let single = self.data.event_id.iter().chain(&self.event_id);
-        single
-            .chain(self.data.results.iter().filter_map(|result| result.event_id.as_ref()))
-            .map(String::as_str)
+    /// The ids of the events that the answer speaks of, in the order sent; a record of a batch that was refused has none.
+    pub(crate) fn event_ids(&self) -> impl Iterator<Item = Option<&str>> {
+        let single = self.data.event_id.iter().chain(&self.event_id).map(|event_id| Some(event_id.as_str()));
+        single.chain(self.data.results.iter().map(|result| result.event_id.as_deref()))
     }
 }

@@ -7,6 +7,8 @@ mod script;
 
 mod pace;
 
+mod late;
+
 mod deliver;
 
 mod player;
