@@ -21,18 +21,17 @@ pub(crate) fn all() -> Vec<Fault> {
 
 /// Each of two ingresses and three workers is asked to stop, and started anew when it has.
 async fn rolling(servers: &mut Servers, play: Play) -> Row {
-    let mut trial = Trial::full(servers, play.load(3), 2, 3).await;
+    let mut trial = Trial::full(servers, play.load(4), 2, 3).await;
     trial.under_load().await;
     for _ in 0..play.choose(1, 6) {
         for _ in 0..3 {
             let ended = trial.workers.remove(0).stop().await;
             trial.expect(ended.success, "a worker did not stop well");
+            trial.has_ended(&ended);
             trial.start_worker(&[]).await;
         }
         for number in 0..2 {
-            let (ended, ingress) = trial.ingresses.remove(number).restarted(&["ingress"]).await;
-            trial.ingresses.insert(number, ingress);
-            trial.expect(ended.success, "an ingress did not stop well");
+            trial.restart_ingress(number).await;
         }
     }
     trial.lifted().await;
@@ -44,7 +43,7 @@ async fn clock_moved(servers: &mut Servers, play: Play) -> Row {
     let folder = tempfile::tempdir().unwrap();
     let clock = folder.path().join("clock");
     std::fs::write(&clock, "+0").unwrap();
-    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    let mut trial = Trial::full(servers, play.load(4), 1, 2).await;
     let moved = [
         ("LD_PRELOAD", clock_library().display().to_string()),
         ("FAKETIME_TIMESTAMP_FILE", clock.display().to_string()),
