@@ -36,6 +36,8 @@ pub struct Report {
     pub unanswered: u64,
     /// How long sending took, in seconds.
     pub sent_in_s: f64,
+    /// CPU time that the simulator itself used meanwhile, in seconds, where it can be known.
+    pub sending_cpu_s: Option<f64>,
     /// Answers per second while sending.
     pub answered_per_second: f64,
     /// How long after the last answer the last event's page was read, in seconds.
@@ -79,14 +81,17 @@ pub struct Answers {
     pub slowest_ms: f64,
 }
 
+/// When, and for how long, everything was sent.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    pub(crate) began_at: DateTime<Utc>,
+    pub(crate) sent_in: Duration,
+    pub(crate) sending_cpu_s: Option<f64>,
+}
+
 impl Report {
-    pub(crate) fn of(
-        plan: &Plan,
-        began_at: DateTime<Utc>,
-        sent_in: Duration,
-        played: Played,
-        checked: Checked,
-    ) -> Self {
+    pub(crate) fn of(plan: &Plan, sending: Sending, played: Played, checked: Checked) -> Self {
+        let Sending { began_at, sent_in, sending_cpu_s } = sending;
         let mut findings = played.findings;
         findings.add(checked.findings);
         let tally = played.tally;
@@ -110,6 +115,7 @@ impl Report {
             retried: tally.retried,
             unanswered: tally.unanswered,
             sent_in_s: sent_in.as_secs_f64(),
+            sending_cpu_s,
             answered_per_second: count(answered) / sent_in.as_secs_f64().max(f64::EPSILON),
             settled_after_s: checked.settled_after.as_secs_f64(),
             answers,
@@ -151,9 +157,12 @@ impl fmt::Display for Report {
         writeln!(
             formatter,
             "{} events of {clinics} clinics acknowledged in {sent_in_s:.1} s, {answered_per_second:.0} answers per second \
-             (seed {seed})\n",
+             (seed {seed})",
             self.acknowledged
         )?;
+        if let Some(cpu_s) = self.sending_cpu_s {
+            writeln!(formatter, "the simulator itself used {cpu_s:.1} s of CPU time\n")?;
+        }
         writeln!(
             formatter,
             "{:<32}{:>10}{:>10}{:>10}{:>10}{:>10}",

@@ -37,7 +37,7 @@ enum Implied {
 
 async fn one(run: &Run, key: Key, implied: Implied, deadline: Instant) -> Findings {
     let mut findings = Findings::default();
-    let Some(clinic) = run.plan.clinics.get(key.clinic) else { return findings };
+    let Some(clinic) = run.clinics.get(key.clinic) else { return findings };
     let path = format!("/status/{}/{}", key.kind, key.careq_id);
     let is_right = |page: Option<&Data>| page.is_some() != (implied == Implied::Nothing);
     let page = page(run, clinic, &path, deadline, is_right).await;

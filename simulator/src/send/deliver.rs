@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
+use hyper::Method;
 
 use super::caller::{Answer, Caller, Question};
-use crate::clinic::Clinic;
+use super::sign::Proofs;
 use crate::plan::Retry;
 use crate::tally::Tally;
 use crate::world::Request;
@@ -14,7 +14,7 @@ use crate::world::Request;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Courier<'plan> {
     pub(super) caller: &'plan Caller,
-    pub(super) clinic: &'plan Clinic,
+    pub(super) clinic: &'plan Proofs,
     pub(super) retry: Retry,
     /// Always the same ingress for the same number; without one, each in turn.
     pub(super) target: Option<u64>,
