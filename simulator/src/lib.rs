@@ -85,10 +85,10 @@ pub async fn run(plan: Plan, store: Option<&Store>, tell: Tell) -> Result<Report
 
     let (began_at, began, cpu_before_s) = (clock::now(), Instant::now(), cpu::used_s());
     let played = send::everything(&run).await;
-    let sent_in = began.elapsed();
-    let sending_cpu_s = cpu::used_s().zip(cpu_before_s).map(|(after_s, before_s)| after_s - before_s);
+    let took = began.elapsed();
+    let cpu_s = cpu::used_s().zip(cpu_before_s).map(|(after_s, before_s)| after_s - before_s);
     let checked = check::everything(&run, &played, store).await?;
     drop(progress);
-    let sending = Sending { began_at, sent_in, sending_cpu_s };
+    let sending = Sending { began_at, took, cpu_s };
     Ok(Report::of(&run.plan, sending, played, checked))
 }

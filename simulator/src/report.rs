@@ -82,16 +82,16 @@ pub struct Answers {
 }
 
 /// When, and for how long, everything was sent.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Sending {
     pub(crate) began_at: DateTime<Utc>,
-    pub(crate) sent_in: Duration,
-    pub(crate) sending_cpu_s: Option<f64>,
+    pub(crate) took: Duration,
+    pub(crate) cpu_s: Option<f64>,
 }
 
 impl Report {
     pub(crate) fn of(plan: &Plan, sending: Sending, played: Played, checked: Checked) -> Self {
-        let Sending { began_at, sent_in, sending_cpu_s } = sending;
+        let Sending { began_at, took, cpu_s } = sending;
         let mut findings = played.findings;
         findings.add(checked.findings);
         let tally = played.tally;
@@ -114,9 +114,9 @@ impl Report {
             undelivered: played.undelivered,
             retried: tally.retried,
             unanswered: tally.unanswered,
-            sent_in_s: sent_in.as_secs_f64(),
-            sending_cpu_s,
-            answered_per_second: count(answered) / sent_in.as_secs_f64().max(f64::EPSILON),
+            sent_in_s: took.as_secs_f64(),
+            sending_cpu_s: cpu_s,
+            answered_per_second: count(answered) / took.as_secs_f64().max(f64::EPSILON),
             settled_after_s: checked.settled_after.as_secs_f64(),
             answers,
             accepted_per_second: tally.accepted_per_second,

@@ -20,11 +20,12 @@ use crate::{Fault, Play, fault};
 /// Records of one batch (API specification, section 7: the most).
 const RECORDS: u64 = 1_000;
 
-/// The careq_id of the first patient.
+/// The number of the first patient.
 const FIRST: u64 = 1_000_000_000;
 
 /// What a process may need more with the whole backlog than with a part of it: so much for its buffers, and so much for each
-/// event in between. With the long form's numbers, a leak of 100 bytes an event is seen; with the short form's, one of 500.
+/// event in between. With the long form's numbers, a leak of 100 bytes an event is seen; with the short form's, one of 400
+/// (of 3,200 where it is webhooks that leave it in the ingress).
 const MAY_GROW_BYTES: u64 = 6 * MIB;
 const MAY_GROW_BYTES_PER_EVENT: u64 = 50;
 

@@ -85,8 +85,9 @@ impl Row {
         let Self { acknowledged, lost, doubled, wrong, .. } = self;
         let recovered = self.recovered();
         let name = if self.has_passed() { name.to_owned() } else { format!("{name}: **NOT PASSED**") };
-        let notes: String = self.notes.iter().map(|note| format!("<br>{note}")).collect();
-        format!("| {name}{notes} | {acknowledged} | {lost} | {doubled} | {wrong} | {recovered} | {seed} |")
+        let name =
+            std::iter::once(&name).chain(&self.notes).map(String::as_str).collect::<Vec<_>>().join("<br>");
+        format!("| {name} | {acknowledged} | {lost} | {doubled} | {wrong} | {recovered} | {seed} |")
     }
 
     fn recovered(&self) -> String {

@@ -36,7 +36,7 @@ pub(super) async fn all(
     let mut seen = 0;
     for page in batches.chunks(PAGE) {
         let Some(first) = page.first() else { continue };
-        let ids = page.iter().map(|batch| batch.batch_id.as_str());
+        let ids = page.iter().map(|batch| batch.id.as_str());
         let rows = batch::Entity::find()
             .filter(batch::Column::ClinicId.eq(world.clinic_ids[first.clinic].as_str()))
             .filter(batch::Column::BatchId.is_in(ids))
@@ -45,10 +45,10 @@ pub(super) async fn all(
         seen += rows.len() as u64;
         let rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.batch_id, row.entries)).collect();
         for batch in page {
-            match rows.get(&batch.batch_id) {
-                None => findings.lost(&format!("batch {}: no row", batch.batch_id)),
+            match rows.get(&batch.id) {
+                None => findings.lost(&format!("batch {}: no row", batch.id)),
                 Some(entries) if !is_as_sent(world, batch, entries, &acknowledged) => {
-                    findings.wrong(&format!("batch {}: its records are not those sent", batch.batch_id));
+                    findings.wrong(&format!("batch {}: its records are not those sent", batch.id));
                 }
                 Some(_) => {}
             }

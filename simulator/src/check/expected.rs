@@ -51,7 +51,7 @@ pub(super) struct Expected {
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) clinic: usize,
-    pub(super) batch_id: String,
+    pub(super) id: String,
     pub(super) story: u64,
     pub(super) events: Range<u16>,
 }
@@ -78,9 +78,9 @@ pub(super) fn fold(world: &World) -> Expected {
             if let Some(Refusal { kind, careq_id, .. }) = request.refusal {
                 expected.refused.insert(Key { clinic, kind: kind.record(), careq_id });
             }
-            if let Some(batch_id) = request.batch_id.clone() {
+            if let Some(id) = request.batch_id.clone() {
                 let events = story.first_event_of(position)..story.first_event_of(position + 1);
-                expected.batches.push(Batch { clinic, batch_id, story: number, events });
+                expected.batches.push(Batch { clinic, id, story: number, events });
             }
         }
         if let Ok(pair) = twins.try_into() {

@@ -97,7 +97,7 @@ impl Request {
             events.iter().map(|event| json!({ "type": event.kind, "data": event.body })).collect();
         let body = json!({ "clinic_id": clinic_id, "batch_id": batch_id, "records": records });
         let batch_id = Some(batch_id.to_owned());
-        Self { events, batch_id, ..Self::plain("/batch", body.to_string().into()) }
+        Self { batch_id, events, ..Self::plain("/batch", body.to_string().into()) }
     }
 
     /// A request that must be refused.
