@@ -1,6 +1,8 @@
 //! The judgement at the end of a trial: the simulator's, the queues', the logs', and that no process needed help. It must never
 //! count what was not seen: its numbers are the simulator's.
 
+use tokio::process::Command;
+
 use crate::harness::until;
 use crate::load::Report;
 use crate::servers::Servers;
@@ -59,14 +61,18 @@ impl Trial {
         QUEUES.iter().filter(|_| is_there).map(|queue| format!("{}.{queue}", self.prefix)).collect()
     }
 
+    /// All at the same moment, so that no worker takes over what another one gives back.
     async fn every_process_stops_well(&mut self) {
         let ingresses = self.ingresses.drain(..).map(|ingress| ingress.process);
-        let processes: Vec<_> = self.workers.drain(..).chain(ingresses).collect();
-        for mut process in processes {
-            let is_running = !process.has_ended();
-            let ended = if is_running { process.stop().await } else { process.ended().await };
+        let mut processes: Vec<_> = self.workers.drain(..).chain(ingresses).collect();
+        let running = processes.iter_mut().filter_map(|process| (!process.has_ended()).then(|| process.id()));
+        let running: Vec<_> = running.collect();
+        let ended_before = processes.len() - running.len();
+        self.expect(ended_before == 0, &format!("{ended_before} processes ended by themselves"));
+        terminate(&running).await;
+        for process in processes {
+            let ended = process.ended().await;
             let last = last_lines(&ended.stderr);
-            self.expect(is_running, &format!("a process ended by itself: {last}"));
             self.expect(ended.success, &format!("a process ended badly: {last}"));
             self.has_ended(&ended);
         }
@@ -78,6 +84,12 @@ impl Trial {
             self.expect(!is_there, &format!("a log holds personal data: {word}"));
         }
     }
+}
+
+/// One command for all.
+async fn terminate(process_ids: &[u32]) {
+    let process_ids = process_ids.iter().map(u32::to_string);
+    Command::new("kill").arg("-TERM").args(process_ids).status().await.unwrap();
 }
 
 fn last_lines(log: &str) -> String {

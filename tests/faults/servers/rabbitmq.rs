@@ -82,11 +82,12 @@ impl RabbitMq {
     }
 
     /// Starts over what it had when it was killed. RabbitMQ 3.10 sometimes forgets to elect a queue's leader then
-    /// (rabbitmq/ra#179), and is told to, as README tells its operator.
+    /// (rabbitmq/ra#179), and is told to, as README tells its operator; a queue that has one is left alone.
     pub(crate) async fn recover(&mut self) {
         self.start_again().await;
-        let elect = "[ra:trigger_election(amqqueue:get_pid(Q)) || Q <- rabbit_amqqueue:list(), \
-                     amqqueue:get_type(Q) == rabbit_quorum_queue].";
+        let elect = "[ra:trigger_election(P) || Q <- rabbit_amqqueue:list(), \
+                     amqqueue:get_type(Q) == rabbit_quorum_queue, \
+                     P <- [amqqueue:get_pid(Q)], element(1, ra:members(P, 5000)) =/= ok].";
         self.control(&["eval", elect]).await;
     }
 
