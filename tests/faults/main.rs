@@ -155,7 +155,7 @@ impl Wanted {
 
 /// Plays a fault. One that fails, or hangs, must not keep the others from being played: then there is no row.
 async fn to_its_end(fault: &Fault, servers: &mut Servers, play: Play) -> Option<Row> {
-    let patience = play.choose(Duration::from_mins(4), Duration::from_mins(15));
+    let patience = play.choose(Duration::from_mins(5), Duration::from_mins(25));
     let run = AssertUnwindSafe((fault.run)(servers, play)).catch_unwind();
     let Ok(ended) = tokio::time::timeout(patience, run).await else {
         println!("{}: it did not come to its end within {patience:?}", fault.name);
