@@ -8,6 +8,7 @@ use sea_orm::{
     ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
+use super::batches;
 use super::columns::Row;
 use super::expected::{Expected, Key, Record};
 use crate::Store;
@@ -30,6 +31,7 @@ pub(super) async fn all(
     for clinic in 0..world.clinic_ids.len() {
         tables.records(clinic).await?;
         tables.ledger(clinic).await?;
+        tables.batches(clinic, &played.receipts).await?;
         tables.parked_events(clinic).await?;
         tables.dead_letters(clinic).await?;
     }
@@ -177,6 +179,13 @@ impl Tables<'_> {
                 self.findings.lost(&format!("the ledger does not know event {event_id}"));
             }
         }
+        Ok(())
+    }
+
+    async fn batches(&mut self, clinic: usize, receipts: &[Receipt]) -> Result<(), DbErr> {
+        let of_this_clinic = self.expected.batches.iter().filter(|batch| batch.clinic == clinic);
+        let batches: Vec<_> = of_this_clinic.collect();
+        self.rows += batches::all(self.world, &batches, receipts, self.store, &mut self.findings).await?;
         Ok(())
     }
 
