@@ -1,4 +1,4 @@
-//! One lane: a channel of its own with one batch in flight. `multiple` must never cover a batch that has not committed,
+//! One lane: a connection and a channel of its own with one batch in flight. `multiple` must never cover a batch that has not committed,
 //! so it always goes through the last delivery of the batch, whose channel is the batch's own.
 
 use std::sync::Arc;
@@ -51,6 +51,9 @@ impl Source {
             backoff.wait().await;
         }
         loop {
+            // lapin 4.12 does not close a channel whose consumer is given up before RabbitMQ has answered: RabbitMQ then hands
+            // messages to nobody. They are free again when the connection ends.
+            self.link.close().await;
             match self.try_open().await {
                 Ok(session) => return session,
                 Err(reason) => {

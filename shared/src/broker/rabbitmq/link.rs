@@ -2,6 +2,7 @@
 //! half-open connection answers nothing.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lapin::uri::AMQPUri;
@@ -18,8 +19,12 @@ use crate::config::BrokerConfig;
 /// How long any single exchange with the server may take.
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 
-/// A server that says nothing for so long will not answer this attempt any more.
-const HOPELESS: Duration = Duration::from_mins(1);
+/// A server that says nothing for so long will not answer this attempt any more: a line that broke during the handshake, for one.
+const HOPELESS: Duration = Duration::from_secs(10);
+
+/// Each attempt that is given up leaves a thread behind until its line ends, so each has twice the time of the one before, up to
+/// this.
+const MOST_HOPELESS: Duration = Duration::from_mins(1);
 
 /// A silent peer is given up after two of these, in seconds.
 const HEARTBEAT_S: u16 = 10;
@@ -32,10 +37,18 @@ pub(super) struct Link {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     connection: Option<Connection>,
     attempt: Option<Attempt>,
+    /// After how long the attempt is hopeless.
+    patience: Duration,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { connection: None, attempt: None, patience: HOPELESS }
+    }
 }
 
 #[derive(Debug)]
@@ -80,6 +93,12 @@ impl Link {
         Ok(Self { uri, name: name.to_owned(), state: Mutex::default() })
     }
 
+    /// A connection of its own to the same server, for one purpose.
+    pub(super) fn another(&self, purpose: &str) -> Arc<Self> {
+        let name = format!("{} {purpose}", self.name);
+        Arc::new(Self { uri: self.uri.clone(), name, state: Mutex::default() })
+    }
+
     /// Host and port, for people.
     pub(super) fn address(&self) -> String {
         format!("{}:{}", self.uri.authority.host, self.uri.authority.port)
@@ -113,9 +132,10 @@ impl Link {
     /// lapin gives every connection a thread that outlives a dropped attempt: so an attempt that a mute server holds up is
     /// waited for again rather than begun again, until it is hopeless.
     async fn connect(&self, state: &mut State) -> Result<Connection, LinkError> {
-        let is_hopeless = |attempt: &Attempt| attempt.began_at.elapsed() > HOPELESS;
+        let is_hopeless = |attempt: &Attempt| attempt.began_at.elapsed() > state.patience;
         if state.attempt.as_ref().is_some_and(is_hopeless) {
             state.attempt = None;
+            state.patience = (state.patience * 2).min(MOST_HOPELESS);
         }
         let attempt = state.attempt.get_or_insert_with(|| {
             let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
@@ -126,7 +146,11 @@ impl Link {
             return Err(LinkError::TimedOut);
         };
         state.attempt = None;
-        ended.map_err(|_| LinkError::TimedOut)?.map_err(LinkError::from)
+        let connected = ended.map_err(|_| LinkError::TimedOut)?.map_err(LinkError::from);
+        if connected.is_ok() {
+            state.patience = HOPELESS;
+        }
+        connected
     }
 
     /// Tries until RabbitMQ can be used, at most so long.

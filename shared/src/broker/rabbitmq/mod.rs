@@ -27,7 +27,7 @@ pub use topology::Topology;
 /// A RabbitMQ installation, 3.10 or newer.
 #[derive(Debug)]
 pub struct RabbitMq {
-    consuming: Consuming,
+    server: Link,
     results: Arc<Link>,
     topology: Arc<Topology>,
     publisher: Publisher,
@@ -41,33 +41,15 @@ impl RabbitMq {
     /// RabbitMQ could not be reached or used within the configured time, with the reason and what to do.
     pub async fn connect(config: &BrokerConfig, process: &str) -> Result<Self, LinkError> {
         let topology = Arc::new(Topology::new(&config.prefix));
-        let link = |purpose: &str| Link::new(config, &format!("{process} {purpose}")).map(Arc::new);
+        let server = Link::new(config, process)?;
         // Publishing and consuming never share a connection: an alarm blocks a publishing connection as a whole, and
         // acknowledgements must still get through.
-        let (declaring, publishing) = (link("declare")?, link("publish")?);
+        let (declaring, publishing) = (server.another("declare"), server.another("publish"));
         declaring.wait_until_usable(&topology, Duration::from_secs(config.connect_timeout_s)).await?;
-        let consuming = Consuming { live: link("live")?, bulk: link("bulk")?, dead: link("dead")? };
         let teller = Teller::start(Arc::clone(&publishing));
         let publisher = Publisher::start(Links { declaring, publishing }, Arc::clone(&topology));
-        Ok(Self { consuming, results: link("results")?, topology, publisher, teller })
-    }
-}
-
-/// A connection a queue, made when it is first asked for: a queue that has lost its leader takes its connection with it.
-#[derive(Debug)]
-struct Consuming {
-    live: Arc<Link>,
-    bulk: Arc<Link>,
-    dead: Arc<Link>,
-}
-
-impl Consuming {
-    fn of(&self, queue: Queue) -> &Arc<Link> {
-        match queue {
-            Queue::Live => &self.live,
-            Queue::Bulk => &self.bulk,
-            Queue::Dead => &self.dead,
-        }
+        let results = server.another("results");
+        Ok(Self { server, results, topology, publisher, teller })
     }
 }
 
@@ -79,7 +61,7 @@ impl Broker for RabbitMq {
 
     fn consume(&self, queue: Queue, batch: usize) -> Box<dyn Consumer> {
         Box::new(consumer::QueueConsumer::new(
-            Arc::clone(self.consuming.of(queue)),
+            self.server.another(queue.as_str()),
             Arc::clone(&self.topology),
             queue,
             batch,
