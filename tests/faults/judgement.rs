@@ -1,8 +1,11 @@
 //! The judgement at the end of a trial: the simulator's, the queues', the logs', and that no process needed help. It must never
 //! count what was not seen: its numbers are the simulator's.
 
+use std::time::Duration;
+
 use tokio::process::Command;
 
+use crate::evidence;
 use crate::harness::until;
 use crate::load::Report;
 use crate::servers::Servers;
@@ -12,6 +15,9 @@ use crate::trial::Trial;
 /// Of every name, number and address that the simulator sends, and of every token: none may be in a log.
 const PERSONAL: [&str; 6] =
     ["@example.com", "a-token-of", "Station Road", "prefers mornings", "Asia/Kolkata", "Blood Group"];
+
+/// Longer than any heartbeat.
+const SLOW: Duration = Duration::from_secs(45);
 
 const QUEUES: [&str; 3] = ["live", "bulk", "dead"];
 
@@ -24,16 +30,40 @@ impl Trial {
 
     /// Judges by a report that is here.
     pub(crate) async fn conclude(mut self, servers: &Servers, report: &Report) -> Row {
+        let broker = self.evidence(servers, report).await;
         self.nothing_is_ready(servers).await;
         self.every_process_stops_well().await;
         self.nothing_was_in_hand(servers).await;
         self.logs_hold_nothing_personal();
+        self.keep_evidence(broker.as_deref());
         self.database.close_by_ref().await.ok();
         if let Some(name) = &self.database_name {
             servers.postgresql.drop_database(name).await;
             servers.rabbitmq.delete_queues(&self.prefix).await;
         }
         Row::of(&report.said, self.recovered_in, self.problems).noting(self.notes)
+    }
+
+    /// Of what RabbitMQ holds, while the processes run that have not done what they should.
+    async fn evidence(&self, servers: &Servers, report: &Report) -> Option<String> {
+        let is_suspect = self.database_name.is_some() && (report.said["passed"] != true || self.is_slow());
+        if is_suspect { Some(evidence::of_broker(&servers.rabbitmq).await) } else { None }
+    }
+
+    fn keep_evidence(&mut self, broker: Option<&str>) {
+        if self.problems.is_empty() && broker.is_none() {
+            return;
+        }
+        let logs = self.logs_of_the_ended.iter().enumerate();
+        let logs = logs.map(|(number, log)| (format!("process-{number}.log"), log.as_str()));
+        let broker = broker.map(|said| ("rabbitmq.txt".to_owned(), said));
+        let folder = evidence::keep(&self.prefix, logs.chain(broker));
+        self.notes.push(format!("what was logged is in {}", folder.display()));
+    }
+
+    /// Far longer than it should have taken, if not too long.
+    fn is_slow(&self) -> bool {
+        self.recovered_in.is_some_and(|recovered_in| recovered_in > SLOW)
     }
 
     async fn nothing_is_ready(&self, servers: &Servers) {

@@ -12,6 +12,7 @@
 mod harness;
 
 mod document;
+mod evidence;
 mod servers;
 
 mod load;
