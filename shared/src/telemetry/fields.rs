@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::format::Writer;
 
 /// Our own words, names of parts, routes and clinics, numbers, and shapes of payloads. Never a value that CareQ sent, but its
 /// numbers of records.
-const MAY_BE_WRITTEN: [&str; 25] = [
+const MAY_BE_WRITTEN: [&str; 26] = [
     "message",
     "address",
     "attempts",
@@ -23,6 +23,7 @@ const MAY_BE_WRITTEN: [&str; 25] = [
     "endpoint",
     "event_id",
     "fault.message",
+    "job",
     "kind",
     "lanes",
     "method",
