@@ -55,6 +55,13 @@ impl Stack {
         self.workers.push(worker);
     }
 
+    /// A worker that ends at this place, see `careq_shared::crash_point`.
+    pub(crate) fn crashing_worker(&self, at: &str) -> Process {
+        let own = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let settings: Vec<_> = own.chain([("TEST_CRASH_AT", at)]).collect();
+        Process::start(&["worker"], &settings)
+    }
+
     /// Runs a command beside the installation, to its success; what it printed.
     pub(crate) async fn command(&self, arguments: &[&str], extra: &[(&str, &str)]) -> String {
         let own = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));

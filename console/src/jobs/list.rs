@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use careq_shared::entities::{replay_job, replay_job_letter};
+use careq_shared::entities::{dead_letter, replay_job, replay_job_letter};
 use careq_shared::replay::{JobLetterState, JobState};
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait as _,
-    FromQueryResult, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    FromQueryResult, JoinType, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -163,8 +163,10 @@ pub struct JobLetter {
     pub position: i64,
     /// Where it stands.
     pub state: JobLetterState,
-    /// Why it was skipped, or what went wrong again.
+    /// Why it was skipped.
     pub note: Option<String>,
+    /// What went wrong the last time, as the letter says it now.
+    pub message: Option<String>,
     /// When the broker had it, the last time.
     pub published_at: Option<DateTime<Utc>>,
     /// When it was known what became of it.
@@ -183,9 +185,13 @@ pub async fn letters(
     limit: u64,
 ) -> Result<Vec<JobLetter>, Error> {
     use replay_job_letter::Column::{JobId, LetterId, Note, Position, PublishedAt, SettledAt, State};
+    let letter =
+        replay_job_letter::Entity::belongs_to(dead_letter::Entity).from(LetterId).to(dead_letter::Column::Id);
     let select = replay_job_letter::Entity::find()
         .select_only()
         .columns([LetterId, Position, State, Note, PublishedAt, SettledAt])
+        .column(dead_letter::Column::Message)
+        .join(JoinType::LeftJoin, letter.into())
         .filter(JobId.eq(id))
         .filter(Position.gt(after_position))
         .filter(state.map_or_else(Condition::all, |state| Condition::all().add(State.eq(state))));

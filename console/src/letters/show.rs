@@ -54,7 +54,7 @@ pub struct InJob {
     pub job_id: Uuid,
     /// Where it stands there.
     pub state: JobLetterState,
-    /// Why it was skipped, or what went wrong again.
+    /// Why it was skipped.
     pub note: Option<String>,
 }
 

@@ -21,17 +21,15 @@ pub(crate) fn follow(set: &mut WorkingSet, item: &Item, before: Option<&Outcome>
     let was_under_way = before.is_some_and(|outcome| !outcome.is_final());
     let event_id = item.event.event_id.as_str();
     match &result.outcome {
-        // Its letter is written with the batch's others.
-        Outcome::Failed(_) => {}
         Outcome::Waiting(_) | Outcome::Retrying if has_failed => {
             set.followed.under_way.push(event_id.to_owned());
         }
-        Outcome::Waiting(_) | Outcome::Retrying => {}
         Outcome::Created | Outcome::Updated | Outcome::Unchanged if has_failed || was_under_way => {
             set.dead_letters.retain(|letter| letter.row.event_id.as_deref() != Some(event_id));
             set.followed.resolved.push(event_id.to_owned());
         }
-        Outcome::Created | Outcome::Updated | Outcome::Unchanged => {}
+        // It has no letter; or, where it failed, its letter is written with the batch's others.
+        _ => {}
     }
     if result.outcome.is_final() {
         set.replaying.remove(event_id);
