@@ -61,6 +61,34 @@ async fn too_many_requests_at_once_are_told_to_come_again_at_once() {
     stack.finish().await;
 }
 
+/// A client that does not wait for its answer leaves a line in the log all the same.
+#[tokio::test]
+async fn a_client_that_leaves_is_logged() {
+    let stack = Stack::full(0, &[]).await;
+    let body = patient(1).to_string();
+    let request = format!(
+        "POST /api/v1/careq-sync/patient HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\nprefer: wait=25\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut impatient = connect(&stack).await;
+    impatient.write_all(request.as_bytes()).await.unwrap();
+    until("its event is in the queue", || async { (stack.untaken().await == 1).then_some(()) }).await;
+    drop(impatient);
+    until("the log says so", || async {
+        let log = stack.logged();
+        let mut lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines
+            .any(|line| {
+                line["fields"]["message"] == "request whose client left before its answer"
+                    && line["fields"]["endpoint"] == "/api/v1/careq-sync/patient"
+            })
+            .then_some(())
+    })
+    .await;
+    stack.stop().await;
+}
+
 #[tokio::test]
 async fn idle_connections_take_no_place_for_long() {
     let settings = [("CAREQ_INGRESS_MOST_CONNECTIONS", "8"), ("CAREQ_INGRESS_HEADER_TIMEOUT_S", "1")];

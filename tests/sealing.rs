@@ -1,6 +1,6 @@
 //! What is sealed at rest: not to be read in the database, equal when it says the same, and sealed anew after a rotation.
 
-use careq_shared::entities::{clinic_credential, dead_letter, parked_event, patient as patients};
+use careq_shared::entities::{clinic, clinic_credential, dead_letter, parked_event, patient as patients};
 use careq_shared::seal::Place;
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _,
@@ -91,9 +91,10 @@ async fn a_rotation_of_the_key(stack: &Stack) {
     let report = |printed: String| serde_json::from_str::<Value>(&printed).unwrap();
     // With the new key alone, nothing can be opened, and nothing is harmed.
     let fault = stack.failing_command(&["reseal"], &[("CAREQ_SEAL_KEYS", NEW_KEY)]).await;
-    assert!(fault.contains("4: it is sealed under the key `test`"), "{fault}");
+    assert!(fault.contains("7: it is sealed under the key `test`"), "{fault}");
+    let before = stack.client.post("/patient", &sample("/patient")).await.body["data"]["event_id"].clone();
     let first = report(stack.command(&["reseal", "--json"], &both).await);
-    assert_eq!(first, json!({ "key": "second", "sealed": 4, "left": 0, "reasons": {} }));
+    assert_eq!(first, json!({ "key": "second", "sealed": 7, "left": 0, "reasons": {} }));
     let second = report(stack.command(&["reseal", "--json"], &both).await);
     assert_eq!(second["sealed"], 0, "what is under the current key stays");
 
@@ -103,11 +104,14 @@ async fn a_rotation_of_the_key(stack: &Stack) {
         String::from_utf8(dead_letter::Entity::find().all(database).await.unwrap().remove(0).payload)
             .unwrap(),
         signing_secret(database).await,
+        event_key(database).await,
     ];
     assert!(texts.iter().all(|text| text.starts_with("second.")), "{texts:?}");
     // And back, so that the processes of this test, which know only the old key, can go on.
     let back = [("CAREQ_SEAL_KEYS", &*format!("{SEAL_KEYS},{NEW_KEY}"))];
-    assert_eq!(report(stack.command(&["reseal", "--json"], &back).await)["sealed"], 4);
+    assert_eq!(report(stack.command(&["reseal", "--json"], &back).await)["sealed"], 7);
+    let again = stack.client.post("/patient", &sample("/patient")).await;
+    assert_eq!(again.body["data"]["event_id"], before, "ids outlive the key that seals theirs");
     // The parked event is still what it was.
     for path in ["/patient", "/doctor", "/service"] {
         let mut body = sample(path);
@@ -119,6 +123,11 @@ async fn a_rotation_of_the_key(stack: &Stack) {
         (page.body["data"]["sync_status"] == "synced").then_some(())
     })
     .await;
+}
+
+async fn event_key(database: &DatabaseConnection) -> String {
+    let row = clinic::Entity::find_by_id("clinic_sealed").one(database).await.unwrap();
+    String::from_utf8(row.expect("the clinic exists").event_key).unwrap()
 }
 
 async fn signing_secret(database: &DatabaseConnection) -> String {
@@ -155,4 +164,43 @@ async fn a_signing_secret_that_was_moved_lets_nobody_in() {
         assert_eq!(crate::harness::send(signed.request(&stack.client)).await.status, 401);
     }
     stack.finish().await;
+}
+
+/// What cannot be opened counts for nothing; what has expired does, too, and neither makes a signature needless.
+#[tokio::test]
+async fn of_several_signing_secrets_those_count_that_open_and_have_not_expired() {
+    let stack = Stack::embedded(&[("CAREQ_INGRESS_CLINICS_REFRESH_S", "1")]).await;
+    let database = &stack.database.connection;
+    let old = Secrets::of_new_clinic(&stack, "clinic_signs").await;
+    let rotate = ["clinic", "rotate", "clinic_signs", "signing-secret", "--overlap", "1h", "--json"];
+    let printed: Value = serde_json::from_str(&stack.command(&rotate, &[]).await).unwrap();
+    let new =
+        Secrets { signing_secret: printed["signing_secret"].as_str().unwrap().to_owned(), ..old.clone() };
+    becomes(&stack, &new, 200).await;
+
+    let of_the_old = "kind = 'signing_secret' AND expires_at IS NOT NULL";
+    let damage = format!("UPDATE clinic_credentials SET verifier = 'test.AAAA' WHERE {of_the_old}");
+    database.execute_unprepared(&damage).await.unwrap();
+    becomes(&stack, &old, 401).await;
+    becomes(&stack, &new, 200).await;
+    until("the log says so", || async { stack.logged().contains("only the others count").then_some(()) })
+        .await;
+
+    let expire =
+        "UPDATE clinic_credentials SET expires_at = '2026-01-01T00:00:00Z' WHERE kind = 'signing_secret'";
+    database.execute_unprepared(expire).await.unwrap();
+    becomes(&stack, &new, 401).await;
+    let unsigned = stack.client.with_token(&new.token).bare(reqwest::Method::GET, "/health");
+    let unsigned = unsigned.header("x-api-key", &new.api_key).header("x-webhook-secret", &new.webhook_secret);
+    let unsigned = unsigned.bearer_auth(&new.token);
+    assert_eq!(crate::harness::send(unsigned).await.status, 401, "a signature is still asked for");
+    stack.finish().await;
+}
+
+async fn becomes(stack: &Stack, secrets: &Secrets, expected: u16) {
+    until(&format!("the answer becomes {expected}"), || async {
+        let signed = secrets.sign(reqwest::Method::GET, "/health", Vec::new()).await;
+        (crate::harness::send(signed.request(&stack.client)).await.status == expected).then_some(())
+    })
+    .await;
 }

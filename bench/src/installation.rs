@@ -47,7 +47,7 @@ impl Installation {
         let config = config::load(None, settings.map(|(name, value)| (name.to_owned(), value)))?;
         let database = database::connect(&config).await?;
         careq_migrations::up(&database).await?;
-        clinics::seed(&database, &config.clinics).await?;
+        clinics::seed(&database, &|| seal::open(&config), &config.clinics).await?;
         let broker = Arc::new(RabbitMq::connect(&config.broker, "bench").await?);
         let topology = Topology::new(&config.broker.prefix);
         let seal = Arc::new(seal::open(&config)?);

@@ -9,7 +9,7 @@ use careq_shared::broker::{Broker as _, Queue};
 use careq_shared::clock;
 use careq_shared::entities::event;
 use careq_shared::event::{Event, Origin};
-use careq_shared::ids::EventKey;
+use careq_shared::event_key::EventKey;
 use careq_shared::message::{self, Content, Message};
 use careq_shared::records;
 use careq_worker::{Settings, Worker};

@@ -72,7 +72,7 @@ pub(crate) async fn insert_in_batches(installation: &Installation, count: usize)
 const PATIENT: &str = "id, clinic_id, careq_id, first_name, last_name, phone_number, email, city, updated_at, \
                        version_accepted_at, version_event_id, synced_at";
 const EVENT: &str =
-    "event_id, clinic_id, idempotency_key, content_sha256, kind, careq_id, accepted_at, outcome, settled_at";
+    "event_id, clinic_id, idempotency_key, content_digest, kind, careq_id, accepted_at, outcome, settled_at";
 
 fn places(row: usize, width: usize) -> String {
     let places = (1..=width).map(|place| format!("${}", row * width + place)).collect::<Vec<_>>();

@@ -19,11 +19,12 @@ pub(crate) async fn make_clinics(
     database: &DatabaseConnection,
     config: &Config,
 ) -> Result<Option<SecretString>> {
-    clinics::seed(database, &config.clinics).await?;
+    let keys = || seal::open(config);
+    clinics::seed(database, &keys, &config.clinics).await?;
     if !clinics::list(database).await?.is_empty() {
         return Ok(None);
     }
-    let secrets = clinics::add(database, &|| seal::open(config), TEST_CLINIC, &[]).await?;
+    let secrets = clinics::add(database, &keys, TEST_CLINIC, &[]).await?;
     Ok(secrets.into_iter().next().map(|(_, token)| token))
 }
 

@@ -53,7 +53,7 @@ pub(crate) async fn ingress(config: &Config) -> Result<()> {
     let shutdown = shutdown::on_signal()?;
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
-    careq_shared::clinics::seed(&database, &config.clinics).await?;
+    careq_shared::clinics::seed(&database, &|| seal::open(config), &config.clinics).await?;
     let broker = broker(config, "ingress").await?;
     let listener = listen(config).await?;
     let address = listener.local_addr()?;

@@ -65,12 +65,9 @@ pub enum Error {
     /// The same correction was made before.
     #[error("this correction exists already as dead letter {0}, which is {1}")]
     CorrectionExists(Uuid, LetterState),
-    /// The payload is sealed under a key that is not here.
-    #[error("the payload cannot be opened: {0}")]
+    /// The payload, or the clinic's event key, is sealed under a key that is not here.
+    #[error("what is sealed cannot be opened: {0}")]
     Sealed(#[from] OpenError),
-    /// The stored row cannot be used.
-    #[error("the row of clinic {0} is damaged")]
-    DamagedClinic(String),
     /// The database's own.
     #[error("the database refused: {0}")]
     Database(#[from] DbErr),

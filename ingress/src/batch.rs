@@ -42,7 +42,7 @@ async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Pr
     let body = receive::body(&parts.headers, body, body_limits(ingress)).await?;
     let about = |problem: Problem| problem.about(&body);
     let verified = authenticate::body(caller, body.clone())?;
-    let verified = verified.read(receive::json_object).map_err(about)?;
+    let verified = verified.read(|body| receive::json_object(&parts.headers, body)).map_err(about)?;
     let clinic = Arc::clone(&verified.clinic);
     let batch = validate(ingress, verified).map_err(about)?;
     let (batch_id, listing) = (batch.batch_id.clone(), batch.listing());
@@ -74,11 +74,9 @@ fn validate(ingress: &Ingress, verified: Verified<Map<String, Value>>) -> Result
     let Verified { clinic, body } = verified;
     same_clinic(&clinic, named_clinic(&body))?;
     let batch_id = envelope(&body).map_err(Problem::validation)?;
-    let content_sha256 = canonical::sha256_hex(&[
-        clinic.clinic_id.as_bytes(),
-        b"batch",
-        canonical::text(&Value::Object(body.clone())).as_bytes(),
-    ]);
+    let text = canonical::text(&Value::Object(body.clone()));
+    let content_digest =
+        clinic.event_key.content_digest(&[clinic.clinic_id.as_bytes(), b"batch", text.as_bytes()]);
     let Some(Value::Array(records)) = body.get("records") else {
         return Err(Problem::server_error("The records could not be read"));
     };
@@ -86,7 +84,7 @@ fn validate(ingress: &Ingress, verified: Verified<Map<String, Value>>) -> Result
     // One microsecond apart, so that of two versions without a stamp the later one in the list is the newer.
     let stamps = (0_i64..).map(|position| accepted_at + TimeDelta::microseconds(position));
     let entries = records.iter().zip(stamps).map(|(record, stamp)| entry(&clinic, record, stamp)).collect();
-    Ok(Batch { clinic_id: clinic.clinic_id.clone(), batch_id, content_sha256, accepted_at, entries })
+    Ok(Batch { clinic_id: clinic.clinic_id.clone(), batch_id, content_digest, accepted_at, entries })
 }
 
 /// Checks the batch itself; its `batch_id`.

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use careq_shared::clinics::{self, Clinic, Credential, Digest, Enabled};
+use careq_shared::clinics::{self, Clinic, Credential, Digest, Enabled, Trouble};
 use careq_shared::database;
-use careq_shared::ids::EventKey;
+use careq_shared::event_key::EventKey;
 use careq_shared::networks::Networks;
 use careq_shared::seal::Seal;
 use sea_orm::DatabaseConnection;
@@ -38,7 +38,7 @@ impl Directory {
         self.by_digest.get(digest).map(|(clinic, token)| (clinic, token))
     }
 
-    /// A clinic that asks for everything and has no token: what an unknown token is checked against.
+    /// A clinic that nobody is: what an unknown token is checked against, so that its answer takes as long.
     pub(crate) fn nobody(&self) -> &Arc<Clinic> {
         &self.nobody
     }
@@ -70,12 +70,12 @@ pub(crate) fn keep_current(
     let (current, directory) = watch::channel(None);
     tokio::spawn(shutdown.run_until_cancelled_owned(async move {
         let mut was_read = true;
-        let mut known_unusable = Vec::new();
+        let mut known_troubles = Vec::new();
         loop {
             match database::read(clinics::enabled(&database, &seal)).await {
-                Ok(Enabled { clinics, unusable }) => {
-                    tell_of(&unusable, &known_unusable);
-                    known_unusable = unusable;
+                Ok(Enabled { clinics, troubles }) => {
+                    tell_of(&troubles, &known_troubles);
+                    known_troubles = troubles;
                     current.send_replace(Some(Arc::new(Directory::new(clinics))));
                     was_read = true;
                 }
@@ -91,9 +91,13 @@ pub(crate) fn keep_current(
     directory
 }
 
-/// Once for each clinic, not at each reading.
-fn tell_of(unusable: &[(String, String)], known: &[(String, String)]) {
-    for (clinic_id, reason) in unusable.iter().filter(|one| !known.contains(one)) {
-        tracing::error!(clinic_id, reason, "a clinic cannot be let in; its requests are refused");
+/// Once, not at each reading.
+fn tell_of(troubles: &[Trouble], known: &[Trouble]) {
+    for Trouble { clinic_id, is_refused, reason } in troubles.iter().filter(|one| !known.contains(one)) {
+        if *is_refused {
+            tracing::error!(clinic_id, reason, "a clinic cannot be let in; its requests are refused");
+        } else {
+            tracing::error!(clinic_id, reason, "of a clinic's signing secrets, only the others count");
+        }
     }
 }

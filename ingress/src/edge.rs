@@ -21,8 +21,8 @@ pub(crate) async fn around(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let line = RequestLine::begin(&request);
     let client = client(&ingress, &request);
+    let line = RequestLine::begin(&request, client.address);
     request.extensions_mut().insert(client);
     let response = line.write(in_time(&ingress, request, next).await);
     hold_back_failures(&ingress, client, response.status()).await;

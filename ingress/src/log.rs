@@ -1,11 +1,12 @@
 //! The request log and the error log (API specification, "Logging Requirements"): one line a request, and one more for an error
-//! that somebody may have to look into. A line must never hold more than names of routes and clinics, numbers, our own
-//! sentences, and the shape of a payload.
+//! that somebody may have to look into. A line must never hold more than names of routes and clinics, numbers, the address of
+//! a client that proves nothing, our own sentences, and the shape of a payload.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
 
 use crate::problem::Explanation;
@@ -18,39 +19,65 @@ pub(crate) struct ClinicId(pub(crate) String);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CareqId(pub(crate) i64);
 
-/// A line that waits for its answer.
+/// A line that waits for its answer; if there is none, because the client went away first, it says so.
 #[derive(Debug)]
 pub(crate) struct RequestLine {
     began_at: Instant,
     method: Method,
     route: Option<MatchedPath>,
+    client: IpAddr,
+    is_answered: bool,
 }
 
 impl RequestLine {
-    pub(crate) fn begin(request: &Request) -> Self {
+    pub(crate) fn begin(request: &Request, client: IpAddr) -> Self {
         Self {
             began_at: Instant::now(),
             method: request.method().clone(),
             route: request.extensions().get::<MatchedPath>().cloned(),
+            client,
+            is_answered: false,
         }
     }
 
-    pub(crate) fn write(self, mut response: Response) -> Response {
+    pub(crate) fn write(mut self, mut response: Response) -> Response {
+        self.is_answered = true;
         let explanation = response.extensions_mut().remove::<Explanation>();
         let extensions = response.extensions();
         let clinic_id = extensions.get::<ClinicId>().map(|clinic| clinic.0.as_str());
         let careq_id = extensions.get::<CareqId>().map(|careq_id| careq_id.0);
         let careq_id = careq_id.or_else(|| explanation.as_ref()?.careq_id);
-        // What a client makes up as a path or a method could be anything.
-        let endpoint = self.route.as_ref().map(MatchedPath::as_str);
-        let method = if is_known(&self.method) { self.method.as_str() } else { "other" };
+        let (method, endpoint, duration_ms) = (self.method(), self.endpoint(), self.duration_ms());
         let status = response.status().as_u16();
-        let duration_ms = u64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(method, endpoint, clinic_id, careq_id, status, duration_ms, "request");
+        // Nobody knows who it was; an operator who looks for an attacker, or for a wrong token, needs the address.
+        let client = (response.status() == StatusCode::UNAUTHORIZED).then(|| self.client.to_string());
+        tracing::info!(method, endpoint, clinic_id, careq_id, status, duration_ms, client, "request");
         if let Some(explanation) = &explanation {
             explain(endpoint, clinic_id, careq_id, status, explanation);
         }
         response
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.route.as_ref().map(MatchedPath::as_str)
+    }
+
+    /// What a client makes up as a method could be anything.
+    fn method(&self) -> &str {
+        if is_known(&self.method) { self.method.as_str() } else { "other" }
+    }
+
+    fn duration_ms(&self) -> u64 {
+        u64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Drop for RequestLine {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            let (method, endpoint, duration_ms) = (self.method(), self.endpoint(), self.duration_ms());
+            tracing::info!(method, endpoint, duration_ms, "request whose client left before its answer");
+        }
     }
 }
 
@@ -63,33 +90,15 @@ fn explain(
 ) {
     let Explanation { code, reason, details, cause, payload, .. } = explanation;
     let (code, cause, payload) = (code.as_str(), cause.as_deref(), payload.as_deref());
-    if status >= 500 {
-        tracing::error!(
-            endpoint,
-            clinic_id,
-            careq_id,
-            status,
-            code,
-            reason,
-            details,
-            cause,
-            payload,
-            "request failed"
-        );
-    } else {
-        tracing::warn!(
-            endpoint,
-            clinic_id,
-            careq_id,
-            status,
-            code,
-            reason,
-            details,
-            cause,
-            payload,
-            "request refused"
-        );
+    // A level is a constant of its line.
+    macro_rules! line {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                endpoint, clinic_id, careq_id, status, code, reason, details, cause, payload, $message
+            )
+        };
     }
+    if status >= 500 { line!(error, "request failed") } else { line!(warn, "request refused") }
 }
 
 fn is_known(method: &Method) -> bool {

@@ -137,7 +137,7 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::ServerError, message)
     }
 
-    /// The broker cannot take the event: nothing has been accepted.
+    /// The broker did not confirm the event. If it took it all the same, it is recognised when it is sent again.
     pub(crate) fn unavailable() -> Self {
         Self::temporarily("The request could not be accepted; please send it again")
     }

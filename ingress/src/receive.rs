@@ -23,7 +23,7 @@ pub(crate) struct BodyLimits {
 /// Reads the whole body.
 pub(crate) async fn body(headers: &HeaderMap, mut body: Body, limits: BodyLimits) -> Result<Bytes, Problem> {
     let reading = async {
-        if let Err(problem) = check_head(headers, limits) {
+        if let Err(problem) = check_length(headers, limits) {
             discard(&mut body, limits).await;
             return Err(problem);
         }
@@ -52,16 +52,17 @@ async fn discard(body: &mut Body, limits: BodyLimits) {
     }
 }
 
-fn check_head(headers: &HeaderMap, limits: BodyLimits) -> Result<(), Problem> {
+fn check_length(headers: &HeaderMap, limits: BodyLimits) -> Result<(), Problem> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limits.bytes as u64) {
         return Err(Problem::too_large(limits.bytes));
     }
-    require_json(headers)
+    Ok(())
 }
 
-/// Parses the body as a JSON object.
-pub(crate) fn json_object(body: &Bytes) -> Result<Map<String, Value>, Problem> {
+/// Parses the body as a JSON object, if its head says that it is one.
+pub(crate) fn json_object(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, Problem> {
+    require_json(headers)?;
     json::object(body).map_err(|reason| Problem::invalid(&reason.to_string()))
 }
 

@@ -36,7 +36,7 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
     let about = |problem: Problem| problem.about(&body);
     let verified = authenticate::body(caller, body.clone())?;
     let idempotency_key = validate::idempotency_key(&parts.headers)?;
-    let verified = verified.read(receive::json_object).map_err(about)?;
+    let verified = verified.read(|body| receive::json_object(&parts.headers, body)).map_err(about)?;
     let stamps = Stamps { idempotency_key, accepted_at: ingress.clock.reserve(1) };
     let event = validate::event(kind, verified, stamps).map_err(about)?;
     let accepted = Accepted::of(&event);

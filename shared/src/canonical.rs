@@ -21,14 +21,20 @@ pub fn sha256_hex(parts: &[&[u8]]) -> String {
 #[must_use]
 pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut digest = Sha256::new();
-    for part in parts {
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part);
-    }
+    frame(parts, |piece| digest.update(piece));
     digest.finalize().into()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Each part after its length in eight bytes.
+pub(crate) fn frame(parts: &[&[u8]], mut take: impl FnMut(&[u8])) {
+    for part in parts {
+        take(&(part.len() as u64).to_be_bytes());
+        take(part);
+    }
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a string cannot fail.

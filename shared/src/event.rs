@@ -4,8 +4,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::canonical;
-use crate::ids::{EventId, EventKey, EventSource};
+use crate::event_key::EventKey;
+use crate::ids::{EventId, EventSource};
 use crate::records::{Identified, Kind, Record};
 
 /// What makes two requests the same one.
@@ -13,7 +13,7 @@ use crate::records::{Identified, Kind, Record};
 pub enum IdempotencyKey {
     /// Sent by CareQ in `Idempotency-Key`: whoever names an event says when two are the same.
     Sent(String),
-    /// SHA-256 over clinic, kind and the canonical body.
+    /// From the digest over clinic, kind and the canonical body.
     Derived(String),
 }
 
@@ -38,8 +38,8 @@ pub struct Event {
     pub careq_id: i64,
     /// Sent or derived.
     pub idempotency_key: IdempotencyKey,
-    /// Digest of kind and canonical body, in hexadecimal: tells a key that is reused with other content.
-    pub content_sha256: String,
+    /// Digest of clinic, kind and canonical body under the clinic's [`EventKey`]: tells a key that is reused with other content.
+    pub content_digest: String,
     /// When the ingress accepted it; whole microseconds.
     pub accepted_at: DateTime<Utc>,
     /// The change itself.
@@ -52,15 +52,16 @@ impl Event {
     pub fn accept(identified: Identified, origin: Origin<'_>) -> Self {
         let Identified { clinic_id, careq_id, record } = identified;
         let kind = record.kind();
-        let content_sha256 = content_sha256(&clinic_id, kind, origin.canonical_body);
+        let content = [clinic_id.as_bytes(), kind.as_str().as_bytes(), origin.canonical_body.as_bytes()];
+        let content_digest = origin.event_key.content_digest(&content);
         let idempotency_key = origin.idempotency_key.map_or_else(
-            || IdempotencyKey::Derived(format!("sha256:{content_sha256}")),
+            || IdempotencyKey::Derived(format!("hmac-sha256:{content_digest}")),
             IdempotencyKey::Sent,
         );
         let source = EventSource {
             clinic_id: &clinic_id,
             idempotency_key: idempotency_key.as_str(),
-            content_sha256: &content_sha256,
+            content_digest: &content_digest,
             kind,
             careq_id,
         };
@@ -70,7 +71,7 @@ impl Event {
             clinic_id,
             careq_id,
             idempotency_key,
-            content_sha256,
+            content_digest,
             accepted_at: origin.accepted_at,
             record,
         }
@@ -103,18 +104,14 @@ impl Event {
 /// Where an event comes from.
 #[derive(Debug)]
 pub struct Origin<'request> {
-    /// The key that seals the clinic's event ids.
+    /// The clinic's secret for ids and digests.
     pub event_key: &'request EventKey,
     /// The `Idempotency-Key` header, where one was sent.
     pub idempotency_key: Option<String>,
-    /// The body in its one spelling, see [`canonical::text`].
+    /// The body in its one spelling, see [`crate::canonical::text`].
     pub canonical_body: &'request str,
     /// The ingress's stamp.
     pub accepted_at: DateTime<Utc>,
-}
-
-fn content_sha256(clinic_id: &str, kind: Kind, canonical_body: &str) -> String {
-    canonical::sha256_hex(&[clinic_id.as_bytes(), kind.as_str().as_bytes(), canonical_body.as_bytes()])
 }
 
 /// Newer wins: CareQ's stamp first (the acceptance where it sent none), then the acceptance, then the id, so that of any
@@ -127,4 +124,38 @@ pub struct Version {
     pub accepted_at: DateTime<Utc>,
     /// The last resort between two events of the same microsecond.
     pub event_id: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records;
+    use serde_json::json;
+
+    fn accepted(key: u8) -> Event {
+        let body = json!({
+            "careq_id": 1, "clinic_id": "clinic_a", "first_name": "Asha", "last_name": "Rao",
+            "phone_number": "9876543210", "email": "asha@example.com", "aadhar_number": "1234-5678-9012"
+        });
+        let origin = Origin {
+            event_key: &EventKey::new([key; 32]),
+            idempotency_key: None,
+            canonical_body: &body.to_string(),
+            accepted_at: DateTime::UNIX_EPOCH,
+        };
+        Event::accept(records::read(Kind::Patient, body.as_object().unwrap()).unwrap(), origin)
+    }
+
+    /// So that nobody who has the tables alone can try what a request said, until it fits.
+    #[test]
+    fn nothing_that_is_derived_from_a_body_can_be_derived_without_the_clinics_key() {
+        let (one, other) = (accepted(1), accepted(2));
+        assert_eq!(one, accepted(1), "a request sent again is the same event");
+        assert_ne!(one.content_digest, other.content_digest);
+        assert_ne!(one.idempotency_key, other.idempotency_key);
+        // `evt_`, then 9 bytes of kind and careq_id in 12 characters: the rest depends on the content.
+        let derived = |event: &Event| event.event_id.as_str().split_at(16).1.to_owned();
+        assert!(derived(&one).chars().zip(derived(&other).chars()).any(|(one, other)| one != other));
+        assert_ne!(derived(&one).split_at(21).0, derived(&other).split_at(21).0, "the digest in the middle");
+    }
 }

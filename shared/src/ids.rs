@@ -7,12 +7,12 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Datelike as _, Utc};
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::Mac as _;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::canonical;
+use crate::event_key::EventKey;
 use crate::records::{Kind, RecordKind};
 
 /// The namespace of record ids: UUIDv5 of `careq-sync` in the nil namespace (RFC 9562, 5.5). It must never change.
@@ -28,24 +28,6 @@ pub fn record_id(clinic_id: &str, kind: RecordKind, careq_id: i64) -> Uuid {
 #[must_use]
 pub fn confirmation_number(book_datetime: DateTime<Utc>, careq_id: i64) -> String {
     format!("APPT-{}-{careq_id}", book_datetime.year())
-}
-
-/// The secret under which a clinic's event ids are sealed; 32 bytes, made with the clinic.
-#[derive(Clone)]
-pub struct EventKey([u8; 32]);
-
-impl EventKey {
-    /// Takes the key as it is stored.
-    #[must_use]
-    pub fn new(key: [u8; 32]) -> Self {
-        Self(key)
-    }
-}
-
-impl fmt::Debug for EventKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("EventKey(..)")
-    }
 }
 
 /// The public id of an event: `evt_` and 44 characters of URL-safe base64 over
@@ -69,13 +51,13 @@ impl EventId {
         let digest = canonical::sha256(&[
             source.clinic_id.as_bytes(),
             source.idempotency_key.as_bytes(),
-            source.content_sha256.as_bytes(),
+            source.content_digest.as_bytes(),
         ]);
         let mut bytes = Vec::with_capacity(BODY_BYTES + MAC_BYTES);
         bytes.push(code(source.kind));
         bytes.extend(source.careq_id.to_be_bytes());
         bytes.extend(digest.iter().take(16));
-        let seal = mac(key, &bytes).finalize().into_bytes();
+        let seal = key.mac(&bytes).finalize().into_bytes();
         bytes.extend(seal.iter().take(MAC_BYTES));
         Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
     }
@@ -88,7 +70,7 @@ impl EventId {
         if seal.len() != MAC_BYTES {
             return None;
         }
-        mac(key, body).verify_truncated_left(seal).ok()?;
+        key.mac(body).verify_truncated_left(seal).ok()?;
         let kind = Kind::ALL.into_iter().find(|kind| Some(&code(*kind)) == body.first())?;
         let careq_id = i64::from_be_bytes(body.get(1..9)?.try_into().ok()?);
         Some(EventSubject { kind, careq_id })
@@ -123,8 +105,8 @@ pub struct EventSource<'request> {
     pub clinic_id: &'request str,
     /// As sent, or derived from the content.
     pub idempotency_key: &'request str,
-    /// Digest of kind and canonical body, in hexadecimal.
-    pub content_sha256: &'request str,
+    /// See [`EventKey::content_digest`].
+    pub content_digest: &'request str,
     /// The kind of event.
     pub kind: Kind,
     /// CareQ's identifier of the record.
@@ -143,7 +125,7 @@ pub struct EventSubject {
 /// Proves that a batch was accepted, before any worker has seen it: part of the `status_url` in its answer.
 #[must_use]
 pub fn batch_receipt(key: &EventKey, batch_id: &str) -> String {
-    let seal = mac(key, &batch_body(batch_id)).finalize().into_bytes();
+    let seal = key.mac(&batch_body(batch_id)).finalize().into_bytes();
     URL_SAFE_NO_PAD.encode(seal.get(..16).unwrap_or_default())
 }
 
@@ -151,19 +133,12 @@ pub fn batch_receipt(key: &EventKey, batch_id: &str) -> String {
 #[must_use]
 pub fn is_batch_receipt(key: &EventKey, batch_id: &str, receipt: &str) -> bool {
     let seal = URL_SAFE_NO_PAD.decode(receipt).unwrap_or_default();
-    seal.len() == 16 && mac(key, &batch_body(batch_id)).verify_truncated_left(&seal).is_ok()
+    seal.len() == 16 && key.mac(&batch_body(batch_id)).verify_truncated_left(&seal).is_ok()
 }
 
 fn batch_body(batch_id: &str) -> Vec<u8> {
     // No event id begins with these bytes.
     [b"batch/", batch_id.as_bytes()].concat()
-}
-
-fn mac(key: &EventKey, body: &[u8]) -> Hmac<Sha256> {
-    // A 32-byte array is a valid key of HMAC-SHA256 (RFC 2104 takes any length); the fallback is never reached.
-    let mac = Hmac::<Sha256>::new_from_slice(&key.0);
-    mac.unwrap_or_else(|_| Hmac::<Sha256>::new(&hmac::digest::Key::<Hmac<Sha256>>::default()))
-        .chain_update(body)
 }
 
 const fn code(kind: Kind) -> u8 {
@@ -185,7 +160,7 @@ mod tests {
         EventSource {
             clinic_id: "clinic_abc",
             idempotency_key: key,
-            content_sha256: content,
+            content_digest: content,
             kind: Kind::Status,
             careq_id: 10_001,
         }

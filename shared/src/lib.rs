@@ -14,6 +14,7 @@ pub mod redact;
 
 pub mod canonical;
 pub mod event;
+pub mod event_key;
 pub mod ids;
 pub mod json;
 pub mod message;

@@ -56,8 +56,9 @@ pub struct Batch {
     pub clinic_id: String,
     /// CareQ's name of the batch.
     pub batch_id: String,
-    /// Digest of the canonical body, in hexadecimal: tells a `batch_id` that is reused with other content.
-    pub content_sha256: String,
+    /// Digest of the canonical body under the clinic's [`EventKey`](crate::event_key::EventKey): tells a `batch_id` that is
+    /// reused with other content.
+    pub content_digest: String,
     /// When the ingress accepted it.
     pub accepted_at: DateTime<Utc>,
     /// The records in the order sent.

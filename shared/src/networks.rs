@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::Deserialize;
 
 /// Some networks, written `203.0.113.0/24,2001:db8::/32`. A single address stands for itself.
@@ -43,7 +43,19 @@ impl FromStr for Networks {
 }
 
 fn network(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    network.map(canonical)
+}
+
+/// A network of IPv4 addresses within IPv6 is the network of the IPv4 addresses.
+fn canonical(network: IpNet) -> IpNet {
+    let within = |length: u8| length.checked_sub(96);
+    match (network.addr().to_canonical(), within(network.prefix_len())) {
+        (IpAddr::V4(address), Some(length)) if matches!(network, IpNet::V6(_)) => {
+            Ipv4Net::new(address, length).map_or(network, IpNet::from)
+        }
+        _ => network,
+    }
 }
 
 impl TryFrom<String> for Networks {
@@ -70,6 +82,8 @@ mod tests {
         let networks: Networks = "203.0.113.0/24, 2001:db8::/32,192.0.2.7".parse().unwrap();
         let contains = |text: &str| networks.contains(text.parse().unwrap());
         assert!(contains("203.0.113.9") && contains("::ffff:203.0.113.9") && contains("2001:db8::1"));
+        let mapped: Networks = "::ffff:203.0.113.0/120, ::ffff:192.0.2.7".parse().unwrap();
+        assert_eq!(mapped.to_string(), "203.0.113.0/24,192.0.2.7/32");
         assert!(contains("192.0.2.7") && !contains("192.0.2.8") && !contains("2001:db9::1"));
         assert!(!Networks::default().contains("192.0.2.7".parse().unwrap()));
         assert_eq!(networks.to_string(), "203.0.113.0/24,2001:db8::/32,192.0.2.7/32");

@@ -8,7 +8,7 @@ use careq_shared::broker::Delivery;
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::clock;
 use careq_shared::event::{Event, Origin};
-use careq_shared::ids::EventKey;
+use careq_shared::event_key::EventKey;
 use careq_shared::message::{self, Content, Message};
 use careq_shared::records::{self, Kind};
 use careq_worker::{Lane, Settings};

@@ -52,7 +52,8 @@ impl Secrets {
             ("x-careq-signature", format!("sha256={}", hmac(&self.signing_secret, &body).await)),
             ("x-careq-timestamp", now().to_string()),
         ];
-        let headers = headers.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        let mut headers = headers.map(|(name, value)| (name.to_owned(), value)).to_vec();
+        headers.push(("content-type".to_owned(), "application/json".to_owned()));
         Signed { method, path: path.to_owned(), body, headers }
     }
 }
@@ -74,7 +75,6 @@ impl Signed {
 
     pub(crate) fn request(&self, client: &Client) -> RequestBuilder {
         let request = client.bare(self.method.clone(), &self.path).body(self.body.clone());
-        let request = request.header("content-type", "application/json");
         self.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
     }
 }

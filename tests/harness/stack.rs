@@ -94,6 +94,11 @@ impl Stack {
         std::iter::once(self.ingress.stderr()).chain(workers).collect::<Vec<_>>().join("\n")
     }
 
+    /// Webhooks in RabbitMQ that no worker has taken.
+    pub(crate) async fn untaken(&self) -> u32 {
+        queue_depth(&format!("{}.live", self.prefix.as_ref().expect("it is the full stack"))).await
+    }
+
     /// Stops all workers and waits for their end.
     pub(crate) async fn stop_workers(&mut self) {
         for worker in self.workers.drain(..) {

@@ -23,7 +23,7 @@ pub(crate) async fn batches(lane: &Lane, mut requests: Vec<Request>) -> Result<V
     for request in &mut requests {
         let Membership::Batch(batch) = &request.batch else { continue };
         let stored = noted(lane, batch).await?;
-        if stored.content_sha256 == batch.content_sha256 {
+        if stored.content_digest == batch.content_digest {
             request.events = accepted(batch, stored.accepted_at);
             continue;
         }
@@ -64,7 +64,7 @@ async fn note(lane: &Lane, batch: &Batch) -> Result<batch::Model, Fault> {
     let row = batch::Model {
         clinic_id: batch.clinic_id.clone(),
         batch_id: batch.batch_id.clone(),
-        content_sha256: batch.content_sha256.clone(),
+        content_digest: batch.content_digest.clone(),
         entries: serde_json::to_string(&batch.listing()).unwrap_or_default(),
         accepted_at: batch.accepted_at,
     };

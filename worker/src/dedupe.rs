@@ -32,7 +32,7 @@ pub(crate) fn find(set: &WorkingSet, item: &Item) -> Result<Finding, DbErr> {
     let Some(Slot { row, .. }) = set.ledger.get(&key(event)) else {
         return Ok(Finding::Due(Box::new(event.clone())));
     };
-    if row.content_sha256 != event.content_sha256 {
+    if row.content_digest != event.content_digest {
         return Ok(Finding::KeyReused);
     }
     let known = ledger::read(row)?;
@@ -100,7 +100,7 @@ fn row(event: &Event, now: chrono::DateTime<chrono::Utc>) -> event::Model {
         event_id: event.event_id.as_str().to_owned(),
         clinic_id: event.clinic_id.clone(),
         idempotency_key: event.idempotency_key.as_str().to_owned(),
-        content_sha256: event.content_sha256.clone(),
+        content_digest: event.content_digest.clone(),
         kind: event.kind().as_str().to_owned(),
         careq_id: event.careq_id,
         accepted_at: event.accepted_at,

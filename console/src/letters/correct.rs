@@ -5,10 +5,10 @@ use careq_shared::canonical;
 use careq_shared::dead_letters::{Class, LetterState, fingerprint, letter_id};
 use careq_shared::entities::{clinic, dead_letter};
 use careq_shared::event::{Event, Origin};
-use careq_shared::ids::EventKey;
+use careq_shared::event_key::EventKey;
 use careq_shared::message;
 use careq_shared::records::{self, Identified, Kind};
-use careq_shared::seal::{Place, Seal};
+use careq_shared::seal::{Place, Seal, Sealed};
 use careq_shared::{clock, database};
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
@@ -70,7 +70,7 @@ pub async fn correct(
     let kind = kind(&original, correction.kind)?;
     let identified = records::read(kind, &correction.body).map_err(Error::Invalid)?;
     same_clinic(&original, &identified)?;
-    let key = event_key(database, &identified.clinic_id).await?;
+    let key = event_key(database, seal, &identified.clinic_id).await?;
     let accepted_at = accepted_at(seal, &original);
     let event = as_sent(&key, identified, correction.body, accepted_at);
     if original.event_id.as_deref() == Some(event.event_id.as_str()) {
@@ -107,11 +107,10 @@ fn same_clinic(original: &dead_letter::Model, identified: &Identified) -> Result
 }
 
 /// The key under which the clinic's event ids are issued.
-async fn event_key(database: &DatabaseConnection, clinic_id: &str) -> Result<EventKey, Error> {
+async fn event_key(database: &DatabaseConnection, seal: &Seal, clinic_id: &str) -> Result<EventKey, Error> {
     let row = clinic::Entity::find_by_id(clinic_id).one(database).await?;
     let row = row.ok_or_else(|| Error::UnknownClinic(clinic_id.to_owned()))?;
-    let key = <[u8; 32]>::try_from(row.event_key);
-    key.map(EventKey::new).map_err(|_| Error::DamagedClinic(clinic_id.to_owned()))
+    Ok(EventKey::open(seal, clinic_id, &Sealed::stored_bytes(&row.event_key))?)
 }
 
 /// When the letter's event was accepted; for bytes that are none, when they were first seen.

@@ -1,6 +1,6 @@
 //! The rate of a clinic, beside another way of counting it.
 
-use careq_shared::ids::EventKey;
+use careq_shared::event_key::EventKey;
 use careq_shared::networks::Networks;
 use proptest::prelude::*;
 

@@ -1,5 +1,5 @@
 //! The clinics whose requests are taken, with what they have to prove. A clinic whose signing secret cannot be opened must
-//! never be let in without one: it is left out.
+//! never be let in without one: it is left out. A secret that has expired must never count as one that is not asked for.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use super::{Clinic, Credential, CredentialKind, Digest};
 use crate::clock;
 use crate::entities::{clinic, clinic_credential};
-use crate::ids::EventKey;
+use crate::event_key::EventKey;
 use crate::networks::Networks;
 use crate::seal::{Place, Seal, Sealed};
 
@@ -19,8 +19,19 @@ use crate::seal::{Place, Seal, Sealed};
 pub struct Enabled {
     /// The clinics that may call.
     pub clinics: Vec<Clinic>,
-    /// Clinics that are enabled and yet cannot be let in, each with a sentence that says why.
-    pub unusable: Vec<(String, String)>,
+    /// What is wrong with those that are enabled.
+    pub troubles: Vec<Trouble>,
+}
+
+/// What an operator should mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The clinic that has it.
+    pub clinic_id: String,
+    /// The clinic cannot be let in.
+    pub is_refused: bool,
+    /// A sentence that says why.
+    pub reason: String,
 }
 
 /// Reads all clinics that are not disabled.
@@ -30,31 +41,43 @@ pub struct Enabled {
 pub async fn enabled(database: &DatabaseConnection, seal: &Seal) -> Result<Enabled, DbErr> {
     let rows = clinic::Entity::find().filter(clinic::Column::DisabledAt.is_null()).all(database).await?;
     let mut credentials: HashMap<String, Vec<clinic_credential::Model>> = HashMap::new();
-    let now = clock::now();
     for row in clinic_credential::Entity::find().all(database).await? {
-        if row.expires_at.is_none_or(|end| end > now) {
-            credentials.entry(row.clinic_id.clone()).or_default().push(row);
-        }
+        credentials.entry(row.clinic_id.clone()).or_default().push(row);
     }
+    let now = clock::now();
     let mut enabled = Enabled::default();
     for row in rows {
         let own = credentials.remove(&row.clinic_id).unwrap_or_default();
         let clinic_id = row.clinic_id.clone();
-        match clinic(row, &own, seal) {
+        let trouble = |is_refused, reason| Trouble { clinic_id: clinic_id.clone(), is_refused, reason };
+        let (signing_secrets, unopened) = signing_secrets(&own, seal, now);
+        let one_counts = signing_secrets.iter().any(|secret| secret.is_current(now));
+        let is_unsigned = !unopened.is_empty() && !one_counts;
+        enabled.troubles.extend(unopened.into_iter().map(|reason| trouble(is_unsigned, reason)));
+        if is_unsigned {
+            continue;
+        }
+        match clinic(row, &own, signing_secrets, seal) {
             Ok(clinic) => enabled.clinics.push(clinic),
-            Err(reason) => enabled.unusable.push((clinic_id, reason)),
+            Err(reason) => enabled.troubles.push(trouble(true, reason)),
         }
     }
     Ok(enabled)
 }
 
-fn clinic(row: clinic::Model, own: &[clinic_credential::Model], seal: &Seal) -> Result<Clinic, String> {
-    let key = <[u8; 32]>::try_from(row.event_key).map_err(|_| "its event key is damaged".to_owned())?;
+fn clinic(
+    row: clinic::Model,
+    own: &[clinic_credential::Model],
+    signing_secrets: Vec<Credential<SecretString>>,
+    seal: &Seal,
+) -> Result<Clinic, String> {
+    let event_key = EventKey::open(seal, &row.clinic_id, &Sealed::stored_bytes(&row.event_key))
+        .map_err(|reason| format!("its event key cannot be opened: {reason}"))?;
     let addresses: Networks = row.addresses.unwrap_or_default().parse().map_err(|_| {
         "its list of networks is damaged; `careq-sync clinic configure` sets a new one".to_owned()
     })?;
     Ok(Clinic {
-        event_key: EventKey::new(key),
+        event_key,
         answer_within_ms: row.answer_within_ms.and_then(|wait| u64::try_from(wait).ok()),
         rate_per_minute: row.rate_per_minute.and_then(|rate| u32::try_from(rate).ok()),
         rate_burst: row.rate_burst.and_then(|burst| u32::try_from(burst).ok()),
@@ -62,7 +85,7 @@ fn clinic(row: clinic::Model, own: &[clinic_credential::Model], seal: &Seal) -> 
         tokens: digests(own, CredentialKind::Token),
         api_keys: digests(own, CredentialKind::ApiKey),
         webhook_secrets: digests(own, CredentialKind::WebhookSecret),
-        signing_secrets: signing_secrets(own, seal)?,
+        signing_secrets,
         clinic_id: row.clinic_id,
     })
 }
@@ -78,18 +101,32 @@ fn digests(own: &[clinic_credential::Model], kind: CredentialKind) -> Vec<Creden
     of_kind(own, kind).map(|row| credential(Digest(row.verifier.clone()), row.expires_at)).collect()
 }
 
+/// Those that open, and why the others do not. One that has expired is kept unopened: it proves nothing, and yet one is asked
+/// for.
 fn signing_secrets(
     own: &[clinic_credential::Model],
     seal: &Seal,
-) -> Result<Vec<Credential<SecretString>>, String> {
-    let opened = of_kind(own, CredentialKind::SigningSecret).map(|row| {
-        let sealed = Sealed::stored(row.verifier.clone());
-        let secret = seal.open(Place::signing_secret(&row.id.to_string()), &sealed);
-        let secret = secret.map_err(|reason| format!("its signing secret cannot be opened: {reason}"))?;
-        let secret = String::from_utf8(secret).map_err(|_| "its signing secret is damaged".to_owned())?;
-        Ok(credential(secret.into(), row.expires_at))
-    });
-    opened.collect()
+    now: DateTime<Utc>,
+) -> (Vec<Credential<SecretString>>, Vec<String>) {
+    let mut secrets = Vec::new();
+    let mut unopened = Vec::new();
+    for row in of_kind(own, CredentialKind::SigningSecret) {
+        let has_expired = row.expires_at.is_some_and(|end| end <= now);
+        let opened = if has_expired { Ok(SecretString::default()) } else { signing_secret(row, seal) };
+        match opened {
+            Ok(secret) => secrets.push(credential(secret, row.expires_at)),
+            Err(reason) => unopened.push(reason),
+        }
+    }
+    (secrets, unopened)
+}
+
+fn signing_secret(row: &clinic_credential::Model, seal: &Seal) -> Result<SecretString, String> {
+    let sealed = Sealed::stored(row.verifier.clone());
+    let secret = seal.open(Place::signing_secret(&row.id.to_string()), &sealed);
+    let secret = secret.map_err(|reason| format!("its signing secret cannot be opened: {reason}"))?;
+    let secret = String::from_utf8(secret).map_err(|_| "its signing secret is damaged".to_owned())?;
+    Ok(secret.into())
 }
 
 fn credential<T>(verifier: T, expires_at: Option<DateTime<Utc>>) -> Credential<T> {

@@ -14,6 +14,7 @@ use super::{ClinicError, Keys};
 use crate::clock;
 use crate::config::ClinicSeed;
 use crate::entities::{clinic, clinic_credential};
+use crate::event_key::EventKey;
 use crate::networks::Networks;
 
 /// What an operator sees of a clinic.
@@ -87,7 +88,7 @@ pub async fn add(
     besides: &[CredentialKind],
 ) -> Result<Vec<(CredentialKind, SecretString)>, ClinicError> {
     let transaction = database.begin().await?;
-    if !make(&transaction, clinic_id).await? {
+    if !make(&transaction, keys, clinic_id).await? {
         return Err(ClinicError::Exists(clinic_id.to_owned()));
     }
     let mut secrets = Vec::new();
@@ -103,14 +104,17 @@ pub async fn add(
 ///
 /// # Errors
 /// A name is none, or the database refused.
-pub async fn seed(database: &DatabaseConnection, seeds: &[ClinicSeed]) -> Result<(), ClinicError> {
+pub async fn seed(
+    database: &DatabaseConnection,
+    keys: Keys<'_>,
+    seeds: &[ClinicSeed],
+) -> Result<(), ClinicError> {
     for seed in seeds {
         let transaction = database.begin().await?;
-        if make(&transaction, &seed.clinic_id).await? {
+        if make(&transaction, keys, &seed.clinic_id).await? {
             let given = Some(seed.token.clone());
             let change = Change { clinic_id: &seed.clinic_id, kind: CredentialKind::Token, given };
-            // A token is stored as a digest, which needs no key.
-            credential::insert(&transaction, &|| Err(crate::seal::KeysError::Missing), &change).await?;
+            credential::insert(&transaction, keys, &change).await?;
         }
         transaction.commit().await?;
     }
@@ -193,15 +197,16 @@ pub async fn list(database: &DatabaseConnection) -> Result<Vec<Summary>, DbErr> 
 }
 
 /// `false`: it existed.
-async fn make(database: &impl ConnectionTrait, clinic_id: &str) -> Result<bool, ClinicError> {
+async fn make(database: &impl ConnectionTrait, keys: Keys<'_>, clinic_id: &str) -> Result<bool, ClinicError> {
     if clinic_id.is_empty() || clinic_id.chars().count() > 100 || clinic_id.contains('\0') {
         return Err(ClinicError::Name);
     }
-    let mut event_key = vec![0; 32];
-    rand::fill(&mut event_key);
+    if clinic::Entity::find_by_id(clinic_id).one(database).await?.is_some() {
+        return Ok(false);
+    }
     let row = clinic::ActiveModel {
         clinic_id: Set(clinic_id.to_owned()),
-        event_key: Set(event_key),
+        event_key: Set(EventKey::random().sealed(&keys()?, clinic_id).into_bytes()),
         answer_within_ms: Set(None),
         rate_per_minute: Set(None),
         rate_burst: Set(None),

@@ -6,7 +6,7 @@ mod enabled;
 mod manage;
 
 pub use credential::{Change, CredentialKind, rotate, set, unset};
-pub use enabled::{Enabled, enabled};
+pub use enabled::{Enabled, Trouble, enabled};
 pub use manage::{Configuration, Setting, Summary, add, configure, disable, list, seed};
 
 use chrono::{DateTime, Utc};
@@ -14,7 +14,7 @@ use sea_orm::DbErr;
 use secrecy::SecretString;
 
 use crate::canonical;
-use crate::ids::EventKey;
+use crate::event_key::EventKey;
 use crate::networks::Networks;
 use crate::seal::{KeysError, Seal};
 
@@ -23,7 +23,7 @@ use crate::seal::{KeysError, Seal};
 pub struct Clinic {
     /// CareQ's name of it.
     pub clinic_id: String,
-    /// Seals its event ids.
+    /// Its secret for ids and digests.
     pub event_key: EventKey,
     /// How long its answers may wait for their results, in milliseconds, where that differs from the settings.
     pub answer_within_ms: Option<u64>,
@@ -78,7 +78,7 @@ impl Digest {
     }
 }
 
-/// Opens the keys of the process; asked only where a signing secret is at hand.
+/// Opens the keys of the process; asked only where something is to be sealed.
 pub type Keys<'keys> = &'keys (dyn Fn() -> Result<Seal, KeysError> + Sync);
 
 /// Why a clinic could not be changed.
@@ -115,7 +115,7 @@ pub enum ClinicError {
     /// The old ones would outlive the calendar.
     #[error("the overlap is too long; an overlap of weeks is already a long one")]
     Overlap,
-    /// A signing secret cannot be sealed.
+    /// A secret cannot be sealed.
     #[error(transparent)]
     Keys(#[from] KeysError),
     /// The database's own.

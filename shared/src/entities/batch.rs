@@ -9,7 +9,7 @@ pub struct Model {
     pub clinic_id: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub batch_id: String,
-    pub content_sha256: String,
+    pub content_digest: String,
     pub entries: String,
     pub accepted_at: ChronoDateTimeUtc,
 }

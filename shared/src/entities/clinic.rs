@@ -1,4 +1,5 @@
-//! `clinics`: who may call. A clinic is never deleted, only disabled: its records stay.
+//! `clinics`: who may call. A clinic is never deleted, only disabled: its records stay. Its event
+//! key is sealed.
 
 use sea_orm::entity::prelude::*;
 

@@ -9,7 +9,7 @@ pub struct Model {
     pub event_id: String,
     pub clinic_id: String,
     pub idempotency_key: String,
-    pub content_sha256: String,
+    pub content_digest: String,
     pub kind: String,
     pub careq_id: i64,
     pub accepted_at: ChronoDateTimeUtc,

@@ -11,7 +11,7 @@ use sea_orm::{
 
 use super::{Place, Seal, Sealed};
 use crate::database;
-use crate::entities::{clinic_credential, dead_letter, parked_event, patient};
+use crate::entities::{clinic, clinic_credential, dead_letter, parked_event, patient};
 
 /// Rows of one transaction.
 const ROWS: u64 = 200;
@@ -33,11 +33,13 @@ pub struct Report {
 /// The database's own. What was committed stays, and the next run goes on from there.
 pub async fn anew(database: &DatabaseConnection, seal: &Seal) -> Result<Report, DbErr> {
     let mut report = Report::default();
+    every::<EventKeys>(database, seal, &mut report).await?;
     every::<SigningSecrets>(database, seal, &mut report).await?;
     every::<AadharNumbers>(database, seal, &mut report).await?;
     every::<ParkedEvents>(database, seal, &mut report).await?;
     every::<DeadLetters>(database, seal, &mut report).await?;
-    report.left = left::<SigningSecrets>(database, seal).await?
+    report.left = left::<EventKeys>(database, seal).await?
+        + left::<SigningSecrets>(database, seal).await?
         + left::<AadharNumbers>(database, seal).await?
         + left::<ParkedEvents>(database, seal).await?
         + left::<DeadLetters>(database, seal).await?;
@@ -126,6 +128,30 @@ trait SealedColumn {
     /// As the column's type.
     fn stored(sealed: Sealed) -> Value {
         sealed.into_text().into()
+    }
+}
+
+struct EventKeys;
+
+impl SealedColumn for EventKeys {
+    type Entity = clinic::Entity;
+    const ID: clinic::Column = clinic::Column::ClinicId;
+    const VALUE: clinic::Column = clinic::Column::EventKey;
+
+    fn id(row: &clinic::Model) -> Value {
+        row.clinic_id.clone().into()
+    }
+    fn key(row: &clinic::Model) -> String {
+        row.clinic_id.clone()
+    }
+    fn sealed(row: &clinic::Model) -> Option<Sealed> {
+        Some(Sealed::stored_bytes(&row.event_key))
+    }
+    fn place(key: &str) -> Place<'_> {
+        Place::event_key(key)
+    }
+    fn stored(sealed: Sealed) -> Value {
+        sealed.into_bytes().into()
     }
 }
 

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::sealed::is_key_id;
 use super::{NamedKey, Seal};
 use crate::config::Config;
 
@@ -83,10 +84,8 @@ fn read(keys: &SecretString, from: &str) -> Result<Seal, KeysError> {
 
 fn key(entry: &str) -> Option<NamedKey> {
     let (id, key) = entry.split_once(':')?;
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    let is_id = (1..=32).contains(&id.len()) && id.bytes().all(fits);
     let key = STANDARD.decode(key.trim()).ok()?.try_into().ok()?;
-    is_id.then(|| NamedKey::new(id, key))
+    is_key_id(id).then(|| NamedKey::new(id, key))
 }
 
 /// The embedded database's own key file, made if it is missing.
@@ -111,7 +110,8 @@ fn make(file: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     let mut written = options.write(true).create_new(true).mode(0o600).open(&draft)?;
     writeln!(written, "# The keys of careq-sync's sealed values. Without this file they cannot be read.")?;
-    writeln!(written, "first:{}", STANDARD.encode(bytes))?;
+    // A name of its own: if this file is lost and another is made, old values name a key that is not there, and say so.
+    writeln!(written, "own-{:08x}:{}", rand::random::<u32>(), STANDARD.encode(bytes))?;
     written.sync_all()?;
     // Unlike a renaming, a link never replaces the file of a process that was quicker.
     let linked = std::fs::hard_link(&draft, file);

@@ -1,4 +1,4 @@
-//! What is sealed: four columns, and where each value lives. Whatever else holds personal data in the database is in clear.
+//! What is sealed: five columns, and where each value lives. Whatever else holds personal data in the database is in clear.
 
 use crate::canonical;
 
@@ -11,6 +11,12 @@ pub struct Place<'row> {
 }
 
 impl<'row> Place<'row> {
+    /// `clinics.event_key`, by the clinic's id.
+    #[must_use]
+    pub const fn event_key(row: &'row str) -> Self {
+        Self { table: "clinics", column: "event_key", row }
+    }
+
     /// `patients.aadhar_number`, by the row's id.
     #[must_use]
     pub const fn aadhar_number(row: &'row str) -> Self {

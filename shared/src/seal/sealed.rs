@@ -17,6 +17,12 @@ impl fmt::Debug for Sealed {
     }
 }
 
+/// 1 to 32 letters, digits, `-` and `_`: fit to be printed, whatever a column holds.
+pub(super) fn is_key_id(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=32).contains(&text.len()) && text.bytes().all(fits)
+}
+
 impl Sealed {
     pub(super) fn new(key_id: &str, bytes: &[u8]) -> Self {
         Self(format!("{key_id}.{}", URL_SAFE_NO_PAD.encode(bytes)))
@@ -24,7 +30,7 @@ impl Sealed {
 
     /// Key id, and nonce with ciphertext.
     pub(super) fn parts(&self) -> Option<(&str, Vec<u8>)> {
-        let (key_id, text) = self.0.split_once('.')?;
+        let (key_id, text) = self.0.split_once('.').filter(|(key_id, _)| is_key_id(key_id))?;
         Some((key_id, URL_SAFE_NO_PAD.decode(text).ok()?))
     }
 

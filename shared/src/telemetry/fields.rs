@@ -8,13 +8,14 @@ use tracing_subscriber::fmt::format::Writer;
 
 /// Our own words, names of parts, routes and clinics, numbers, and shapes of payloads. Never a value that CareQ sent, but its
 /// numbers of records.
-const MAY_BE_WRITTEN: [&str; 26] = [
+const MAY_BE_WRITTEN: [&str; 27] = [
     "message",
     "address",
     "attempts",
     "cause",
     "careq_id",
     "class",
+    "client",
     "clinic_id",
     "code",
     "count",
