@@ -55,7 +55,7 @@ pub enum Error {
     #[error("the letter does not say what kind of event it is; say it with --kind")]
     KindIsMissing,
     /// A correction stays of its kind.
-    #[error("the letter is a {0}; a correction is of the same kind")]
+    #[error("the letter is of the kind {0}, and so is a correction of it")]
     OtherKind(Kind),
     /// There is nothing corrected in it.
     #[error(

@@ -71,7 +71,7 @@ async fn no_message(stack: &Stack) {
     assert!(kept.contains(&b"\xff Asha, by hand".to_vec()) && kept.contains(&b"{\"by\": \"hand\"}".to_vec()));
 }
 
-async fn put(queue: &str, bytes: &[u8]) {
+pub(super) async fn put(queue: &str, bytes: &[u8]) {
     let (_connection, channel) = channel().await;
     #[expect(clippy::disallowed_methods, reason = "somebody who is not careq-sync")]
     let published = channel.basic_publish(

@@ -1,6 +1,7 @@
 //! Dead letters, from what really makes them to what a person does with them, by the commands that a person has.
 
 mod classes;
+mod copies;
 mod corrections;
 mod guide;
 mod replays;
@@ -41,8 +42,8 @@ async fn execute(stack: &Stack, sql: &str) {
 /// Waits until a job has come to its end; what it says then.
 async fn finished(stack: &Stack, job: &Value) -> Value {
     let id = job["id"].as_str().unwrap();
-    // Longer than the lease of a worker that died.
-    until_within(std::time::Duration::from_mins(5), "the job is finished", || async {
+    // Longer than the lease of a worker that died, and than fifty thousand letters take on a busy machine.
+    until_within(std::time::Duration::from_mins(15), "the job is finished", || async {
         let shown = command(stack, &["jobs", "show", id]).await;
         (shown["job"]["state"] == "finished").then(|| shown["job"].clone())
     })

@@ -32,6 +32,17 @@ pub(crate) enum DeadLettersCommand {
         #[command(flatten)]
         output: Output,
     },
+    /// Lists who did what with letters and jobs, the newest first.
+    Audit(Audit),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    /// At most so many lines.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) limit: u64,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// Which letters.

@@ -2,6 +2,7 @@
 //! was not named.
 
 mod arguments;
+mod audit;
 mod filter;
 
 mod list;
@@ -45,6 +46,7 @@ pub(crate) async fn run(config: &Config, command: DeadLettersCommand) -> Result<
         DeadLettersCommand::Replay(replay) => replay::run(&operations, replay).await,
         DeadLettersCommand::Correct(correct) => correct::run(&operations, correct).await,
         DeadLettersCommand::Discard(discard) => discard::run(&operations, discard).await,
+        DeadLettersCommand::Audit(audit) => audit::run(&operations, audit).await,
         DeadLettersCommand::Jobs { command, output } => jobs::run(&operations, command, output).await,
     }
 }

@@ -6,7 +6,6 @@ use careq_console::letters::{self, Shown};
 use super::arguments::Show;
 use super::table::{facts, or_dash, table, time};
 use super::{Operations, actor, show_as};
-use crate::environment::print;
 
 pub(super) async fn run(operations: &Operations, show: Show) -> Result<()> {
     let (database, seal) = (&operations.database, &operations.seal);
@@ -15,8 +14,9 @@ pub(super) async fn run(operations: &Operations, show: Show) -> Result<()> {
         let payload = letters::reveal(database, seal, &actor(show.named), id).await?;
         let value = payload.value();
         // Bytes that are no event are shown as they are.
-        print(&value.as_str().map_or_else(|| format!("{value:#}"), str::to_owned));
-        return Ok(());
+        return show_as(show.output, &value, || {
+            value.as_str().map_or_else(|| format!("{value:#}"), str::to_owned)
+        });
     }
     let shown = letters::show(database, seal, id).await?;
     show_as(show.output, &shown, || for_people(&shown))

@@ -75,6 +75,8 @@ fn bury(set: &mut WorkingSet, event: &Event, class: Class, failure: Failure, att
     let letter = Letter::of_event(event, &set.settings.name)
         .because(class, &failure)
         .tried(attempts, earlier.unwrap_or_default());
+    // A copy beside it in this batch finds it dead.
+    set.replaying.remove(event.event_id.as_str());
     set.dead_letters.push(letter.sealed(&set.seal, &message::encode(event).unwrap_or_default()));
     EventResult { outcome: Outcome::Failed(failure), appointment_status: None, replayed: false }
 }
