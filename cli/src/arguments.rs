@@ -191,9 +191,13 @@ pub(crate) struct Simulation {
     /// Share of requests that are sent three times.
     #[arg(long, value_name = "PERCENT", default_value_t = 5, value_parser = clap::value_parser!(u8).range(..=100))]
     pub(crate) repeat: u8,
-    /// Share of bookings whose patient comes at the very end, or never. A run must be shorter than `worker.park_for_s`.
+    /// Share of bookings whose patient comes late, or never.
     #[arg(long, value_name = "PERCENT", default_value_t = 2, value_parser = clap::value_parser!(u8).range(..=100))]
     pub(crate) orphans: u8,
+    /// How long after its appointment a late patient comes, or at the end of the run, if that is earlier. Less than the
+    /// installation's `worker.park_for_s`.
+    #[arg(long, value_name = "DELAY", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub(crate) late_after: Duration,
     /// Share of bookings that must be refused instead.
     #[arg(long, value_name = "PERCENT", default_value_t = 2, value_parser = clap::value_parser!(u8).range(..=100))]
     pub(crate) poison: u8,

@@ -36,6 +36,7 @@ fn plan(config: &Config, simulation: Simulation) -> Result<Plan> {
             shuffle: simulation.shuffle,
             repeat_percent: simulation.repeat,
             orphan_percent: simulation.orphans,
+            late_after: simulation.late_after,
             poison_percent: simulation.poison,
             batch_percent: simulation.batches,
         },

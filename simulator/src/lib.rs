@@ -3,6 +3,7 @@
 //! tables.
 
 mod clinic;
+mod cpu;
 mod plan;
 mod run;
 
@@ -23,6 +24,7 @@ mod report;
 use std::sync::Arc;
 use std::time::Instant;
 
+use careq_shared::clock;
 use careq_shared::seal::Seal;
 use sea_orm::{DatabaseConnection, DbErr};
 
@@ -32,6 +34,7 @@ pub use progress::Tell;
 pub use report::{Answers, Report};
 
 use progress::Progress;
+use report::Sending;
 use run::Run;
 
 /// What may be looked into besides the status pages.
@@ -58,6 +61,12 @@ pub enum SimulatorError {
     /// The numbers of a run's records would not do.
     #[error("that is more than {0} bookings a clinic; play fewer events, or with more clinics")]
     TooMany(u64),
+    /// Nothing that could be called.
+    #[error("{0:?} is not the URL of an ingress, such as http://127.0.0.1:8080")]
+    NoTarget(String),
+    /// A secret that cannot be sent.
+    #[error("a secret of clinic {0} holds characters that no header may have")]
+    NoHeader(String),
     /// The HTTP client.
     #[error("the HTTP client cannot be made: the certificates of this machine cannot be read")]
     Client,
@@ -74,10 +83,12 @@ pub async fn run(plan: Plan, store: Option<&Store>, tell: Tell) -> Result<Report
     let run = Run::of(plan)?;
     let progress = Progress::watch(Arc::clone(&run.live), run.plan.events, tell);
 
-    let began_at = Instant::now();
+    let (began_at, began, cpu_before_s) = (clock::now(), Instant::now(), cpu::used_s());
     let played = send::everything(&run).await;
-    let sent_in = began_at.elapsed();
+    let took = began.elapsed();
+    let cpu_s = cpu::used_s().zip(cpu_before_s).map(|(after_s, before_s)| after_s - before_s);
     let checked = check::everything(&run, &played, store).await?;
     drop(progress);
-    Ok(Report::of(&run.plan, sent_in, played, checked))
+    let sending = Sending { began_at, took, cpu_s };
+    Ok(Report::of(&run.plan, sending, played, checked))
 }

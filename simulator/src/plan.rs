@@ -56,8 +56,10 @@ pub struct Disorder {
     pub shuffle: bool,
     /// Requests that are sent three times.
     pub repeat_percent: u8,
-    /// Bookings whose patient comes after everything else, or never.
+    /// Bookings whose patient comes late, or never.
     pub orphan_percent: u8,
+    /// How long after its appointment a late patient comes; at the end of the run, if that is earlier.
+    pub late_after: Duration,
     /// Bookings that are something to be refused instead.
     pub poison_percent: u8,
     /// Bookings that come as a batch.

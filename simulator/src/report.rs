@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -21,6 +22,8 @@ pub struct Report {
     pub seed: u64,
     /// Clinics that called.
     pub clinics: usize,
+    /// When the first request was due, RFC 3339.
+    pub began_at: String,
     /// Events that were acknowledged, each counted once.
     pub acknowledged: u64,
     /// Requests that were refused, as they had to be.
@@ -33,6 +36,8 @@ pub struct Report {
     pub unanswered: u64,
     /// How long sending took, in seconds.
     pub sent_in_s: f64,
+    /// CPU time that the simulator itself used meanwhile, in seconds, where it can be known.
+    pub sending_cpu_s: Option<f64>,
     /// Answers per second while sending.
     pub answered_per_second: f64,
     /// How long after the last answer the last event's page was read, in seconds.
@@ -76,8 +81,17 @@ pub struct Answers {
     pub slowest_ms: f64,
 }
 
+/// When, and for how long, everything was sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sending {
+    pub(crate) began_at: DateTime<Utc>,
+    pub(crate) took: Duration,
+    pub(crate) cpu_s: Option<f64>,
+}
+
 impl Report {
-    pub(crate) fn of(plan: &Plan, sent_in: Duration, played: Played, checked: Checked) -> Self {
+    pub(crate) fn of(plan: &Plan, sending: Sending, played: Played, checked: Checked) -> Self {
+        let Sending { began_at, took, cpu_s } = sending;
         let mut findings = played.findings;
         findings.add(checked.findings);
         let tally = played.tally;
@@ -94,13 +108,15 @@ impl Report {
                 == 0,
             seed: plan.seed,
             clinics: plan.clinics.len(),
+            began_at: began_at.to_rfc3339(),
             acknowledged: played.receipts.len() as u64,
             refused: played.refused,
             undelivered: played.undelivered,
             retried: tally.retried,
             unanswered: tally.unanswered,
-            sent_in_s: sent_in.as_secs_f64(),
-            answered_per_second: count(answered) / sent_in.as_secs_f64().max(f64::EPSILON),
+            sent_in_s: took.as_secs_f64(),
+            sending_cpu_s: cpu_s,
+            answered_per_second: count(answered) / took.as_secs_f64().max(f64::EPSILON),
             settled_after_s: checked.settled_after.as_secs_f64(),
             answers,
             accepted_per_second: tally.accepted_per_second,
@@ -141,9 +157,12 @@ impl fmt::Display for Report {
         writeln!(
             formatter,
             "{} events of {clinics} clinics acknowledged in {sent_in_s:.1} s, {answered_per_second:.0} answers per second \
-             (seed {seed})\n",
+             (seed {seed})",
             self.acknowledged
         )?;
+        if let Some(cpu_s) = self.sending_cpu_s {
+            writeln!(formatter, "the simulator itself used {cpu_s:.1} s of CPU time\n")?;
+        }
         writeln!(
             formatter,
             "{:<32}{:>10}{:>10}{:>10}{:>10}{:>10}",

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 
 use crate::SimulatorError;
-use crate::clinic::Clinic;
 use crate::plan::Plan;
-use crate::send::Caller;
+use crate::send::{Caller, Proofs};
 use crate::tally::Live;
 use crate::world::World;
 
@@ -16,6 +15,8 @@ pub(crate) struct Run {
     pub(crate) plan: Arc<Plan>,
     pub(crate) world: Arc<World>,
     pub(crate) caller: Arc<Caller>,
+    /// As each clinic calls.
+    pub(crate) clinics: Arc<[Proofs]>,
     /// What a person may watch.
     pub(crate) live: Arc<Live>,
 }
@@ -24,7 +25,9 @@ impl Run {
     pub(crate) fn of(plan: Plan) -> Result<Self, SimulatorError> {
         plan.require_playable()?;
         let caller = Caller::new(&plan.targets, plan.connections, plan.retry.timeout)?;
+        let clinics = plan.clinics.iter().map(Proofs::of).collect::<Result<_, _>>()?;
         Ok(Self {
+            clinics,
             world: Arc::new(World::of(&plan)),
             plan: Arc::new(plan),
             caller: Arc::new(caller),
@@ -33,7 +36,7 @@ impl Run {
     }
 
     /// The clinic of a story, as it calls.
-    pub(crate) fn clinic_of(&self, story: u64) -> Option<&Clinic> {
-        self.plan.clinics.get(self.world.clinic_of(story))
+    pub(crate) fn clinic_of(&self, story: u64) -> Option<&Proofs> {
+        self.clinics.get(self.world.clinic_of(story))
     }
 }

@@ -30,31 +30,31 @@ pub(crate) fn all() -> Vec<Fault> {
 }
 
 async fn killed(servers: &mut Servers, play: Play) -> Row {
-    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    let mut trial = Trial::full(servers, play.load(4), 1, 2).await;
     trial.under_load().await;
     servers.rabbitmq.kill().await;
     servers.rabbitmq.recover().await;
     trial.lifted().await;
     let report = trial.report().await;
-    trial.expect(report["answers"]["503"]["count"].as_u64() > Some(0), "CareQ was never told 503");
+    trial.expect(report.answers(503) > 0, "CareQ was never told 503");
     trial.conclude(servers, &report).await
 }
 
 async fn memory_alarm(servers: &mut Servers, play: Play) -> Row {
-    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    let mut trial = Trial::full(servers, play.load(4), 1, 2).await;
     trial.under_load().await;
     servers.rabbitmq.control(&["set_vm_memory_high_watermark", "0.00001"]).await;
     tokio::time::sleep(play.choose(Duration::from_secs(2), Duration::from_secs(20))).await;
     servers.rabbitmq.control(&["set_vm_memory_high_watermark", "0.6"]).await;
     trial.lifted().await;
     let report = trial.report().await;
-    trial.expect(report["answers"]["503"]["count"].as_u64() > Some(0), "CareQ was never told 503");
+    trial.expect(report.answers(503) > 0, "CareQ was never told 503");
     trial.conclude(servers, &report).await
 }
 
 /// Nobody takes messages, and the queues may hold only so many.
 async fn queue_full(servers: &mut Servers, play: Play) -> Row {
-    let mut trial = Trial::full(servers, play.load(3), 1, 0).await;
+    let mut trial = Trial::full(servers, play.load(4), 1, 0).await;
     let pattern = format!("^{}\\.", trial.prefix.replace('.', "\\."));
     let full = ["set_policy", "full", &pattern, r#"{"max-length": 60}"#, "--apply-to", "queues"];
     servers.rabbitmq.control(&full).await;
@@ -68,7 +68,7 @@ async fn queue_full(servers: &mut Servers, play: Play) -> Row {
     servers.rabbitmq.control(&["clear_policy", "full"]).await;
     trial.lifted().await;
     let report = trial.report().await;
-    trial.expect(report["answers"]["503"]["count"].as_u64() > Some(0), "CareQ was never told 503");
+    trial.expect(report.answers(503) > 0, "CareQ was never told 503");
     trial.conclude(servers, &report).await
 }
 
@@ -79,14 +79,21 @@ async fn cancelled(servers: &mut Servers, play: Play) -> Row {
     servers.rabbitmq.delete_queues(&trial.prefix).await;
     trial.begin_load();
     trial.lifted().await;
+    let is_noticed = trial.a_worker_logged("RabbitMQ ended the consumer")
+        || trial.a_worker_logged("reading from RabbitMQ was interrupted");
+    trial.expect(is_noticed, "no worker lost its consumer");
     trial.judge(servers).await
 }
 
 async fn connections_closed(servers: &mut Servers, play: Play) -> Row {
-    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    let mut trial = Trial::full(servers, play.load(4), 1, 2).await;
     trial.under_load().await;
     for _ in 0..play.choose(2, 6) {
+        let before = servers.rabbitmq.connections().await;
         servers.rabbitmq.control(&["close_all_connections", "a fault"]).await;
+        let after = servers.rabbitmq.connections().await;
+        let are_closed = !before.is_empty() && before.iter().all(|connection| !after.contains(connection));
+        trial.expect(are_closed, &format!("not all were closed: {before:?} before, {after:?} after"));
     }
     trial.lifted().await;
     trial.judge(servers).await
@@ -96,7 +103,10 @@ async fn connections_closed(servers: &mut Servers, play: Play) -> Row {
 async fn channels_closed(servers: &mut Servers, play: Play) -> Row {
     let short = "application:set_env(rabbit, consumer_timeout, 1000), application:set_env(rabbit, channel_tick_interval, 500).";
     servers.rabbitmq.control(&["eval", short]).await;
-    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    let closed =
+        |servers: &Servers| servers.rabbitmq.log().matches("delivery acknowledgement on channel").count();
+    let closed_before = closed(servers);
+    let mut trial = Trial::full(servers, play.load(4), 1, 2).await;
     trial.under_load().await;
     servers.postgresql.stop().await;
     tokio::time::sleep(play.choose(Duration::from_secs(4), Duration::from_secs(15))).await;
@@ -104,7 +114,6 @@ async fn channels_closed(servers: &mut Servers, play: Play) -> Row {
     trial.lifted().await;
     let usual = "application:set_env(rabbit, consumer_timeout, 1800000), application:set_env(rabbit, channel_tick_interval, 60000).";
     servers.rabbitmq.control(&["eval", usual]).await;
-    let has_closed = servers.rabbitmq.log().contains("delivery acknowledgement on channel");
-    trial.expect(has_closed, "RabbitMQ closed no channel");
+    trial.expect(closed(servers) > closed_before, "RabbitMQ closed no channel");
     trial.judge(servers).await
 }

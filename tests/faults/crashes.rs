@@ -66,8 +66,7 @@ async fn worker_killed(servers: &mut Servers, play: Play, points: Vec<CrashPoint
     trial.begin_load();
     for point in points {
         trial.start_worker(&[("TEST_CRASH_AT", &at(point, 2))]).await;
-        let mut crashing = trial.workers.pop().unwrap();
-        has_ended(&mut crashing).await;
+        trial.worker_ends(has_crashed).await;
     }
     trial.start_worker(&[]).await;
     trial.lifted().await;
@@ -78,8 +77,8 @@ async fn ingress_killed(servers: &mut Servers, play: Play, point: CrashPoint) ->
     let mut trial = Trial::full(servers, play.load(1), 0, 2).await;
     trial.start_ingress(&["ingress"], &[("TEST_CRASH_AT", &at(point, 50))]).await;
     trial.begin_load();
-    has_ended(&mut trial.ingresses[0].process).await;
-    trial.ingresses[0].start_again(&["ingress"], &[]).await;
+    has_crashed(&mut trial.ingresses[0].process).await;
+    trial.start_ingress_again(0, &["ingress"]).await;
     trial.lifted().await;
     trial.judge(servers).await
 }
@@ -87,8 +86,8 @@ async fn ingress_killed(servers: &mut Servers, play: Play, point: CrashPoint) ->
 async fn embedded_killed(servers: &mut Servers, play: Play, point: CrashPoint) -> Row {
     let mut trial = Trial::embedded(play.load(1), &[("TEST_CRASH_AT", &at(point, 3))]).await;
     trial.begin_load();
-    has_ended(&mut trial.ingresses[0].process).await;
-    trial.ingresses[0].start_again(&[], &[]).await;
+    has_crashed(&mut trial.ingresses[0].process).await;
+    trial.start_ingress_again(0, &[]).await;
     trial.lifted().await;
     trial.judge(servers).await
 }
@@ -103,8 +102,7 @@ async fn claimed_killed(servers: &mut Servers, play: Play) -> Row {
     trial.database.execute_unprepared(refuse).await.unwrap();
     trial.start_worker(&[("TEST_CRASH_AT", CrashPoint::Claimed.as_str())]).await;
     trial.begin_load();
-    let mut crashing = trial.workers.pop().unwrap();
-    has_ended(&mut crashing).await;
+    trial.worker_ends(has_crashed).await;
     trial.database.execute_unprepared("DROP TRIGGER refuse ON patients").await.unwrap();
     trial.start_worker(&[]).await;
     trial.lifted().await;
@@ -113,10 +111,11 @@ async fn claimed_killed(servers: &mut Servers, play: Play) -> Row {
 
 /// Again and again, one of three.
 async fn workers_killed(servers: &mut Servers, play: Play) -> Row {
-    let mut trial = Trial::full(servers, play.load(3), 1, 3).await;
+    let mut trial = Trial::full(servers, play.load(4), 1, 3).await;
     trial.under_load().await;
     for _ in 0..play.choose(5, 30) {
-        trial.workers.remove(0).kill().await;
+        let ended = trial.workers.remove(0).kill().await;
+        trial.has_ended(&ended);
         trial.start_worker(&[]).await;
         tokio::time::sleep(Duration::from_millis(play.seed * 37 % 200)).await;
     }
@@ -135,15 +134,14 @@ async fn crash_loop(servers: &mut Servers, play: Play) -> Row {
         crashes += 1;
         assert!(crashes <= 10 * careq_shared::broker::DELIVERY_LIMIT, "RabbitMQ gives nothing up");
         trial.start_worker(&[("TEST_CRASH_AT", CrashPoint::Taken.as_str())]).await;
-        let mut crashing = trial.workers.pop().unwrap();
-        has_ended(&mut crashing).await;
+        trial.worker_ends(has_crashed).await;
     }
     trial.start_worker(&[]).await;
     trial.lifted().await;
     trial.judge(servers).await
 }
 
-async fn has_ended(process: &mut Process) {
+async fn has_crashed(process: &mut Process) {
     let process = std::cell::RefCell::new(process);
     let signal =
         until("the process ends where it should", || async { process.borrow_mut().signalled() }).await;

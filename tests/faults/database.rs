@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use careq_shared::clock;
 use futures_util::FutureExt as _;
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection, Statement};
 
-use crate::servers::Servers;
+use crate::servers::{Postgresql, Servers};
 use crate::table::Row;
 use crate::trial::Trial;
 use crate::{Fault, Play, fault};
@@ -25,24 +27,29 @@ async fn stopped(servers: &mut Servers, play: Play) -> Row {
     let mut trial = Trial::full(servers, play.load(play.choose(6, 16)), 1, 2).await;
     trial.under_load().await;
     servers.postgresql.stop().await;
-    let from = trial.load_second() + 1;
+    let from = clock::now();
     tokio::time::sleep(away).await;
-    let to = trial.load_second();
+    let to = clock::now();
+    trial.expect(trial.stored().await.is_none(), "the database was not away");
     servers.postgresql.start_again().await;
     trial.lifted().await;
     let report = trial.report().await;
-    let seconds = report["accepted_per_second"].as_array().cloned().unwrap_or_default();
-    let away: Vec<_> = seconds.iter().take(to).skip(from).filter_map(serde_json::Value::as_u64).collect();
-    let is_acknowledging = !away.is_empty() && away.iter().all(|accepted| *accepted > 0);
-    trial.expect(is_acknowledging, &format!("acknowledged per second while the database was away: {away:?}"));
+    went_on_acknowledging(&mut trial, &report.accepted_between(from, to));
     trial.conclude(servers, &report).await
 }
 
+/// In every whole second.
+fn went_on_acknowledging(trial: &mut Trial, accepted_per_second: &[u64]) {
+    let went_on = !accepted_per_second.is_empty() && accepted_per_second.iter().all(|accepted| *accepted > 0);
+    trial.expect(went_on, &format!("acknowledged per second meanwhile: {accepted_per_second:?}"));
+}
+
 async fn killed(servers: &mut Servers, play: Play) -> Row {
-    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    let mut trial = Trial::full(servers, play.load(4), 1, 2).await;
     trial.under_load().await;
     for _ in 0..play.choose(1, 5) {
         servers.postgresql.kill().await;
+        trial.expect(trial.stored().await.is_none(), "the database was not away");
         servers.postgresql.start_again().await;
     }
     trial.lifted().await;
@@ -51,27 +58,41 @@ async fn killed(servers: &mut Servers, play: Play) -> Row {
 
 /// It answers, but nobody may write: a replica that has not taken over yet.
 async fn in_recovery(servers: &mut Servers, play: Play) -> Row {
-    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    let mut trial = Trial::full(servers, play.load(4), 1, 2).await;
     trial.under_load().await;
     servers.postgresql.stop().await;
     servers.postgresql.start_in_recovery().await;
-    tokio::time::sleep(play.choose(Duration::from_secs(2), Duration::from_secs(20))).await;
+    let (from, stored) = (clock::now(), trial.stored().await);
+    tokio::time::sleep(play.choose(Duration::from_secs(3), Duration::from_secs(20))).await;
+    let to = clock::now();
+    trial.expect(stored.is_some() && stored == trial.stored().await, "the database was not in recovery");
     servers.postgresql.promote().await;
     trial.lifted().await;
-    trial.judge(servers).await
+    let report = trial.report().await;
+    went_on_acknowledging(&mut trial, &report.accepted_between(from, to));
+    trial.conclude(servers, &report).await
 }
 
 /// As an operator, or a pooler, would.
 async fn sessions_ended(servers: &mut Servers, play: Play) -> Row {
-    use sea_orm::ConnectionTrait as _;
-    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    let mut trial = Trial::full(servers, play.load(4), 1, 2).await;
     trial.under_load().await;
     let server = servers.postgresql.connect("postgres").await.unwrap();
-    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL";
+    let mut ended = 0;
     for _ in 0..play.choose(10, 60) {
-        server.execute_unprepared(end).await.unwrap();
+        ended += end_sessions(&server).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    trial.expect(ended > 0, "no session was ended");
     trial.lifted().await;
     trial.judge(servers).await
+}
+
+/// How many of the product's.
+async fn end_sessions(server: &DatabaseConnection) -> usize {
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IS NOT NULL AND application_name <> $1";
+    let statement =
+        Statement::from_sql_and_values(DatabaseBackend::Postgres, end, [Postgresql::OWN_SESSIONS.into()]);
+    let rows = server.query_all(statement).await.unwrap();
+    rows.iter().filter(|row| row.try_get_by_index(0) == Ok(true)).count()
 }

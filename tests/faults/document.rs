@@ -1,18 +1,26 @@
-//! `docs/faults.md`, written by the long run. It must never be edited by hand.
+//! `docs/faults.md`, written by the long run. It must never be edited by hand, and never say of a run that failed that it was
+//! played: that one's table goes to `target/faults-not-passed.md`, so that what was shown once is not overwritten by what was
+//! not.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::table::Row;
 
-/// Writes the table.
-pub(crate) fn write(rows: &[(&str, u64, Row)]) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs");
-    std::fs::create_dir_all(&folder).unwrap();
+/// Writes the table; where to.
+pub(crate) fn write(rows: &[(&str, u64, Row)], have_all_passed: bool) -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let (title, file) = if have_all_passed {
+        ("Faults", "docs/faults.md")
+    } else {
+        ("Faults: this run did NOT pass", "target/faults-not-passed.md")
+    };
+    let file = workspace.join(file);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     let rows: Vec<_> = rows.iter().map(|(name, seed, row)| row.markdown(name, *seed)).collect();
     let day = careq_shared::clock::now().date_naive();
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let text = format!(
-        "# Faults\n\n\
+        "# {title}\n\n\
          Written by `make faults` on {day}, on a machine with {cores} cores, which carried load, servers and the product at \
          once. Each fault was played under load from `careq-sync simulate` with the seed given, on PostgreSQL and RabbitMQ or, \
          where it says so, on the embedded default. Afterwards the simulator looked for every acknowledged event by its status \
@@ -23,5 +31,6 @@ pub(crate) fn write(rows: &[(&str, u64, Row)]) {
          {}\n",
         rows.join("\n")
     );
-    std::fs::write(folder.join("faults.md"), text).unwrap();
+    std::fs::write(&file, text).unwrap();
+    file
 }

@@ -39,22 +39,30 @@ pub(crate) fn all() -> Vec<Fault> {
 }
 
 async fn cut(servers: &mut Servers, play: Play, cable: Cable) -> Row {
-    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    let mut trial = Trial::full(servers, play.load(4), 1, 2).await;
     trial.under_load().await;
     for _ in 0..play.choose(8, 60) {
         cable(&trial).cut();
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
+    let harmed = cable(&trial).harmed();
+    trial.expect(harmed > 0, "no connection was cut");
     trial.lifted().await;
     trial.judge(servers).await
 }
 
 async fn bad(servers: &mut Servers, play: Play, cable: Cable, line: Line) -> Row {
-    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    let mut trial = Trial::full(servers, play.load(4), 1, 2).await;
     trial.under_load().await;
     cable(&trial).set(line);
     tokio::time::sleep(play.choose(Duration::from_secs(2), Duration::from_secs(30))).await;
     cable(&trial).set(Line::Open);
+    let harmed = cable(&trial).harmed();
+    trial.expect(harmed > 0, "nothing was sent over the bad line");
     trial.lifted().await;
-    trial.judge(servers).await
+    let report = trial.report().await;
+    let is_broker_away =
+        cable(&trial).server() == servers.rabbitmq.address() && !matches!(line, Line::Slow(_));
+    trial.expect(!is_broker_away || report.answers(503) > 0, "CareQ was never told 503");
+    trial.conclude(servers, &report).await
 }

@@ -13,7 +13,7 @@ use crate::{Fault, Play, fault};
 pub(crate) fn all() -> Vec<Fault> {
     vec![
         fault("rolling restart of everything: SIGTERM", |servers, play| rolling(servers, play).boxed_local()),
-        fault("clock of one ingress moved, back and forth", |servers, play| {
+        fault("clock of one ingress moved: its own order holds", |servers, play| {
             clock_moved(servers, play).boxed_local()
         }),
     ]
@@ -21,30 +21,31 @@ pub(crate) fn all() -> Vec<Fault> {
 
 /// Each of two ingresses and three workers is asked to stop, and started anew when it has.
 async fn rolling(servers: &mut Servers, play: Play) -> Row {
-    let mut trial = Trial::full(servers, play.load(3), 2, 3).await;
+    let mut trial = Trial::full(servers, play.load(4), 2, 3).await;
     trial.under_load().await;
     for _ in 0..play.choose(1, 6) {
         for _ in 0..3 {
             let ended = trial.workers.remove(0).stop().await;
             trial.expect(ended.success, "a worker did not stop well");
+            trial.has_ended(&ended);
             trial.start_worker(&[]).await;
         }
         for number in 0..2 {
-            let (ended, ingress) = trial.ingresses.remove(number).restarted(&["ingress"]).await;
-            trial.ingresses.insert(number, ingress);
-            trial.expect(ended.success, "an ingress did not stop well");
+            trial.restart_ingress(number).await;
         }
     }
     trial.lifted().await;
     trial.judge(servers).await
 }
 
-/// One of two ingresses loses the right time under way.
+/// One of two ingresses loses the right time under way. CareQ's stamps do not care. Of patients without stamps the simulator
+/// sends every version to the same ingress, whose own stamps must rise all the same: between two ingresses whose clocks
+/// disagree nobody promises an order.
 async fn clock_moved(servers: &mut Servers, play: Play) -> Row {
     let folder = tempfile::tempdir().unwrap();
     let clock = folder.path().join("clock");
     std::fs::write(&clock, "+0").unwrap();
-    let mut trial = Trial::full(servers, play.load(3), 1, 2).await;
+    let mut trial = Trial::full(servers, play.load(4), 1, 2).await;
     let moved = [
         ("LD_PRELOAD", clock_library().display().to_string()),
         ("FAKETIME_TIMESTAMP_FILE", clock.display().to_string()),

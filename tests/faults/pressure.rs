@@ -1,4 +1,4 @@
-//! More than can be worked on at once, and clients that never come to an end: nothing that lasts may grow with them.
+//! Clients that never come to an end: nothing that lasts may grow with them.
 
 use std::time::Duration;
 
@@ -7,47 +7,27 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::harness::{Process, until};
+use crate::harness::until;
+use crate::memory::{MIB, open_files, resident_bytes};
 use crate::servers::Servers;
 use crate::table::Row;
-use crate::trial::{Load, Trial};
+use crate::trial::Trial;
 use crate::{Fault, Play, fault};
 
-/// What a process may need more with the whole backlog than with a tenth of it, in bytes.
-const MAY_GROW_BYTES: u64 = 24 << 20;
+/// What the ingress may keep for the crowd's connections, for its own next ones.
+const MAY_KEEP_BYTES: u64 = 4 * MIB;
+
+/// What it may keep for each client; a connection's buffers are many times as much.
+const MAY_KEEP_BYTES_PER_CLIENT: u64 = 1_024;
+
+/// A client that has not been cut off by then never is.
+const CUT_OFF_WITHIN: Duration = Duration::from_secs(30);
 
 /// How a client dribbles.
 const A_LETTER_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) fn all() -> Vec<Fault> {
-    vec![
-        fault("backlog before any worker comes", |servers, play| backlog(servers, play).boxed_local()),
-        fault("crowd that dribbles, and goes away", |servers, play| crowd(servers, play).boxed_local()),
-    ]
-}
-
-/// Nobody works while the events are sent; then one worker takes them all.
-async fn backlog(servers: &mut Servers, play: Play) -> Row {
-    let events = play.choose(4_000, 1_000_000);
-    let load = Load { seed: play.seed, events, rate_per_second: None };
-    let mut trial = Trial::full(servers, load, 1, 0).await;
-    trial.begin_load();
-    depth_reaches(servers, &trial, events / 10).await;
-    let ingress_before = peak_bytes(&trial.ingresses[0].process);
-    depth_reaches(servers, &trial, events * 8 / 10).await;
-    let ingress_grew = peak_bytes(&trial.ingresses[0].process) - ingress_before;
-
-    trial.start_worker(&[]).await;
-    until("a tenth is stored", || async { trial.stored().await.filter(|stored| *stored > events / 10) })
-        .await;
-    let worker_before = peak_bytes(&trial.workers[0]);
-    trial.lifted().await;
-    let report = trial.report().await;
-    let worker_grew = peak_bytes(&trial.workers[0]) - worker_before;
-    for (process, grew) in [("ingress", ingress_grew), ("worker", worker_grew)] {
-        trial.expect(grew < MAY_GROW_BYTES, &format!("the {process} grew by {} MiB", grew >> 20));
-    }
-    trial.conclude(servers, &report).await
+    vec![fault("crowd that dribbles, and goes away", |servers, play| crowd(servers, play).boxed_local())]
 }
 
 /// Hundreds, or thousands, of clients that send half a head, a letter now and then, or leave before their answer.
@@ -55,68 +35,49 @@ async fn crowd(servers: &mut Servers, play: Play) -> Row {
     let patience = [("CAREQ_INGRESS_HEADER_TIMEOUT_S", "2")];
     let mut trial = Trial::full_with(servers, play.load(5), (1, 2), &patience).await;
     trial.under_load().await;
-    let ingress = &trial.ingresses[0];
-    let (files_before, bytes_before) = (open_files(&ingress.process), resident_bytes(&ingress.process));
-    let clients = (0..play.choose(400, 4_000)).map(|number| bad_client(ingress.address().to_owned(), number));
-    let clients: Vec<_> = clients.map(tokio::spawn).collect();
-    for client in clients {
-        client.await.unwrap();
-    }
+    let files_before = open_files(&trial.ingresses[0].process);
+    let clients = play.choose(400, 4_000);
+    // A first crowd fills what is kept for the next connections.
+    crowd_of(clients / 2, &mut trial).await;
+    let bytes_before = resident_bytes(&trial.ingresses[0].process);
+    crowd_of(clients, &mut trial).await;
     until("the crowd's connections are closed", || async {
         (open_files(&trial.ingresses[0].process) < files_before + 32).then_some(())
     })
     .await;
     let grew = resident_bytes(&trial.ingresses[0].process).saturating_sub(bytes_before);
-    trial.expect(grew < MAY_GROW_BYTES, &format!("the ingress kept {} MiB of the crowd", grew >> 20));
+    let may_keep = MAY_KEEP_BYTES + clients as u64 * MAY_KEEP_BYTES_PER_CLIENT;
+    let sentence = format!("ingress: kept {} KiB of {clients} clients", grew >> 10);
+    trial.expect(grew < may_keep, &format!("{sentence}, more than {} KiB", may_keep >> 10));
+    trial.notes.push(sentence);
     trial.lifted().await;
     trial.judge(servers).await
 }
 
-/// One in three leaves before its answer; the others are waited for until they are cut off.
-async fn bad_client(address: String, number: usize) {
-    let Ok(mut connection) = TcpStream::connect(&address).await else { return };
+/// They come at once, and it returns when all are gone.
+async fn crowd_of(clients: usize, trial: &mut Trial) {
+    let address = trial.ingresses[0].address();
+    let clients = (0..clients).map(|number| timeout(CUT_OFF_WITHIN, bad_client(address.to_owned(), number)));
+    let clients: Vec<_> = clients.map(tokio::spawn).collect();
+    for client in clients {
+        let came_in = client.await.unwrap().expect("a client that dribbles is cut off");
+        trial.expect(came_in, "a client of the crowd did not come in");
+    }
+}
+
+/// One in three leaves before its answer; the others are waited for until they are cut off. Whether it came in at all.
+async fn bad_client(address: String, number: usize) -> bool {
+    let Ok(mut connection) = TcpStream::connect(&address).await else { return false };
     if number.is_multiple_of(3) {
         let request = "POST /api/v1/careq-sync/patient HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
-        connection.write_all(request.as_bytes()).await.ok();
-        return;
+        return connection.write_all(request.as_bytes()).await.is_ok();
     }
     connection.write_all(b"POST /api/v1/careq-sync/patient HTTP/1.1\r\nhost: x\r\nx-slow: ").await.ok();
     let mut answer = [0; 1_024];
     while let Err(_) | Ok(Ok(1..)) = timeout(A_LETTER_EVERY, connection.read(&mut answer)).await {
         if connection.write_all(b"a").await.is_err() {
-            return;
+            break;
         }
     }
-}
-
-async fn depth_reaches(servers: &Servers, trial: &Trial, depth: u64) {
-    let live = format!("{}.live", trial.prefix);
-    loop {
-        let ready = servers.rabbitmq.depth(&live).await.unwrap_or_default();
-        if u64::from(ready) >= depth {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
-
-/// The most memory that the process ever had, in bytes.
-fn peak_bytes(process: &Process) -> u64 {
-    status_bytes(process, "VmHWM:")
-}
-
-/// The memory that the process has now, in bytes.
-fn resident_bytes(process: &Process) -> u64 {
-    status_bytes(process, "VmRSS:")
-}
-
-/// proc(5), `/proc/[pid]/status`.
-fn status_bytes(process: &Process, name: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let value = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    value.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
-}
-
-fn open_files(process: &Process) -> usize {
-    std::fs::read_dir(format!("/proc/{}/fd", process.id())).unwrap().count()
+    true
 }

@@ -42,13 +42,14 @@ impl Ingress {
         let ended = self.process.stop().await;
         let process = start(arguments, &self.settings, &[]);
         is_taking_requests(&process).await;
-        (ended, Self { process, settings: self.settings, address: self.address })
+        (ended, Self { process, ..self })
     }
 
-    /// Starts it anew after it has come to its end.
-    pub(crate) async fn start_again(&mut self, arguments: &[&str], extra: &[(&str, &str)]) {
-        self.process = start(arguments, &self.settings, extra);
+    /// Starts it anew after it has come to its end; the process that has ended.
+    pub(crate) async fn start_again(&mut self, arguments: &[&str], extra: &[(&str, &str)]) -> Process {
+        let ended = std::mem::replace(&mut self.process, start(arguments, &self.settings, extra));
         is_taking_requests(&self.process).await;
+        ended
     }
 }
 

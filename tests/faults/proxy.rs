@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -33,6 +34,7 @@ pub(crate) struct Proxy {
     server: Arc<str>,
     line: watch::Sender<Line>,
     cuts: watch::Sender<u32>,
+    harmed: Arc<AtomicU64>,
     accepting: JoinHandle<()>,
 }
 
@@ -43,20 +45,21 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let (line, (cuts, _)) = (watch::Sender::new(Line::Open), watch::channel(0));
         let (lines, cut) = (line.subscribe(), cuts.subscribe());
-        let behind = Arc::clone(&server);
+        let harmed = Arc::new(AtomicU64::new(0));
+        let cable = Cable { server: Arc::clone(&server), line: lines, harmed: Arc::clone(&harmed) };
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (server, line, mut cut) = (Arc::clone(&behind), lines.clone(), cut.clone());
+                let (cable, mut cut) = (cable.clone(), cut.clone());
                 tokio::spawn(async move {
                     cut.mark_unchanged();
                     tokio::select! {
-                        _ = cut.changed() => {}
-                        () = connection(client, &server, line) => {}
+                        _ = cut.changed() => cable.harms(),
+                        () = cable.connection(client) => {}
                     }
                 });
             }
         });
-        Self { address, server, line, cuts, accepting }
+        Self { address, server, line, cuts, harmed, accepting }
     }
 
     /// Host and port.
@@ -76,6 +79,11 @@ impl Proxy {
         }
     }
 
+    /// How often it has done harm: a piece that vanished or came late, a connection that was cut or closed at once.
+    pub(crate) fn harmed(&self) -> u64 {
+        self.harmed.load(Ordering::Relaxed)
+    }
+
     /// Closes every connection that there is; new ones may be made.
     pub(crate) fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
@@ -89,38 +97,55 @@ impl Drop for Proxy {
     }
 }
 
-async fn connection(client: TcpStream, server: &str, line: watch::Receiver<Line>) {
-    if *line.borrow() == Line::Down {
-        return;
-    }
-    let Ok(server) = TcpStream::connect(server).await else { return };
-    client.set_nodelay(true).unwrap();
-    server.set_nodelay(true).unwrap();
-    let (from_client, to_client) = client.into_split();
-    let (from_server, to_server) = server.into_split();
-    tokio::select! {
-        () = pass(from_client, to_server, line.clone(), Line::Deaf) => {}
-        () = pass(from_server, to_client, line, Line::Mute) => {}
-    }
+/// What every connection of a proxy shares.
+#[derive(Clone)]
+struct Cable {
+    server: Arc<str>,
+    line: watch::Receiver<Line>,
+    harmed: Arc<AtomicU64>,
 }
 
-/// Passes bytes one way until either end closes. What vanished once is missed for ever, so a line that has been silent
-/// stays so for its connection, and its end is not heard of either.
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, line: watch::Receiver<Line>, vanishes: Line) {
-    let mut piece = vec![0; 16_384];
-    let mut has_vanished = false;
-    while let Ok(length @ 1..) = from.read(&mut piece).await {
-        let state = *line.borrow();
-        has_vanished |= state == Line::Silent || state == vanishes;
-        if let Line::Slow(delay) = state {
-            tokio::time::sleep(delay).await;
+impl Cable {
+    async fn connection(&self, client: TcpStream) {
+        if *self.line.borrow() == Line::Down {
+            return self.harms();
         }
-        if !has_vanished && to.write_all(&piece[..length]).await.is_err() {
-            return;
+        let Ok(server) = TcpStream::connect(&*self.server).await else { return };
+        client.set_nodelay(true).unwrap();
+        server.set_nodelay(true).unwrap();
+        let (from_client, to_client) = client.into_split();
+        let (from_server, to_server) = server.into_split();
+        tokio::select! {
+            () = self.pass(from_client, to_server, Line::Deaf) => {}
+            () = self.pass(from_server, to_client, Line::Mute) => {}
         }
     }
-    let state = *line.borrow();
-    if has_vanished || state == Line::Silent || state == vanishes {
-        std::future::pending::<()>().await;
+
+    /// Passes bytes one way until either end closes. What vanished once is missed for ever, so a line that has been silent
+    /// stays so for its connection, and its end is not heard of either.
+    async fn pass(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, vanishes: Line) {
+        let mut piece = vec![0; 16_384];
+        let mut has_vanished = false;
+        while let Ok(length @ 1..) = from.read(&mut piece).await {
+            let state = *self.line.borrow();
+            has_vanished |= state == Line::Silent || state == vanishes;
+            if let Line::Slow(delay) = state {
+                self.harms();
+                tokio::time::sleep(delay).await;
+            }
+            if has_vanished {
+                self.harms();
+            } else if to.write_all(&piece[..length]).await.is_err() {
+                return;
+            }
+        }
+        let state = *self.line.borrow();
+        if has_vanished || state == Line::Silent || state == vanishes {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn harms(&self) {
+        self.harmed.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Row {
     undelivered: u64,
     recovered_in: Option<Duration>,
     problems: Vec<String>,
+    /// What was measured besides.
+    notes: Vec<String>,
 }
 
 /// Above the rows.
@@ -38,7 +40,22 @@ impl Row {
             undelivered: number("undelivered"),
             recovered_in,
             problems,
+            notes: Vec::new(),
         }
+    }
+
+    pub(crate) fn noting(self, notes: Vec<String>) -> Self {
+        Self { notes, ..self }
+    }
+
+    /// Events that were acknowledged to somebody else than the simulator, and how many of them are not stored.
+    pub(crate) fn and(mut self, acknowledged: u64, lost: u64) -> Self {
+        self.acknowledged += acknowledged;
+        self.lost += lost;
+        if lost > 0 {
+            self.problems.push(format!("{lost} of {acknowledged} events in batches are not stored as sent"));
+        }
+        self
     }
 
     /// Of a fault that could not be played to its end.
@@ -59,7 +76,7 @@ impl Row {
         if self.undelivered > 0 {
             write!(line, "\n    {} requests were never taken", self.undelivered).unwrap();
         }
-        self.problems.iter().for_each(|problem| write!(line, "\n    {problem}").unwrap());
+        self.notes.iter().chain(&self.problems).for_each(|problem| write!(line, "\n    {problem}").unwrap());
         line
     }
 
@@ -67,7 +84,9 @@ impl Row {
     pub(crate) fn markdown(&self, name: &str, seed: u64) -> String {
         let Self { acknowledged, lost, doubled, wrong, .. } = self;
         let recovered = self.recovered();
-        let name = if self.has_passed() { name.to_owned() } else { format!("{name}: **not passed**") };
+        let name = if self.has_passed() { name.to_owned() } else { format!("{name}: **NOT PASSED**") };
+        let name =
+            std::iter::once(&name).chain(&self.notes).map(String::as_str).collect::<Vec<_>>().join("<br>");
         format!("| {name} | {acknowledged} | {lost} | {doubled} | {wrong} | {recovered} | {seed} |")
     }
 

@@ -1,18 +1,18 @@
-//! One fault's installation, under load from the simulator, and the judgement at the end. A trial must never count what it
-//! has not seen: its numbers are the simulator's.
+//! One fault's installation: its processes, the cables to its servers, and its load. It must never help a process that it has
+//! not been told to.
 
 use std::time::{Duration, Instant};
 
 use careq_shared::entities::event;
 use sea_orm::{DatabaseConnection, EntityTrait as _, PaginatorTrait as _};
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::{Client, Process, SEAL_KEYS, patient, until};
-use crate::processes::{Ingress, SIMULATED, TOKEN, settings, start};
+use crate::harness::{Client, Ended, Process, patient, until};
+use crate::load::{Flowing, Load, Report};
+use crate::processes::{Ingress, TOKEN, settings, start};
 use crate::proxy::Proxy;
 use crate::servers::{Postgresql, RabbitMq, Servers};
-use crate::table::Row;
 
 /// Events that are stored when the load is said to flow.
 const FLOWING: u64 = 40;
@@ -20,17 +20,8 @@ const FLOWING: u64 = 40;
 /// A service that is not whole by then is stuck.
 const WHOLE_WITHIN: Duration = Duration::from_secs(90);
 
-/// The simulator ends by itself long before.
-const REPORTED_WITHIN: Duration = Duration::from_mins(40);
-
-/// Where and how hard.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Load {
-    pub(crate) seed: u64,
-    pub(crate) events: u64,
-    /// `None` sends as fast as answers come.
-    pub(crate) rate_per_second: Option<u32>,
-}
+/// A request of ours that takes longer is made anew.
+const PROBE_WITHIN: Duration = Duration::from_secs(8);
 
 /// See the module.
 pub(crate) struct Trial {
@@ -41,11 +32,17 @@ pub(crate) struct Trial {
     pub(crate) ingresses: Vec<Ingress>,
     pub(crate) workers: Vec<Process>,
     pub(crate) problems: Vec<String>,
+    /// What was measured.
+    pub(crate) notes: Vec<String>,
+    /// The logs of processes that have come to their end.
+    pub(crate) logs_of_the_ended: Vec<String>,
+    /// Whether requests may have had no answer, because an ingress was away.
+    pub(crate) ingress_was_away: bool,
+    pub(crate) recovered_in: Option<Duration>,
+    pub(crate) database_name: Option<String>,
     settings: Vec<(String, String)>,
     load: Load,
-    simulator: Option<(Process, Instant)>,
-    recovered_in: Option<Duration>,
-    database_name: Option<String>,
+    flowing: Option<Flowing>,
     folder: TempDir,
 }
 
@@ -80,11 +77,14 @@ impl Trial {
             ingresses: Vec::new(),
             workers: Vec::new(),
             problems: Vec::new(),
-            settings: settings(&own, extra),
-            load,
-            simulator: None,
+            notes: Vec::new(),
+            logs_of_the_ended: Vec::new(),
+            ingress_was_away: false,
             recovered_in: None,
             database_name: Some(name),
+            settings: settings(&own, extra),
+            load,
+            flowing: None,
             folder: tempfile::tempdir().unwrap(),
         };
         for _ in 0..ingresses {
@@ -113,11 +113,14 @@ impl Trial {
             ingresses: vec![ingress],
             workers: Vec::new(),
             problems: Vec::new(),
-            settings,
-            load,
-            simulator: None,
+            notes: Vec::new(),
+            logs_of_the_ended: Vec::new(),
+            ingress_was_away: false,
             recovered_in: None,
             database_name: None,
+            settings,
+            load,
+            flowing: None,
             folder,
         }
     }
@@ -133,7 +136,35 @@ impl Trial {
         self.workers.push(worker);
     }
 
-    /// The simulator begins; returns when events are being stored.
+    /// Starts an ingress anew that has come to its end.
+    pub(crate) async fn start_ingress_again(&mut self, number: usize, arguments: &[&str]) {
+        self.ingress_was_away = true;
+        let ended = self.ingresses[number].start_again(arguments, &[]).await;
+        self.has_ended(&ended.ended().await);
+    }
+
+    /// Asks an ingress to stop, and starts it anew when it has.
+    pub(crate) async fn restart_ingress(&mut self, number: usize) {
+        self.ingress_was_away = true;
+        let (ended, ingress) = self.ingresses.remove(number).restarted(&["ingress"]).await;
+        self.ingresses.insert(number, ingress);
+        self.expect(ended.success, "an ingress did not stop well");
+        self.has_ended(&ended);
+    }
+
+    /// A worker that comes to its end by itself, as it should.
+    pub(crate) async fn worker_ends(&mut self, how: impl AsyncFnOnce(&mut Process)) {
+        let mut worker = self.workers.pop().expect("there is a worker");
+        how(&mut worker).await;
+        self.has_ended(&worker.ended().await);
+    }
+
+    /// Keeps the log of a process that has ended, for the judgement.
+    pub(crate) fn has_ended(&mut self, ended: &Ended) {
+        self.logs_of_the_ended.push(ended.stderr.clone());
+    }
+
+    /// The load begins; returns when events are being stored. The fault strikes now.
     pub(crate) async fn under_load(&mut self) {
         self.begin_load();
         let before = self.stored().await.unwrap_or_default();
@@ -141,44 +172,13 @@ impl Trial {
             self.stored().await.filter(|stored| *stored >= before + FLOWING).map(drop)
         })
         .await;
+        self.flowing.as_mut().expect("it has just begun").strikes_now();
     }
 
-    /// The simulator begins.
+    /// The load begins.
     pub(crate) fn begin_load(&mut self) {
-        let Load { seed, events, rate_per_second } = self.load;
-        let mut arguments: Vec<_> = [
-            "simulate",
-            "--json",
-            "--shuffle",
-            "--repeat",
-            "8",
-            "--orphans",
-            "4",
-            "--poison",
-            "4",
-            "--connections",
-            "24",
-        ]
-        .map(str::to_owned)
-        .into();
-        let options = [
-            ("--retry-after", "400ms".to_owned()),
-            ("--timeout", "8s".to_owned()),
-            ("--settle-within", "90s".to_owned()),
-            ("--seed", seed.to_string()),
-            ("--events", events.to_string()),
-            ("--database-url", self.database_url()),
-        ];
-        arguments
-            .extend(rate_per_second.into_iter().flat_map(|rate| ["--rate".to_owned(), rate.to_string()]));
-        arguments.extend(options.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
-        for ingress in &self.ingresses {
-            arguments.extend(["--url".to_owned(), format!("http://{}", ingress.address())]);
-        }
-        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        let simulator =
-            Process::start(&arguments, &[("CAREQ_CLINICS", SIMULATED), ("CAREQ_SEAL_KEYS", SEAL_KEYS)]);
-        self.simulator = Some((simulator, Instant::now()));
+        let addresses = self.ingresses.iter().map(Ingress::address);
+        self.flowing = Some(self.load.begin(addresses, self.database_url()));
     }
 
     /// Without a proxy in between: the judge must see.
@@ -219,71 +219,22 @@ impl Trial {
         }
     }
 
-    /// Seconds since the load began.
-    pub(crate) fn load_second(&self) -> usize {
-        let began_at = self.simulator.as_ref().map_or_else(Instant::now, |(_, began_at)| *began_at);
-        usize::try_from(began_at.elapsed().as_secs()).unwrap()
+    /// Whether a worker that runs has logged these words.
+    pub(crate) fn a_worker_logged(&self, words: &str) -> bool {
+        self.workers.iter().any(|worker| worker.stderr().contains(words))
     }
 
-    /// The simulator's report, when it has checked everything.
-    pub(crate) async fn report(&mut self) -> Value {
-        let (simulator, _) = self.simulator.take().expect("there was load");
-        let ended = simulator.ended_within(REPORTED_WITHIN).await;
-        let report: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|fault| {
-            panic!("the simulator gave no report ({fault}):\n{}{}", ended.stdout, ended.stderr)
-        });
-        if let Some(slowest_ms) = report["answers"]["503"]["slowest_ms"].as_f64() {
-            self.expect(slowest_ms < 2_000.0, &format!("503 took {slowest_ms:.0} ms"));
-        }
+    /// What the simulator has seen, when it has checked everything.
+    pub(crate) async fn report(&mut self) -> Report {
+        let report = self.flowing.take().expect("there was load").report().await;
+        self.problems.extend(report.problems(!self.ingress_was_away));
         report
-    }
-
-    /// The judgement: the simulator's, the queues', and that nobody needed help.
-    pub(crate) async fn judge(mut self, servers: &Servers) -> Row {
-        let report = self.report().await;
-        self.conclude(servers, &report).await
-    }
-
-    pub(crate) async fn conclude(mut self, servers: &Servers, report: &Value) -> Row {
-        if self.database_name.is_some() {
-            for queue in ["live", "bulk", "dead"] {
-                let name = format!("{}.{queue}", self.prefix);
-                until(&format!("{name} is empty"), || async {
-                    servers.rabbitmq.depth(&name).await.filter(|depth| *depth == 0).map(drop)
-                })
-                .await;
-            }
-        }
-        let processes =
-            self.workers.into_iter().chain(self.ingresses.into_iter().map(|ingress| ingress.process));
-        for mut process in processes {
-            let is_running = !process.has_ended();
-            let ended = if is_running { process.stop().await } else { process.ended().await };
-            if !is_running || !ended.success {
-                self.problems
-                    .push(format!("a process ended by itself, or badly: {}", last_lines(&ended.stderr)));
-            }
-            let is_personal = ["@example.com", "a-token-of"].iter().any(|word| ended.stderr.contains(word));
-            if is_personal {
-                self.problems.push("a log holds personal data".to_owned());
-            }
-        }
-        self.database.close().await.ok();
-        if let Some(name) = &self.database_name {
-            servers.postgresql.drop_database(name).await;
-            servers.rabbitmq.delete_queues(&self.prefix).await;
-        }
-        Row::of(report, self.recovered_in, self.problems)
     }
 }
 
 /// Whether an event gets its result, and not only its acknowledgement.
-async fn is_stored(client: &Client, body: &Value) -> bool {
-    let answer = client.try_post("/patient", body, &[("Prefer", "wait=2")]).await;
+async fn is_stored(client: &Client, body: &serde_json::Value) -> bool {
+    let asking = client.try_post("/patient", body, &[("Prefer", "wait=2")]);
+    let answer = tokio::time::timeout(PROBE_WITHIN, asking).await.ok().flatten();
     answer.is_some_and(|answer| matches!(answer.status, 200 | 201))
-}
-
-fn last_lines(log: &str) -> String {
-    let lines: Vec<_> = log.lines().rev().take(5).collect();
-    lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
 }

@@ -42,7 +42,9 @@ impl Process {
 
     fn spawn(arguments: &[&str], settings: &[(&str, &str)], stdin: Stdio) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_careq-sync"))
+        // It must not survive a test program that is killed (prctl(2), `PR_SET_PDEATHSIG`). The process id stays the same.
+        let mut child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_careq-sync")])
             .args(arguments)
             .env_clear()
             .envs(settings.iter().copied())

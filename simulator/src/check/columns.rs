@@ -3,11 +3,19 @@
 use careq_shared::entities::{StoredPrice, appointment, doctor, patient, service};
 use careq_shared::records::Kind;
 use careq_shared::seal::{Place, Seal};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use serde_json::Value;
 
 use super::expected::status_of;
 use crate::world::Body;
+
+/// `APPT-`, the year in UTC in which it was booked, and CareQ's number (API specification, section 4).
+fn confirmation_number(body: &Body) -> Option<String> {
+    let booked_at = body.get("book_datetime").and_then(Value::as_str)?;
+    let booked_at = DateTime::parse_from_rfc3339(booked_at).ok()?.to_utc();
+    let careq_id = body.get("careq_id").and_then(Value::as_i64)?;
+    Some(format!("APPT-{}-{careq_id}", booked_at.year()))
+}
 
 /// A row that can be compared.
 pub(super) trait Row {
@@ -113,10 +121,12 @@ impl Row for patient::Model {
                 notes,
                 timezone,
                 language,
-                created_at,
-                updated_at
+                created_at
             ]
         );
+        if body.contains_key("updated_at") {
+            columns.extend(differing!(self, body, [updated_at]));
+        }
         let row = self.id.to_string();
         let opened = self.aadhar_number.as_ref().map(|sealed| seal.open(Place::aadhar_number(&row), sealed));
         let stored = opened.map(|number| number.ok().and_then(|number| String::from_utf8(number).ok()));
@@ -190,6 +200,9 @@ impl Row for appointment::Model {
                 updated_at
             ]
         );
+        if Some(&self.confirmation_number) != confirmation_number(body).as_ref() {
+            columns.push("confirmation_number");
+        }
         // Text or JSON; JSON is stored as its text.
         let stored = self.prescription.as_deref().map(serde_json::from_str::<Value>);
         let sent = body.get("prescription").filter(|value| !value.is_null());

@@ -1,12 +1,14 @@
 //! What the bookings imply, folded from the stories themselves: of every record the newest version, of an appointment the
-//! newest details and the newest status apart (CareQ's stamps decide; every version has one of its own).
+//! newest details and the newest status apart (CareQ's stamps decide; of versions without one, the order in which they were
+//! sent, one after the other's acknowledgement by the same ingress).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use careq_shared::records::{Kind, RecordKind};
 use chrono::{DateTime, Utc};
 
-use crate::world::{Body, Event, Fate, World};
+use crate::world::{Body, Event, Fate, Refusal, World};
 
 /// A record of a clinic, by the clinic's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +42,18 @@ pub(super) struct Expected {
     pub(super) twins: Vec<[(Key, Source); 2]>,
     /// Records whose parent never comes.
     pub(super) orphans: BTreeSet<Key>,
+    /// Records of requests that were refused.
+    pub(super) refused: BTreeSet<Key>,
+    pub(super) batches: Vec<Batch>,
+}
+
+/// A `POST /batch`, and which of its story's events it holds.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) clinic: usize,
+    pub(super) id: String,
+    pub(super) story: u64,
+    pub(super) events: Range<u16>,
 }
 
 /// Folds all stories.
@@ -60,6 +74,15 @@ pub(super) fn fold(world: &World) -> Expected {
                 }
             }
         }
+        for (position, request) in story.requests.iter().enumerate() {
+            if let Some(Refusal { kind, careq_id, .. }) = request.refusal {
+                expected.refused.insert(Key { clinic, kind: kind.record(), careq_id });
+            }
+            if let Some(id) = request.batch_id.clone() {
+                let events = story.first_event_of(position)..story.first_event_of(position + 1);
+                expected.batches.push(Batch { clinic, id, story: number, events });
+            }
+        }
         if let Ok(pair) = twins.try_into() {
             expected.twins.push(pair);
         }
@@ -70,7 +93,11 @@ pub(super) fn fold(world: &World) -> Expected {
 impl Expected {
     fn apply(&mut self, key: Key, event: &Event, source: Source) {
         let record = self.records.entry(key).or_insert(Record { details: source, status: source });
-        let is_newer = |than: &Source| source.stamp > than.stamp;
+        // Stories are folded in the order in which they are sent.
+        let is_newer = |than: &Source| match (source.stamp, than.stamp) {
+            (None, None) => true,
+            (stamp, other) => stamp > other,
+        };
         if !matches!(event.kind, Kind::Status | Kind::Cancel) && is_newer(&record.details) {
             record.details = source;
         }

@@ -11,15 +11,16 @@ mod tables;
 
 mod columns;
 
+mod batches;
+
 use std::time::{Duration, Instant};
 
 use expected::Expected;
 
 use crate::Store;
-use crate::clinic::Clinic;
 use crate::findings::Findings;
 use crate::run::Run;
-use crate::send::{Data, NoAnswer, Played};
+use crate::send::{Data, NoAnswer, Played, Proofs};
 
 /// A status page that says "not yet" is read again after this time.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
@@ -83,7 +84,7 @@ async fn tables(
 /// patience of its own, which a rate limit that is far too low would use up.
 async fn page(
     run: &Run,
-    clinic: &Clinic,
+    clinic: &Proofs,
     path: &str,
     deadline: Instant,
     is_right: impl Fn(Option<&Data>) -> bool,

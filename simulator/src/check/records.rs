@@ -1,4 +1,4 @@
-//! Every implied record by its status page: it must be there, at its newest version, and nothing else.
+//! Every implied record by its status page: it must be there, at its newest version, and what was refused must not be.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -14,10 +14,11 @@ use crate::run::Run;
 use crate::send::Data;
 
 pub(super) async fn all(run: &Run, expected: &Expected, deadline: Instant, checked: &mut Checked) {
-    let records = expected.records.iter().map(|(key, record)| (*key, Some(*record)));
-    let orphans = expected.orphans.iter().map(|key| (*key, None));
-    let mut judged = stream::iter(records.chain(orphans))
-        .map(|(key, record)| one(run, key, record, deadline))
+    let records = expected.records.iter().map(|(key, record)| (*key, Implied::Record(*record)));
+    let orphans = expected.orphans.iter().map(|key| (*key, Implied::Orphan));
+    let refused = expected.refused.iter().map(|key| (*key, Implied::Nothing));
+    let mut judged = stream::iter(records.chain(orphans).chain(refused))
+        .map(|(key, implied)| one(run, key, implied, deadline))
         .buffer_unordered(run.plan.connections);
     while let Some(findings) = judged.next().await {
         checked.records += 1;
@@ -25,24 +26,36 @@ pub(super) async fn all(run: &Run, expected: &Expected, deadline: Instant, check
     }
 }
 
-async fn one(run: &Run, key: Key, record: Option<Record>, deadline: Instant) -> Findings {
+/// What there must be of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Implied {
+    Record(Record),
+    /// A page that says what it waits for, or that it has failed.
+    Orphan,
+    Nothing,
+}
+
+async fn one(run: &Run, key: Key, implied: Implied, deadline: Instant) -> Findings {
     let mut findings = Findings::default();
-    let Some(clinic) = run.plan.clinics.get(key.clinic) else { return findings };
+    let Some(clinic) = run.clinics.get(key.clinic) else { return findings };
     let path = format!("/status/{}/{}", key.kind, key.careq_id);
-    let page = page(run, clinic, &path, deadline, |page| page.is_some()).await;
+    let is_right = |page: Option<&Data>| page.is_some() != (implied == Implied::Nothing);
+    let page = page(run, clinic, &path, deadline, is_right).await;
     run.live.checked.fetch_add(1, Ordering::Relaxed);
     let place = format!("{} {}", key.kind, key.careq_id);
     let Ok(page) = page else {
         findings.unread(&place);
         return findings;
     };
-    match (record, page) {
+    match (implied, page) {
+        (Implied::Nothing, None) => {}
+        (Implied::Nothing, Some(_)) => findings.wrong(&format!("{place}: there, although it was refused")),
         (_, None) => findings.lost(&format!("{place}: there is no page of it")),
-        (None, Some(page)) if page.sync_status.as_deref() == Some("synced") => {
+        (Implied::Orphan, Some(page)) if page.sync_status.as_deref() == Some("synced") => {
             findings.wrong(&format!("{place}: stored without its parent"));
         }
-        (None, Some(_)) => {}
-        (Some(record), Some(page)) => {
+        (Implied::Orphan, Some(_)) => {}
+        (Implied::Record(record), Some(page)) => {
             for difference in differences(run, record, &page) {
                 findings.wrong(&format!("{place}: {difference}"));
             }

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use careq_shared::dead_letters::LetterState;
 use careq_shared::entities::{appointment, dead_letter, doctor, event, parked_event, patient, service};
 use careq_shared::records::RecordKind;
 use sea_orm::{
     ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
+use super::batches;
 use super::columns::Row;
 use super::expected::{Expected, Key, Record};
 use crate::Store;
@@ -30,6 +32,7 @@ pub(super) async fn all(
     for clinic in 0..world.clinic_ids.len() {
         tables.records(clinic).await?;
         tables.ledger(clinic).await?;
+        tables.batches(clinic, &played.receipts).await?;
         tables.parked_events(clinic).await?;
         tables.dead_letters(clinic).await?;
     }
@@ -180,6 +183,13 @@ impl Tables<'_> {
         Ok(())
     }
 
+    async fn batches(&mut self, clinic: usize, receipts: &[Receipt]) -> Result<(), DbErr> {
+        let of_this_clinic = self.expected.batches.iter().filter(|batch| batch.clinic == clinic);
+        let batches: Vec<_> = of_this_clinic.collect();
+        self.rows += batches::all(self.world, &batches, receipts, self.store, &mut self.findings).await?;
+        Ok(())
+    }
+
     /// Only what waits for a parent that never comes.
     async fn parked_events(&mut self, clinic: usize) -> Result<(), DbErr> {
         pages!(self, clinic, parked_event, EventId, row => {
@@ -194,7 +204,9 @@ impl Tables<'_> {
     async fn dead_letters(&mut self, clinic: usize) -> Result<(), DbErr> {
         pages!(self, clinic, dead_letter, Id, row => {
             let fate = row.event_id.as_deref().and_then(|event_id| self.fate_of(event_id));
-            if !matches!(fate, Some(Fate::Orphaned | Fate::Twin)) {
+            // One that is resolved tells of a failure that is over.
+            let is_over = row.state == LetterState::Resolved;
+            if !is_over && !matches!(fate, Some(Fate::Orphaned | Fate::Twin)) {
                 self.findings.wrong(&format!("letter {}: class {}, code {}", row.id, row.class, row.code));
             }
         });

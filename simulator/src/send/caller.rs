@@ -1,26 +1,32 @@
-//! One exchange with an ingress: a request, and what came back of it.
+//! One exchange with an ingress: a request, and what came back of it. It must cost little, so that it is never the simulator
+//! that is measured.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Method};
+use http_body_util::{BodyExt as _, Full};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Request};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 
-use super::sign::proven;
+use super::sign::Proofs;
+use super::target::Target;
 use crate::SimulatorError;
-use crate::clinic::Clinic;
 
-/// The base path (API specification, "Base URL").
-const API: &str = "/api/v1/careq-sync";
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Speaks to the ingresses in turn.
 #[derive(Debug)]
 pub(crate) struct Caller {
-    http: Client,
-    targets: Vec<String>,
-    turn: AtomicUsize,
+    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    targets: Vec<Target>,
+    timeout: Duration,
+    turn: AtomicU64,
 }
 
 /// What came back.
@@ -77,12 +83,14 @@ pub(crate) struct Question<'request> {
     pub(crate) path: &'request str,
     pub(crate) body: Bytes,
     pub(crate) idempotency_key: Option<&'request str>,
+    /// See [`super::deliver::Courier`].
+    pub(crate) target: Option<u64>,
 }
 
 impl Question<'_> {
     /// A status page.
     pub(crate) fn page(path: &str) -> Question<'_> {
-        Question { method: Method::GET, path, body: Bytes::new(), idempotency_key: None }
+        Question { method: Method::GET, path, body: Bytes::new(), idempotency_key: None, target: None }
     }
 }
 
@@ -92,40 +100,51 @@ impl Caller {
         connections: usize,
         timeout: Duration,
     ) -> Result<Self, SimulatorError> {
-        // The one that the rest of the program uses. It may have been installed before.
-        rustls::crypto::ring::default_provider().install_default().unwrap_or_default();
-        let http = Client::builder()
-            .pool_max_idle_per_host(connections)
-            .tcp_nodelay(true)
-            .timeout(timeout)
-            .build()
+        let targets = targets.iter().map(|target| Target::of(target)).collect::<Result<_, _>>()?;
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.enforce_http(false);
+        let tls = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
             .map_err(|_| SimulatorError::Client)?;
-        let targets = targets.iter().map(|target| format!("{}{API}", target.trim_end_matches('/'))).collect();
-        Ok(Self { http, targets, turn: AtomicUsize::new(0) })
+        let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
+        let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(connections).build(connector);
+        Ok(Self { http, targets, timeout, turn: AtomicU64::new(0) })
     }
 
-    pub(crate) async fn ask(&self, clinic: &Clinic, question: Question<'_>) -> Result<Answer, NoAnswer> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let target = self.targets.get(turn % self.targets.len().max(1)).map_or("", String::as_str);
-        let mut request = self.http.request(question.method, format!("{target}{}", question.path));
-        if let Some(key) = question.idempotency_key {
-            request = request.header("idempotency-key", key);
-        }
-        request = proven(request, clinic, &question.body);
-        if !question.body.is_empty() {
-            request = request.header(CONTENT_TYPE, "application/json").body(question.body);
-        }
+    pub(crate) async fn ask(&self, clinic: &Proofs, question: Question<'_>) -> Result<Answer, NoAnswer> {
+        let request = self.request(clinic, question)?;
         let asked_at = Instant::now();
-        let response = request.send().await.map_err(|_| NoAnswer)?;
-        let status = response.status().as_u16();
-        let retry_after = retry_after(response.headers());
-        let text = response.bytes().await.map_err(|_| NoAnswer)?;
+        let exchange = async {
+            let (head, body) = self.http.request(request).await.map_err(|_| NoAnswer)?.into_parts();
+            Ok((head, body.collect().await.map_err(|_| NoAnswer)?.to_bytes()))
+        };
+        let (head, text) = tokio::time::timeout(self.timeout, exchange).await.map_err(|_| NoAnswer)??;
         let body = serde_json::from_slice(&text).map_err(|_| NoAnswer)?;
-        Ok(Answer { status, took: asked_at.elapsed(), retry_after, body })
+        let retry_after = retry_after(&head.headers);
+        Ok(Answer { status: head.status.as_u16(), took: asked_at.elapsed(), retry_after, body })
+    }
+
+    fn request(&self, clinic: &Proofs, question: Question<'_>) -> Result<Request<Full<Bytes>>, NoAnswer> {
+        let turn = question.target.unwrap_or_else(|| self.turn.fetch_add(1, Ordering::Relaxed));
+        let number = usize::try_from(turn % self.targets.len().max(1) as u64).unwrap_or_default();
+        let target = self.targets.get(number).ok_or(NoAnswer)?;
+        let mut headers = clinic.headers(&question.body);
+        if let Some(key) = question.idempotency_key {
+            headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_str(key).map_err(|_| NoAnswer)?);
+        }
+        if !question.body.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let mut request = Request::new(Full::new(question.body));
+        *request.method_mut() = question.method;
+        *request.uri_mut() = target.uri(question.path).ok_or(NoAnswer)?;
+        *request.headers_mut() = headers;
+        Ok(request)
     }
 
     /// The `data` of a status page: `None` where there is no such page.
-    pub(crate) async fn page(&self, clinic: &Clinic, path: &str) -> Result<Option<Data>, NoAnswer> {
+    pub(crate) async fn page(&self, clinic: &Proofs, path: &str) -> Result<Option<Data>, NoAnswer> {
         let answer = self.ask(clinic, Question::page(path)).await?;
         match answer.status {
             200 => Ok(Some(answer.body.data)),
@@ -143,11 +162,9 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 impl AnswerBody {
-    /// The ids of the events that the answer speaks of, in the order sent.
-    pub(crate) fn event_ids(&self) -> impl Iterator<Item = &str> {
-        let single = self.data.event_id.iter().chain(&self.event_id);
-        single
-            .chain(self.data.results.iter().filter_map(|result| result.event_id.as_ref()))
-            .map(String::as_str)
+    /// The ids of the events that the answer speaks of, in the order sent; a record of a batch that was refused has none.
+    pub(crate) fn event_ids(&self) -> impl Iterator<Item = Option<&str>> {
+        let single = self.data.event_id.iter().chain(&self.event_id).map(|event_id| Some(event_id.as_str()));
+        single.chain(self.data.results.iter().map(|result| result.event_id.as_deref()))
     }
 }

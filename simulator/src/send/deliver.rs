@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
+use hyper::Method;
 
 use super::caller::{Answer, Caller, Question};
-use crate::clinic::Clinic;
+use super::sign::Proofs;
 use crate::plan::Retry;
 use crate::tally::Tally;
 use crate::world::Request;
@@ -14,8 +14,10 @@ use crate::world::Request;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Courier<'plan> {
     pub(super) caller: &'plan Caller,
-    pub(super) clinic: &'plan Clinic,
+    pub(super) clinic: &'plan Proofs,
     pub(super) retry: Retry,
+    /// Always the same ingress for the same number; without one, each in turn.
+    pub(super) target: Option<u64>,
 }
 
 impl Courier<'_> {
@@ -52,6 +54,7 @@ impl Courier<'_> {
             path: request.path,
             body: request.body.clone(),
             idempotency_key: request.idempotency_key.as_deref(),
+            target: self.target,
         };
         self.caller.ask(self.clinic, question).await.ok()
     }
@@ -59,5 +62,5 @@ impl Courier<'_> {
 
 /// Whether the event was not taken, and may be later. One that was taken and has failed has an id.
 fn is_temporary(answer: &Answer) -> bool {
-    matches!(answer.status, 408 | 429 | 500..) && answer.body.event_ids().next().is_none()
+    matches!(answer.status, 408 | 429 | 500..) && answer.body.event_ids().flatten().next().is_none()
 }

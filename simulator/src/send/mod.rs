@@ -2,10 +2,13 @@
 
 mod caller;
 mod sign;
+mod target;
 
 mod script;
 
 mod pace;
+
+mod late;
 
 mod deliver;
 
@@ -15,6 +18,7 @@ mod play;
 
 pub(crate) use caller::{Caller, Data, NoAnswer};
 pub(crate) use play::{Played, everything};
+pub(crate) use sign::Proofs;
 
 /// An event that was acknowledged, under this id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

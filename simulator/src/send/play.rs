@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Receipt;
+use super::late::Late;
 use super::pace::Pace;
 use super::player::{Notes, Player};
 use super::script::Script;
@@ -28,22 +29,22 @@ pub(crate) struct Played {
 /// Plays all stories, then what came too late, then what was not taken.
 pub(crate) async fn everything(run: &Run) -> Played {
     let mut notes = Notes::new(Tally::new(Arc::clone(&run.live), Instant::now()));
-    play(run, Script::stories(), run.plan.rate_per_second, &mut notes).await;
-    let late = std::mem::take(&mut notes.late);
-    play(run, Script::rest(late), run.plan.rate_per_second, &mut notes).await;
+    let late = Arc::new(Late::new(run.plan.disorder.late_after));
+    play(run, Script::stories(), &late, run.plan.rate_per_second, &mut notes).await;
+    play(run, Script::rest(late.rest()), &late, run.plan.rate_per_second, &mut notes).await;
     let gives_up_at = Instant::now() + run.plan.settle_within;
     while !notes.undelivered.is_empty() && Instant::now() < gives_up_at {
         let rest = std::mem::take(&mut notes.undelivered);
-        play(run, Script::rest(rest), None, &mut notes).await;
+        play(run, Script::rest(rest), &late, None, &mut notes).await;
     }
     played(notes)
 }
 
-async fn play(run: &Run, script: Script, rate_per_second: Option<u32>, notes: &mut Notes) {
+async fn play(run: &Run, script: Script, late: &Arc<Late>, rate_per_second: Option<u32>, notes: &mut Notes) {
     let (script, pace) = (Arc::new(script), Arc::new(Pace::new(rate_per_second)));
     let player = || Player { run: run.clone(), notes: Notes::new(notes.tally.empty()) };
     let players: Vec<_> = (0..run.plan.connections)
-        .map(|_| tokio::spawn(player().play(Arc::clone(&script), Arc::clone(&pace))))
+        .map(|_| tokio::spawn(player().play(Arc::clone(&script), Arc::clone(late), Arc::clone(&pace))))
         .collect();
     for player in players {
         match player.await {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::Receipt;
 use super::caller::Answer;
 use super::deliver::Courier;
+use super::late::Late;
 use super::pace::Pace;
 use super::script::{Address, Cue, Script};
 use crate::findings::Findings;
@@ -25,7 +26,6 @@ pub(super) struct Player {
 pub(super) struct Notes {
     pub(super) tally: Tally,
     pub(super) receipts: Vec<Receipt>,
-    pub(super) late: Vec<Address>,
     pub(super) undelivered: Vec<Address>,
     pub(super) refused: u64,
     pub(super) findings: Findings,
@@ -33,22 +33,37 @@ pub(super) struct Notes {
 
 impl Player {
     /// Plays until there is nothing left to send.
-    pub(super) async fn play(mut self, script: Arc<Script>, pace: Arc<Pace>) -> Notes {
+    pub(super) async fn play(mut self, script: Arc<Script>, late: Arc<Late>, pace: Arc<Pace>) -> Notes {
         while let Some(scene) = script.next(&self.run.plan, &self.run.world) {
-            self.notes.late.extend(scene.late);
-            for cue in scene.now {
-                let due_at = pace.next().await;
-                self.send(&cue, due_at).await;
+            for cue in scene {
+                cue.later().for_each(|address| late.keep(address));
+                self.send_with_what_follows(cue, &pace).await;
+                while let Some(address) = late.due() {
+                    self.send_with_what_follows(Cue::of(&self.run.world, address), &pace).await;
+                }
             }
         }
         self.notes
+    }
+
+    async fn send_with_what_follows(&mut self, first: Cue, pace: &Pace) {
+        let mut next = Some(first);
+        while let Some(cue) = next {
+            let due_at = pace.next().await;
+            let undelivered = self.notes.undelivered.len();
+            self.send(&cue, due_at).await;
+            // What follows a request that was not taken comes after it when it is sent again.
+            next = cue.next().filter(|_| self.notes.undelivered.len() == undelivered);
+        }
     }
 
     async fn send(&mut self, Cue { address, story }: &Cue, due_at: Instant) {
         let address = *address;
         let Some(request) = story.requests.get(address.request) else { return };
         let Some(clinic) = self.run.clinic_of(address.story) else { return };
-        let courier = Courier { caller: &self.run.caller, clinic, retry: self.run.plan.retry };
+        let is_ordered = story.requests.iter().any(|request| request.follows);
+        let target = is_ordered.then_some(address.story);
+        let courier = Courier { caller: &self.run.caller, clinic, retry: self.run.plan.retry, target };
         let tally = &mut self.notes.tally;
         let first_event = story.first_event_of(address.request);
         if request.is_repeated && !address.is_copy {
@@ -72,7 +87,6 @@ impl Notes {
         Self {
             tally,
             receipts: Vec::new(),
-            late: Vec::new(),
             undelivered: Vec::new(),
             refused: 0,
             findings: Findings::default(),
@@ -82,16 +96,15 @@ impl Notes {
     pub(super) fn add(&mut self, other: Self) {
         self.tally.add(&other.tally);
         self.receipts.extend(other.receipts);
-        self.late.extend(other.late);
         self.undelivered.extend(other.undelivered);
         self.refused += other.refused;
         self.findings.add(other.findings);
     }
 
     fn delivery(&mut self, address: Address, request: &Request, first_event: u16, answer: Option<Answer>) {
-        match (answer, request.refused_with) {
+        match (answer, request.refusal) {
             (None, _) => self.undelivered.push(Address { is_copy: true, ..address }),
-            (Some(answer), Some(status)) => self.refusal(address, request, status, &answer),
+            (Some(answer), Some(refusal)) => self.refusal(address, request, refusal.status, &answer),
             (Some(answer), None) => self.acknowledgement(address, request, first_event, &answer),
         }
     }
@@ -109,11 +122,10 @@ impl Notes {
     fn acknowledgement(&mut self, address: Address, request: &Request, first_event: u16, answer: &Answer) {
         let story = address.story;
         let before = self.receipts.len();
-        self.receipts.extend((first_event..).zip(answer.body.event_ids()).map(|(event, event_id)| Receipt {
-            story,
-            event,
-            event_id: event_id.into(),
-        }));
+        let named = (first_event..).zip(answer.body.event_ids());
+        self.receipts.extend(
+            named.filter_map(|(event, event_id)| Some(Receipt { story, event, event_id: event_id?.into() })),
+        );
         let (acknowledged, sent) = (self.receipts.len() - before, request.events.len());
         if acknowledged != sent {
             let (path, status) = (request.path, answer.status);

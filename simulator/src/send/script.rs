@@ -39,14 +39,6 @@ pub(super) enum Script {
     Rest(Mutex<Vec<Address>>),
 }
 
-/// What one player sends next.
-#[derive(Debug, Default)]
-pub(super) struct Scene {
-    pub(super) now: Vec<Cue>,
-    /// What is kept for the end.
-    pub(super) late: Vec<Address>,
-}
-
 impl Script {
     pub(super) fn stories() -> Self {
         Self::Stories(AtomicU64::new(0))
@@ -56,13 +48,12 @@ impl Script {
         Self::Rest(Mutex::new(addresses))
     }
 
-    /// The next requests; `None` at the end.
-    pub(super) fn next(&self, plan: &Plan, world: &World) -> Option<Scene> {
+    /// What one player sends next; `None` at the end. What comes late is not among it.
+    pub(super) fn next(&self, plan: &Plan, world: &World) -> Option<Vec<Cue>> {
         match self {
             Self::Rest(addresses) => {
                 let address = addresses.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-                let story = Arc::new(world.story(address.story));
-                Some(Scene { now: vec![Cue { address, story }], late: Vec::new() })
+                Some(vec![Cue::of(world, address)])
             }
             Self::Stories(next) => {
                 let together = if plan.disorder.shuffle { SHUFFLED_TOGETHER } else { 1 };
@@ -74,28 +65,51 @@ impl Script {
     }
 }
 
-fn scene(stories: Range<u64>, plan: &Plan, world: &World) -> Scene {
+impl Cue {
+    pub(super) fn of(world: &World, address: Address) -> Self {
+        Self { address, story: Arc::new(world.story(address.story)) }
+    }
+
+    /// What follows it, now that it is acknowledged.
+    pub(super) fn next(&self) -> Option<Self> {
+        let request = self.address.request + 1;
+        let follows = self.story.requests.get(request).is_some_and(|request| request.follows);
+        follows.then(|| Self { address: Address { request, ..self.address }, story: Arc::clone(&self.story) })
+    }
+
+    /// What has to come later, now that this is sent: with its first request, everything of the story that is late.
+    pub(super) fn later(&self) -> impl Iterator<Item = Address> {
+        let Address { story, request, is_copy } = self.address;
+        let requests = (0..).zip(&self.story.requests).filter(move |_| request == 0 && !is_copy);
+        requests.filter(|(_, request)| request.is_late).map(move |(request, _)| Address {
+            story,
+            request,
+            is_copy: false,
+        })
+    }
+}
+
+fn scene(stories: Range<u64>, plan: &Plan, world: &World) -> Vec<Cue> {
     let mut chance = ChaCha8Rng::seed_from_u64(plan.seed ^ stories.start);
-    let mut scene = Scene::default();
+    let mut scene = Vec::new();
     for number in stories {
         let story = Arc::new(world.story(number));
         let cue = |address| Cue { address, story: Arc::clone(&story) };
         let mut copies = Vec::new();
         for (position, request) in story.requests.iter().enumerate() {
-            let address = Address { story: number, request: position, is_copy: false };
-            if request.is_late {
-                scene.late.push(address);
-            } else {
-                scene.now.push(cue(address));
+            if request.is_late || request.follows {
+                continue;
             }
+            let address = Address { story: number, request: position, is_copy: false };
+            scene.push(cue(address));
             if request.is_repeated {
                 copies.push(cue(Address { is_copy: true, ..address }));
             }
         }
-        scene.now.extend(copies);
+        scene.extend(copies);
     }
     if plan.disorder.shuffle {
-        scene.now.shuffle(&mut chance);
+        scene.shuffle(&mut chance);
     }
     scene
 }

@@ -11,6 +11,10 @@ use super::names::one;
 use super::poison;
 use super::staff::{DOCTORS, SERVICES};
 use super::story::{Body, Event, Fate, Request, Story};
+use super::unstamped;
+
+/// Bookings that are a patient without stamps instead.
+const UNSTAMPED_PERCENT: u8 = 5;
 
 /// What kind of booking it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +27,8 @@ enum Flavour {
     LateParent,
     /// The patient never comes.
     Orphan,
+    /// A patient whose versions have no stamps, and no appointment.
+    Unstamped,
     /// Something to be refused.
     Poison,
 }
@@ -32,6 +38,9 @@ pub(super) fn story(place: &Place<'_>) -> Story {
     let flavour = flavour(place, &mut chance);
     if flavour == Flavour::Poison {
         return poison::story(place, &mut chance);
+    }
+    if flavour == Flavour::Unstamped {
+        return unstamped::story(place, &mut chance);
     }
     let is_known = matches!(flavour, Flavour::Ordinary | Flavour::Batch) && chance.random_bool(0.2);
     let patient = if is_known { known_patient(place, &mut chance) } else { place.number };
@@ -52,7 +61,9 @@ pub(super) fn story(place: &Place<'_>) -> Story {
             vec![Request::of(appointment), late]
         }
         Flavour::Orphan => vec![Request::of(appointment)],
-        Flavour::Ordinary | Flavour::Poison => vec![Request::of(patient), Request::of(appointment)],
+        Flavour::Ordinary | Flavour::Unstamped | Flavour::Poison => {
+            vec![Request::of(patient), Request::of(appointment)]
+        }
     };
     requests.extend(changes.into_iter().map(Request::of));
     for request in &mut requests {
@@ -73,6 +84,8 @@ fn flavour(place: &Place<'_>, chance: &mut ChaCha8Rng) -> Flavour {
         if chance.random_bool(0.7) { Flavour::LateParent } else { Flavour::Orphan }
     } else if percent(chance, disorder.batch_percent) {
         Flavour::Batch
+    } else if percent(chance, UNSTAMPED_PERCENT) {
+        Flavour::Unstamped
     } else {
         Flavour::Ordinary
     }
@@ -88,7 +101,7 @@ fn known_patient(place: &Place<'_>, chance: &mut ChaCha8Rng) -> u64 {
     let earlier = Place { number, ..*place };
     match flavour(&earlier, &mut earlier.chance()) {
         Flavour::Ordinary | Flavour::Batch => number,
-        Flavour::LateParent | Flavour::Orphan | Flavour::Poison => place.number,
+        Flavour::LateParent | Flavour::Orphan | Flavour::Unstamped | Flavour::Poison => place.number,
     }
 }
 

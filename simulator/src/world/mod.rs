@@ -8,12 +8,13 @@ mod booking;
 mod poison;
 mod staff;
 mod story;
+mod unstamped;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::SeedableRng as _;
 use rand::rngs::ChaCha8Rng;
 
-pub(crate) use story::{Body, Event, Fate, Request, Story};
+pub(crate) use story::{Body, Event, Fate, Refusal, Request, Story};
 
 use crate::plan::{Disorder, Plan};
 

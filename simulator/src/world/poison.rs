@@ -6,25 +6,28 @@ use rand::rngs::ChaCha8Rng;
 use serde_json::json;
 
 use super::bodies::{self, Head, Parents};
-use super::story::{Body, Event, Fate, Request, Story, written};
+use super::story::{Body, Event, Fate, Refusal, Request, Story, written};
 use super::{Place, TWIN_OFFSET};
 
 pub(super) fn story(place: &Place<'_>, chance: &mut ChaCha8Rng) -> Story {
     let head = head(place, 0);
     let mut patient = bodies::patient(head, chance);
+    let refused = |body, status| {
+        Request::poison(Refusal { status, kind: Kind::Patient, careq_id: head.careq_id }, body)
+    };
     let requests = match chance.random_range(0..5) {
         0 => {
             let cut_off = written(&patient).split_to(40);
-            vec![Request::poison(Kind::Patient, cut_off, 400)]
+            vec![refused(cut_off, 400)]
         }
         1 => {
             patient.insert("phone_number".to_owned(), json!("12345"));
             patient.insert("date_of_birth".to_owned(), json!("15/05/1990"));
-            vec![Request::poison(Kind::Patient, written(&patient), 422)]
+            vec![refused(written(&patient), 422)]
         }
         2 => {
             patient.insert("clinic_id".to_owned(), json!("somebody-elses-clinic"));
-            vec![Request::poison(Kind::Patient, written(&patient), 401)]
+            vec![refused(written(&patient), 401)]
         }
         3 => one_hash_for_two(place, chance),
         _ => one_key_for_two(place, chance),

@@ -36,14 +36,29 @@ pub(crate) struct Request {
     pub(crate) path: &'static str,
     pub(crate) body: Bytes,
     pub(crate) idempotency_key: Option<String>,
+    /// Of a `POST /batch`.
+    pub(crate) batch_id: Option<String>,
     /// The events that it carries; none in a request that must be refused.
     pub(crate) events: Vec<Event>,
-    /// The only answer that is right, for a request that must be refused.
-    pub(crate) refused_with: Option<u16>,
+    /// Of a request that must be refused.
+    pub(crate) refusal: Option<Refusal>,
     /// Sent three times: twice at once, and once more at the end of the story.
     pub(crate) is_repeated: bool,
-    /// Sent when everything else has been.
+    /// Sent some time after the story's first request.
     pub(crate) is_late: bool,
+    /// Sent when the one before has been acknowledged, and to the same ingress: of two versions without a stamp the later one
+    /// is the newer, which an ingress promises of its own answers, and of nobody else's.
+    pub(crate) follows: bool,
+}
+
+/// How a request must be refused.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refusal {
+    /// The only answer that is right.
+    pub(crate) status: u16,
+    /// The record that must not be there afterwards.
+    pub(crate) kind: Kind,
+    pub(crate) careq_id: i64,
 }
 
 /// A few requests about the same thing, in order.
@@ -81,12 +96,13 @@ impl Request {
         let records: Vec<_> =
             events.iter().map(|event| json!({ "type": event.kind, "data": event.body })).collect();
         let body = json!({ "clinic_id": clinic_id, "batch_id": batch_id, "records": records });
-        Self { events, ..Self::plain("/batch", body.to_string().into()) }
+        let batch_id = Some(batch_id.to_owned());
+        Self { batch_id, events, ..Self::plain("/batch", body.to_string().into()) }
     }
 
-    /// A request that must be refused with this status.
-    pub(crate) fn poison(kind: Kind, body: Bytes, refused_with: u16) -> Self {
-        Self { refused_with: Some(refused_with), ..Self::plain(path(kind), body) }
+    /// A request that must be refused.
+    pub(crate) fn poison(refusal: Refusal, body: Bytes) -> Self {
+        Self { refusal: Some(refusal), ..Self::plain(path(refusal.kind), body) }
     }
 
     fn plain(path: &'static str, body: Bytes) -> Self {
@@ -94,10 +110,12 @@ impl Request {
             path,
             body,
             idempotency_key: None,
+            batch_id: None,
             events: Vec::new(),
-            refused_with: None,
+            refusal: None,
             is_repeated: false,
             is_late: false,
+            follows: false,
         }
     }
 }

@@ -24,16 +24,6 @@ impl Servers {
         let (postgresql, rabbitmq) = tokio::join!(Postgresql::start(), RabbitMq::start());
         Self { postgresql, rabbitmq }
     }
-
-    /// Starts what a fault that came to no result has left behind stopped.
-    pub(crate) async fn mend(&mut self) {
-        if !self.postgresql.is_running() {
-            self.postgresql.start_again().await;
-        }
-        if !self.rabbitmq.is_running() {
-            self.rabbitmq.recover().await;
-        }
-    }
 }
 
 /// A server may take so long to start on a machine that is busy.
@@ -50,7 +40,15 @@ pub(crate) async fn signal(process_id: u32, name: &str) {
     assert!(sent.unwrap().success(), "process {process_id} can be sent {name}");
 }
 
-/// Starts a program that is ended with the suite, and says nothing.
+/// A program that is ended with the suite, even where the suite itself is killed (prctl(2), `PR_SET_PDEATHSIG`). It keeps its
+/// process id, whatever it becomes by exec.
+fn bound_to_the_suite() -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]);
+    command
+}
+
+/// Starts a program that says nothing, and is ended when it is dropped.
 fn spawn(command: &mut Command) -> Child {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.kill_on_drop(true).spawn().expect("the program can be started; `make servers` installs it")

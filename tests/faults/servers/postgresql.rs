@@ -1,14 +1,17 @@
 //! A PostgreSQL of the suite's own.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use uuid::Uuid;
 
-use super::{STARTS_WITHIN, free_port, run, signal, spawn};
-use crate::harness::until_within;
+use super::{STARTS_WITHIN, bound_to_the_suite, free_port, run, signal, spawn};
+
+/// A server that is there is reached at once.
+const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 
 /// A running, or stopped, PostgreSQL.
 pub(crate) struct Postgresql {
@@ -38,6 +41,9 @@ impl Postgresql {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// How the suite's own sessions are known from the product's.
+    pub(crate) const OWN_SESSIONS: &str = "the_suite";
+
     /// A database of this name, as reached at an address.
     pub(crate) fn url(address: &str, name: &str) -> String {
         format!("postgres://careq@{address}/{name}")
@@ -58,16 +64,29 @@ impl Postgresql {
 
     /// A connection that no fault is in the way of.
     pub(crate) async fn connect(&self, name: &str) -> Option<DatabaseConnection> {
-        let mut options = ConnectOptions::new(Self::url(&self.address(), name));
+        let url = format!("{}?application_name={}", Self::url(&self.address(), name), Self::OWN_SESSIONS);
+        let mut options = ConnectOptions::new(url);
         options.max_connections(2).sqlx_logging(false);
+        options.connect_timeout(CONNECTS_WITHIN).acquire_timeout(CONNECTS_WITHIN);
         Database::connect(options).await.ok()
     }
 
-    pub(crate) fn is_running(&self) -> bool {
-        self.server.is_some()
+    /// After a power cut the processes of the last server may still be ending, and hold its memory: then it is started
+    /// once more.
+    pub(crate) async fn start_again(&mut self) {
+        let began_at = Instant::now();
+        let mut server = self.spawn_server().await;
+        while !self.takes_connections().await {
+            assert!(began_at.elapsed() < STARTS_WITHIN, "PostgreSQL does not take connections");
+            if server.try_wait().unwrap().is_some() {
+                server = self.spawn_server().await;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.server = Some(server);
     }
 
-    pub(crate) async fn start_again(&mut self) {
+    async fn spawn_server(&self) -> Child {
         let mut server = as_its_user(&self.programs.join("postgres")).await;
         server.arg("-D").arg(self.folder.path().join("data"));
         server.args([
@@ -79,19 +98,13 @@ impl Postgresql {
             "max_connections=200",
         ]);
         server.arg("-k").arg(self.folder.path());
-        self.server = Some(spawn(&mut server));
-        self.is_up().await;
+        spawn(&mut server)
     }
 
-    async fn is_up(&mut self) {
-        let ready = self.programs.join("pg_isready");
-        let port = self.port.to_string();
-        until_within(STARTS_WITHIN, "PostgreSQL takes connections", || async {
-            let mut asked = Command::new(&ready);
-            let answer = asked.args(["-q", "-h", "127.0.0.1", "-p", &port]).status().await;
-            answer.unwrap().success().then_some(())
-        })
-        .await;
+    async fn takes_connections(&self) -> bool {
+        let mut asked = Command::new(self.programs.join("pg_isready"));
+        asked.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        asked.status().await.unwrap().success()
     }
 
     /// Stops at once, but in order ("fast shutdown").
@@ -138,11 +151,11 @@ async fn is_root() -> bool {
 
 /// PostgreSQL does not run as root.
 async fn as_its_user(program: &Path) -> Command {
-    if !is_root().await {
-        return Command::new(program);
+    let mut command = bound_to_the_suite();
+    if is_root().await {
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
     }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(program);
+    command.arg("--").arg(program);
     command
 }
 

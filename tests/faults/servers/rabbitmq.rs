@@ -9,8 +9,11 @@ use lapin::{Connection, ConnectionProperties};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::{STARTS_WITHIN, free_port, run, signal, spawn};
+use super::{STARTS_WITHIN, bound_to_the_suite, free_port, run, spawn};
 use crate::harness::until_within;
+
+/// A queue that is well says at once how much is in it; one without a leader never does.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// A running, or killed, RabbitMQ.
 pub(crate) struct RabbitMq {
@@ -44,12 +47,15 @@ impl RabbitMq {
             ("RABBITMQ_MNESIA_BASE", inside("mnesia")),
             ("RABBITMQ_LOG_BASE", inside("log")),
             ("RABBITMQ_PID_FILE", inside("pid")),
+            // The script becomes the server, instead of keeping it as a child that would survive it.
+            ("RUNNING_UNDER_SYSTEMD", "true".to_owned()),
             ("RABBITMQ_CONF_ENV_FILE", inside("nothing.conf")),
             ("RABBITMQ_CONFIG_FILE", inside("rabbitmq.conf")),
             ("RABBITMQ_ENABLED_PLUGINS_FILE", inside("plugins")),
             ("ERL_FLAGS", "-kernel inet_dist_use_interface {127,0,0,1}".to_owned()),
         ];
-        let mapper = spawn(Command::new("epmd").args(["-port", &mapper, "-address", "127.0.0.1"]));
+        let mapper =
+            spawn(bound_to_the_suite().args(["--", "epmd", "-port", &mapper, "-address", "127.0.0.1"]));
         let mut rabbitmq = Self { folder, port, environment, server: None, _mapper: mapper };
         rabbitmq.start_again().await;
         rabbitmq
@@ -65,12 +71,10 @@ impl RabbitMq {
         format!("amqp://guest:guest@{address}/%2f")
     }
 
-    pub(crate) fn is_running(&self) -> bool {
-        self.server.is_some()
-    }
-
     pub(crate) async fn start_again(&mut self) {
-        self.server = Some(spawn(&mut self.program("rabbitmq-server")));
+        let mut server = bound_to_the_suite();
+        server.arg("--").arg(programs().join("rabbitmq-server"));
+        self.server = Some(spawn(self.as_this_node(&mut server)));
         until_within(STARTS_WITHIN, "RabbitMQ takes connections", || async {
             self.connect().await.map(drop)
         })
@@ -78,19 +82,18 @@ impl RabbitMq {
     }
 
     /// Starts over what it had when it was killed. RabbitMQ 3.10 sometimes forgets to elect a queue's leader then
-    /// (rabbitmq/ra#179), and is told to, as README tells its operator.
+    /// (rabbitmq/ra#179), and is told to, as README tells its operator; a queue that has one is left alone.
     pub(crate) async fn recover(&mut self) {
         self.start_again().await;
-        let elect = "[ra:trigger_election(amqqueue:get_pid(Q)) || Q <- rabbit_amqqueue:list(), \
-                     amqqueue:get_type(Q) == rabbit_quorum_queue].";
+        let elect = "[ra:trigger_election(P) || Q <- rabbit_amqqueue:list(), \
+                     amqqueue:get_type(Q) == rabbit_quorum_queue, \
+                     P <- [amqqueue:get_pid(Q)], element(1, ra:members(P, 5000)) =/= ok].";
         self.control(&["eval", elect]).await;
     }
 
     /// Ends as by a power cut.
     pub(crate) async fn kill(&mut self) {
-        let pid = std::fs::read_to_string(self.folder.path().join("pid")).unwrap();
-        signal(pid.trim().parse().unwrap(), "KILL").await;
-        self.server.take().expect("RabbitMQ runs").wait().await.unwrap();
+        self.server.take().expect("RabbitMQ runs").kill().await.unwrap();
     }
 
     /// A connection that no fault is in the way of.
@@ -100,8 +103,12 @@ impl RabbitMq {
         tokio::time::timeout(Duration::from_secs(3), connecting).await.ok()?.ok()
     }
 
-    /// Messages that are ready in a queue.
+    /// Messages that are ready in a queue. What a worker has in hand is not counted.
     pub(crate) async fn depth(&self, queue: &str) -> Option<u32> {
+        tokio::time::timeout(ANSWERS_WITHIN, self.ready(queue)).await.ok()?
+    }
+
+    async fn ready(&self, queue: &str) -> Option<u32> {
         let channel = self.connect().await?.create_channel().await.ok()?;
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let declared = channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
@@ -112,6 +119,12 @@ impl RabbitMq {
     pub(crate) fn log(&self) -> String {
         let files = std::fs::read_dir(self.folder.path().join("log")).unwrap().flatten();
         files.map(|file| std::fs::read_to_string(file.path()).unwrap()).collect()
+    }
+
+    /// The names of all connections that there are now.
+    pub(crate) async fn connections(&self) -> Vec<String> {
+        let listed = self.control(&["-q", "list_connections", "--no-table-headers", "pid"]).await;
+        listed.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
     }
 
     /// Deletes an installation's queues.
@@ -126,24 +139,12 @@ impl RabbitMq {
 
     /// What an operator would type; what it printed.
     pub(crate) async fn control(&self, arguments: &[&str]) -> String {
-        run(self.program("rabbitmqctl").args(arguments)).await
+        let mut command = Command::new(programs().join("rabbitmqctl"));
+        run(self.as_this_node(&mut command).args(arguments)).await
     }
 
-    fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(programs().join(name));
-        command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command
-    }
-}
-
-impl Drop for RabbitMq {
-    /// The server is started by a script, which does not end it.
-    fn drop(&mut self) {
-        if let Ok(pid) = std::fs::read_to_string(self.folder.path().join("pid"))
-            && self.server.is_some()
-        {
-            std::process::Command::new("kill").args(["-KILL", pid.trim()]).status().ok();
-        }
+    fn as_this_node<'command>(&self, command: &'command mut Command) -> &'command mut Command {
+        command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)))
     }
 }
 

@@ -1,0 +1,72 @@
+//! The rows of `batches`: each batch with its records in the order sent, under the ids that were acknowledged.
+
+use std::collections::{BTreeMap, HashMap};
+
+use careq_shared::entities::batch;
+use sea_orm::{ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _};
+use serde::Deserialize;
+
+use super::expected::Batch;
+use crate::Store;
+use crate::findings::Findings;
+use crate::send::Receipt;
+use crate::world::World;
+
+/// Rows that are read at a time.
+const PAGE: usize = 500;
+
+/// What a row says of a record.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Entry {
+    Accepted { kind: String, careq_id: i64, event_id: String },
+    Refused {},
+}
+
+/// Compares every batch of a clinic; how many rows there were.
+pub(super) async fn all(
+    world: &World,
+    batches: &[&Batch],
+    receipts: &[Receipt],
+    store: &Store,
+    findings: &mut Findings,
+) -> Result<u64, DbErr> {
+    let acknowledged: HashMap<_, _> =
+        receipts.iter().map(|receipt| ((receipt.story, receipt.event), receipt.event_id.as_ref())).collect();
+    let mut seen = 0;
+    for page in batches.chunks(PAGE) {
+        let Some(first) = page.first() else { continue };
+        let ids = page.iter().map(|batch| batch.id.as_str());
+        let rows = batch::Entity::find()
+            .filter(batch::Column::ClinicId.eq(world.clinic_ids[first.clinic].as_str()))
+            .filter(batch::Column::BatchId.is_in(ids))
+            .all(&store.database)
+            .await?;
+        seen += rows.len() as u64;
+        let rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.batch_id, row.entries)).collect();
+        for batch in page {
+            match rows.get(&batch.id) {
+                None => findings.lost(&format!("batch {}: no row", batch.id)),
+                Some(entries) if !is_as_sent(world, batch, entries, &acknowledged) => {
+                    findings.wrong(&format!("batch {}: its records are not those sent", batch.id));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(seen)
+}
+
+fn is_as_sent(world: &World, batch: &Batch, entries: &str, acknowledged: &HashMap<(u64, u16), &str>) -> bool {
+    let Ok(entries) = serde_json::from_str::<Vec<Entry>>(entries) else { return false };
+    let story = world.story(batch.story);
+    let is_right = |(number, entry): (u16, &Entry)| match (story.event(number), entry) {
+        (Some(event), Entry::Accepted { kind, careq_id, event_id }) => {
+            *kind == event.kind.to_string()
+                && *careq_id == event.careq_id
+                && acknowledged.get(&(batch.story, number)).copied() == Some(event_id)
+        }
+        _ => false,
+    };
+    entries.len() == batch.events.len() && batch.events.clone().zip(&entries).all(is_right)
+}

@@ -1,0 +1,173 @@
+//! A backlog that is there before any worker comes: it must grow in the broker, and not in our processes. Most of it comes in
+//! batches of a thousand, the rest from the simulator at full speed.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
+use serde_json::{Value, json};
+
+use crate::harness::Client;
+use crate::load::Load;
+use crate::memory::{MIB, peak_bytes};
+use crate::processes::TOKEN;
+use crate::servers::Servers;
+use crate::table::Row;
+use crate::trial::Trial;
+use crate::{Fault, Play, fault};
+
+/// Records of one batch (API specification, section 7: the most).
+const RECORDS: u64 = 1_000;
+
+/// The number of the first patient.
+const FIRST: u64 = 1_000_000_000;
+
+/// What a process may need more with the whole backlog than with a part of it: so much for its buffers, and so much for each
+/// event in between. With the long form's numbers, a leak of 100 bytes an event is seen; with the short form's, one of 400
+/// (of 3,200 where it is webhooks that leave it in the ingress).
+const MAY_GROW_BYTES: u64 = 6 * MIB;
+const MAY_GROW_BYTES_PER_EVENT: u64 = 50;
+
+/// Batches that are under way at the same time.
+const AT_ONCE: usize = 4;
+
+/// What is worked off in a second, even on a slow machine.
+const STORED_PER_SECOND: u64 = 500;
+
+pub(crate) fn all() -> Vec<Fault> {
+    vec![fault("backlog before any worker comes", |servers, play| backlog(servers, play).boxed_local())]
+}
+
+async fn backlog(servers: &mut Servers, play: Play) -> Row {
+    let (batches, singles) = play.choose((30, 4_000), (700, 300_000));
+    let in_batches = batches * RECORDS;
+    let load = Load { seed: play.seed, events: singles, rate_per_second: None };
+    let mut trial = Trial::full(servers, load, 1, 0).await;
+
+    trial.begin_load();
+    depth_reaches(servers, &trial, singles / 5).await;
+    let growth = Growth::begins(peak_bytes(&trial.ingresses[0].process));
+    depth_reaches(servers, &trial, singles * 7 / 10).await;
+    growth.ends(
+        &mut trial,
+        "ingress, webhooks",
+        |trial| peak_bytes(&trial.ingresses[0].process),
+        singles / 2,
+    );
+
+    let client = Client::new(trial.ingresses[0].address(), TOKEN);
+    fill(&client, 0..batches / 5).await;
+    let growth = Growth::begins(peak_bytes(&trial.ingresses[0].process));
+    fill(&client, batches / 5..batches).await;
+    let later = in_batches * 4 / 5;
+    growth.ends(&mut trial, "ingress, batches", |trial| peak_bytes(&trial.ingresses[0].process), later);
+
+    let came_at = Instant::now();
+    trial.start_worker(&[]).await;
+    stored_reaches(&trial, (in_batches + singles) / 5).await;
+    let growth = Growth::begins(peak_bytes(&trial.workers[0]));
+    stored_reaches(&trial, in_batches + singles * 6 / 10).await;
+    trial.lifted().await;
+    trial.recovered_in = Some(came_at.elapsed());
+    let report = trial.report().await;
+    growth.ends(&mut trial, "worker", |trial| peak_bytes(&trial.workers[0]), (in_batches + singles) * 4 / 5);
+
+    let lost = in_batches - stored_as_sent(&mut trial, in_batches).await;
+    trial.conclude(servers, &report).await.and(in_batches, lost)
+}
+
+/// How a process's memory grows with some events, after enough others for it to have all its buffers.
+struct Growth {
+    before_bytes: u64,
+}
+
+impl Growth {
+    fn begins(before_bytes: u64) -> Self {
+        Self { before_bytes }
+    }
+
+    fn ends(self, trial: &mut Trial, whose: &str, now_bytes: impl Fn(&Trial) -> u64, events: u64) {
+        let grew = now_bytes(trial).saturating_sub(self.before_bytes);
+        let may_grow = MAY_GROW_BYTES + events * MAY_GROW_BYTES_PER_EVENT;
+        let sentence = format!("{whose}: grew by {} KiB with {events} events more", grew >> 10);
+        trial.expect(grew < may_grow, &format!("{sentence}, more than {} KiB", may_grow >> 10));
+        trial.notes.push(sentence);
+    }
+}
+
+/// Sends these batches; each until it is accepted, as CareQ would.
+async fn fill(client: &Client, batches: Range<u64>) {
+    let sending = stream::iter(batches).map(|number| accepted(client, number)).buffer_unordered(AT_ONCE);
+    sending.collect::<Vec<()>>().await;
+}
+
+async fn accepted(client: &Client, number: u64) {
+    let records: Vec<_> = (number * RECORDS..(number + 1) * RECORDS).map(patient).collect();
+    let body = json!({ "clinic_id": "probe", "batch_id": format!("backlog-{number}"), "records": records });
+    for _ in 0..20 {
+        let posting = client.try_post("/batch", &body, &[("Prefer", "respond-async")]);
+        match tokio::time::timeout(Duration::from_secs(20), posting)
+            .await
+            .ok()
+            .flatten()
+            .map(|answer| answer.status)
+        {
+            Some(202) => return,
+            Some(503) | None => tokio::time::sleep(Duration::from_millis(500)).await,
+            Some(status) => panic!("batch {number} was answered {status}"),
+        }
+    }
+    panic!("batch {number} was never accepted");
+}
+
+/// One whose telephone number says which one it is.
+fn patient(number: u64) -> Value {
+    json!({ "type": "patient", "data": {
+        "careq_id": FIRST + number, "clinic_id": "probe", "first_name": "Backlog", "last_name": "Patient",
+        "phone_number": format!("9{number:09}"), "city": "Pune", "updated_at": "2025-12-10T10:00:00Z",
+    } })
+}
+
+/// How many of the batches' events are in the ledger once, created, and in their table as they were sent.
+async fn stored_as_sent(trial: &mut Trial, sent: u64) -> u64 {
+    let rows = format!(
+        "SELECT count(*) FROM patients WHERE clinic_id = 'probe' AND first_name = 'Backlog' AND \
+         phone_number = '9' || lpad((careq_id - {FIRST})::text, 9, '0')"
+    );
+    let ledger = format!(
+        "SELECT count(*) FROM events WHERE clinic_id = 'probe' AND careq_id >= {FIRST} AND outcome = 'created'"
+    );
+    let in_ledger = count(trial, ledger).await;
+    trial.expect(in_ledger == sent, &format!("the ledger has {in_ledger} of {sent} events in batches"));
+    count(trial, rows).await
+}
+
+async fn count(trial: &Trial, select: String) -> u64 {
+    let statement = Statement::from_string(DatabaseBackend::Postgres, select);
+    let row = trial.database.query_one(statement).await.unwrap().unwrap();
+    u64::try_from(row.try_get_by_index::<i64>(0).unwrap()).unwrap()
+}
+
+async fn stored_reaches(trial: &Trial, events: u64) {
+    let patience = Duration::from_secs(60 + events / STORED_PER_SECOND);
+    let is_stored = async || trial.stored().await.is_some_and(|stored| stored >= events);
+    reaches(patience, &format!("{events} events are stored"), is_stored).await;
+}
+
+async fn depth_reaches(servers: &Servers, trial: &Trial, depth: u64) {
+    let live = format!("{}.live", trial.prefix);
+    let patience = Duration::from_secs(60 + depth / STORED_PER_SECOND);
+    let is_there =
+        async || servers.rabbitmq.depth(&live).await.is_some_and(|ready| u64::from(ready) >= depth);
+    reaches(patience, &format!("{depth} messages are ready"), is_there).await;
+}
+
+/// Looks once a second: counting a million rows is work.
+async fn reaches(patience: Duration, what: &str, is_reached: impl AsyncFn() -> bool) {
+    let began_at = Instant::now();
+    while !is_reached().await {
+        assert!(began_at.elapsed() < patience, "waited {patience:?} until {what}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
