@@ -9,7 +9,7 @@ use super::arguments::Audit;
 use super::table::{or_dash, table, time};
 use super::{Operations, show_as};
 
-pub(super) async fn run(operations: &Operations, audit: Audit) -> Result<()> {
+pub(super) async fn run(operations: &Operations<'_>, audit: Audit) -> Result<()> {
     let entries = audit::list(&operations.database, None, audit.limit).await?;
     show_as(audit.output, &json!({ "audit": entries }), || for_people(&entries))
 }

@@ -11,8 +11,8 @@ use careq_shared::json;
 use super::arguments::Correct;
 use super::{Operations, actor, progress, show_as};
 
-pub(super) async fn run(operations: &Operations, correct: Correct) -> Result<()> {
-    let (database, seal) = (&operations.database, &operations.seal);
+pub(super) async fn run(operations: &Operations<'_>, correct: Correct) -> Result<()> {
+    let (database, seal) = (&operations.database, &operations.seal()?);
     let body = json::object(&bytes(&correct.with)?)
         .with_context(|| format!("{} cannot be used", correct.with.display()))?;
     let id = letters::find(database, correct.id).await?;

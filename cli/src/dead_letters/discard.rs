@@ -6,7 +6,7 @@ use careq_console::letters;
 use super::arguments::Discard;
 use super::{Operations, actor, filter, show_as};
 
-pub(super) async fn run(operations: &Operations, discard: Discard) -> Result<()> {
+pub(super) async fn run(operations: &Operations<'_>, discard: Discard) -> Result<()> {
     let database = &operations.database;
     let filter = filter::chosen(database, discard.chosen).await?;
     let discarded = letters::discard(database, &actor(discard.named), &filter, &discard.reason).await?;

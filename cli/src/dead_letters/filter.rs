@@ -75,7 +75,7 @@ mod tests {
     fn moments_are_said_in_two_ways() {
         assert_eq!(moment("2026-01-31T08:00:00+01:00").unwrap().to_rfc3339(), "2026-01-31T07:00:00+00:00");
         let ago = clock::now() - moment("2h").unwrap();
-        assert!((7_200..7_260).contains(&ago.num_seconds()), "{ago}");
+        assert!((7_190..7_260).contains(&ago.num_seconds()), "{ago}");
         for text in ["yesterday", "2026-01-31T08:00:00", "", "999999999y"] {
             assert!(moment(text).is_err(), "{text}");
         }

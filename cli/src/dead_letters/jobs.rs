@@ -14,7 +14,11 @@ use crate::arguments::Output;
 /// What a list shows; older ones are found by their id.
 const LISTED: u64 = 50;
 
-pub(super) async fn run(operations: &Operations, command: Option<JobsCommand>, output: Output) -> Result<()> {
+pub(super) async fn run(
+    operations: &Operations<'_>,
+    command: Option<JobsCommand>,
+    output: Output,
+) -> Result<()> {
     let database = &operations.database;
     let changed = match command.unwrap_or(JobsCommand::List(output)) {
         JobsCommand::List(list) => {

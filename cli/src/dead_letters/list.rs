@@ -9,7 +9,7 @@ use super::arguments::List;
 use super::table::{or_dash, table, time};
 use super::{Operations, show_as};
 
-pub(super) async fn run(operations: &Operations, list: List) -> Result<()> {
+pub(super) async fn run(operations: &Operations<'_>, list: List) -> Result<()> {
     let filter = Filter { states: list.state.0, ..Filter::from(list.which) };
     if list.group {
         let groups = letters::groups(&operations.database, &filter, list.limit).await?;

@@ -16,12 +16,10 @@ mod replay;
 mod progress;
 mod table;
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use careq_console::audit::{Actor, Origin};
 use careq_shared::config::Config;
-use careq_shared::seal::{self, Seal};
+use careq_shared::seal::{self, KeysError, Seal};
 use sea_orm::DatabaseConnection;
 use serde::Serialize;
 
@@ -32,14 +30,20 @@ use arguments::As;
 pub(crate) use arguments::DeadLettersCommand;
 
 /// What the commands work with.
-struct Operations {
+struct Operations<'process> {
+    config: &'process Config,
     database: DatabaseConnection,
-    seal: Arc<Seal>,
+}
+
+impl Operations<'_> {
+    /// The keys of payloads; asked for only by what looks into one.
+    fn seal(&self) -> Result<Seal, KeysError> {
+        seal::open(self.config)
+    }
 }
 
 pub(crate) async fn run(config: &Config, command: DeadLettersCommand) -> Result<()> {
-    let operations =
-        Operations { seal: Arc::new(seal::open(config)?), database: migrate::connect(config).await? };
+    let operations = Operations { config, database: migrate::connect(config).await? };
     match command {
         DeadLettersCommand::List(list) => list::run(&operations, list).await,
         DeadLettersCommand::Show(show) => show::run(&operations, show).await,

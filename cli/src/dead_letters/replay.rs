@@ -8,7 +8,7 @@ use serde_json::json;
 use super::arguments::Replay;
 use super::{Operations, actor, filter, progress, show_as};
 
-pub(super) async fn run(operations: &Operations, replay: Replay) -> Result<()> {
+pub(super) async fn run(operations: &Operations<'_>, replay: Replay) -> Result<()> {
     let database = &operations.database;
     let filter = filter::chosen(database, replay.chosen).await?;
     if replay.dry_run {

@@ -7,8 +7,8 @@ use super::arguments::Show;
 use super::table::{facts, or_dash, table, time};
 use super::{Operations, actor, show_as};
 
-pub(super) async fn run(operations: &Operations, show: Show) -> Result<()> {
-    let (database, seal) = (&operations.database, &operations.seal);
+pub(super) async fn run(operations: &Operations<'_>, show: Show) -> Result<()> {
+    let (database, seal) = (&operations.database, &operations.seal()?);
     let id = letters::find(database, show.id).await?;
     if show.reveal {
         let payload = letters::reveal(database, seal, &actor(show.named), id).await?;

@@ -9,7 +9,7 @@ mod pace;
 mod publish;
 mod take;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::entities::replay_job;
@@ -47,7 +47,9 @@ async fn carry_out(lane: Lane, mut claim: Claim) {
     while let Ok(Some(job)) = claim.renew(&lane).await {
         let Ok(done) = step(&lane, &job).await else { break };
         let paused = match done {
-            Step::Published(letters) => lane.pause(pace.after(letters, job.rate_per_second)).await,
+            Step::Published(letters) => {
+                lane.pause(pace.after(Instant::now(), letters, job.rate_per_second)).await
+            }
             Step::AllUnderWay => lane.pause(LOOK_AGAIN).await,
             Step::Finished => {
                 tracing::info!(job = %job.id, "a replay job is finished");
