@@ -36,7 +36,7 @@ async fn fifty_thousand_letters_while_live_traffic_goes_on() {
     let id = job["id"].as_str().unwrap().to_owned();
     let live = tokio::spawn(live_traffic(stack.client.clone(), stack.database.connection.clone()));
 
-    until_within(Duration::from_mins(2), "it is well under way", || async {
+    until_within(Duration::from_mins(5), "it is well under way", || async {
         let progress = progress(&stack, &id).await;
         (progress["resolved"].as_i64()? > LETTERS / 10).then_some(())
     })
