@@ -18,7 +18,7 @@ bench: servers
 
 # Every fault under a longer load, with a release build that has crash points; writes docs/faults.md.
 faults: servers
-	cargo test --profile faults --package careq-sync --test faults -- --long
+	cargo test --profile faults --workspace --test faults -- --long
 
 # Requests made up from the API's description, on both stacks.
 schemathesis: servers
