@@ -8,11 +8,12 @@ use careq_shared::event::Event;
 use careq_shared::replay::{JobLetterState, JobState};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
+    ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, PaginatorTrait as _,
+    QueryFilter as _,
 };
 use uuid::Uuid;
 
-use super::{in_job, patiently};
+use super::patiently;
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
 
@@ -40,7 +41,7 @@ pub(super) async fn skipped(
     for (id, reason) in unreadable {
         patiently(lane, || async {
             let transaction = database::begin_write(&lane.database).await?;
-            skip(&transaction, job.id, *id, reason).await?;
+            leave_open(&transaction, job.id, *id, reason).await?;
             transaction.commit().await.map_err(|error: DbErr| Fault::from(error))
         })
         .await?;
@@ -48,8 +49,12 @@ pub(super) async fn skipped(
     Ok(())
 }
 
-async fn skip(transaction: &DatabaseTransaction, job_id: Uuid, id: Uuid, reason: &str) -> Result<(), DbErr> {
-    use replay_job_letter::Column::{Note, SettledAt, State};
+async fn leave_open(
+    transaction: &DatabaseTransaction,
+    job_id: Uuid,
+    id: Uuid,
+    reason: &str,
+) -> Result<(), DbErr> {
     dead_letter::Entity::update_many()
         .col_expr(dead_letter::Column::State, Expr::value(LetterState::Open))
         .filter(dead_letter::Column::Id.eq(id))
@@ -57,9 +62,20 @@ async fn skip(transaction: &DatabaseTransaction, job_id: Uuid, id: Uuid, reason:
         .filter(dead_letter::Column::JobId.eq(job_id))
         .exec(transaction)
         .await?;
+    left_out(transaction, job_id, id, reason).await
+}
+
+/// The job has done with a letter that it has not published; the note says why.
+pub(super) async fn left_out(
+    transaction: &DatabaseTransaction,
+    job_id: Uuid,
+    id: Uuid,
+    note: &str,
+) -> Result<(), DbErr> {
+    use replay_job_letter::Column::{Note, SettledAt, State};
     replay_job_letter::Entity::update_many()
         .col_expr(State, Expr::value(JobLetterState::Skipped))
-        .col_expr(Note, Expr::value(reason))
+        .col_expr(Note, Expr::value(note))
         .col_expr(SettledAt, Expr::value(clock::now()))
         .filter(in_job(job_id, [id]))
         .filter(State.eq(JobLetterState::Pending))
@@ -87,4 +103,10 @@ pub(super) async fn finished(lane: &Lane, job: &replay_job::Model) -> Result<boo
         Ok(true)
     })
     .await
+}
+
+/// The rows of these letters in a job.
+fn in_job(job_id: Uuid, letters: impl IntoIterator<Item = Uuid>) -> Condition {
+    use replay_job_letter::Column::{JobId, LetterId};
+    Condition::all().add(JobId.eq(job_id)).add(LetterId.is_in(letters))
 }

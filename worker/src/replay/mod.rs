@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::entities::replay_job;
 use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
@@ -101,11 +100,4 @@ where
             }
         }
     }
-}
-
-/// The rows of these letters in a job.
-fn in_job(job_id: Uuid, letters: impl IntoIterator<Item = Uuid>) -> sea_orm::Condition {
-    use careq_shared::entities::replay_job_letter::Column::{JobId, LetterId};
-    use sea_orm::ColumnTrait as _;
-    sea_orm::Condition::all().add(JobId.eq(job_id)).add(LetterId.is_in(letters))
 }

@@ -1,10 +1,10 @@
 //! The next letters of a job, which are under way from here on. A letter that somebody has settled meanwhile, or that another job
 //! has, must be left alone.
 
+use careq_shared::database;
 use careq_shared::dead_letters::LetterState;
 use careq_shared::entities::{dead_letter, replay_job, replay_job_letter};
 use careq_shared::replay::JobLetterState;
-use careq_shared::{clock, database};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
@@ -12,7 +12,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{in_job, patiently};
+use super::{mark, patiently};
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
 
@@ -97,18 +97,9 @@ async fn skip(
     job_id: Uuid,
     letter: &dead_letter::Model,
 ) -> Result<(), DbErr> {
-    use replay_job_letter::Column::{Note, SettledAt, State};
     let note = match letter.state {
         LetterState::Replaying => "It was under way already".to_owned(),
         state => format!("It was {state} before"),
     };
-    replay_job_letter::Entity::update_many()
-        .col_expr(State, Expr::value(JobLetterState::Skipped))
-        .col_expr(Note, Expr::value(note))
-        .col_expr(SettledAt, Expr::value(clock::now()))
-        .filter(in_job(job_id, [letter.id]))
-        .filter(State.eq(JobLetterState::Pending))
-        .exec(transaction)
-        .await
-        .map(drop)
+    mark::left_out(transaction, job_id, letter.id, &note).await
 }
