@@ -31,6 +31,8 @@ mod lost_wake_up;
 
 mod poison;
 
+mod dead_letters;
+
 mod simulator;
 
 mod attacks;

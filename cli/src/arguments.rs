@@ -7,6 +7,7 @@ use careq_shared::clinics::Setting;
 use careq_shared::networks::Networks;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::dead_letters::DeadLettersCommand;
 use crate::setting;
 
 /// The receiving side of `CareQ`'s clinic-booking webhooks.
@@ -40,6 +41,9 @@ pub(crate) enum Command {
     /// Makes and changes the clinics that may call.
     #[command(subcommand)]
     Clinic(ClinicCommand),
+    /// Shows what could not be stored, and replays, corrects or discards it.
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
 }
 
 /// What to do with clinics.

@@ -17,6 +17,19 @@ pub(crate) fn config(file: Option<&Path>) -> Result<Config> {
     Ok(config::load(file, variables)?)
 }
 
+/// Who runs this process: the user's name, as the login says it, and the number that the system vouches for.
+pub(crate) fn user() -> String {
+    #[expect(clippy::disallowed_methods, reason = "who acts is no setting")]
+    let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let id = std::fs::metadata("/proc/self").map(|own| std::os::unix::fs::MetadataExt::uid(&own));
+    match (name.filter(|name| !name.is_empty()), id) {
+        (Some(name), Ok(id)) => format!("{name} (uid {id})"),
+        (Some(name), Err(_)) => name,
+        (None, Ok(id)) => format!("uid {id}"),
+        (None, Err(_)) => "unknown".to_owned(),
+    }
+}
+
 /// What the command was asked for, on standard output.
 pub(crate) fn print(text: &str) {
     #[expect(clippy::print_stdout, reason = "this is what the person or script asked for")]

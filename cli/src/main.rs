@@ -5,6 +5,7 @@ mod arguments;
 mod environment;
 
 mod clinic;
+mod dead_letters;
 mod migrate;
 mod processes;
 mod reseal;
@@ -45,5 +46,6 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Reseal(output) => reseal::run(&config, output).await,
         Command::Simulate(simulation) => simulate::run(&config, simulation).await,
         Command::Clinic(command) => clinic::run(&config, command).await,
+        Command::DeadLetters(command) => dead_letters::run(&config, command).await,
     }
 }

@@ -51,6 +51,10 @@ pub(crate) fn uuid(name: &str) -> ColumnDef {
     ColumnDef::new(Alias::new(name)).uuid().not_null().to_owned()
 }
 
+pub(crate) fn optional_uuid(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).uuid().to_owned()
+}
+
 /// A table with its first column as primary key.
 pub(crate) fn table(name: &str, columns: impl IntoIterator<Item = ColumnDef>) -> TableCreateStatement {
     let mut table = Table::create().table(Alias::new(name)).to_owned();

@@ -26,10 +26,12 @@ pub enum CrashPoint {
     Acknowledged,
     /// Worker: a due event is claimed for its next attempt, which is counted.
     Claimed,
+    /// Worker: letters of a replay job are published and confirmed, and the job does not know it.
+    Replayed,
 }
 
 impl CrashPoint {
-    /// Every place, in the order in which an event comes by.
+    /// Every place in the way of an event, in the order in which it comes by. What replays letters has a place of its own.
     pub const ALL: [Self; 11] = [
         Self::Validated,
         Self::Confirmed,
@@ -59,6 +61,7 @@ impl CrashPoint {
             Self::Reported => "reported",
             Self::Acknowledged => "acknowledged",
             Self::Claimed => "claimed",
+            Self::Replayed => "replayed",
         }
     }
 }

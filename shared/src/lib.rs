@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod crash_point;
 pub mod telemetry;
+pub mod words;
 
 pub mod records;
 pub mod redact;
@@ -23,7 +24,9 @@ pub mod broker;
 
 pub mod clinics;
 pub mod database;
+pub mod dead_letters;
 pub mod entities;
 pub mod ledger;
 pub mod networks;
+pub mod replay;
 pub mod seal;

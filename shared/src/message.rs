@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::event::Event;
 use crate::ids::EventId;
@@ -35,6 +36,17 @@ pub enum Content {
     Event(Box<Event>),
     /// One `POST /batch`.
     Batch(Batch),
+    /// Some dead letters of one replay job.
+    Replay(Replay),
+}
+
+/// Dead letters that are under way again. Each event keeps the identity that it was accepted with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Replay {
+    /// The job. A letter that is no longer under way in it has had its outcome: this is a copy then, and changes nothing.
+    pub job_id: Uuid,
+    /// The events of its letters.
+    pub events: Vec<Event>,
 }
 
 /// A batch as CareQ sent it, each record validated by itself.

@@ -10,7 +10,7 @@ mod records;
 mod signed;
 mod stack;
 
-pub(crate) use broker::{amqp_url, broker_config, delete_queues, fresh_prefix};
+pub(crate) use broker::{amqp_url, broker_config, channel, delete_queues, fresh_prefix, queue_depth};
 pub(crate) use database::{Backend, FreshDatabase, opened, seal};
 pub(crate) use http::{Answer, Client, send};
 pub(crate) use lane::{WorkerLane, accept, deliver, delivery};

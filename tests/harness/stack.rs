@@ -55,6 +55,18 @@ impl Stack {
         self.workers.push(worker);
     }
 
+    /// The settings of its processes.
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// A worker that ends at this place, see `careq_shared::crash_point`.
+    pub(crate) fn crashing_worker(&self, at: &str) -> Process {
+        let own = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let settings: Vec<_> = own.chain([("TEST_CRASH_AT", at)]).collect();
+        Process::start(&["worker"], &settings)
+    }
+
     /// Runs a command beside the installation, to its success; what it printed.
     pub(crate) async fn command(&self, arguments: &[&str], extra: &[(&str, &str)]) -> String {
         let own = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -70,6 +82,14 @@ impl Stack {
         let ended = Process::run_with_input(arguments, &own, input).await;
         assert!(ended.success, "{arguments:?}: {}", ended.stderr);
         ended.stdout
+    }
+
+    /// Runs a command that has to fail, with something on its standard input; what it said.
+    pub(crate) async fn failing_command_with_input(&self, arguments: &[&str], input: &str) -> String {
+        let own: Vec<_> = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let ended = Process::run_with_input(arguments, &own, input).await;
+        assert!(!ended.success, "{arguments:?}: {}", ended.stdout);
+        ended.stderr
     }
 
     /// Runs a command that has to fail; what it said.

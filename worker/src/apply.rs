@@ -1,7 +1,7 @@
 //! What becomes of one event: the rules in their order, on the working set alone. It must never touch the database, so
 //! that a batch is decided as a whole.
 
-use careq_shared::outcome::EventResult;
+use careq_shared::outcome::{EventResult, Outcome};
 use sea_orm::DbErr;
 
 use crate::dedupe::{self, Finding};
@@ -11,11 +11,13 @@ use crate::{dead_letters, fold, park, resolve, retry};
 
 /// Decides over one event and notes in the working set what has to be written.
 pub(crate) fn one(set: &mut WorkingSet, item: &Item) -> Result<EventResult, DbErr> {
-    let event = match dedupe::find(set, &item.event)? {
+    let event = match dedupe::find(set, item)? {
         Finding::Repeat(result) => {
             park::release(set, &item.event);
+            dead_letters::follow(set, item, None, &result);
             return Ok(result);
         }
+        Finding::Spent => return Ok(NOTHING),
         Finding::KeyReused => return Ok(dead_letters::key_reused(set, &item.event)),
         Finding::Due(event) => event,
     };
@@ -31,5 +33,11 @@ pub(crate) fn one(set: &mut WorkingSet, item: &Item) -> Result<EventResult, DbEr
     if result.outcome.is_final() {
         park::release(set, &event);
     }
+    let before = dedupe::known(set, &event);
+    dead_letters::follow(set, item, before.as_ref(), &result);
     Ok(dedupe::note(set, &event, result))
 }
+
+/// Nobody waits for the result of a replay.
+const NOTHING: EventResult =
+    EventResult { outcome: Outcome::Unchanged, appointment_status: None, replayed: true };

@@ -5,6 +5,7 @@ use careq_shared::broker::{Delivery, Queue};
 use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::event::Event;
 use careq_shared::message::{self, Batch, Content, Message, ReplyTo};
+use uuid::Uuid;
 
 /// A message that was given back so often is suspected of bringing workers down, and is tried by itself.
 const SUSPICIOUS_REDELIVERIES: u32 = 3;
@@ -21,6 +22,8 @@ pub(crate) struct Request {
     pub(crate) events: Vec<Event>,
     pub(crate) suspicious: bool,
     pub(crate) batch: Membership,
+    /// The replay job that published it.
+    pub(crate) replay: Option<Uuid>,
 }
 
 /// Whether a request is a batch, and which.
@@ -49,10 +52,11 @@ fn is_suspicious(queue: Queue, delivery: &Delivery) -> bool {
 }
 
 fn request(message: Message, suspicious: bool) -> Request {
-    let (events, batch) = match message.content {
-        Content::Event(event) => (vec![*event], Membership::Single),
+    let (events, batch, replay) = match message.content {
+        Content::Event(event) => (vec![*event], Membership::Single, None),
         // Its events are stamped when it is admitted.
-        Content::Batch(batch) => (Vec::new(), Membership::Batch(batch)),
+        Content::Batch(batch) => (Vec::new(), Membership::Batch(batch), None),
+        Content::Replay(replay) => (replay.events, Membership::Single, Some(replay.job_id)),
     };
-    Request { reply_to: message.reply_to, events, suspicious, batch }
+    Request { reply_to: message.reply_to, events, suspicious, batch, replay }
 }

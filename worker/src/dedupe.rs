@@ -7,6 +7,7 @@ use careq_shared::ledger;
 use careq_shared::outcome::{EventResult, Outcome};
 use sea_orm::DbErr;
 
+use crate::order::Item;
 use crate::working_set::{Slot, WorkingSet};
 
 /// What the ledger knows of an event.
@@ -15,12 +16,19 @@ pub(crate) enum Finding {
     Repeat(EventResult),
     /// The key belongs to an event with other content.
     KeyReused,
+    /// A replayed copy whose letter has had its outcome: it changes nothing.
+    Spent,
     /// To be applied, with the acceptance stamp that counts.
     Due(Box<Event>),
 }
 
 /// Looks an event up.
-pub(crate) fn find(set: &WorkingSet, event: &Event) -> Result<Finding, DbErr> {
+pub(crate) fn find(set: &WorkingSet, item: &Item) -> Result<Finding, DbErr> {
+    let event = &item.event;
+    let is_under_way = set.replaying.contains(event.event_id.as_str());
+    if item.replay.is_some() && !is_under_way {
+        return Ok(Finding::Spent);
+    }
     let Some(Slot { row, .. }) = set.ledger.get(&key(event)) else {
         return Ok(Finding::Due(Box::new(event.clone())));
     };
@@ -29,6 +37,11 @@ pub(crate) fn find(set: &WorkingSet, event: &Event) -> Result<Finding, DbErr> {
     }
     let known = ledger::read(row)?;
     let mut due = event.clone();
+    if item.replay.is_some() && matches!(known.outcome, Outcome::Failed(_)) {
+        // The letter may be older than the last time that CareQ sent it.
+        due.accepted_at = event.accepted_at.max(row.accepted_at);
+        return Ok(Finding::Due(Box::new(due)));
+    }
     if event.may_come_again() {
         // Copies count as the latest of them: A, B, A without any stamp ends in A, in whatever order they come.
         due.accepted_at = event.accepted_at.max(row.accepted_at);
@@ -61,13 +74,6 @@ pub(crate) fn note(set: &mut WorkingSet, event: &Event, result: EventResult) -> 
     slot.touch();
     slot.row.accepted_at = event.accepted_at;
     let first = ledger::read(&slot.row);
-    if let (Ok(EventResult { outcome: Outcome::Failed(_), .. }), false) =
-        (&first, matches!(result.outcome, Outcome::Failed(_)))
-    {
-        let event_id = event.event_id.to_string();
-        set.dead_letters.retain(|letter| letter.event_id.as_ref() != Some(&event_id));
-        set.revived.push(event_id);
-    }
     // The same request again while it still is the newest changes nothing and answers the same.
     if let (Ok(first), Outcome::Unchanged) = (first, &result.outcome)
         && matches!(first.outcome, Outcome::Created | Outcome::Updated | Outcome::Unchanged)
@@ -77,6 +83,12 @@ pub(crate) fn note(set: &mut WorkingSet, event: &Event, result: EventResult) -> 
     ledger::write(&result, &mut slot.row);
     slot.row.settled_at = now;
     result
+}
+
+/// What the ledger says of an event at this moment.
+pub(crate) fn known(set: &WorkingSet, event: &Event) -> Option<Outcome> {
+    let slot = set.ledger.get(&key(event))?;
+    ledger::read(&slot.row).ok().map(|known| known.outcome)
 }
 
 fn key(event: &Event) -> (String, String) {

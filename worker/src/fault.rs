@@ -39,6 +39,8 @@ pub(crate) enum FaultClass {
     Transient,
     /// Something of it belongs to another row; worth another look at once, and never afterwards.
     Collision,
+    /// No attempt has come to a result: whoever tries it may be brought down.
+    NoResult,
 }
 
 impl From<DbErr> for Fault {
@@ -76,9 +78,9 @@ fn classify(refusal: &dyn sqlx::error::DatabaseError) -> Fault {
     let code = refusal.code().unwrap_or_default();
     let message = match (refusal.constraint(), refusal.table()) {
         (Some(constraint), Some(table)) => {
-            format!("The database refused it: {code}, constraint {constraint} of {table}")
+            format!("The database refused it: error {code}, constraint {constraint} of {table}")
         }
-        _ => format!("The database refused it: {code}"),
+        _ => format!("The database refused it: error {code}"),
     };
     let blame = |class| Fault::Event(EventFault { class, message: message.clone() });
     if code.len() == 5 {

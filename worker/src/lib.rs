@@ -35,6 +35,8 @@ mod sweep;
 
 mod retry;
 
+mod replay;
+
 mod dead_letters;
 
 mod fault;

@@ -2,6 +2,7 @@
 //! and a hash that one appointment gives up is free for the next. The final state must never depend on it.
 
 use careq_shared::event::Event;
+use uuid::Uuid;
 
 use crate::decode::Request;
 use crate::fault::EventFault;
@@ -13,6 +14,8 @@ pub(crate) struct Item {
     pub(crate) treatment: Treatment,
     /// Which request, and which of its events; nothing for an event that was parked.
     pub(crate) place: Option<Place>,
+    /// The replay job that it is under way in.
+    pub(crate) replay: Option<Uuid>,
 }
 
 /// Where a result belongs.
@@ -48,5 +51,6 @@ fn items(number: usize, request: &Request) -> impl Iterator<Item = Item> {
         event: event.clone(),
         treatment: treatment.clone(),
         place: Some(Place { request: number, event: position }),
+        replay: request.replay,
     })
 }

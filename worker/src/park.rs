@@ -58,6 +58,7 @@ pub(crate) fn row(set: &WorkingSet, event: &Event) -> Result<parked_event::Model
             attempts: 0,
             parked_at: set.now,
             last_message: None,
+            tries: None,
         },
     })
 }
@@ -83,5 +84,5 @@ pub(crate) enum Unreadable {
 pub(crate) fn item(seal: &Seal, row: &parked_event::Model, treatment: Treatment) -> Result<Item, Unreadable> {
     let bytes = seal.open(Place::parked_event(&row.event_id), &row.event).map_err(Unreadable::Sealed)?;
     let event = message::decode(&bytes).map_err(|_| Unreadable::Undecodable(bytes))?;
-    Ok(Item { event, treatment, place: None })
+    Ok(Item { event, treatment, place: None, replay: None })
 }

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use careq_shared::entities::{appointment, dead_letter, doctor, event, parked_event, patient, service};
+use careq_shared::entities::{appointment, doctor, event, parked_event, patient, service};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait, IdenStatic as _, Insert,
     IntoActiveModel, Iterable as _, QueryFilter as _,
 };
 
+use crate::dead_letters;
 use crate::fault::Fault;
 use crate::working_set::{Slot, State, WorkingSet};
 
@@ -33,33 +34,8 @@ pub(crate) async fn changes(transaction: &DatabaseTransaction, set: &WorkingSet)
     if !settled.is_empty() {
         parked_event::Entity::delete_many().filter(P::EventId.is_in(settled)).exec(transaction).await?;
     }
-    if !set.revived.is_empty() {
-        let letters = dead_letter::Column::EventId.is_in(&set.revived);
-        dead_letter::Entity::delete_many().filter(letters).exec(transaction).await?;
-    }
-    dead_letters(transaction, &set.dead_letters).await?;
+    dead_letters::changes(transaction, set).await?;
     Ok(())
-}
-
-/// Writes letters; a letter that is there already is brought up to date.
-pub(crate) async fn dead_letters(
-    transaction: &DatabaseTransaction,
-    letters: &[dead_letter::Model],
-) -> Result<(), DbErr> {
-    use dead_letter::Column::{Attempts, Class, Code, Id, LastSeenAt, Message, Version, Worker};
-    // One statement must not name a row twice (PostgreSQL error 21000); the last word counts.
-    let by_id: BTreeMap<_, _> = letters.iter().map(|letter| (letter.id, letter)).collect();
-    if by_id.is_empty() {
-        return Ok(());
-    }
-    let newer = [Attempts, Class, Code, LastSeenAt, Message, Version, Worker];
-    let letters =
-        by_id.into_values().cloned().map(IntoActiveModel::<dead_letter::ActiveModel>::into_active_model);
-    dead_letter::Entity::insert_many(letters)
-        .on_conflict(OnConflict::column(Id).update_columns(newer).to_owned())
-        .exec_without_returning(transaction)
-        .await
-        .map(drop)
 }
 
 /// Writes the rows of one table: changed ones first, so that a hash that one gives up is free for a new one.

@@ -7,8 +7,10 @@ use careq_shared::clock;
 use careq_shared::entities::parked_event;
 use careq_shared::event::Event;
 use careq_shared::outcome::{EventResult, Outcome};
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _};
+use serde::{Deserialize, Serialize};
 
 use crate::fault::{EventFault, Fault, FaultClass};
 use crate::lane::{Lane, Stopped};
@@ -37,6 +39,7 @@ pub(crate) fn after(set: &mut WorkingSet, event: &Event, fault: &EventFault) -> 
     match delay {
         Some(delay_s) if fault.class == FaultClass::Transient => {
             row.due_at = set.now + jittered(*delay_s);
+            row.tries = Some(with_one_more(tries(&row), Try::failed_now(set, fault)));
             row.last_message = Some(fault.message.clone());
             later(set, row)
         }
@@ -103,7 +106,37 @@ pub(crate) fn treatment(row: &parked_event::Model) -> Treatment {
 
 fn no_result() -> EventFault {
     let message = "Every attempt ended without a result; the event may bring workers down".to_owned();
-    EventFault { class: FaultClass::Permanent, message }
+    EventFault { class: FaultClass::NoResult, message }
+}
+
+/// A try that failed, as a parked row remembers it. One that brought its worker down is counted, and not remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Try {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) worker: String,
+    pub(crate) version: String,
+    pub(crate) message: String,
+}
+
+impl Try {
+    fn failed_now(set: &WorkingSet, fault: &EventFault) -> Self {
+        Self {
+            at: set.now,
+            worker: set.settings.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            message: fault.message.clone(),
+        }
+    }
+}
+
+/// The tries of a parked row, the first one first.
+pub(crate) fn tries(row: &parked_event::Model) -> Vec<Try> {
+    row.tries.as_deref().and_then(|tries| serde_json::from_str(tries).ok()).unwrap_or_default()
+}
+
+fn with_one_more(mut tries: Vec<Try>, one: Try) -> String {
+    tries.push(one);
+    serde_json::to_string(&tries).unwrap_or_default()
 }
 
 /// The delay ± 20 %, so that what failed together is not tried together.

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::lane::Lane;
-use crate::sweep;
+use crate::{replay, sweep};
 
 /// A message of the bulk queue is a batch of up to a thousand records by itself.
 const BULK_MESSAGES: usize = 1;
@@ -75,6 +75,8 @@ impl Worker {
         }
         let lane = self.lane(&shutdown);
         tasks.spawn(keep("sweep", move || sweep::run(lane.clone())));
+        let lane = self.lane(&shutdown);
+        tasks.spawn(keep("replay", move || replay::run(lane.clone())));
         tracing::info!(worker = self.settings.name, lanes = self.settings.lanes, "the worker takes events");
         tasks.close();
         tasks.wait().await;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use careq_shared::entities::{appointment, dead_letter, doctor, event, parked_event, patient, service};
+use careq_shared::entities::{appointment, doctor, event, parked_event, patient, service};
 use careq_shared::event::Event;
 use careq_shared::records::{Record, RecordKind};
 use careq_shared::seal::Seal;
@@ -16,8 +16,10 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
+use crate::dead_letters::{Followed, Letter};
 use crate::lane::Lane;
 use crate::order::Item;
+use crate::replay;
 use crate::wake::Wakes;
 use crate::worker::Settings;
 
@@ -77,9 +79,10 @@ pub(crate) struct WorkingSet {
     pub(crate) hashes: BTreeMap<Scoped<String>, i64>,
     /// By event id.
     pub(crate) parked: BTreeMap<String, Slot<parked_event::Model>>,
-    /// Ids of events that had failed and have succeeded now: their letters are no longer true.
-    pub(crate) revived: Vec<String>,
-    pub(crate) dead_letters: Vec<dead_letter::Model>,
+    /// Ids of events whose letters are under way in the replay job that published them.
+    pub(crate) replaying: BTreeSet<String>,
+    pub(crate) dead_letters: Vec<Letter>,
+    pub(crate) followed: Followed,
     pub(crate) wakes: Wakes,
 }
 
@@ -110,8 +113,9 @@ impl WorkingSet {
             parents: load_parents(transaction, &wanted.parents).await?,
             hashes: load_hashes(transaction, &wanted.hashes).await?,
             ledger,
-            revived: Vec::new(),
+            replaying: replay::under_way(transaction, items).await?,
             dead_letters: Vec::new(),
+            followed: Followed::default(),
             wakes: Wakes::default(),
         })
     }

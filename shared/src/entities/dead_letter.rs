@@ -1,7 +1,9 @@
-//! `dead_letters`: what needs a person. The payload is patients' data: it is sealed, and must never be
+//! `dead_letters`: what needs a person, and what has become of it. The payload is patients' data: it is sealed, and must never be
 //! printed unasked.
 
 use sea_orm::entity::prelude::*;
+
+use crate::dead_letters::LetterState;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "dead_letters")]
@@ -21,6 +23,18 @@ pub struct Model {
     pub worker: String,
     pub version: String,
     pub payload: Vec<u8>,
+    pub state: LetterState,
+    /// Same cause, same fingerprint.
+    pub fingerprint: String,
+    pub settled_at: Option<ChronoDateTimeUtc>,
+    /// Why it was discarded.
+    pub reason: Option<String>,
+    /// The letter that this one corrects.
+    pub original_id: Option<Uuid>,
+    /// The replay job that it is, or was, under way in.
+    pub job_id: Option<Uuid>,
+    /// The entry of the audit log that settled it.
+    pub audit_id: Option<Uuid>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

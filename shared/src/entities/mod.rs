@@ -21,5 +21,11 @@ pub mod batch;
 pub mod parked_event;
 
 pub mod dead_letter;
+pub mod dead_letter_attempt;
+
+pub mod replay_job;
+pub mod replay_job_letter;
+
+pub mod audit_entry;
 
 pub use stored_price::StoredPrice;

@@ -20,6 +20,8 @@ pub struct Model {
     pub attempts: i32,
     pub parked_at: ChronoDateTimeUtc,
     pub last_message: Option<String>,
+    /// The tries that have failed, as JSON.
+    pub tries: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::format::Writer;
 
 /// Our own words, names of parts, routes and clinics, numbers, and shapes of payloads. Never a value that CareQ sent, but its
 /// numbers of records.
-const MAY_BE_WRITTEN: [&str; 26] = [
+const MAY_BE_WRITTEN: [&str; 27] = [
     "message",
     "address",
     "attempts",
@@ -24,6 +24,7 @@ const MAY_BE_WRITTEN: [&str; 26] = [
     "endpoint",
     "event_id",
     "fault.message",
+    "job",
     "kind",
     "lanes",
     "method",

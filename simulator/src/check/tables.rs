@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use careq_shared::dead_letters::LetterState;
 use careq_shared::entities::{appointment, dead_letter, doctor, event, parked_event, patient, service};
 use careq_shared::records::RecordKind;
 use sea_orm::{
@@ -203,7 +204,9 @@ impl Tables<'_> {
     async fn dead_letters(&mut self, clinic: usize) -> Result<(), DbErr> {
         pages!(self, clinic, dead_letter, Id, row => {
             let fate = row.event_id.as_deref().and_then(|event_id| self.fate_of(event_id));
-            if !matches!(fate, Some(Fate::Orphaned | Fate::Twin)) {
+            // One that is resolved tells of a failure that is over.
+            let is_over = row.state == LetterState::Resolved;
+            if !is_over && !matches!(fate, Some(Fate::Orphaned | Fate::Twin)) {
                 self.findings.wrong(&format!("letter {}: class {}, code {}", row.id, row.class, row.code));
             }
         });

@@ -1,0 +1,83 @@
+//! From the words of the command line to a filter. An empty one must never pass where something is changed: whoever means every
+//! letter says so.
+
+use anyhow::{Result, bail};
+use careq_console::letters::{self, Filter};
+use careq_shared::clock;
+use careq_shared::dead_letters::LetterState;
+use careq_shared::records::Kind;
+use chrono::{DateTime, Utc};
+use sea_orm::DatabaseConnection;
+
+use super::arguments::{Chosen, Which};
+
+impl From<Which> for Filter {
+    fn from(which: Which) -> Self {
+        let Which { clinic, kind, careq_id, class, code, fingerprint, since, until } = which;
+        Self { clinic_id: clinic, kind, careq_id, class, code, fingerprint, since, until, ..Self::default() }
+    }
+}
+
+/// The open letters that were named.
+pub(super) async fn chosen(database: &DatabaseConnection, chosen: Chosen) -> Result<Filter> {
+    let mut filter = Filter::from(chosen.which);
+    for id in chosen.ids {
+        filter.ids.push(letters::find(database, id).await?);
+    }
+    if filter.is_empty() != chosen.all {
+        bail!(
+            "name letters by their ids or by a filter such as --clinic or --class, or say --all for every open letter"
+        );
+    }
+    Ok(filter)
+}
+
+/// A moment, or how long ago it was.
+pub(super) fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    let said = DateTime::parse_from_rfc3339(text).map(|moment| moment.to_utc()).ok();
+    let ago = || humantime::parse_duration(text).ok().and_then(|ago| Some(clock::now() - chrono(ago)?));
+    said.or_else(ago).ok_or_else(|| {
+        "a time such as 2026-01-31T08:00:00Z, or how long ago, such as 2h or 3days, is expected".to_owned()
+    })
+}
+
+fn chrono(duration: std::time::Duration) -> Option<chrono::TimeDelta> {
+    // Longer ago than anything is here, and short enough for the calendar.
+    let longest = chrono::TimeDelta::days(365 * 1_000);
+    chrono::TimeDelta::from_std(duration).ok().filter(|duration| *duration <= longest)
+}
+
+pub(super) fn kind(text: &str) -> Result<Kind, String> {
+    text.parse().map_err(|_| format!("it must be one of: {}", Kind::ALL.map(Kind::as_str).join(", ")))
+}
+
+/// States to list; none for all.
+#[derive(Debug, Clone)]
+pub(crate) struct States(pub(super) Vec<LetterState>);
+
+impl std::str::FromStr for States {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "all" {
+            return Ok(Self(Vec::new()));
+        }
+        let states = text.split(',').map(|word| word.trim().parse::<LetterState>()).collect::<Result<_, _>>();
+        states.map(Self).map_err(|fault| format!("{fault}, or all"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_said_in_two_ways() {
+        assert_eq!(moment("2026-01-31T08:00:00+01:00").unwrap().to_rfc3339(), "2026-01-31T07:00:00+00:00");
+        let ago = clock::now() - moment("2h").unwrap();
+        assert!((7_190..7_260).contains(&ago.num_seconds()), "{ago}");
+        for text in ["yesterday", "2026-01-31T08:00:00", "", "999999999y"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! `dead-letters list`: letters, or their causes. It must never show a payload, not even masked.
+
+use anyhow::Result;
+use careq_console::ShortId;
+use careq_console::letters::{self, Filter, Group, Letter, Page};
+use serde_json::json;
+
+use super::arguments::List;
+use super::table::{or_dash, table, time};
+use super::{Operations, show_as};
+
+pub(super) async fn run(operations: &Operations<'_>, list: List) -> Result<()> {
+    let filter = Filter { states: list.state.0, ..Filter::from(list.which) };
+    if list.group {
+        let groups = letters::groups(&operations.database, &filter, list.limit).await?;
+        return show_as(list.output, &json!({ "groups": groups }), || of_groups(&groups));
+    }
+    let page = Page { after: list.after, limit: list.limit };
+    let listed = letters::list(&operations.database, &filter, page).await?;
+    let count = letters::count(&operations.database, &filter).await?;
+    let next = listed.next.map(|next| next.to_string());
+    let as_json = json!({ "letters": listed.letters, "count": count, "next": next });
+    show_as(list.output, &as_json, || {
+        let more = next.map(|next| format!("\n\n{count} in all; the next page: --after {next}"));
+        of_letters(&listed.letters) + &more.unwrap_or_default()
+    })
+}
+
+fn of_letters(letters: &[Letter]) -> String {
+    if letters.is_empty() {
+        return "No dead letter matches.".to_owned();
+    }
+    let rows: Vec<_> = letters.iter().map(row).collect();
+    table(["ID", "FAILED", "STATE", "CLINIC", "KIND", "RECORD", "CLASS", "TRIES", "MESSAGE"], &rows)
+}
+
+fn row(letter: &Letter) -> [String; 9] {
+    [
+        ShortId::of(letter.id),
+        time(letter.last_seen_at),
+        letter.state.to_string(),
+        or_dash(letter.clinic_id.as_ref()),
+        or_dash(letter.kind.as_ref()),
+        or_dash(letter.careq_id),
+        letter.class.clone(),
+        letter.attempts.to_string(),
+        letter.message.clone(),
+    ]
+}
+
+fn of_groups(groups: &[Group]) -> String {
+    if groups.is_empty() {
+        return "No dead letter matches.".to_owned();
+    }
+    let rows: Vec<_> = groups
+        .iter()
+        .map(|group| {
+            [
+                group.fingerprint.clone(),
+                group.letters.to_string(),
+                group.clinics.to_string(),
+                group.class.clone(),
+                or_dash(group.kind.as_ref()),
+                time(group.last_seen_at),
+                group.example.clone(),
+            ]
+        })
+        .collect();
+    table(["FINGERPRINT", "LETTERS", "CLINICS", "CLASS", "KIND", "LAST FAILED", "FOR EXAMPLE"], &rows)
+}

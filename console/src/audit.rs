@@ -1,0 +1,159 @@
+//! The audit log: who did what when, on which letters or job. An entry must be committed together with what it speaks of, or
+//! before it; it is never changed, and never holds a patient's data.
+
+use careq_shared::entities::audit_entry::{Column, Entity, Model};
+use careq_shared::{clock, words};
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait as _,
+    IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+};
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::Error;
+
+words! {
+    /// Where somebody acted.
+    Origin {
+        /// `careq-sync dead-letters …`
+        CommandLine = "command_line",
+        /// The admin API.
+        Api = "api",
+    }
+}
+
+words! {
+    /// What was done.
+    Action {
+        /// A payload was shown.
+        Reveal = "reveal",
+        /// Letters were discarded.
+        Discard = "discard",
+        /// A letter was corrected.
+        Correct = "correct",
+        /// A replay job was made.
+        Replay = "replay",
+        /// A replay job was paused.
+        Pause = "pause",
+        /// A replay job was resumed.
+        Resume = "resume",
+        /// A replay job was cancelled.
+        Cancel = "cancel",
+    }
+}
+
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// A user of the machine, or the name of a token.
+    pub name: String,
+    /// Where.
+    pub origin: Origin,
+}
+
+/// What somebody did.
+#[derive(Debug)]
+pub(crate) struct Deed {
+    /// Of the entry.
+    pub(crate) id: Uuid,
+    pub(crate) action: Action,
+    pub(crate) letter_id: Option<Uuid>,
+    pub(crate) job_id: Option<Uuid>,
+    pub(crate) letters: Option<u64>,
+    pub(crate) details: Value,
+}
+
+impl Deed {
+    pub(crate) fn new(action: Action) -> Self {
+        let id = Uuid::new_v4();
+        Self { id, action, letter_id: None, job_id: None, letters: None, details: Value::Null }
+    }
+}
+
+/// Writes an entry.
+pub(crate) async fn note(database: &impl ConnectionTrait, actor: &Actor, deed: Deed) -> Result<(), DbErr> {
+    let entry = Model {
+        id: deed.id,
+        at: clock::now(),
+        actor: actor.name.clone(),
+        origin: actor.origin.as_str().to_owned(),
+        action: deed.action.as_str().to_owned(),
+        letter_id: deed.letter_id,
+        job_id: deed.job_id,
+        letters: deed.letters.map(|letters| i32::try_from(letters).unwrap_or(i32::MAX)),
+        details: deed.details.to_string(),
+    };
+    Entity::insert(entry.into_active_model()).exec_without_returning(database).await.map(drop)
+}
+
+/// An entry, as it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Entry {
+    /// Its id.
+    pub id: Uuid,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who.
+    pub actor: String,
+    /// Where.
+    pub origin: String,
+    /// What.
+    pub action: String,
+    /// On which letter, if on one.
+    pub letter_id: Option<Uuid>,
+    /// On which job, if on one.
+    pub job_id: Option<Uuid>,
+    /// On how many letters, if on several.
+    pub letters: Option<i32>,
+    /// The reason, the filter, and the like.
+    pub details: Value,
+}
+
+impl From<Model> for Entry {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            at: row.at,
+            actor: row.actor,
+            origin: row.origin,
+            action: row.action,
+            letter_id: row.letter_id,
+            job_id: row.job_id,
+            letters: row.letters,
+            details: serde_json::from_str(&row.details).unwrap_or_default(),
+        }
+    }
+}
+
+/// The newest entries, at most so many; with `before`, those that are older than that entry's `(at, id)`.
+///
+/// # Errors
+/// The database's own.
+pub async fn list(
+    database: &DatabaseConnection,
+    before: Option<(DateTime<Utc>, Uuid)>,
+    limit: u64,
+) -> Result<Vec<Entry>, Error> {
+    let older = before.map(|(at, id)| {
+        Condition::any().add(Column::At.lt(at)).add(Column::At.eq(at).and(Column::Id.lt(id)))
+    });
+    let select = Entity::find().filter(older.unwrap_or_else(Condition::all));
+    let rows = select.order_by_desc(Column::At).order_by_desc(Column::Id).limit(limit).all(database).await?;
+    Ok(rows.into_iter().map(Entry::from).collect())
+}
+
+/// What was done with one letter, the oldest first: on itself, and the entry that settled it among others.
+pub(crate) async fn of_letter(
+    database: &DatabaseConnection,
+    letter_id: Uuid,
+    settled_by: Option<Uuid>,
+) -> Result<Vec<Entry>, DbErr> {
+    let mut any = Condition::any().add(Column::LetterId.eq(letter_id));
+    if let Some(id) = settled_by {
+        any = any.add(Column::Id.eq(id));
+    }
+    let rows = Entity::find().filter(any).order_by_asc(Column::At).limit(1_000).all(database).await?;
+    Ok(rows.into_iter().map(Entry::from).collect())
+}

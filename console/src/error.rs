@@ -1,0 +1,78 @@
+//! Why something could not be done, each with what to do instead. A sentence must never quote a payload.
+
+use careq_shared::dead_letters::LetterState;
+use careq_shared::records::{FieldErrors, Kind};
+use careq_shared::replay::JobState;
+use careq_shared::seal::OpenError;
+use sea_orm::DbErr;
+use uuid::Uuid;
+
+/// Why something could not be done. Nothing has been changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No letter has this id, or an id that begins so.
+    #[error("there is no dead letter {0}; `careq-sync dead-letters list --state all` shows all")]
+    UnknownLetter(String),
+    /// No job has this id, or an id that begins so.
+    #[error("there is no replay job {0}; `careq-sync dead-letters jobs` shows all")]
+    UnknownJob(String),
+    /// Several ids begin so.
+    #[error("several ids begin with {0}; give more of it")]
+    Ambiguous(String),
+    /// Nothing to replay or discard.
+    #[error(
+        "no open dead letter matches; `careq-sync dead-letters list` with the same filter shows what there is"
+    )]
+    NothingMatches,
+    /// Every one of them is of no use to a worker.
+    #[error(
+        "none of the {0} letters that match can be replayed as they are, since their bytes are no event: correct each with \
+         `careq-sync dead-letters correct ID --with FILE --kind KIND`, or discard them"
+    )]
+    NothingReadable(u64),
+    /// The letter is settled, or under way.
+    #[error("dead letter {0} is {1}, and only an open one can be changed")]
+    NotOpen(Uuid, LetterState),
+    /// The job is at its end, or stands already as it was told to.
+    #[error("replay job {0} is {1} already")]
+    JobIs(Uuid, JobState),
+    /// Nobody would know why.
+    #[error("a letter is discarded with a reason, for those who ask later")]
+    ReasonIsMissing,
+    /// Zero, or more than a worker can do.
+    #[error("a rate is from 1 to {} letters per second", crate::jobs::FASTEST_PER_SECOND)]
+    Rate,
+    /// The corrected body breaks field rules, as at the front door.
+    #[error("the corrected body is refused: {}", sentences(.0))]
+    Invalid(FieldErrors),
+    /// A correction stays within its clinic.
+    #[error("the corrected body must name the clinic {0}, as the letter does")]
+    OtherClinic(String),
+    /// The clinic of a correction does not exist.
+    #[error("there is no clinic {0}; `careq-sync clinic list` shows all")]
+    UnknownClinic(String),
+    /// The letter's bytes do not say which kind of event they were to be.
+    #[error("the letter does not say what kind of event it is; say it with --kind")]
+    KindIsMissing,
+    /// A correction stays of its kind.
+    #[error("the letter is of the kind {0}, and so is a correction of it")]
+    OtherKind(Kind),
+    /// There is nothing corrected in it.
+    #[error(
+        "the body says what the letter says already; `careq-sync dead-letters replay {0}` tries it again as it is"
+    )]
+    NothingCorrected(Uuid),
+    /// The same correction was made before.
+    #[error("this correction exists already as dead letter {0}, which is {1}")]
+    CorrectionExists(Uuid, LetterState),
+    /// The payload, or the clinic's event key, is sealed under a key that is not here.
+    #[error("what is sealed cannot be opened: {0}")]
+    Sealed(#[from] OpenError),
+    /// The database's own.
+    #[error("the database refused: {0}")]
+    Database(#[from] DbErr),
+}
+
+fn sentences(errors: &FieldErrors) -> String {
+    errors.values().flatten().map(String::as_str).collect::<Vec<_>>().join("; ")
+}

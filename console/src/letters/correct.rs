@@ -1,0 +1,202 @@
+//! Correct, then replay: a person edits the body, it passes the field rules as at the front door, and goes in as what CareQ
+//! would have sent. The letter that it corrects stays, and each names the other.
+
+use careq_shared::canonical;
+use careq_shared::dead_letters::{Class, LetterState, fingerprint, letter_id};
+use careq_shared::entities::{clinic, dead_letter};
+use careq_shared::event::{Event, Origin};
+use careq_shared::event_key::EventKey;
+use careq_shared::message;
+use careq_shared::records::{self, Identified, Kind};
+use careq_shared::seal::{Place, Seal, Sealed};
+use careq_shared::{clock, database};
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait as _,
+    IntoActiveModel as _, QueryFilter as _,
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{Filter, Payload};
+use crate::Error;
+use crate::audit::{self, Action, Actor, Deed};
+use crate::jobs::{self, Job};
+
+/// What a person makes of a letter.
+#[derive(Clone)]
+pub struct Correction {
+    /// The whole body, as CareQ would send it.
+    pub body: Map<String, Value>,
+    /// Which of the six kinds; needed where the letter does not say.
+    pub kind: Option<Kind>,
+}
+
+impl std::fmt::Debug for Correction {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Correction").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// A correction that is on its way.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Corrected {
+    /// The letter of the correction.
+    pub letter_id: Uuid,
+    /// The id of the corrected event.
+    pub event_id: String,
+    /// The job that replays it.
+    pub job: Job,
+}
+
+/// Corrects an open letter and makes a replay job of the correction.
+///
+/// The corrected event is the one that CareQ would have sent: its key follows from its content, so that CareQ sending the same is
+/// a copy. It is as old as the letter's event, so that it undoes nothing newer, unless the body itself says a newer `updated_at`.
+///
+/// # Errors
+/// The letter is not open, the body breaks a rule, belongs to another clinic or says nothing new; or the database's own.
+pub async fn correct(
+    database: &DatabaseConnection,
+    seal: &Seal,
+    actor: &Actor,
+    id: Uuid,
+    correction: Correction,
+) -> Result<Corrected, Error> {
+    let row = dead_letter::Entity::find_by_id(id).one(database).await?;
+    let original = row.ok_or_else(|| Error::UnknownLetter(id.to_string()))?;
+    let kind = kind(&original, correction.kind)?;
+    let identified = records::read(kind, &correction.body).map_err(Error::Invalid)?;
+    same_clinic(&original, &identified)?;
+    let key = event_key(database, seal, &identified.clinic_id).await?;
+    let accepted_at = accepted_at(seal, &original);
+    let event = as_sent(&key, identified, correction.body, accepted_at);
+    if original.event_id.as_deref() == Some(event.event_id.as_str()) {
+        return Err(Error::NothingCorrected(id));
+    }
+
+    let transaction = database::begin_write(database).await?;
+    let letter_id = letter(&transaction, seal, &original, &event).await?;
+    let deed = Deed::new(Action::Correct);
+    supersede(&transaction, id, deed.id).await?;
+    let filter = Filter { ids: vec![letter_id], ..Filter::default() };
+    let job = jobs::within(&transaction, actor, &filter, 1).await?;
+    let details = json!({ "correction": letter_id });
+    let deed = Deed { letter_id: Some(id), job_id: Some(job.id), details, ..deed };
+    audit::note(&transaction, actor, deed).await?;
+    transaction.commit().await?;
+    Ok(Corrected { letter_id, event_id: event.event_id.to_string(), job })
+}
+
+fn kind(original: &dead_letter::Model, said: Option<Kind>) -> Result<Kind, Error> {
+    let known: Option<Kind> = original.kind.as_deref().and_then(|word| word.parse().ok());
+    match (known, said) {
+        (Some(known), Some(said)) if known != said => Err(Error::OtherKind(known)),
+        (Some(kind), _) | (None, Some(kind)) => Ok(kind),
+        (None, None) => Err(Error::KindIsMissing),
+    }
+}
+
+fn same_clinic(original: &dead_letter::Model, identified: &Identified) -> Result<(), Error> {
+    match &original.clinic_id {
+        Some(clinic_id) if *clinic_id != identified.clinic_id => Err(Error::OtherClinic(clinic_id.clone())),
+        _ => Ok(()),
+    }
+}
+
+/// The key under which the clinic's event ids are issued.
+async fn event_key(database: &DatabaseConnection, seal: &Seal, clinic_id: &str) -> Result<EventKey, Error> {
+    let row = clinic::Entity::find_by_id(clinic_id).one(database).await?;
+    let row = row.ok_or_else(|| Error::UnknownClinic(clinic_id.to_owned()))?;
+    Ok(EventKey::open(seal, clinic_id, &Sealed::stored_bytes(&row.event_key))?)
+}
+
+/// When the letter's event was accepted; for bytes that are none, when they were first seen.
+fn accepted_at(seal: &Seal, original: &dead_letter::Model) -> DateTime<Utc> {
+    match Payload::open(seal, original) {
+        Ok(Payload::Event(event)) => event.accepted_at,
+        Ok(Payload::Bytes(_)) | Err(_) => original.first_seen_at,
+    }
+}
+
+fn as_sent(
+    event_key: &EventKey,
+    identified: Identified,
+    body: Map<String, Value>,
+    accepted_at: DateTime<Utc>,
+) -> Event {
+    let canonical_body = &canonical::text(&Value::Object(body));
+    Event::accept(identified, Origin { event_key, idempotency_key: None, canonical_body, accepted_at })
+}
+
+/// The correction's own letter, open until its job takes it.
+async fn letter(
+    transaction: &DatabaseTransaction,
+    seal: &Seal,
+    original: &dead_letter::Model,
+    event: &Event,
+) -> Result<Uuid, Error> {
+    let id = letter_id(event.event_id.as_str());
+    if let Some(known) = dead_letter::Entity::find_by_id(id).one(transaction).await? {
+        if known.state != LetterState::Open {
+            return Err(Error::CorrectionExists(id, known.state));
+        }
+        link(transaction, id, original.id).await?;
+        return Ok(id);
+    }
+    let kind = event.kind().as_str();
+    let message = format!("A correction of dead letter {}, not yet tried", original.id);
+    let payload = message::encode(event).unwrap_or_default();
+    let letter = dead_letter::Model {
+        id,
+        event_id: Some(event.event_id.to_string()),
+        clinic_id: Some(event.clinic_id.clone()),
+        kind: Some(kind.to_owned()),
+        careq_id: Some(event.careq_id),
+        fingerprint: fingerprint(Class::Correction, &original.code, Some(kind), &message),
+        class: Class::Correction.as_str().to_owned(),
+        message,
+        attempts: 0,
+        first_seen_at: event.accepted_at,
+        last_seen_at: clock::now(),
+        payload: seal.seal(Place::dead_letter(&id.to_string()), &payload).into_bytes(),
+        state: LetterState::Open,
+        settled_at: None,
+        reason: None,
+        original_id: Some(original.id),
+        job_id: None,
+        audit_id: None,
+        ..original.clone()
+    };
+    dead_letter::Entity::insert(letter.into_active_model()).exec_without_returning(transaction).await?;
+    Ok(id)
+}
+
+/// What is a letter already is the correction of this one from now on.
+async fn link(database: &impl ConnectionTrait, id: Uuid, original_id: Uuid) -> Result<(), Error> {
+    dead_letter::Entity::update_many()
+        .col_expr(dead_letter::Column::OriginalId, Expr::value(original_id))
+        .filter(dead_letter::Column::Id.eq(id))
+        .exec(database)
+        .await?;
+    Ok(())
+}
+
+async fn supersede(transaction: &DatabaseTransaction, id: Uuid, audit_id: Uuid) -> Result<(), Error> {
+    use dead_letter::Column::{AuditId, Id, SettledAt, State};
+    let superseded = dead_letter::Entity::update_many()
+        .col_expr(State, Expr::value(LetterState::Superseded))
+        .col_expr(SettledAt, Expr::value(clock::now()))
+        .col_expr(AuditId, Expr::value(audit_id))
+        .filter(Id.eq(id))
+        .filter(State.eq(LetterState::Open))
+        .exec(transaction)
+        .await?;
+    if superseded.rows_affected == 0 {
+        let filter = Filter { ids: vec![id], ..Filter::default() };
+        return Err(super::list::nothing_open(transaction, &filter).await);
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! Which letters: the same words for a list, a replay and a discard, so that what was listed is what is acted on. An empty filter
+//! means every letter; whether that may be meant is for the caller to ask.
+
+use careq_shared::dead_letters::{Class, LetterState};
+use careq_shared::entities::dead_letter::Column;
+use careq_shared::records::Kind;
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait as _, Condition};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What must hold of a letter; what is not set holds of all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Filter {
+    /// Of this clinic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clinic_id: Option<String>,
+    /// Of this kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// About CareQ's record of this number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub careq_id: Option<i64>,
+    /// Dead for this reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<Class>,
+    /// With this code of the specification.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Of this cause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// Failed last at this moment or later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<DateTime<Utc>>,
+    /// Failed last before this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+    /// One of these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<Uuid>,
+    /// In one of these states. Only a list looks at it: what can be replayed or discarded is open.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<LetterState>,
+}
+
+impl Filter {
+    /// Whether it names every letter.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self { states: self.states.clone(), ..Self::default() }
+    }
+
+    /// The one letter that it names.
+    pub(crate) fn only(&self) -> Option<Uuid> {
+        match self.ids.as_slice() {
+            [id] => Some(*id),
+            _ => None,
+        }
+    }
+
+    /// The same, of open letters alone.
+    pub(crate) fn open(&self) -> Condition {
+        Self { states: vec![LetterState::Open], ..self.clone() }.condition()
+    }
+
+    pub(crate) fn condition(&self) -> Condition {
+        let one_of = |column: Column, empty: bool| (!empty).then_some(column);
+        Condition::all()
+            .add_option(self.clinic_id.as_ref().map(|clinic_id| Column::ClinicId.eq(clinic_id)))
+            .add_option(self.kind.map(|kind| Column::Kind.eq(kind.as_str())))
+            .add_option(self.careq_id.map(|careq_id| Column::CareqId.eq(careq_id)))
+            .add_option(self.class.map(|class| Column::Class.eq(class.as_str())))
+            .add_option(self.code.as_ref().map(|code| Column::Code.eq(code)))
+            .add_option(self.fingerprint.as_ref().map(|fingerprint| Column::Fingerprint.eq(fingerprint)))
+            .add_option(self.since.map(|since| Column::LastSeenAt.gte(since)))
+            .add_option(self.until.map(|until| Column::LastSeenAt.lt(until)))
+            .add_option(one_of(Column::Id, self.ids.is_empty()).map(|id| id.is_in(self.ids.clone())))
+            .add_option(
+                one_of(Column::State, self.states.is_empty()).map(|state| state.is_in(self.states.clone())),
+            )
+    }
+}

@@ -1,0 +1,61 @@
+//! Letters by cause: a thousand failures are usually three things to understand. A group must never hold two causes.
+
+use careq_shared::entities::dead_letter::{Column, Entity};
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Expr, Func, Order};
+use sea_orm::{
+    ColumnTrait as _, DatabaseConnection, EntityTrait as _, FromQueryResult, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
+};
+use serde::Serialize;
+
+use super::Filter;
+use crate::Error;
+
+/// Letters of one cause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult)]
+pub struct Group {
+    /// Names the cause; a filter for its letters.
+    pub fingerprint: String,
+    /// See [`careq_shared::dead_letters::Class`].
+    pub class: String,
+    /// The specification's code.
+    pub code: String,
+    /// Which of the six kinds, if the bytes say so.
+    pub kind: Option<String>,
+    /// The message of one of them.
+    pub example: String,
+    /// How many letters.
+    pub letters: i64,
+    /// Of how many clinics.
+    pub clinics: i64,
+    /// When the first of these events was accepted.
+    pub first_seen_at: DateTime<Utc>,
+    /// When the last of them failed.
+    pub last_seen_at: DateTime<Utc>,
+}
+
+/// The groups of the letters that match, the largest first, at most so many.
+///
+/// # Errors
+/// The database's own.
+pub async fn groups(database: &DatabaseConnection, filter: &Filter, limit: u64) -> Result<Vec<Group>, Error> {
+    let cause = [Column::Fingerprint, Column::Class, Column::Code, Column::Kind];
+    let clinics = Func::count_distinct(Expr::col(Column::ClinicId));
+    let mut select = Entity::find()
+        .select_only()
+        .columns(cause)
+        .column_as(Column::Message.min(), "example")
+        .column_as(Column::Id.count(), "letters")
+        .column_as(Expr::expr(clinics), "clinics")
+        .column_as(Column::FirstSeenAt.min(), "first_seen_at")
+        .column_as(Column::LastSeenAt.max(), "last_seen_at")
+        .filter(filter.condition())
+        .order_by(Expr::cust("letters"), Order::Desc)
+        .order_by_asc(Column::Fingerprint)
+        .limit(limit);
+    for column in cause {
+        select = select.group_by(column);
+    }
+    Ok(select.into_model::<Group>().all(database).await?)
+}

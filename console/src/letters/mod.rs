@@ -1,0 +1,22 @@
+//! Dead letters as a person sees them: listed, grouped by cause, shown, corrected, discarded. A payload is masked unless somebody
+//! asks for it by name, and that is written down first.
+
+mod filter;
+
+mod groups;
+mod list;
+mod payload;
+mod show;
+
+mod correct;
+mod discard;
+
+pub use correct::{Corrected, Correction, correct};
+pub use discard::{Discarded, discard};
+pub use filter::Filter;
+pub use groups::{Group, groups};
+pub use list::{Cursor, Letter, Listed, Page, count, list};
+
+pub(crate) use list::nothing_open;
+pub use payload::Payload;
+pub use show::{Attempt, InJob, Shown, find, reveal, show};

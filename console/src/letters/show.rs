@@ -1,0 +1,127 @@
+//! One letter with all that is known of it. Its payload is masked, unless it is revealed, and then the audit log knew before.
+
+use careq_shared::entities::{dead_letter, dead_letter_attempt, replay_job_letter};
+use careq_shared::replay::JobLetterState;
+use careq_shared::seal::Seal;
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, FromQueryResult, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
+};
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Letter, Payload};
+use crate::audit::{self, Action, Actor, Deed};
+use crate::{Error, ShortId};
+
+/// A letter and its history.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Shown {
+    /// The letter.
+    #[serde(flatten)]
+    pub letter: Letter,
+    /// Each time that it failed, the first one first.
+    pub failures: Vec<Attempt>,
+    /// Names, types and sizes of what was sent; or why it cannot be opened.
+    pub payload: String,
+    /// The letters that correct this one.
+    pub corrections: Vec<Uuid>,
+    /// The replay jobs that it was in.
+    pub jobs: Vec<InJob>,
+    /// Who did what with it.
+    pub audit: Vec<audit::Entry>,
+}
+
+/// A time that it failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult)]
+pub struct Attempt {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The worker that saw it.
+    pub worker: String,
+    /// That worker's version.
+    pub version: String,
+    /// What went wrong.
+    pub message: String,
+}
+
+/// A letter's place in a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult)]
+pub struct InJob {
+    /// The job.
+    pub job_id: Uuid,
+    /// Where it stands there.
+    pub state: JobLetterState,
+    /// Why it was skipped.
+    pub note: Option<String>,
+}
+
+/// The letter whose id this is, or begins so.
+///
+/// # Errors
+/// There is none, or there are several; or the database's own.
+pub async fn find(database: &DatabaseConnection, id: ShortId) -> Result<Uuid, Error> {
+    id.find::<dead_letter::Entity>(database, dead_letter::Column::Id, Error::UnknownLetter).await
+}
+
+/// A letter with its history. Its payload is masked.
+///
+/// # Errors
+/// There is no such letter, or the database's own.
+pub async fn show(database: &DatabaseConnection, seal: &Seal, id: Uuid) -> Result<Shown, Error> {
+    let letter = Letter::by_id(database, id).await?;
+    Ok(Shown {
+        failures: failures(database, id).await?,
+        payload: match opened(database, seal, id).await {
+            Ok(payload) => payload.shape(),
+            Err(Error::Sealed(reason)) => format!("(cannot be opened: {reason})"),
+            Err(fault) => return Err(fault),
+        },
+        corrections: corrections(database, id).await?,
+        jobs: jobs(database, id).await?,
+        audit: audit::of_letter(database, id, letter.audit_id).await?,
+        letter,
+    })
+}
+
+/// A letter's payload, in clear. It is written down who asked for it before it is opened.
+///
+/// # Errors
+/// There is no such letter, its payload cannot be opened, or the database's own.
+pub async fn reveal(
+    database: &DatabaseConnection,
+    seal: &Seal,
+    actor: &Actor,
+    id: Uuid,
+) -> Result<Payload, Error> {
+    let letter = Letter::by_id(database, id).await?;
+    let details = json!({ "event_id": letter.event_id });
+    let deed = Deed { letter_id: Some(id), details, ..Deed::new(Action::Reveal) };
+    audit::note(database, actor, deed).await?;
+    opened(database, seal, id).await
+}
+
+async fn opened(database: &DatabaseConnection, seal: &Seal, id: Uuid) -> Result<Payload, Error> {
+    let row = dead_letter::Entity::find_by_id(id).one(database).await?;
+    Payload::open(seal, &row.ok_or_else(|| Error::UnknownLetter(id.to_string()))?)
+}
+
+async fn failures(database: &DatabaseConnection, id: Uuid) -> Result<Vec<Attempt>, DbErr> {
+    use dead_letter_attempt::Column::{At, LetterId, Message, Version, Worker};
+    let select = dead_letter_attempt::Entity::find().select_only().columns([At, Worker, Version, Message]);
+    select.filter(LetterId.eq(id)).order_by_asc(At).limit(1_000).into_model().all(database).await
+}
+
+async fn corrections(database: &DatabaseConnection, id: Uuid) -> Result<Vec<Uuid>, DbErr> {
+    use dead_letter::Column::{FirstSeenAt, Id, OriginalId};
+    let select = dead_letter::Entity::find().select_only().column(Id).filter(OriginalId.eq(id));
+    select.order_by_asc(FirstSeenAt).into_tuple().all(database).await
+}
+
+async fn jobs(database: &DatabaseConnection, id: Uuid) -> Result<Vec<InJob>, DbErr> {
+    use replay_job_letter::Column::{JobId, LetterId, Note, State};
+    let select = replay_job_letter::Entity::find().select_only().columns([JobId, State, Note]);
+    select.filter(LetterId.eq(id)).limit(1_000).into_model().all(database).await
+}

@@ -1,0 +1,20 @@
+//! `dead_letter_attempts`: each time that an event failed, beside its letter. A row must never be changed.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "dead_letter_attempts")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub letter_id: Uuid,
+    pub at: ChronoDateTimeUtc,
+    pub worker: String,
+    pub version: String,
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

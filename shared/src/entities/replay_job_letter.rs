@@ -1,0 +1,24 @@
+//! `replay_job_letters`: the letters of a job, fixed when it was made, each with its state. A row must never be added later.
+
+use sea_orm::entity::prelude::*;
+
+use crate::replay::JobLetterState;
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "replay_job_letters")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub job_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub letter_id: Uuid,
+    pub position: i64,
+    pub state: JobLetterState,
+    pub note: Option<String>,
+    pub published_at: Option<ChronoDateTimeUtc>,
+    pub settled_at: Option<ChronoDateTimeUtc>,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,55 @@
+//! Closed sets of words, as enums: each word is written once, for columns, JSON, the command line and people alike. A word that is
+//! stored must never be renamed.
+
+/// An enum whose variants are words: `as_str`, `ALL`, `Display`, `FromStr`, serde, and a value of a text column. Whoever uses it
+/// needs serde and sea-orm.
+#[macro_export]
+macro_rules! words {
+    ($(#[$about:meta])* $name:ident { $($(#[$what:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash,
+            serde::Serialize, serde::Deserialize, sea_orm::DeriveValueType,
+        )]
+        #[sea_orm(value_type = "String")]
+        pub enum $name { $($(#[$what])* #[serde(rename = $word)] $variant,)+ }
+
+        impl $name {
+            /// Every word.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The word.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.pad(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::words::UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
+                let known = Self::ALL.iter().copied().find(|known| known.as_str() == word);
+                known.ok_or_else(|| $crate::words::UnknownWord::of(Self::ALL.iter().map(|known| known.as_str())))
+            }
+        }
+    };
+}
+
+/// A text that is none of the words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it must be one of: {0}")]
+pub struct UnknownWord(String);
+
+impl UnknownWord {
+    /// With the words that it could have been.
+    pub fn of(words: impl Iterator<Item = &'static str>) -> Self {
+        Self(words.collect::<Vec<_>>().join(", "))
+    }
+}

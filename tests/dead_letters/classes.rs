@@ -1,0 +1,217 @@
+//! A letter of every class, each by its real cause, and what a person is told of it.
+
+use careq_console::counts::{self, Age};
+use careq_shared::broker::DELIVERY_LIMIT;
+use careq_shared::dead_letters::Class;
+use careq_shared::entities::parked_event;
+use lapin::BasicProperties;
+use lapin::options::BasicPublishOptions;
+use sea_orm::EntityTrait as _;
+use serde_json::{Value, json};
+
+use super::{QUICK, command, execute, letters};
+use crate::harness::{
+    Process, Stack, appointment, channel, doctor, opened, patient, queue_depth, service, until,
+};
+
+const NOT_NOW: &str = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+                      $$ BEGIN IF NEW.careq_id = 13 THEN RAISE 'not now'; END IF; RETURN NEW; END $$;
+                  CREATE TRIGGER refuse BEFORE INSERT ON patients FOR EACH ROW EXECUTE FUNCTION refuse()";
+
+#[tokio::test]
+async fn every_class_by_its_cause() {
+    let stack = Stack::full(1, &QUICK).await;
+    nobody_came(&stack).await;
+    the_hash_was_taken_meanwhile(&stack).await;
+    no_message(&stack).await;
+    refused_by_a_constraint(&stack).await;
+    failed_at_every_attempt(&stack).await;
+    what_a_person_sees(&stack).await;
+    stack.finish().await;
+}
+
+async fn nobody_came(stack: &Stack) {
+    let booked = stack.client.post("/appointment", &appointment(7)).await;
+    until("the patience is over", || stack.client.event_is(&booked.body["event_id"], "failed")).await;
+}
+
+/// Appointment 11 waits for its patient; meanwhile 10 takes its hash.
+async fn the_hash_was_taken_meanwhile(stack: &Stack) {
+    let with_hash = |careq_id: i64| {
+        let mut body = appointment(careq_id);
+        body["hash"] = json!("one-hash");
+        body
+    };
+    for number in [10, 11] {
+        stack.client.post("/doctor", &doctor(number)).await;
+        stack.client.post("/service", &service(number)).await;
+    }
+    stack.client.post("/patient", &patient(10)).await;
+    let waits = stack.client.post("/appointment", &with_hash(11)).await;
+    assert_eq!(waits.status, 422, "{}", waits.body);
+    assert_eq!(stack.client.post("/appointment", &with_hash(10)).await.status, 201);
+    stack.client.post("/patient", &patient(11)).await;
+    let page =
+        until("the conflict is found", || stack.client.event_is(&waits.body["event_id"], "failed")).await;
+    assert_eq!(page.body["data"]["error"]["code"], "DUPLICATE_RECORD");
+}
+
+/// Bytes that somebody has put into the queues by hand.
+async fn no_message(stack: &Stack) {
+    let prefix = stack.prefix.as_ref().unwrap();
+    put(&format!("{prefix}.live"), b"\xff Asha, by hand").await;
+    put(&format!("{prefix}.dead"), b"{\"by\": \"hand\"}").await;
+    until("both are letters", || async {
+        let found = letters(stack).await;
+        (found.iter().filter(|letter| letter.class == "undecodable").count() == 2).then_some(())
+    })
+    .await;
+    let kept: Vec<_> =
+        letters(stack).await.iter().filter(|one| one.class == "undecodable").map(opened).collect();
+    assert!(kept.contains(&b"\xff Asha, by hand".to_vec()) && kept.contains(&b"{\"by\": \"hand\"}".to_vec()));
+}
+
+pub(super) async fn put(queue: &str, bytes: &[u8]) {
+    let (_connection, channel) = channel().await;
+    #[expect(clippy::disallowed_methods, reason = "somebody who is not careq-sync")]
+    let published = channel.basic_publish(
+        "".into(),
+        queue.into(),
+        BasicPublishOptions::default(),
+        bytes,
+        BasicProperties::default().with_delivery_mode(2),
+    );
+    published.await.unwrap();
+    channel.close(200, "done".into()).await.unwrap();
+}
+
+async fn refused_by_a_constraint(stack: &Stack) {
+    execute(stack, "ALTER TABLE services ADD CONSTRAINT short CHECK (duration < 100)").await;
+    let mut long = service(12);
+    long["duration"] = json!(100);
+    let failed = stack.client.post("/service", &long).await;
+    assert_eq!(
+        (failed.status, &failed.body["error"]["code"]),
+        (500, &json!("SERVER_ERROR")),
+        "{}",
+        failed.body
+    );
+}
+
+/// Tried and tried again; the waits between are made shorter.
+async fn failed_at_every_attempt(stack: &Stack) {
+    execute(stack, NOT_NOW).await;
+    let answer = stack.client.post("/patient", &patient(13)).await;
+    let event_id = &answer.body["data"]["event_id"];
+    until("the attempts are over", || async {
+        execute(stack, "UPDATE parked_events SET due_at = now() WHERE careq_id = 13 AND due_at > now()")
+            .await;
+        stack.client.event_is(event_id, "failed").await
+    })
+    .await;
+}
+
+async fn what_a_person_sees(stack: &Stack) {
+    let listed = command(stack, &["list"]).await;
+    let of = |class: &str| -> Vec<Value> {
+        let all = listed["letters"].as_array().unwrap();
+        all.iter().filter(|letter| letter["class"] == class).cloned().collect()
+    };
+    assert_eq!(listed["count"], 6, "{listed}");
+    let missing = &of("missing_parent")[0];
+    assert_eq!((&missing["careq_id"], &missing["code"]), (&json!(7), &json!("RECORD_NOT_FOUND")));
+    assert!(missing["message"].as_str().unwrap().contains("patient 7"), "{missing}");
+    let conflict = &of("conflict")[0];
+    assert!(conflict["message"].as_str().unwrap().contains("appointment 10"), "{conflict}");
+    let data = &of("data")[0];
+    assert!(data["message"].as_str().unwrap().contains("23514, constraint short of services"), "{data}");
+    let exhausted = &of("exhausted")[0];
+    assert_eq!(exhausted["attempts"], 6, "{exhausted}");
+    let shown = command(stack, &["show", exhausted["id"].as_str().unwrap()]).await;
+    let failures = shown["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 6, "every try is remembered: {shown}");
+    assert!(failures.iter().all(|failure| failure["worker"].as_str().unwrap().starts_with("worker-")));
+    assert!(shown["payload"].as_str().unwrap().contains("text of 4") && !shown.to_string().contains("Asha"));
+
+    // Both are one cause, and every other letter has a cause of its own.
+    let groups = command(stack, &["list", "--group"]).await;
+    let groups = groups["groups"].as_array().unwrap();
+    assert_eq!(
+        (groups.len(), &groups[0]["class"], &groups[0]["letters"]),
+        (5, &json!("undecodable"), &json!(2))
+    );
+    let fingerprint = groups[0]["fingerprint"].as_str().unwrap();
+    assert_eq!(command(stack, &["list", "--fingerprint", fingerprint]).await["count"], 2);
+    for (filter, count) in [
+        (["--class", "data"], 1),
+        (["--kind", "appointment"], 2),
+        (["--code", "DUPLICATE_RECORD"], 1),
+        (["--clinic", "clinic_xyz"], 0),
+        (["--since", "1h"], 6),
+        (["--until", "1h"], 0),
+        (["--state", "discarded"], 0),
+        (["--careq-id", "13"], 1),
+    ] {
+        let found = command(stack, &["list", filter[0], filter[1]]).await;
+        assert_eq!(found["count"], count, "{filter:?}: {found}");
+    }
+    let first = command(stack, &["list", "--limit", "4"]).await;
+    let second = command(stack, &["list", "--limit", "4", "--after", first["next"].as_str().unwrap()]).await;
+    assert_eq!((second["letters"].as_array().unwrap().len(), &second["next"]), (2, &json!(null)), "{second}");
+
+    let open = counts::open(&stack.database.connection).await.unwrap();
+    let counted = |class, age| open.iter().find(|one| one.class == class && one.age == age).unwrap().letters;
+    assert_eq!(counted(Class::Undecodable, Age::Hour), 2);
+    assert_eq!((counted(Class::Exhausted, Age::Hour), counted(Class::CrashLoop, Age::Hour)), (1, 0));
+    assert_eq!(open.iter().map(|one| one.letters).sum::<u64>(), 6);
+    execute(stack, "UPDATE dead_letters SET last_seen_at = now() - interval '3 days' WHERE class = 'data'")
+        .await;
+    let open = counts::open(&stack.database.connection).await.unwrap();
+    assert!(open.contains(&counts::Open { class: Class::Data, age: Age::Week, letters: 1 }), "{open:?}");
+}
+
+/// A worker that comes no further than to take the message, until RabbitMQ gives it up; and then no further than to claim it. In
+/// the end there is one letter, which says so.
+#[tokio::test]
+async fn a_crash_loop_ends_in_one_letter() {
+    let mut stack = Stack::full(0, &QUICK).await;
+    let sent = stack.client.post_with("/patient", &patient(13), &[("Prefer", "respond-async")]).await;
+    assert_eq!(sent.status, 202, "{}", sent.body);
+    let dead = format!("{}.dead", stack.prefix.as_ref().unwrap());
+    let mut crashes = 0;
+    while queue_depth(&dead).await == 0 {
+        crashes += 1;
+        assert!(crashes <= 10 * DELIVERY_LIMIT, "RabbitMQ does not give it up");
+        crash(stack.crashing_worker("taken")).await;
+    }
+    // A message can come back to the other lane of a worker that is going down, and that is counted.
+    assert!(crashes >= 5, "{crashes}");
+    // It has one more life, in the database, where each try is counted before it begins.
+    loop {
+        execute(&stack, "UPDATE parked_events SET due_at = now()").await;
+        crash(stack.crashing_worker("claimed")).await;
+        let parked = parked_event::Entity::find().all(&stack.database.connection).await.unwrap();
+        assert_eq!(parked.len(), 1);
+        if parked[0].attempts > 5 {
+            break;
+        }
+    }
+    execute(&stack, "UPDATE parked_events SET due_at = now()").await;
+    stack.start_worker().await;
+    let event_id = &sent.body["data"]["event_id"];
+    until("it is given up", || stack.client.event_is(event_id, "failed")).await;
+    let letters = letters(&stack).await;
+    assert_eq!((letters.len(), letters[0].class.as_str()), (1, "crash_loop"));
+    assert!(letters[0].message.contains("may bring workers down"), "{}", letters[0].message);
+    // The program was mended: this worker does not crash.
+    let id = letters[0].id.to_string();
+    let job = command(&stack, &["replay", &id, "--wait"]).await;
+    assert_eq!(job["progress"]["resolved"], 1, "{job}");
+    stack.client.event_is(event_id, "synced").await.expect("it went through");
+    stack.finish().await;
+}
+
+async fn crash(worker: Process) {
+    let ended = worker.ended().await;
+    assert!(!ended.success, "{}", ended.stderr);
+}

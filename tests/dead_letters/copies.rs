@@ -1,0 +1,112 @@
+//! Copies of a replayed message, as a worker that died leaves them: one counts, and only while its job has the letter.
+
+use careq_console::audit::{Actor, Origin};
+use careq_console::jobs;
+use careq_console::letters::Filter;
+use careq_shared::broker::{Delivery, Queue};
+use careq_shared::clock;
+use careq_shared::dead_letters::{LetterState, letter_id};
+use careq_shared::entities::{dead_letter, dead_letter_attempt, patient as patients};
+use careq_shared::event::Event;
+use careq_shared::message::{self, Content, Message, Replay};
+use careq_shared::records::Kind;
+use sea_orm::{ConnectionTrait as _, EntityTrait as _};
+use uuid::Uuid;
+
+use crate::harness::{Backend, FreshDatabase, WorkerLane, accept, deliver, patient};
+
+const REFUSE: &str = "ALTER TABLE patients ADD CONSTRAINT refused CHECK (careq_id <> 13)";
+
+/// A letter, and lanes that nothing but the test gives work to.
+struct Scene {
+    database: FreshDatabase,
+    lanes: [WorkerLane; 2],
+    event: Event,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let database = FreshDatabase::new(Backend::Postgres).await;
+        database.connection.execute_unprepared(REFUSE).await.unwrap();
+        let lanes = [WorkerLane::new(&database, 256).await, WorkerLane::new(&database, 256).await];
+        let event = accept(Kind::Patient, &patient(13), clock::now());
+        lanes[0].work(Queue::Live, &[deliver(&event)]).await.unwrap();
+        let scene = Self { database, lanes, event };
+        assert_eq!(scene.letter().await, (LetterState::Open, 1, 1));
+        scene
+    }
+
+    /// A job that has taken the letter, and published it.
+    async fn job(&self) -> Uuid {
+        let actor = Actor { name: "Meera".to_owned(), origin: Origin::CommandLine };
+        let filter = Filter { ids: vec![letter_id(self.event.event_id.as_str())], ..Filter::default() };
+        let job = jobs::make(&self.database.connection, &actor, &filter, 1).await.unwrap();
+        let taken = format!("UPDATE dead_letters SET state = 'replaying', job_id = '{}'", job.id);
+        self.database.connection.execute_unprepared(&taken).await.unwrap();
+        job.id
+    }
+
+    fn copy(&self, job_id: Uuid) -> Delivery {
+        let content = Content::Replay(Replay { job_id, events: vec![self.event.clone()] });
+        let body = message::encode(&Message { reply_to: None, content }).unwrap();
+        Delivery { body: body.into(), redeliveries: 0 }
+    }
+
+    /// Both lanes have it at the same time, twice each.
+    async fn copies(&self, job_id: Uuid) {
+        let twice = [self.copy(job_id), self.copy(job_id)];
+        let [one, other] = &self.lanes;
+        let worked = tokio::join!(one.work(Queue::Bulk, &twice), other.work(Queue::Bulk, &twice));
+        assert_eq!(worked, (Ok(()), Ok(())));
+    }
+
+    /// Its state, its attempts, and the times that it failed.
+    async fn letter(&self) -> (LetterState, i32, usize) {
+        let letters = dead_letter::Entity::find().all(&self.database.connection).await.unwrap();
+        let failures = dead_letter_attempt::Entity::find().all(&self.database.connection).await.unwrap();
+        assert_eq!(letters.len(), 1, "never a second row");
+        (letters[0].state, letters[0].attempts, failures.len())
+    }
+}
+
+#[tokio::test]
+async fn of_many_copies_one_counts() {
+    let scene = Scene::new().await;
+    let first = scene.job().await;
+    scene.copies(first).await;
+    assert_eq!(scene.letter().await, (LetterState::Open, 2, 2), "it was tried once, and failed again");
+    let progress = jobs::get(&scene.database.connection, first).await.unwrap().progress;
+    assert_eq!(
+        (progress.failed, progress.pending),
+        (1, 0),
+        "the job was told, although it had noted nothing yet"
+    );
+
+    let mend = "ALTER TABLE patients DROP CONSTRAINT refused";
+    scene.database.connection.execute_unprepared(mend).await.unwrap();
+    scene.copies(first).await;
+    assert_eq!(
+        scene.letter().await,
+        (LetterState::Open, 2, 2),
+        "late copies of an earlier job change nothing"
+    );
+    let second = scene.job().await;
+    scene.copies(first).await;
+    assert_eq!(scene.letter().await.0, LetterState::Replaying, "nor while another job has it");
+    scene.copies(second).await;
+    assert_eq!(scene.letter().await, (LetterState::Resolved, 2, 2));
+    assert_eq!(patients::Entity::find().all(&scene.database.connection).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn copies_of_a_cancelled_job_change_nothing() {
+    let scene = Scene::new().await;
+    let mend = "ALTER TABLE patients DROP CONSTRAINT refused";
+    scene.database.connection.execute_unprepared(mend).await.unwrap();
+    let job = scene.job().await;
+    let actor = Actor { name: "Meera".to_owned(), origin: Origin::CommandLine };
+    jobs::cancel(&scene.database.connection, &actor, job).await.unwrap();
+    scene.copies(job).await;
+    assert_eq!(scene.letter().await, (LetterState::Open, 1, 1));
+    assert!(patients::Entity::find().all(&scene.database.connection).await.unwrap().is_empty());
+}

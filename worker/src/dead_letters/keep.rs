@@ -1,0 +1,117 @@
+//! Letters that are written by themselves, for want of a batch that could take them. Nothing may go on before each is kept: it is
+//! all that is left of what CareQ was promised.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use careq_shared::database;
+use careq_shared::dead_letters::Class;
+use careq_shared::entities::{event, parked_event};
+use careq_shared::event::Event;
+use careq_shared::message::{self, Batch, Entry};
+use careq_shared::outcome::{ErrorCode, EventResult, Failure, Outcome};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _};
+
+use super::{Letter, write};
+use crate::fault::{EventFault, Fault};
+use crate::lane::{Lane, Stopped};
+use crate::transaction;
+
+/// Keeps bytes that are no message.
+pub(crate) async fn keep_undecodable(lane: &Lane, bodies: &[Bytes]) -> Result<(), Stopped> {
+    if bodies.is_empty() {
+        return Ok(());
+    }
+    tracing::warn!(count = bodies.len(), "messages that cannot be read became dead letters");
+    let failure = Failure {
+        code: ErrorCode::InvalidRequest,
+        message: "The message is not one that this version can read".to_owned(),
+    };
+    let letter = |body: &Bytes| {
+        Letter::of_bytes(body, &lane.settings.name)
+            .because(Class::Undecodable, &failure)
+            .sealed(&lane.seal, body)
+    };
+    keep(lane, bodies.iter().map(letter).collect(), None).await
+}
+
+/// Keeps the records of a batch that is not admitted, each as a letter of its own. They get no row in the ledger: sent
+/// again in another batch, they are new.
+pub(crate) async fn keep_batch(lane: &Lane, batch: &Batch, reason: &str) -> Result<(), Stopped> {
+    let failure = Failure { code: ErrorCode::DuplicateRecord, message: reason.to_owned() };
+    let letters = batch.entries.iter().filter_map(|entry| match entry {
+        Entry::Accepted(event) => Some(of_event(lane, event, Class::Conflict, &failure)),
+        Entry::Refused(_) => None,
+    });
+    keep(lane, letters.collect(), None).await
+}
+
+/// Keeps an event whose failure cannot be noted in the ledger.
+pub(crate) async fn keep_unnoted(
+    lane: &Lane,
+    event: &Event,
+    fault: &EventFault,
+) -> Result<EventResult, Stopped> {
+    let failure = Failure { code: ErrorCode::ServerError, message: fault.message.clone() };
+    let letter = of_event(lane, event, Class::Data, &failure);
+    keep(lane, vec![letter], Some(event.event_id.as_str())).await?;
+    Ok(EventResult { outcome: Outcome::Failed(failure), appointment_status: None, replayed: false })
+}
+
+fn of_event(lane: &Lane, event: &Event, class: Class, failure: &Failure) -> Letter {
+    Letter::of_event(event, &lane.settings.name)
+        .because(class, failure)
+        .sealed(&lane.seal, &message::encode(event).unwrap_or_default())
+}
+
+/// Keeps a parked event that this version cannot read.
+pub(crate) async fn keep_unreadable(
+    lane: &Lane,
+    row: &parked_event::Model,
+    bytes: &[u8],
+) -> Result<(), Stopped> {
+    let failure = Failure {
+        code: ErrorCode::ServerError,
+        message: "The parked event cannot be read by this version".to_owned(),
+    };
+    let letter = Letter::of_parked(row, &lane.settings.name)
+        .because(Class::Undecodable, &failure)
+        .tried(row.attempts.max(1), crate::retry::tries(row))
+        .sealed(&lane.seal, bytes);
+    keep(lane, vec![letter], Some(&row.event_id)).await?;
+    let noted = transaction::attempt(lane, || async { end_unreadable(lane, row).await.map_err(Fault::from) });
+    if let Err(fault) = noted.await? {
+        tracing::error!(
+            fault.message,
+            "the ledger cannot say that a parked event has failed; its letter does"
+        );
+    }
+    Ok(())
+}
+
+async fn end_unreadable(lane: &Lane, row: &parked_event::Model) -> Result<(), DbErr> {
+    event::Entity::update_many()
+        .col_expr(event::Column::Outcome, Expr::value("failed"))
+        .col_expr(event::Column::ErrorCode, Expr::value(ErrorCode::ServerError.as_str()))
+        .filter(event::Column::EventId.eq(&row.event_id))
+        .exec(&lane.database)
+        .await
+        .map(drop)
+}
+
+async fn keep(lane: &Lane, letters: Vec<Letter>, parked: Option<&str>) -> Result<(), Stopped> {
+    loop {
+        let kept = transaction::attempt(lane, || async {
+            let transaction = database::begin_write(&lane.database).await?;
+            write::opened(&transaction, &letters).await?;
+            if let Some(event_id) = parked {
+                parked_event::Entity::delete_by_id(event_id).exec(&transaction).await?;
+            }
+            transaction.commit().await.map_err(|error: DbErr| Fault::from(error))
+        });
+        let Err(fault) = kept.await? else { return Ok(()) };
+        tracing::error!(fault.message, "a dead letter cannot be kept; trying again");
+        lane.pause(Duration::from_secs(1)).await?;
+    }
+}

@@ -1,0 +1,82 @@
+//! What needs a person, and why: every cause of a dead letter, as it is decided within a batch. A letter must never lose its
+//! payload, and its message must never quote it.
+
+mod follow;
+mod keep;
+mod row;
+mod write;
+
+use careq_shared::dead_letters::Class;
+use careq_shared::event::Event;
+use careq_shared::message;
+use careq_shared::outcome::{ErrorCode, EventResult, Failure, Outcome, Parent};
+use careq_shared::redact;
+
+use crate::fault::{EventFault, FaultClass};
+use crate::retry;
+use crate::working_set::WorkingSet;
+
+pub(crate) use follow::{Followed, follow};
+pub(crate) use keep::{keep_batch, keep_undecodable, keep_unnoted, keep_unreadable};
+pub(crate) use row::Letter;
+pub(crate) use write::changes;
+
+pub(crate) fn key_reused(set: &mut WorkingSet, event: &Event) -> EventResult {
+    let message =
+        "The idempotency key was used before for other content; a new event needs a new key".to_owned();
+    bury(set, event, Class::Conflict, Failure { code: ErrorCode::DuplicateRecord, message }, 1)
+}
+
+pub(crate) fn hash_taken(set: &mut WorkingSet, event: &Event, owner: i64) -> EventResult {
+    let message =
+        format!("The hash belongs to appointment {owner}; every appointment needs a hash of its own");
+    bury(set, event, Class::Conflict, Failure { code: ErrorCode::DuplicateRecord, message }, 1)
+}
+
+pub(crate) fn parent_never_came(set: &mut WorkingSet, event: &Event, missing: &[Parent]) -> EventResult {
+    let names: Vec<_> = missing.iter().map(|parent| format!("{} {}", parent.kind, parent.careq_id)).collect();
+    let message = format!("Waited for {} until the patience was over", names.join(", "));
+    bury(set, event, Class::MissingParent, Failure { code: ErrorCode::RecordNotFound, message }, 1)
+}
+
+pub(crate) fn failed(set: &mut WorkingSet, event: &Event, fault: &EventFault, attempts: i32) -> EventResult {
+    let class = match fault.class {
+        FaultClass::Permanent | FaultClass::Collision => Class::Data,
+        FaultClass::Transient => Class::Exhausted,
+        FaultClass::NoResult => Class::CrashLoop,
+    };
+    bury(
+        set,
+        event,
+        class,
+        Failure { code: ErrorCode::ServerError, message: fault.message.clone() },
+        attempts,
+    )
+}
+
+/// An event that cannot even be written down again.
+pub(crate) fn unwritable(set: &mut WorkingSet, event: &Event) -> EventResult {
+    let message = "The event cannot be written by this version".to_owned();
+    bury(set, event, Class::Data, Failure { code: ErrorCode::ServerError, message }, 1)
+}
+
+fn bury(set: &mut WorkingSet, event: &Event, class: Class, failure: Failure, attempts: i32) -> EventResult {
+    tracing::warn!(
+        event_id = %event.event_id,
+        clinic_id = event.clinic_id,
+        kind = %event.kind(),
+        careq_id = event.careq_id,
+        class = class.as_str(),
+        reason = failure.message,
+        payload = redact::record(&event.record),
+        "an event became a dead letter"
+    );
+    let earlier = set.parked.get(event.event_id.as_str()).map(|slot| retry::tries(&slot.row));
+    let letter = Letter::of_event(event, &set.settings.name)
+        .because(class, &failure)
+        .tried(attempts, earlier.unwrap_or_default());
+    // A copy beside it in this batch finds it dead.
+    set.replaying.remove(event.event_id.as_str());
+    set.dead_letters.push(letter.sealed(&set.seal, &message::encode(event).unwrap_or_default()));
+    EventResult { outcome: Outcome::Failed(failure), appointment_status: None, replayed: false }
+}

@@ -1,0 +1,117 @@
+//! A letter as it is written: its row, and the tries that it stands for. Its payload must never be anywhere but sealed in its row.
+
+use careq_shared::clock;
+use careq_shared::dead_letters::{self, Class, LetterState};
+use careq_shared::entities::{dead_letter, dead_letter_attempt, parked_event};
+use careq_shared::event::Event;
+use careq_shared::outcome::Failure;
+use careq_shared::seal::{Place, Seal};
+use uuid::Uuid;
+
+use crate::retry::Try;
+
+/// A letter that is to be written.
+#[derive(Debug, Clone)]
+pub(crate) struct Letter {
+    pub(crate) row: dead_letter::Model,
+    /// The tries that had failed before the last one.
+    earlier: Vec<Try>,
+}
+
+impl Letter {
+    /// Of an event.
+    pub(crate) fn of_event(event: &Event, worker: &str) -> Self {
+        let mut letter = Self::new(dead_letters::letter_id(event.event_id.as_str()), worker);
+        letter.row.event_id = Some(event.event_id.as_str().to_owned());
+        letter.row.clinic_id = Some(event.clinic_id.clone());
+        letter.row.kind = Some(event.kind().as_str().to_owned());
+        letter.row.careq_id = Some(event.careq_id);
+        letter.row.first_seen_at = event.accepted_at;
+        letter
+    }
+
+    /// Of a parked event that cannot be read.
+    pub(crate) fn of_parked(row: &parked_event::Model, worker: &str) -> Self {
+        let mut letter = Self::new(dead_letters::letter_id(&row.event_id), worker);
+        letter.row.event_id = Some(row.event_id.clone());
+        letter.row.clinic_id = Some(row.clinic_id.clone());
+        letter.row.kind = Some(row.kind.clone());
+        letter.row.careq_id = Some(row.careq_id);
+        letter.row.first_seen_at = row.parked_at;
+        letter
+    }
+
+    /// Of bytes that are no message; a copy of them is the same letter.
+    pub(crate) fn of_bytes(bytes: &[u8], worker: &str) -> Self {
+        Self::new(dead_letters::id_of(bytes), worker)
+    }
+
+    fn new(id: Uuid, worker: &str) -> Self {
+        let now = clock::now();
+        let row = dead_letter::Model {
+            id,
+            event_id: None,
+            clinic_id: None,
+            kind: None,
+            careq_id: None,
+            class: String::new(),
+            code: String::new(),
+            message: String::new(),
+            attempts: 1,
+            first_seen_at: now,
+            last_seen_at: now,
+            worker: worker.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            payload: Vec::new(),
+            state: LetterState::Open,
+            fingerprint: String::new(),
+            settled_at: None,
+            reason: None,
+            original_id: None,
+            job_id: None,
+            audit_id: None,
+        };
+        Self { row, earlier: Vec::new() }
+    }
+
+    pub(crate) fn because(mut self, class: Class, failure: &Failure) -> Self {
+        let code = failure.code.as_str();
+        class.as_str().clone_into(&mut self.row.class);
+        code.clone_into(&mut self.row.code);
+        self.row.message.clone_from(&failure.message);
+        self.row.fingerprint =
+            dead_letters::fingerprint(class, code, self.row.kind.as_deref(), &failure.message);
+        self
+    }
+
+    pub(crate) fn tried(mut self, attempts: i32, earlier: Vec<Try>) -> Self {
+        self.row.attempts = attempts;
+        self.earlier = earlier;
+        self
+    }
+
+    /// With its payload, which only the keys open.
+    pub(crate) fn sealed(mut self, seal: &Seal, payload: &[u8]) -> Self {
+        self.row.payload = seal.seal(Place::dead_letter(&self.row.id.to_string()), payload).into_bytes();
+        self
+    }
+
+    /// A row for each time that it has failed since it was last heard of.
+    pub(super) fn attempts(&self) -> impl Iterator<Item = dead_letter_attempt::Model> {
+        let attempt = |one: &Try| dead_letter_attempt::Model {
+            id: Uuid::new_v4(),
+            letter_id: self.row.id,
+            at: one.at,
+            worker: one.worker.clone(),
+            version: one.version.clone(),
+            message: one.message.clone(),
+        };
+        let last = Try {
+            at: self.row.last_seen_at,
+            worker: self.row.worker.clone(),
+            version: self.row.version.clone(),
+            message: self.row.message.clone(),
+        };
+        self.earlier.iter().map(attempt).collect::<Vec<_>>().into_iter().chain([attempt(&last)])
+    }
+}

@@ -1,0 +1,112 @@
+//! What a job knows of its letters. A letter whose outcome a lane has noted meanwhile must never be set back.
+
+use careq_shared::clock;
+use careq_shared::database;
+use careq_shared::dead_letters::{LetterState, letter_id};
+use careq_shared::entities::{dead_letter, replay_job, replay_job_letter};
+use careq_shared::event::Event;
+use careq_shared::replay::{JobLetterState, JobState};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, PaginatorTrait as _,
+    QueryFilter as _,
+};
+use uuid::Uuid;
+
+use super::patiently;
+use crate::fault::Fault;
+use crate::lane::{Lane, Stopped};
+
+/// The broker has them.
+pub(super) async fn published(lane: &Lane, job: &replay_job::Model, events: &[Event]) -> Result<(), Stopped> {
+    use replay_job_letter::Column::{PublishedAt, State};
+    let ids: Vec<_> = events.iter().map(|event| letter_id(event.event_id.as_str())).collect();
+    patiently(lane, || async {
+        let marked = replay_job_letter::Entity::update_many()
+            .col_expr(State, Expr::value(JobLetterState::Published))
+            .col_expr(PublishedAt, Expr::value(clock::now()))
+            .filter(in_job(job.id, ids.clone()))
+            .filter(State.eq(JobLetterState::Pending));
+        marked.exec(&lane.database).await.map(drop).map_err(|error: DbErr| Fault::from(error))
+    })
+    .await
+}
+
+/// They give no event: they are open again, and the job has done with them.
+pub(super) async fn skipped(
+    lane: &Lane,
+    job: &replay_job::Model,
+    unreadable: &[(Uuid, String)],
+) -> Result<(), Stopped> {
+    for (id, reason) in unreadable {
+        patiently(lane, || async {
+            let transaction = database::begin_write(&lane.database).await?;
+            leave_open(&transaction, job.id, *id, reason).await?;
+            transaction.commit().await.map_err(|error: DbErr| Fault::from(error))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn leave_open(
+    transaction: &DatabaseTransaction,
+    job_id: Uuid,
+    id: Uuid,
+    reason: &str,
+) -> Result<(), DbErr> {
+    dead_letter::Entity::update_many()
+        .col_expr(dead_letter::Column::State, Expr::value(LetterState::Open))
+        .filter(dead_letter::Column::Id.eq(id))
+        .filter(dead_letter::Column::State.eq(LetterState::Replaying))
+        .filter(dead_letter::Column::JobId.eq(job_id))
+        .exec(transaction)
+        .await?;
+    left_out(transaction, job_id, id, reason).await
+}
+
+/// The job has done with a letter that it has not published; the note says why.
+pub(super) async fn left_out(
+    transaction: &DatabaseTransaction,
+    job_id: Uuid,
+    id: Uuid,
+    note: &str,
+) -> Result<(), DbErr> {
+    use replay_job_letter::Column::{Note, SettledAt, State};
+    replay_job_letter::Entity::update_many()
+        .col_expr(State, Expr::value(JobLetterState::Skipped))
+        .col_expr(Note, Expr::value(note))
+        .col_expr(SettledAt, Expr::value(clock::now()))
+        .filter(in_job(job_id, [id]))
+        .filter(State.eq(JobLetterState::Pending))
+        .exec(transaction)
+        .await
+        .map(drop)
+}
+
+/// Ends a job that has nothing left to publish or to hear of.
+pub(super) async fn finished(lane: &Lane, job: &replay_job::Model) -> Result<bool, Stopped> {
+    use replay_job_letter::Column::{JobId, State};
+    patiently(lane, || async {
+        let untold = State.is_in([JobLetterState::Pending, JobLetterState::Published]);
+        let untold = replay_job_letter::Entity::find().filter(JobId.eq(job.id)).filter(untold);
+        if untold.count(&lane.database).await? > 0 {
+            return Ok(false);
+        }
+        replay_job::Entity::update_many()
+            .col_expr(replay_job::Column::State, Expr::value(JobState::Finished))
+            .col_expr(replay_job::Column::FinishedAt, Expr::value(clock::now()))
+            .filter(replay_job::Column::Id.eq(job.id))
+            .filter(replay_job::Column::State.eq(JobState::Running))
+            .exec(&lane.database)
+            .await?;
+        Ok(true)
+    })
+    .await
+}
+
+/// The rows of these letters in a job.
+fn in_job(job_id: Uuid, letters: impl IntoIterator<Item = Uuid>) -> Condition {
+    use replay_job_letter::Column::{JobId, LetterId};
+    Condition::all().add(JobId.eq(job_id)).add(LetterId.is_in(letters))
+}

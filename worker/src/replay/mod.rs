@@ -1,0 +1,103 @@
+//! Replay jobs, carried out beside the lanes. [`step`] is the way of a job's next letters; they go through the bulk queue, so that
+//! live traffic does not stand behind them. A job must never depend on the worker that has it: any other goes on from its rows.
+
+mod claim;
+mod copies;
+mod mark;
+mod open;
+mod pace;
+mod publish;
+mod take;
+
+use std::time::{Duration, Instant};
+
+use careq_shared::crash_point::{self, CrashPoint};
+use careq_shared::entities::replay_job;
+use tokio::task::JoinSet;
+
+use crate::fault::Fault;
+use crate::lane::{Lane, Stopped};
+use crate::transaction;
+use claim::Claim;
+use pace::Pace;
+
+pub(crate) use copies::under_way;
+
+/// How soon a job whose letters are all under way is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Carries out whatever jobs nobody else has, until told to stop.
+pub(crate) async fn run(lane: Lane) {
+    let mut jobs = JoinSet::new();
+    while lane.pause(lane.settings.sweep_every).await.is_ok() {
+        while let Ok(Some(claim)) = claim::any(&lane).await {
+            jobs.spawn(carry_out(lane.clone(), claim));
+        }
+        // A job whose task has come to a bad end is claimed anew when its lease is over.
+        while jobs.try_join_next().is_some() {}
+    }
+    while jobs.join_next().await.is_some() {}
+}
+
+/// Takes one job to its end, or as far as it is this worker's.
+async fn carry_out(lane: Lane, mut claim: Claim) {
+    tracing::info!(job = %claim.job_id, "a replay job is carried out");
+    let mut pace = Pace::default();
+    while let Ok(Some(job)) = claim.renew(&lane).await {
+        let Ok(done) = step(&lane, &job).await else { break };
+        let paused = match done {
+            Step::Published(letters) => {
+                lane.pause(pace.after(Instant::now(), letters, job.rate_per_second)).await
+            }
+            Step::AllUnderWay => lane.pause(LOOK_AGAIN).await,
+            Step::Finished => {
+                tracing::info!(job = %job.id, "a replay job is finished");
+                return;
+            }
+        };
+        if paused.is_err() {
+            break;
+        }
+    }
+    claim.give_back(&lane).await;
+}
+
+/// What a step has come to.
+enum Step {
+    /// So many letters were published, or skipped.
+    Published(usize),
+    /// Nothing can be published before some are settled.
+    AllUnderWay,
+    /// Each letter has been tried.
+    Finished,
+}
+
+/// The way of a job's next letters.
+async fn step(lane: &Lane, job: &replay_job::Model) -> Result<Step, Stopped> {
+    let taken = take::next(lane, job).await?;
+    if taken.count == 0 {
+        return if mark::finished(lane, job).await? { Ok(Step::Finished) } else { Ok(Step::AllUnderWay) };
+    }
+    let opened = open::each(lane, &taken.letters);
+    mark::skipped(lane, job, &opened.unreadable).await?;
+    publish::confirmed(lane, job, &opened.events).await?;
+    crash_point::reached(CrashPoint::Replayed);
+    mark::published(lane, job, &opened.events).await?;
+    Ok(Step::Published(taken.count))
+}
+
+/// Does something in the database, however often it takes.
+async fn patiently<T, F>(lane: &Lane, work: impl Fn() -> F) -> Result<T, Stopped>
+where
+    F: Future<Output = Result<T, Fault>>,
+{
+    loop {
+        match transaction::attempt(lane, &work).await? {
+            Ok(done) => return Ok(done),
+            Err(fault) => {
+                tracing::error!(fault.message, "a replay job cannot go on; trying again");
+                lane.pause(Duration::from_secs(1)).await?;
+            }
+        }
+    }
+}

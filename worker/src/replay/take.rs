@@ -1,0 +1,105 @@
+//! The next letters of a job, which are under way from here on. A letter that somebody has settled meanwhile, or that another job
+//! has, must be left alone.
+
+use careq_shared::database;
+use careq_shared::dead_letters::LetterState;
+use careq_shared::entities::{dead_letter, replay_job, replay_job_letter};
+use careq_shared::replay::JobLetterState;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
+};
+use uuid::Uuid;
+
+use super::{mark, patiently};
+use crate::fault::Fault;
+use crate::lane::{Lane, Stopped};
+
+/// Most letters of one message, which is one transaction of a lane.
+const MOST_TOGETHER: u64 = 100;
+
+/// Steps of a second, so that a pause or a cancellation takes hold soon, and the load comes evenly.
+const STEPS_PER_SECOND: u64 = 5;
+
+/// Most letters that are published and not settled: what is in the queue cannot be paused, and batches of CareQ stand behind it.
+const MOST_UNDER_WAY: u64 = 500;
+
+/// What a step has to do with.
+pub(super) struct Taken {
+    /// How many of the job's letters were looked at.
+    pub(super) count: usize,
+    /// Those that are to be published.
+    pub(super) letters: Vec<dead_letter::Model>,
+}
+
+/// Takes the next letters.
+pub(super) async fn next(lane: &Lane, job: &replay_job::Model) -> Result<Taken, Stopped> {
+    patiently(lane, || async {
+        let transaction = database::begin_write(&lane.database).await?;
+        let taken = take(&transaction, job).await?;
+        transaction.commit().await?;
+        Ok(taken)
+    })
+    .await
+}
+
+async fn take(transaction: &DatabaseTransaction, job: &replay_job::Model) -> Result<Taken, Fault> {
+    let ids = pending(transaction, job).await?;
+    if ids.is_empty() {
+        return Ok(Taken { count: 0, letters: Vec::new() });
+    }
+    set_under_way(transaction, job.id, &ids).await?;
+    let of_ids = dead_letter::Column::Id.is_in(ids.clone());
+    let letters = dead_letter::Entity::find().filter(of_ids).all(transaction).await?;
+    // Also those that a worker took before it died: whether they were published, nobody knows.
+    let is_ours =
+        |letter: &dead_letter::Model| letter.state == LetterState::Replaying && letter.job_id == Some(job.id);
+    let (ours, others): (Vec<_>, Vec<_>) = letters.into_iter().partition(is_ours);
+    for letter in others {
+        skip(transaction, job.id, &letter).await?;
+    }
+    Ok(Taken { count: ids.len(), letters: ours })
+}
+
+async fn pending(transaction: &DatabaseTransaction, job: &replay_job::Model) -> Result<Vec<Uuid>, DbErr> {
+    use replay_job_letter::Column::{JobId, LetterId, Position, State};
+    let of_job = || replay_job_letter::Entity::find().filter(JobId.eq(job.id));
+    let under_way = of_job().filter(State.eq(JobLetterState::Published)).count(transaction).await?;
+    let rate = u64::try_from(job.rate_per_second).unwrap_or(1);
+    let limit =
+        (rate / STEPS_PER_SECOND).clamp(1, MOST_TOGETHER).min(MOST_UNDER_WAY.saturating_sub(under_way));
+    of_job()
+        .select_only()
+        .column(LetterId)
+        .filter(State.eq(JobLetterState::Pending))
+        .order_by_asc(Position)
+        .limit(limit)
+        .into_tuple()
+        .all(transaction)
+        .await
+}
+
+async fn set_under_way(transaction: &DatabaseTransaction, job_id: Uuid, ids: &[Uuid]) -> Result<(), DbErr> {
+    use dead_letter::Column::{Id, JobId, State};
+    dead_letter::Entity::update_many()
+        .col_expr(State, Expr::value(LetterState::Replaying))
+        .col_expr(JobId, Expr::value(job_id))
+        .filter(Id.is_in(ids.iter().copied()))
+        .filter(State.eq(LetterState::Open))
+        .exec(transaction)
+        .await
+        .map(drop)
+}
+
+async fn skip(
+    transaction: &DatabaseTransaction,
+    job_id: Uuid,
+    letter: &dead_letter::Model,
+) -> Result<(), DbErr> {
+    let note = match letter.state {
+        LetterState::Replaying => "It was under way already".to_owned(),
+        state => format!("It was {state} before"),
+    };
+    mark::left_out(transaction, job_id, letter.id, &note).await
+}
