@@ -9,10 +9,10 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use careq_http::{Peer, RequestLine};
 
-use crate::authenticate::{self, Client, Peer};
+use crate::authenticate::{self, Client};
 use crate::ingress::Ingress;
-use crate::log::RequestLine;
 use crate::problem::Problem;
 
 /// The way of every request.

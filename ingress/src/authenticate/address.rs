@@ -7,10 +7,6 @@ use axum::http::HeaderMap;
 use careq_shared::networks::Networks;
 use subtle::Choice;
 
-/// Whoever opened the connection; put into every request by the listener.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
-
 /// Who sent the request, as far as we believe it; put into every request at the edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Client {

@@ -2,11 +2,10 @@
 //! has none, the header must never matter.
 
 use axum::http::HeaderMap;
+use careq_http::single;
 use careq_shared::clinics::{Credential, Digest};
 use chrono::{DateTime, Utc};
 use subtle::{Choice, ConstantTimeEq as _};
-
-use super::single;
 
 /// Whether a header proves one of the secrets.
 pub(super) fn proves(

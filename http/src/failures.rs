@@ -24,7 +24,7 @@ const MOST_ADDRESSES: usize = 10_000;
 
 /// Recent failures.
 #[derive(Debug)]
-pub(crate) struct Failures {
+pub struct Failures {
     by_address: DashMap<IpAddr, Recent>,
     swept_at: Mutex<Instant>,
 }
@@ -35,13 +35,21 @@ struct Recent {
     last_at: Instant,
 }
 
+impl Default for Failures {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Failures {
-    pub(crate) fn new() -> Self {
+    /// Without any.
+    #[must_use]
+    pub fn new() -> Self {
         Self { by_address: DashMap::new(), swept_at: Mutex::new(Instant::now()) }
     }
 
     /// Notes a failure, and how long its answer is to be held back.
-    pub(crate) fn note(&self, address: IpAddr) -> Duration {
+    pub fn note(&self, address: IpAddr) -> Duration {
         let (address, now) = (group(address), Instant::now());
         if self.by_address.len() >= MOST_ADDRESSES && !self.by_address.contains_key(&address) {
             self.forget(now);
