@@ -3,7 +3,8 @@
 
 use axum::http::HeaderMap;
 use careq_http::single;
-use careq_shared::clinics::{Credential, Digest};
+use careq_shared::clinics::Credential;
+use careq_shared::secret::Digest;
 use chrono::{DateTime, Utc};
 use subtle::{Choice, ConstantTimeEq as _};
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use careq_http::bearer;
-use careq_shared::clinics::{Clinic, Digest};
+use careq_shared::clinics::Clinic;
+use careq_shared::secret::Digest;
 use chrono::{DateTime, Utc};
 use subtle::{Choice, ConstantTimeEq as _};
 
