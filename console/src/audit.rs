@@ -41,6 +41,12 @@ words! {
         Resume = "resume",
         /// A replay job was cancelled.
         Cancel = "cancel",
+        /// An admin was made.
+        AddAdmin = "add_admin",
+        /// An admin got a new token.
+        RotateAdmin = "rotate_admin",
+        /// An admin was disabled.
+        DisableAdmin = "disable_admin",
     }
 }
 

@@ -13,5 +13,7 @@ pub mod audit;
 
 pub mod counts;
 
+pub mod admins;
+
 pub use error::Error;
 pub use short::ShortId;
