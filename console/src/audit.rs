@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::Error;
+use crate::{Error, Listed, Page};
 
 words! {
     /// Where somebody acted.
@@ -133,21 +133,15 @@ impl From<Model> for Entry {
     }
 }
 
-/// The newest entries, at most so many; with `before`, those that are older than that entry's `(at, id)`.
+/// The entries, the newest first.
 ///
 /// # Errors
 /// The database's own.
-pub async fn list(
-    database: &DatabaseConnection,
-    before: Option<(DateTime<Utc>, Uuid)>,
-    limit: u64,
-) -> Result<Vec<Entry>, Error> {
-    let older = before.map(|(at, id)| {
-        Condition::any().add(Column::At.lt(at)).add(Column::At.eq(at).and(Column::Id.lt(id)))
-    });
-    let select = Entity::find().filter(older.unwrap_or_else(Condition::all));
-    let rows = select.order_by_desc(Column::At).order_by_desc(Column::Id).limit(limit).all(database).await?;
-    Ok(rows.into_iter().map(Entry::from).collect())
+pub async fn list(database: &DatabaseConnection, page: Page) -> Result<Listed<Entry>, Error> {
+    let select = Entity::find().filter(page.condition(Column::At, Column::Id));
+    let select = select.order_by_desc(Column::At).order_by_desc(Column::Id).limit(page.rows());
+    let rows = select.all(database).await?;
+    Ok(page.listed(rows.into_iter().map(Entry::from).collect(), |entry: &Entry| (entry.at, entry.id)))
 }
 
 /// What was done with one letter, the oldest first: on itself, and the entry that settled it among others.

@@ -3,6 +3,7 @@
 //! anything without an entry in the audit log, or show a payload before its entry is committed.
 
 mod error;
+mod page;
 mod short;
 
 pub mod letters;
@@ -16,4 +17,5 @@ pub mod counts;
 pub mod admins;
 
 pub use error::Error;
+pub use page::{Cursor, Listed, Page};
 pub use short::ShortId;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::letters::Filter;
-use crate::{Error, ShortId};
+use crate::{Error, Listed, Page, ShortId};
 
 /// A job, and how far it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -59,6 +59,14 @@ pub struct Progress {
     pub cancelled: u64,
 }
 
+impl Job {
+    /// Whether it is known what became of each of its letters.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        matches!(self.state, JobState::Finished | JobState::Cancelled) && self.progress.waiting == 0
+    }
+}
+
 impl Progress {
     fn add(&mut self, state: JobLetterState, letters: u64) {
         let place = match state {
@@ -80,22 +88,17 @@ impl Progress {
     }
 }
 
-/// The newest jobs, at most so many; with `before`, those that are older than that job's `(made_at, id)`.
+/// The jobs, the newest first.
 ///
 /// # Errors
 /// The database's own.
-pub async fn list(
-    database: &DatabaseConnection,
-    before: Option<(DateTime<Utc>, Uuid)>,
-    limit: u64,
-) -> Result<Vec<Job>, Error> {
+pub async fn list(database: &DatabaseConnection, page: Page) -> Result<Listed<Job>, Error> {
     use replay_job::Column::{Id, MadeAt};
-    let older = before
-        .map(|(made_at, id)| Condition::any().add(MadeAt.lt(made_at)).add(MadeAt.eq(made_at).and(Id.lt(id))));
-    let select = replay_job::Entity::find().filter(older.unwrap_or_else(Condition::all));
-    let rows = select.order_by_desc(MadeAt).order_by_desc(Id).limit(limit).all(database).await?;
+    let select = replay_job::Entity::find().filter(page.condition(MadeAt, Id));
+    let rows = select.order_by_desc(MadeAt).order_by_desc(Id).limit(page.rows()).all(database).await?;
     let mut progress = progress(database, rows.iter().map(|row| row.id).collect()).await?;
-    Ok(rows.into_iter().map(|row| job(&mut progress, row)).collect())
+    let jobs = rows.into_iter().map(|row| job(&mut progress, row)).collect();
+    Ok(page.listed(jobs, |job: &Job| (job.made_at, job.id)))
 }
 
 /// One job.
