@@ -10,8 +10,10 @@ use sea_orm::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::schema;
 use crate::{Error, Listed, Page};
 
 words! {
@@ -95,7 +97,7 @@ pub(crate) async fn note(database: &impl ConnectionTrait, actor: &Actor, deed: D
 }
 
 /// An entry, as it is shown.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Entry {
     /// Its id.
     pub id: Uuid,
@@ -104,8 +106,10 @@ pub struct Entry {
     /// Who.
     pub actor: String,
     /// Where.
+    #[schema(schema_with = schema::origin)]
     pub origin: String,
     /// What.
+    #[schema(schema_with = schema::action)]
     pub action: String,
     /// On which letter, if on one.
     pub letter_id: Option<Uuid>,

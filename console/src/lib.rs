@@ -4,6 +4,7 @@
 
 mod error;
 mod page;
+mod schema;
 mod short;
 
 pub mod letters;

@@ -10,17 +10,20 @@ use sea_orm::{
     FromQueryResult, JoinType, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::letters::Filter;
+use crate::schema;
 use crate::{Error, Listed, Page, ShortId};
 
 /// A job, and how far it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Job {
     /// Its id.
     pub id: Uuid,
     /// Where it stands.
+    #[schema(schema_with = schema::job_state)]
     pub state: JobState,
     /// What it was made from.
     pub filter: Filter,
@@ -41,7 +44,7 @@ pub struct Job {
 }
 
 /// How many letters of a job stand where.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Progress {
     /// Not yet published.
     pub pending: u64,
@@ -158,13 +161,14 @@ async fn progress(
 }
 
 /// A letter's place in a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult, ToSchema)]
 pub struct JobLetter {
     /// The letter.
     pub letter_id: Uuid,
     /// Its place in the order of the job, from 1.
     pub position: i64,
     /// Where it stands.
+    #[schema(schema_with = schema::job_letter_state)]
     pub state: JobLetterState,
     /// Why it was skipped.
     pub note: Option<String>,

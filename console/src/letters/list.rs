@@ -8,28 +8,33 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Filter;
 use crate::Error;
 use crate::page::{Listed, Page};
+use crate::schema;
 
 /// A letter without its payload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult, ToSchema)]
 pub struct Letter {
     /// Follows from the event's id, so that an event has one letter.
     pub id: Uuid,
     /// Where it stands.
+    #[schema(schema_with = schema::letter_state)]
     pub state: LetterState,
     /// CareQ's clinic, if the bytes say so.
     pub clinic_id: Option<String>,
     /// Which of the six kinds.
+    #[schema(schema_with = schema::kind_or_null)]
     pub kind: Option<String>,
     /// CareQ's number of the record.
     pub careq_id: Option<i64>,
     /// The event's public id.
     pub event_id: Option<String>,
     /// See [`careq_shared::dead_letters::Class`].
+    #[schema(schema_with = schema::class)]
     pub class: String,
     /// The specification's code.
     pub code: String,
