@@ -17,6 +17,8 @@ pub mod counts;
 
 pub mod admins;
 
+pub mod api;
+
 pub use error::Error;
 pub use page::{Cursor, Listed, Page};
 pub use short::ShortId;
