@@ -101,6 +101,7 @@ async fn admin_api(config: &Config, seal: &Arc<Seal>, shutdown: &CancellationTok
         database: migrate::connect(config).await?,
         seal: Arc::clone(seal),
         body_limit_bytes: config.ingress.body_limit_bytes,
+        trusted_proxies: config.ingress.trusted_proxies.clone(),
         shutdown: shutdown.clone(),
     };
     Ok(Api::new(parts).routes())

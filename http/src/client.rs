@@ -1,24 +1,41 @@
-//! Where a request comes from, and whether its clinic calls from there (API specification, "IP Whitelisting"). A forwarded
-//! address must never be believed but from a proxy that the settings name.
+//! Where a request comes from. A forwarded address must never be believed but from a proxy that the settings name.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use axum::extract::Request;
 use axum::http::HeaderMap;
 use careq_shared::networks::Networks;
-use subtle::Choice;
+
+use crate::listen::Peer;
 
 /// Who sent the request, as far as we believe it; put into every request at the edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Client {
+pub struct Client {
     /// Whom failures are counted for.
-    pub(crate) address: IpAddr,
+    pub address: IpAddr,
     /// `false`: a trusted proxy names a client that is no address.
     is_certain: bool,
 }
 
+impl Client {
+    /// The sender of a request that came to a port of ours.
+    #[must_use]
+    pub fn of(request: &Request, trusted: &Networks) -> Self {
+        let peer =
+            request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+        client(peer, request.headers(), trusted)
+    }
+
+    /// Whether it is one of these for certain.
+    #[must_use]
+    pub fn is_in(self, networks: &Networks) -> bool {
+        self.is_certain && networks.contains(self.address)
+    }
+}
+
 /// The peer; behind a trusted proxy, the right-most address in `X-Forwarded-For` that is not a trusted proxy itself. What
 /// stands to the left of it, anyone could have written.
-pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> Client {
+fn client(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> Client {
     let peer = peer.to_canonical();
     let mut client = Client { address: peer, is_certain: true };
     if !trusted.contains(peer) {
@@ -42,12 +59,6 @@ pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> C
 fn address(entry: &str) -> Option<IpAddr> {
     let address = entry.parse().ok().or_else(|| entry.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
     address.map(|address: IpAddr| address.to_canonical())
-}
-
-/// Whether the clinic calls from there; a clinic without a list calls from anywhere.
-pub(super) fn is_allowed(client: Client, networks: &Networks) -> Choice {
-    let is_listed = client.is_certain && networks.contains(client.address);
-    Choice::from(u8::from(networks.is_empty() || is_listed))
 }
 
 #[cfg(test)]
@@ -79,7 +90,7 @@ mod tests {
             }
             let found = client(peer.parse().unwrap(), &headers, &trusted);
             let everywhere: Networks = "0.0.0.0/0,::/0".parse().unwrap();
-            let is_somebody = bool::from(is_allowed(found, &everywhere));
+            let is_somebody = found.is_in(&everywhere);
             let address = is_somebody.then(|| found.address.to_string());
             assert_eq!(address.as_deref(), expected, "{peer} {forwarded:?}");
         }

@@ -2,6 +2,7 @@
 //! request lines, and routes that come with their description. It must never know a route, nor whom a token belongs to.
 
 mod body;
+mod client;
 mod described;
 mod failures;
 mod header;
@@ -9,6 +10,7 @@ mod listen;
 mod log;
 
 pub use body::{BodyFault, BodyLimits, body, require_json};
+pub use client::Client;
 pub use described::described;
 pub use failures::Failures;
 pub use header::{SentTwiceOrUnreadable, bearer, single};

@@ -1,16 +1,15 @@
 //! What surrounds every request, known caller or not: a place among the requests in hand, a deadline, patience with those who fail,
 //! headers, and the log. It must never look into a body, nor let an answer leave without its log line.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
+use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use careq_http::{Peer, RequestLine};
+use careq_http::{Client, RequestLine};
 
 use super::problem::Problem;
 use super::server::Api;
@@ -20,10 +19,10 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The way of every request.
 pub(super) async fn around(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
-    let line = RequestLine::begin(&request, peer);
+    let client = Client::of(&request, &api.trusted_proxies).address;
+    let line = RequestLine::begin(&request, client);
     let mut response = line.write(in_time(&api, request, next).await);
-    hold_back_failures(&api, peer, response.status()).await;
+    api.failures.hold_back(client, response.status()).await;
     // Messages, and what is revealed, must not stay in any cache.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -34,14 +33,4 @@ async fn in_time(api: &Api, request: Request, next: Next) -> Response {
     let Ok(_place) = api.places.try_acquire() else { return Problem::overloaded().into_response() };
     let answer = tokio::time::timeout(DEADLINE, next.run(request)).await;
     answer.unwrap_or_else(|_| Problem::hung().into_response())
-}
-
-/// Outside of its place: whoever waits here holds up nobody.
-async fn hold_back_failures(api: &Api, peer: IpAddr, status: StatusCode) {
-    if status == StatusCode::UNAUTHORIZED {
-        let delay = api.failures.note(peer);
-        if !delay.is_zero() {
-            tokio::time::sleep(delay).await;
-        }
-    }
 }

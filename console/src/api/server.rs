@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use careq_http::{BodyLimits, Failures};
+use careq_shared::networks::Networks;
 use careq_shared::seal::Seal;
 use sea_orm::DatabaseConnection;
 use tokio::sync::Semaphore;
@@ -36,6 +37,7 @@ pub struct Api {
     pub(super) database: DatabaseConnection,
     pub(super) seal: Arc<Seal>,
     pub(super) body_limits: BodyLimits,
+    pub(super) trusted_proxies: Networks,
     pub(super) failures: Failures,
     /// One for each request in hand.
     pub(super) places: Semaphore,
@@ -53,6 +55,8 @@ pub struct Parts {
     pub seal: Arc<Seal>,
     /// The largest body in bytes: that of a webhook, since a correction is one.
     pub body_limit_bytes: usize,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Networks,
     /// Ends the streams.
     pub shutdown: CancellationToken,
 }
@@ -61,11 +65,12 @@ impl Api {
     /// An admin API with nothing in hand.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { database, seal, body_limit_bytes, shutdown } = parts;
+        let Parts { database, seal, body_limit_bytes, trusted_proxies, shutdown } = parts;
         Arc::new(Self {
             database,
             seal,
             body_limits: BodyLimits { bytes: body_limit_bytes, within: BODY_TIMEOUT },
+            trusted_proxies,
             failures: Failures::new(),
             places: Semaphore::new(MOST_REQUESTS),
             streams: Arc::new(Semaphore::new(MOST_STREAMS)),

@@ -11,7 +11,6 @@ mod timestamp;
 
 mod signature;
 
-pub(crate) use address::{Client, client};
 pub use signature::Signature;
 pub use timestamp::Timestamp;
 
@@ -19,6 +18,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
+use careq_http::Client;
 use careq_shared::clinics::Clinic;
 use careq_shared::clock;
 
