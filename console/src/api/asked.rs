@@ -39,7 +39,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let id = Path::<Uuid>::from_request_parts(parts, state).await;
-        id.map(|Path(id)| Self(id)).map_err(|_| Problem::invalid("The id in the path must be a UUID"))
+        id.map(|Path(id)| Self(id)).map_err(|_| Problem::no_such_id())
     }
 }
 

@@ -1,5 +1,5 @@
 //! Who calls, and what it may do. A request must never reach a handler but through here; and whatever the library asks an `Actor` for
-//! is open to operators alone, since nothing else makes one.
+//! is open to operators alone, since no handler has one from elsewhere.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use careq_http::{AdminName, bearer};
 use careq_shared::secret::Digest;
+use sea_orm::DbErr;
 
 use super::problem::Problem;
 use super::server::Api;
@@ -25,11 +26,8 @@ pub(super) struct Caller {
 
 impl Caller {
     /// Whether its token is still good, for an answer that takes long.
-    pub(super) async fn is_still_known(&self, api: &Api) -> bool {
-        // While the database is away, nothing can be shown anyway.
-        admins::of_token(&api.database, &self.token)
-            .await
-            .is_ok_and(|admin| admin.as_ref() == Some(&self.admin))
+    pub(super) async fn is_still_known(&self, api: &Api) -> Result<bool, DbErr> {
+        Ok(admins::of_token(&api.database, &self.token).await?.as_ref() == Some(&self.admin))
     }
 }
 

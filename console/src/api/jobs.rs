@@ -40,7 +40,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(
             acting("make_job", "/replay-jobs", "Replays open letters, at most so many a second")
                 .takes::<NewJob>()
+                .leads_to(&["job", "job_letters", "pause", "resume", "cancel"], "/id")
                 .answers::<Job>("201", "The job; its letters are fixed")
+                .not_found("The one letter that is named does not exist")
                 .conflict("No open letter matches, or none can be replayed as it is")
                 .handled_by(post(make)),
         )

@@ -27,6 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
                 .query(&Parameter::FILTER)
                 .query(&Parameter::STATE)
                 .query(&Parameter::PAGE)
+                .leads_to(&["letter", "reveal", "correct"], "/items/0/id")
                 .lists::<Letter>("A page. A letter that fails again meanwhile moves to the beginning")
                 .handled_by(get(list)),
         )
@@ -69,6 +70,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
             acting("discard", "/dead-letters/discard", "Gives open letters up, with a reason; they stay")
                 .takes::<NewDiscard>()
                 .answers::<Discarded>("200", "How many")
+                .not_found("The one letter that is named does not exist")
                 .conflict("No open letter matches")
                 .handled_by(post(discard)),
         )

@@ -99,6 +99,10 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, Code::NotFound, "There is no such path; /admin/docs/ shows all")
     }
 
+    pub(super) fn no_such_id() -> Self {
+        Self::new(StatusCode::NOT_FOUND, Code::NotFound, "The id in the path is no UUID, and nothing has it")
+    }
+
     pub(super) fn wrong_method() -> Self {
         let message = "This path does not take this method; Allow names those that it takes";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, Code::InvalidRequest, message)
@@ -125,8 +129,8 @@ impl Problem {
         let status = match fault {
             BodyFault::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             BodyFault::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
-            BodyFault::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            BodyFault::Incomplete => StatusCode::BAD_REQUEST,
+            // As the front door has it.
+            BodyFault::NotJson | BodyFault::Incomplete => StatusCode::BAD_REQUEST,
         };
         Self::new(status, Code::InvalidRequest, fault.to_string())
     }

@@ -13,7 +13,7 @@ use careq_http::single;
 use careq_shared::canonical;
 use futures_util::stream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
@@ -26,6 +26,9 @@ use crate::jobs::{self, Job};
 
 /// How often a job is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A half-open connection to the database never answers.
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
 
 /// So that nothing between takes a stream without news for a dead one.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
@@ -57,7 +60,6 @@ async fn follow(
     words.end()?;
     let job = jobs::get(&api.database, id).await?;
     let told = single(&headers, "last-event-id").ok().flatten().map(str::to_owned);
-    // What is not JSON cannot be told; a job is.
     if job.is_over() && told.as_deref() == Some(News::of(&job).id.as_str()) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
@@ -107,10 +109,13 @@ impl Watch {
         while !self.is_over {
             sleep_until(self.look_at).await;
             self.look_at = Instant::now() + LOOK_EVERY;
-            if !self.caller.is_still_known(&self.api).await {
-                return None;
+            match self.caller.is_still_known(&self.api).await {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(_) => continue,
             }
-            let Ok(job) = jobs::get(&self.api.database, self.job_id).await else { continue };
+            let job = timeout(LOOK_WITHIN, jobs::get(&self.api.database, self.job_id)).await;
+            let Ok(Ok(job)) = job else { continue };
             let news = News::of(&job);
             if self.told.as_ref() != Some(&news.id) {
                 self.is_over = job.is_over();

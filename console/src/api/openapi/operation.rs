@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use axum::routing::MethodRouter;
 use utoipa::ToSchema;
+use utoipa::openapi::link::Link;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::{ResponseBuilder, ResponsesBuilder};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Schema};
+use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr, Required, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::bodies::{All, Paged};
@@ -18,27 +19,27 @@ use crate::api::server::Api;
 const JSON: &str = "application/json";
 
 /// A route in the making.
-pub(in crate::api) struct Operation {
+pub(in crate::api) struct Route {
     path: String,
     method: HttpMethod,
     operation: OperationBuilder,
     responses: ResponsesBuilder,
+    links: Vec<(&'static str, Link)>,
     schemas: Vec<(String, RefOr<Schema>)>,
 }
 
 /// Looks, and changes nothing.
-pub(in crate::api) fn reading(id: &str, path: &str, summary: &str) -> Operation {
-    Operation::new(HttpMethod::Get, id, path, summary)
+pub(in crate::api) fn reading(id: &str, path: &str, summary: &str) -> Route {
+    Route::new(HttpMethod::Get, id, path, summary)
 }
 
 /// Acts, in an operator's name.
-pub(in crate::api) fn acting(id: &str, path: &str, summary: &str) -> Operation {
+pub(in crate::api) fn acting(id: &str, path: &str, summary: &str) -> Route {
     let summary = format!("{summary} (operator)");
-    Operation::new(HttpMethod::Post, id, path, &summary)
-        .error("403", "The admin is a reader; nothing was done")
+    Route::new(HttpMethod::Post, id, path, &summary).error("403", "The admin is a reader; nothing was done")
 }
 
-impl Operation {
+impl Route {
     fn new(method: HttpMethod, id: &str, path: &str, summary: &str) -> Self {
         let operation = OperationBuilder::new().operation_id(Some(id)).summary(Some(summary));
         let has_id = path.contains("{id}");
@@ -48,10 +49,11 @@ impl Operation {
             method,
             operation,
             responses: ResponsesBuilder::new(),
+            links: Vec::new(),
             schemas: Vec::new(),
         };
         route
-            .error("400", "The id, the query or the body cannot be read")
+            .error("400", "The query or the body cannot be read")
             .error("401", "There is no token, or nobody's")
             .error("422", "A word or a field that breaks a rule; `details` names it")
             .error("500", "A fault in the program")
@@ -71,15 +73,23 @@ impl Operation {
         let content = ContentBuilder::new().schema(Some(self.reference::<T>())).build();
         let body = RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True)).build();
         self.operation = self.operation.request_body(Some(body));
-        self.error("408", "The body was not complete in time")
-            .error("413", "The body is too large")
-            .error("415", "The body is not announced as JSON")
+        self.error("408", "The body was not complete in time").error("413", "The body is too large")
+    }
+
+    /// The operations that an id in the answer leads to, and where in it the id is (RFC 6901). To be said before the answer.
+    pub(in crate::api) fn leads_to(mut self, operations: &[&'static str], pointer: &str) -> Self {
+        for operation in operations {
+            let id = format!("$response.body#{pointer}");
+            self.links
+                .push((operation, Link::builder().operation_id(*operation).parameter("id", id).build()));
+        }
+        self
     }
 
     /// The answer when it is done.
     pub(in crate::api) fn answers<T: ToSchema>(mut self, status: &str, about: &str) -> Self {
         let content = ContentBuilder::new().schema(Some(self.reference::<T>())).build();
-        self.with(status, ResponseBuilder::new().description(about).content(JSON, content))
+        self.done(status, about, content)
     }
 
     /// A page of a list.
@@ -97,7 +107,13 @@ impl Operation {
     fn wraps<W: ToSchema>(mut self, about: &str) -> Self {
         W::schemas(&mut self.schemas);
         let content = ContentBuilder::new().schema(Some(W::schema())).build();
-        self.with("200", ResponseBuilder::new().description(about).content(JSON, content))
+        self.done("200", about, content)
+    }
+
+    fn done(mut self, status: &str, about: &str, content: Content) -> Self {
+        let response = ResponseBuilder::new().description(about).content(JSON, content);
+        let links = std::mem::take(&mut self.links).into_iter();
+        self.with(status, links.fold(response, |response, (name, link)| response.link(name, link)))
     }
 
     /// Server-sent events, whose data is this.
