@@ -1,24 +1,46 @@
-//! The operations port: is the process alive, and is it ready. It must never be reachable by CareQ, and never show data.
+//! The operations port: is the process alive, is it ready, and, where there is one, the admin API. It must never be reachable by
+//! CareQ, and shows nothing to whoever has no token of an admin.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
+use careq_http::Limits;
 use careq_shared::config::{Config, DEFAULTS};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Whether the process can do its work, asked at each request.
 pub(crate) type Readiness = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// Serves `/livez` and `/readyz` until told to stop.
-pub(crate) async fn start(config: &Config, readiness: Readiness, shutdown: CancellationToken) -> Result<()> {
+/// Probes, a person or two, and whatever they leave open.
+const LIMITS: Limits = Limits {
+    most_connections: 512,
+    header_limit_bytes: 16_384,
+    header_limit_fields: 64,
+    header_timeout: Duration::from_secs(15),
+    request_timeout: Duration::from_secs(30),
+};
+
+/// Serves `/livez`, `/readyz` and these routes until told to stop; then finishes the requests in hand.
+pub(crate) async fn start(
+    config: &Config,
+    readiness: Readiness,
+    besides: Router,
+    shutdown: CancellationToken,
+) -> Result<JoinHandle<()>> {
     let listener = bind(config.operations.listen).await?;
-    tracing::info!(address = %listener.local_addr()?, "operations: /livez and /readyz");
+    let address = listener.local_addr()?;
+    tracing::info!(%address, "operations: /livez and /readyz");
+    if besides.has_routes() {
+        tracing::info!(%address, "the admin API takes requests");
+    }
     let ready = move || {
         let is_ready = readiness();
         async move {
@@ -30,13 +52,7 @@ pub(crate) async fn start(config: &Config, readiness: Readiness, shutdown: Cance
         }
     };
     let routes = Router::new().route("/livez", get(|| async { "alive\n" })).route("/readyz", get(ready));
-    let serving = axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned());
-    tokio::spawn(async move {
-        if let Err(reason) = serving.await {
-            tracing::error!(%reason, "the operations port has failed");
-        }
-    });
-    Ok(())
+    Ok(tokio::spawn(careq_http::serve(listener, routes.merge(besides), LIMITS, shutdown)))
 }
 
 /// The address that was set; if it is the default and taken, any free one, so that several processes fit on one machine.

@@ -1,9 +1,11 @@
-//! The three ways to run: everything in one process, an ingress, a worker. Each is a list of parts; none may differ from
+//! The four ways to run: everything in one process, an ingress, a worker, a console. Each is a list of parts; none may differ from
 //! the others in what the parts do.
 
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+use axum::Router;
+use careq_console::api::{self, Api};
 use careq_ingress::{Ingress, Parts};
 use careq_shared::broker::Broker;
 use careq_shared::broker::embedded::Embedded;
@@ -31,7 +33,8 @@ pub(crate) async fn standalone(config: &Config) -> Result<()> {
     // SQLite has one connection a pool: status pages must not wait for the worker's transactions.
     let parts = parts(config, &broker, migrate::connect(config).await?, &seal);
     let ingress = Ingress::start(parts, &shutdown);
-    operations::start(config, readiness(&ingress), shutdown.clone()).await?;
+    let admin = admin_api(config, &seal, &shutdown).await?;
+    operations::start(config, readiness(&ingress), admin, shutdown.clone()).await?;
     // The worker goes on until the last request in hand has its answer.
     let working = CancellationToken::new();
     let worker = tokio::spawn(
@@ -58,7 +61,7 @@ pub(crate) async fn ingress(config: &Config) -> Result<()> {
     let listener = listen(config).await?;
     let address = listener.local_addr()?;
     let ingress = Ingress::start(parts(config, &broker, database, &seal), &shutdown);
-    operations::start(config, readiness(&ingress), shutdown.clone()).await?;
+    operations::start(config, readiness(&ingress), Router::new(), shutdown.clone()).await?;
     let known = Arc::clone(&ingress);
     tokio::spawn(async move {
         known.clinics_are_known().await;
@@ -76,9 +79,32 @@ pub(crate) async fn worker(config: &Config) -> Result<()> {
     let database = migrate::connect(config).await?;
     let broker = broker(config, "worker").await?;
     let connected = Arc::clone(&broker);
-    operations::start(config, Arc::new(move || connected.is_connected()), shutdown.clone()).await?;
+    let readiness: Readiness = Arc::new(move || connected.is_connected());
+    operations::start(config, readiness, Router::new(), shutdown.clone()).await?;
     Worker::new(database, broker, seal, Settings::from(&config.worker)).run(shutdown).await;
     Ok(())
+}
+
+/// A console: the admin API, on the operations port. It needs no broker, since replay jobs are rows.
+pub(crate) async fn console(config: &Config) -> Result<()> {
+    let shutdown = shutdown::on_signal()?;
+    let seal = Arc::new(seal::open(config)?);
+    let admin = admin_api(config, &seal, &shutdown).await?;
+    // While the database is away, each answer says so.
+    let serving = operations::start(config, Arc::new(|| true), admin, shutdown).await?;
+    Ok(serving.await?)
+}
+
+/// With a pool of its own: on SQLite, people must not wait for the worker's transactions, nor it for them.
+async fn admin_api(config: &Config, seal: &Arc<Seal>, shutdown: &CancellationToken) -> Result<Router> {
+    let parts = api::Parts {
+        database: migrate::connect(config).await?,
+        seal: Arc::clone(seal),
+        body_limit_bytes: config.ingress.body_limit_bytes,
+        trusted_proxies: config.ingress.trusted_proxies.clone(),
+        shutdown: shutdown.clone(),
+    };
+    Ok(Api::new(parts).routes())
 }
 
 async fn broker(config: &Config, process: &str) -> Result<Arc<dyn Broker>> {

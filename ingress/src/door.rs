@@ -8,11 +8,11 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use careq_http::{Client, ClinicId};
 
-use crate::authenticate::{self, Caller, Client};
+use crate::authenticate::{self, Caller};
 use crate::ingress::Ingress;
 use crate::limit;
-use crate::log::ClinicId;
 use crate::problem::Problem;
 
 /// Authenticates, limits, lets in.

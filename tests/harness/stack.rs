@@ -20,6 +20,7 @@ pub(crate) struct Stack {
     settings: Vec<(String, String)>,
     ingress: Process,
     workers: Vec<Process>,
+    console: Option<Process>,
 }
 
 impl Stack {
@@ -29,7 +30,7 @@ impl Stack {
         let settings = settings(&database, extra);
         let ingress = start(&[], &settings);
         let client = client(&ingress, "careq-sync takes requests").await;
-        Self { client, database, prefix: None, settings, ingress, workers: Vec::new() }
+        Self { client, database, prefix: None, settings, ingress, workers: Vec::new(), console: None }
     }
 
     /// An ingress and so many workers on PostgreSQL and RabbitMQ.
@@ -41,12 +42,38 @@ impl Stack {
         settings.push(("CAREQ_BROKER_PREFIX".to_owned(), prefix.clone()));
         let ingress = start(&["ingress"], &settings);
         let client = client(&ingress, "the ingress takes requests").await;
-        let mut stack =
-            Self { client, database, prefix: Some(prefix), settings, ingress, workers: Vec::new() };
+        let mut stack = Self {
+            client,
+            database,
+            prefix: Some(prefix),
+            settings,
+            ingress,
+            workers: Vec::new(),
+            console: None,
+        };
         for _ in 0..workers {
             stack.start_worker().await;
         }
         stack
+    }
+
+    /// Where the admin API is: in the one process, or in a console of its own, which is started.
+    pub(crate) async fn admin_address(&mut self) -> String {
+        if self.prefix.is_some() && self.console.is_none() {
+            self.console = Some(start(&["console"], &self.settings));
+        }
+        let process = self.console.as_ref().unwrap_or(&self.ingress);
+        let ready = process.logged("the admin API takes requests").await;
+        ready["fields"]["address"].as_str().unwrap().to_owned()
+    }
+
+    /// Stops the console and waits for its end.
+    pub(crate) async fn stop_console(&mut self) {
+        if let Some(console) = self.console.take() {
+            let ended = console.stop().await;
+            assert!(ended.success, "{}", ended.stderr);
+            assert_nothing_personal(&ended.stderr);
+        }
     }
 
     pub(crate) async fn start_worker(&mut self) {
@@ -103,8 +130,8 @@ impl Stack {
 
     /// Everything that its processes have logged so far.
     pub(crate) fn logged(&self) -> String {
-        let workers = self.workers.iter().map(Process::stderr);
-        std::iter::once(self.ingress.stderr()).chain(workers).collect::<Vec<_>>().join("\n")
+        let besides = self.workers.iter().chain(&self.console).map(Process::stderr);
+        std::iter::once(self.ingress.stderr()).chain(besides).collect::<Vec<_>>().join("\n")
     }
 
     /// Webhooks in RabbitMQ that no worker has taken.
@@ -143,6 +170,7 @@ impl Stack {
     /// Ends the installation, whatever is left in it.
     pub(crate) async fn stop(mut self) {
         self.stop_workers().await;
+        self.stop_console().await;
         self.ingress.terminate().await;
         self.has_ended().await;
     }

@@ -6,11 +6,12 @@ use std::fmt;
 use tracing::field::Field;
 use tracing_subscriber::fmt::format::Writer;
 
-/// Our own words, names of parts, routes and clinics, numbers, and shapes of payloads. Never a value that CareQ sent, but its
+/// Our own words, names of parts, routes, clinics and admins, numbers, and shapes of payloads. Never a value that CareQ sent, but its
 /// numbers of records.
-const MAY_BE_WRITTEN: [&str; 27] = [
+const MAY_BE_WRITTEN: [&str; 28] = [
     "message",
     "address",
+    "admin",
     "attempts",
     "cause",
     "careq_id",
