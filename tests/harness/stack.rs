@@ -1,6 +1,8 @@
 //! An installation: everything in one process on the embedded default, or an ingress and two workers on PostgreSQL and
 //! RabbitMQ.
 
+use std::collections::HashSet;
+
 use super::broker::{amqp_url, delete_queues, fresh_prefix, queue_depth};
 use super::{Backend, Client, FreshDatabase, Process, until};
 
@@ -186,11 +188,15 @@ impl Stack {
     }
 }
 
-/// Names, numbers and addresses of the records that the tests send, and the tokens.
+/// Names, numbers and addresses of the records that the tests send, and the tokens. As words: three letters of a name also stand in
+/// some random id.
 fn assert_nothing_personal(log: &str) {
-    for secret in
-        ["Asha", "Rao", "9000000001", "John", "9876543210", "john.doe", "1234-5678-9012", TOKEN, OTHER_TOKEN]
-    {
+    let is_of_a_word = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-');
+    let words: HashSet<&str> = log.split(|letter| !is_of_a_word(letter)).collect();
+    for secret in ["Asha", "Rao", "John", "9000000001", "9876543210", "1234-5678-9012"] {
+        assert!(!words.contains(secret), "{secret:?} is in the log:\n{log}");
+    }
+    for secret in ["john.doe", TOKEN, OTHER_TOKEN] {
         assert!(!log.contains(secret), "{secret:?} is in the log:\n{log}");
     }
 }
