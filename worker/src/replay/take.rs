@@ -1,11 +1,11 @@
 //! The next letters of a job, which are under way from here on. A letter that somebody has settled meanwhile, or that another job
-//! has, must be left alone.
+//! has, must be left alone; and nothing must be taken for a job that was paused or cancelled meanwhile.
 
 use careq_shared::database;
 use careq_shared::dead_letters::LetterState;
 use careq_shared::entities::{dead_letter, replay_job, replay_job_letter};
-use careq_shared::replay::JobLetterState;
-use sea_orm::sea_query::Expr;
+use careq_shared::replay::{JobLetterState, JobState};
+use sea_orm::sea_query::{Expr, LockType};
 use sea_orm::{
     ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _,
@@ -45,7 +45,8 @@ pub(super) async fn next(lane: &Lane, job: &replay_job::Model) -> Result<Taken, 
 }
 
 async fn take(transaction: &DatabaseTransaction, job: &replay_job::Model) -> Result<Taken, Fault> {
-    let ids = pending(transaction, job).await?;
+    let runs = still_runs(transaction, job.id).await?;
+    let ids = if runs { pending(transaction, job).await? } else { Vec::new() };
     if ids.is_empty() {
         return Ok(Taken { count: 0, letters: Vec::new() });
     }
@@ -60,6 +61,16 @@ async fn take(transaction: &DatabaseTransaction, job: &replay_job::Model) -> Res
         skip(transaction, job.id, &letter).await?;
     }
     Ok(Taken { count: ids.len(), letters: ours })
+}
+
+/// Whoever pauses or cancels the job waits until these letters are taken, and then sees that they are; or was quicker.
+async fn still_runs(transaction: &DatabaseTransaction, job_id: Uuid) -> Result<bool, DbErr> {
+    let running = replay_job::Entity::find_by_id(job_id)
+        .select_only()
+        .column(replay_job::Column::Id)
+        .filter(replay_job::Column::State.eq(JobState::Running))
+        .lock(LockType::Share);
+    Ok(running.into_tuple::<Uuid>().one(transaction).await?.is_some())
 }
 
 async fn pending(transaction: &DatabaseTransaction, job: &replay_job::Model) -> Result<Vec<Uuid>, DbErr> {
