@@ -8,8 +8,8 @@ use careq_shared::event::Event;
 use careq_shared::replay::{JobLetterState, JobState};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, PaginatorTrait as _,
-    QueryFilter as _,
+    ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _,
+    QuerySelect as _,
 };
 use uuid::Uuid;
 
@@ -86,21 +86,26 @@ pub(super) async fn left_out(
 
 /// Ends a job that has nothing left to publish or to hear of.
 pub(super) async fn finished(lane: &Lane, job: &replay_job::Model) -> Result<bool, Stopped> {
-    use replay_job_letter::Column::{JobId, State};
+    use replay_job_letter::Column::{JobId, LetterId, State};
     patiently(lane, || async {
         let untold = State.is_in([JobLetterState::Pending, JobLetterState::Published]);
-        let untold = replay_job_letter::Entity::find().filter(JobId.eq(job.id)).filter(untold);
-        if untold.count(&lane.database).await? > 0 {
+        let untold = replay_job_letter::Entity::find()
+            .select_only()
+            .column(LetterId)
+            .filter(JobId.eq(job.id))
+            .filter(untold)
+            .limit(1);
+        if untold.into_tuple::<Uuid>().one(&lane.database).await?.is_some() {
             return Ok(false);
         }
-        replay_job::Entity::update_many()
+        let ended = replay_job::Entity::update_many()
             .col_expr(replay_job::Column::State, Expr::value(JobState::Finished))
             .col_expr(replay_job::Column::FinishedAt, Expr::value(clock::now()))
             .filter(replay_job::Column::Id.eq(job.id))
             .filter(replay_job::Column::State.eq(JobState::Running))
             .exec(&lane.database)
             .await?;
-        Ok(true)
+        Ok(ended.rows_affected > 0)
     })
     .await
 }
