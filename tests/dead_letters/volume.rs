@@ -3,20 +3,16 @@
 use std::time::{Duration, Instant};
 
 use careq_shared::clock;
-use careq_shared::dead_letters::{self, Class, LetterState};
-use careq_shared::entities::{dead_letter, event};
-use careq_shared::event::Event;
-use careq_shared::message;
+use careq_shared::dead_letters::LetterState;
+use careq_shared::entities::dead_letter;
 use careq_shared::records::Kind;
-use careq_shared::seal::{Place, Seal};
-use sea_orm::{
-    DatabaseConnection, EntityTrait as _, IntoActiveModel as _, PaginatorTrait as _, QueryFilter as _,
-};
+use sea_orm::{DatabaseConnection, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
 use serde_json::Value;
 
+use super::buried::bury;
 use super::replays::{COUNT_WRITES, writes};
 use super::{QUICK, command, execute, finished};
-use crate::harness::{Client, Stack, accept, patient, seal, until_within};
+use crate::harness::{Client, Stack, accept, patient, until_within};
 
 const LETTERS: i64 = 50_000;
 
@@ -29,7 +25,7 @@ const TOGETHER: usize = 1_000;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_thousand_letters_while_live_traffic_goes_on() {
     let stack = Stack::full(2, &QUICK).await;
-    bury(&stack.database.connection).await;
+    bury_all(&stack.database.connection).await;
     execute(&stack, COUNT_WRITES).await;
     let job = command(&stack, &["replay", "--all", "--rate", "5000"]).await;
     assert_eq!(job["letters"], LETTERS, "{job}");
@@ -92,64 +88,12 @@ async fn live_traffic(client: Client, database: DatabaseConnection) -> Vec<Durat
     took
 }
 
-/// Letters and the ledger's rows of events that failed, as workers would have left them.
-async fn bury(database: &DatabaseConnection) {
-    let seal = seal();
+/// Letters of patients.
+async fn bury_all(database: &DatabaseConnection) {
     let numbers: Vec<_> = (1..=LETTERS).collect();
     for numbers in numbers.chunks(TOGETHER) {
         let events: Vec<_> =
             numbers.iter().map(|number| accept(Kind::Patient, &patient(*number), clock::now())).collect();
-        let rows = events.iter().map(|event| ledger_row(event).into_active_model());
-        event::Entity::insert_many(rows).exec_without_returning(database).await.unwrap();
-        let letters = events.iter().map(|event| letter(&seal, event).into_active_model());
-        dead_letter::Entity::insert_many(letters).exec_without_returning(database).await.unwrap();
-    }
-}
-
-const MESSAGE: &str = "The database refused it: error 23514";
-
-fn ledger_row(event: &Event) -> event::Model {
-    event::Model {
-        event_id: event.event_id.to_string(),
-        clinic_id: event.clinic_id.clone(),
-        idempotency_key: event.idempotency_key.as_str().to_owned(),
-        content_digest: event.content_digest.clone(),
-        kind: event.kind().to_string(),
-        careq_id: event.careq_id,
-        accepted_at: event.accepted_at,
-        outcome: "failed".to_owned(),
-        appointment_status: None,
-        error_code: Some("SERVER_ERROR".to_owned()),
-        error_message: Some(MESSAGE.to_owned()),
-        waiting_for: None,
-        settled_at: event.accepted_at,
-    }
-}
-
-fn letter(seal: &Seal, event: &Event) -> dead_letter::Model {
-    let id = dead_letters::letter_id(event.event_id.as_str());
-    let payload = seal.seal(Place::dead_letter(&id.to_string()), &message::encode(event).unwrap());
-    dead_letter::Model {
-        id,
-        event_id: Some(event.event_id.to_string()),
-        clinic_id: Some(event.clinic_id.clone()),
-        kind: Some(event.kind().to_string()),
-        careq_id: Some(event.careq_id),
-        class: Class::Data.to_string(),
-        code: "SERVER_ERROR".to_owned(),
-        message: MESSAGE.to_owned(),
-        attempts: 1,
-        first_seen_at: event.accepted_at,
-        last_seen_at: event.accepted_at,
-        worker: "test".to_owned(),
-        version: "test".to_owned(),
-        payload: payload.into_bytes(),
-        state: LetterState::Open,
-        fingerprint: dead_letters::fingerprint(Class::Data, "SERVER_ERROR", Some("patient"), MESSAGE),
-        settled_at: None,
-        reason: None,
-        original_id: None,
-        job_id: None,
-        audit_id: None,
+        bury(database, &events).await;
     }
 }
