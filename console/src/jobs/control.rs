@@ -98,6 +98,8 @@ async fn open_again(transaction: &DatabaseTransaction, job_id: Uuid) -> Result<(
         .to_owned();
     dead_letter::Entity::update_many()
         .col_expr(dead_letter::Column::State, Expr::value(LetterState::Open))
+        // Whatever takes it under way next, a copy of this job is a copy.
+        .col_expr(dead_letter::Column::JobId, Expr::value(Option::<Uuid>::None))
         .filter(dead_letter::Column::State.eq(LetterState::Replaying))
         .filter(dead_letter::Column::JobId.eq(job_id))
         .filter(dead_letter::Column::Id.in_subquery(letters))
