@@ -24,12 +24,6 @@ pub enum Error {
         "no open dead letter matches; `careq-sync dead-letters list` with the same filter shows what there is"
     )]
     NothingMatches,
-    /// Every one of them is of no use to a worker.
-    #[error(
-        "none of the {0} letters that match can be replayed as they are, since their bytes are no event: correct each with \
-         `careq-sync dead-letters correct ID --with FILE --kind KIND`, or discard them"
-    )]
-    NothingReadable(u64),
     /// The letter is settled, or under way.
     #[error("dead letter {0} is {1}, and only an open one can be changed")]
     NotOpen(Uuid, LetterState),

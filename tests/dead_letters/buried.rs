@@ -1,14 +1,16 @@
 //! Letters as workers would have left them, written by the test: many in one statement, or one whose cause does not matter.
 
+use careq_shared::clock;
 use careq_shared::dead_letters::{self, Class, LetterState};
 use careq_shared::entities::{dead_letter, event};
 use careq_shared::event::Event;
 use careq_shared::message;
+use careq_shared::records::Kind;
 use careq_shared::seal::{Place, Seal};
 use sea_orm::{DatabaseConnection, EntityTrait as _, IntoActiveModel as _};
 use uuid::Uuid;
 
-use crate::harness::seal;
+use crate::harness::{accept, patient, seal};
 
 /// Letters, and the ledger's rows of events that failed; the ids of the letters.
 pub(super) async fn bury(database: &DatabaseConnection, events: &[Event]) -> Vec<Uuid> {
@@ -18,6 +20,24 @@ pub(super) async fn bury(database: &DatabaseConnection, events: &[Event]) -> Vec
     let letters = events.iter().map(|event| letter(&seal, event).into_active_model());
     dead_letter::Entity::insert_many(letters).exec_without_returning(database).await.unwrap();
     events.iter().map(|event| dead_letters::letter_id(event.event_id.as_str())).collect()
+}
+
+/// A letter of bytes that a worker could not read; its id.
+pub(super) async fn bury_bytes(database: &DatabaseConnection, bytes: &[u8]) -> Uuid {
+    let id = dead_letters::id_of(bytes);
+    let any = accept(Kind::Patient, &patient(1), clock::now());
+    let unreadable = dead_letter::Model {
+        id,
+        event_id: None,
+        clinic_id: None,
+        kind: None,
+        careq_id: None,
+        class: Class::Undecodable.to_string(),
+        payload: seal().seal(Place::dead_letter(&id.to_string()), bytes).into_bytes(),
+        ..letter(&seal(), &any)
+    };
+    dead_letter::Entity::insert(unreadable.into_active_model()).exec(database).await.unwrap();
+    id
 }
 
 const MESSAGE: &str = "The database refused it: error 23514";

@@ -149,8 +149,11 @@ async fn bytes_that_are_no_event(stack: &Stack) {
     })
     .await;
     assert_eq!(stack.command(&["dead-letters", "show", &id, "--reveal"], &[]).await, "not an event");
-    let refused = stack.failing_command(&["dead-letters", "replay", &id], &[]).await;
-    assert!(refused.contains("correct ID --with FILE --kind KIND"), "{refused}");
+    let refused = stack.failing_command(&["dead-letters", "replay", &id, "--wait"], &[]).await;
+    assert!(refused.contains("not every letter went through"), "{refused}");
+    let shown = command(stack, &["show", &id]).await;
+    assert_eq!((&shown["state"], &shown["jobs"][0]["state"]), (&json!("open"), &json!("skipped")), "{shown}");
+    assert!(shown["jobs"][0]["note"].as_str().unwrap().contains("correct or discard it"), "{shown}");
     let arguments = ["dead-letters", "correct", &id, "--with", "-"];
     let refused = stack.failing_command_with_input(&arguments, &patient(40).to_string()).await;
     assert!(refused.contains("say it with --kind"), "{refused}");

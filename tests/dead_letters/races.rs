@@ -13,7 +13,7 @@ use careq_shared::dead_letters::LetterState;
 use careq_shared::entities::{dead_letter, replay_job};
 use careq_shared::event::Event;
 use careq_shared::message::{self, Content, Message, Replay};
-use careq_shared::records::Kind;
+use careq_shared::records::{Kind, Record};
 use careq_shared::replay::JobLetterState;
 use careq_worker::{Settings, Worker};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, EntityTrait as _, Statement, TransactionTrait as _};
@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::buried::bury;
+use super::buried::{bury, bury_bytes};
 use super::kept::Kept;
 use crate::harness::{Backend, FreshDatabase, WorkerLane, accept, appointment, patient, seal, until};
 
@@ -42,6 +42,17 @@ impl Scene {
     async fn new(events: Vec<Event>) -> Self {
         let database = FreshDatabase::new(Backend::Postgres).await;
         let letters = bury(&database.connection, &events).await;
+        Self::with_job(database, events, letters).await
+    }
+
+    /// Of a letter of bytes.
+    async fn of_bytes(bytes: &[u8]) -> Self {
+        let database = FreshDatabase::new(Backend::Postgres).await;
+        let letter = bury_bytes(&database.connection, bytes).await;
+        Self::with_job(database, Vec::new(), vec![letter]).await
+    }
+
+    async fn with_job(database: FreshDatabase, events: Vec<Event>, letters: Vec<Uuid>) -> Self {
         let filter = Filter { ids: letters.clone(), ..Filter::default() };
         let job = jobs::make(&database.connection, &meera(), &filter, 100).await.unwrap();
         Self { database, broker: Arc::default(), events, letters, job_id: job.id }
@@ -195,4 +206,54 @@ async fn cancelled_while_a_lane_parks_a_letters_event() {
     parked.await.unwrap().unwrap();
     cancelled.await.unwrap().unwrap();
     assert_eq!(scene.states().await, (LetterState::Replaying, JobLetterState::Waiting));
+}
+
+/// A worker of an older version has taken the message, could not read it, and has filed it as a letter of its own.
+#[tokio::test]
+async fn letters_that_nobody_took_are_published_again() {
+    let scene = Scene::of_patients(2).await;
+    let worker = scene.worker();
+    let published = |times| {
+        let scene = &scene;
+        until("they are published", move || async move {
+            let progress = scene.progress().await;
+            (scene.broker.published().len() == times && progress.published == 2).then_some(())
+        })
+    };
+    published(1).await;
+    scene.execute("UPDATE replay_job_letters SET published_at = published_at - interval '1 hour'").await;
+    published(2).await;
+    worker.stop().await;
+    assert_eq!(scene.broker.published()[0], scene.broker.published()[1]);
+}
+
+#[tokio::test]
+async fn a_message_that_only_another_version_could_not_read_goes_back_as_it_was() {
+    let content = Content::Event(Box::new(accept(Kind::Patient, &patient(7), clock::now())));
+    let message = message::encode(&Message { reply_to: None, content }).unwrap();
+    let scene = Scene::of_bytes(&message).await;
+    let worker = scene.worker();
+    until("it is settled", || async { (scene.progress().await.settled() == 1).then_some(()) }).await;
+    worker.stop().await;
+    assert_eq!(scene.broker.published(), [message.clone()]);
+    assert_eq!(scene.states().await, (LetterState::Resolved, JobLetterState::Resolved));
+}
+
+#[tokio::test]
+async fn letters_of_many_bytes_go_in_several_messages() {
+    let long = |number| {
+        let mut body = patient(number);
+        body["notes"] = "a long story ".repeat(150_000).into();
+        let mut event = accept(Kind::Patient, &patient(number), clock::now());
+        if let Record::Patient(patient) = &mut event.record {
+            patient.notes = body["notes"].as_str().map(str::to_owned);
+        }
+        event
+    };
+    let scene = Scene::new((1..=6).map(long).collect()).await;
+    let worker = scene.worker();
+    until("they are published", || async { (scene.progress().await.published == 6).then_some(()) }).await;
+    worker.stop().await;
+    let sizes: Vec<_> = scene.broker.published().iter().map(bytes::Bytes::len).collect();
+    assert!(sizes.len() >= 3 && sizes.iter().all(|bytes| *bytes <= 4 * 1_048_576), "{sizes:?}");
 }

@@ -17,7 +17,9 @@ pub(super) async fn run(operations: &Operations<'_>, replay: Replay) -> Result<(
         return show_as(replay.output, &as_json, || {
             let left_out = match plan.skipped {
                 0 => String::new(),
-                skipped => format!(" Of these, {skipped} would be skipped, since their bytes are no event."),
+                skipped => format!(
+                    " Of these, {skipped} could not be read when they came; what still cannot be read is skipped."
+                ),
             };
             format!("{} open letters match; nothing was changed.{left_out}", plan.letters)
         });

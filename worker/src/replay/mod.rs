@@ -95,11 +95,12 @@ async fn step(lane: &Lane, job: &replay_job::Model) -> Result<Step, Stopped> {
     }
     let opened = open::each(lane, &taken.letters);
     mark::skipped(lane, job, &opened.unreadable).await?;
-    if !publish::confirmed(lane, job, &opened.events).await {
+    if !publish::confirmed(lane, job, &opened).await {
         return Ok(Step::NotPublished);
     }
     crash_point::reached(CrashPoint::Replayed);
     mark::published(lane, job, &opened.events).await?;
+    mark::put_back(lane, job, &opened.messages).await?;
     Ok(Step::Published(taken.count))
 }
 
