@@ -58,7 +58,7 @@ fn ids(event_ids: &[String]) -> Vec<Uuid> {
     event_ids.iter().map(|event_id| letter_id(event_id)).collect()
 }
 
-async fn resolve(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Result<(), DbErr> {
+pub(super) async fn resolve(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Result<(), DbErr> {
     use dead_letter::Column::{Id, SettledAt, State};
     let now = clock::now();
     let resolved = dead_letter::Entity::update_many()
