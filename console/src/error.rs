@@ -19,11 +19,21 @@ pub enum Error {
     /// Several ids begin so.
     #[error("several ids begin with {0}; give more of it")]
     Ambiguous(String),
+    /// Nothing is acted on that was not named.
+    #[error(
+        "name letters by their ids or by a filter such as --clinic or --class, or say --all for every open letter"
+    )]
+    NothingNamed,
     /// Nothing to replay or discard.
     #[error(
         "no open dead letter matches; `careq-sync dead-letters list` with the same filter shows what there is"
     )]
     NothingMatches,
+    /// Nothing to open again.
+    #[error(
+        "no discarded or superseded dead letter matches; `careq-sync dead-letters list --state discarded,superseded` shows all"
+    )]
+    NothingToReopen,
     /// The letter is settled, or under way.
     #[error("dead letter {0} is {1}, and only an open one can be changed")]
     NotOpen(Uuid, LetterState),
@@ -31,7 +41,7 @@ pub enum Error {
     #[error("replay job {0} is {1} already")]
     JobIs(Uuid, JobState),
     /// Nobody would know why.
-    #[error("a letter is discarded with a reason, for those who ask later")]
+    #[error("a letter is discarded, or opened again, with a reason, for those who ask later")]
     ReasonIsMissing,
     /// Zero, or more than a worker can do.
     #[error("a rate is from 1 to {} letters per second", crate::jobs::FASTEST_PER_SECOND)]
@@ -57,13 +67,16 @@ pub enum Error {
     )]
     NothingCorrected(Uuid),
     /// The same correction was made before.
-    #[error("this correction exists already as dead letter {0}, which is {1}")]
+    #[error(
+        "this correction exists already as dead letter {0}, which is {1}; if it was given up, \
+         `careq-sync dead-letters reopen {0} --reason …` opens it again, to be replayed"
+    )]
     CorrectionExists(Uuid, LetterState),
     /// The payload, or the clinic's event key, is sealed under a key that is not here.
     #[error("what is sealed cannot be opened: {0}")]
     Sealed(#[from] OpenError),
     /// The database's own.
-    #[error("the database refused: {0}")]
+    #[error("the database refused, and nothing was changed; where it only was busy, try again: {0}")]
     Database(#[from] DbErr),
 }
 

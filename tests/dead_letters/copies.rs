@@ -2,7 +2,7 @@
 
 use careq_console::audit::{Actor, Origin};
 use careq_console::jobs;
-use careq_console::letters::{self, Filter};
+use careq_console::letters::{self, Chosen, Filter};
 use careq_shared::broker::{Delivery, Queue};
 use careq_shared::clock;
 use careq_shared::dead_letters::{LetterState, letter_id};
@@ -39,8 +39,8 @@ impl Scene {
     /// A job that has taken the letter, and published it.
     async fn job(&self) -> Uuid {
         let actor = Actor { name: "Meera".to_owned(), origin: Origin::CommandLine };
-        let filter = Filter { ids: vec![letter_id(self.event.event_id.as_str())], ..Filter::default() };
-        let job = jobs::make(&self.database.connection, &actor, &filter, 1).await.unwrap();
+        let chosen = Chosen::only(letter_id(self.event.event_id.as_str()));
+        let job = jobs::make(&self.database.connection, &actor, &chosen, 1).await.unwrap();
         let taken = format!("UPDATE dead_letters SET state = 'replaying', job_id = '{}'", job.id);
         self.database.connection.execute_unprepared(&taken).await.unwrap();
         job.id
@@ -131,8 +131,8 @@ async fn a_copy_of_what_has_failed_is_no_failure() {
     assert_eq!(scene.letter().await, (LetterState::Open, 1, 1));
 
     let actor = Actor { name: "Meera".to_owned(), origin: Origin::CommandLine };
-    let filter = Filter { careq_id: Some(21), ..Filter::default() };
-    let discarded = letters::discard(database, &actor, &filter, "entered by hand").await.unwrap();
+    let chosen = Chosen::new(Filter { careq_id: Some(21), ..Filter::default() }, false).unwrap();
+    let discarded = letters::discard(database, &actor, &chosen, "entered by hand").await.unwrap();
     lane.work(Queue::Live, &[deliver(&second)]).await.unwrap();
     assert_eq!(scene.letter().await, (LetterState::Discarded, 1, 1));
     // CareQ sends it again: that is no copy.

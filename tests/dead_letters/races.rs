@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use careq_console::audit::{Actor, Origin};
 use careq_console::jobs::{self, JobLetter, Progress};
-use careq_console::letters::Filter;
+use careq_console::letters::{Chosen, Filter};
 use careq_shared::broker::{Delivery, Queue};
 use careq_shared::clock;
 use careq_shared::dead_letters::LetterState;
@@ -53,8 +53,8 @@ impl Scene {
     }
 
     async fn with_job(database: FreshDatabase, events: Vec<Event>, letters: Vec<Uuid>) -> Self {
-        let filter = Filter { ids: letters.clone(), ..Filter::default() };
-        let job = jobs::make(&database.connection, &meera(), &filter, 100).await.unwrap();
+        let chosen = Chosen::new(Filter { ids: letters.clone(), ..Filter::default() }, false).unwrap();
+        let job = jobs::make(&database.connection, &meera(), &chosen, 100).await.unwrap();
         Self { database, broker: Arc::default(), events, letters, job_id: job.id }
     }
 

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{FASTEST_PER_SECOND, Job, get};
 use crate::Error;
 use crate::audit::{self, Action, Actor, Deed};
-use crate::letters::{Filter, nothing_open};
+use crate::letters::{Chosen, Filter, nothing_open};
 
 /// What a job would replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,11 +45,11 @@ pub async fn plan(database: &DatabaseConnection, filter: &Filter) -> Result<Plan
 pub async fn make(
     database: &DatabaseConnection,
     actor: &Actor,
-    filter: &Filter,
+    chosen: &Chosen,
     rate_per_second: u32,
 ) -> Result<Job, Error> {
     let transaction = database::begin_write(database).await?;
-    let job = within(&transaction, actor, filter, rate_per_second).await?;
+    let job = within(&transaction, actor, chosen, rate_per_second).await?;
     transaction.commit().await?;
     Ok(job)
 }
@@ -58,13 +58,13 @@ pub async fn make(
 pub(crate) async fn within(
     transaction: &DatabaseTransaction,
     actor: &Actor,
-    filter: &Filter,
+    chosen: &Chosen,
     rate_per_second: u32,
 ) -> Result<Job, Error> {
     if !(1..=FASTEST_PER_SECOND).contains(&rate_per_second) {
         return Err(Error::Rate);
     }
-    let id = Uuid::new_v4();
+    let (id, filter) = (Uuid::new_v4(), chosen.filter());
     let letters = take(transaction, id, filter).await?;
     if letters == 0 {
         return Err(nothing_open(transaction, filter).await);
