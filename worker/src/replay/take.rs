@@ -136,6 +136,10 @@ async fn under_way(transaction: &DatabaseTransaction) -> Result<u64, DbErr> {
 
 async fn set_under_way(transaction: &DatabaseTransaction, job_id: Uuid, ids: &[Uuid]) -> Result<(), DbErr> {
     use dead_letter::Column::{Id, JobId, State};
+    // An update locks its rows in whatever order; everybody else locks letters by their ids.
+    let locked = dead_letter::Entity::find().select_only().column(Id).filter(Id.is_in(ids.iter().copied()));
+    let locked = locked.order_by_asc(Id).lock(LockType::NoKeyUpdate).into_tuple::<Uuid>();
+    locked.all(transaction).await?;
     dead_letter::Entity::update_many()
         .col_expr(State, Expr::value(LetterState::Replaying))
         .col_expr(JobId, Expr::value(job_id))
