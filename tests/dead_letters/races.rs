@@ -235,7 +235,7 @@ async fn a_message_that_only_another_version_could_not_read_goes_back_as_it_was(
     let worker = scene.worker();
     until("it is settled", || async { (scene.progress().await.settled() == 1).then_some(()) }).await;
     worker.stop().await;
-    assert_eq!(scene.broker.published(), [message.clone()]);
+    assert_eq!(scene.broker.published(), [message]);
     assert_eq!(scene.states().await, (LetterState::Resolved, JobLetterState::Resolved));
 }
 
