@@ -34,7 +34,7 @@ pub(crate) async fn standalone(config: &Config) -> Result<()> {
     let parts = parts(config, &broker, migrate::connect(config).await?, &seal);
     let ingress = Ingress::start(parts, &shutdown);
     let admin = admin_api(config, &seal, &shutdown).await?;
-    operations::start(config, readiness(&ingress), admin, shutdown.clone()).await?;
+    let operations = operations::start(config, readiness(&ingress), admin, shutdown.clone()).await?;
     // The worker goes on until the last request in hand has its answer.
     let working = CancellationToken::new();
     let worker = tokio::spawn(
@@ -47,7 +47,8 @@ pub(crate) async fn standalone(config: &Config) -> Result<()> {
     }
     careq_ingress::run(listener, ingress, shutdown).await;
     working.cancel();
-    Ok(worker.await?)
+    worker.await?;
+    Ok(operations.await?)
 }
 
 /// An ingress.
