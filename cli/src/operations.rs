@@ -1,24 +1,36 @@
-//! The operations port: is the process alive, and is it ready. It must never be reachable by CareQ, and never show data.
+//! The operations port: is the process alive, is it ready, and what can be counted of it. It must never be reachable by CareQ, and
+//! never show data.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use careq_shared::config::{Config, DEFAULTS};
+use careq_shared::telemetry::measure::Measured;
+use careq_shared::telemetry::metrics::{self, metrics};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Whether the process can do its work, asked at each request.
 pub(crate) type Readiness = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// Serves `/livez` and `/readyz` until told to stop.
-pub(crate) async fn start(config: &Config, readiness: Readiness, shutdown: CancellationToken) -> Result<()> {
+/// Serves `/livez`, `/readyz` and `/metrics` until told to stop.
+pub(crate) async fn start(
+    config: &Config,
+    readiness: Readiness,
+    measured: Measured,
+    shutdown: CancellationToken,
+) -> Result<()> {
     let listener = bind(config.operations.listen).await?;
-    tracing::info!(address = %listener.local_addr()?, "operations: /livez and /readyz");
+    tracing::info!(address = %listener.local_addr()?, "operations: /livez, /readyz and /metrics");
+    let every = Duration::from_secs(config.telemetry.measure_every_s);
+    tokio::spawn(measured.clone().keep_measuring(every, shutdown.clone()));
     let ready = move || {
         let is_ready = readiness();
         async move {
@@ -29,7 +41,14 @@ pub(crate) async fn start(config: &Config, readiness: Readiness, shutdown: Cance
             }
         }
     };
-    let routes = Router::new().route("/livez", get(|| async { "alive\n" })).route("/readyz", get(ready));
+    let exposition = move || {
+        measured.at_once();
+        async { ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics().exposition()) }
+    };
+    let routes = Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(exposition));
     let serving = axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned());
     tokio::spawn(async move {
         if let Err(reason) = serving.await {

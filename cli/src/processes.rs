@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use careq_ingress::{Ingress, Parts};
-use careq_shared::broker::Broker;
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::broker::rabbitmq::RabbitMq;
+use careq_shared::broker::{Broker, Depths};
 use careq_shared::config::{BrokerKind, Config};
 use careq_shared::seal::{self, Seal};
+use careq_shared::telemetry::measure::Measured;
 use careq_worker::{Settings, Worker};
 use sea_orm::DatabaseConnection;
 use tokio::net::TcpListener;
@@ -23,15 +24,17 @@ pub(crate) async fn standalone(config: &Config) -> Result<()> {
     let shutdown = shutdown::on_signal()?;
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
-    let broker = broker(config, "standalone").await?;
+    let (broker, depths) = broker(config, "standalone").await?;
     let first_token = first_start::make_clinics(&database, config).await?;
     let listener = listen(config).await?;
     let address = listener.local_addr()?;
 
     // SQLite has one connection a pool: status pages must not wait for the worker's transactions.
-    let parts = parts(config, &broker, migrate::connect(config).await?, &seal);
-    let ingress = Ingress::start(parts, &shutdown);
-    operations::start(config, readiness(&ingress), shutdown.clone()).await?;
+    let pages = migrate::connect(config).await?;
+    let ingress = Ingress::start(parts(config, &broker, pages.clone(), &seal), &shutdown);
+    let measured =
+        Measured { database: pages, besides: vec![database.clone()], broker: Arc::clone(&broker), depths };
+    operations::start(config, readiness(&ingress), measured, shutdown.clone()).await?;
     // The worker goes on until the last request in hand has its answer.
     let working = CancellationToken::new();
     let worker = tokio::spawn(
@@ -54,11 +57,12 @@ pub(crate) async fn ingress(config: &Config) -> Result<()> {
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
     careq_shared::clinics::seed(&database, &|| seal::open(config), &config.clinics).await?;
-    let broker = broker(config, "ingress").await?;
+    let (broker, depths) = broker(config, "ingress").await?;
     let listener = listen(config).await?;
     let address = listener.local_addr()?;
-    let ingress = Ingress::start(parts(config, &broker, database, &seal), &shutdown);
-    operations::start(config, readiness(&ingress), shutdown.clone()).await?;
+    let ingress = Ingress::start(parts(config, &broker, database.clone(), &seal), &shutdown);
+    let measured = Measured { database, besides: Vec::new(), broker, depths };
+    operations::start(config, readiness(&ingress), measured, shutdown.clone()).await?;
     let known = Arc::clone(&ingress);
     tokio::spawn(async move {
         known.clinics_are_known().await;
@@ -74,20 +78,28 @@ pub(crate) async fn worker(config: &Config) -> Result<()> {
     let shutdown = shutdown::on_signal()?;
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
-    let broker = broker(config, "worker").await?;
+    let (broker, depths) = broker(config, "worker").await?;
     let connected = Arc::clone(&broker);
-    operations::start(config, Arc::new(move || connected.is_connected()), shutdown.clone()).await?;
+    let measured =
+        Measured { database: database.clone(), besides: Vec::new(), broker: Arc::clone(&broker), depths };
+    operations::start(config, Arc::new(move || connected.is_connected()), measured, shutdown.clone()).await?;
     Worker::new(database, broker, seal, Settings::from(&config.worker)).run(shutdown).await;
     Ok(())
 }
 
-async fn broker(config: &Config, process: &str) -> Result<Arc<dyn Broker>> {
-    Ok(match config.broker.kind() {
-        BrokerKind::Embedded => Arc::new(Embedded::open(&config.data.dir).await?),
-        BrokerKind::RabbitMq => {
-            Arc::new(RabbitMq::connect(&config.broker, &format!("careq-sync {process}")).await?)
+async fn broker(config: &Config, process: &str) -> Result<(Arc<dyn Broker>, Depths)> {
+    match config.broker.kind() {
+        BrokerKind::Embedded => {
+            let embedded = Embedded::open(&config.data.dir).await?;
+            let depths = embedded.depths();
+            Ok((Arc::new(embedded), depths))
         }
-    })
+        BrokerKind::RabbitMq => {
+            let rabbitmq = RabbitMq::connect(&config.broker, &format!("careq-sync {process}")).await?;
+            let depths = rabbitmq.depths();
+            Ok((Arc::new(rabbitmq), depths))
+        }
+    }
 }
 
 fn parts(config: &Config, broker: &Arc<dyn Broker>, database: DatabaseConnection, seal: &Arc<Seal>) -> Parts {

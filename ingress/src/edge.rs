@@ -1,5 +1,5 @@
 //! What surrounds every request, known caller or not: a place among the requests in hand, a deadline, patience with those who
-//! fail, and the log. It must never look into a body, nor let an answer leave without its log line.
+//! fail, its span, and the log. It must never look into a body, nor let an answer leave without its log line.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use tracing::Instrument as _;
 
 use crate::authenticate::{self, Client, Peer};
 use crate::ingress::Ingress;
@@ -23,8 +24,9 @@ pub(crate) async fn around(
 ) -> Response {
     let client = client(&ingress, &request);
     let line = RequestLine::begin(&request, client.address);
+    let span = line.span(request.headers(), ingress.settings.trust_traceparent);
     request.extensions_mut().insert(client);
-    let response = line.write(in_time(&ingress, request, next).await);
+    let response = async { line.write(in_time(&ingress, request, next).await) }.instrument(span).await;
     hold_back_failures(&ingress, client, response.status()).await;
     response
 }

@@ -37,6 +37,8 @@ mod problem;
 
 mod log;
 
+mod trace;
+
 mod pages;
 
 mod openapi;
