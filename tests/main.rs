@@ -37,6 +37,8 @@ mod simulator;
 
 mod attacks;
 
+mod admin_api;
+
 mod credentials;
 
 mod sealing;

@@ -129,6 +129,19 @@ fn the_commands_of_the_readme_exist() {
     }
 }
 
+/// Libraries are not heard, and neither is a crate of ours that telemetry does not name.
+#[test]
+fn every_crate_that_logs_is_heard() {
+    let telemetry = read("shared/src/telemetry/mod.rs");
+    for (name, text) in sources() {
+        let Some((folder, _)) = name.split_once("/src/").filter(|_| text.contains("tracing::")) else {
+            continue;
+        };
+        let ours = if folder == "cli" { "careq_sync".to_owned() } else { format!("careq_{folder}") };
+        assert!(telemetry.contains(&format!("{ours:?}")), "{name} logs, and nobody hears {ours}");
+    }
+}
+
 /// What is put into a message passes no list of fields.
 #[test]
 fn log_messages_are_fixed_sentences() {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use careq_console::admins::Role;
 use careq_shared::clinics::Setting;
 use careq_shared::networks::Networks;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Ingress,
     /// Stores what was accepted; needs `RabbitMQ`. Any number may run.
     Worker,
+    /// Serves the admin API on `operations.listen`; needs no broker. `standalone` has it already.
+    Console,
     /// Brings the database's tables up to date.
     Migrate,
     /// Seals everything anew that is not under the current key of `seal.keys`, after a rotation.
@@ -41,9 +44,41 @@ pub(crate) enum Command {
     /// Makes and changes the clinics that may call.
     #[command(subcommand)]
     Clinic(ClinicCommand),
+    /// Makes and changes those who may use the admin API.
+    #[command(subcommand)]
+    Admin(AdminCommand),
     /// Shows what could not be stored, and replays, corrects or discards it.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+}
+
+/// What to do with admins.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Makes an admin and prints its token, which is shown only once.
+    Add {
+        #[command(flatten)]
+        admin: OneAdmin,
+        /// reader: may look at everything but payloads; operator: may reveal, replay, correct and discard, too.
+        #[arg(long)]
+        role: Role,
+    },
+    /// Lists all admins.
+    List(Output),
+    /// Gives an admin a new token and prints it once; the old one is void at once.
+    Rotate(OneAdmin),
+    /// Refuses an admin's requests from now on.
+    Disable(OneAdmin),
+}
+
+/// The admin to work on.
+#[derive(Debug, Args)]
+pub(crate) struct OneAdmin {
+    /// A person's or a program's name, as the audit log is to have it.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// What to do with clinics.

@@ -4,6 +4,7 @@
 mod arguments;
 mod environment;
 
+mod admin;
 mod clinic;
 mod dead_letters;
 mod migrate;
@@ -50,10 +51,12 @@ async fn perform(command: Command, config: &Config) -> Result<()> {
         Command::Standalone => processes::standalone(config).await,
         Command::Ingress => processes::ingress(config).await,
         Command::Worker => processes::worker(config).await,
+        Command::Console => processes::console(config).await,
         Command::Migrate => migrate::run(config).await,
         Command::Reseal(output) => reseal::run(config, output).await,
         Command::Simulate(simulation) => simulate::run(config, simulation).await,
         Command::Clinic(command) => clinic::run(config, command).await,
+        Command::Admin(command) => admin::run(config, command).await,
         Command::DeadLetters(command) => dead_letters::run(config, command).await,
     }
 }
@@ -64,6 +67,7 @@ const fn process(command: &Command) -> Option<&'static str> {
         Command::Standalone => Some("standalone"),
         Command::Ingress => Some("ingress"),
         Command::Worker => Some("worker"),
+        Command::Console => Some("console"),
         _ => None,
     }
 }

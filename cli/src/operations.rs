@@ -1,5 +1,5 @@
-//! The operations port: is the process alive, is it ready, and what can be counted of it. It must never be reachable by CareQ, and
-//! never show data.
+//! The operations port: is the process alive, is it ready, what can be counted of it, and, where there is one, the admin API. It
+//! must never be reachable by CareQ, and shows no data to whoever has no token of an admin.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -11,24 +11,40 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+use careq_http::Limits;
 use careq_shared::config::{Config, DEFAULTS};
 use careq_shared::telemetry::measure::Measured;
 use careq_shared::telemetry::metrics::{self, metrics};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Whether the process can do its work, asked at each request.
 pub(crate) type Readiness = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// Serves `/livez`, `/readyz` and `/metrics` until told to stop.
+/// Probes, a person or two, and whatever they leave open.
+const LIMITS: Limits = Limits {
+    most_connections: 512,
+    header_limit_bytes: 16_384,
+    header_limit_fields: 64,
+    header_timeout: Duration::from_secs(15),
+    request_timeout: Duration::from_secs(30),
+};
+
+/// Serves `/livez`, `/readyz`, `/metrics` and these routes until told to stop; then finishes the requests in hand.
 pub(crate) async fn start(
     config: &Config,
     readiness: Readiness,
     measured: Measured,
+    besides: Router,
     shutdown: CancellationToken,
-) -> Result<()> {
+) -> Result<JoinHandle<()>> {
     let listener = bind(config.operations.listen).await?;
-    tracing::info!(address = %listener.local_addr()?, "operations: /livez, /readyz and /metrics");
+    let address = listener.local_addr()?;
+    tracing::info!(%address, "operations: /livez, /readyz and /metrics");
+    if besides.has_routes() {
+        tracing::info!(%address, "the admin API takes requests");
+    }
     let every = Duration::from_secs(config.telemetry.measure_every_s);
     tokio::spawn(measured.clone().keep_measuring(every, shutdown.clone()));
     let ready = move || {
@@ -49,13 +65,7 @@ pub(crate) async fn start(
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(exposition));
-    let serving = axum::serve(listener, routes).with_graceful_shutdown(shutdown.cancelled_owned());
-    tokio::spawn(async move {
-        if let Err(reason) = serving.await {
-            tracing::error!(%reason, "the operations port has failed");
-        }
-    });
-    Ok(())
+    Ok(tokio::spawn(careq_http::serve(listener, routes.merge(besides), LIMITS, shutdown)))
 }
 
 /// The address that was set; if it is the default and taken, any free one, so that several processes fit on one machine.

@@ -1,16 +1,18 @@
-//! The three ways to run: everything in one process, an ingress, a worker. Each is a list of parts; none may differ from
+//! The four ways to run: everything in one process, an ingress, a worker, a console. Each is a list of parts; none may differ from
 //! the others in what the parts do.
 
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+use axum::Router;
+use careq_console::api::{self, Api};
 use careq_ingress::{Ingress, Parts};
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::broker::rabbitmq::RabbitMq;
 use careq_shared::broker::{Broker, Depths};
 use careq_shared::config::{BrokerKind, Config};
 use careq_shared::seal::{self, Seal};
-use careq_shared::telemetry::measure::Measured;
+use careq_shared::telemetry::measure::{Measured, MeasuredBroker};
 use careq_worker::{Settings, Worker};
 use sea_orm::DatabaseConnection;
 use tokio::net::TcpListener;
@@ -32,9 +34,11 @@ pub(crate) async fn standalone(config: &Config) -> Result<()> {
     // SQLite has one connection a pool: status pages must not wait for the worker's transactions.
     let pages = migrate::connect(config).await?;
     let ingress = Ingress::start(parts(config, &broker, pages.clone(), &seal), &shutdown);
+    let people = migrate::connect(config).await?;
     let measured =
-        Measured { database: pages, besides: vec![database.clone()], broker: Arc::clone(&broker), depths };
-    operations::start(config, readiness(&ingress), measured, shutdown.clone()).await?;
+        Measured { besides: vec![database.clone(), people.clone()], ..measured(&pages, &broker, depths) };
+    let admin = admin_api(config, people, &seal, &shutdown);
+    operations::start(config, readiness(&ingress), measured, admin, shutdown.clone()).await?;
     // The worker goes on until the last request in hand has its answer.
     let working = CancellationToken::new();
     let worker = tokio::spawn(
@@ -61,8 +65,8 @@ pub(crate) async fn ingress(config: &Config) -> Result<()> {
     let listener = listen(config).await?;
     let address = listener.local_addr()?;
     let ingress = Ingress::start(parts(config, &broker, database.clone(), &seal), &shutdown);
-    let measured = Measured { database, besides: Vec::new(), broker, depths };
-    operations::start(config, readiness(&ingress), measured, shutdown.clone()).await?;
+    let measured = measured(&database, &broker, depths);
+    operations::start(config, readiness(&ingress), measured, Router::new(), shutdown.clone()).await?;
     let known = Arc::clone(&ingress);
     tokio::spawn(async move {
         known.clinics_are_known().await;
@@ -80,11 +84,48 @@ pub(crate) async fn worker(config: &Config) -> Result<()> {
     let database = migrate::connect(config).await?;
     let (broker, depths) = broker(config, "worker").await?;
     let connected = Arc::clone(&broker);
-    let measured =
-        Measured { database: database.clone(), besides: Vec::new(), broker: Arc::clone(&broker), depths };
-    operations::start(config, Arc::new(move || connected.is_connected()), measured, shutdown.clone()).await?;
+    let readiness: Readiness = Arc::new(move || connected.is_connected());
+    let measured = measured(&database, &broker, depths);
+    operations::start(config, readiness, measured, Router::new(), shutdown.clone()).await?;
     Worker::new(database, broker, seal, Settings::from(&config.worker)).run(shutdown).await;
     Ok(())
+}
+
+/// A console: the admin API, on the operations port. It needs no broker, since replay jobs are rows.
+pub(crate) async fn console(config: &Config) -> Result<()> {
+    let shutdown = shutdown::on_signal()?;
+    let seal = Arc::new(seal::open(config)?);
+    let database = migrate::connect(config).await?;
+    let measured = Measured { database: database.clone(), besides: Vec::new(), broker: None };
+    let admin = admin_api(config, database, &seal, &shutdown);
+    // While the database is away, each answer says so.
+    let serving = operations::start(config, Arc::new(|| true), measured, admin, shutdown).await?;
+    Ok(serving.await?)
+}
+
+/// With a pool of its own: on SQLite, people must not wait for the worker's transactions, nor it for them.
+fn admin_api(
+    config: &Config,
+    database: DatabaseConnection,
+    seal: &Arc<Seal>,
+    shutdown: &CancellationToken,
+) -> Router {
+    let parts = api::Parts {
+        database,
+        seal: Arc::clone(seal),
+        body_limit_bytes: config.ingress.body_limit_bytes,
+        trusted_proxies: config.ingress.trusted_proxies.clone(),
+        shutdown: shutdown.clone(),
+    };
+    Api::new(parts).routes()
+}
+
+fn measured(database: &DatabaseConnection, broker: &Arc<dyn Broker>, depths: Depths) -> Measured {
+    Measured {
+        database: database.clone(),
+        besides: Vec::new(),
+        broker: Some(MeasuredBroker { broker: Arc::clone(broker), depths }),
+    }
 }
 
 async fn broker(config: &Config, process: &str) -> Result<(Arc<dyn Broker>, Depths)> {

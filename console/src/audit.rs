@@ -10,9 +10,11 @@ use sea_orm::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::Error;
+use crate::schema;
+use crate::{Error, Listed, Page};
 
 words! {
     /// Where somebody acted.
@@ -41,6 +43,12 @@ words! {
         Resume = "resume",
         /// A replay job was cancelled.
         Cancel = "cancel",
+        /// An admin was made.
+        AddAdmin = "add_admin",
+        /// An admin got a new token.
+        RotateAdmin = "rotate_admin",
+        /// An admin was disabled.
+        DisableAdmin = "disable_admin",
     }
 }
 
@@ -89,7 +97,7 @@ pub(crate) async fn note(database: &impl ConnectionTrait, actor: &Actor, deed: D
 }
 
 /// An entry, as it is shown.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Entry {
     /// Its id.
     pub id: Uuid,
@@ -98,8 +106,10 @@ pub struct Entry {
     /// Who.
     pub actor: String,
     /// Where.
+    #[schema(schema_with = schema::origin)]
     pub origin: String,
     /// What.
+    #[schema(schema_with = schema::action)]
     pub action: String,
     /// On which letter, if on one.
     pub letter_id: Option<Uuid>,
@@ -127,21 +137,15 @@ impl From<Model> for Entry {
     }
 }
 
-/// The newest entries, at most so many; with `before`, those that are older than that entry's `(at, id)`.
+/// The entries, the newest first.
 ///
 /// # Errors
 /// The database's own.
-pub async fn list(
-    database: &DatabaseConnection,
-    before: Option<(DateTime<Utc>, Uuid)>,
-    limit: u64,
-) -> Result<Vec<Entry>, Error> {
-    let older = before.map(|(at, id)| {
-        Condition::any().add(Column::At.lt(at)).add(Column::At.eq(at).and(Column::Id.lt(id)))
-    });
-    let select = Entity::find().filter(older.unwrap_or_else(Condition::all));
-    let rows = select.order_by_desc(Column::At).order_by_desc(Column::Id).limit(limit).all(database).await?;
-    Ok(rows.into_iter().map(Entry::from).collect())
+pub async fn list(database: &DatabaseConnection, page: Page) -> Result<Listed<Entry>, Error> {
+    let select = Entity::find().filter(page.condition(Column::At, Column::Id));
+    let select = select.order_by_desc(Column::At).order_by_desc(Column::Id).limit(page.rows());
+    let rows = select.all(database).await?;
+    Ok(page.listed(rows.into_iter().map(Entry::from).collect(), |entry: &Entry| (entry.at, entry.id)))
 }
 
 /// What was done with one letter, the oldest first: on itself, and the entry that settled it among others.

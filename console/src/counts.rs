@@ -8,8 +8,10 @@ use chrono::TimeDelta;
 use sea_orm::sea_query::{CaseStatement, Expr, SimpleExpr};
 use sea_orm::{ColumnTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::Error;
+use crate::schema;
 
 words! {
     /// How long ago a letter last failed.
@@ -26,11 +28,14 @@ words! {
 }
 
 /// Open letters of one class and age.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = OpenLetters)]
 pub struct Open {
     /// Why they are dead.
+    #[schema(schema_with = schema::class)]
     pub class: Class,
     /// How long ago they last failed.
+    #[schema(schema_with = schema::age)]
     pub age: Age,
     /// How many there are.
     pub letters: u64,

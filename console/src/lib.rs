@@ -3,6 +3,8 @@
 //! anything without an entry in the audit log, or show a payload before its entry is committed.
 
 mod error;
+mod page;
+mod schema;
 mod short;
 
 pub mod letters;
@@ -13,5 +15,10 @@ pub mod audit;
 
 pub mod counts;
 
+pub mod admins;
+
+pub mod api;
+
 pub use error::Error;
+pub use page::{Cursor, Listed, Page};
 pub use short::ShortId;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
+use careq_http::BodyLimits;
 use careq_shared::broker::Queue;
 use careq_shared::canonical;
 use careq_shared::clinics::Clinic;
@@ -20,7 +21,7 @@ use crate::authenticate::{self, Caller, Verified, same_clinic};
 use crate::ingress::Ingress;
 use crate::prefer::Preference;
 use crate::problem::Problem;
-use crate::receive::{self, BodyLimits};
+use crate::receive;
 use crate::validate::{self, Stamps, named_clinic};
 use crate::{answer, publish, report, trace, webhook};
 

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use careq_shared::clinics::{self, Clinic, Credential, Digest, Enabled, Trouble};
+use careq_shared::clinics::{self, Clinic, Credential, Enabled, Trouble};
 use careq_shared::database;
 use careq_shared::event_key::EventKey;
 use careq_shared::networks::Networks;
 use careq_shared::seal::Seal;
+use careq_shared::secret::Digest;
 use sea_orm::DatabaseConnection;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;

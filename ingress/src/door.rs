@@ -8,12 +8,12 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use careq_http::{Client, ClinicId};
 use careq_shared::telemetry::metrics::{No, metrics};
 
-use crate::authenticate::{self, Caller, Client};
+use crate::authenticate::{self, Caller};
 use crate::ingress::Ingress;
 use crate::limit;
-use crate::log::ClinicId;
 use crate::problem::Problem;
 
 /// Authenticates, limits, lets in.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use careq_http::{Failures, Limits};
 use careq_shared::broker::Broker;
 use careq_shared::clock::AcceptanceClock;
 use careq_shared::config::IngressConfig;
@@ -13,7 +14,6 @@ use sea_orm::DatabaseConnection;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::authenticate::Failures;
 use crate::directory::{self, Directory};
 use crate::limit::Limiter;
 use crate::results::ResultDesk;
@@ -86,6 +86,17 @@ impl Ingress {
     /// Whether a caller may wait for longer than usual. Those who wait hold places: they must leave half of them to the others.
     pub(crate) fn has_room_to_wait(&self) -> bool {
         self.places.available_permits() >= self.settings.most_requests / 2
+    }
+
+    /// What its connections are allowed.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            most_connections: self.settings.most_connections,
+            header_limit_bytes: self.settings.header_limit_bytes,
+            header_limit_fields: self.settings.header_limit_fields,
+            header_timeout: Duration::from_secs(self.settings.header_timeout_s),
+            request_timeout: Duration::from_secs(self.settings.request_timeout_s),
+        }
     }
 
     /// Whether webhooks can be taken: the clinics are known and the broker is there.

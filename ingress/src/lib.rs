@@ -3,8 +3,6 @@
 
 mod server;
 
-mod listen;
-
 mod ingress;
 
 mod edge;
@@ -34,8 +32,6 @@ mod results;
 mod answer;
 
 mod problem;
-
-mod log;
 
 mod trace;
 

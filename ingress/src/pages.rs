@@ -11,6 +11,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use careq_http::CareqId;
 use careq_shared::database::read;
 use careq_shared::entities::{
     appointment, batch, dead_letter, doctor, event, parked_event, patient, service,
@@ -30,7 +31,6 @@ use serde_json::{Map, Value, json};
 use crate::answer::{self, Accepted, success, sync_status};
 use crate::authenticate::Verified;
 use crate::ingress::{API, Ingress};
-use crate::log::CareqId;
 use crate::problem::Problem;
 use crate::report;
 

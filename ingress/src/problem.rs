@@ -2,12 +2,12 @@
 //! must never repeat what was sent.
 
 use std::any::Any;
-use std::time::Duration;
 
 use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use careq_http::{BodyFault, Explanation};
 use careq_shared::ids::EventId;
 use careq_shared::outcome::{ErrorCode, Failure};
 use careq_shared::records::FieldErrors;
@@ -39,17 +39,6 @@ struct Note {
     /// The shape of what was sent.
     payload: Option<String>,
     careq_id: Option<i64>,
-}
-
-/// What the error log says of a problem; put beside its answer.
-#[derive(Debug, Clone)]
-pub(crate) struct Explanation {
-    pub(crate) code: ErrorCode,
-    pub(crate) reason: String,
-    pub(crate) details: String,
-    pub(crate) cause: Option<String>,
-    pub(crate) payload: Option<String>,
-    pub(crate) careq_id: Option<i64>,
 }
 
 /// A header that tells the caller what to do next.
@@ -107,14 +96,13 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, message)
     }
 
-    pub(crate) fn too_large(limit_bytes: usize) -> Self {
-        let message = format!("The body is larger than {limit_bytes} bytes");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, &message)
-    }
-
-    pub(crate) fn too_slow(within: Duration) -> Self {
-        let message = format!("The body was not complete within {} s", within.as_secs());
-        Self::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::InvalidRequest, &message)
+    pub(crate) fn of_body(fault: BodyFault) -> Self {
+        let status = match fault {
+            BodyFault::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyFault::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            BodyFault::Incomplete | BodyFault::NotJson => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, ErrorCode::InvalidRequest, &fault.to_string())
     }
 
     pub(crate) fn unknown_path() -> Self {
@@ -211,7 +199,7 @@ impl Problem {
         };
         let Note { cause, payload, careq_id } = self.note.as_deref().cloned().unwrap_or_default();
         is_worth_a_line.then(|| Explanation {
-            code: self.code,
+            code: self.code.as_str(),
             reason: self.message.clone(),
             details: serde_json::to_string(&self.details).unwrap_or_default(),
             cause,

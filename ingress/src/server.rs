@@ -18,11 +18,11 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use crate::ingress::{API, Ingress};
 use crate::openapi::{self, described};
 use crate::problem::Problem;
-use crate::{batch, door, edge, listen, pages, problem, webhook};
+use crate::{batch, door, edge, pages, problem, webhook};
 
 /// Serves until told to stop, then finishes the requests in hand.
 pub async fn run(listener: TcpListener, ingress: Arc<Ingress>, shutdown: CancellationToken) {
-    listen::serve(listener, routes(Arc::clone(&ingress)), &ingress.settings, shutdown).await;
+    careq_http::serve(listener, routes(Arc::clone(&ingress)), ingress.limits(), shutdown).await;
 }
 
 fn routes(ingress: Arc<Ingress>) -> Router {

@@ -30,3 +30,4 @@ pub mod ledger;
 pub mod networks;
 pub mod replay;
 pub mod seal;
+pub mod secret;

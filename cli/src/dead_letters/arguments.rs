@@ -110,7 +110,7 @@ pub(crate) struct List {
     pub(crate) limit: u64,
     /// The page behind this one, as the page before named it.
     #[arg(long, value_name = "NEXT")]
-    pub(crate) after: Option<careq_console::letters::Cursor>,
+    pub(crate) after: Option<careq_console::Cursor>,
     #[command(flatten)]
     pub(crate) output: Output,
 }

@@ -1,8 +1,8 @@
 //! `dead-letters audit`: who did what when. It must never show more of a letter than its id.
 
 use anyhow::Result;
-use careq_console::ShortId;
 use careq_console::audit::{self, Entry};
+use careq_console::{Page, ShortId};
 use serde_json::{Value, json};
 
 use super::arguments::Audit;
@@ -10,7 +10,7 @@ use super::table::{or_dash, table, time};
 use super::{Operations, show_as};
 
 pub(super) async fn run(operations: &Operations<'_>, audit: Audit) -> Result<()> {
-    let entries = audit::list(&operations.database, None, audit.limit).await?;
+    let entries = audit::list(&operations.database, Page::first(audit.limit)).await?.items;
     show_as(audit.output, &json!({ "audit": entries }), || for_people(&entries))
 }
 

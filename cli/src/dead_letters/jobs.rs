@@ -1,8 +1,8 @@
 //! `dead-letters jobs …`: replay jobs, and what to do with one.
 
 use anyhow::Result;
-use careq_console::ShortId;
 use careq_console::jobs::{self, Job, JobLetter};
+use careq_console::{Page, ShortId};
 use careq_shared::replay::JobLetterState;
 use serde_json::json;
 
@@ -22,7 +22,7 @@ pub(super) async fn run(
     let database = &operations.database;
     let changed = match command.unwrap_or(JobsCommand::List(output)) {
         JobsCommand::List(list) => {
-            let jobs = jobs::list(database, None, LISTED).await?;
+            let jobs = jobs::list(database, Page::first(LISTED)).await?.items;
             let output = Output { json: list.json || output.json };
             return show_as(output, &json!({ "jobs": jobs }), || of_jobs(&jobs));
         }

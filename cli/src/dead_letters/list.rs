@@ -1,8 +1,9 @@
 //! `dead-letters list`: letters, or their causes. It must never show a payload, not even masked.
 
 use anyhow::Result;
+use careq_console::Page;
 use careq_console::ShortId;
-use careq_console::letters::{self, Filter, Group, Letter, Page};
+use careq_console::letters::{self, Filter, Group, Letter};
 use serde_json::json;
 
 use super::arguments::List;
@@ -19,10 +20,10 @@ pub(super) async fn run(operations: &Operations<'_>, list: List) -> Result<()> {
     let listed = letters::list(&operations.database, &filter, page).await?;
     let count = letters::count(&operations.database, &filter).await?;
     let next = listed.next.map(|next| next.to_string());
-    let as_json = json!({ "letters": listed.letters, "count": count, "next": next });
+    let as_json = json!({ "letters": listed.items, "count": count, "next": next });
     show_as(list.output, &as_json, || {
         let more = next.map(|next| format!("\n\n{count} in all; the next page: --after {next}"));
-        of_letters(&listed.letters) + &more.unwrap_or_default()
+        of_letters(&listed.items) + &more.unwrap_or_default()
     })
 }
 

@@ -28,8 +28,7 @@ pub(super) async fn to_the_end(database: &DatabaseConnection, id: Uuid, output: 
     let mut watch = Watch::default();
     let job = loop {
         let job = jobs::get(database, id).await?;
-        let is_over = matches!(job.state, JobState::Finished | JobState::Cancelled);
-        if is_over && job.progress.waiting == 0 {
+        if job.is_over() {
             break job;
         }
         watch.see(&job);

@@ -10,17 +10,20 @@ use sea_orm::{
     FromQueryResult, JoinType, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::letters::Filter;
-use crate::{Error, ShortId};
+use crate::schema;
+use crate::{Error, Listed, Page, ShortId};
 
 /// A job, and how far it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Job {
     /// Its id.
     pub id: Uuid,
     /// Where it stands.
+    #[schema(schema_with = schema::job_state)]
     pub state: JobState,
     /// What it was made from.
     pub filter: Filter,
@@ -41,7 +44,7 @@ pub struct Job {
 }
 
 /// How many letters of a job stand where.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Progress {
     /// Not yet published.
     pub pending: u64,
@@ -57,6 +60,14 @@ pub struct Progress {
     pub skipped: u64,
     /// Left out, since the job was cancelled.
     pub cancelled: u64,
+}
+
+impl Job {
+    /// Whether it is known what became of each of its letters.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        matches!(self.state, JobState::Finished | JobState::Cancelled) && self.progress.waiting == 0
+    }
 }
 
 impl Progress {
@@ -80,22 +91,17 @@ impl Progress {
     }
 }
 
-/// The newest jobs, at most so many; with `before`, those that are older than that job's `(made_at, id)`.
+/// The jobs, the newest first.
 ///
 /// # Errors
 /// The database's own.
-pub async fn list(
-    database: &DatabaseConnection,
-    before: Option<(DateTime<Utc>, Uuid)>,
-    limit: u64,
-) -> Result<Vec<Job>, Error> {
+pub async fn list(database: &DatabaseConnection, page: Page) -> Result<Listed<Job>, Error> {
     use replay_job::Column::{Id, MadeAt};
-    let older = before
-        .map(|(made_at, id)| Condition::any().add(MadeAt.lt(made_at)).add(MadeAt.eq(made_at).and(Id.lt(id))));
-    let select = replay_job::Entity::find().filter(older.unwrap_or_else(Condition::all));
-    let rows = select.order_by_desc(MadeAt).order_by_desc(Id).limit(limit).all(database).await?;
+    let select = replay_job::Entity::find().filter(page.condition(MadeAt, Id));
+    let rows = select.order_by_desc(MadeAt).order_by_desc(Id).limit(page.rows()).all(database).await?;
     let mut progress = progress(database, rows.iter().map(|row| row.id).collect()).await?;
-    Ok(rows.into_iter().map(|row| job(&mut progress, row)).collect())
+    let jobs = rows.into_iter().map(|row| job(&mut progress, row)).collect();
+    Ok(page.listed(jobs, |job: &Job| (job.made_at, job.id)))
 }
 
 /// One job.
@@ -155,13 +161,14 @@ async fn progress(
 }
 
 /// A letter's place in a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult, ToSchema)]
 pub struct JobLetter {
     /// The letter.
     pub letter_id: Uuid,
     /// Its place in the order of the job, from 1.
     pub position: i64,
     /// Where it stands.
+    #[schema(schema_with = schema::job_letter_state)]
     pub state: JobLetterState,
     /// Why it was skipped.
     pub note: Option<String>,

@@ -12,6 +12,7 @@ use sea_orm::{
 };
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{FASTEST_PER_SECOND, Job, get};
@@ -23,7 +24,7 @@ use crate::letters::{Filter, nothing_open};
 const UNREADABLE: &str = "Its bytes are no event: correct or discard it";
 
 /// What a job would replay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Plan {
     /// Letters that match and are open.
     pub letters: u64,

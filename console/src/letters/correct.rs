@@ -18,6 +18,7 @@ use sea_orm::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Filter, Payload};
@@ -41,7 +42,7 @@ impl std::fmt::Debug for Correction {
 }
 
 /// A correction that is on its way.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Corrected {
     /// The letter of the correction.
     pub letter_id: Uuid,

@@ -7,6 +7,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{DatabaseConnection, EntityTrait as _, QueryFilter as _};
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Filter;
@@ -15,7 +16,7 @@ use crate::Error;
 use crate::audit::{self, Action, Actor, Deed};
 
 /// What was given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Discarded {
     /// How many letters.
     pub letters: u64,

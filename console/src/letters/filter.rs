@@ -7,10 +7,13 @@ use careq_shared::records::Kind;
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait as _, Condition};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::schema;
+
 /// What must hold of a letter; what is not set holds of all.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filter {
     /// Of this clinic.
@@ -18,12 +21,14 @@ pub struct Filter {
     pub clinic_id: Option<String>,
     /// Of this kind.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::kind_or_null)]
     pub kind: Option<Kind>,
     /// About CareQ's record of this number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub careq_id: Option<i64>,
     /// Dead for this reason.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::class_or_null)]
     pub class: Option<Class>,
     /// With this code of the specification.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,6 +47,7 @@ pub struct Filter {
     pub ids: Vec<Uuid>,
     /// In one of these states. Only a list looks at it: what can be replayed or discarded is open.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(schema_with = schema::letter_states)]
     pub states: Vec<LetterState>,
 }
 

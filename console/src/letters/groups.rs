@@ -8,20 +8,24 @@ use sea_orm::{
     QueryOrder as _, QuerySelect as _,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Filter;
 use crate::Error;
+use crate::schema;
 
 /// Letters of one cause.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult, ToSchema)]
 pub struct Group {
     /// Names the cause; a filter for its letters.
     pub fingerprint: String,
     /// See [`careq_shared::dead_letters::Class`].
+    #[schema(schema_with = schema::class)]
     pub class: String,
     /// The specification's code.
     pub code: String,
     /// Which of the six kinds, if the bytes say so.
+    #[schema(schema_with = schema::kind_or_null)]
     pub kind: Option<String>,
     /// The message of one of them.
     pub example: String,

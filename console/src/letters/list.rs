@@ -1,37 +1,40 @@
 //! A page of letters, the last to fail first. A payload is never among what is read.
 
-use std::fmt;
-use std::str::FromStr;
-
 use careq_shared::dead_letters::LetterState;
 use careq_shared::entities::dead_letter::{Column, Entity};
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, DatabaseConnection, EntityTrait as _, FromQueryResult,
-    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ConnectionTrait, DatabaseConnection, EntityTrait as _, FromQueryResult, PaginatorTrait as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Filter;
 use crate::Error;
+use crate::page::{Listed, Page};
+use crate::schema;
 
 /// A letter without its payload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult, ToSchema)]
 pub struct Letter {
     /// Follows from the event's id, so that an event has one letter.
     pub id: Uuid,
     /// Where it stands.
+    #[schema(schema_with = schema::letter_state)]
     pub state: LetterState,
     /// CareQ's clinic, if the bytes say so.
     pub clinic_id: Option<String>,
     /// Which of the six kinds.
+    #[schema(schema_with = schema::kind_or_null)]
     pub kind: Option<String>,
     /// CareQ's number of the record.
     pub careq_id: Option<i64>,
     /// The event's public id.
     pub event_id: Option<String>,
     /// See [`careq_shared::dead_letters::Class`].
+    #[schema(schema_with = schema::class)]
     pub class: String,
     /// The specification's code.
     pub code: String,
@@ -93,74 +96,25 @@ impl Letter {
     }
 }
 
-/// Where a page ends. As text, for a link to the next one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
-    last_seen_at: DateTime<Utc>,
-    id: Uuid,
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:x}.{}", self.last_seen_at.timestamp_micros(), self.id.simple())
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts = text.split_once('.').and_then(|(at, id)| {
-            let at = DateTime::from_timestamp_micros(i64::from_str_radix(at, 16).ok()?)?;
-            Some(Self { last_seen_at: at, id: Uuid::parse_str(id).ok()? })
-        });
-        parts.ok_or("it must be the `next` of an earlier page")
-    }
-}
-
-/// Which part of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
-    /// What follows this; nothing: from the beginning.
-    pub after: Option<Cursor>,
-    /// At most so many.
-    pub limit: u64,
-}
-
-/// A page of letters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    /// The last to fail first.
-    pub letters: Vec<Letter>,
-    /// Where the next page begins, if there is one.
-    pub next: Option<Cursor>,
-}
-
-/// Lists letters.
+/// Lists letters, the last to fail first.
 ///
 /// # Errors
 /// The database's own.
-pub async fn list(database: &DatabaseConnection, filter: &Filter, page: Page) -> Result<Listed, Error> {
-    let follows = page.after.map(|cursor| {
-        let (at, id) = (cursor.last_seen_at, cursor.id);
-        Condition::any().add(Column::LastSeenAt.lt(at)).add(Column::LastSeenAt.eq(at).and(Column::Id.lt(id)))
-    });
+pub async fn list(
+    database: &DatabaseConnection,
+    filter: &Filter,
+    page: Page,
+) -> Result<Listed<Letter>, Error> {
     let select = Entity::find()
         .select_only()
         .columns(Letter::COLUMNS)
         .filter(filter.condition())
-        .filter(follows.unwrap_or_else(Condition::all))
+        .filter(page.condition(Column::LastSeenAt, Column::Id))
         .order_by_desc(Column::LastSeenAt)
         .order_by_desc(Column::Id)
-        // One more says whether there is another page.
-        .limit(page.limit.saturating_add(1));
-    let mut letters = select.into_model::<Letter>().all(database).await?;
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let has_more = letters.len() > limit;
-    letters.truncate(limit);
-    let last = letters.last().filter(|_| has_more);
-    let next = last.map(|letter| Cursor { last_seen_at: letter.last_seen_at, id: letter.id });
-    Ok(Listed { letters, next })
+        .limit(page.rows());
+    let letters = select.into_model::<Letter>().all(database).await?;
+    Ok(page.listed(letters, |letter| (letter.last_seen_at, letter.id)))
 }
 
 /// Why a filter has found nothing that is open.
@@ -179,19 +133,4 @@ pub(crate) async fn nothing_open(database: &impl ConnectionTrait, filter: &Filte
 /// The database's own.
 pub async fn count(database: &DatabaseConnection, filter: &Filter) -> Result<u64, Error> {
     Ok(Entity::find().filter(filter.condition()).count(database).await?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_is_its_text() {
-        let at = DateTime::from_timestamp_micros(1_764_000_000_123_456).unwrap();
-        let cursor = Cursor { last_seen_at: at, id: Uuid::from_u128(7) };
-        assert_eq!(cursor.to_string().parse(), Ok(cursor));
-        for text in ["", "12", "12.x", "x.00000000000000000000000000000007"] {
-            assert!(text.parse::<Cursor>().is_err(), "{text}");
-        }
-    }
 }

@@ -15,7 +15,7 @@ pub use correct::{Corrected, Correction, correct};
 pub use discard::{Discarded, discard};
 pub use filter::Filter;
 pub use groups::{Group, groups};
-pub use list::{Cursor, Letter, Listed, Page, count, list};
+pub use list::{Letter, count, list};
 
 pub(crate) use list::nothing_open;
 pub use payload::Payload;

@@ -10,14 +10,16 @@ use sea_orm::{
 };
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Letter, Payload};
 use crate::audit::{self, Action, Actor, Deed};
+use crate::schema;
 use crate::{Error, ShortId};
 
 /// A letter and its history.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Shown {
     /// The letter.
     #[serde(flatten)]
@@ -35,7 +37,7 @@ pub struct Shown {
 }
 
 /// A time that it failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult, ToSchema)]
 pub struct Attempt {
     /// When.
     pub at: DateTime<Utc>,
@@ -48,11 +50,12 @@ pub struct Attempt {
 }
 
 /// A letter's place in a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult, ToSchema)]
 pub struct InJob {
     /// The job.
     pub job_id: Uuid,
     /// Where it stands there.
+    #[schema(schema_with = schema::job_letter_state)]
     pub state: JobLetterState,
     /// Why it was skipped.
     pub note: Option<String>,

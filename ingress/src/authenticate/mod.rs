@@ -11,10 +11,6 @@ mod timestamp;
 
 mod signature;
 
-mod failures;
-
-pub(crate) use address::{Client, Peer, client};
-pub(crate) use failures::Failures;
 pub use signature::Signature;
 pub use timestamp::Timestamp;
 
@@ -22,6 +18,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
+use careq_http::Client;
 use careq_shared::clinics::Clinic;
 use careq_shared::clock;
 
@@ -83,21 +80,5 @@ pub(crate) fn same_clinic(clinic: &Clinic, named: Option<&str>) -> Result<(), Pr
     match named {
         Some(named) if named != clinic.clinic_id => Err(Problem::authentication_failed()),
         _ => Ok(()),
-    }
-}
-
-/// A header that was sent at most once, and what it says. Of two that disagree, the one that counts could be the wrong one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct SentTwiceOrUnreadable;
-
-fn single<'request>(
-    headers: &'request HeaderMap,
-    name: &str,
-) -> Result<Option<&'request str>, SentTwiceOrUnreadable> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| SentTwiceOrUnreadable),
-        (Some(_), Some(_)) => Err(SentTwiceOrUnreadable),
     }
 }

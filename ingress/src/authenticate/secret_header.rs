@@ -2,11 +2,11 @@
 //! has none, the header must never matter.
 
 use axum::http::HeaderMap;
-use careq_shared::clinics::{Credential, Digest};
+use careq_http::single;
+use careq_shared::clinics::Credential;
+use careq_shared::secret::Digest;
 use chrono::{DateTime, Utc};
 use subtle::{Choice, ConstantTimeEq as _};
-
-use super::single;
 
 /// Whether a header proves one of the secrets.
 pub(super) fn proves(

@@ -5,14 +5,13 @@
 use std::str::FromStr;
 
 use axum::http::HeaderMap;
+use careq_http::{SentTwiceOrUnreadable, single};
 use careq_shared::clinics::Credential;
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 use subtle::Choice;
-
-use super::{SentTwiceOrUnreadable, single};
 
 const PREFIX: &str = "sha256=";
 

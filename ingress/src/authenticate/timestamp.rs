@@ -4,10 +4,9 @@
 use std::str::FromStr;
 
 use axum::http::HeaderMap;
+use careq_http::single;
 use chrono::{DateTime, Utc};
 use subtle::Choice;
-
-use super::single;
 
 /// Five minutes, either way: clocks differ.
 const FARTHEST_S: u64 = 300;

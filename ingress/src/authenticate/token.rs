@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
-use careq_shared::clinics::{Clinic, Digest};
+use careq_http::bearer;
+use careq_shared::clinics::Clinic;
+use careq_shared::secret::Digest;
 use chrono::{DateTime, Utc};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use super::single;
 use crate::directory::Directory;
 
 /// The clinic that a token belongs to, and whether it does.
@@ -24,10 +25,4 @@ pub(super) fn clinic<'directory>(
         }
         None => (directory.nobody(), Choice::from(0)),
     }
-}
-
-/// The scheme's name is not case-sensitive (RFC 9110, 11.1).
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = single(headers, "authorization").ok()??.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

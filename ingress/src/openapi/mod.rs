@@ -12,7 +12,7 @@ pub(crate) use operations::{batch, batch_page, event_page, health, record_page, 
 use std::sync::Arc;
 
 use axum::routing::MethodRouter;
-use utoipa::openapi::path::{HttpMethod, Operation, Paths};
+use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
@@ -33,9 +33,7 @@ pub(crate) fn described(
     handler: MethodRouter<Arc<Ingress>>,
 ) -> UtoipaMethodRouter<Arc<Ingress>> {
     let method = if operation.request_body.is_some() { HttpMethod::Post } else { HttpMethod::Get };
-    let mut paths = Paths::new();
-    paths.add_path_operation(path, vec![method], operation);
-    (Vec::new(), paths, handler)
+    careq_http::described(method, path, operation, handler)
 }
 
 /// The document of the described routes.

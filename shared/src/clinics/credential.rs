@@ -4,8 +4,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, EntityTrait as _,
@@ -15,10 +13,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
 use super::manage::require;
-use super::{ClinicError, Digest, Keys};
+use super::{ClinicError, Keys};
 use crate::clock;
 use crate::entities::clinic_credential::{ActiveModel, Column, Entity};
 use crate::seal::Place;
+use crate::secret::{self, Digest};
 
 /// What a clinic can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,7 +162,7 @@ pub(super) async fn insert(
 ) -> Result<SecretString, ClinicError> {
     let secret = match &change.given {
         Some(given) => require_strong(given, change.kind)?.clone(),
-        None => random(change.kind),
+        None => secret::random(prefix(change.kind)),
     };
     let id = Uuid::new_v4();
     let verifier = match change.kind {
@@ -171,7 +170,7 @@ pub(super) async fn insert(
             let value = secret.expose_secret().as_bytes();
             keys()?.seal(Place::signing_secret(&id.to_string()), value).into_text()
         }
-        _ => Digest::of(secret.expose_secret()).0,
+        _ => Digest::of(secret.expose_secret()).into_text(),
     };
     if change.kind == CredentialKind::Token {
         require_unique(database, change.clinic_id, &verifier).await?;
@@ -206,15 +205,11 @@ fn require_strong(given: &SecretString, kind: CredentialKind) -> Result<&SecretS
     if is_strong { Ok(given) } else { Err(ClinicError::Weak(kind.shortest())) }
 }
 
-/// 256 random bits behind a prefix that secret scanners can find.
-fn random(kind: CredentialKind) -> SecretString {
-    let prefix = match kind {
+const fn prefix(kind: CredentialKind) -> &'static str {
+    match kind {
         CredentialKind::Token => "careq_",
         CredentialKind::ApiKey => "careqkey_",
         CredentialKind::WebhookSecret => "careqhook_",
         CredentialKind::SigningSecret => "careqsign_",
-    };
-    let mut bytes = [0; 32];
-    rand::fill(&mut bytes);
-    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)).into()
+    }
 }

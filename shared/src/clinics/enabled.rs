@@ -7,12 +7,13 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _};
 use secrecy::SecretString;
 
-use super::{Clinic, Credential, CredentialKind, Digest};
+use super::{Clinic, Credential, CredentialKind};
 use crate::clock;
 use crate::entities::{clinic, clinic_credential};
 use crate::event_key::EventKey;
 use crate::networks::Networks;
 use crate::seal::{Place, Seal, Sealed};
+use crate::secret::Digest;
 
 /// What could be read.
 #[derive(Debug, Clone, Default)]
@@ -98,7 +99,7 @@ fn of_kind(
 }
 
 fn digests(own: &[clinic_credential::Model], kind: CredentialKind) -> Vec<Credential<Digest>> {
-    of_kind(own, kind).map(|row| credential(Digest(row.verifier.clone()), row.expires_at)).collect()
+    of_kind(own, kind).map(|row| credential(Digest::stored(row.verifier.clone()), row.expires_at)).collect()
 }
 
 /// Those that open, and why the others do not. One that has expired is kept unopened: it proves nothing, and yet one is asked

@@ -13,10 +13,10 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use secrecy::SecretString;
 
-use crate::canonical;
 use crate::event_key::EventKey;
 use crate::networks::Networks;
 use crate::seal::{KeysError, Seal};
+use crate::secret::Digest;
 
 /// A clinic that may call, as the ingress keeps it. Of every kind of credential that it has, one is required.
 #[derive(Debug, Clone)]
@@ -57,24 +57,6 @@ impl<T> Credential<T> {
     #[must_use]
     pub fn is_current(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_none_or(|end| end > now)
-    }
-}
-
-/// What is stored of a secret that need not be readable: SHA-256, in hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Digest(String);
-
-impl Digest {
-    /// The digest of a secret. It needs no salt: every secret is random, or at least 32 characters long.
-    #[must_use]
-    pub fn of(secret: &str) -> Self {
-        Self(canonical::sha256_hex(&[secret.as_bytes()]))
-    }
-
-    /// For a comparison in constant time.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
     }
 }
 

@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod service;
 mod stored_price;
 
+pub mod admin;
 pub mod appointment;
 
 pub mod event;

@@ -10,11 +10,12 @@ use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use super::traces::TraceContext;
 
-/// Our own words, names of parts, routes and clinics, numbers, and shapes of payloads. Never a value that CareQ sent, but its
+/// Our own words, names of parts, routes, clinics and admins, numbers, and shapes of payloads. Never a value that CareQ sent, but its
 /// numbers of records.
-const MAY_BE_WRITTEN: [&str; 34] = [
+const MAY_BE_WRITTEN: [&str; 35] = [
     "message",
     "address",
+    "admin",
     "attempts",
     "cause",
     "careq_id",

@@ -26,6 +26,13 @@ pub struct Measured {
     pub database: DatabaseConnection,
     /// The other pools of the process to the same database.
     pub besides: Vec<DatabaseConnection>,
+    /// Nothing for a console, which needs none.
+    pub broker: Option<MeasuredBroker>,
+}
+
+/// What is measured of a broker.
+#[derive(Debug, Clone)]
+pub struct MeasuredBroker {
     /// Whether it takes messages.
     pub broker: Arc<dyn Broker>,
     /// How many wait.
@@ -44,7 +51,9 @@ impl Measured {
 
     /// What is known without asking anybody.
     pub fn at_once(&self) {
-        metrics().broker_up.get_or_create(&No {}).set(self.broker.is_connected().into());
+        if let Some(MeasuredBroker { broker, .. }) = &self.broker {
+            metrics().broker_up.get_or_create(&No {}).set(broker.is_connected().into());
+        }
         let pools = std::iter::once(&self.database).chain(&self.besides).map(database::pool);
         let (most, open, idle) =
             pools.fold((0, 0, 0), |all, one| (all.0 + one.0, all.1 + one.1, all.2 + one.2));
@@ -76,9 +85,10 @@ impl Measured {
     }
 
     async fn queues(&self) {
+        let Some(MeasuredBroker { depths, .. }) = &self.broker else { return };
         for queue in Queue::ALL {
             let label = ByQueue { queue: queue.as_str() };
-            match self.depths.of(queue).await {
+            match depths.of(queue).await {
                 Some(waiting) => {
                     let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
                     metrics().queue_messages.get_or_create(&label).set(waiting);

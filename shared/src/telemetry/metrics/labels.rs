@@ -19,7 +19,7 @@ labels! {
     Build {
         /// Of the product.
         version: &'static str,
-        /// `standalone`, `ingress` or `worker`.
+        /// `standalone`, `ingress`, `worker` or `console`.
         process: &'static str,
     }
     /// Of connections.

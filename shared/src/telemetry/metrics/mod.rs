@@ -87,13 +87,15 @@ metrics! {
     /// Spans that the collector took, and spans that were lost on the way to it
     exported_spans: Counters<Exported> = Family::default(), "careq_sync_exported_spans_total";
 
-    // The ingress.
+    // Requests of CareQ, and of admins where there is an admin API.
     /// Answers by route and HTTP status; the endpoint is empty where no route has the path
     answers: Counters<Replied> = Family::default(), "careq_sync_answers_total";
     /// From a request's head to its answer, by route
     answer_duration: Histograms<Routed> = Family::new_with_constructor(quick), "careq_sync_answer_duration_seconds";
     /// Requests whose client left before the answer
     abandoned_requests: Counters<No> = Family::default(), "careq_sync_abandoned_requests_total";
+
+    // The ingress.
     /// Requests that were answered 429, of all clinics together
     rate_limited_requests: Counters<No> = Family::default(), "careq_sync_rate_limited_requests_total";
     /// Events that the broker confirmed in time, by kind; a record of a batch is an event

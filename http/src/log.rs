@@ -1,6 +1,6 @@
 //! The request log and the error log (API specification, "Logging Requirements"): one line a request, and one more for an error
-//! that somebody may have to look into; with them the request is counted. A line must never hold more than names of routes and clinics, numbers, the address of
-//! a client that proves nothing, our own sentences, and the shape of a payload.
+//! that somebody may have to look into; with them the request is counted. A line must never hold more than names of routes, clinics
+//! and admins, numbers, the address of a client that proves nothing, our own sentences, and the shape of a payload.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -11,20 +11,40 @@ use axum::response::Response;
 use careq_shared::telemetry::metrics::{No, Replied, Routed, metrics};
 use tracing::Span;
 
-use crate::problem::Explanation;
 use crate::trace;
 
 /// Put beside an answer for its log line.
 #[derive(Debug, Clone)]
-pub(crate) struct ClinicId(pub(crate) String);
+pub struct ClinicId(pub String);
 
 /// The same.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct CareqId(pub(crate) i64);
+pub struct CareqId(pub i64);
+
+/// The same, of a request of the admin API.
+#[derive(Debug, Clone)]
+pub struct AdminName(pub String);
+
+/// What the error log says of a problem; put beside its answer.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// The code of the answer.
+    pub code: &'static str,
+    /// Its sentence.
+    pub reason: String,
+    /// The fields that broke a rule, with sentences.
+    pub details: String,
+    /// Why it happened.
+    pub cause: Option<String>,
+    /// The shape of what was sent.
+    pub payload: Option<String>,
+    /// CareQ's number of the record.
+    pub careq_id: Option<i64>,
+}
 
 /// A line that waits for its answer; if there is none, because the client went away first, it says so.
 #[derive(Debug)]
-pub(crate) struct RequestLine {
+pub struct RequestLine {
     began_at: Instant,
     method: Method,
     route: Option<MatchedPath>,
@@ -33,7 +53,9 @@ pub(crate) struct RequestLine {
 }
 
 impl RequestLine {
-    pub(crate) fn begin(request: &Request, client: IpAddr) -> Self {
+    /// Before anything else.
+    #[must_use]
+    pub fn begin(request: &Request, client: IpAddr) -> Self {
         Self {
             began_at: Instant::now(),
             method: request.method().clone(),
@@ -44,15 +66,19 @@ impl RequestLine {
     }
 
     /// The span of the request.
-    pub(crate) fn span(&self, headers: &HeaderMap, is_trusted: bool) -> Span {
+    #[must_use]
+    pub fn span(&self, headers: &HeaderMap, is_trusted: bool) -> Span {
         trace::request(headers, self.method(), self.endpoint(), is_trusted)
     }
 
-    pub(crate) fn write(mut self, mut response: Response) -> Response {
+    /// With the answer.
+    #[must_use]
+    pub fn write(mut self, mut response: Response) -> Response {
         self.is_answered = true;
         let explanation = response.extensions_mut().remove::<Explanation>();
         let extensions = response.extensions();
         let clinic_id = extensions.get::<ClinicId>().map(|clinic| clinic.0.as_str());
+        let admin = extensions.get::<AdminName>().map(|admin| admin.0.as_str());
         let careq_id = extensions.get::<CareqId>().map(|careq_id| careq_id.0);
         let careq_id = careq_id.or_else(|| explanation.as_ref()?.careq_id);
         let (method, endpoint, duration_ms) = (self.method(), self.endpoint(), self.duration_ms());
@@ -61,7 +87,7 @@ impl RequestLine {
         self.count(status);
         // Nobody knows who it was; an operator who looks for an attacker, or for a wrong token, needs the address.
         let client = (response.status() == StatusCode::UNAUTHORIZED).then(|| self.client.to_string());
-        tracing::info!(method, endpoint, clinic_id, careq_id, status, duration_ms, client, "request");
+        tracing::info!(method, endpoint, clinic_id, careq_id, admin, status, duration_ms, client, "request");
         if let Some(explanation) = &explanation {
             explain(endpoint, clinic_id, careq_id, status, explanation);
         }
@@ -106,7 +132,7 @@ fn explain(
     explanation: &Explanation,
 ) {
     let Explanation { code, reason, details, cause, payload, .. } = explanation;
-    let (code, cause, payload) = (code.as_str(), cause.as_deref(), payload.as_deref());
+    let (code, cause, payload) = (*code, cause.as_deref(), payload.as_deref());
     // A level is a constant of its line.
     macro_rules! line {
         ($level:ident, $message:literal) => {

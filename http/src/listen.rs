@@ -2,7 +2,7 @@
 //! silent or goes away must never cost anything that lasts.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::response::Response;
-use careq_shared::config::IngressConfig;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -22,24 +21,35 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::authenticate::Peer;
-
 /// When the system has no more file descriptors, an accept fails at once; trying again at once would burn a core.
 const PAUSE_AFTER_A_FAILED_ACCEPT: Duration = Duration::from_millis(100);
 
+/// Whoever opened the connection; put into every request.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// What a port allows its clients.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Most connections at the same time; further ones wait with the operating system.
+    pub most_connections: usize,
+    /// The largest head of a request, in bytes.
+    pub header_limit_bytes: usize,
+    /// The most header fields of a request.
+    pub header_limit_fields: usize,
+    /// How long a client may take to send its head, to stay silent between two requests, and to leave an answer unread.
+    pub header_timeout: Duration,
+    /// How long a request may take from its head to its answer.
+    pub request_timeout: Duration,
+}
+
 /// Serves until told to stop, then finishes the requests in hand. A request that is still being sent has its own time-outs.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    routes: Router,
-    settings: &IngressConfig,
-    shutdown: CancellationToken,
-) {
-    let http = http(settings);
-    let places = Arc::new(Semaphore::new(settings.most_connections));
+pub async fn serve(listener: TcpListener, routes: Router, limits: Limits, shutdown: CancellationToken) {
+    let http = http(limits);
+    let places = Arc::new(Semaphore::new(limits.most_connections));
     let connections = GracefulShutdown::new();
-    let silence = Duration::from_secs(settings.header_timeout_s);
     while let Some(Ok((place, stream, peer))) = shutdown.run_until_cancelled(next(&listener, &places)).await {
-        if prepare(&stream, silence).is_err() {
+        if prepare(&stream, limits.header_timeout).is_err() {
             continue;
         }
         let connection = http.serve_connection(TokioIo::new(stream), service(routes.clone(), peer));
@@ -51,19 +61,19 @@ pub(crate) async fn serve(
         });
     }
     drop(listener);
-    let longest = settings.header_timeout_s.saturating_add(settings.request_timeout_s);
-    if tokio::time::timeout(Duration::from_secs(longest), connections.shutdown()).await.is_err() {
+    let longest = limits.header_timeout.saturating_add(limits.request_timeout);
+    if tokio::time::timeout(longest, connections.shutdown()).await.is_err() {
         tracing::warn!("some connections did not end in time and are cut");
     }
 }
 
-fn http(settings: &IngressConfig) -> http1::Builder {
+fn http(limits: Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(settings.header_timeout_s))
+        .header_read_timeout(limits.header_timeout)
         // A head is refused when it fills the buffer (431), which also holds the part of a body that came with it.
-        .max_buf_size(settings.header_limit_bytes)
-        .max_headers(settings.header_limit_fields);
+        .max_buf_size(limits.header_limit_bytes)
+        .max_headers(limits.header_limit_fields);
     http
 }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use dashmap::DashMap;
 use tokio::time::Instant;
 
@@ -24,7 +25,7 @@ const MOST_ADDRESSES: usize = 10_000;
 
 /// Recent failures.
 #[derive(Debug)]
-pub(crate) struct Failures {
+pub struct Failures {
     by_address: DashMap<IpAddr, Recent>,
     swept_at: Mutex<Instant>,
 }
@@ -35,13 +36,32 @@ struct Recent {
     last_at: Instant,
 }
 
+impl Default for Failures {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Failures {
-    pub(crate) fn new() -> Self {
+    /// Without any.
+    #[must_use]
+    pub fn new() -> Self {
         Self { by_address: DashMap::new(), swept_at: Mutex::new(Instant::now()) }
     }
 
+    /// Holds an answer back if it refuses somebody who fails again and again. It must have given back its place by then: whoever
+    /// waits here holds up nobody.
+    pub async fn hold_back(&self, address: IpAddr, status: StatusCode) {
+        if status == StatusCode::UNAUTHORIZED {
+            let delay = self.note(address);
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+        }
+    }
+
     /// Notes a failure, and how long its answer is to be held back.
-    pub(crate) fn note(&self, address: IpAddr) -> Duration {
+    fn note(&self, address: IpAddr) -> Duration {
         let (address, now) = (group(address), Instant::now());
         if self.by_address.len() >= MOST_ADDRESSES && !self.by_address.contains_key(&address) {
             self.forget(now);

@@ -1,0 +1,36 @@
+//! What surrounds every request, known caller or not: a place among the requests in hand, a deadline, patience with those who fail,
+//! headers, and the log. It must never look into a body, nor let an answer leave without its log line.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use careq_http::{Client, RequestLine};
+
+use super::problem::Problem;
+use super::server::Api;
+
+/// How long a request may take until its answer begins. What it has begun to write is taken back then.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The way of every request.
+pub(super) async fn around(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let client = Client::of(&request, &api.trusted_proxies).address;
+    let line = RequestLine::begin(&request, client);
+    let mut response = line.write(in_time(&api, request, next).await);
+    api.failures.hold_back(client, response.status()).await;
+    // Messages, and what is revealed, must not stay in any cache.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn in_time(api: &Api, request: Request, next: Next) -> Response {
+    let Ok(_place) = api.places.try_acquire() else { return Problem::overloaded().into_response() };
+    let answer = tokio::time::timeout(DEADLINE, next.run(request)).await;
+    answer.unwrap_or_else(|_| Problem::hung().into_response())
+}

@@ -1,0 +1,169 @@
+//! Dead letters: listed, counted, shown, revealed, corrected, discarded.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use careq_shared::records::Kind;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+
+use super::asked::{Body, Id, Words, chosen};
+use super::guard::Operator;
+use super::openapi::{Paged, Parameter, acting, reading};
+use super::problem::Problem;
+use super::server::Api;
+use crate::letters::{self, Corrected, Correction, Discarded, Filter, Letter, Shown};
+use crate::schema;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(
+            reading("letters", "/dead-letters", "Dead letters, the last to fail first")
+                .query(&Parameter::FILTER)
+                .query(&Parameter::STATE)
+                .query(&Parameter::PAGE)
+                .leads_to(&["letter", "reveal", "correct"], "/items/0/id")
+                .lists::<Letter>("A page. A letter that fails again meanwhile moves to the beginning")
+                .handled_by(get(list)),
+        )
+        .routes(
+            reading("count", "/dead-letters/count", "How many dead letters match")
+                .query(&Parameter::FILTER)
+                .query(&Parameter::STATE)
+                .answers::<Count>("200", "The number")
+                .handled_by(get(count)),
+        )
+        .routes(
+            reading("letter", "/dead-letters/{id}", "One letter with its history; its payload is masked")
+                .answers::<Shown>("200", "The letter")
+                .not_found("There is no such letter")
+                .handled_by(get(show)),
+        )
+        .routes(
+            acting("reveal", "/dead-letters/{id}/reveal", "The payload in clear; the audit log knows before")
+                .answers::<Revealed>("200", "What was sent")
+                .not_found("There is no such letter")
+                .conflict("It is sealed under a key that is not here")
+                .handled_by(post(reveal)),
+        )
+        .routes(
+            acting(
+                "correct",
+                "/dead-letters/{id}/correct",
+                "Replaces the body by a corrected one, and replays it",
+            )
+            .takes::<NewCorrection>()
+            .answers::<Corrected>(
+                "201",
+                "The correction, which is a letter of its own, and the job that replays it",
+            )
+            .not_found("There is no such letter")
+            .conflict("The letter is not open, or the correction says nothing new")
+            .handled_by(post(correct)),
+        )
+        .routes(
+            acting("discard", "/dead-letters/discard", "Gives open letters up, with a reason; they stay")
+                .takes::<NewDiscard>()
+                .answers::<Discarded>("200", "How many")
+                .not_found("The one letter that is named does not exist")
+                .conflict("No open letter matches")
+                .handled_by(post(discard)),
+        )
+}
+
+async fn list(State(api): State<Arc<Api>>, mut words: Words) -> Result<Json<Paged<Letter>>, Problem> {
+    let (filter, page) = (words.filter_with_states(), words.page());
+    words.end()?;
+    Ok(Json(letters::list(&api.database, &filter, page).await?.into()))
+}
+
+/// A number of letters.
+#[derive(Debug, Serialize, ToSchema)]
+struct Count {
+    /// How many there are.
+    letters: u64,
+}
+
+async fn count(State(api): State<Arc<Api>>, mut words: Words) -> Result<Json<Count>, Problem> {
+    let filter = words.filter_with_states();
+    words.end()?;
+    Ok(Json(Count { letters: letters::count(&api.database, &filter).await? }))
+}
+
+async fn show(State(api): State<Arc<Api>>, Id(id): Id, words: Words) -> Result<Json<Shown>, Problem> {
+    words.end()?;
+    Ok(Json(letters::show(&api.database, &api.seal, id).await?))
+}
+
+/// What was sent.
+#[derive(Debug, Serialize, ToSchema)]
+struct Revealed {
+    /// The body as CareQ would send it, to be corrected; of bytes that are no event, a text.
+    payload: Value,
+}
+
+async fn reveal(
+    State(api): State<Arc<Api>>,
+    Operator(actor): Operator,
+    Id(id): Id,
+    words: Words,
+) -> Result<Json<Revealed>, Problem> {
+    words.end()?;
+    let payload = letters::reveal(&api.database, &api.seal, &actor, id).await?;
+    Ok(Json(Revealed { payload: payload.value() }))
+}
+
+/// What a person makes of a letter.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewCorrection {
+    /// The whole body, as CareQ would send it. It is held against the field rules of the front door.
+    body: Map<String, Value>,
+    /// Needed where the letter does not say.
+    #[serde(default)]
+    #[schema(schema_with = schema::kind_or_null)]
+    kind: Option<Kind>,
+}
+
+async fn correct(
+    State(api): State<Arc<Api>>,
+    Operator(actor): Operator,
+    Id(id): Id,
+    words: Words,
+    Body(NewCorrection { body, kind }): Body<NewCorrection>,
+) -> Result<(StatusCode, Json<Corrected>), Problem> {
+    words.end()?;
+    let correction = Correction { body, kind };
+    let corrected = letters::correct(&api.database, &api.seal, &actor, id, correction).await?;
+    Ok((StatusCode::CREATED, Json(corrected)))
+}
+
+/// Which letters to give up, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewDiscard {
+    /// The open letters that match.
+    #[serde(default)]
+    filter: Filter,
+    /// Every open letter: needed with an empty filter, and refused with any other.
+    #[serde(default)]
+    all: bool,
+    /// For those who ask later.
+    #[schema(min_length = 1)]
+    reason: String,
+}
+
+async fn discard(
+    State(api): State<Arc<Api>>,
+    Operator(actor): Operator,
+    words: Words,
+    Body(NewDiscard { filter, all, reason }): Body<NewDiscard>,
+) -> Result<Json<Discarded>, Problem> {
+    words.end()?;
+    Ok(Json(letters::discard(&api.database, &actor, &chosen(filter, all)?, &reason).await?))
+}

@@ -1,0 +1,59 @@
+//! The forms that all resources share: pages, whole lists, errors.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
+
+use crate::Listed;
+use crate::api::problem::Code;
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct Paged<T> {
+    /// What is on it.
+    pub(in crate::api) items: Vec<T>,
+    /// To be sent as `after` for the next page; null: there is none.
+    pub(in crate::api) next: Option<String>,
+}
+
+impl<T> From<Listed<T>> for Paged<T> {
+    fn from(listed: Listed<T>) -> Self {
+        Self { items: listed.items, next: listed.next.map(|next| next.to_string()) }
+    }
+}
+
+/// A whole list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct All<T> {
+    /// What is in it.
+    pub(in crate::api) items: Vec<T>,
+}
+
+fn of_type(kind: Type) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::Type(kind))
+}
+
+/// The form of CareQ's API specification, section "Error Handling".
+pub(super) fn error() -> RefOr<Schema> {
+    let messages = ArrayBuilder::new().items(of_type(Type::String)).build();
+    let details = of_type(Type::Object)
+        .additional_properties(Some(AdditionalProperties::RefOr(Schema::Array(messages).into())))
+        .description(Some("Sentences by the name of the field or word that is wrong"));
+    let error = of_type(Type::Object)
+        .property("code", of_type(Type::String).enum_values(Some(Code::ALL.map(Code::as_str))))
+        .required("code")
+        .property("message", of_type(Type::String).description(Some("A sentence for a person")))
+        .required("message")
+        .property("details", details)
+        .required("details");
+    let timestamp = of_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    of_type(Type::Object)
+        .property("success", of_type(Type::Boolean).enum_values(Some([false])))
+        .required("success")
+        .property("error", error)
+        .required("error")
+        .property("timestamp", timestamp)
+        .required("timestamp")
+        .into()
+}

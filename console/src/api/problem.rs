@@ -1,0 +1,235 @@
+//! Answers to what could not be done, in the form of CareQ's API specification (section "Error Handling"). A problem must never
+//! repeat a payload, nor the database's own words: they may quote one.
+
+use std::any::Any;
+
+use axum::Json;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use careq_http::{BodyFault, Explanation};
+use careq_shared::clock;
+use careq_shared::records::FieldErrors;
+use chrono::SecondsFormat;
+use sea_orm::{DbErr, RuntimeErr, sqlx};
+use serde_json::json;
+
+use crate::Error;
+use crate::admins::{Admin, Role};
+
+/// What went wrong, in a word for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Code {
+    InvalidRequest,
+    AuthenticationFailed,
+    Forbidden,
+    NotFound,
+    Conflict,
+    ValidationError,
+    ServerError,
+}
+
+impl Code {
+    pub(super) const ALL: [Self; 7] = [
+        Self::InvalidRequest,
+        Self::AuthenticationFailed,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Conflict,
+        Self::ValidationError,
+        Self::ServerError,
+    ];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "INVALID_REQUEST",
+            Self::AuthenticationFailed => "AUTHENTICATION_FAILED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::NotFound => "NOT_FOUND",
+            Self::Conflict => "CONFLICT",
+            Self::ValidationError => "VALIDATION_ERROR",
+            Self::ServerError => "SERVER_ERROR",
+        }
+    }
+}
+
+/// An error answer.
+#[derive(Debug, Clone)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: Code,
+    message: String,
+    details: FieldErrors,
+    /// For the error log alone.
+    cause: Option<String>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), details: FieldErrors::new(), cause: None }
+    }
+
+    pub(super) fn authentication_failed() -> Self {
+        let message = "The request needs the token of an admin, as `Authorization: Bearer TOKEN`";
+        Self::new(StatusCode::UNAUTHORIZED, Code::AuthenticationFailed, message)
+    }
+
+    pub(super) fn not_allowed(admin: &Admin) -> Self {
+        let message =
+            format!("This needs the role {}, and {} has the role {}", Role::Operator, admin.name, admin.role);
+        Self::new(StatusCode::FORBIDDEN, Code::Forbidden, message)
+    }
+
+    pub(super) fn validation(details: FieldErrors) -> Self {
+        let first =
+            details.iter().find_map(|(name, sentences)| Some(format!("{name}: {}", sentences.first()?)));
+        let message = first.unwrap_or_default();
+        Self { details, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::ValidationError, message) }
+    }
+
+    pub(super) fn field(name: &str, message: impl Into<String>) -> Self {
+        Self::validation(FieldErrors::from([(name.to_owned(), vec![message.into()])]))
+    }
+
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Code::InvalidRequest, message)
+    }
+
+    pub(super) fn unknown_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, Code::NotFound, "There is no such path; /admin/docs/ shows all")
+    }
+
+    pub(super) fn no_such_id() -> Self {
+        Self::new(StatusCode::NOT_FOUND, Code::NotFound, "The id in the path is no UUID, and nothing has it")
+    }
+
+    pub(super) fn wrong_method() -> Self {
+        let message = "This path does not take this method; Allow names those that it takes";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, Code::InvalidRequest, message)
+    }
+
+    pub(super) fn overloaded() -> Self {
+        Self::temporarily("Too many requests are being worked on; please send the request again")
+    }
+
+    pub(super) fn hung() -> Self {
+        let message = "The request took too long; look whether it was done, and send it again if not";
+        Self { cause: Some("the request did not end in time".to_owned()), ..Self::temporarily(message) }
+    }
+
+    pub(super) fn too_many_streams() -> Self {
+        Self::temporarily("Too many jobs are being followed; please try again, or ask for the job itself")
+    }
+
+    fn temporarily(message: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::ServerError, message)
+    }
+
+    pub(super) fn of_body(fault: BodyFault) -> Self {
+        let status = match fault {
+            BodyFault::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyFault::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            // As the front door has it.
+            BodyFault::NotJson | BodyFault::Incomplete => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, Code::InvalidRequest, fault.to_string())
+    }
+
+    /// By what the database says in numbers: a code (PostgreSQL manual, appendix A; SQLite's result codes) and the kind of fault.
+    pub(super) fn of_database(fault: &DbErr) -> Self {
+        let away = "The database cannot be used at the moment; nothing was changed. Please try again";
+        let cause = match fault {
+            DbErr::Exec(RuntimeErr::SqlxError(sqlx::Error::Database(refusal)))
+            | DbErr::Query(RuntimeErr::SqlxError(sqlx::Error::Database(refusal))) => {
+                let code = refusal.code().unwrap_or_default().into_owned();
+                let is_passing = ["40", "53", "55", "57", "08"]
+                    .iter()
+                    .any(|class| code.len() == 5 && code.starts_with(class));
+                let is_busy =
+                    code.parse().is_ok_and(|code: u32| matches!(code & 0xff, 5 | 6)) && code.len() < 5;
+                let cause = Some(format!("the database refused: error {code}"));
+                if is_passing || is_busy {
+                    return Self { cause, ..Self::temporarily(away) };
+                }
+                let message = "The database refused; nothing was changed";
+                return Self {
+                    cause,
+                    ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::ServerError, message)
+                };
+            }
+            _ => "the connection to the database was lost",
+        };
+        Self { cause: Some(cause.to_owned()), ..Self::temporarily(away) }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(fault: Error) -> Self {
+        let conflict = |message: String| Self::new(StatusCode::CONFLICT, Code::Conflict, message);
+        let not_found = |message: &str| Self::new(StatusCode::NOT_FOUND, Code::NotFound, message);
+        match fault {
+            Error::UnknownLetter(_) => not_found("There is no such dead letter"),
+            Error::UnknownJob(_) => not_found("There is no such replay job"),
+            Error::NothingMatches => conflict("No open dead letter matches".to_owned()),
+            Error::NothingReadable(letters) => conflict(format!(
+                "None of the {letters} letters that match can be replayed as they are, since their bytes are no event: \
+                 correct each, or discard them"
+            )),
+            Error::NothingCorrected(_) => {
+                conflict("The body says what the letter says already; replay the letter as it is".to_owned())
+            }
+            Error::NotOpen(..) | Error::JobIs(..) | Error::CorrectionExists(..) | Error::Sealed(_) => {
+                conflict(fault.to_string())
+            }
+            Error::Invalid(details) => Self::validation(details),
+            Error::ReasonIsMissing => Self::field("reason", fault.to_string()),
+            Error::Rate => Self::field("rate_per_second", fault.to_string()),
+            Error::OtherClinic(_) => Self::field("clinic_id", fault.to_string()),
+            Error::UnknownClinic(clinic_id) => {
+                Self::field("clinic_id", format!("there is no clinic {clinic_id}"))
+            }
+            Error::KindIsMissing => Self::field("kind", "the letter does not say what kind of event it is"),
+            Error::OtherKind(_) => Self::field("kind", fault.to_string()),
+            Error::Ambiguous(_) => Self::invalid(fault.to_string()),
+            Error::Database(fault) => Self::of_database(&fault),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Self { status, code, message, details, cause } = self;
+        let body = json!({
+            "success": false,
+            "error": { "code": code.as_str(), "message": message, "details": details },
+            "timestamp": clock::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+        });
+        let hint: Option<(HeaderName, HeaderValue)> = match status {
+            StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, HeaderValue::from_static("5"))),
+            _ => None,
+        };
+        let mut response = (status, Json(body)).into_response();
+        response.headers_mut().extend(hint);
+        if cause.is_some() || status == StatusCode::INTERNAL_SERVER_ERROR {
+            let details = String::new();
+            let explanation = Explanation {
+                code: code.as_str(),
+                reason: message,
+                details,
+                cause,
+                payload: None,
+                careq_id: None,
+            };
+            response.extensions_mut().insert(explanation);
+        }
+        response
+    }
+}
+
+/// The answer when our own code fails. What it said stays out of the answer and of the log, for it may quote data; where it was
+/// is logged by the hook of `careq_shared::telemetry`.
+pub(super) fn of_panic(_: Box<dyn Any + Send + 'static>) -> Response {
+    let message = "Internal server error";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, Code::ServerError, message).into_response()
+}

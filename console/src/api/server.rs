@@ -1,0 +1,113 @@
+//! The routes of the admin API, and what every request shares. A route must never be added outside the guard, nor without its
+//! description.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use careq_http::{BodyLimits, Failures};
+use careq_shared::networks::Networks;
+use careq_shared::seal::Seal;
+use sea_orm::DatabaseConnection;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::problem::{self, Problem};
+use super::{admin, audit, edge, groups, guard, jobs, letters, openapi, progress};
+
+/// Where the admin API begins.
+pub const PREFIX: &str = "/admin/v1";
+
+/// Most requests in hand: people click, they do not flood.
+const MOST_REQUESTS: usize = 64;
+
+/// Most jobs that are followed at the same time, each with a look at the database every second.
+const MOST_STREAMS: usize = 32;
+
+/// How long a client may take to send its body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What every request shares.
+#[derive(Debug)]
+pub struct Api {
+    pub(super) database: DatabaseConnection,
+    pub(super) seal: Arc<Seal>,
+    pub(super) body_limits: BodyLimits,
+    pub(super) trusted_proxies: Networks,
+    pub(super) failures: Failures,
+    /// One for each request in hand.
+    pub(super) places: Semaphore,
+    /// One for each job that is followed.
+    pub(super) streams: Arc<Semaphore>,
+    pub(super) shutdown: CancellationToken,
+}
+
+/// What an admin API is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where everything is. Its pool must not be one that workers wait for.
+    pub database: DatabaseConnection,
+    /// Opens payloads, and seals corrections.
+    pub seal: Arc<Seal>,
+    /// The largest body in bytes: that of a webhook, since a correction is one.
+    pub body_limit_bytes: usize,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Networks,
+    /// Ends the streams.
+    pub shutdown: CancellationToken,
+}
+
+impl Api {
+    /// An admin API with nothing in hand.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { database, seal, body_limit_bytes, trusted_proxies, shutdown } = parts;
+        Arc::new(Self {
+            database,
+            seal,
+            body_limits: BodyLimits { bytes: body_limit_bytes, within: BODY_TIMEOUT },
+            trusted_proxies,
+            failures: Failures::new(),
+            places: Semaphore::new(MOST_REQUESTS),
+            streams: Arc::new(Semaphore::new(MOST_STREAMS)),
+            shutdown,
+        })
+    }
+
+    /// The routes, below `/admin`.
+    pub fn routes(self: Arc<Self>) -> Router {
+        let (api, document) = described().split_for_parts();
+        let api = api
+            // Before the layers, so that a wrong method has to prove itself, too.
+            .method_not_allowed_fallback(|| async { Problem::wrong_method() })
+            .layer(CatchPanicLayer::custom(problem::of_panic))
+            .layer(from_fn_with_state(Arc::clone(&self), guard::guard));
+        // The description holds nothing of any clinic, and whoever builds on it needs it before there is a token.
+        let config = Config::default().validator_url("none");
+        let page = SwaggerUi::new("/admin/docs")
+            .config(config)
+            .url("/admin/openapi.json", openapi::document(document));
+        Router::new()
+            .nest(PREFIX, api)
+            .merge(Router::from(page).method_not_allowed_fallback(|| async { Problem::wrong_method() }))
+            .route("/admin/{*path}", axum::routing::any(|| async { Problem::unknown_path() }))
+            .layer(CatchPanicLayer::custom(problem::of_panic))
+            .layer(from_fn_with_state(Arc::clone(&self), edge::around))
+            .with_state(self)
+    }
+}
+
+/// Each route with its description; a file for each resource.
+fn described() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .merge(admin::routes())
+        .merge(letters::routes())
+        .merge(groups::routes())
+        .merge(jobs::routes())
+        .merge(progress::routes())
+        .merge(audit::routes())
+}

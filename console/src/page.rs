@@ -1,0 +1,108 @@
+//! Pages of a list that grows at its beginning: the newest first, and a place in it that stays where it is whatever is added. A
+//! cursor must never count rows.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait, Condition};
+use uuid::Uuid;
+
+/// Where a page ends. As text, for a link to the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    at: DateTime<Utc>,
+    id: Uuid,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:x}.{}", self.at.timestamp_micros(), self.id.simple())
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once('.').and_then(|(at, id)| {
+            let at = DateTime::from_timestamp_micros(i64::from_str_radix(at, 16).ok()?)?;
+            Some(Self { at, id: Uuid::parse_str(id).ok()? })
+        });
+        parts.filter(|cursor| is_in_calendar(cursor.at)).ok_or("it must be the `next` of an earlier page")
+    }
+}
+
+/// What both databases can compare.
+fn is_in_calendar(at: DateTime<Utc>) -> bool {
+    use chrono::Datelike as _;
+    (1..=9998).contains(&at.year())
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// What follows this; nothing: from the beginning.
+    pub after: Option<Cursor>,
+    /// At most so many.
+    pub limit: u64,
+}
+
+impl Page {
+    /// The newest, at most so many.
+    #[must_use]
+    pub const fn first(limit: u64) -> Self {
+        Self { after: None, limit }
+    }
+
+    /// What stands behind the cursor, in a list by these two columns, the greatest first.
+    pub(crate) fn condition<C: ColumnTrait>(self, at: C, id: C) -> Condition {
+        let follows = self
+            .after
+            .map(|after| Condition::any().add(at.lt(after.at)).add(at.eq(after.at).and(id.lt(after.id))));
+        follows.unwrap_or_else(Condition::all)
+    }
+
+    /// How many rows to read: one more says whether there is another page.
+    pub(crate) const fn rows(self) -> u64 {
+        self.limit.saturating_add(1)
+    }
+
+    /// The page of these rows.
+    pub(crate) fn listed<T>(
+        self,
+        mut items: Vec<T>,
+        place: impl Fn(&T) -> (DateTime<Utc>, Uuid),
+    ) -> Listed<T> {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let last = items.last().filter(|_| has_more).map(place);
+        Listed { items, next: last.map(|(at, id)| Cursor { at, id }) }
+    }
+}
+
+/// A page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// The newest first.
+    pub items: Vec<T>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Cursor>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_its_text() {
+        let at = DateTime::from_timestamp_micros(1_764_000_000_123_456).unwrap();
+        let cursor = Cursor { at, id: Uuid::from_u128(7) };
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        let far = format!("{:x}.{}", i64::MAX / 50, Uuid::nil().simple());
+        for text in ["", "12", "12.x", "x.00000000000000000000000000000007", &far] {
+            assert!(text.parse::<Cursor>().is_err(), "{text}");
+        }
+    }
+}

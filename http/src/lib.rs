@@ -1,0 +1,19 @@
+//! What every HTTP port has in common: connections with limits, bodies with limits, bearer tokens, patience with those who fail,
+//! request lines, and routes that come with their description. It must never know a route, nor whom a token belongs to.
+
+mod body;
+mod client;
+mod described;
+mod failures;
+mod header;
+mod listen;
+mod log;
+mod trace;
+
+pub use body::{BodyFault, BodyLimits, body, require_json};
+pub use client::Client;
+pub use described::described;
+pub use failures::Failures;
+pub use header::{SentTwiceOrUnreadable, bearer, single};
+pub use listen::{Limits, Peer, serve};
+pub use log::{AdminName, CareqId, ClinicId, Explanation, RequestLine};

@@ -1,0 +1,22 @@
+//! `admins`: who may use the admin API, and as what. A row is never deleted, since the audit log names it; a token itself must never
+//! be stored.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "admins")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub name: String,
+    pub role: String,
+    /// The digest of the token.
+    pub verifier: String,
+    pub created_at: ChronoDateTimeUtc,
+    pub rotated_at: Option<ChronoDateTimeUtc>,
+    pub disabled_at: Option<ChronoDateTimeUtc>,
+}
+
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

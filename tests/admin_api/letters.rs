@@ -1,0 +1,138 @@
+//! Letters over HTTP: shown masked, revealed after the audit log knows, corrected and replayed, discarded.
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::{Admin, QUICK, orphan};
+use crate::harness::{Stack, appointment, doctor, patient, send, service, until};
+
+#[tokio::test]
+async fn one_letter_is_corrected_and_another_discarded() {
+    let mut stack = Stack::embedded(&QUICK).await;
+    let wrong = orphan(&stack, 7).await;
+    let useless = orphan(&stack, 9).await;
+    let operator = Admin::new(&mut stack, "operator", "operator").await;
+    masked_unless_it_is_revealed(&operator, &wrong).await;
+    corrected_and_replayed(&stack, &operator, &wrong).await;
+    discarded(&operator, &useless).await;
+    what_cannot_be_meant_is_said(&operator, &useless).await;
+    stack.finish().await;
+}
+
+async fn masked_unless_it_is_revealed(operator: &Admin, letter: &str) {
+    let path = format!("/dead-letters/{letter}");
+    let shown = operator.get(&path).await.body;
+    assert_eq!((&shown["class"], &shown["careq_id"]), (&json!("missing_parent"), &json!(7)), "{shown}");
+    assert!(!shown.to_string().contains("2025-12-15T14:00:00"), "the payload is masked: {shown}");
+    assert_eq!(shown["audit"], json!([]));
+    let revealed = operator.post(&format!("{path}/reveal"), &json!({})).await;
+    assert_eq!(revealed.headers["cache-control"], "no-store");
+    assert_eq!(revealed.body["payload"]["start_datetime"], "2025-12-15T14:00:00Z", "{}", revealed.body);
+    let entry = operator.get(&path).await.body["audit"][0].clone();
+    assert_eq!(
+        (&entry["actor"], &entry["origin"], &entry["action"], &entry["letter_id"]),
+        (&json!("operator"), &json!("api"), &json!("reveal"), &json!(letter))
+    );
+}
+
+/// The appointment was booked for a doctor that does not exist.
+async fn corrected_and_replayed(stack: &Stack, operator: &Admin, letter: &str) {
+    for (path, body) in [("/patient", patient(8)), ("/doctor", doctor(8)), ("/service", service(8))] {
+        assert_eq!(stack.client.post(path, &body).await.status, 201);
+    }
+    let path = format!("/dead-letters/{letter}/correct");
+    let mut body = appointment(7);
+    body["status"] = json!("perhaps");
+    let refused = operator.post(&path, &json!({ "body": body })).await;
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    assert!(refused.body["error"]["details"]["status"].is_array(), "{}", refused.body);
+    let mut body = appointment(8);
+    body["careq_id"] = json!(7);
+    let mut foreign = body.clone();
+    foreign["clinic_id"] = json!("clinic_xyz");
+    assert_eq!(operator.post(&path, &json!({ "body": foreign })).await.status, 422);
+    let same = operator.post(&path, &json!({ "body": appointment(7) })).await;
+    assert_eq!(same.status, 409, "{}", same.body);
+
+    let corrected = operator.post(&path, &json!({ "body": body })).await;
+    assert_eq!(corrected.status, 201, "{}", corrected.body);
+    let correction = corrected.body["letter_id"].as_str().unwrap();
+    until("the correction went through", || async {
+        let shown = operator.get(&format!("/dead-letters/{correction}")).await.body;
+        (shown["state"] == "resolved").then_some(())
+    })
+    .await;
+    let original = operator.get(&format!("/dead-letters/{letter}")).await.body;
+    assert_eq!(
+        (&original["state"], &original["corrections"]),
+        (&json!("superseded"), &json!([correction])),
+        "{original}"
+    );
+    assert_eq!(stack.client.get("/status/appointment/7").await.body["data"]["sync_status"], "synced");
+    assert_eq!(operator.post(&path, &json!({ "body": body })).await.status, 409, "only once");
+}
+
+async fn discarded(operator: &Admin, letter: &str) {
+    let discard = |reason: &str| json!({ "filter": { "ids": [letter] }, "reason": reason });
+    let silent = operator.post("/dead-letters/discard", &discard(" ")).await;
+    assert_eq!(silent.status, 422);
+    assert!(silent.body["error"]["details"]["reason"].is_array(), "{}", silent.body);
+    let done = operator.post("/dead-letters/discard", &discard("booked by mistake")).await;
+    assert_eq!((done.status, &done.body["letters"]), (200, &json!(1)), "{}", done.body);
+    assert_eq!(operator.post("/dead-letters/discard", &discard("again")).await.status, 409);
+    let shown = operator.get(&format!("/dead-letters/{letter}")).await.body;
+    assert_eq!(
+        (&shown["state"], &shown["reason"], &shown["audit_id"]),
+        (&json!("discarded"), &json!("booked by mistake"), &done.body["audit_id"])
+    );
+    assert_eq!(operator.get("/dead-letters").await.body["items"], json!([]), "only open ones are listed");
+    assert_eq!(operator.get("/dead-letters/count?state=all").await.body["letters"], 3);
+}
+
+/// A slip must never widen what is meant.
+async fn what_cannot_be_meant_is_said(operator: &Admin, letter: &str) {
+    for (path, body, status) in [
+        ("/replay-jobs", json!({}), 422),
+        ("/replay-jobs", json!({ "filter": { "clinic": "clinic_abc" } }), 422),
+        ("/replay-jobs", json!({ "filter": { "class": "unheard_of" } }), 422),
+        ("/replay-jobs", json!({ "filter": { "class": "data" }, "all": true }), 422),
+        ("/replay-jobs", json!({ "filter": { "states": ["resolved"], "class": "data" } }), 422),
+        ("/replay-jobs", json!({ "all": true, "rate": 5 }), 422),
+        ("/replay-jobs", json!({ "all": true, "rate_per_second": 0 }), 422),
+        ("/replay-jobs", json!({ "filter": { "code": "a\u{0}b" } }), 422),
+        ("/replay-jobs", json!({ "all": true }), 409),
+        ("/dead-letters/discard", json!({ "filter": {}, "reason": "x" }), 422),
+        ("/replay-jobs", json!([]), 400),
+    ] {
+        let answer = operator.post(path, &body).await;
+        assert_eq!(answer.status, status, "{path} {body}: {}", answer.body);
+    }
+    for query in [
+        "clinic=x",
+        "class=x",
+        "kind=x",
+        "limit=0",
+        "limit=501",
+        "after=x",
+        "since=x",
+        "id=x",
+        "state=x",
+        "code=a%00b",
+    ] {
+        let answer = operator.get(&format!("/dead-letters?{query}")).await;
+        assert_eq!(answer.status, 422, "{query}: {}", answer.body);
+        assert!(
+            answer.body["error"]["details"][query.split('=').next().unwrap()].is_array(),
+            "{}",
+            answer.body
+        );
+    }
+    let gone = format!("/dead-letters/{}", letter.replace(|digit: char| digit.is_ascii_hexdigit(), "0"));
+    assert_eq!(operator.get(&gone).await.status, 404);
+    assert_eq!(operator.get("/dead-letters/none").await.status, 404);
+    assert_eq!(operator.get("/nowhere").await.status, 404);
+    let text = operator.request(Method::POST, "/replay-jobs").header("content-type", "text/plain");
+    assert_eq!(send(text.body("{}")).await.status, 400);
+    let large = operator.request(Method::POST, "/replay-jobs").header("content-type", "application/json");
+    assert_eq!(send(large.body(vec![b' '; 1_048_577])).await.status, 413);
+}

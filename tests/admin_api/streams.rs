@@ -1,0 +1,104 @@
+//! Streams of a job's progress: how many there may be, and what ends them.
+
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+use super::{Admin, QUICK, orphan};
+use crate::harness::Stack;
+
+/// As many as the server has at the same time.
+const MOST: usize = 32;
+
+/// A client that reads server-sent events.
+pub(super) struct Stream {
+    response: Response,
+    read: String,
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    pub(super) name: String,
+    pub(super) id: String,
+    pub(super) data: Value,
+}
+
+impl Stream {
+    pub(super) async fn open(admin: &Admin, job: &str, last_event_id: Option<&str>) -> Self {
+        let request = admin.request(Method::GET, &format!("{job}/progress"));
+        let request =
+            last_event_id.into_iter().fold(request, |request, id| request.header("last-event-id", id));
+        let response = request.send().await.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["content-type"]),
+            (200, &"text/event-stream".parse().unwrap())
+        );
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        Self { response, read: String::new() }
+    }
+
+    /// The next event; nothing when the stream has ended.
+    pub(super) async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some((block, rest)) = self.read.split_once("\n\n") {
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.read = rest;
+                let field = |name: &str| {
+                    block.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).map(str::to_owned)
+                };
+                // A heartbeat is a comment.
+                if let Some(data) = field("data") {
+                    let data = serde_json::from_str(&data).unwrap();
+                    return Some(Event { name: field("event").unwrap(), id: field("id").unwrap(), data });
+                }
+                continue;
+            }
+            let chunk = tokio::time::timeout(std::time::Duration::from_secs(30), self.response.chunk());
+            let chunk = chunk.await.expect("an event, a heartbeat or an end comes within 30 s").unwrap()?;
+            self.read.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    pub(super) async fn until(&mut self, is_it: impl Fn(&Event) -> bool) -> Event {
+        loop {
+            let event = self.next().await.expect("the stream goes on until then");
+            if is_it(&event) {
+                return event;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn streams_are_counted_and_end_with_the_token_and_with_the_process() {
+    let mut stack = Stack::full(1, &QUICK).await;
+    let letter = orphan(&stack, 7).await;
+    stack.stop_workers().await;
+    let operator = Admin::new(&mut stack, "operator", "operator").await;
+    let reader = Admin::new(&mut stack, "reader", "reader").await;
+    // Nobody carries it out: there is no worker.
+    let job = operator.post("/replay-jobs", &json!({ "filter": { "ids": [letter] } })).await;
+    let path = format!("/replay-jobs/{}", job.body["id"].as_str().unwrap());
+    let mut streams = Vec::new();
+    for number in 0..MOST {
+        let admin = if number == 0 { &reader } else { &operator };
+        streams.push(Stream::open(admin, &path, None).await);
+    }
+    for stream in &mut streams {
+        stream.next().await.expect("each is told where the job stands");
+    }
+    let refused = operator.get(&format!("{path}/progress")).await;
+    assert_eq!((refused.status, &refused.headers["retry-after"]), (503, &"5".parse().unwrap()));
+    assert_eq!(operator.get(&path).await.status, 200, "they hold up nothing else");
+
+    stack.command(&["admin", "disable", "reader"], &[]).await;
+    assert!(streams.remove(0).next().await.is_none(), "it ends with its admin's token");
+    drop(Stream::open(&operator, &path, None).await);
+    // Nothing has changed for the others until the process ends.
+    stack.stop_console().await;
+    for stream in &mut streams {
+        assert!(stream.next().await.is_none());
+    }
+    stack.start_worker().await;
+    stack.finish().await;
+}
