@@ -1,6 +1,8 @@
 //! The simulator passes an installation that works, in any order and with all its disorder, and fails one that loses,
 //! doubles or alters anything.
 
+use std::time::Duration;
+
 use sea_orm::ConnectionTrait as _;
 use serde_json::Value;
 
@@ -61,8 +63,9 @@ async fn simulate(stack: &Stack, arguments: &[&str]) -> Value {
     let common = ["simulate", "--json", "--url", &url, "--database-url", &stack.database.url];
     let arguments: Vec<_> = common.iter().chain(arguments).copied().collect();
     let clinics = format!("{CLINIC}={TOKEN},{OTHER_CLINIC}={OTHER_TOKEN}");
-    let ended =
-        Process::run(&arguments, &[("CAREQ_CLINICS", &clinics), ("CAREQ_SEAL_KEYS", SEAL_KEYS)]).await;
+    let simulator =
+        Process::start(&arguments, &[("CAREQ_CLINICS", &clinics), ("CAREQ_SEAL_KEYS", SEAL_KEYS)]);
+    let ended = simulator.ended_within(Duration::from_mins(4)).await;
     let report: Value = serde_json::from_str(&ended.stdout)
         .unwrap_or_else(|fault| panic!("no report ({fault}): {}{}", ended.stdout, ended.stderr));
     assert_eq!(ended.success, report["passed"] == true, "its exit status tells the truth: {}", ended.stderr);

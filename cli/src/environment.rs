@@ -21,6 +21,7 @@ pub(crate) fn config(file: Option<&Path>) -> Result<Config> {
 pub(crate) fn user() -> String {
     #[expect(clippy::disallowed_methods, reason = "who acts is no setting")]
     let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let name = name.filter(|name| !name.chars().any(char::is_control));
     let id = std::fs::metadata("/proc/self").map(|own| std::os::unix::fs::MetadataExt::uid(&own));
     match (name.filter(|name| !name.is_empty()), id) {
         (Some(name), Ok(id)) => format!("{name} (uid {id})"),

@@ -39,7 +39,7 @@ pub(crate) async fn start(
     besides: Router,
     shutdown: CancellationToken,
 ) -> Result<JoinHandle<()>> {
-    let listener = bind(config.operations.listen).await?;
+    let listener = bind(config.operations.listen, besides.has_routes()).await?;
     let address = listener.local_addr()?;
     tracing::info!(%address, "operations: /livez, /readyz and /metrics");
     if besides.has_routes() {
@@ -68,10 +68,13 @@ pub(crate) async fn start(
     Ok(tokio::spawn(careq_http::serve(listener, routes.merge(besides), LIMITS, shutdown)))
 }
 
-/// The address that was set; if it is the default and taken, any free one, so that several processes fit on one machine.
-async fn bind(address: SocketAddr) -> Result<TcpListener> {
+/// The address that was set; if it is the default and taken, any free one, so that several processes fit on one machine. Never so
+/// for the admin API: whoever has the address instead would be sent the admins' tokens.
+async fn bind(address: SocketAddr, has_admin_api: bool) -> Result<TcpListener> {
     match TcpListener::bind(address).await {
-        Err(fault) if fault.kind() == ErrorKind::AddrInUse && is_default(address) => {
+        Err(fault)
+            if fault.kind() == ErrorKind::AddrInUse && !has_admin_api && is_default_of_operations(address) =>
+        {
             Ok(TcpListener::bind((address.ip(), 0)).await?)
         }
         bound => bound.with_context(|| {
@@ -80,6 +83,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener> {
     }
 }
 
-fn is_default(address: SocketAddr) -> bool {
-    DEFAULTS.contains(&format!("listen = \"{address}\""))
+fn is_default_of_operations(address: SocketAddr) -> bool {
+    let section = DEFAULTS.split_once("[operations]").map_or("", |(_, section)| section);
+    section.contains(&format!("listen = \"{address}\""))
 }

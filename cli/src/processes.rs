@@ -38,7 +38,8 @@ pub(crate) async fn standalone(config: &Config) -> Result<()> {
     let measured =
         Measured { besides: vec![database.clone(), people.clone()], ..measured(&pages, &broker, depths) };
     let admin = admin_api(config, people, &seal, &shutdown);
-    operations::start(config, readiness(&ingress), measured, admin, shutdown.clone()).await?;
+    let operations =
+        operations::start(config, readiness(&ingress), measured, admin, shutdown.clone()).await?;
     // The worker goes on until the last request in hand has its answer.
     let working = CancellationToken::new();
     let worker = tokio::spawn(
@@ -51,7 +52,8 @@ pub(crate) async fn standalone(config: &Config) -> Result<()> {
     }
     careq_ingress::run(listener, ingress, shutdown).await;
     working.cancel();
-    Ok(worker.await?)
+    worker.await?;
+    Ok(operations.await?)
 }
 
 /// An ingress.

@@ -2,11 +2,14 @@
 //! before it; it is never changed, and never holds a patient's data.
 
 use careq_shared::entities::audit_entry::{Column, Entity, Model};
+use careq_shared::entities::{audit_letter, dead_letter};
 use careq_shared::{clock, words};
 use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Expr, LockType, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait as _,
-    IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, Condition, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr,
+    EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    QueryTrait as _,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -33,6 +36,8 @@ words! {
         Reveal = "reveal",
         /// Letters were discarded.
         Discard = "discard",
+        /// Letters that were discarded or superseded were opened again.
+        Reopen = "reopen",
         /// A letter was corrected.
         Correct = "correct",
         /// A replay job was made.
@@ -148,16 +153,43 @@ pub async fn list(database: &DatabaseConnection, page: Page) -> Result<Listed<En
     Ok(page.listed(rows.into_iter().map(Entry::from).collect(), |entry: &Entry| (entry.at, entry.id)))
 }
 
-/// What was done with one letter, the oldest first: on itself, and the entry that settled it among others.
-pub(crate) async fn of_letter(
-    database: &DatabaseConnection,
-    letter_id: Uuid,
-    settled_by: Option<Uuid>,
-) -> Result<Vec<Entry>, DbErr> {
-    let mut any = Condition::any().add(Column::LetterId.eq(letter_id));
-    if let Some(id) = settled_by {
-        any = any.add(Column::Id.eq(id));
-    }
+/// Locks the letters that match, in the order of their ids as everyone does, and writes down that an entry speaks of each; how many.
+pub(crate) async fn note_letters(
+    transaction: &DatabaseTransaction,
+    audit_id: Uuid,
+    letters: Condition,
+) -> Result<u64, DbErr> {
+    let letters = dead_letter::Entity::find()
+        .select_only()
+        .column(dead_letter::Column::Id)
+        .expr(Expr::val(audit_id))
+        .filter(letters)
+        .order_by_asc(dead_letter::Column::Id)
+        .lock(LockType::NoKeyUpdate)
+        .into_query();
+    let columns = [audit_letter::Column::LetterId, audit_letter::Column::AuditId];
+    let mut insert = Query::insert();
+    insert.into_table(audit_letter::Entity).columns(columns);
+    insert.select_from(letters).map_err(|fault| DbErr::Custom(fault.to_string()))?;
+    let statement = transaction.get_database_backend().build(&insert);
+    Ok(transaction.execute(statement).await?.rows_affected())
+}
+
+/// The letters that an entry speaks of.
+pub(crate) fn letters_of(audit_id: Uuid) -> SelectStatement {
+    let mut letters = Query::select();
+    letters.column(audit_letter::Column::LetterId).from(audit_letter::Entity);
+    letters.and_where(audit_letter::Column::AuditId.eq(audit_id)).to_owned()
+}
+
+/// What was done with one letter, the oldest first: by itself, or among others.
+pub(crate) async fn of_letter(database: &DatabaseConnection, letter_id: Uuid) -> Result<Vec<Entry>, DbErr> {
+    let among_others = Query::select()
+        .column(audit_letter::Column::AuditId)
+        .from(audit_letter::Entity)
+        .and_where(audit_letter::Column::LetterId.eq(letter_id))
+        .to_owned();
+    let any = Condition::any().add(Column::LetterId.eq(letter_id)).add(Column::Id.in_subquery(among_others));
     let rows = Entity::find().filter(any).order_by_asc(Column::At).limit(1_000).all(database).await?;
     Ok(rows.into_iter().map(Entry::from).collect())
 }

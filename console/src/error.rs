@@ -19,26 +19,32 @@ pub enum Error {
     /// Several ids begin so.
     #[error("several ids begin with {0}; give more of it")]
     Ambiguous(String),
+    /// Nothing is acted on that was not named.
+    #[error(
+        "name letters by their ids or by a filter such as --clinic or --class, or say --all for every open letter"
+    )]
+    NothingNamed,
     /// Nothing to replay or discard.
     #[error(
         "no open dead letter matches; `careq-sync dead-letters list` with the same filter shows what there is"
     )]
     NothingMatches,
-    /// Every one of them is of no use to a worker.
+    /// Nothing to open again.
     #[error(
-        "none of the {0} letters that match can be replayed as they are, since their bytes are no event: correct each with \
-         `careq-sync dead-letters correct ID --with FILE --kind KIND`, or discard them"
+        "no discarded or superseded dead letter matches; `careq-sync dead-letters list --state discarded,superseded` shows all"
     )]
-    NothingReadable(u64),
+    NothingToReopen,
     /// The letter is settled, or under way.
     #[error("dead letter {0} is {1}, and only an open one can be changed")]
     NotOpen(Uuid, LetterState),
     /// The job is at its end, or stands already as it was told to.
     #[error("replay job {0} is {1} already")]
     JobIs(Uuid, JobState),
-    /// Nobody would know why.
-    #[error("a letter is discarded with a reason, for those who ask later")]
-    ReasonIsMissing,
+    /// Nobody would know why, or nobody would read it.
+    #[error(
+        "a letter is discarded, or opened again, with a reason of 1 to 500 characters, for those who ask later"
+    )]
+    Reason,
     /// Zero, or more than a worker can do.
     #[error("a rate is from 1 to {} letters per second", crate::jobs::FASTEST_PER_SECOND)]
     Rate,
@@ -63,13 +69,16 @@ pub enum Error {
     )]
     NothingCorrected(Uuid),
     /// The same correction was made before.
-    #[error("this correction exists already as dead letter {0}, which is {1}")]
+    #[error(
+        "this correction exists already as dead letter {0}, which is {1}; if it was given up, \
+         `careq-sync dead-letters reopen {0} --reason …` opens it again, to be replayed"
+    )]
     CorrectionExists(Uuid, LetterState),
     /// The payload, or the clinic's event key, is sealed under a key that is not here.
     #[error("what is sealed cannot be opened: {0}")]
     Sealed(#[from] OpenError),
     /// The database's own.
-    #[error("the database refused: {0}")]
+    #[error("the database refused, and nothing was changed; where it only was busy, try again: {0}")]
     Database(#[from] DbErr),
 }
 

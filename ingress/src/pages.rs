@@ -13,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use careq_http::CareqId;
 use careq_shared::database::read;
+use careq_shared::dead_letters::LetterState;
 use careq_shared::entities::{
     appointment, batch, dead_letter, doctor, event, parked_event, patient, service,
 };
@@ -84,15 +85,26 @@ async fn event_result(
         .filter(event::Column::ClinicId.eq(clinic_id))
         .one(&ingress.database)
         .await?;
-    if let Some(row) = row {
-        return ledger::read(&row).map(Some);
+    let known = row.as_ref().map(ledger::read).transpose()?;
+    if let Some(result) = &known
+        && !matches!(result.outcome, Outcome::Failed(_))
+    {
+        return Ok(known);
     }
     let letter = dead_letter::Entity::find()
         .filter(dead_letter::Column::EventId.eq(event_id.as_str()))
         .filter(dead_letter::Column::ClinicId.eq(clinic_id))
         .one(&ingress.database)
         .await?;
-    Ok(letter.map(buried))
+    Ok(match letter {
+        Some(letter) if is_under_way(&letter) => None,
+        letter => known.or_else(|| letter.map(buried)),
+    })
+}
+
+/// A letter that is replayed, or a correction that was not tried yet: that it has failed is no longer, or not, what is to be said.
+fn is_under_way(letter: &dead_letter::Model) -> bool {
+    letter.state == LetterState::Replaying || letter.attempts == 0
 }
 
 fn event_data(accepted: &Accepted, result: Option<&EventResult>) -> Map<String, Value> {
@@ -299,7 +311,10 @@ async fn not_stored(
         .order_by_desc(dead_letter::Column::LastSeenAt)
         .one(&ingress.database)
         .await?;
-    Ok(failed.and_then(|letter| letter.event_id).map(|event_id| state("failed", &event_id)))
+    Ok(failed.and_then(|letter| {
+        let word = if is_under_way(&letter) { "queued" } else { "failed" };
+        letter.event_id.map(|event_id| state(word, &event_id))
+    }))
 }
 
 fn state(sync_status: &str, event_id: &str) -> Map<String, Value> {

@@ -1,4 +1,4 @@
-//! What a person does with dead letters: their states and attempts, `replay_jobs`, `replay_job_letters`, `audit_log`. A letter
+//! What a person does with dead letters: their states and attempts, `replay_jobs`, `replay_job_letters`, `audit_log`, `audit_letters`. A letter
 //! must never be deleted by what a person does: it changes its state.
 
 use sea_orm_migration::prelude::*;
@@ -59,6 +59,8 @@ impl MigrationTrait for Migration {
             .await?;
 
         manager.create_table(audit_log()).await?;
+        manager.create_table(audit_letters()).await?;
+        manager.create_index(index("audit_letters", "audit_letters_by_entry", &["audit_id"])).await?;
         manager.create_index(index("audit_log", "audit_log_by_time", &["at", "id"])).await?;
         manager.create_index(index("audit_log", "audit_log_by_letter", &["letter_id"])).await?;
         manager.create_index(index("audit_log", "audit_log_by_job", &["job_id"])).await
@@ -114,4 +116,13 @@ fn audit_log() -> TableCreateStatement {
         text("details"),
     ];
     table("audit_log", columns)
+}
+
+fn audit_letters() -> TableCreateStatement {
+    Table::create()
+        .table(Alias::new("audit_letters"))
+        .col(uuid("letter_id"))
+        .col(uuid("audit_id"))
+        .primary_key(Index::create().col(Alias::new("letter_id")).col(Alias::new("audit_id")))
+        .to_owned()
 }

@@ -2,12 +2,12 @@
 
 use careq_console::audit::{Actor, Origin};
 use careq_console::jobs;
-use careq_console::letters::Filter;
+use careq_console::letters::{self, Chosen, Filter};
 use careq_shared::broker::{Delivery, Queue};
 use careq_shared::clock;
 use careq_shared::dead_letters::{LetterState, letter_id};
 use careq_shared::entities::{dead_letter, dead_letter_attempt, patient as patients};
-use careq_shared::event::Event;
+use careq_shared::event::{Event, IdempotencyKey};
 use careq_shared::message::{self, Content, Message, Replay};
 use careq_shared::records::Kind;
 use sea_orm::{ConnectionTrait as _, EntityTrait as _};
@@ -39,8 +39,8 @@ impl Scene {
     /// A job that has taken the letter, and published it.
     async fn job(&self) -> Uuid {
         let actor = Actor { name: "Meera".to_owned(), origin: Origin::CommandLine };
-        let filter = Filter { ids: vec![letter_id(self.event.event_id.as_str())], ..Filter::default() };
-        let job = jobs::make(&self.database.connection, &actor, &filter, 1).await.unwrap();
+        let chosen = Chosen::only(letter_id(self.event.event_id.as_str()));
+        let job = jobs::make(&self.database.connection, &actor, &chosen, 1).await.unwrap();
         let taken = format!("UPDATE dead_letters SET state = 'replaying', job_id = '{}'", job.id);
         self.database.connection.execute_unprepared(&taken).await.unwrap();
         job.id
@@ -109,4 +109,45 @@ async fn copies_of_a_cancelled_job_change_nothing() {
     scene.copies(job).await;
     assert_eq!(scene.letter().await, (LetterState::Open, 1, 1));
     assert!(patients::Entity::find().all(&scene.database.connection).await.unwrap().is_empty());
+}
+
+/// A worker is killed after its commit and before its acknowledgement: the failure has no row in the ledger that would say so.
+#[tokio::test]
+async fn a_copy_of_what_has_failed_is_no_failure() {
+    let scene = Scene::new().await;
+    let (database, lane) = (&scene.database.connection, &scene.lanes[0]);
+    database.execute_unprepared("DELETE FROM dead_letter_attempts").await.unwrap();
+    database.execute_unprepared("DELETE FROM dead_letters").await.unwrap();
+    let with_key = |number| {
+        let mut event = accept(Kind::Patient, &patient(number), clock::now());
+        event.idempotency_key = IdempotencyKey::Sent("used-twice".to_owned());
+        event
+    };
+    let (first, mut second) = (with_key(20), with_key(21));
+    lane.work(Queue::Live, &[deliver(&first)]).await.unwrap();
+    for _ in 0..2 {
+        lane.work(Queue::Live, &[deliver(&second)]).await.unwrap();
+    }
+    assert_eq!(scene.letter().await, (LetterState::Open, 1, 1));
+
+    let actor = Actor { name: "Meera".to_owned(), origin: Origin::CommandLine };
+    let chosen = Chosen::new(Filter { careq_id: Some(21), ..Filter::default() }, false).unwrap();
+    let discarded = letters::discard(database, &actor, &chosen, "entered by hand").await.unwrap();
+    lane.work(Queue::Live, &[deliver(&second)]).await.unwrap();
+    assert_eq!(scene.letter().await, (LetterState::Discarded, 1, 1));
+    // CareQ sends it again: that is no copy.
+    second.accepted_at = clock::now();
+    let both = [&scene.lanes[0], &scene.lanes[1]].map(|lane| {
+        let delivery = [deliver(&second)];
+        async move { lane.work(Queue::Live, &delivery).await }
+    });
+    let [one, other] = both;
+    assert_eq!(tokio::join!(one, other), (Ok(()), Ok(())));
+    assert_eq!(scene.letter().await, (LetterState::Open, 2, 2));
+    let letter = dead_letter::Entity::find().one(database).await.unwrap().unwrap();
+    assert_eq!(
+        (letter.audit_id, letter.reason.as_deref()),
+        (Some(discarded.audit_id), Some("entered by hand")),
+        "who had discarded it is not forgotten"
+    );
 }

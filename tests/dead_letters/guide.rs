@@ -83,8 +83,10 @@ async fn every_command_of_the_readme_does_what_it_says() {
     assert!(discarded.contains("1 letters are discarded"), "{discarded}");
     assert!(guide.follow("list --state discarded", &[]).await.contains("conflict"));
     assert_eq!(command(&stack, &["list"]).await["count"], 0, "nothing is left to do");
+    assert!(guide.follow("reopen", &[("ID", &taken)]).await.contains("1 letters are open again"));
+    assert_eq!(command(&stack, &["list"]).await["count"], 1);
     let audit = guide.follow("audit", &[]).await;
-    for action in ["replay", "pause", "resume", "cancel", "reveal", "correct", "discard"] {
+    for action in ["replay", "pause", "resume", "cancel", "reveal", "correct", "discard", "reopen"] {
         let entry = audit.lines().find(|line| line.contains(action));
         assert!(entry.is_some_and(|entry| entry.contains("meera (uid")), "{action}: {audit}");
     }

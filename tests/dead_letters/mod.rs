@@ -1,9 +1,12 @@
 //! Dead letters, from what really makes them to what a person does with them, by the commands that a person has.
 
+mod buried;
 mod classes;
 mod copies;
 mod corrections;
 mod guide;
+mod kept;
+mod races;
 mod replays;
 mod volume;
 

@@ -122,7 +122,10 @@ async fn out_and_back(stack: &Stack) {
     assert_eq!(command(stack, &["list", "--state", "all"]).await["count"], 1);
     let jobs = command(stack, &["jobs"]).await;
     let makers: Vec<_> = jobs["jobs"].as_array().unwrap().iter().map(|job| job["made_by"].clone()).collect();
-    assert_eq!(makers[0], "Asha Rao");
+    let maker = makers[0].as_str().unwrap();
+    assert!(maker.starts_with("Asha Rao, as ") && maker.contains("uid"), "{maker}");
+    let fault = refused(stack, &["replay", short, "--as", "Asha\n2025-12-15 root discard"]).await;
+    assert!(fault.contains("on one line"), "{fault}");
     assert!(makers[1].as_str().unwrap().contains("uid"), "{makers:?}");
 
     let fault = refused(stack, &["replay", short]).await;
@@ -166,6 +169,14 @@ async fn a_paused_job_and_a_cancelled_one() {
     let discarded = command(&stack, &["discard", "--careq-id", "59", "--reason", "Asha asked for it"]).await;
     assert_eq!(discarded["letters"], 1);
 
+    let status = || async {
+        stack.client.get("/status/patient/58").await.body["data"]["sync_status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(status().await, "failed");
+    execute(&stack, "UPDATE dead_letters SET state = 'replaying' WHERE careq_id = 58").await;
+    assert_eq!(status().await, "queued", "CareQ is not told that it has failed while it is tried again");
+    execute(&stack, "UPDATE dead_letters SET state = 'open' WHERE careq_id = 58").await;
+
     let cancelled = command(&stack, &["jobs", "cancel", id]).await;
     assert_eq!((&cancelled["state"], &cancelled["progress"]["pending"]), (&json!("cancelled"), &json!(0)));
     for letter in letters(&stack).await {
@@ -179,5 +190,55 @@ async fn a_paused_job_and_a_cancelled_one() {
     // The rest goes through with another job.
     let job = command(&stack, &["replay", "--all", "--wait"]).await;
     assert_eq!((&job["letters"], &job["progress"]["resolved"]), (&json!(58), &json!(58)), "{job}");
+    stack.finish().await;
+}
+
+/// The records of a refused batch are unknown to the ledger: sent again in another batch, they are new, and nothing says that they
+/// had failed.
+#[tokio::test]
+async fn letters_of_a_refused_batch_follow_its_records() {
+    let stack = Stack::full(1, &QUICK).await;
+    let batch = |id, number| {
+        let records = [json!({ "type": "patient", "data": patient(number) })];
+        json!({ "clinic_id": "clinic_abc", "batch_id": id, "records": records })
+    };
+    stack.client.post("/batch", &batch("one", 1)).await;
+    let refused = stack.client.post("/batch", &batch("one", 2)).await;
+    assert_eq!(refused.status, 409, "{}", refused.body);
+    assert_eq!(letters(&stack).await[0].state, LetterState::Open);
+    let answer = stack.client.post("/batch", &batch("two", 2)).await;
+    assert_eq!(answer.body["data"]["failed"], 0, "{}", answer.body);
+    until("its letter is resolved", || async {
+        (letters(&stack).await[0].state == LetterState::Resolved).then_some(())
+    })
+    .await;
+    stack.finish().await;
+}
+
+/// What was given up by mistake comes back, and who did what is remembered of every letter.
+#[tokio::test]
+async fn discarded_and_opened_again() {
+    let stack = Stack::full(1, &QUICK).await;
+    failed_patients(&stack, 3).await;
+    let plan = command(&stack, &["discard", "--class", "data", "--dry-run"]).await;
+    assert_eq!(plan, json!({ "dry_run": true, "letters": 3 }));
+    assert!(refused(&stack, &["discard", "--class", "data"]).await.contains("--reason"));
+    assert_eq!(command(&stack, &["discard", "--class", "data", "--reason", "a mistake"]).await["letters"], 3);
+    let id = letters(&stack).await[0].id.to_string();
+    let fault = refused(&stack, &["replay", &id]).await;
+    assert!(fault.contains("is discarded"), "{fault}");
+    let reopened = command(&stack, &["reopen", "--class", "data", "--reason", "they are needed"]).await;
+    assert_eq!(reopened["letters"], 3);
+    let fault = refused(&stack, &["reopen", "--all", "--reason", "x"]).await;
+    assert!(fault.contains("no discarded or superseded dead letter matches"), "{fault}");
+    command(&stack, &["discard", &id, "--reason", "once more"]).await;
+    let shown = command(&stack, &["show", &id]).await;
+    let deeds: Vec<_> =
+        shown["audit"].as_array().unwrap().iter().map(|entry| entry["details"]["reason"].clone()).collect();
+    assert_eq!(deeds, ["a mistake", "they are needed", "once more"], "{shown}");
+    command(&stack, &["reopen", &id, "--reason", "the last time"]).await;
+    execute(&stack, "ALTER TABLE patients DROP CONSTRAINT refused").await;
+    let job = command(&stack, &["replay", "--all", "--wait"]).await;
+    assert_eq!(job["progress"]["resolved"], 3, "{job}");
     stack.finish().await;
 }

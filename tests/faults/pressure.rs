@@ -14,7 +14,7 @@ use crate::table::Row;
 use crate::trial::Trial;
 use crate::{Fault, Play, fault};
 
-/// What the ingress may keep for the crowd's connections, for its own next ones.
+/// What the ingress may hold more after a second crowd.
 const MAY_KEEP_BYTES: u64 = 4 * MIB;
 
 /// What it may keep for each client; a connection's buffers are many times as much.
@@ -37,8 +37,8 @@ async fn crowd(servers: &mut Servers, play: Play) -> Row {
     trial.under_load().await;
     let files_before = open_files(&trial.ingresses[0].process);
     let clients = play.choose(400, 4_000);
-    // A first crowd fills what is kept for the next connections.
-    crowd_of(clients / 2, &mut trial).await;
+    // A first crowd, as large, fills what the allocator keeps for the next one.
+    crowd_of(clients, &mut trial).await;
     let bytes_before = resident_bytes(&trial.ingresses[0].process);
     crowd_of(clients, &mut trial).await;
     until("the crowd's connections are closed", || async {

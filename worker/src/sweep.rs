@@ -1,4 +1,5 @@
-//! Looks through what waits, at a steady pace: the level below the wake-up, patience that is over, retries that are due.
+//! Looks through what waits, at a steady pace: the level below the wake-up, patience that is over, retries that are due,
+//! letters whose events have gone through.
 //! It must never be what a normal wake-up depends on.
 
 use std::time::Duration;
@@ -13,7 +14,7 @@ use sea_orm::{
 
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
-use crate::{observe, retry, transaction, wake};
+use crate::{dead_letters, observe, retry, transaction, wake};
 
 /// Sweeps until told to stop.
 pub(crate) async fn run(lane: Lane) {
@@ -25,6 +26,11 @@ pub(crate) async fn run(lane: Lane) {
 }
 
 async fn once(lane: &Lane) -> Result<(), Stopped> {
+    let followed =
+        transaction::attempt(lane, || async { dead_letters::gone_through(lane).await.map_err(Fault::from) });
+    if let Err(fault) = followed.await? {
+        tracing::error!(fault.message, "letters cannot be looked through");
+    }
     let look = transaction::attempt(lane, || async { make_due(lane).await.map_err(Fault::from) });
     if let Err(fault) = look.await? {
         tracing::error!(fault.message, "waiting events cannot be looked through");

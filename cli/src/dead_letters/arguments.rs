@@ -25,6 +25,8 @@ pub(crate) enum DeadLettersCommand {
     Correct(Correct),
     /// Gives letters up, with a reason. They stay, and can be found with `list --state discarded`.
     Discard(Discard),
+    /// Opens letters again that were discarded or corrected, with a reason.
+    Reopen(Reopen),
     /// Lists replay jobs; or shows, watches, pauses, resumes or cancels one.
     Jobs {
         #[command(subcommand)]
@@ -82,7 +84,7 @@ pub(crate) struct Chosen {
     pub(crate) ids: Vec<ShortId>,
     #[command(flatten)]
     pub(crate) which: Which,
-    /// Every open letter.
+    /// Every letter, instead of naming some.
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -90,8 +92,8 @@ pub(crate) struct Chosen {
 /// Who acts, for the audit log.
 #[derive(Debug, Args)]
 pub(crate) struct As {
-    /// Who does this, for the audit log; without it, the user of the machine.
-    #[arg(long = "as", value_name = "NAME")]
+    /// Who does this, for the audit log, which names the user of the machine beside.
+    #[arg(long = "as", value_name = "NAME", value_parser = filter::name)]
     pub(crate) name: Option<String>,
 }
 
@@ -170,6 +172,22 @@ pub(crate) struct Correct {
 
 #[derive(Debug, Args)]
 pub(crate) struct Discard {
+    #[command(flatten)]
+    pub(crate) chosen: Chosen,
+    /// Says how many letters it would be, and changes nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Why, for those who ask later.
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) named: As,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reopen {
     #[command(flatten)]
     pub(crate) chosen: Chosen,
     /// Why, for those who ask later.

@@ -1,15 +1,14 @@
-//! From the words of the command line to a filter. An empty one must never pass where something is changed: whoever means every
-//! letter says so.
+//! From the words of the command line to a filter. What is not understood must be refused: it would match something else.
 
-use anyhow::{Result, bail};
-use careq_console::letters::{self, Filter};
+use anyhow::Result;
+use careq_console::letters::{self, Chosen, Filter};
 use careq_shared::clock;
 use careq_shared::dead_letters::LetterState;
 use careq_shared::records::Kind;
 use chrono::{DateTime, Utc};
 use sea_orm::DatabaseConnection;
 
-use super::arguments::{Chosen, Which};
+use super::arguments::{self, Which};
 
 impl From<Which> for Filter {
     fn from(which: Which) -> Self {
@@ -18,18 +17,13 @@ impl From<Which> for Filter {
     }
 }
 
-/// The open letters that were named.
-pub(super) async fn chosen(database: &DatabaseConnection, chosen: Chosen) -> Result<Filter> {
+/// The letters that were named.
+pub(super) async fn chosen(database: &DatabaseConnection, chosen: arguments::Chosen) -> Result<Chosen> {
     let mut filter = Filter::from(chosen.which);
     for id in chosen.ids {
         filter.ids.push(letters::find(database, id).await?);
     }
-    if filter.is_empty() != chosen.all {
-        bail!(
-            "name letters by their ids or by a filter such as --clinic or --class, or say --all for every open letter"
-        );
-    }
-    Ok(filter)
+    Ok(Chosen::new(filter, chosen.all)?)
 }
 
 /// A moment, or how long ago it was.
@@ -45,6 +39,15 @@ fn chrono(duration: std::time::Duration) -> Option<chrono::TimeDelta> {
     // Longer ago than anything is here, and short enough for the calendar.
     let longest = chrono::TimeDelta::days(365 * 1_000);
     chrono::TimeDelta::from_std(duration).ok().filter(|duration| *duration <= longest)
+}
+
+/// A person's name. The audit log is read by lines, and a name must not make one.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() || name.chars().any(char::is_control) || name.chars().count() > 100 {
+        return Err("a name of at most 100 characters, on one line, is expected".to_owned());
+    }
+    Ok(name.to_owned())
 }
 
 pub(super) fn kind(text: &str) -> Result<Kind, String> {

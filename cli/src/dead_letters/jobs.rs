@@ -75,11 +75,16 @@ fn of_jobs(jobs: &[Job]) -> String {
     table(["ID", "MADE", "BY", "STATE", "LETTERS", "PROGRESS"], &rows)
 }
 
+fn filter(job: &Job) -> String {
+    let said = job.filter.as_ref().and_then(|filter| serde_json::to_string(filter).ok());
+    said.unwrap_or_else(|| "(of another version)".to_owned())
+}
+
 fn for_people(job: &Job, letters: &[JobLetter]) -> String {
     let known = facts(&[
         ("job", job.id.to_string()),
         ("state", job.state.to_string()),
-        ("filter", serde_json::to_string(&job.filter).unwrap_or_default()),
+        ("filter", filter(job)),
         ("letters", job.letters.to_string()),
         ("progress", progress::words(job)),
         ("rate", format!("{} a second", job.rate_per_second)),

@@ -11,6 +11,7 @@ mod show;
 mod correct;
 mod discard;
 mod jobs;
+mod reopen;
 mod replay;
 
 mod progress;
@@ -50,14 +51,17 @@ pub(crate) async fn run(config: &Config, command: DeadLettersCommand) -> Result<
         DeadLettersCommand::Replay(replay) => replay::run(&operations, replay).await,
         DeadLettersCommand::Correct(correct) => correct::run(&operations, correct).await,
         DeadLettersCommand::Discard(discard) => discard::run(&operations, discard).await,
+        DeadLettersCommand::Reopen(reopen) => reopen::run(&operations, reopen).await,
         DeadLettersCommand::Audit(audit) => audit::run(&operations, audit).await,
         DeadLettersCommand::Jobs { command, output } => jobs::run(&operations, command, output).await,
     }
 }
 
-/// Who acts: whoever is named, or the user of the machine.
+/// Who acts: the user of the machine, whatever name is given besides.
 fn actor(named: As) -> Actor {
-    Actor { name: named.name.unwrap_or_else(user), origin: Origin::CommandLine }
+    let user = user();
+    let name = named.name.map_or_else(|| user.clone(), |name| format!("{name}, as {user}"));
+    Actor { name, origin: Origin::CommandLine }
 }
 
 fn show_as(output: Output, as_json: &impl Serialize, for_people: impl FnOnce() -> String) -> Result<()> {

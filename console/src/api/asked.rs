@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::problem::Problem;
 use super::server::Api;
 use crate::Page;
-use crate::letters::Filter;
+use crate::letters::{Chosen, Filter};
 
 /// How many a page has unless it is asked otherwise.
 pub(super) const USUAL_LIMIT: u64 = 50;
@@ -243,7 +243,7 @@ fn has_nul(value: &Value) -> bool {
 }
 
 /// The open letters to act on, if it can be meant: nothing is acted on that was not named.
-pub(super) fn chosen(filter: Filter, all: bool) -> Result<Filter, Problem> {
+pub(super) fn chosen(filter: Filter, all: bool) -> Result<Chosen, Problem> {
     if !filter.states.is_empty() {
         return Err(Problem::field("filter.states", "only open letters can be replayed or discarded"));
     }
@@ -253,9 +253,5 @@ pub(super) fn chosen(filter: Filter, all: bool) -> Result<Filter, Problem> {
     if [filter.since, filter.until].iter().flatten().any(|moment| !is_in_calendar(moment)) {
         return Err(Problem::field("filter", "a time must be in the years 1 to 9998"));
     }
-    if filter.is_empty() != all {
-        let message = "name letters by a filter, or say `all` for every open letter";
-        return Err(Problem::field("filter", message));
-    }
-    Ok(filter)
+    Ok(Chosen::new(filter, all)?)
 }

@@ -137,7 +137,7 @@ impl Problem {
 
     /// By what the database says in numbers: a code (PostgreSQL manual, appendix A; SQLite's result codes) and the kind of fault.
     pub(super) fn of_database(fault: &DbErr) -> Self {
-        let away = "The database cannot be used at the moment; nothing was changed. Please try again";
+        let away = "The database cannot be used at the moment; look whether what you asked for was done before you ask again";
         let cause = match fault {
             DbErr::Exec(RuntimeErr::SqlxError(sqlx::Error::Database(refusal)))
             | DbErr::Query(RuntimeErr::SqlxError(sqlx::Error::Database(refusal))) => {
@@ -171,10 +171,10 @@ impl From<Error> for Problem {
             Error::UnknownLetter(_) => not_found("There is no such dead letter"),
             Error::UnknownJob(_) => not_found("There is no such replay job"),
             Error::NothingMatches => conflict("No open dead letter matches".to_owned()),
-            Error::NothingReadable(letters) => conflict(format!(
-                "None of the {letters} letters that match can be replayed as they are, since their bytes are no event: \
-                 correct each, or discard them"
-            )),
+            Error::NothingToReopen => conflict("No discarded or superseded dead letter matches".to_owned()),
+            Error::NothingNamed => {
+                Self::field("filter", "name letters by a filter, or say `all` for every open letter")
+            }
             Error::NothingCorrected(_) => {
                 conflict("The body says what the letter says already; replay the letter as it is".to_owned())
             }
@@ -182,7 +182,7 @@ impl From<Error> for Problem {
                 conflict(fault.to_string())
             }
             Error::Invalid(details) => Self::validation(details),
-            Error::ReasonIsMissing => Self::field("reason", fault.to_string()),
+            Error::Reason => Self::field("reason", fault.to_string()),
             Error::Rate => Self::field("rate_per_second", fault.to_string()),
             Error::OtherClinic(_) => Self::field("clinic_id", fault.to_string()),
             Error::UnknownClinic(clinic_id) => {

@@ -5,10 +5,10 @@ use careq_shared::dead_letters::LetterState;
 use careq_shared::entities::{dead_letter, replay_job, replay_job_letter};
 use careq_shared::replay::{JobLetterState, JobState};
 use careq_shared::{clock, database};
-use sea_orm::sea_query::{Expr, Query};
+use sea_orm::sea_query::{Expr, LockType, Query};
 use sea_orm::{
     ColumnTrait as _, Condition, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait as _,
-    QueryFilter as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -87,6 +87,7 @@ async fn turn(database: &DatabaseConnection, actor: &Actor, id: Uuid, turn: Turn
 /// Letters first, as the workers lock them.
 async fn open_again(transaction: &DatabaseTransaction, job_id: Uuid) -> Result<(), DbErr> {
     use replay_job_letter::Column::{JobId, LetterId, SettledAt, State};
+    lock_letters(transaction, job_id).await?;
     let untold = Condition::all()
         .add(JobId.eq(job_id))
         .add(State.is_in([JobLetterState::Pending, JobLetterState::Published]));
@@ -97,6 +98,8 @@ async fn open_again(transaction: &DatabaseTransaction, job_id: Uuid) -> Result<(
         .to_owned();
     dead_letter::Entity::update_many()
         .col_expr(dead_letter::Column::State, Expr::value(LetterState::Open))
+        // Whatever takes it under way next, a copy of this job is a copy.
+        .col_expr(dead_letter::Column::JobId, Expr::value(Option::<Uuid>::None))
         .filter(dead_letter::Column::State.eq(LetterState::Replaying))
         .filter(dead_letter::Column::JobId.eq(job_id))
         .filter(dead_letter::Column::Id.in_subquery(letters))
@@ -109,4 +112,17 @@ async fn open_again(transaction: &DatabaseTransaction, job_id: Uuid) -> Result<(
         .exec(transaction)
         .await
         .map(drop)
+}
+
+/// A lane may just be settling or parking some of them. Whoever waited for it must ask in a new statement what became of them.
+async fn lock_letters(transaction: &DatabaseTransaction, job_id: Uuid) -> Result<(), DbErr> {
+    use dead_letter::Column::{Id, JobId, State};
+    let replaying = dead_letter::Entity::find()
+        .select_only()
+        .column(Id)
+        .filter(JobId.eq(job_id))
+        .filter(State.eq(LetterState::Replaying))
+        .order_by_asc(Id)
+        .lock(LockType::NoKeyUpdate);
+    replaying.into_tuple::<Uuid>().all(transaction).await.map(drop)
 }

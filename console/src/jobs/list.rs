@@ -25,8 +25,8 @@ pub struct Job {
     /// Where it stands.
     #[schema(schema_with = schema::job_state)]
     pub state: JobState,
-    /// What it was made from.
-    pub filter: Filter,
+    /// What it was made from; nothing if this version cannot read it.
+    pub filter: Option<Filter>,
     /// Letters per second.
     pub rate_per_second: i32,
     /// How many letters it has.
@@ -128,7 +128,7 @@ fn job(progress: &mut HashMap<Uuid, Progress>, row: replay_job::Model) -> Job {
         progress: progress.remove(&row.id).unwrap_or_default(),
         id: row.id,
         state: row.state,
-        filter: serde_json::from_str(&row.filter).unwrap_or_default(),
+        filter: serde_json::from_str(&row.filter).ok(),
         rate_per_second: row.rate_per_second,
         letters: row.letters,
         made_by: row.made_by,

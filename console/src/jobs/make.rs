@@ -5,7 +5,7 @@ use careq_shared::dead_letters::Class;
 use careq_shared::entities::{dead_letter, replay_job, replay_job_letter};
 use careq_shared::replay::{JobLetterState, JobState};
 use careq_shared::{clock, database};
-use sea_orm::sea_query::{CaseStatement, Expr, Query};
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait as _,
     IntoActiveModel as _, PaginatorTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _,
@@ -18,17 +18,14 @@ use uuid::Uuid;
 use super::{FASTEST_PER_SECOND, Job, get};
 use crate::Error;
 use crate::audit::{self, Action, Actor, Deed};
-use crate::letters::{Filter, nothing_open};
-
-/// The note of a letter that a worker could do nothing with.
-const UNREADABLE: &str = "Its bytes are no event: correct or discard it";
+use crate::letters::{Chosen, Filter, nothing_open};
 
 /// What a job would replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Plan {
     /// Letters that match and are open.
     pub letters: u64,
-    /// Of these, letters that cannot be replayed as they are.
+    /// Of these, letters whose bytes no worker could read when they came. What the worker of the job still cannot read, it skips.
     pub skipped: u64,
 }
 
@@ -38,22 +35,22 @@ pub struct Plan {
 /// The database's own.
 pub async fn plan(database: &DatabaseConnection, filter: &Filter) -> Result<Plan, Error> {
     let open = dead_letter::Entity::find().filter(filter.open());
-    let unreadable = open.clone().filter(is_unreadable());
+    let unreadable = open.clone().filter(dead_letter::Column::Class.eq(Class::Undecodable.as_str()));
     Ok(Plan { letters: open.count(database).await?, skipped: unreadable.count(database).await? })
 }
 
 /// Makes a job of the open letters that match; at most so many of them are published a second.
 ///
 /// # Errors
-/// Nothing matches, nothing of it can be read, the rate is none; or the database's own.
+/// Nothing matches, the rate is none; or the database's own.
 pub async fn make(
     database: &DatabaseConnection,
     actor: &Actor,
-    filter: &Filter,
+    chosen: &Chosen,
     rate_per_second: u32,
 ) -> Result<Job, Error> {
     let transaction = database::begin_write(database).await?;
-    let job = within(&transaction, actor, filter, rate_per_second).await?;
+    let job = within(&transaction, actor, chosen, rate_per_second).await?;
     transaction.commit().await?;
     Ok(job)
 }
@@ -62,13 +59,13 @@ pub async fn make(
 pub(crate) async fn within(
     transaction: &DatabaseTransaction,
     actor: &Actor,
-    filter: &Filter,
+    chosen: &Chosen,
     rate_per_second: u32,
 ) -> Result<Job, Error> {
     if !(1..=FASTEST_PER_SECOND).contains(&rate_per_second) {
         return Err(Error::Rate);
     }
-    let id = Uuid::new_v4();
+    let (id, filter) = (Uuid::new_v4(), chosen.filter());
     let letters = take(transaction, id, filter).await?;
     if letters == 0 {
         return Err(nothing_open(transaction, filter).await);
@@ -87,9 +84,6 @@ pub(crate) async fn within(
     };
     replay_job::Entity::insert(job.into_active_model()).exec_without_returning(transaction).await?;
     let job = get(transaction, id).await?;
-    if job.progress.pending == 0 {
-        return Err(Error::NothingReadable(letters));
-    }
     let details = json!({ "filter": filter, "rate_per_second": rate_per_second });
     let deed = Deed { job_id: Some(id), letters: Some(letters), details, ..Deed::new(Action::Replay) };
     audit::note(transaction, actor, deed).await?;
@@ -98,27 +92,18 @@ pub(crate) async fn within(
 
 /// Fixes the set, in one statement: the events that were accepted first come first.
 async fn take(transaction: &DatabaseTransaction, job_id: Uuid, filter: &Filter) -> Result<u64, DbErr> {
-    use replay_job_letter::Column::{JobId, LetterId, Note, Position, State};
-    let of_class = |unreadable: Option<&str>, other: Option<&str>| {
-        CaseStatement::new().case(is_unreadable(), Expr::val(unreadable)).finally(Expr::val(other))
-    };
-    let (skipped, pending) = (JobLetterState::Skipped.as_str(), JobLetterState::Pending.as_str());
+    use replay_job_letter::Column::{JobId, LetterId, Position, State};
     let letters = dead_letter::Entity::find()
         .select_only()
         .expr(Expr::val(job_id))
         .column(dead_letter::Column::Id)
         .expr(Expr::cust("ROW_NUMBER() OVER (ORDER BY first_seen_at, id)"))
-        .expr(of_class(Some(skipped), Some(pending)))
-        .expr(of_class(Some(UNREADABLE), None))
+        .expr(Expr::val(JobLetterState::Pending.as_str()))
         .filter(filter.open())
         .into_query();
     let mut insert = Query::insert();
-    insert.into_table(replay_job_letter::Entity).columns([JobId, LetterId, Position, State, Note]);
+    insert.into_table(replay_job_letter::Entity).columns([JobId, LetterId, Position, State]);
     insert.select_from(letters).map_err(|fault| DbErr::Custom(fault.to_string()))?;
     let statement = transaction.get_database_backend().build(&insert);
     Ok(transaction.execute(statement).await?.rows_affected())
-}
-
-fn is_unreadable() -> sea_orm::sea_query::SimpleExpr {
-    dead_letter::Column::Class.eq(Class::Undecodable.as_str())
 }

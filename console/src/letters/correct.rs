@@ -3,7 +3,7 @@
 
 use careq_shared::canonical;
 use careq_shared::dead_letters::{Class, LetterState, fingerprint, letter_id};
-use careq_shared::entities::{clinic, dead_letter};
+use careq_shared::entities::{clinic, dead_letter, event};
 use careq_shared::event::{Event, Origin};
 use careq_shared::event_key::EventKey;
 use careq_shared::message;
@@ -13,7 +13,7 @@ use careq_shared::{clock, database};
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DatabaseConnection, DatabaseTransaction, EntityTrait as _,
+    ColumnTrait as _, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait as _,
     IntoActiveModel as _, QueryFilter as _,
 };
 use serde::Serialize;
@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Filter, Payload};
+use super::{Chosen, Payload};
 use crate::Error;
 use crate::audit::{self, Action, Actor, Deed};
 use crate::jobs::{self, Job};
@@ -72,7 +72,7 @@ pub async fn correct(
     let identified = records::read(kind, &correction.body).map_err(Error::Invalid)?;
     same_clinic(&original, &identified)?;
     let key = event_key(database, seal, &identified.clinic_id).await?;
-    let accepted_at = accepted_at(seal, &original);
+    let accepted_at = accepted_at(database, seal, &original).await?;
     let event = as_sent(&key, identified, correction.body, accepted_at);
     if original.event_id.as_deref() == Some(event.event_id.as_str()) {
         return Err(Error::NothingCorrected(id));
@@ -82,8 +82,7 @@ pub async fn correct(
     let letter_id = letter(&transaction, seal, &original, &event).await?;
     let deed = Deed::new(Action::Correct);
     supersede(&transaction, id, deed.id).await?;
-    let filter = Filter { ids: vec![letter_id], ..Filter::default() };
-    let job = jobs::within(&transaction, actor, &filter, 1).await?;
+    let job = jobs::within(&transaction, actor, &Chosen::only(letter_id), 1).await?;
     let details = json!({ "correction": letter_id });
     let deed = Deed { letter_id: Some(id), job_id: Some(job.id), details, ..deed };
     audit::note(&transaction, actor, deed).await?;
@@ -114,12 +113,20 @@ async fn event_key(database: &DatabaseConnection, seal: &Seal, clinic_id: &str) 
     Ok(EventKey::open(seal, clinic_id, &Sealed::stored_bytes(&row.event_key))?)
 }
 
-/// When the letter's event was accepted; for bytes that are none, when they were first seen.
-fn accepted_at(seal: &Seal, original: &dead_letter::Model) -> DateTime<Utc> {
-    match Payload::open(seal, original) {
+/// When the letter's event was accepted last: CareQ may have sent it again since it became a letter. For bytes that are none, when
+/// they were first seen.
+async fn accepted_at(
+    database: &DatabaseConnection,
+    seal: &Seal,
+    original: &dead_letter::Model,
+) -> Result<DateTime<Utc>, Error> {
+    let accepted_at = match Payload::open(seal, original) {
         Ok(Payload::Event(event)) => event.accepted_at,
         Ok(Payload::Bytes(_)) | Err(_) => original.first_seen_at,
-    }
+    };
+    let Some(event_id) = &original.event_id else { return Ok(accepted_at) };
+    let again = event::Entity::find_by_id(event_id.as_str()).one(database).await?;
+    Ok(again.map_or(accepted_at, |row| row.accepted_at.max(accepted_at)))
 }
 
 fn as_sent(
@@ -149,7 +156,7 @@ async fn letter(
     }
     let kind = event.kind().as_str();
     let message = format!("A correction of dead letter {}, not yet tried", original.id);
-    let payload = message::encode(event).unwrap_or_default();
+    let payload = message::encode(event).map_err(|fault| DbErr::Custom(fault.to_string()))?;
     let letter = dead_letter::Model {
         id,
         event_id: Some(event.event_id.to_string()),
@@ -196,8 +203,7 @@ async fn supersede(transaction: &DatabaseTransaction, id: Uuid, audit_id: Uuid) 
         .exec(transaction)
         .await?;
     if superseded.rows_affected == 0 {
-        let filter = Filter { ids: vec![id], ..Filter::default() };
-        return Err(super::list::nothing_open(transaction, &filter).await);
+        return Err(super::list::nothing_open(transaction, Chosen::only(id).filter()).await);
     }
     Ok(())
 }

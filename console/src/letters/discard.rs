@@ -4,14 +4,14 @@ use careq_shared::dead_letters::LetterState;
 use careq_shared::entities::dead_letter::{Column, Entity};
 use careq_shared::{clock, database};
 use sea_orm::sea_query::Expr;
-use sea_orm::{DatabaseConnection, EntityTrait as _, QueryFilter as _};
+use sea_orm::{ColumnTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::Filter;
 use super::list::nothing_open;
+use super::{Chosen, reason};
 use crate::Error;
 use crate::audit::{self, Action, Actor, Deed};
 
@@ -24,35 +24,32 @@ pub struct Discarded {
     pub audit_id: Uuid,
 }
 
-/// Discards the open letters that match.
+/// Discards the open letters among those that are chosen.
 ///
 /// # Errors
-/// There is no reason, nothing matches, or the database's own.
+/// The reason is none, nothing matches, or the database's own.
 pub async fn discard(
     database: &DatabaseConnection,
     actor: &Actor,
-    filter: &Filter,
+    chosen: &Chosen,
     reason: &str,
 ) -> Result<Discarded, Error> {
-    let reason = reason.trim();
-    if reason.is_empty() {
-        return Err(Error::ReasonIsMissing);
-    }
+    let (reason, filter) = (reason::given(reason)?, chosen.filter());
     let transaction = database::begin_write(database).await?;
     let deed = Deed::new(Action::Discard);
     let audit_id = deed.id;
-    let discarded = Entity::update_many()
+    let letters = audit::note_letters(&transaction, audit_id, filter.open()).await?;
+    if letters == 0 {
+        return Err(nothing_open(&transaction, filter).await);
+    }
+    Entity::update_many()
         .col_expr(Column::State, Expr::value(LetterState::Discarded))
         .col_expr(Column::Reason, Expr::value(reason))
         .col_expr(Column::SettledAt, Expr::value(clock::now()))
         .col_expr(Column::AuditId, Expr::value(audit_id))
-        .filter(filter.open())
+        .filter(Column::Id.in_subquery(audit::letters_of(audit_id)))
         .exec(&transaction)
         .await?;
-    if discarded.rows_affected == 0 {
-        return Err(nothing_open(&transaction, filter).await);
-    }
-    let letters = discarded.rows_affected;
     let details = json!({ "reason": reason, "filter": filter });
     let deed = Deed { letter_id: filter.only(), letters: Some(letters), details, ..deed };
     audit::note(&transaction, actor, deed).await?;

@@ -1,5 +1,5 @@
 //! Which letters: the same words for a list, a replay and a discard, so that what was listed is what is acted on. An empty filter
-//! means every letter; whether that may be meant is for the caller to ask.
+//! means every letter; whether that may be meant is asked by [`Chosen`](super::Chosen).
 
 use careq_shared::dead_letters::{Class, LetterState};
 use careq_shared::entities::dead_letter::Column;
@@ -68,7 +68,12 @@ impl Filter {
 
     /// The same, of open letters alone.
     pub(crate) fn open(&self) -> Condition {
-        Self { states: vec![LetterState::Open], ..self.clone() }.condition()
+        self.in_states(&[LetterState::Open])
+    }
+
+    /// The same, of letters in these states alone.
+    pub(crate) fn in_states(&self, states: &[LetterState]) -> Condition {
+        Self { states: states.to_vec(), ..self.clone() }.condition()
     }
 
     pub(crate) fn condition(&self) -> Condition {

@@ -1,6 +1,7 @@
-//! Dead letters as a person sees them: listed, grouped by cause, shown, corrected, discarded. A payload is masked unless somebody
+//! Dead letters as a person sees them: listed, grouped by cause, shown, corrected, discarded, opened again. A payload is masked unless somebody
 //! asks for it by name, and that is written down first.
 
+mod chosen;
 mod filter;
 
 mod groups;
@@ -8,9 +9,13 @@ mod list;
 mod payload;
 mod show;
 
+mod reason;
+
 mod correct;
 mod discard;
+mod reopen;
 
+pub use chosen::Chosen;
 pub use correct::{Corrected, Correction, correct};
 pub use discard::{Discarded, discard};
 pub use filter::Filter;
@@ -19,4 +24,5 @@ pub use list::{Letter, count, list};
 
 pub(crate) use list::nothing_open;
 pub use payload::Payload;
+pub use reopen::{Reopened, reopen};
 pub use show::{Attempt, InJob, Shown, find, reveal, show};

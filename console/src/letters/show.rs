@@ -84,7 +84,7 @@ pub async fn show(database: &DatabaseConnection, seal: &Seal, id: Uuid) -> Resul
         },
         corrections: corrections(database, id).await?,
         jobs: jobs(database, id).await?,
-        audit: audit::of_letter(database, id, letter.audit_id).await?,
+        audit: audit::of_letter(database, id).await?,
         letter,
     })
 }

@@ -28,5 +28,6 @@ pub mod replay_job;
 pub mod replay_job_letter;
 
 pub mod audit_entry;
+pub mod audit_letter;
 
 pub use stored_price::StoredPrice;

@@ -1,10 +1,24 @@
 //! A letter follows its event: it is under way while the event is, and resolved when the event has gone through, whoever sent it
-//! again. An event that never failed must cost nothing here.
+//! again. An event that never failed must cost nothing here; one whose failure the ledger does not know is found by the sweep.
 
+use careq_shared::database;
+use careq_shared::dead_letters::LetterState;
+use careq_shared::entities::{dead_letter, event};
 use careq_shared::outcome::{EventResult, Outcome};
+use sea_orm::sea_query::{Expr, LockType, Query};
+use sea_orm::{
+    ColumnTrait as _, DbErr, EntityTrait as _, IntoSimpleExpr as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
+};
+use uuid::Uuid;
 
+use super::write;
+use crate::lane::Lane;
 use crate::order::Item;
 use crate::working_set::WorkingSet;
+
+/// Most letters that a sweep resolves at once.
+const MOST_TOGETHER: u64 = 1_000;
 
 /// Ids of events whose letters have something to learn from this transaction.
 #[derive(Debug, Default)]
@@ -34,4 +48,33 @@ pub(crate) fn follow(set: &mut WorkingSet, item: &Item, before: Option<&Outcome>
     if result.outcome.is_final() {
         set.replaying.remove(event_id);
     }
+}
+
+/// Resolves open letters whose events have gone through without it being known that they had failed: those of a refused batch, sent
+/// again in another one, were new to the ledger.
+pub(crate) async fn gone_through(lane: &Lane) -> Result<(), DbErr> {
+    use dead_letter::Column::{EventId, Id, State};
+    let column = |column: event::Column| column.into_simple_expr();
+    let gone_through = Query::select()
+        .expr(Expr::val(1))
+        .from(event::Entity)
+        .and_where(column(event::Column::EventId).eq(EventId.into_simple_expr()))
+        .and_where(event::Column::Outcome.is_in(["created", "updated", "unchanged"]))
+        .to_owned();
+    let transaction = database::begin_write(&lane.database).await?;
+    let letters: Vec<Uuid> = dead_letter::Entity::find()
+        .select_only()
+        .column(Id)
+        .filter(State.eq(LetterState::Open))
+        .filter(Expr::exists(gone_through))
+        .order_by_asc(Id)
+        .limit(MOST_TOGETHER)
+        .lock(LockType::NoKeyUpdate)
+        .into_tuple()
+        .all(&transaction)
+        .await?;
+    if !letters.is_empty() {
+        write::resolve(&transaction, letters).await?;
+    }
+    transaction.commit().await
 }

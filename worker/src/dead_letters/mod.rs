@@ -16,7 +16,7 @@ use crate::fault::{EventFault, FaultClass};
 use crate::retry;
 use crate::working_set::WorkingSet;
 
-pub(crate) use follow::{Followed, follow};
+pub(crate) use follow::{Followed, follow, gone_through};
 pub(crate) use keep::{keep_batch, keep_undecodable, keep_unnoted, keep_unreadable};
 pub(crate) use row::Letter;
 pub(crate) use write::changes;

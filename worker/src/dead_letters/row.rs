@@ -6,6 +6,8 @@ use careq_shared::entities::{dead_letter, dead_letter_attempt, parked_event};
 use careq_shared::event::Event;
 use careq_shared::outcome::Failure;
 use careq_shared::seal::{Place, Seal};
+use chrono::{DateTime, Utc};
+use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use crate::retry::Try;
@@ -14,6 +16,8 @@ use crate::retry::Try;
 #[derive(Debug, Clone)]
 pub(crate) struct Letter {
     pub(crate) row: dead_letter::Model,
+    /// When the delivery that failed was accepted: tells one from a copy of it. Bytes that are no message have no such stamp.
+    accepted_at: Option<DateTime<Utc>>,
     /// The tries that had failed before the last one.
     earlier: Vec<Try>,
 }
@@ -27,6 +31,7 @@ impl Letter {
         letter.row.kind = Some(event.kind().as_str().to_owned());
         letter.row.careq_id = Some(event.careq_id);
         letter.row.first_seen_at = event.accepted_at;
+        letter.accepted_at = Some(event.accepted_at);
         letter
     }
 
@@ -38,6 +43,7 @@ impl Letter {
         letter.row.kind = Some(row.kind.clone());
         letter.row.careq_id = Some(row.careq_id);
         letter.row.first_seen_at = row.parked_at;
+        letter.accepted_at = Some(row.parked_at);
         letter
     }
 
@@ -71,7 +77,7 @@ impl Letter {
             job_id: None,
             audit_id: None,
         };
-        Self { row, earlier: Vec::new() }
+        Self { row, accepted_at: None, earlier: Vec::new() }
     }
 
     pub(crate) fn because(mut self, class: Class, failure: &Failure) -> Self {
@@ -96,10 +102,12 @@ impl Letter {
         self
     }
 
-    /// A row for each time that it has failed since it was last heard of.
-    pub(super) fn attempts(&self) -> impl Iterator<Item = dead_letter_attempt::Model> {
-        let attempt = |one: &Try| dead_letter_attempt::Model {
-            id: Uuid::new_v4(),
+    /// A row for each time that it has failed since it was last heard of, the last one last. Each has its id from the delivery, so
+    /// that a copy of the delivery is the same failure; a letter that was under way again has failed anew.
+    pub(super) fn attempts(&self, before: Option<&Before>) -> Vec<dead_letter_attempt::Model> {
+        let delivery = self.delivery(before);
+        let attempt = |which: &str, one: &Try| dead_letter_attempt::Model {
+            id: Uuid::new_v5(&self.row.id, format!("{delivery} {which}").as_bytes()),
             letter_id: self.row.id,
             at: one.at,
             worker: one.worker.clone(),
@@ -112,6 +120,26 @@ impl Letter {
             version: self.row.version.clone(),
             message: self.row.message.clone(),
         };
-        self.earlier.iter().map(attempt).collect::<Vec<_>>().into_iter().chain([attempt(&last)])
+        let earlier = self.earlier.iter().map(|one| attempt(&one.at.timestamp_micros().to_string(), one));
+        earlier.chain([attempt("last", &last)]).collect()
     }
+
+    fn delivery(&self, before: Option<&Before>) -> String {
+        let accepted_at = self.accepted_at.map(|at| at.timestamp_micros());
+        let job_id = before.filter(|before| before.state == LetterState::Replaying);
+        let job_id = job_id.and_then(|before| before.job_id);
+        // Bytes that a job has put back into the queue, and that came out unreadable again.
+        let resolved = before.filter(|before| before.state == LetterState::Resolved && accepted_at.is_none());
+        let resolved_at = resolved.and_then(|before| before.settled_at).map(|at| at.timestamp_micros());
+        format!("{accepted_at:?} {job_id:?} {resolved_at:?}")
+    }
+}
+
+/// How a letter stood that has failed again.
+#[derive(Debug, Clone, FromQueryResult)]
+pub(super) struct Before {
+    pub(super) id: Uuid,
+    pub(super) state: LetterState,
+    pub(super) job_id: Option<Uuid>,
+    pub(super) settled_at: Option<DateTime<Utc>>,
 }

@@ -18,7 +18,7 @@ use super::patiently;
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
 
-/// Far longer than a step takes.
+/// Longer than a step takes, and the wait behind it.
 const LEASE: Duration = Duration::from_secs(15);
 
 /// A job that is this worker's until its lease ends.
@@ -28,11 +28,13 @@ pub(super) struct Claim {
     lease_ends_at: DateTime<Utc>,
 }
 
-/// A running job that nobody has, if there is one.
-pub(super) async fn any(lane: &Lane) -> Result<Option<Claim>, Stopped> {
+/// A running job that nobody has, if there is one; none of those that this worker carries out, whose leases may be over
+/// because the database was away.
+pub(super) async fn any(lane: &Lane, carried_out: &[Uuid]) -> Result<Option<Claim>, Stopped> {
     let free = || {
         let over = Column::LeaseEndsAt.is_null().or(Column::LeaseEndsAt.lt(clock::now()));
-        Condition::all().add(Column::State.eq(JobState::Running)).add(over)
+        let others = Column::Id.is_not_in(carried_out.iter().copied());
+        Condition::all().add(Column::State.eq(JobState::Running)).add(over).add(others)
     };
     loop {
         let found = patiently(lane, || async {
@@ -70,7 +72,10 @@ impl Claim {
             select.one(&lane.database).await.map_err(|error: DbErr| Fault::from(error))
         });
         let job = renewed.await?;
-        self.lease_ends_at = lease_ends_at;
+        // Otherwise the lease before this one is still there, to be given back.
+        if job.is_some() {
+            self.lease_ends_at = lease_ends_at;
+        }
         Ok(job)
     }
 

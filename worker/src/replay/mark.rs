@@ -1,5 +1,6 @@
 //! What a job knows of its letters. A letter whose outcome a lane has noted meanwhile must never be set back.
 
+use bytes::Bytes;
 use careq_shared::clock;
 use careq_shared::database;
 use careq_shared::dead_letters::{LetterState, letter_id};
@@ -8,14 +9,17 @@ use careq_shared::event::Event;
 use careq_shared::replay::{JobLetterState, JobState};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, PaginatorTrait as _,
-    QueryFilter as _,
+    ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _,
+    QuerySelect as _,
 };
 use uuid::Uuid;
 
 use super::patiently;
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
+
+/// A letter of which nobody has said what became of it.
+const UNTOLD: [JobLetterState; 2] = [JobLetterState::Pending, JobLetterState::Published];
 
 /// The broker has them.
 pub(super) async fn published(lane: &Lane, job: &replay_job::Model, events: &[Event]) -> Result<(), Stopped> {
@@ -26,8 +30,41 @@ pub(super) async fn published(lane: &Lane, job: &replay_job::Model, events: &[Ev
             .col_expr(State, Expr::value(JobLetterState::Published))
             .col_expr(PublishedAt, Expr::value(clock::now()))
             .filter(in_job(job.id, ids.clone()))
-            .filter(State.eq(JobLetterState::Pending));
+            .filter(State.is_in(UNTOLD));
         marked.exec(&lane.database).await.map(drop).map_err(|error: DbErr| Fault::from(error))
+    })
+    .await
+}
+
+/// Whole messages are in the queue again, as they were: that is all that can be said of their letters. An event of theirs that fails
+/// has a letter of its own; bytes that turn out to be unreadable again open theirs.
+pub(super) async fn put_back(
+    lane: &Lane,
+    job: &replay_job::Model,
+    messages: &[(Uuid, Bytes)],
+) -> Result<(), Stopped> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = messages.iter().map(|(id, _)| *id).collect();
+    patiently(lane, || async {
+        let transaction = database::begin_write(&lane.database).await?;
+        let now = clock::now();
+        dead_letter::Entity::update_many()
+            .col_expr(dead_letter::Column::State, Expr::value(LetterState::Resolved))
+            .col_expr(dead_letter::Column::SettledAt, Expr::value(now))
+            .filter(under_way(job.id, ids.clone()))
+            .exec(&transaction)
+            .await?;
+        replay_job_letter::Entity::update_many()
+            .col_expr(replay_job_letter::Column::State, Expr::value(JobLetterState::Resolved))
+            .col_expr(replay_job_letter::Column::PublishedAt, Expr::value(now))
+            .col_expr(replay_job_letter::Column::SettledAt, Expr::value(now))
+            .filter(in_job(job.id, ids.clone()))
+            .filter(replay_job_letter::Column::State.is_in(UNTOLD))
+            .exec(&transaction)
+            .await?;
+        transaction.commit().await.map_err(|error: DbErr| Fault::from(error))
     })
     .await
 }
@@ -57,9 +94,7 @@ async fn leave_open(
 ) -> Result<(), DbErr> {
     dead_letter::Entity::update_many()
         .col_expr(dead_letter::Column::State, Expr::value(LetterState::Open))
-        .filter(dead_letter::Column::Id.eq(id))
-        .filter(dead_letter::Column::State.eq(LetterState::Replaying))
-        .filter(dead_letter::Column::JobId.eq(job_id))
+        .filter(under_way(job_id, [id]))
         .exec(transaction)
         .await?;
     left_out(transaction, job_id, id, reason).await
@@ -78,7 +113,7 @@ pub(super) async fn left_out(
         .col_expr(Note, Expr::value(note))
         .col_expr(SettledAt, Expr::value(clock::now()))
         .filter(in_job(job_id, [id]))
-        .filter(State.eq(JobLetterState::Pending))
+        .filter(State.is_in(UNTOLD))
         .exec(transaction)
         .await
         .map(drop)
@@ -86,21 +121,26 @@ pub(super) async fn left_out(
 
 /// Ends a job that has nothing left to publish or to hear of.
 pub(super) async fn finished(lane: &Lane, job: &replay_job::Model) -> Result<bool, Stopped> {
-    use replay_job_letter::Column::{JobId, State};
+    use replay_job_letter::Column::{JobId, LetterId, State};
     patiently(lane, || async {
-        let untold = State.is_in([JobLetterState::Pending, JobLetterState::Published]);
-        let untold = replay_job_letter::Entity::find().filter(JobId.eq(job.id)).filter(untold);
-        if untold.count(&lane.database).await? > 0 {
+        let untold = State.is_in(UNTOLD);
+        let untold = replay_job_letter::Entity::find()
+            .select_only()
+            .column(LetterId)
+            .filter(JobId.eq(job.id))
+            .filter(untold)
+            .limit(1);
+        if untold.into_tuple::<Uuid>().one(&lane.database).await?.is_some() {
             return Ok(false);
         }
-        replay_job::Entity::update_many()
+        let ended = replay_job::Entity::update_many()
             .col_expr(replay_job::Column::State, Expr::value(JobState::Finished))
             .col_expr(replay_job::Column::FinishedAt, Expr::value(clock::now()))
             .filter(replay_job::Column::Id.eq(job.id))
             .filter(replay_job::Column::State.eq(JobState::Running))
             .exec(&lane.database)
             .await?;
-        Ok(true)
+        Ok(ended.rows_affected > 0)
     })
     .await
 }
@@ -109,4 +149,11 @@ pub(super) async fn finished(lane: &Lane, job: &replay_job::Model) -> Result<boo
 fn in_job(job_id: Uuid, letters: impl IntoIterator<Item = Uuid>) -> Condition {
     use replay_job_letter::Column::{JobId, LetterId};
     Condition::all().add(JobId.eq(job_id)).add(LetterId.is_in(letters))
+}
+
+/// These letters, as far as they are under way in a job.
+fn under_way(job_id: Uuid, letters: impl IntoIterator<Item = Uuid>) -> Condition {
+    use dead_letter::Column::{Id, JobId, State};
+    let is_under_way = State.eq(LetterState::Replaying).and(JobId.eq(job_id));
+    Condition::all().add(Id.is_in(letters)).add(is_under_way)
 }

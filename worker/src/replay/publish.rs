@@ -1,38 +1,50 @@
 //! Hands letters to the broker and returns when it has confirmed them. It may happen twice to the same letters; whoever takes the
-//! copy sees that they have had their outcome.
+//! copy sees that they have had their outcome. It must never try for longer than a lease lasts.
 
 use std::time::Duration;
 
-use careq_shared::backoff::Backoff;
+use bytes::Bytes;
 use careq_shared::broker::Queue;
 use careq_shared::entities::replay_job;
-use careq_shared::event::Event;
 use careq_shared::message::{self, Content, Message, Replay};
 use tokio::time::timeout;
 
-use crate::lane::{Lane, Stopped};
+use super::open::Opened;
+use crate::lane::Lane;
 
 /// How long the broker may take for a confirm.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Publishes until the broker has confirmed it.
-pub(super) async fn confirmed(lane: &Lane, job: &replay_job::Model, events: &[Event]) -> Result<(), Stopped> {
-    if events.is_empty() {
-        return Ok(());
-    }
-    let replay = Replay { job_id: job.id, events: events.to_vec() };
-    let message = Message { reply_to: None, content: Content::Replay(replay) };
-    // It was read from the same form a moment ago.
-    let body: bytes::Bytes = message::encode(&message).unwrap_or_default().into();
-    let mut backoff = Backoff::default();
-    loop {
-        match timeout(DEADLINE, lane.broker.publish(Queue::Bulk, body.clone())).await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(reason)) => {
-                tracing::warn!(%reason, "letters cannot be published; trying again");
-            }
-            Err(_) => tracing::warn!("the broker did not confirm letters in time; trying again"),
+/// Publishes once; whether the broker has confirmed it all.
+pub(super) async fn confirmed(lane: &Lane, job: &replay_job::Model, opened: &Opened) -> bool {
+    for (_, message) in &opened.messages {
+        if !publish(lane, job, message.clone()).await {
+            return false;
         }
-        lane.pause(backoff.next_delay()).await?;
+    }
+    if opened.events.is_empty() {
+        return true;
+    }
+    let replay = Replay { job_id: job.id, events: opened.events.clone() };
+    match message::encode(&Message { reply_to: None, content: Content::Replay(replay) }) {
+        Ok(body) => publish(lane, job, body.into()).await,
+        Err(reason) => {
+            tracing::error!(job = %job.id, %reason, "letters cannot be written into a message");
+            false
+        }
+    }
+}
+
+async fn publish(lane: &Lane, job: &replay_job::Model, body: Bytes) -> bool {
+    match timeout(DEADLINE, lane.broker.publish(Queue::Bulk, body)).await {
+        Ok(Ok(())) => true,
+        Ok(Err(reason)) => {
+            tracing::warn!(job = %job.id, %reason, "letters cannot be published; trying again");
+            false
+        }
+        Err(_) => {
+            tracing::warn!(job = %job.id, "the broker did not confirm letters in time; trying again");
+            false
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! The next letters of a job, which are under way from here on. A letter that somebody has settled meanwhile, or that another job
-//! has, must be left alone.
+//! has, must be left alone; and nothing must be taken for a job that was paused or cancelled meanwhile.
 
-use careq_shared::database;
+use std::time::Duration;
+
 use careq_shared::dead_letters::LetterState;
 use careq_shared::entities::{dead_letter, replay_job, replay_job_letter};
-use careq_shared::replay::JobLetterState;
-use sea_orm::sea_query::Expr;
+use careq_shared::replay::{JobLetterState, JobState};
+use careq_shared::{clock, database};
+use sea_orm::sea_query::{Expr, LockType, Query};
 use sea_orm::{
     ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _,
@@ -22,8 +24,15 @@ const MOST_TOGETHER: u64 = 100;
 /// Steps of a second, so that a pause or a cancellation takes hold soon, and the load comes evenly.
 const STEPS_PER_SECOND: u64 = 5;
 
-/// Most letters that are published and not settled: what is in the queue cannot be paused, and batches of CareQ stand behind it.
+/// Most letters of all jobs that are published and not settled: what is in the queue cannot be paused, and batches of CareQ stand behind it.
 const MOST_UNDER_WAY: u64 = 500;
+
+/// Most bytes of one message; a message larger than 16 MiB is refused by RabbitMQ 4.
+const MOST_BYTES: usize = 4 * 1_048_576;
+
+/// A letter that was published so long ago is published again: a worker of an older version may have taken the message, which it
+/// cannot read. Where it still is in the queue, it is a copy.
+const PUBLISHED_AGAIN_AFTER: Duration = Duration::from_mins(15);
 
 /// What a step has to do with.
 pub(super) struct Taken {
@@ -45,43 +54,92 @@ pub(super) async fn next(lane: &Lane, job: &replay_job::Model) -> Result<Taken, 
 }
 
 async fn take(transaction: &DatabaseTransaction, job: &replay_job::Model) -> Result<Taken, Fault> {
-    let ids = pending(transaction, job).await?;
+    use dead_letter::Column::{FirstSeenAt, Id};
+    let runs = still_runs(transaction, job.id).await?;
+    let ids = if runs { pending(transaction, job).await? } else { Vec::new() };
     if ids.is_empty() {
         return Ok(Taken { count: 0, letters: Vec::new() });
     }
     set_under_way(transaction, job.id, &ids).await?;
-    let of_ids = dead_letter::Column::Id.is_in(ids.clone());
-    let letters = dead_letter::Entity::find().filter(of_ids).all(transaction).await?;
+    let of_ids = Id.is_in(ids.clone());
+    let letters = dead_letter::Entity::find()
+        .filter(of_ids)
+        .order_by_asc(FirstSeenAt)
+        .order_by_asc(Id)
+        .all(transaction);
+    let letters = letters.await?;
     // Also those that a worker took before it died: whether they were published, nobody knows.
     let is_ours =
         |letter: &dead_letter::Model| letter.state == LetterState::Replaying && letter.job_id == Some(job.id);
     let (ours, others): (Vec<_>, Vec<_>) = letters.into_iter().partition(is_ours);
-    for letter in others {
-        skip(transaction, job.id, &letter).await?;
+    for letter in &others {
+        skip(transaction, job.id, letter).await?;
     }
-    Ok(Taken { count: ids.len(), letters: ours })
+    let letters = of_one_message(ours);
+    Ok(Taken { count: letters.len() + others.len(), letters })
+}
+
+/// As many as fit; the others are the next.
+fn of_one_message(letters: Vec<dead_letter::Model>) -> Vec<dead_letter::Model> {
+    let mut bytes = 0;
+    let fits = |letter: &dead_letter::Model| {
+        let is_first = bytes == 0;
+        bytes += letter.payload.len();
+        is_first || bytes <= MOST_BYTES
+    };
+    letters.into_iter().take_while(fits).collect()
+}
+
+/// Whoever pauses or cancels the job waits until these letters are taken, and then sees that they are; or was quicker.
+async fn still_runs(transaction: &DatabaseTransaction, job_id: Uuid) -> Result<bool, DbErr> {
+    let running = replay_job::Entity::find_by_id(job_id)
+        .select_only()
+        .column(replay_job::Column::Id)
+        .filter(replay_job::Column::State.eq(JobState::Running))
+        .lock(LockType::Share);
+    Ok(running.into_tuple::<Uuid>().one(transaction).await?.is_some())
 }
 
 async fn pending(transaction: &DatabaseTransaction, job: &replay_job::Model) -> Result<Vec<Uuid>, DbErr> {
-    use replay_job_letter::Column::{JobId, LetterId, Position, State};
-    let of_job = || replay_job_letter::Entity::find().filter(JobId.eq(job.id));
-    let under_way = of_job().filter(State.eq(JobLetterState::Published)).count(transaction).await?;
+    use replay_job_letter::Column::{JobId, LetterId, Position, PublishedAt, State};
+    let of_job = || {
+        let select = replay_job_letter::Entity::find().select_only().column(LetterId);
+        select.filter(JobId.eq(job.id)).order_by_asc(Position)
+    };
+    let lost = State
+        .eq(JobLetterState::Published)
+        .and(PublishedAt.lt(clock::whole_microseconds(clock::now() - PUBLISHED_AGAIN_AFTER)));
+    let lost: Vec<Uuid> = of_job().filter(lost).limit(MOST_TOGETHER).into_tuple().all(transaction).await?;
+    if !lost.is_empty() {
+        tracing::warn!(job = %job.id, letters = lost.len(), "nobody has taken these letters; they are published again");
+        return Ok(lost);
+    }
     let rate = u64::try_from(job.rate_per_second).unwrap_or(1);
+    let under_way = under_way(transaction).await?;
     let limit =
         (rate / STEPS_PER_SECOND).clamp(1, MOST_TOGETHER).min(MOST_UNDER_WAY.saturating_sub(under_way));
-    of_job()
-        .select_only()
-        .column(LetterId)
-        .filter(State.eq(JobLetterState::Pending))
-        .order_by_asc(Position)
-        .limit(limit)
-        .into_tuple()
-        .all(transaction)
-        .await
+    let pending = of_job().filter(State.eq(JobLetterState::Pending)).limit(limit);
+    pending.into_tuple().all(transaction).await
+}
+
+/// How many letters of all jobs are published and not settled.
+async fn under_way(transaction: &DatabaseTransaction) -> Result<u64, DbErr> {
+    use replay_job_letter::Column::{JobId, State};
+    let live = replay_job::Column::State.is_in([JobState::Running, JobState::Paused]);
+    let live =
+        Query::select().column(replay_job::Column::Id).from(replay_job::Entity).and_where(live).to_owned();
+    let published = replay_job_letter::Entity::find()
+        .filter(JobId.in_subquery(live))
+        .filter(State.eq(JobLetterState::Published));
+    published.count(transaction).await
 }
 
 async fn set_under_way(transaction: &DatabaseTransaction, job_id: Uuid, ids: &[Uuid]) -> Result<(), DbErr> {
     use dead_letter::Column::{Id, JobId, State};
+    // An update locks its rows in whatever order; everybody else locks letters by their ids.
+    let locked = dead_letter::Entity::find().select_only().column(Id).filter(Id.is_in(ids.iter().copied()));
+    let locked = locked.order_by_asc(Id).lock(LockType::NoKeyUpdate).into_tuple::<Uuid>();
+    locked.all(transaction).await?;
     dead_letter::Entity::update_many()
         .col_expr(State, Expr::value(LetterState::Replaying))
         .col_expr(JobId, Expr::value(job_id))

@@ -1,0 +1,77 @@
+//! A broker that keeps what is published and hands nothing out, so that a replay stands still where the test wants to look at it;
+//! and it can be away.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use careq_shared::broker::{Broker, Consumer, Delivery, Mailbox, NotAcked, PublishError, Queue};
+use tokio::sync::{mpsc, watch};
+
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    is_away: AtomicBool,
+    refused: AtomicUsize,
+    published: Mutex<Vec<Bytes>>,
+}
+
+impl Kept {
+    pub(super) fn set_away(&self, is_away: bool) {
+        self.is_away.store(is_away, Ordering::SeqCst);
+    }
+
+    /// How often somebody has tried while it was away.
+    pub(super) fn refused(&self) -> usize {
+        self.refused.load(Ordering::SeqCst)
+    }
+
+    /// What was published and confirmed.
+    pub(super) fn published(&self) -> Vec<Bytes> {
+        self.published.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Broker for Kept {
+    async fn publish(&self, _: Queue, body: Bytes) -> Result<(), PublishError> {
+        if self.is_away.load(Ordering::SeqCst) {
+            self.refused.fetch_add(1, Ordering::SeqCst);
+            return Err(PublishError::Disconnected);
+        }
+        self.published.lock().unwrap().push(body);
+        Ok(())
+    }
+
+    fn consume(&self, _: Queue, _: usize) -> Box<dyn Consumer> {
+        Box::new(Nothing)
+    }
+
+    fn mailbox(&self) -> Mailbox {
+        Mailbox { address: watch::channel(None).1, messages: mpsc::channel(1).1 }
+    }
+
+    fn tell(&self, _: &str, _: Bytes) {}
+
+    fn is_connected(&self) -> bool {
+        !self.is_away.load(Ordering::SeqCst)
+    }
+}
+
+/// Waits for ever.
+struct Nothing;
+
+#[async_trait]
+impl Consumer for Nothing {
+    async fn next(&mut self) -> Vec<Delivery> {
+        std::future::pending().await
+    }
+
+    async fn ack(&mut self) -> Result<(), NotAcked> {
+        Ok(())
+    }
+
+    async fn requeue(&mut self) {}
+
+    async fn close(self: Box<Self>) {}
+}

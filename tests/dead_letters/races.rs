@@ -1,0 +1,260 @@
+//! What a person does with a job while a worker, a lane or the broker stands in the middle of something. Each race is held where it
+//! is worst, by locks of the test's own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use careq_console::audit::{Actor, Origin};
+use careq_console::jobs::{self, JobLetter, Progress};
+use careq_console::letters::{Chosen, Filter};
+use careq_shared::broker::{Delivery, Queue};
+use careq_shared::clock;
+use careq_shared::dead_letters::LetterState;
+use careq_shared::entities::{dead_letter, replay_job};
+use careq_shared::event::Event;
+use careq_shared::message::{self, Content, Message, Replay};
+use careq_shared::records::{Kind, Record};
+use careq_shared::replay::JobLetterState;
+use careq_worker::{Settings, Worker};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, EntityTrait as _, Statement, TransactionTrait as _};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::buried::{bury, bury_bytes};
+use super::kept::Kept;
+use crate::harness::{Backend, FreshDatabase, WorkerLane, accept, appointment, patient, seal, until};
+
+/// Letters in a job, and a broker that keeps what is published.
+struct Scene {
+    database: FreshDatabase,
+    broker: Arc<Kept>,
+    events: Vec<Event>,
+    letters: Vec<Uuid>,
+    job_id: Uuid,
+}
+
+fn meera() -> Actor {
+    Actor { name: "Meera".to_owned(), origin: Origin::CommandLine }
+}
+
+impl Scene {
+    async fn new(events: Vec<Event>) -> Self {
+        let database = FreshDatabase::new(Backend::Postgres).await;
+        let letters = bury(&database.connection, &events).await;
+        Self::with_job(database, events, letters).await
+    }
+
+    /// Of a letter of bytes.
+    async fn of_bytes(bytes: &[u8]) -> Self {
+        let database = FreshDatabase::new(Backend::Postgres).await;
+        let letter = bury_bytes(&database.connection, bytes).await;
+        Self::with_job(database, Vec::new(), vec![letter]).await
+    }
+
+    async fn with_job(database: FreshDatabase, events: Vec<Event>, letters: Vec<Uuid>) -> Self {
+        let chosen = Chosen::new(Filter { ids: letters.clone(), ..Filter::default() }, false).unwrap();
+        let job = jobs::make(&database.connection, &meera(), &chosen, 100).await.unwrap();
+        Self { database, broker: Arc::default(), events, letters, job_id: job.id }
+    }
+
+    async fn of_patients(count: i64) -> Self {
+        let event = |number| accept(Kind::Patient, &patient(number), clock::now());
+        Self::new((1..=count).map(event).collect()).await
+    }
+
+    fn connection(&self) -> &DatabaseConnection {
+        &self.database.connection
+    }
+
+    fn worker(&self) -> RunningWorker {
+        let settings = Settings {
+            lanes: 1,
+            batch: 100,
+            park_for: Duration::from_mins(15),
+            sweep_every: Duration::from_millis(20),
+            name: "test".to_owned(),
+        };
+        let broker = Arc::<Kept>::clone(&self.broker);
+        let worker = Worker::new(self.connection().clone(), broker, Arc::new(seal()), settings);
+        let shutdown = CancellationToken::new();
+        RunningWorker { task: tokio::spawn(worker.run(shutdown.clone())), shutdown }
+    }
+
+    async fn execute(&self, sql: &str) {
+        self.connection().execute_unprepared(sql).await.unwrap();
+    }
+
+    async fn progress(&self) -> Progress {
+        jobs::get(self.connection(), self.job_id).await.unwrap().progress
+    }
+
+    /// The first letter's state, and that of its place in the job.
+    async fn states(&self) -> (LetterState, JobLetterState) {
+        let letter = dead_letter::Entity::find_by_id(self.letters[0]).one(self.connection()).await.unwrap();
+        let places = jobs::letters(self.connection(), self.job_id, None, 0, 1).await.unwrap();
+        (letter.unwrap().state, places.first().map(|place: &JobLetter| place.state).unwrap())
+    }
+
+    async fn nobody_has_the_job(&self) {
+        until("the job is given back", || async {
+            let job = replay_job::Entity::find_by_id(self.job_id).one(self.connection()).await.unwrap();
+            job.unwrap().lease_ends_at.is_none().then_some(())
+        })
+        .await;
+    }
+
+    /// So many sessions of this database wait for a lock, or there is nobody left who could.
+    async fn blocked(&self, sessions: i64, meanwhile: &JoinHandle<impl Send>) {
+        let sql = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        until("they wait for each other", || async {
+            let select = Statement::from_string(self.connection().get_database_backend(), sql);
+            let row = self.connection().query_one(select).await.unwrap().unwrap();
+            let waiting: i64 = row.try_get_by(0).unwrap();
+            (waiting >= sessions || meanwhile.is_finished()).then_some(())
+        })
+        .await;
+    }
+
+    fn cancelled(&self) -> JoinHandle<Result<jobs::Job, careq_console::Error>> {
+        let (database, job_id) = (self.connection().clone(), self.job_id);
+        tokio::spawn(async move { jobs::cancel(&database, &meera(), job_id).await })
+    }
+}
+
+struct RunningWorker {
+    task: JoinHandle<()>,
+    shutdown: CancellationToken,
+}
+
+impl RunningWorker {
+    /// It finishes what it has in hand.
+    async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_broker_is_away_during_a_job() {
+    let scene = Scene::of_patients(3).await;
+    scene.broker.set_away(true);
+    let worker = scene.worker();
+    until("it has tried", || async { (scene.broker.refused() >= 2).then_some(()) }).await;
+    // What a worker that cannot publish has in hand is still seen and told.
+    jobs::pause(scene.connection(), &meera(), scene.job_id).await.unwrap();
+    scene.nobody_has_the_job().await;
+    jobs::resume(scene.connection(), &meera(), scene.job_id).await.unwrap();
+    for _ in 0..3 {
+        let refused = scene.broker.refused();
+        until("it tries again", || async { (scene.broker.refused() > refused).then_some(()) }).await;
+        // As if so much time had passed that everybody believes the job to be nobody's.
+        scene.execute("UPDATE replay_jobs SET lease_ends_at = lease_ends_at - interval '1 hour'").await;
+    }
+    assert_eq!(scene.progress().await.pending, 3);
+
+    scene.broker.set_away(false);
+    until("it is published", || async { (scene.progress().await.published == 3).then_some(()) }).await;
+    worker.stop().await;
+    assert_eq!(scene.broker.published().len(), 1, "one worker has it, and publishes it once");
+}
+
+#[tokio::test]
+async fn a_paused_job_is_nobodys_at_once() {
+    let scene = Scene::of_patients(1).await;
+    let worker = scene.worker();
+    until("it is published", || async { (scene.progress().await.published == 1).then_some(()) }).await;
+    jobs::pause(scene.connection(), &meera(), scene.job_id).await.unwrap();
+    scene.nobody_has_the_job().await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn cancelled_while_its_letters_are_taken() {
+    let scene = Scene::of_patients(1).await;
+    let held = scene.connection().begin().await.unwrap();
+    held.execute_unprepared("SELECT 1 FROM dead_letters FOR UPDATE").await.unwrap();
+    let worker = scene.worker();
+    scene.blocked(1, &worker.task).await;
+    let cancelled = scene.cancelled();
+    scene.blocked(2, &cancelled).await;
+    held.commit().await.unwrap();
+    cancelled.await.unwrap().unwrap();
+    worker.stop().await;
+    assert_eq!(scene.states().await, (LetterState::Open, JobLetterState::Cancelled));
+}
+
+#[tokio::test]
+async fn cancelled_while_a_lane_parks_a_letters_event() {
+    let scene = Scene::new(vec![accept(Kind::Appointment, &appointment(7), clock::now())]).await;
+    let taken = format!("UPDATE dead_letters SET state = 'replaying', job_id = '{}'", scene.job_id);
+    scene.execute(&taken).await;
+    let replay = Replay { job_id: scene.job_id, events: scene.events.clone() };
+    let body = message::encode(&Message { reply_to: None, content: Content::Replay(replay) }).unwrap().into();
+    let lane = WorkerLane::new(&scene.database, 100).await;
+
+    let held = scene.connection().begin().await.unwrap();
+    // Everybody may read it.
+    held.execute_unprepared("LOCK TABLE parked_events IN SHARE MODE").await.unwrap();
+    let parked = tokio::spawn(async move {
+        lane.work(Queue::Bulk, &[Delivery { body, redeliveries: 0, trace: None }]).await
+    });
+    scene.blocked(1, &parked).await;
+    let cancelled = scene.cancelled();
+    scene.blocked(2, &cancelled).await;
+    held.commit().await.unwrap();
+    parked.await.unwrap().unwrap();
+    cancelled.await.unwrap().unwrap();
+    assert_eq!(scene.states().await, (LetterState::Replaying, JobLetterState::Waiting));
+}
+
+/// A worker of an older version has taken the message, could not read it, and has filed it as a letter of its own.
+#[tokio::test]
+async fn letters_that_nobody_took_are_published_again() {
+    let scene = Scene::of_patients(2).await;
+    let worker = scene.worker();
+    let published = |times| {
+        let scene = &scene;
+        until("they are published", move || async move {
+            let progress = scene.progress().await;
+            (scene.broker.published().len() == times && progress.published == 2).then_some(())
+        })
+    };
+    published(1).await;
+    scene.execute("UPDATE replay_job_letters SET published_at = published_at - interval '1 hour'").await;
+    published(2).await;
+    worker.stop().await;
+    assert_eq!(scene.broker.published()[0], scene.broker.published()[1]);
+}
+
+#[tokio::test]
+async fn a_message_that_only_another_version_could_not_read_goes_back_as_it_was() {
+    let content = Content::Event(Box::new(accept(Kind::Patient, &patient(7), clock::now())));
+    let message = message::encode(&Message { reply_to: None, content }).unwrap();
+    let scene = Scene::of_bytes(&message).await;
+    let worker = scene.worker();
+    until("it is settled", || async { (scene.progress().await.settled() == 1).then_some(()) }).await;
+    worker.stop().await;
+    assert_eq!(scene.broker.published(), [message]);
+    assert_eq!(scene.states().await, (LetterState::Resolved, JobLetterState::Resolved));
+}
+
+#[tokio::test]
+async fn letters_of_many_bytes_go_in_several_messages() {
+    let long = |number| {
+        let mut body = patient(number);
+        body["notes"] = "a long story ".repeat(150_000).into();
+        let mut event = accept(Kind::Patient, &patient(number), clock::now());
+        if let Record::Patient(patient) = &mut event.record {
+            patient.notes = body["notes"].as_str().map(str::to_owned);
+        }
+        event
+    };
+    let scene = Scene::new((1..=6).map(long).collect()).await;
+    let worker = scene.worker();
+    until("they are published", || async { (scene.progress().await.published == 6).then_some(()) }).await;
+    worker.stop().await;
+    let sizes: Vec<_> = scene.broker.published().iter().map(bytes::Bytes::len).collect();
+    assert!(sizes.len() >= 3 && sizes.iter().all(|bytes| *bytes <= 4 * 1_048_576), "{sizes:?}");
+}
