@@ -134,8 +134,13 @@ async fn is_measured(stack: &Stack) {
         let all = f64::from(u32::try_from(processes).unwrap());
         becomes(stack, name, &labels[..], expected * all).await;
     }
-    let age = stack.metric("careq_sync_oldest_parked_age_seconds", &[("waiting_for", "parent")]).await;
-    assert!(age > 0.0 && age < 600.0, "{age}");
+    for (name, label) in [
+        ("careq_sync_oldest_parked_age_seconds", ("waiting_for", "parent")),
+        ("careq_sync_oldest_dead_letter_age_seconds", ("class", "conflict")),
+    ] {
+        let age = stack.metric(name, &[label]).await;
+        assert!(age > 0.0 && age < 600.0, "{name}: {age}");
+    }
 }
 
 /// One that fails once and is stored at its second attempt.

@@ -71,16 +71,19 @@ impl Measured {
         let measured = measured.await;
         metrics().database_up.get_or_create(&No {}).set(measured.is_ok().into());
         metrics().dead_letters.clear();
+        metrics().oldest_dead_letter.clear();
         metrics().parked_events.clear();
         metrics().oldest_parked.clear();
         let Ok((parked, letters)) = measured else { return };
-        for (class, count) in letters {
-            metrics().dead_letters.get_or_create(&ByClass { class }).set(count);
+        for (class, Waiting { count, oldest }) in letters {
+            let label = ByClass { class };
+            metrics().dead_letters.get_or_create(&label).set(count);
+            metrics().oldest_dead_letter.get_or_create(&label).set(age_s(oldest));
         }
-        for (waiting_for, Parked { count, oldest }) in parked {
-            let age = oldest.and_then(|oldest| (clock::now() - oldest).to_std().ok()).unwrap_or_default();
-            metrics().parked_events.get_or_create(&Waits { waiting_for }).set(count);
-            metrics().oldest_parked.get_or_create(&Waits { waiting_for }).set(age.as_secs_f64());
+        for (waiting_for, Waiting { count, oldest }) in parked {
+            let label = Waits { waiting_for };
+            metrics().parked_events.get_or_create(&label).set(count);
+            metrics().oldest_parked.get_or_create(&label).set(age_s(oldest));
         }
     }
 
@@ -102,13 +105,17 @@ impl Measured {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Parked {
+struct Waiting {
     count: i64,
     oldest: Option<DateTime<Utc>>,
 }
 
+fn age_s(oldest: Option<DateTime<Utc>>) -> f64 {
+    oldest.and_then(|oldest| (clock::now() - oldest).to_std().ok()).unwrap_or_default().as_secs_f64()
+}
+
 /// Both are there, also where nothing waits. An index has it all, as long as no other column is asked for.
-async fn parked(database: &DatabaseConnection) -> Result<[(&'static str, Parked); 2], DbErr> {
+async fn parked(database: &DatabaseConnection) -> Result<[(&'static str, Waiting); 2], DbErr> {
     use parked_event::Column::{ParkedAt, WaitingKind};
     let rows: Vec<(bool, i64, Option<DateTime<Utc>>)> = parked_event::Entity::find()
         .select_only()
@@ -121,20 +128,22 @@ async fn parked(database: &DatabaseConnection) -> Result<[(&'static str, Parked)
         .await?;
     let of = |wanted| {
         let row = rows.iter().find(|(for_parent, ..)| *for_parent == wanted);
-        row.map_or_else(Parked::default, |(_, count, oldest)| Parked { count: *count, oldest: *oldest })
+        row.map_or_else(Waiting::default, |(_, count, oldest)| Waiting { count: *count, oldest: *oldest })
     };
     Ok([("parent", of(true)), ("attempt", of(false))])
 }
 
-async fn letters(database: &DatabaseConnection) -> Result<Vec<(String, i64)>, DbErr> {
-    dead_letter::Entity::find()
+async fn letters(database: &DatabaseConnection) -> Result<Vec<(String, Waiting)>, DbErr> {
+    let rows: Vec<(String, i64, Option<DateTime<Utc>>)> = dead_letter::Entity::find()
         .select_only()
         .column(dead_letter::Column::Class)
         .column_as(Expr::cust("COUNT(*)"), "count")
+        .column_as(dead_letter::Column::LastSeenAt.min(), "oldest")
         // Those that the partial index holds.
         .filter(dead_letter::Column::State.is_in([LetterState::Open, LetterState::Replaying]))
         .group_by(dead_letter::Column::Class)
         .into_tuple()
         .all(database)
-        .await
+        .await?;
+    Ok(rows.into_iter().map(|(class, count, oldest)| (class, Waiting { count, oldest })).collect())
 }

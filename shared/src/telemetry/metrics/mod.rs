@@ -132,6 +132,8 @@ metrics! {
     oldest_parked: Seconds<Waits> = Family::default(), "careq_sync_oldest_parked_age_seconds";
     /// Dead letters that wait for a person, by class
     dead_letters: Gauges<ByClass> = Family::default(), "careq_sync_dead_letters";
+    /// Time since the last failure of the dead letter that has waited longest for a person, by class
+    oldest_dead_letter: Seconds<ByClass> = Family::default(), "careq_sync_oldest_dead_letter_age_seconds";
 }
 
 /// The metrics of this process.
