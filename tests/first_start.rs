@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::harness::{Process, until};
+use crate::harness::{Process, fetch, until};
 
 const LISTEN: [(&str, &str); 3] = [
     ("CAREQ_INGRESS_LISTEN", "127.0.0.1:0"),
@@ -36,10 +36,10 @@ async fn the_pasted_line_answers_201() {
         "{again}"
     );
 
-    let ready = process.logged("operations: /livez and /readyz").await;
+    let ready = process.logged("operations: /livez, /readyz and /metrics").await;
     let operations = ready["fields"]["address"].as_str().unwrap().to_owned();
-    for (path, text) in [("livez", "alive\n"), ("readyz", "ready\n")] {
-        let answer = reqwest::get(format!("http://{operations}/{path}")).await.unwrap();
+    for (path, text) in [("/livez", "alive\n"), ("/readyz", "ready\n")] {
+        let answer = fetch(&operations, path).await;
         assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, text));
     }
 

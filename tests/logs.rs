@@ -7,27 +7,33 @@ use careq_shared::config;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use crate::harness::{CLINIC, OTHER_TOKEN, Stack, TOKEN, sample, send};
+use crate::harness::{CLINIC, Collector, OTHER_TOKEN, Stack, TOKEN, sample, send, until};
 
 /// Part of every value that is personal, and of every secret that is wrong.
 const MARK: &str = "Zxmarkqj";
+
+const COLLECTOR: &str = "CAREQ_TELEMETRY_OTLP_ENDPOINT";
 
 /// The tests are believed to be anyone, so that what fails need not wait for what failed before.
 const PROXY: (&str, &str) = ("CAREQ_INGRESS_TRUSTED_PROXIES", "127.0.0.0/8");
 
 #[tokio::test]
 async fn on_the_embedded_default() {
-    let stack = Stack::embedded(&[PROXY]).await;
+    let collector = Collector::start().await;
+    let stack = Stack::embedded(&[PROXY, (COLLECTOR, &collector.url)]).await;
     flood(&stack).await;
     lines(&stack);
+    measured_and_traced(&stack, &collector).await;
     stack.finish().await;
 }
 
 #[tokio::test]
 async fn on_postgresql_and_rabbitmq() {
-    let stack = Stack::full(2, &[PROXY, ("CAREQ_LOG_LEVEL", "debug")]).await;
+    let collector = Collector::start().await;
+    let stack = Stack::full(2, &[PROXY, ("CAREQ_LOG_LEVEL", "debug"), (COLLECTOR, &collector.url)]).await;
     flood(&stack).await;
     lines(&stack);
+    measured_and_traced(&stack, &collector).await;
     stack.finish().await;
 }
 
@@ -174,6 +180,21 @@ fn lines(stack: &Stack) {
     assert!(explained["details"].as_str().unwrap().len() > 10, "{explained:?}");
 }
 
+/// The same holds for what is scraped, and for what is sent to a collector.
+async fn measured_and_traced(stack: &Stack, collector: &Collector) {
+    let requests = || collector.spans().into_iter().filter(|span| span.text("http.request.method").is_some());
+    until("the collector has most of the requests", || async { (requests().count() > 400).then_some(()) })
+        .await;
+    collector.span("a worker's side", |span| span.name == "settle").await;
+    let scraped: String = stack.metrics().await.into_iter().map(|exposition| exposition.text).collect();
+    for (what, text) in [("scraped", scraped), ("sent to the collector", collector.texts())] {
+        assert!(text.len() > 1_000, "{what}: {text}");
+        for secret in [MARK, &MARK.to_uppercase(), "9753197531", TOKEN, OTHER_TOKEN, "[withheld]"] {
+            assert!(!text.contains(secret), "{secret:?} is {what}");
+        }
+    }
+}
+
 /// A fault in the program may quote what it worked on; the log says where it was and how it came there.
 #[test]
 fn a_panic_is_logged_with_its_stack_and_without_its_words() {
@@ -194,7 +215,8 @@ fn a_panic_is_logged_with_its_stack_and_without_its_words() {
 #[ignore = "run by the test above, as a program of its own"]
 fn the_program_that_panics() {
     let settings = [("CAREQ_LOG_FORMAT".to_owned(), "json".to_owned())];
-    careq_shared::telemetry::start(&config::load(None, settings).unwrap().log);
+    let config = config::load(None, settings).unwrap();
+    careq_shared::telemetry::start(&config.log, &config.telemetry, None).unwrap();
     assert!(std::thread::spawn(a_rule_that_fails).join().is_err());
 }
 

@@ -47,6 +47,14 @@ mod overload;
 
 mod logs;
 
+mod metrics;
+
+mod traces;
+
+#[expect(dead_code, reason = "the other test program uses the rest")]
+#[path = "faults/proxy.rs"]
+mod proxy;
+
 mod openapi;
 
 mod schemathesis;

@@ -75,7 +75,8 @@ async fn a_message_that_keeps_coming_back_is_set_apart() {
     );
 }
 
-const REFUSE_FOR_NOW: &str = "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS
+/// The database refuses patient 13, until it is told otherwise.
+pub(crate) const REFUSE_FOR_NOW: &str = "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS
                       $$ BEGIN IF NEW.careq_id = 13 THEN RAISE 'not now'; END IF; RETURN NEW; END $$;
                   CREATE TRIGGER poison BEFORE INSERT ON patients FOR EACH ROW EXECUTE FUNCTION poison()";
 
@@ -85,7 +86,7 @@ async fn batch_with_poison(backend: Backend, refuse: &str) -> FreshDatabase {
     let lane = WorkerLane::new(&database, 256).await;
     let mut deliveries: Vec<_> =
         (1..).take(EVENTS).map(|careq_id| delivery(Kind::Patient, &body(careq_id))).collect();
-    deliveries.push(Delivery { body: Bytes::from_static(b"\xff no message"), redeliveries: 0 });
+    deliveries.push(Delivery { body: Bytes::from_static(b"\xff no message"), redeliveries: 0, trace: None });
     lane.work(Queue::Live, &deliveries).await.unwrap();
 
     let stored = patient::Entity::find().all(&database.connection).await.unwrap();

@@ -20,6 +20,7 @@ mod shutdown;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use careq_shared::config::Config;
 use careq_shared::telemetry;
 use clap::Parser as _;
 
@@ -38,17 +39,35 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     let config = environment::config(arguments.config.as_deref())?;
-    telemetry::start(&config.log);
-    match arguments.command.unwrap_or(Command::Standalone) {
-        Command::Standalone => processes::standalone(&config).await,
-        Command::Ingress => processes::ingress(&config).await,
-        Command::Worker => processes::worker(&config).await,
-        Command::Console => processes::console(&config).await,
-        Command::Migrate => migrate::run(&config).await,
-        Command::Reseal(output) => reseal::run(&config, output).await,
-        Command::Simulate(simulation) => simulate::run(&config, simulation).await,
-        Command::Clinic(command) => clinic::run(&config, command).await,
-        Command::Admin(command) => admin::run(&config, command).await,
-        Command::DeadLetters(command) => dead_letters::run(&config, command).await,
+    let command = arguments.command.unwrap_or(Command::Standalone);
+    let telemetry = telemetry::start(&config.log, &config.telemetry, process(&command))?;
+    let ended = perform(command, &config).await;
+    telemetry.end().await;
+    ended
+}
+
+async fn perform(command: Command, config: &Config) -> Result<()> {
+    match command {
+        Command::Standalone => processes::standalone(config).await,
+        Command::Ingress => processes::ingress(config).await,
+        Command::Worker => processes::worker(config).await,
+        Command::Console => processes::console(config).await,
+        Command::Migrate => migrate::run(config).await,
+        Command::Reseal(output) => reseal::run(config, output).await,
+        Command::Simulate(simulation) => simulate::run(config, simulation).await,
+        Command::Clinic(command) => clinic::run(config, command).await,
+        Command::Admin(command) => admin::run(config, command).await,
+        Command::DeadLetters(command) => dead_letters::run(config, command).await,
+    }
+}
+
+/// The name of a command that runs on, in metrics and traces.
+const fn process(command: &Command) -> Option<&'static str> {
+    match command {
+        Command::Standalone => Some("standalone"),
+        Command::Ingress => Some("ingress"),
+        Command::Worker => Some("worker"),
+        Command::Console => Some("console"),
+        _ => None,
     }
 }

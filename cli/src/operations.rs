@@ -1,5 +1,5 @@
-//! The operations port: is the process alive, is it ready, and, where there is one, the admin API. It must never be reachable by
-//! CareQ, and shows nothing to whoever has no token of an admin.
+//! The operations port: is the process alive, is it ready, what can be counted of it, and, where there is one, the admin API. It
+//! must never be reachable by CareQ, and shows no data to whoever has no token of an admin.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -9,9 +9,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use careq_http::Limits;
 use careq_shared::config::{Config, DEFAULTS};
+use careq_shared::telemetry::measure::Measured;
+use careq_shared::telemetry::metrics::{self, metrics};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -28,19 +31,22 @@ const LIMITS: Limits = Limits {
     request_timeout: Duration::from_secs(30),
 };
 
-/// Serves `/livez`, `/readyz` and these routes until told to stop; then finishes the requests in hand.
+/// Serves `/livez`, `/readyz`, `/metrics` and these routes until told to stop; then finishes the requests in hand.
 pub(crate) async fn start(
     config: &Config,
     readiness: Readiness,
+    measured: Measured,
     besides: Router,
     shutdown: CancellationToken,
 ) -> Result<JoinHandle<()>> {
     let listener = bind(config.operations.listen, besides.has_routes()).await?;
     let address = listener.local_addr()?;
-    tracing::info!(%address, "operations: /livez and /readyz");
+    tracing::info!(%address, "operations: /livez, /readyz and /metrics");
     if besides.has_routes() {
         tracing::info!(%address, "the admin API takes requests");
     }
+    let every = Duration::from_secs(config.telemetry.measure_every_s);
+    tokio::spawn(measured.clone().keep_measuring(every, shutdown.clone()));
     let ready = move || {
         let is_ready = readiness();
         async move {
@@ -51,7 +57,14 @@ pub(crate) async fn start(
             }
         }
     };
-    let routes = Router::new().route("/livez", get(|| async { "alive\n" })).route("/readyz", get(ready));
+    let exposition = move || {
+        measured.at_once();
+        async { ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics().exposition()) }
+    };
+    let routes = Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(exposition));
     Ok(tokio::spawn(careq_http::serve(listener, routes.merge(besides), LIMITS, shutdown)))
 }
 

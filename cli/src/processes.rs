@@ -7,11 +7,12 @@ use anyhow::{Context as _, Result, bail};
 use axum::Router;
 use careq_console::api::{self, Api};
 use careq_ingress::{Ingress, Parts};
-use careq_shared::broker::Broker;
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::broker::rabbitmq::RabbitMq;
+use careq_shared::broker::{Broker, Depths};
 use careq_shared::config::{BrokerKind, Config};
 use careq_shared::seal::{self, Seal};
+use careq_shared::telemetry::measure::{Measured, MeasuredBroker};
 use careq_worker::{Settings, Worker};
 use sea_orm::DatabaseConnection;
 use tokio::net::TcpListener;
@@ -25,16 +26,20 @@ pub(crate) async fn standalone(config: &Config) -> Result<()> {
     let shutdown = shutdown::on_signal()?;
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
-    let broker = broker(config, "standalone").await?;
+    let (broker, depths) = broker(config, "standalone").await?;
     let first_token = first_start::make_clinics(&database, config).await?;
     let listener = listen(config).await?;
     let address = listener.local_addr()?;
 
     // SQLite has one connection a pool: status pages must not wait for the worker's transactions.
-    let parts = parts(config, &broker, migrate::connect(config).await?, &seal);
-    let ingress = Ingress::start(parts, &shutdown);
-    let admin = admin_api(config, &seal, &shutdown).await?;
-    let operations = operations::start(config, readiness(&ingress), admin, shutdown.clone()).await?;
+    let pages = migrate::connect(config).await?;
+    let ingress = Ingress::start(parts(config, &broker, pages.clone(), &seal), &shutdown);
+    let people = migrate::connect(config).await?;
+    let measured =
+        Measured { besides: vec![database.clone(), people.clone()], ..measured(&pages, &broker, depths) };
+    let admin = admin_api(config, people, &seal, &shutdown);
+    let operations =
+        operations::start(config, readiness(&ingress), measured, admin, shutdown.clone()).await?;
     // The worker goes on until the last request in hand has its answer.
     let working = CancellationToken::new();
     let worker = tokio::spawn(
@@ -58,11 +63,12 @@ pub(crate) async fn ingress(config: &Config) -> Result<()> {
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
     careq_shared::clinics::seed(&database, &|| seal::open(config), &config.clinics).await?;
-    let broker = broker(config, "ingress").await?;
+    let (broker, depths) = broker(config, "ingress").await?;
     let listener = listen(config).await?;
     let address = listener.local_addr()?;
-    let ingress = Ingress::start(parts(config, &broker, database, &seal), &shutdown);
-    operations::start(config, readiness(&ingress), Router::new(), shutdown.clone()).await?;
+    let ingress = Ingress::start(parts(config, &broker, database.clone(), &seal), &shutdown);
+    let measured = measured(&database, &broker, depths);
+    operations::start(config, readiness(&ingress), measured, Router::new(), shutdown.clone()).await?;
     let known = Arc::clone(&ingress);
     tokio::spawn(async move {
         known.clinics_are_known().await;
@@ -78,10 +84,11 @@ pub(crate) async fn worker(config: &Config) -> Result<()> {
     let shutdown = shutdown::on_signal()?;
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
-    let broker = broker(config, "worker").await?;
+    let (broker, depths) = broker(config, "worker").await?;
     let connected = Arc::clone(&broker);
     let readiness: Readiness = Arc::new(move || connected.is_connected());
-    operations::start(config, readiness, Router::new(), shutdown.clone()).await?;
+    let measured = measured(&database, &broker, depths);
+    operations::start(config, readiness, measured, Router::new(), shutdown.clone()).await?;
     Worker::new(database, broker, seal, Settings::from(&config.worker)).run(shutdown).await;
     Ok(())
 }
@@ -90,31 +97,52 @@ pub(crate) async fn worker(config: &Config) -> Result<()> {
 pub(crate) async fn console(config: &Config) -> Result<()> {
     let shutdown = shutdown::on_signal()?;
     let seal = Arc::new(seal::open(config)?);
-    let admin = admin_api(config, &seal, &shutdown).await?;
+    let database = migrate::connect(config).await?;
+    let measured = Measured { database: database.clone(), besides: Vec::new(), broker: None };
+    let admin = admin_api(config, database, &seal, &shutdown);
     // While the database is away, each answer says so.
-    let serving = operations::start(config, Arc::new(|| true), admin, shutdown).await?;
+    let serving = operations::start(config, Arc::new(|| true), measured, admin, shutdown).await?;
     Ok(serving.await?)
 }
 
 /// With a pool of its own: on SQLite, people must not wait for the worker's transactions, nor it for them.
-async fn admin_api(config: &Config, seal: &Arc<Seal>, shutdown: &CancellationToken) -> Result<Router> {
+fn admin_api(
+    config: &Config,
+    database: DatabaseConnection,
+    seal: &Arc<Seal>,
+    shutdown: &CancellationToken,
+) -> Router {
     let parts = api::Parts {
-        database: migrate::connect(config).await?,
+        database,
         seal: Arc::clone(seal),
         body_limit_bytes: config.ingress.body_limit_bytes,
         trusted_proxies: config.ingress.trusted_proxies.clone(),
         shutdown: shutdown.clone(),
     };
-    Ok(Api::new(parts).routes())
+    Api::new(parts).routes()
 }
 
-async fn broker(config: &Config, process: &str) -> Result<Arc<dyn Broker>> {
-    Ok(match config.broker.kind() {
-        BrokerKind::Embedded => Arc::new(Embedded::open(&config.data.dir).await?),
-        BrokerKind::RabbitMq => {
-            Arc::new(RabbitMq::connect(&config.broker, &format!("careq-sync {process}")).await?)
+fn measured(database: &DatabaseConnection, broker: &Arc<dyn Broker>, depths: Depths) -> Measured {
+    Measured {
+        database: database.clone(),
+        besides: Vec::new(),
+        broker: Some(MeasuredBroker { broker: Arc::clone(broker), depths }),
+    }
+}
+
+async fn broker(config: &Config, process: &str) -> Result<(Arc<dyn Broker>, Depths)> {
+    match config.broker.kind() {
+        BrokerKind::Embedded => {
+            let embedded = Embedded::open(&config.data.dir).await?;
+            let depths = embedded.depths();
+            Ok((Arc::new(embedded), depths))
         }
-    })
+        BrokerKind::RabbitMq => {
+            let rabbitmq = RabbitMq::connect(&config.broker, &format!("careq-sync {process}")).await?;
+            let depths = rabbitmq.depths();
+            Ok((Arc::new(rabbitmq), depths))
+        }
+    }
 }
 
 fn parts(config: &Config, broker: &Arc<dyn Broker>, database: DatabaseConnection, seal: &Arc<Seal>) -> Parts {

@@ -8,6 +8,7 @@ mod failures;
 mod header;
 mod listen;
 mod log;
+mod trace;
 
 pub use body::{BodyFault, BodyLimits, body, require_json};
 pub use client::Client;

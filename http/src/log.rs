@@ -1,13 +1,17 @@
 //! The request log and the error log (API specification, "Logging Requirements"): one line a request, and one more for an error
-//! that somebody may have to look into. A line must never hold more than names of routes, clinics and admins, numbers, the address
-//! of a client that proves nothing, our own sentences, and the shape of a payload.
+//! that somebody may have to look into; with them the request is counted. A line must never hold more than names of routes, clinics
+//! and admins, numbers, the address of a client that proves nothing, our own sentences, and the shape of a payload.
 
 use std::net::IpAddr;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
+use careq_shared::telemetry::metrics::{No, Replied, Routed, metrics};
+use tracing::Span;
+
+use crate::trace;
 
 /// Put beside an answer for its log line.
 #[derive(Debug, Clone)]
@@ -61,6 +65,12 @@ impl RequestLine {
         }
     }
 
+    /// The span of the request.
+    #[must_use]
+    pub fn span(&self, headers: &HeaderMap, is_trusted: bool) -> Span {
+        trace::request(headers, self.method(), self.endpoint(), is_trusted)
+    }
+
     /// With the answer.
     #[must_use]
     pub fn write(mut self, mut response: Response) -> Response {
@@ -73,6 +83,8 @@ impl RequestLine {
         let careq_id = careq_id.or_else(|| explanation.as_ref()?.careq_id);
         let (method, endpoint, duration_ms) = (self.method(), self.endpoint(), self.duration_ms());
         let status = response.status().as_u16();
+        trace::answered(status, clinic_id, careq_id);
+        self.count(status);
         // Nobody knows who it was; an operator who looks for an attacker, or for a wrong token, needs the address.
         let client = (response.status() == StatusCode::UNAUTHORIZED).then(|| self.client.to_string());
         tracing::info!(method, endpoint, clinic_id, careq_id, admin, status, duration_ms, client, "request");
@@ -82,13 +94,19 @@ impl RequestLine {
         response
     }
 
+    fn count(&self, status: u16) {
+        let endpoint = self.endpoint().unwrap_or_default().to_owned();
+        metrics().answers.get_or_create(&Replied { endpoint: endpoint.clone(), status }).inc();
+        let duration_s = self.began_at.elapsed().as_secs_f64();
+        metrics().answer_duration.get_or_create(&Routed { endpoint }).observe(duration_s);
+    }
+
     fn endpoint(&self) -> Option<&str> {
         self.route.as_ref().map(MatchedPath::as_str)
     }
 
-    /// What a client makes up as a method could be anything.
     fn method(&self) -> &str {
-        if is_known(&self.method) { self.method.as_str() } else { "other" }
+        trace::method(&self.method)
     }
 
     fn duration_ms(&self) -> u64 {
@@ -100,6 +118,7 @@ impl Drop for RequestLine {
     fn drop(&mut self) {
         if !self.is_answered {
             let (method, endpoint, duration_ms) = (self.method(), self.endpoint(), self.duration_ms());
+            metrics().abandoned_requests.get_or_create(&No {}).inc();
             tracing::info!(method, endpoint, duration_ms, "request whose client left before its answer");
         }
     }
@@ -123,9 +142,4 @@ fn explain(
         };
     }
     if status >= 500 { line!(error, "request failed") } else { line!(warn, "request refused") }
-}
-
-fn is_known(method: &Method) -> bool {
-    [Method::GET, Method::POST, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS]
-        .contains(method)
 }

@@ -15,6 +15,7 @@ use careq_shared::outcome::ErrorCode;
 use careq_shared::records::{self, FieldErrors, Kind};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
+use tracing::Instrument as _;
 
 use crate::authenticate::{self, Caller, Verified, same_clinic};
 use crate::ingress::Ingress;
@@ -22,7 +23,7 @@ use crate::prefer::Preference;
 use crate::problem::Problem;
 use crate::receive;
 use crate::validate::{self, Stamps, named_clinic};
-use crate::{answer, publish, report, webhook};
+use crate::{answer, publish, report, trace, webhook};
 
 /// Most records of one batch.
 const MOST_RECORDS: usize = 1_000;
@@ -40,7 +41,7 @@ async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Pr
     let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::authentication_failed)?;
     let preference = Preference::of(&parts.headers).granted(ingress.has_room_to_wait());
 
-    let body = receive::body(&parts.headers, body, body_limits(ingress)).await?;
+    let body = receive::body(&parts.headers, body, body_limits(ingress)).instrument(trace::receive()).await?;
     let about = |problem: Problem| problem.about(&body);
     let verified = authenticate::body(caller, body.clone())?;
     let verified = verified.read(|body| receive::json_object(&parts.headers, body)).map_err(about)?;
@@ -54,7 +55,7 @@ async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Pr
     let preference = preference.granted(expectation.is_granted());
     publish::confirmed(ingress, Queue::Bulk, &message).await.map_err(about)?;
 
-    let answer = match expectation.result().await {
+    let answer = match expectation.result().instrument(trace::result()).await {
         Some(Verdict::Batch(results)) => report::of_results(&clinic.clinic_id, &batch_id, &listing, results),
         Some(Verdict::BatchConflict) => {
             Problem::conflict("The batch_id was used before for other content").into_response()

@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use careq_http::{Client, ClinicId};
+use careq_shared::telemetry::metrics::{No, metrics};
 
 use crate::authenticate::{self, Caller};
 use crate::ingress::Ingress;
@@ -24,7 +25,10 @@ pub(crate) async fn guard(State(ingress): State<Arc<Ingress>>, request: Request,
     let clinic = Arc::clone(&caller.clinic);
     let mut response = match ingress.limiter.take(&clinic) {
         Ok(allowance) => limit::announce(allowance, enter(caller, request, next).await),
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => {
+            metrics().rate_limited_requests.get_or_create(&No {}).inc();
+            refusal.into_response()
+        }
     };
     response.extensions_mut().insert(ClinicId(clinic.clinic_id.clone()));
     response

@@ -1,5 +1,5 @@
 //! What surrounds every request, known caller or not: a place among the requests in hand, a deadline, patience with those who
-//! fail, and the log. It must never look into a body, nor let an answer leave without its log line.
+//! fail, its span, and the log. It must never look into a body, nor let an answer leave without its log line.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use careq_http::{Client, RequestLine};
+use tracing::Instrument as _;
 
 use crate::ingress::Ingress;
 use crate::problem::Problem;
@@ -20,8 +21,9 @@ pub(crate) async fn around(
 ) -> Response {
     let client = Client::of(&request, &ingress.settings.trusted_proxies);
     let line = RequestLine::begin(&request, client.address);
+    let span = line.span(request.headers(), ingress.settings.trust_traceparent);
     request.extensions_mut().insert(client);
-    let response = line.write(in_time(&ingress, request, next).await);
+    let response = async { line.write(in_time(&ingress, request, next).await) }.instrument(span).await;
     ingress.failures.hold_back(client.address, response.status()).await;
     response
 }

@@ -9,6 +9,7 @@ use careq_shared::broker::Broker;
 use careq_shared::clock::AcceptanceClock;
 use careq_shared::config::IngressConfig;
 use careq_shared::seal::Seal;
+use careq_shared::telemetry::metrics::metrics;
 use sea_orm::DatabaseConnection;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -55,6 +56,7 @@ impl Ingress {
     /// An ingress that begins to read the clinics, until `shutdown`, and to listen for results.
     #[must_use]
     pub fn start(parts: Parts, shutdown: &CancellationToken) -> Arc<Self> {
+        metrics().ingress_begins();
         let Parts { settings, publish_timeout, broker, database, seal } = parts;
         let refresh_every = Duration::from_secs(settings.clinics_refresh_s);
         let directory = directory::keep_current(database.clone(), seal, refresh_every, shutdown.clone());

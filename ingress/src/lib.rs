@@ -33,6 +33,8 @@ mod answer;
 
 mod problem;
 
+mod trace;
+
 mod pages;
 
 mod openapi;

@@ -10,6 +10,7 @@ use careq_http::{BodyLimits, CareqId};
 use careq_shared::broker::Queue;
 use careq_shared::message::{Content, Message, Verdict};
 use careq_shared::records::Kind;
+use tracing::Instrument as _;
 
 use crate::answer::Accepted;
 use crate::authenticate::{self, Caller};
@@ -19,7 +20,7 @@ use crate::problem::Problem;
 use crate::receive;
 use crate::results::Budget;
 use crate::validate::{self, Stamps};
-use crate::{answer, publish};
+use crate::{answer, publish, trace};
 
 /// Answers one webhook. The door has authenticated its headers and counted it.
 pub(crate) async fn handle(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Response {
@@ -32,7 +33,7 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
     let answer_within_ms = caller.clinic.answer_within_ms.unwrap_or(ingress.settings.answer_within_ms);
     let preference = Preference::of(&parts.headers).granted(ingress.has_room_to_wait());
 
-    let body = receive::body(&parts.headers, body, body_limits(ingress)).await?;
+    let body = receive::body(&parts.headers, body, body_limits(ingress)).instrument(trace::receive()).await?;
     let about = |problem: Problem| problem.about(&body);
     let verified = authenticate::body(caller, body.clone())?;
     let idempotency_key = validate::idempotency_key(&parts.headers)?;
@@ -47,7 +48,7 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
     let preference = preference.granted(expectation.is_granted());
     publish::confirmed(ingress, Queue::Live, &message).await.map_err(about)?;
 
-    let answer = match expectation.result().await {
+    let answer = match expectation.result().instrument(trace::result()).await {
         Some(Verdict::Event(result)) => answer::settled(&accepted, &result),
         Some(Verdict::Batch(_) | Verdict::BatchConflict) | None => answer::queued(&accepted),
     };

@@ -9,6 +9,7 @@ mod m20261123_000004_dead_letters;
 mod m20261124_000001_front_door;
 mod m20261125_000001_content_digest;
 mod m20261125_000002_replay;
+mod m20261125_000003_watched;
 mod m20261125_000004_admins;
 
 use sea_orm_migration::prelude::*;
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000001_front_door::Migration),
             Box::new(m20261125_000001_content_digest::Migration),
             Box::new(m20261125_000002_replay::Migration),
+            Box::new(m20261125_000003_watched::Migration),
             Box::new(m20261125_000004_admins::Migration),
         ]
     }

@@ -147,6 +147,19 @@ pub async fn read<T>(reading: impl Future<Output = Result<T, DbErr>>) -> Result<
     }
 }
 
+/// The most connections of the pool, those that are open, and those of them that are idle.
+#[must_use]
+pub fn pool(database: &DatabaseConnection) -> (i64, i64, i64) {
+    fn of<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> (i64, i64, i64) {
+        let idle = i64::try_from(pool.num_idle()).unwrap_or(i64::MAX);
+        (pool.options().get_max_connections().into(), i64::from(pool.size()).max(idle), idle)
+    }
+    match database.get_database_backend() {
+        DbBackend::Sqlite => of(database.get_sqlite_connection_pool()),
+        DbBackend::Postgres | DbBackend::MySql => of(database.get_postgres_connection_pool()),
+    }
+}
+
 /// Begins a transaction that will write.
 ///
 /// # Errors

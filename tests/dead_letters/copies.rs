@@ -49,7 +49,7 @@ impl Scene {
     fn copy(&self, job_id: Uuid) -> Delivery {
         let content = Content::Replay(Replay { job_id, events: vec![self.event.clone()] });
         let body = message::encode(&Message { reply_to: None, content }).unwrap();
-        Delivery { body: body.into(), redeliveries: 0 }
+        Delivery { body: body.into(), redeliveries: 0, trace: None }
     }
 
     /// Both lanes have it at the same time, twice each.

@@ -197,8 +197,9 @@ async fn cancelled_while_a_lane_parks_a_letters_event() {
     let held = scene.connection().begin().await.unwrap();
     // Everybody may read it.
     held.execute_unprepared("LOCK TABLE parked_events IN SHARE MODE").await.unwrap();
-    let parked =
-        tokio::spawn(async move { lane.work(Queue::Bulk, &[Delivery { body, redeliveries: 0 }]).await });
+    let parked = tokio::spawn(async move {
+        lane.work(Queue::Bulk, &[Delivery { body, redeliveries: 0, trace: None }]).await
+    });
     scene.blocked(1, &parked).await;
     let cancelled = scene.cancelled();
     scene.blocked(2, &cancelled).await;

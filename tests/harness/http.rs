@@ -22,10 +22,8 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new(address: &str, token: &str) -> Self {
-        // reqwest asks for one even to speak plain HTTP; it may have been installed before.
-        rustls::crypto::ring::default_provider().install_default().ok();
         let base = format!("http://{address}/api/v1/careq-sync");
-        Self { base, token: token.to_owned(), http: reqwest::Client::new() }
+        Self { base, token: token.to_owned(), http: http() }
     }
 
     /// Host and port.
@@ -82,6 +80,17 @@ impl Client {
         let page = self.get(&format!("/events/{}", event_id.as_str().unwrap())).await;
         (page.body["data"]["sync_status"] == sync_status).then_some(page)
     }
+}
+
+fn http() -> reqwest::Client {
+    // reqwest asks for one even to speak plain HTTP; it may have been installed before.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    reqwest::Client::new()
+}
+
+/// What is not `CareQ`'s to ask for, such as the operations port.
+pub(crate) async fn fetch(address: &str, path: &str) -> reqwest::Response {
+    http().get(format!("http://{address}{path}")).send().await.expect("it answers")
 }
 
 pub(crate) async fn send(request: RequestBuilder) -> Answer {

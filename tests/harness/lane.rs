@@ -72,7 +72,7 @@ pub(crate) fn accept(kind: Kind, body: &Value, accepted_at: DateTime<Utc>) -> Ev
 pub(crate) fn deliver(event: &Event) -> Delivery {
     let content = Content::Event(Box::new(event.clone()));
     let body = message::encode(&Message { reply_to: None, content }).unwrap();
-    Delivery { body: body.into(), redeliveries: 0 }
+    Delivery { body: body.into(), redeliveries: 0, trace: None }
 }
 
 pub(crate) fn delivery(kind: Kind, body: &Value) -> Delivery {

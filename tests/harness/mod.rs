@@ -2,7 +2,9 @@
 //! never know what a test is about.
 
 mod broker;
+mod collector;
 mod database;
+mod exposition;
 mod http;
 mod lane;
 mod process;
@@ -11,8 +13,10 @@ mod signed;
 mod stack;
 
 pub(crate) use broker::{amqp_url, broker_config, channel, delete_queues, fresh_prefix, queue_depth};
+pub(crate) use collector::{Collector, Span};
 pub(crate) use database::{Backend, FreshDatabase, opened, seal};
-pub(crate) use http::{Answer, Client, send};
+pub(crate) use exposition::Exposition;
+pub(crate) use http::{Answer, Client, fetch, send};
 pub(crate) use lane::{WorkerLane, accept, deliver, delivery};
 pub(crate) use process::{Ended, Process};
 pub(crate) use records::{appointment, doctor, patient, sample, service};

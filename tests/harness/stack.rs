@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::broker::{amqp_url, delete_queues, fresh_prefix, queue_depth};
-use super::{Backend, Client, FreshDatabase, Process, until};
+use super::{Backend, Client, Exposition, FreshDatabase, Process, until};
 
 pub(crate) const CLINIC: &str = "clinic_abc";
 pub(crate) const TOKEN: &str = "a-token-of-clinic-abc-with-more-than-32-characters";
@@ -40,8 +40,8 @@ impl Stack {
         let database = FreshDatabase::empty(Backend::Postgres).await;
         let prefix = fresh_prefix();
         let mut settings = settings(&database, extra);
-        settings.push(("CAREQ_BROKER_URL".to_owned(), amqp_url()));
-        settings.push(("CAREQ_BROKER_PREFIX".to_owned(), prefix.clone()));
+        let broker = [("CAREQ_BROKER_URL", amqp_url()), ("CAREQ_BROKER_PREFIX", prefix.clone())];
+        settings.splice(0..0, broker.map(|(name, value)| (name.to_owned(), value)));
         let ingress = start(&["ingress"], &settings);
         let client = client(&ingress, "the ingress takes requests").await;
         let mut stack = Self {
@@ -136,6 +136,21 @@ impl Stack {
         std::iter::once(self.ingress.stderr()).chain(besides).collect::<Vec<_>>().join("\n")
     }
 
+    /// What its processes expose at `/metrics`: the ingress first.
+    pub(crate) async fn metrics(&self) -> Vec<Exposition> {
+        let mut expositions = Vec::new();
+        for process in std::iter::once(&self.ingress).chain(&self.workers) {
+            let line = process.logged("operations: /livez, /readyz and /metrics").await;
+            expositions.push(Exposition::of(line["fields"]["address"].as_str().unwrap()).await);
+        }
+        expositions
+    }
+
+    /// A metric, summed over its processes.
+    pub(crate) async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        self.metrics().await.iter().map(|exposition| exposition.sum(name, labels)).sum()
+    }
+
     /// Webhooks in RabbitMQ that no worker has taken.
     pub(crate) async fn untaken(&self) -> u32 {
         queue_depth(&format!("{}.live", self.prefix.as_ref().expect("it is the full stack"))).await
@@ -211,6 +226,7 @@ fn settings(database: &FreshDatabase, extra: &[(&str, &str)]) -> Vec<(String, St
         // Two debug builds on two busy cores are slower than any installation.
         ("CAREQ_INGRESS_ANSWER_WITHIN_MS", "20000"),
         ("CAREQ_INGRESS_BATCH_ANSWER_WITHIN_MS", "20000"),
+        ("CAREQ_BROKER_PUBLISH_TIMEOUT_MS", "5000"),
         ("CAREQ_CLINICS", clinics.as_str()),
         ("CAREQ_LOG_FORMAT", "json"),
         ("CAREQ_SEAL_KEYS", SEAL_KEYS),

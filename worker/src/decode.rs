@@ -5,7 +5,10 @@ use careq_shared::broker::{Delivery, Queue};
 use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::event::Event;
 use careq_shared::message::{self, Batch, Content, Message, ReplyTo};
+use tracing::Span;
 use uuid::Uuid;
+
+use crate::observe;
 
 /// A message that was given back so often is suspected of bringing workers down, and is tried by itself.
 const SUSPICIOUS_REDELIVERIES: u32 = 3;
@@ -24,6 +27,8 @@ pub(crate) struct Request {
     pub(crate) batch: Membership,
     /// The replay job that published it.
     pub(crate) replay: Option<Uuid>,
+    /// In the trace of whoever published it.
+    pub(crate) span: Span,
 }
 
 /// Whether a request is a batch, and which.
@@ -39,7 +44,11 @@ pub(crate) fn each(queue: Queue, deliveries: &[Delivery]) -> Taken {
     let mut taken = Taken { requests: Vec::with_capacity(deliveries.len()), undecodable: Vec::new() };
     for delivery in deliveries {
         match message::decode::<Message>(&delivery.body) {
-            Ok(message) => taken.requests.push(request(message, is_suspicious(queue, delivery))),
+            Ok(message) => {
+                let request = request(message, is_suspicious(queue, delivery));
+                let span = observe::message(delivery.trace.as_ref(), queue);
+                taken.requests.push(Request { span, ..request });
+            }
             Err(_) => taken.undecodable.push(delivery.body.clone()),
         }
     }
@@ -58,5 +67,5 @@ fn request(message: Message, suspicious: bool) -> Request {
         Content::Batch(batch) => (Vec::new(), Membership::Batch(batch), None),
         Content::Replay(replay) => (replay.events, Membership::Single, Some(replay.job_id)),
     };
-    Request { reply_to: message.reply_to, events, suspicious, batch, replay }
+    Request { reply_to: message.reply_to, events, suspicious, batch, replay, span: Span::none() }
 }

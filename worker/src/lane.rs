@@ -2,7 +2,7 @@
 //! a file named after it. A stage must never fail the batch because one message is bad.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use careq_shared::broker::{Broker, Consumer, Delivery, Queue};
 use careq_shared::crash_point::{self, CrashPoint};
@@ -10,10 +10,11 @@ use careq_shared::outcome::EventResult;
 use careq_shared::seal::Seal;
 use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::order::Item;
 use crate::worker::Settings;
-use crate::{admit, dead_letters, decode, order, report, transaction, wake};
+use crate::{admit, dead_letters, decode, observe, order, report, transaction, wake};
 
 /// What a lane works with.
 #[derive(Debug, Clone)]
@@ -51,13 +52,15 @@ impl Lane {
                 () = self.shutdown.cancelled() => break,
                 deliveries = consumer.next() => deliveries,
             };
-            match self.work(queue, &deliveries).await {
+            let (began_at, batch) = (Instant::now(), observe::batch(queue, &deliveries));
+            match self.work(queue, &deliveries).instrument(batch).await {
                 // Every message has its outcome in the database: all of them are settled together, here and nowhere else.
                 Ok(()) => {
                     if let Err(reason) = consumer.ack().await {
                         tracing::warn!(%reason, "copies are recognised by the ledger");
                     }
                     crash_point::reached(CrashPoint::Acknowledged);
+                    observe::worked(queue, deliveries.len(), began_at);
                 }
                 Err(Stopped) => break,
             }
@@ -79,6 +82,7 @@ impl Lane {
     /// The process was told to stop while the database was away. Nothing has been lost: the batch comes again.
     pub async fn work(&self, queue: Queue, deliveries: &[Delivery]) -> Result<(), Stopped> {
         let taken = decode::each(queue, deliveries);
+        let _in_hand = observe::in_hand(&taken.requests);
         dead_letters::keep_undecodable(self, &taken.undecodable).await?;
         let requests = admit::batches(self, taken.requests).await?;
         let items = order::parents_first(&requests);

@@ -41,5 +41,7 @@ mod dead_letters;
 
 mod fault;
 
+mod observe;
+
 pub use lane::Lane;
 pub use worker::{Settings, Worker};

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use careq_shared::event::Event;
 use careq_shared::message::{self, RequestResult, Results, Verdict};
 use careq_shared::outcome::EventResult;
+use tracing::Span;
 
 use crate::decode::{Membership, Request};
 use crate::lane::Lane;
@@ -22,6 +24,7 @@ pub(crate) fn to_each_ingress(lane: &Lane, requests: &[Request], items: &[Item],
     }
     let mut by_mailbox: BTreeMap<&str, Vec<RequestResult>> = BTreeMap::new();
     for (request, events) in requests.iter().zip(by_request) {
+        note(&request.span, &request.events, &events);
         if let (Some(reply_to), Some(verdict)) = (&request.reply_to, verdict(&request.batch, events)) {
             let result = RequestResult { request: reply_to.request, verdict };
             by_mailbox.entry(&reply_to.mailbox).or_default().push(result);
@@ -31,6 +34,15 @@ pub(crate) fn to_each_ingress(lane: &Lane, requests: &[Request], items: &[Item],
         if let Ok(body) = message::encode(&Results { requests }) {
             lane.broker.tell(mailbox, body.into());
         }
+    }
+}
+
+/// The outcome of a single event in the span of its message; a batch's message has many.
+fn note(span: &Span, events: &[Event], results: &BTreeMap<usize, EventResult>) {
+    if let (false, [event], Some(result)) = (span.is_disabled(), events, results.get(&0)) {
+        span.record("kind", event.kind().as_str());
+        span.record("careq_id", event.careq_id);
+        span.record("outcome", result.outcome.as_str());
     }
 }
 

@@ -14,7 +14,7 @@ use sea_orm::{
 
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
-use crate::{dead_letters, retry, transaction, wake};
+use crate::{dead_letters, observe, retry, transaction, wake};
 
 /// Sweeps until told to stop.
 pub(crate) async fn run(lane: Lane) {
@@ -75,6 +75,7 @@ async fn try_again(lane: &Lane, rows: &[parked_event::Model]) -> Result<(), Stop
         Ok(ours) => {
             if !ours.is_empty() {
                 crash_point::reached(CrashPoint::Claimed);
+                observe::retried(ours.iter().filter(|row| row.attempts > 0).count());
             }
             let wakes = wake::settle(lane, &ours).await?;
             wake::children(lane, wakes).await

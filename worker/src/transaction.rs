@@ -9,13 +9,14 @@ use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::outcome::EventResult;
 use careq_shared::{clock, database};
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use crate::fault::{EventFault, Fault, FaultClass};
 use crate::lane::{Lane, Stopped};
 use crate::order::{Item, Treatment};
 use crate::wake::Wakes;
 use crate::working_set::WorkingSet;
-use crate::{apply, dead_letters, persist};
+use crate::{apply, dead_letters, observe, persist};
 
 /// A transaction that takes longer is given up: its connection is probably half-open.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -39,20 +40,24 @@ pub(crate) async fn bisecting(lane: &Lane, items: &[Item]) -> Result<Settled, St
     // The parts still to do, the first one last.
     let mut parts = vec![items.to_vec()];
     while let Some(mut part) = parts.pop() {
-        let committed = attempt(lane, || commit(lane, &part)).await?;
+        let committed = attempt(lane, || commit(lane, &part).instrument(observe::transaction(&part))).await?;
         match (committed, part.as_mut_slice()) {
-            (Ok(done), _) => {
+            (Ok(done), part) => {
+                observe::committed(part, &done.results);
                 settled.results.extend(done.results);
                 settled.wakes.extend(done.wakes);
             }
             (Err(_), []) => {}
-            (Err(fault), [alone]) => match after_failing_alone(alone, &fault) {
-                Some(treatment) => {
+            (Err(fault), [alone]) => {
+                if let Some(treatment) = after_failing_alone(alone, &fault) {
                     alone.treatment = treatment;
                     parts.push(part);
+                } else {
+                    let result = dead_letters::keep_unnoted(lane, &alone.event, &fault).await?;
+                    observe::committed(&part, std::slice::from_ref(&result));
+                    settled.results.push(result);
                 }
-                None => settled.results.push(dead_letters::keep_unnoted(lane, &alone.event, &fault).await?),
-            },
+            }
             (Err(_), several) => {
                 let middle = several.len() / 2;
                 let second = part.split_off(middle);
@@ -88,15 +93,18 @@ pub(crate) async fn attempt<T, F: Future<Output = Result<T, Fault>>>(
             Ok(Err(Fault::Event(fault))) => return Ok(Err(fault)),
             Ok(Err(Fault::Contention)) if collisions < MOST_COLLISIONS => {
                 collisions += 1;
+                observe::repeated("contention");
                 // Both began at the same moment; they must not do so again.
                 lane.pause(Duration::from_millis(rand::random_range(1..=20))).await?;
                 continue;
             }
             Ok(Err(Fault::Contention)) => return Ok(Err(EventFault::never_alone())),
             Ok(Err(Fault::Infrastructure(reason))) => {
+                observe::repeated("unreachable");
                 tracing::warn!(reason, "the database cannot be used; events wait in the queue meanwhile");
             }
             Err(_) => {
+                observe::repeated("timed_out");
                 tracing::warn!("the database did not answer in time; once more");
                 deadline = (deadline * 2).min(LONGEST_DEADLINE);
             }
@@ -115,5 +123,6 @@ async fn commit(lane: &Lane, items: &[Item]) -> Result<Settled, Fault> {
     crash_point::reached(CrashPoint::Persisted);
     transaction.commit().await?;
     crash_point::reached(CrashPoint::Committed);
+    observe::buried(&set.dead_letters);
     Ok(Settled { results, wakes: set.wakes })
 }

@@ -7,6 +7,7 @@ use careq_shared::backoff::Backoff;
 use careq_shared::broker::{Broker, Queue};
 use careq_shared::config::WorkerConfig;
 use careq_shared::seal::Seal;
+use careq_shared::telemetry::metrics::metrics;
 use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -67,6 +68,7 @@ impl Worker {
 
     /// Works until told to stop, then finishes the batches in hand and gives back what was not started.
     pub async fn run(self, shutdown: CancellationToken) {
+        metrics().worker_begins();
         let tasks = TaskTracker::new();
         let live = std::iter::repeat_n((Queue::Live, self.settings.batch), self.settings.lanes);
         for (queue, messages) in live.chain([(Queue::Bulk, BULK_MESSAGES), (Queue::Dead, BULK_MESSAGES)]) {

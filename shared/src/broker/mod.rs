@@ -4,11 +4,16 @@
 pub mod embedded;
 pub mod rabbitmq;
 
+mod depths;
+
 use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
+
+use crate::telemetry::traces::TraceContext;
+pub use depths::Depths;
 
 /// The three queues of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,7 +49,7 @@ pub const DELIVERY_LIMIT: u32 = 20;
 #[async_trait]
 pub trait Broker: fmt::Debug + Send + Sync {
     /// Resolves once the broker has made the message its own, on disk, and not before. How long to wait is for the caller
-    /// to say.
+    /// to say. The message carries the caller's place in a trace beside its body.
     ///
     /// # Errors
     /// The message may or may not have arrived; whoever sent it must be told to send it again.
@@ -90,6 +95,8 @@ pub struct Delivery {
     pub body: Bytes,
     /// How often it had been handed out before.
     pub redeliveries: u32,
+    /// Where it was published, if that is recorded.
+    pub trace: Option<TraceContext>,
 }
 
 /// This process's address for results, and what arrives there.
@@ -116,6 +123,19 @@ pub enum PublishError {
     /// The queue does not exist.
     #[error("the broker has no such queue")]
     Unroutable,
+}
+
+impl PublishError {
+    /// The word for it in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Disconnected => "disconnected",
+            Self::TimedOut => "timed_out",
+            Self::Refused => "refused",
+            Self::Unroutable => "unroutable",
+        }
+    }
 }
 
 /// The broker did not take an acknowledgement.

@@ -131,6 +131,7 @@ fn assemble(settings: &Settings, defaults: &Settings, mut faults: Vec<String>) -
     let worker = layers.section("worker", &mut faults);
     let operations = layers.section("operations", &mut faults);
     let log = layers.section("log", &mut faults);
+    let telemetry = layers.section("telemetry", &mut faults);
     let clinics = layers.section::<String>("clinics", &mut faults).map(|list| clinics(&list, &mut faults));
 
     let (
@@ -142,12 +143,14 @@ fn assemble(settings: &Settings, defaults: &Settings, mut faults: Vec<String>) -
         Some(worker),
         Some(operations),
         Some(log),
+        Some(telemetry),
         Some(clinics),
-    ) = (data, database, broker, seal, ingress, worker, operations, log, clinics)
+    ) = (data, database, broker, seal, ingress, worker, operations, log, telemetry, clinics)
     else {
         return Err(Faults(faults));
     };
-    let config = Config { data, database, broker, seal, ingress, worker, operations, log, clinics };
+    let config =
+        Config { data, database, broker, seal, ingress, worker, operations, log, telemetry, clinics };
     faults.extend(config.faults());
     if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
 }

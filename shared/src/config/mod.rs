@@ -7,7 +7,7 @@ mod sections;
 pub use layers::{DEFAULTS, Faults, load};
 pub use sections::{
     BrokerConfig, BrokerKind, ClinicSeed, Config, DataConfig, DatabaseConfig, IngressConfig, LogConfig,
-    LogFormat, LogLevel, OperationsConfig, SealConfig, WorkerConfig,
+    LogFormat, LogLevel, OperationsConfig, SealConfig, TelemetryConfig, WorkerConfig,
 };
 
 #[cfg(test)]

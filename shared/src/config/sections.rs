@@ -30,6 +30,8 @@ pub struct Config {
     pub operations: OperationsConfig,
     /// `[log]`
     pub log: LogConfig,
+    /// `[telemetry]`
+    pub telemetry: TelemetryConfig,
     /// `clinics`
     pub clinics: Vec<ClinicSeed>,
 }
@@ -141,6 +143,8 @@ pub struct IngressConfig {
     pub most_connections: usize,
     /// Most requests at the same time.
     pub most_requests: usize,
+    /// Whether the caller's `traceparent` is followed.
+    pub trust_traceparent: bool,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Networks,
     /// How often the clinics are read again, in seconds.
@@ -163,8 +167,19 @@ pub struct WorkerConfig {
 /// `[operations]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct OperationsConfig {
-    /// `/livez` and `/readyz`.
+    /// `/livez`, `/readyz` and `/metrics`.
     pub listen: SocketAddr,
+}
+
+/// `[telemetry]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct TelemetryConfig {
+    /// The collector that spans are sent to; empty sends none.
+    pub otlp_endpoint: String,
+    /// The share of traces that is recorded, from 0 to 1.
+    pub sample_ratio: f64,
+    /// How often what costs queries is measured, in seconds.
+    pub measure_every_s: u64,
 }
 
 /// `[log]`
@@ -257,8 +272,24 @@ impl Config {
             "seal.keys must be NAME:KEY, separated by commas: names of 1 to 32 letters, digits, - and _, keys of 32 bytes in \
              base64, such as `openssl rand -base64 32` prints",
         );
+        self.telemetry.faults(&mut require);
         self.ingress.faults(&mut require, self.broker.publish_timeout_ms);
         faults
+    }
+}
+
+impl TelemetryConfig {
+    fn faults(&self, require: &mut impl FnMut(bool, &str)) {
+        let endpoint = self.otlp_endpoint.as_str();
+        require(
+            endpoint.is_empty() || endpoint.starts_with("http://") || endpoint.starts_with("https://"),
+            "telemetry.otlp_endpoint must begin with http:// or https://, such as http://collector:4318, or be empty for no traces",
+        );
+        require((0.0..=1.0).contains(&self.sample_ratio), "telemetry.sample_ratio must be from 0 to 1");
+        require(
+            (2..=3_600).contains(&self.measure_every_s),
+            "telemetry.measure_every_s must be from 2 to 3600: each time costs the database two queries",
+        );
     }
 }
 

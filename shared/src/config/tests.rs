@@ -53,6 +53,19 @@ fn every_fault_is_reported_at_once_and_no_value_is_repeated() {
 }
 
 #[test]
+fn what_cannot_work_in_telemetry_is_refused() {
+    let settings = [
+        ("CAREQ_TELEMETRY_OTLP_ENDPOINT", "collector:4318"),
+        ("CAREQ_TELEMETRY_SAMPLE_RATIO", "1.1"),
+        ("CAREQ_TELEMETRY_MEASURE_EVERY_S", "1"),
+    ];
+    let faults = load(None, environment(&settings)).unwrap_err().to_string();
+    for named in ["telemetry.otlp_endpoint", "telemetry.sample_ratio", "telemetry.measure_every_s"] {
+        assert!(faults.contains(named), "{named} is not in {faults}");
+    }
+}
+
+#[test]
 fn secrets_do_not_show_when_the_settings_are_printed() {
     let secrets = [
         ("CAREQ_DATABASE_URL", "postgres://careq:hidden@db/careq"),

@@ -1,14 +1,18 @@
-//! The fields that a log line may have. One that is not listed here must never be written, whatever it holds: its value is
+//! The fields that a log line or a span may have. One that is not listed here must never be written, whatever it holds: its value is
 //! withheld, and a test of the whole system finds the gap.
 
 use std::fmt;
 
 use tracing::field::Field;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::field::{MakeExt as _, RecordFields};
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
+
+use super::traces::TraceContext;
 
 /// Our own words, names of parts, routes, clinics and admins, numbers, and shapes of payloads. Never a value that CareQ sent, but its
 /// numbers of records.
-const MAY_BE_WRITTEN: [&str; 28] = [
+const MAY_BE_WRITTEN: [&str; 35] = [
     "message",
     "address",
     "admin",
@@ -25,10 +29,17 @@ const MAY_BE_WRITTEN: [&str; 28] = [
     "endpoint",
     "event_id",
     "fault.message",
+    "http.request.method",
+    "http.response.status_code",
+    "http.route",
     "job",
     "kind",
     "lanes",
+    "messaging.batch.message_count",
+    "messaging.destination.name",
+    "messaging.operation.type",
     "method",
+    "outcome",
     "part",
     "payload",
     "place",
@@ -39,13 +50,27 @@ const MAY_BE_WRITTEN: [&str; 28] = [
     "worker",
 ];
 
-const WITHHELD: &str = "[withheld]";
+pub(super) const WITHHELD: &str = "[withheld]";
+
+/// The fields of a readable line, and its place in a trace.
+#[derive(Debug)]
+pub(super) struct Readable;
+
+impl<'writer> FormatFields<'writer> for Readable {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'writer>, fields: R) -> fmt::Result {
+        debug_fn(write).delimited(" ").format_fields(writer.by_ref(), fields)?;
+        match TraceContext::current() {
+            Some(place) => write!(writer, " trace_id={} span_id={}", place.trace_id(), place.span_id()),
+            None => Ok(()),
+        }
+    }
+}
 
 /// Writes a field of a readable line.
-pub(super) fn write(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+fn write(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     match field.name() {
         "message" => write!(writer, "{value:?}"),
-        name if may_be_written(field) => write!(writer, "{name}={value:?}"),
+        name if may_be_written(name) => write!(writer, "{name}={value:?}"),
         name => write!(writer, "{name}={WITHHELD}"),
     }
 }
@@ -55,9 +80,10 @@ pub(super) fn checked<T>(field: &Field, value: T) -> serde_json::Value
 where
     serde_json::Value: From<T>,
 {
-    if may_be_written(field) { value.into() } else { WITHHELD.into() }
+    if may_be_written(field.name()) { value.into() } else { WITHHELD.into() }
 }
 
-fn may_be_written(field: &Field) -> bool {
-    MAY_BE_WRITTEN.contains(&field.name())
+/// Whether the value of a field of this name may be written.
+pub(super) fn may_be_written(name: &str) -> bool {
+    MAY_BE_WRITTEN.contains(&name)
 }

@@ -1,5 +1,5 @@
-//! A log line as JSON: `timestamp`, `level`, `target`, and `fields` with `message` among them. It must never write a field
-//! around `fields.rs`.
+//! A log line as JSON: `timestamp`, `level`, `target`, `fields` with `message` among them, and `trace_id` and `span_id`
+//! within a trace that is recorded. It must never write a field around `fields.rs`.
 
 use std::fmt;
 
@@ -13,6 +13,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::fields::checked;
+use super::traces::TraceContext;
 use crate::clock;
 
 /// One line of JSON an event.
@@ -25,6 +26,10 @@ struct Line<'event> {
     level: &'static str,
     target: &'event str,
     fields: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    span_id: Option<String>,
 }
 
 impl<S, N> FormatEvent<S, N> for Lines
@@ -40,11 +45,14 @@ where
     ) -> fmt::Result {
         let mut fields = Fields(Map::new());
         event.record(&mut fields);
+        let place = TraceContext::current();
         let line = Line {
             timestamp: clock::now().to_rfc3339_opts(SecondsFormat::Micros, true),
             level: event.metadata().level().as_str(),
             target: event.metadata().target(),
             fields: fields.0,
+            trace_id: place.as_ref().map(TraceContext::trace_id),
+            span_id: place.as_ref().map(TraceContext::span_id),
         };
         writeln!(writer, "{}", serde_json::to_string(&line).map_err(|_| fmt::Error)?)
     }

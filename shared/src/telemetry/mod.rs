@@ -1,51 +1,114 @@
-//! Logs of a process, readable or JSON, on standard error. Whatever is written passes the list in `fields.rs`; what libraries
-//! say must never be switched on: nobody here can vouch for their words, and the database's carry patients' data.
+//! What a process says of itself: logs, readable or JSON, on standard error; metrics; and traces, where they are wanted. Whatever is
+//! written or exported passes the list in `fields.rs`; what libraries say must never be switched on: nobody here can vouch for
+//! their words, and the database's carry patients' data.
 
 mod fields;
 mod json;
 
+pub mod metrics;
+
+mod in_hand;
+pub mod measure;
+
+pub mod traces;
+
 use std::backtrace::Backtrace;
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::field::MakeExt as _;
-use tracing_subscriber::fmt::format::debug_fn;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::layer;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
-use crate::config::{LogConfig, LogFormat};
+use crate::config::{LogConfig, LogFormat, TelemetryConfig};
+use traces::Traces;
 
 /// The crates whose words are ours. One that logs and is missing here would do so unheard: a test looks for it.
 const HEARD: [&str; 6] =
     ["careq_sync", "careq_http", "careq_ingress", "careq_worker", "careq_console", "careq_shared"];
 
-/// Starts logging. A second call changes nothing, so that tests may start several processes' worth in one.
-pub fn start(config: &LogConfig) {
-    let level = config.level.as_str();
-    // Failures of libraries are reported, without any values, where we handle them.
-    let heard = HEARD.map(|ours| format!("{ours}={level}")).join(",");
-    let directives = format!("off,{heard}");
-    let registry = tracing_subscriber::registry().with(EnvFilter::new(directives));
-    let started = match config.format {
+/// Ends what [`start`] began.
+#[derive(Debug)]
+pub struct Telemetry {
+    traces: Option<Traces>,
+}
+
+/// Why telemetry cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[error("telemetry.otlp_endpoint (CAREQ_TELEMETRY_OTLP_ENDPOINT) cannot be used: {0}")]
+pub struct StartError(#[from] opentelemetry_otlp::ExporterBuildError);
+
+/// Starts logging, and tracing for a `process` that runs on: `standalone`, `ingress`, `worker` or `console`. A second call changes nothing, so
+/// that tests may start several processes' worth in one.
+///
+/// # Errors
+/// The collector's address is none.
+pub fn start(
+    log: &LogConfig,
+    telemetry: &TelemetryConfig,
+    process: Option<&'static str>,
+) -> Result<Telemetry, StartError> {
+    let traces = match process {
+        Some(process) => {
+            metrics::metrics().began(process);
+            Traces::start(telemetry, process)?
+        }
+        None => None,
+    };
+    let spans = traces.as_ref().map(|traces| {
+        tracing_opentelemetry::layer()
+            .with_tracer(traces.tracer())
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+            .with_filter(Targets::new().with_target(traces::SPAN, LevelFilter::INFO))
+    });
+    let registry = tracing_subscriber::registry().with(spans);
+    let lines = EnvFilter::new(lines(log));
+    let started = match log.format {
         LogFormat::Text => {
             let text = layer()
-                .fmt_fields(debug_fn(fields::write).delimited(" "))
+                .fmt_fields(fields::Readable)
                 .with_writer(std::io::stderr)
                 .with_target(false)
                 .with_ansi(std::io::stderr().is_terminal());
-            registry.with(text).try_init()
+            registry.with(text.with_filter(lines)).try_init()
         }
         LogFormat::Json => {
-            registry.with(layer().event_format(json::Lines).with_writer(std::io::stderr)).try_init()
+            let json = layer().event_format(json::Lines).with_writer(std::io::stderr);
+            registry.with(json.with_filter(lines)).try_init()
         }
     };
-    // What a fault in the program says may quote what it worked on; where it is, and how it came there, says enough.
+    // The only failure is that logging has been started before.
+    drop(started);
+    log_faults();
+    Ok(Telemetry { traces })
+}
+
+/// Failures of libraries are reported, without any values, where we handle them.
+fn lines(log: &LogConfig) -> String {
+    let level = log.level.as_str();
+    let heard = HEARD.map(|ours| format!("{ours}={level}")).join(",");
+    format!("off,{heard}")
+}
+
+/// What a fault in the program says may quote what it worked on; where it is, and how it came there, says enough.
+fn log_faults() {
     std::panic::set_hook(Box::new(|fault| {
         let place = fault.location().map(ToString::to_string);
         let stack = Backtrace::force_capture();
         tracing::error!(place, %stack, "a fault in the program");
     }));
-    // The only failure is that logging has been started before.
-    drop(started);
+}
+
+impl Telemetry {
+    /// Sends the last spans, for at most five seconds.
+    pub async fn end(self) {
+        if let Some(traces) = self.traces {
+            tokio::task::spawn_blocking(move || traces.end()).await.unwrap_or_default();
+        }
+    }
 }

@@ -16,7 +16,7 @@ use sea_orm::{ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _};
 use super::{Letter, write};
 use crate::fault::{EventFault, Fault};
 use crate::lane::{Lane, Stopped};
-use crate::transaction;
+use crate::{observe, transaction};
 
 /// Keeps bytes that are no message.
 pub(crate) async fn keep_undecodable(lane: &Lane, bodies: &[Bytes]) -> Result<(), Stopped> {
@@ -110,7 +110,10 @@ async fn keep(lane: &Lane, letters: Vec<Letter>, parked: Option<&str>) -> Result
             }
             transaction.commit().await.map_err(|error: DbErr| Fault::from(error))
         });
-        let Err(fault) = kept.await? else { return Ok(()) };
+        let Err(fault) = kept.await? else {
+            observe::buried(&letters);
+            return Ok(());
+        };
         tracing::error!(fault.message, "a dead letter cannot be kept; trying again");
         lane.pause(Duration::from_secs(1)).await?;
     }

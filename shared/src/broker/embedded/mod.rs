@@ -14,9 +14,9 @@ use dashmap::DashMap;
 use tokio::sync::{Notify, mpsc, watch};
 use uuid::Uuid;
 
-use super::{Broker, Consumer, Mailbox, PublishError, Queue};
+use super::{Broker, Consumer, Depths, Mailbox, PublishError, Queue};
 use publisher::Publisher;
-use store::Store;
+pub(super) use store::Store;
 pub use store::StoreError;
 
 /// Result messages that may wait for one mailbox.
@@ -41,6 +41,12 @@ impl Embedded {
         let arrivals = Arc::new(Arrivals::default());
         let publisher = Publisher::start(Arc::clone(&store), Arc::clone(&arrivals));
         Ok(Self { store, publisher, arrivals, mailboxes: DashMap::new() })
+    }
+
+    /// How many messages wait in the queues.
+    #[must_use]
+    pub fn depths(&self) -> Depths {
+        Depths::embedded(Arc::clone(&self.store))
     }
 }
 

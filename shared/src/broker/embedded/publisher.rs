@@ -7,8 +7,9 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Arrivals;
-use super::store::Store;
+use super::store::{Message, Store};
 use crate::broker::{PublishError, Queue};
+use crate::telemetry::traces::TraceContext;
 
 /// Messages of one transaction.
 const TOGETHER: usize = 1_000;
@@ -20,8 +21,7 @@ pub(super) struct Publisher {
 
 #[derive(Debug)]
 struct Job {
-    queue: Queue,
-    body: Bytes,
+    message: Message,
     done: oneshot::Sender<Result<(), PublishError>>,
 }
 
@@ -34,7 +34,8 @@ impl Publisher {
 
     pub(super) async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError> {
         let (done, result) = oneshot::channel();
-        self.jobs.send(Job { queue, body, done }).await.map_err(|_| PublishError::Disconnected)?;
+        let message = Message { queue, body, trace: TraceContext::current() };
+        self.jobs.send(Job { message, done }).await.map_err(|_| PublishError::Disconnected)?;
         result.await.map_err(|_| PublishError::Disconnected)?
     }
 }
@@ -42,14 +43,14 @@ impl Publisher {
 async fn write(store: Arc<Store>, arrivals: Arc<Arrivals>, mut waiting: mpsc::Receiver<Job>) {
     let mut jobs = Vec::with_capacity(TOGETHER);
     while waiting.recv_many(&mut jobs, TOGETHER).await > 0 {
-        let messages: Vec<_> = jobs.iter().map(|job| (job.queue, job.body.clone())).collect();
+        let messages: Vec<_> = jobs.iter().map(|job| job.message.clone()).collect();
         let result = store.insert(&messages).await.map_err(|reason| {
             tracing::error!(%reason, "the embedded queue cannot be written; is the disk full?");
             PublishError::Refused
         });
         for job in jobs.drain(..) {
             if result.is_ok() {
-                arrivals.of(job.queue).notify_one();
+                arrivals.of(job.message.queue).notify_one();
             }
             // A sender that has gone has been answered already.
             job.done.send(result).unwrap_or_default();

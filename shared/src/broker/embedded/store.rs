@@ -12,15 +12,16 @@ use sea_orm::{
 };
 
 use crate::broker::{DELIVERY_LIMIT, Delivery, Queue};
+use crate::telemetry::traces::TraceContext;
 
 /// Longer than any process runs.
 const FOR_EVER: Duration = Duration::from_hours(100 * 365 * 24);
 
-/// Rows of one insert; two values each, far below SQLite's limit of 32,766.
+/// Rows of one insert; three values each, far below SQLite's limit of 32,766.
 const ROWS_PER_INSERT: usize = 1_000;
 
 #[derive(Debug)]
-pub(super) struct Store {
+pub(in crate::broker) struct Store {
     database: DatabaseConnection,
 }
 
@@ -48,6 +49,14 @@ pub enum StoreError {
         /// What the database says.
         reason: DbErr,
     },
+}
+
+/// A message to be written.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    pub(super) queue: Queue,
+    pub(super) body: Bytes,
+    pub(super) trace: Option<TraceContext>,
 }
 
 /// A message that was handed out, by its row.
@@ -89,14 +98,33 @@ impl Store {
                      queue TEXT NOT NULL,
                      body BLOB NOT NULL,
                      deliveries INTEGER NOT NULL DEFAULT 0,
-                     in_flight INTEGER NOT NULL DEFAULT 0
+                     in_flight INTEGER NOT NULL DEFAULT 0,
+                     traceparent TEXT
                  );
                  CREATE INDEX IF NOT EXISTS messages_by_queue ON messages (queue, in_flight, id);",
             )
             .await?;
+        self.add_traceparent().await?;
         // What a former process took and did not finish.
         self.execute("UPDATE messages SET in_flight = 0 WHERE in_flight = 1", []).await?;
         self.give_up().await
+    }
+
+    /// To a queue of a version that knew no traces.
+    async fn add_traceparent(&self) -> Result<(), DbErr> {
+        let known = statement("SELECT 1 FROM pragma_table_info('messages') WHERE name = 'traceparent'", []);
+        if self.database.query_one(known).await?.is_none() {
+            self.execute("ALTER TABLE messages ADD COLUMN traceparent TEXT", []).await?;
+        }
+        Ok(())
+    }
+
+    /// How many messages nobody has taken.
+    pub(in crate::broker) async fn waiting(&self, queue: Queue) -> Result<u64, DbErr> {
+        let count = "SELECT COUNT(*) AS waiting FROM messages WHERE queue = ? AND in_flight = 0";
+        let row = self.database.query_one(statement(count, [queue.as_str().into()])).await?;
+        let waiting: i64 = row.map_or(Ok(0), |row| row.try_get_by("waiting"))?;
+        Ok(u64::try_from(waiting).unwrap_or_default())
     }
 
     /// Moves what was handed out too often to the dead queue.
@@ -107,13 +135,15 @@ impl Store {
     }
 
     /// Writes messages in one transaction; when this returns they are on disk.
-    pub(super) async fn insert(&self, messages: &[(Queue, Bytes)]) -> Result<(), DbErr> {
+    pub(super) async fn insert(&self, messages: &[Message]) -> Result<(), DbErr> {
         let transaction = self.database.begin().await?;
         for rows in messages.chunks(ROWS_PER_INSERT) {
-            let places = vec!["(?, ?)"; rows.len()].join(", ");
-            let values =
-                rows.iter().flat_map(|(queue, body)| [queue.as_str().into(), Value::from(body.to_vec())]);
-            let insert = format!("INSERT INTO messages (queue, body) VALUES {places}");
+            let places = vec!["(?, ?, ?)"; rows.len()].join(", ");
+            let values = rows.iter().flat_map(|Message { queue, body, trace }| {
+                let traceparent = trace.as_ref().map(TraceContext::traceparent);
+                [queue.as_str().into(), Value::from(body.to_vec()), Value::from(traceparent)]
+            });
+            let insert = format!("INSERT INTO messages (queue, body, traceparent) VALUES {places}");
             transaction.execute(statement(&insert, values)).await?;
         }
         transaction.commit().await
@@ -124,7 +154,7 @@ impl Store {
         let claim = statement(
             "UPDATE messages SET in_flight = 1, deliveries = deliveries + 1
              WHERE id IN (SELECT id FROM messages WHERE queue = ? AND in_flight = 0 ORDER BY id LIMIT ?)
-             RETURNING id, body, deliveries",
+             RETURNING id, body, deliveries, traceparent",
             [queue.as_str().into(), i64::try_from(batch).unwrap_or(i64::MAX).into()],
         );
         let rows = self.database.query_all(claim).await?;
@@ -132,10 +162,12 @@ impl Store {
         for row in rows {
             let deliveries: i64 = row.try_get_by("deliveries")?;
             let body: Vec<u8> = row.try_get_by("body")?;
+            let traceparent: Option<String> = row.try_get_by("traceparent")?;
             let redeliveries = u32::try_from(deliveries - 1).unwrap_or(u32::MAX);
+            let trace = traceparent.as_deref().and_then(TraceContext::read);
             claimed.push(Claimed {
                 id: row.try_get_by("id")?,
-                delivery: Delivery { body: body.into(), redeliveries },
+                delivery: Delivery { body: body.into(), redeliveries, trace },
             });
         }
         // RETURNING promises no order.

@@ -18,6 +18,7 @@ use super::link::{Link, LinkError, within};
 use super::topology::Topology;
 use crate::backoff::Backoff;
 use crate::broker::{Consumer, Delivery, NotAcked, Queue};
+use crate::telemetry::traces::{TRACEPARENT, TraceContext};
 
 pub(super) struct QueueConsumer {
     source: Arc<Source>,
@@ -189,14 +190,20 @@ impl Consumer for QueueConsumer {
 }
 
 fn delivery(delivered: Delivered) -> Delivery {
-    let counted = delivered
-        .properties
-        .headers()
-        .as_ref()
-        .and_then(|headers| headers.inner().get("x-delivery-count"))
-        .and_then(count);
+    let headers = delivered.properties.headers().as_ref().map(FieldTable::inner);
+    let counted = headers.and_then(|headers| headers.get("x-delivery-count")).and_then(count);
     let redeliveries = counted.unwrap_or_else(|| u32::from(delivered.redelivered));
-    Delivery { body: delivered.data.into(), redeliveries }
+    let trace = headers.and_then(|headers| headers.get(TRACEPARENT)).and_then(place);
+    Delivery { body: delivered.data.into(), redeliveries, trace }
+}
+
+fn place(value: &AMQPValue) -> Option<TraceContext> {
+    match value {
+        AMQPValue::LongString(traceparent) => {
+            TraceContext::read(str::from_utf8(traceparent.as_bytes()).ok()?)
+        }
+        _ => None,
+    }
 }
 
 fn count(value: &AMQPValue) -> Option<u32> {

@@ -7,6 +7,7 @@ mod topology;
 mod publisher;
 
 mod consumer;
+mod counting;
 mod mailbox;
 mod teller;
 
@@ -16,8 +17,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Broker, Consumer, Mailbox, PublishError, Queue};
+use super::{Broker, Consumer, Depths, Mailbox, PublishError, Queue};
 use crate::config::BrokerConfig;
+pub(super) use counting::Counting;
 use link::Link;
 pub use link::LinkError;
 use publisher::{Links, Publisher};
@@ -32,6 +34,7 @@ pub struct RabbitMq {
     topology: Arc<Topology>,
     publisher: Publisher,
     teller: Teller,
+    depths: Depths,
 }
 
 impl RabbitMq {
@@ -49,7 +52,14 @@ impl RabbitMq {
         let teller = Teller::start(Arc::clone(&publishing));
         let publisher = Publisher::start(Links { declaring, publishing }, Arc::clone(&topology));
         let results = server.another("results");
-        Ok(Self { server, results, topology, publisher, teller })
+        let depths = Depths::rabbitmq(Counting::new(server.another("count"), Arc::clone(&topology)));
+        Ok(Self { server, results, topology, publisher, teller, depths })
+    }
+
+    /// How many messages wait in the queues.
+    #[must_use]
+    pub fn depths(&self) -> Depths {
+        self.depths.clone()
     }
 }
 

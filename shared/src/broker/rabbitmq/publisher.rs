@@ -2,11 +2,13 @@
 //! nobody else ever does; handlers wait for their own confirm on a oneshot.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::error::Elapsed;
@@ -16,9 +18,13 @@ use super::link::{DEADLINE, Link, LinkError, within};
 use super::topology::Topology;
 use crate::backoff::Backoff;
 use crate::broker::{PublishError, Queue};
+use crate::telemetry::traces::{TRACEPARENT, TraceContext};
 
 /// Messages that may await their confirm at the same time; what comes after waits in the channel of jobs.
 const IN_FLIGHT: usize = 4_096;
+
+/// How soon an idle publisher notices that its channel is gone.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// AMQP 0-9-1, "delivery-mode": on disk.
 const PERSISTENT: u8 = 2;
@@ -34,6 +40,7 @@ pub(super) struct Publisher {
 struct Job {
     queue: Queue,
     body: Bytes,
+    trace: Option<TraceContext>,
     done: oneshot::Sender<Result<(), PublishError>>,
 }
 
@@ -52,7 +59,8 @@ impl Publisher {
     /// Whoever waits no longer drops the future; what was not sent by then is not sent at all.
     pub(super) async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError> {
         let (done, result) = oneshot::channel();
-        self.jobs.send(Job { queue, body, done }).await.map_err(|_| PublishError::Disconnected)?;
+        let trace = TraceContext::current();
+        self.jobs.send(Job { queue, body, trace, done }).await.map_err(|_| PublishError::Disconnected)?;
         result.await.map_err(|_| PublishError::Disconnected)?
     }
 }
@@ -116,8 +124,10 @@ enum Ended {
 /// Publishes until the channel is lost. Whoever still waits for a confirm then learns it by its oneshot's end.
 async fn serve(channel: &Channel, topology: &Topology, jobs: &mut mpsc::Receiver<Job>) -> Ended {
     let mut confirms = FuturesUnordered::new();
+    let mut lost = std::pin::pin!(lost(channel));
     loop {
         tokio::select! {
+            () = &mut lost => return Ended::Lost("the channel was closed".to_owned()),
             job = jobs.recv(), if confirms.len() < IN_FLIGHT => {
                 let Some(job) = job else { return Ended::NobodyPublishes };
                 // Its sender gave up and was told so; publishing it now would only make a copy.
@@ -139,6 +149,13 @@ async fn serve(channel: &Channel, topology: &Topology, jobs: &mut mpsc::Receiver
                 }
             }
         }
+    }
+}
+
+/// Whoever publishes nothing would not notice, and be taken for ready while nothing can be published.
+async fn lost(channel: &Channel) {
+    while channel.status().connected() {
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
@@ -181,9 +198,14 @@ async fn publish(
     topology: &Topology,
     job: &Job,
 ) -> lapin::Result<lapin::PublisherConfirm> {
-    let properties = BasicProperties::default()
+    let mut properties = BasicProperties::default()
         .with_delivery_mode(PERSISTENT)
         .with_content_type("application/json".into());
+    if let Some(trace) = &job.trace {
+        let mut headers = FieldTable::default();
+        headers.insert(TRACEPARENT.into(), AMQPValue::LongString(trace.traceparent().into()));
+        properties = properties.with_headers(headers);
+    }
     #[expect(clippy::disallowed_methods, reason = "this is the one task that publishes on this channel")]
     channel
         .basic_publish(

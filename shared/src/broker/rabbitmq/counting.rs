@@ -1,0 +1,41 @@
+//! Asks RabbitMQ how many messages are ready in a queue. It must never declare one: an argument that differs would end the channel.
+
+use std::sync::Arc;
+
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+
+use super::link::{Link, LinkError, within};
+use super::topology::Topology;
+use crate::broker::Queue;
+
+/// A connection for nothing else.
+#[derive(Debug)]
+pub(in crate::broker) struct Counting {
+    link: Arc<Link>,
+    topology: Arc<Topology>,
+}
+
+impl Counting {
+    pub(super) fn new(link: Arc<Link>, topology: Arc<Topology>) -> Self {
+        Self { link, topology }
+    }
+
+    pub(in crate::broker) async fn waiting(&self, queue: Queue) -> Result<u64, LinkError> {
+        let counted = self.count(queue).await;
+        if counted.is_err() {
+            // The channel of a queue without a leader would take the connection with it, a minute later.
+            self.link.close().await;
+        }
+        counted
+    }
+
+    async fn count(&self, queue: Queue) -> Result<u64, LinkError> {
+        let channel = self.link.channel().await?;
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let asking = channel.queue_declare(self.topology.name(queue).into(), passive, FieldTable::default());
+        let count = within(asking).await?.message_count();
+        within(channel.close(200, "counted".into())).await?;
+        Ok(u64::from(count))
+    }
+}

@@ -1,0 +1,85 @@
+//! What the workers of a process have taken and not yet settled. A batch must never stay here longer than it is in hand: the age of
+//! the oldest is what tells an operator that events stand still.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::clock;
+
+/// The oldest event of every batch in hand.
+#[derive(Debug, Default)]
+pub struct InHand {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    works: bool,
+    next: u64,
+    oldest_by_batch: BTreeMap<u64, DateTime<Utc>>,
+}
+
+/// A batch in hand, until it is dropped.
+#[derive(Debug)]
+pub struct Batch<'hand> {
+    hand: &'hand InHand,
+    number: u64,
+}
+
+impl InHand {
+    /// Notes that a worker works here: from now on, nothing in hand is an age of 0.
+    pub(super) fn begin(&self) {
+        self.state().works = true;
+    }
+
+    /// Notes a batch by the acceptance of its oldest event.
+    pub fn take(&self, oldest: DateTime<Utc>) -> Batch<'_> {
+        let mut state = self.state();
+        let number = state.next;
+        state.next += 1;
+        state.oldest_by_batch.insert(number, oldest);
+        Batch { hand: self, number }
+    }
+
+    /// The age of the oldest event in hand; `None` where no worker works.
+    pub(super) fn oldest_age(&self) -> Option<Duration> {
+        let state = self.state();
+        let oldest = state.oldest_by_batch.values().min();
+        // Clocks differ between machines: an event from the future has no age.
+        let age = oldest.map(|oldest| (clock::now() - *oldest).to_std().unwrap_or_default());
+        state.works.then(|| age.unwrap_or_default())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        self.hand.state().oldest_by_batch.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_age_is_that_of_the_oldest_batch_in_hand() {
+        let hand = InHand::default();
+        assert_eq!(hand.oldest_age(), None, "no worker works here");
+        hand.begin();
+        assert_eq!(hand.oldest_age(), Some(Duration::ZERO));
+        let old = hand.take(clock::now() - Duration::from_mins(10));
+        let young = hand.take(clock::now() + Duration::from_mins(10));
+        assert!(hand.oldest_age().unwrap() >= Duration::from_mins(10));
+        drop(old);
+        assert_eq!(hand.oldest_age(), Some(Duration::ZERO), "a clock that runs ahead makes no age");
+        drop(young);
+        assert_eq!(hand.oldest_age(), Some(Duration::ZERO));
+    }
+}

@@ -1,0 +1,149 @@
+//! Measures what costs queries, at a pace of its own: a scrape must never wait for the database or the broker, nor fail when one of
+//! them is away. What cannot be measured has no value until it can.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sea_orm::prelude::Expr;
+use sea_orm::{
+    ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _,
+};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::metrics::{ByClass, ByQueue, Connections, No, Waits, metrics};
+use crate::broker::{Broker, Depths, Queue};
+use crate::clock;
+use crate::database;
+use crate::dead_letters::LetterState;
+use crate::entities::{dead_letter, parked_event};
+
+/// What is measured.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// Its tables are looked at.
+    pub database: DatabaseConnection,
+    /// The other pools of the process to the same database.
+    pub besides: Vec<DatabaseConnection>,
+    /// Nothing for a console, which needs none.
+    pub broker: Option<MeasuredBroker>,
+}
+
+/// What is measured of a broker.
+#[derive(Debug, Clone)]
+pub struct MeasuredBroker {
+    /// Whether it takes messages.
+    pub broker: Arc<dyn Broker>,
+    /// How many wait.
+    pub depths: Depths,
+}
+
+impl Measured {
+    /// Measures again and again, for as long as the process runs.
+    pub async fn keep_measuring(self, every: Duration, shutdown: CancellationToken) {
+        let mut rounds = interval(every);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while shutdown.run_until_cancelled(rounds.tick()).await.is_some() {
+            tokio::join!(self.tables(), self.queues());
+        }
+    }
+
+    /// What is known without asking anybody.
+    pub fn at_once(&self) {
+        if let Some(MeasuredBroker { broker, .. }) = &self.broker {
+            metrics().broker_up.get_or_create(&No {}).set(broker.is_connected().into());
+        }
+        let pools = std::iter::once(&self.database).chain(&self.besides).map(database::pool);
+        let (most, open, idle) =
+            pools.fold((0, 0, 0), |all, one| (all.0 + one.0, all.1 + one.1, all.2 + one.2));
+        let connections = |state, count| {
+            metrics().database_connections.get_or_create(&Connections { state }).set(count);
+        };
+        connections("idle", idle);
+        connections("used", open - idle);
+        metrics().most_database_connections.get_or_create(&No {}).set(most);
+    }
+
+    async fn tables(&self) {
+        let measured =
+            database::read(async { Ok((parked(&self.database).await?, letters(&self.database).await?)) });
+        let measured = measured.await;
+        metrics().database_up.get_or_create(&No {}).set(measured.is_ok().into());
+        metrics().dead_letters.clear();
+        metrics().oldest_dead_letter.clear();
+        metrics().parked_events.clear();
+        metrics().oldest_parked.clear();
+        let Ok((parked, letters)) = measured else { return };
+        for (class, Waiting { count, oldest }) in letters {
+            let label = ByClass { class };
+            metrics().dead_letters.get_or_create(&label).set(count);
+            metrics().oldest_dead_letter.get_or_create(&label).set(age_s(oldest));
+        }
+        for (waiting_for, Waiting { count, oldest }) in parked {
+            let label = Waits { waiting_for };
+            metrics().parked_events.get_or_create(&label).set(count);
+            metrics().oldest_parked.get_or_create(&label).set(age_s(oldest));
+        }
+    }
+
+    async fn queues(&self) {
+        let Some(MeasuredBroker { depths, .. }) = &self.broker else { return };
+        for queue in Queue::ALL {
+            let label = ByQueue { queue: queue.as_str() };
+            match depths.of(queue).await {
+                Some(waiting) => {
+                    let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+                    metrics().queue_messages.get_or_create(&label).set(waiting);
+                }
+                None => {
+                    metrics().queue_messages.remove(&label);
+                }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Waiting {
+    count: i64,
+    oldest: Option<DateTime<Utc>>,
+}
+
+fn age_s(oldest: Option<DateTime<Utc>>) -> f64 {
+    oldest.and_then(|oldest| (clock::now() - oldest).to_std().ok()).unwrap_or_default().as_secs_f64()
+}
+
+/// Both are there, also where nothing waits. An index has it all, as long as no other column is asked for.
+async fn parked(database: &DatabaseConnection) -> Result<[(&'static str, Waiting); 2], DbErr> {
+    use parked_event::Column::{ParkedAt, WaitingKind};
+    let rows: Vec<(bool, i64, Option<DateTime<Utc>>)> = parked_event::Entity::find()
+        .select_only()
+        .column_as(WaitingKind.is_not_null(), "for_parent")
+        .column_as(Expr::cust("COUNT(*)"), "count")
+        .column_as(ParkedAt.min(), "oldest")
+        .group_by(WaitingKind.is_not_null())
+        .into_tuple()
+        .all(database)
+        .await?;
+    let of = |wanted| {
+        let row = rows.iter().find(|(for_parent, ..)| *for_parent == wanted);
+        row.map_or_else(Waiting::default, |(_, count, oldest)| Waiting { count: *count, oldest: *oldest })
+    };
+    Ok([("parent", of(true)), ("attempt", of(false))])
+}
+
+async fn letters(database: &DatabaseConnection) -> Result<Vec<(String, Waiting)>, DbErr> {
+    let rows: Vec<(String, i64, Option<DateTime<Utc>>)> = dead_letter::Entity::find()
+        .select_only()
+        .column(dead_letter::Column::Class)
+        .column_as(Expr::cust("COUNT(*)"), "count")
+        .column_as(dead_letter::Column::LastSeenAt.min(), "oldest")
+        // Those that the partial index holds.
+        .filter(dead_letter::Column::State.is_in([LetterState::Open, LetterState::Replaying]))
+        .group_by(dead_letter::Column::Class)
+        .into_tuple()
+        .all(database)
+        .await?;
+    Ok(rows.into_iter().map(|(class, count, oldest)| (class, Waiting { count, oldest })).collect())
+}

@@ -1,0 +1,191 @@
+//! Every metric, with its name, its labels and what it says: the one list that dashboards and alerts are held against. A metric
+//! must never be made anywhere else, and a label never hold what a request or a clinic can choose.
+//!
+//! Units are in the names (`_seconds`), counters end in `_total`; a histogram has `_bucket`, `_sum` and `_count`. A metric has no
+//! sample in a process that cannot know it, and none for as long as it is not known: nothing old is shown as new.
+
+mod labels;
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use prometheus_client::encoding::prometheus_text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+pub use super::in_hand::Batch as InHandBatch;
+use super::in_hand::InHand;
+use crate::clock;
+pub use labels::{
+    Attempted, Build, ByClass, ByKind, ByQueue, Connections, Exported, No, Refused, Replied, Routed, Settled,
+    Waits,
+};
+
+/// The `Content-Type` of [`Metrics::exposition`].
+pub use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
+
+type Counters<L> = Family<L, Counter>;
+type Gauges<L> = Family<L, Gauge>;
+type Seconds<L> = Family<L, Gauge<f64, std::sync::atomic::AtomicU64>>;
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// A metric as it is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// As it is exposed.
+    pub name: &'static str,
+    /// What it says.
+    pub meaning: &'static str,
+}
+
+macro_rules! metrics {
+    ($( #[doc = $meaning:literal] $field:ident: $kind:ty = $make:expr, $name:literal; )*) => {
+        /// The metrics of this process.
+        #[derive(Debug)]
+        pub struct Metrics {
+            $( #[doc = $meaning] pub $field: $kind, )*
+            /// What the workers of this process have in hand.
+            pub in_hand: InHand,
+            registry: Registry,
+        }
+
+        /// Every metric there is.
+        pub const LIST: &[Listed] = &[ $( Listed { name: $name, meaning: $meaning.trim_ascii() }, )* ];
+
+        impl Metrics {
+            fn new() -> Self {
+                let mut registry = Registry::default();
+                $(
+                    let $field: $kind = $make;
+                    // The library itself ends a counter's name in _total, and a description in a full stop.
+                    let name = $name.strip_suffix("_total").unwrap_or($name);
+                    registry.register(name, $meaning.trim_ascii(), $field.clone());
+                )*
+                Self { $( $field, )* in_hand: InHand::default(), registry }
+            }
+        }
+    };
+}
+
+metrics! {
+    // The process.
+    /// 1, with the version and what the process is
+    build_info: Gauges<Build> = Family::default(), "careq_sync_build_info";
+    /// When the process began, in seconds since 1970
+    started_at: Seconds<No> = Family::default(), "careq_sync_process_start_time_seconds";
+    /// 1 while the database answers, 0 while it does not
+    database_up: Gauges<No> = Family::default(), "careq_sync_database_up";
+    /// 1 while messages can be published to the broker, 0 while they cannot
+    broker_up: Gauges<No> = Family::default(), "careq_sync_broker_up";
+    /// Open connections of the process to the database, idle and used
+    database_connections: Gauges<Connections> = Family::default(), "careq_sync_database_connections";
+    /// The most connections that the process may open to the database
+    most_database_connections: Gauges<No> = Family::default(), "careq_sync_database_connections_max";
+    /// Spans that the collector took, and spans that were lost on the way to it
+    exported_spans: Counters<Exported> = Family::default(), "careq_sync_exported_spans_total";
+
+    // Requests of CareQ, and of admins where there is an admin API.
+    /// Answers by route and HTTP status; the endpoint is empty where no route has the path
+    answers: Counters<Replied> = Family::default(), "careq_sync_answers_total";
+    /// From a request's head to its answer, by route
+    answer_duration: Histograms<Routed> = Family::new_with_constructor(quick), "careq_sync_answer_duration_seconds";
+    /// Requests whose client left before the answer
+    abandoned_requests: Counters<No> = Family::default(), "careq_sync_abandoned_requests_total";
+
+    // The ingress.
+    /// Requests that were answered 429, of all clinics together
+    rate_limited_requests: Counters<No> = Family::default(), "careq_sync_rate_limited_requests_total";
+    /// Events that the broker confirmed in time, by kind; a record of a batch is an event
+    accepted_events: Counters<ByKind> = Family::default(), "careq_sync_accepted_events_total";
+    /// From the hand-over of a message to the broker until its confirm, by queue
+    confirm_duration: Histograms<ByQueue> = Family::new_with_constructor(quick), "careq_sync_confirm_duration_seconds";
+    /// Messages that the broker did not confirm, by queue and reason
+    unconfirmed_messages: Counters<Refused> = Family::default(), "careq_sync_unconfirmed_messages_total";
+
+    // The worker.
+    /// Results by kind and outcome: created, updated, unchanged, waiting, retrying, failed, or repeated for a copy
+    results: Counters<Settled> = Family::default(), "careq_sync_results_total";
+    /// From an event's acceptance to its final outcome
+    settling_duration: Histograms<ByKind> = Family::new_with_constructor(patient), "careq_sync_event_settling_duration_seconds";
+    /// Messages that were taken from a queue together, by queue
+    batch_messages: Histograms<ByQueue> = Family::new_with_constructor(sizes), "careq_sync_batch_messages";
+    /// From the taking of a batch until its results were committed and reported, by queue
+    batch_duration: Histograms<ByQueue> = Family::new_with_constructor(quick), "careq_sync_batch_duration_seconds";
+    /// Age of the oldest event that this worker has taken and not settled; 0 with nothing in hand
+    oldest_in_hand: Seconds<No> = Family::default(), "careq_sync_oldest_unprocessed_age_seconds";
+    /// Further attempts of events that had failed or were set apart
+    retried_events: Counters<No> = Family::default(), "careq_sync_retried_events_total";
+    /// Transactions that were begun anew, by reason: contention, an unreachable database, or none that answers in time
+    repeated_transactions: Counters<Attempted> = Family::default(), "careq_sync_repeated_transactions_total";
+    /// Dead letters that were written, by class
+    buried: Counters<ByClass> = Family::default(), "careq_sync_written_dead_letters_total";
+
+    // What all processes share; each measures it for itself (`telemetry.measure_every_s`).
+    /// Messages that no worker has taken, by queue
+    queue_messages: Gauges<ByQueue> = Family::default(), "careq_sync_queue_messages";
+    /// Events that are parked, by what they wait for: a parent, or another attempt
+    parked_events: Gauges<Waits> = Family::default(), "careq_sync_parked_events";
+    /// Age of the event that was parked first, by what it waits for; 0 with none
+    oldest_parked: Seconds<Waits> = Family::default(), "careq_sync_oldest_parked_age_seconds";
+    /// Dead letters that wait for a person, by class
+    dead_letters: Gauges<ByClass> = Family::default(), "careq_sync_dead_letters";
+    /// Time since the last failure of the dead letter that has waited longest for a person, by class
+    oldest_dead_letter: Seconds<ByClass> = Family::default(), "careq_sync_oldest_dead_letter_age_seconds";
+}
+
+/// The metrics of this process.
+#[must_use]
+pub fn metrics() -> &'static Metrics {
+    static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+    &METRICS
+}
+
+impl Metrics {
+    /// Notes which process this is.
+    pub(super) fn began(&self, process: &'static str) {
+        let version = env!("CARGO_PKG_VERSION");
+        self.build_info.get_or_create(&Build { version, process }).set(1);
+        let began_at = Duration::from_millis(clock::now().timestamp_millis().try_into().unwrap_or_default());
+        self.started_at.get_or_create(&No {}).set(began_at.as_secs_f64());
+    }
+
+    /// Notes that an ingress runs here: from now on, none is a number.
+    pub fn ingress_begins(&self) {
+        self.abandoned_requests.get_or_create(&No {}).inc_by(0);
+        self.rate_limited_requests.get_or_create(&No {}).inc_by(0);
+    }
+
+    /// Notes that a worker runs here.
+    pub fn worker_begins(&self) {
+        self.in_hand.begin();
+        self.retried_events.get_or_create(&No {}).inc_by(0);
+    }
+
+    /// Everything that is known, in Prometheus's text format 0.0.4.
+    #[must_use]
+    pub fn exposition(&self) -> String {
+        if let Some(age) = self.in_hand.oldest_age() {
+            self.oldest_in_hand.get_or_create(&No {}).set(age.as_secs_f64());
+        }
+        let mut text = String::new();
+        // Writing to a string never fails.
+        prometheus_text::encode(&mut text, &self.registry).unwrap_or_default();
+        text
+    }
+}
+
+fn quick() -> Histogram {
+    Histogram::new([0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0])
+}
+
+/// Up to the patience with a missing parent, and beyond.
+fn patient() -> Histogram {
+    Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0])
+}
+
+fn sizes() -> Histogram {
+    Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_000.0])
+}

@@ -1,0 +1,116 @@
+//! What is counted and traced of a batch, from what its stages know already. It must never look anything up, nor cost more than a
+//! glance where nobody traces.
+
+use std::time::Instant;
+
+use careq_shared::broker::{Delivery, Queue};
+use careq_shared::clock;
+use careq_shared::outcome::EventResult;
+use careq_shared::telemetry::metrics::{
+    Attempted, ByClass, ByKind, ByQueue, InHandBatch, No, Settled, metrics,
+};
+use careq_shared::telemetry::traces::{self, SPAN, TraceContext};
+use tracing::Span;
+
+use crate::dead_letters::Letter;
+use crate::decode::{Membership, Request};
+use crate::order::Item;
+
+/// The span of a batch, linked to the messages that are traced. It has a trace of its own: a batch belongs to all of its messages.
+pub(crate) fn batch(queue: Queue, deliveries: &[Delivery]) -> Span {
+    let span = tracing::info_span!(
+        target: SPAN,
+        parent: None,
+        "batch",
+        otel.kind = "consumer",
+        messaging.destination.name = queue.as_str(),
+        messaging.operation.type = "receive",
+        messaging.batch.message_count = i64::try_from(deliveries.len()).unwrap_or(i64::MAX),
+    );
+    if !span.is_disabled() {
+        deliveries
+            .iter()
+            .filter_map(|delivery| delivery.trace.as_ref())
+            .for_each(|place| traces::linked(&span, place));
+    }
+    span
+}
+
+/// The span of one message in its own trace, below the publishing ingress's, from its taking to its settlement.
+pub(crate) fn message(place: Option<&TraceContext>, queue: Queue) -> Span {
+    let Some(place) = place else { return Span::none() };
+    let span = tracing::info_span!(
+        target: SPAN,
+        parent: None,
+        "settle",
+        otel.kind = "consumer",
+        messaging.destination.name = queue.as_str(),
+        messaging.operation.type = "process",
+        kind = tracing::field::Empty,
+        careq_id = tracing::field::Empty,
+        outcome = tracing::field::Empty,
+    );
+    if !span.is_disabled() {
+        traces::continued(&span, place);
+        if let Some(batch) = traces::context_of(&Span::current()) {
+            traces::linked(&span, &batch);
+        }
+    }
+    span
+}
+
+/// The span of one transaction, from its beginning to its commit.
+pub(crate) fn transaction(items: &[Item]) -> Span {
+    tracing::info_span!(target: SPAN, "transaction", count = i64::try_from(items.len()).unwrap_or(i64::MAX))
+}
+
+/// Notes what is in hand, for as long as the value lives. What is replayed is old by nature, and tells nothing of a backlog.
+pub(crate) fn in_hand(requests: &[Request]) -> Option<InHandBatch<'static>> {
+    let first_time = requests.iter().filter(|request| request.replay.is_none());
+    let accepted_at = first_time.filter_map(|request| match &request.batch {
+        Membership::Batch(batch) => Some(batch.accepted_at),
+        Membership::Single | Membership::Conflicting => request.events.first().map(|event| event.accepted_at),
+    });
+    accepted_at.min().map(|oldest| metrics().in_hand.take(oldest))
+}
+
+/// Counts a batch that is settled.
+pub(crate) fn worked(queue: Queue, messages: usize, began_at: Instant) {
+    let label = ByQueue { queue: queue.as_str() };
+    metrics()
+        .batch_messages
+        .get_or_create(&label)
+        .observe(u32::try_from(messages).unwrap_or(u32::MAX).into());
+    metrics().batch_duration.get_or_create(&label).observe(began_at.elapsed().as_secs_f64());
+}
+
+/// Counts results that are committed.
+pub(crate) fn committed(items: &[Item], results: &[EventResult]) {
+    let now = clock::now();
+    for (Item { event, .. }, result) in items.iter().zip(results) {
+        let kind = event.kind().as_str();
+        let outcome = if result.replayed { "repeated" } else { result.outcome.as_str() };
+        metrics().results.get_or_create(&Settled { kind, outcome }).inc();
+        if result.outcome.is_final() && !result.replayed {
+            let duration = (now - event.accepted_at).to_std().unwrap_or_default();
+            metrics().settling_duration.get_or_create(&ByKind { kind }).observe(duration.as_secs_f64());
+        }
+    }
+}
+
+/// Counts letters that are committed.
+pub(crate) fn buried(letters: &[Letter]) {
+    for letter in letters {
+        metrics().buried.get_or_create(&ByClass { class: letter.row.class.clone() }).inc();
+    }
+}
+
+/// Counts a transaction that begins anew.
+pub(crate) fn repeated(reason: &'static str) {
+    metrics().repeated_transactions.get_or_create(&Attempted { reason }).inc();
+}
+
+/// Counts further attempts of events that had failed.
+pub(crate) fn retried(count: usize) {
+    metrics().retried_events.get_or_create(&No {}).inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+}
