@@ -1,5 +1,5 @@
-//! Operations: what a person sees of dead letters and does with them. The command line calls it, and the admin API and the web
-//! console will. It needs no broker: replay jobs are rows, which a worker carries out. Nothing here may delete a letter, change
+//! Operations: what a person sees of dead letters and does with them. The command line and the admin API call it,
+//! and a web console will. It needs no broker: replay jobs are rows, which a worker carries out. Nothing here may delete a letter, change
 //! anything without an entry in the audit log, or show a payload before its entry is committed.
 
 mod error;
@@ -12,8 +12,6 @@ pub mod letters;
 pub mod jobs;
 
 pub mod audit;
-
-pub mod counts;
 
 pub mod admins;
 

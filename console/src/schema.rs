@@ -1,6 +1,6 @@
 //! The closed sets of words, for the description of the admin API. A word must never be listed here: it comes from its own type.
 
-use careq_shared::dead_letters::{Class, LetterState};
+use careq_shared::dead_letters::{Age, Class, LetterState};
 use careq_shared::records::Kind;
 use careq_shared::replay::{JobLetterState, JobState};
 use serde_json::Value;
@@ -8,7 +8,6 @@ use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, SchemaType, T
 
 use crate::admins::Role;
 use crate::audit::{Action, Origin};
-use crate::counts::Age;
 
 fn one_of(about: &str, words: impl Iterator<Item = &'static str>) -> ObjectBuilder {
     ObjectBuilder::new()

@@ -1,8 +1,8 @@
 //! A letter of every class, each by its real cause, and what a person is told of it.
 
-use careq_console::counts::{self, Age};
 use careq_shared::broker::DELIVERY_LIMIT;
 use careq_shared::dead_letters::Class;
+use careq_shared::dead_letters::{self, Age};
 use careq_shared::entities::parked_event;
 use lapin::BasicProperties;
 use lapin::options::BasicPublishOptions;
@@ -159,15 +159,18 @@ async fn what_a_person_sees(stack: &Stack) {
     let second = command(stack, &["list", "--limit", "4", "--after", first["next"].as_str().unwrap()]).await;
     assert_eq!((second["letters"].as_array().unwrap().len(), &second["next"]), (2, &json!(null)), "{second}");
 
-    let open = counts::open(&stack.database.connection).await.unwrap();
+    let open = dead_letters::open(&stack.database.connection).await.unwrap();
     let counted = |class, age| open.iter().find(|one| one.class == class && one.age == age).unwrap().letters;
     assert_eq!(counted(Class::Undecodable, Age::Hour), 2);
     assert_eq!((counted(Class::Exhausted, Age::Hour), counted(Class::CrashLoop, Age::Hour)), (1, 0));
     assert_eq!(open.iter().map(|one| one.letters).sum::<u64>(), 6);
     execute(stack, "UPDATE dead_letters SET last_seen_at = now() - interval '3 days' WHERE class = 'data'")
         .await;
-    let open = counts::open(&stack.database.connection).await.unwrap();
-    assert!(open.contains(&counts::Open { class: Class::Data, age: Age::Week, letters: 1 }), "{open:?}");
+    let open = dead_letters::open(&stack.database.connection).await.unwrap();
+    assert!(
+        open.contains(&dead_letters::Open { class: Class::Data, age: Age::Week, letters: 1 }),
+        "{open:?}"
+    );
 }
 
 /// A worker that comes no further than to take the message, until RabbitMQ gives it up; and then no further than to claim it. In

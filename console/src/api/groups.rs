@@ -5,14 +5,18 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::routing::get;
+use careq_shared::dead_letters::{self, Age, Class};
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::asked::Words;
 use super::openapi::{All, Parameter, reading};
 use super::problem::Problem;
 use super::server::Api;
-use crate::counts::{self, Open};
+use crate::Error;
 use crate::letters::{self, Group};
+use crate::schema;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
@@ -26,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
         )
         .routes(
             reading("open", "/dead-letters/open", "How many letters are open, by class and age")
-                .lists_all::<Open>("Every class and age, also those without letters")
+                .lists_all::<OpenLetters>("Every class and age, also those without letters")
                 .handled_by(get(open)),
         )
 }
@@ -37,7 +41,28 @@ async fn groups(State(api): State<Arc<Api>>, mut words: Words) -> Result<Json<Al
     Ok(Json(All { items: letters::groups(&api.database, &filter, limit).await? }))
 }
 
-async fn open(State(api): State<Arc<Api>>, words: Words) -> Result<Json<All<Open>>, Problem> {
+/// Open letters of one class and age.
+#[derive(Debug, Serialize, ToSchema)]
+struct OpenLetters {
+    /// Why they are dead.
+    #[schema(schema_with = schema::class)]
+    class: Class,
+    /// How long ago they last failed.
+    #[schema(schema_with = schema::age)]
+    age: Age,
+    /// How many there are.
+    letters: u64,
+}
+
+impl From<dead_letters::Open> for OpenLetters {
+    fn from(open: dead_letters::Open) -> Self {
+        let dead_letters::Open { class, age, letters } = open;
+        Self { class, age, letters }
+    }
+}
+
+async fn open(State(api): State<Arc<Api>>, words: Words) -> Result<Json<All<OpenLetters>>, Problem> {
     words.end()?;
-    Ok(Json(All { items: counts::open(&api.database).await? }))
+    let open = dead_letters::open(&api.database).await.map_err(Error::from)?;
+    Ok(Json(All { items: open.into_iter().map(OpenLetters::from).collect() }))
 }

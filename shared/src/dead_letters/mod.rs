@@ -2,12 +2,14 @@
 //! the worker's business, and what a person does with it the console's.
 
 mod fingerprint;
+mod open;
 
 use uuid::Uuid;
 
 use crate::words;
 
 pub use fingerprint::fingerprint;
+pub use open::{Age, Open, open};
 
 words! {
     /// Why an event is dead, by what a person can do about it.

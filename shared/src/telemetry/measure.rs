@@ -6,18 +6,16 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sea_orm::prelude::Expr;
-use sea_orm::{
-    ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _,
-};
+use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QuerySelect as _};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::metrics::{ByClass, ByQueue, Connections, No, Waits, metrics};
+use super::metrics::{ByQueue, Connections, No, OfLetters, Waits, metrics};
 use crate::broker::{Broker, Depths, Queue};
 use crate::clock;
 use crate::database;
-use crate::dead_letters::LetterState;
-use crate::entities::{dead_letter, parked_event};
+use crate::dead_letters::{Open, open};
+use crate::entities::parked_event;
 
 /// What is measured.
 #[derive(Debug, Clone)]
@@ -67,23 +65,21 @@ impl Measured {
 
     async fn tables(&self) {
         let measured =
-            database::read(async { Ok((parked(&self.database).await?, letters(&self.database).await?)) });
+            database::read(async { Ok((parked(&self.database).await?, open(&self.database).await?)) });
         let measured = measured.await;
         metrics().database_up.get_or_create(&No {}).set(measured.is_ok().into());
         metrics().dead_letters.clear();
-        metrics().oldest_dead_letter.clear();
         metrics().parked_events.clear();
         metrics().oldest_parked.clear();
-        let Ok((parked, letters)) = measured else { return };
-        for (class, Waiting { count, oldest }) in letters {
-            let label = ByClass { class };
-            metrics().dead_letters.get_or_create(&label).set(count);
-            metrics().oldest_dead_letter.get_or_create(&label).set(age_s(oldest));
+        let Ok((parked, open)) = measured else { return };
+        for Open { class, age, letters } in open {
+            let label = OfLetters { class: class.as_str(), age: age.as_str() };
+            metrics().dead_letters.get_or_create(&label).set(i64::try_from(letters).unwrap_or(i64::MAX));
         }
-        for (waiting_for, Waiting { count, oldest }) in parked {
-            let label = Waits { waiting_for };
-            metrics().parked_events.get_or_create(&label).set(count);
-            metrics().oldest_parked.get_or_create(&label).set(age_s(oldest));
+        for (waiting_for, Parked { count, oldest }) in parked {
+            let age = oldest.and_then(|oldest| (clock::now() - oldest).to_std().ok()).unwrap_or_default();
+            metrics().parked_events.get_or_create(&Waits { waiting_for }).set(count);
+            metrics().oldest_parked.get_or_create(&Waits { waiting_for }).set(age.as_secs_f64());
         }
     }
 
@@ -105,17 +101,13 @@ impl Measured {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Waiting {
+struct Parked {
     count: i64,
     oldest: Option<DateTime<Utc>>,
 }
 
-fn age_s(oldest: Option<DateTime<Utc>>) -> f64 {
-    oldest.and_then(|oldest| (clock::now() - oldest).to_std().ok()).unwrap_or_default().as_secs_f64()
-}
-
 /// Both are there, also where nothing waits. An index has it all, as long as no other column is asked for.
-async fn parked(database: &DatabaseConnection) -> Result<[(&'static str, Waiting); 2], DbErr> {
+async fn parked(database: &DatabaseConnection) -> Result<[(&'static str, Parked); 2], DbErr> {
     use parked_event::Column::{ParkedAt, WaitingKind};
     let rows: Vec<(bool, i64, Option<DateTime<Utc>>)> = parked_event::Entity::find()
         .select_only()
@@ -128,22 +120,7 @@ async fn parked(database: &DatabaseConnection) -> Result<[(&'static str, Waiting
         .await?;
     let of = |wanted| {
         let row = rows.iter().find(|(for_parent, ..)| *for_parent == wanted);
-        row.map_or_else(Waiting::default, |(_, count, oldest)| Waiting { count: *count, oldest: *oldest })
+        row.map_or_else(Parked::default, |(_, count, oldest)| Parked { count: *count, oldest: *oldest })
     };
     Ok([("parent", of(true)), ("attempt", of(false))])
-}
-
-async fn letters(database: &DatabaseConnection) -> Result<Vec<(String, Waiting)>, DbErr> {
-    let rows: Vec<(String, i64, Option<DateTime<Utc>>)> = dead_letter::Entity::find()
-        .select_only()
-        .column(dead_letter::Column::Class)
-        .column_as(Expr::cust("COUNT(*)"), "count")
-        .column_as(dead_letter::Column::LastSeenAt.min(), "oldest")
-        // Those that the partial index holds.
-        .filter(dead_letter::Column::State.is_in([LetterState::Open, LetterState::Replaying]))
-        .group_by(dead_letter::Column::Class)
-        .into_tuple()
-        .all(database)
-        .await?;
-    Ok(rows.into_iter().map(|(class, count, oldest)| (class, Waiting { count, oldest })).collect())
 }

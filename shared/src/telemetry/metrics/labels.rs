@@ -78,6 +78,13 @@ labels! {
         /// One of the worker's classes, read from a row.
         class: String,
     }
+    /// Of dead letters.
+    OfLetters {
+        /// The word of `Class`.
+        class: &'static str,
+        /// The word of `Age`.
+        age: &'static str,
+    }
     /// Of a parked event.
     Waits {
         /// `parent` or `attempt`.

@@ -20,8 +20,8 @@ pub use super::in_hand::Batch as InHandBatch;
 use super::in_hand::InHand;
 use crate::clock;
 pub use labels::{
-    Attempted, Build, ByClass, ByKind, ByQueue, Connections, Exported, No, Refused, Replied, Routed, Settled,
-    Waits,
+    Attempted, Build, ByClass, ByKind, ByQueue, Connections, Exported, No, OfLetters, Refused, Replied,
+    Routed, Settled, Waits,
 };
 
 /// The `Content-Type` of [`Metrics::exposition`].
@@ -130,10 +130,8 @@ metrics! {
     parked_events: Gauges<Waits> = Family::default(), "careq_sync_parked_events";
     /// Age of the event that was parked first, by what it waits for; 0 with none
     oldest_parked: Seconds<Waits> = Family::default(), "careq_sync_oldest_parked_age_seconds";
-    /// Dead letters that wait for a person, by class
-    dead_letters: Gauges<ByClass> = Family::default(), "careq_sync_dead_letters";
-    /// Time since the last failure of the dead letter that has waited longest for a person, by class
-    oldest_dead_letter: Seconds<ByClass> = Family::default(), "careq_sync_oldest_dead_letter_age_seconds";
+    /// Dead letters that wait for a person, by class and age: less than an hour, a day, a week, or older
+    dead_letters: Gauges<OfLetters> = Family::default(), "careq_sync_dead_letters";
 }
 
 /// The metrics of this process.

@@ -40,7 +40,7 @@ pub(super) struct Traces {
 }
 
 impl Traces {
-    /// Nothing where no collector is set. `process` is `standalone`, `ingress` or `worker`.
+    /// Nothing where no collector is set. `process` is `standalone`, `ingress`, `worker` or `console`.
     pub(super) fn start(
         config: &TelemetryConfig,
         process: &'static str,

@@ -1,17 +1,15 @@
-//! How many letters are open, by class and age: what an alarm watches. A class without open letters must still be named, or its
-//! alarm would never end.
+//! How many letters are open, by class and age: what an alarm watches, and what a person looks at first. A class without open letters
+//! must still be named, or its alarm would never end.
 
-use careq_shared::dead_letters::{Class, LetterState};
-use careq_shared::entities::dead_letter::{Column, Entity};
-use careq_shared::{clock, words};
 use chrono::TimeDelta;
 use sea_orm::sea_query::{CaseStatement, Expr, SimpleExpr};
-use sea_orm::{ColumnTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _, QuerySelect as _};
-use serde::Serialize;
-use utoipa::ToSchema;
+use sea_orm::{
+    ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _,
+};
 
-use crate::Error;
-use crate::schema;
+use super::{Class, LetterState};
+use crate::entities::dead_letter::{Column, Entity};
+use crate::{clock, words};
 
 words! {
     /// How long ago a letter last failed.
@@ -28,14 +26,11 @@ words! {
 }
 
 /// Open letters of one class and age.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = OpenLetters)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Open {
     /// Why they are dead.
-    #[schema(schema_with = schema::class)]
     pub class: Class,
     /// How long ago they last failed.
-    #[schema(schema_with = schema::age)]
     pub age: Age,
     /// How many there are.
     pub letters: u64,
@@ -45,7 +40,7 @@ pub struct Open {
 ///
 /// # Errors
 /// The database's own.
-pub async fn open(database: &DatabaseConnection) -> Result<Vec<Open>, Error> {
+pub async fn open(database: &DatabaseConnection) -> Result<Vec<Open>, DbErr> {
     let since = |age: TimeDelta| Column::LastSeenAt.gt(clock::now() - age);
     let age = CaseStatement::new()
         .case(since(TimeDelta::hours(1)), Age::Hour)
