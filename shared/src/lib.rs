@@ -28,6 +28,7 @@ pub mod dead_letters;
 pub mod entities;
 pub mod ledger;
 pub mod networks;
+pub mod refusal;
 pub mod replay;
 pub mod seal;
 pub mod secret;

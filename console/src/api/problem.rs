@@ -10,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 use careq_http::{BodyFault, Explanation};
 use careq_shared::clock;
 use careq_shared::records::FieldErrors;
+use careq_shared::refusal::Refusal;
 use chrono::SecondsFormat;
-use sea_orm::{DbErr, RuntimeErr, sqlx};
+use sea_orm::DbErr;
 use serde_json::json;
 
 use crate::Error;
@@ -135,31 +136,23 @@ impl Problem {
         Self::new(status, Code::InvalidRequest, fault.to_string())
     }
 
-    /// By what the database says in numbers: a code (PostgreSQL manual, appendix A; SQLite's result codes) and the kind of fault.
+    /// Whether it is worth another try; the cause is for the log.
     pub(super) fn of_database(fault: &DbErr) -> Self {
-        let away = "The database cannot be used at the moment; look whether what you asked for was done before you ask again";
-        let cause = match fault {
-            DbErr::Exec(RuntimeErr::SqlxError(sqlx::Error::Database(refusal)))
-            | DbErr::Query(RuntimeErr::SqlxError(sqlx::Error::Database(refusal))) => {
-                let code = refusal.code().unwrap_or_default().into_owned();
-                let is_passing = ["40", "53", "55", "57", "08"]
-                    .iter()
-                    .any(|class| code.len() == 5 && code.starts_with(class));
-                let is_busy =
-                    code.parse().is_ok_and(|code: u32| matches!(code & 0xff, 5 | 6)) && code.len() < 5;
-                let cause = Some(format!("the database refused: error {code}"));
-                if is_passing || is_busy {
-                    return Self { cause, ..Self::temporarily(away) };
-                }
-                let message = "The database refused; nothing was changed";
-                return Self {
-                    cause,
-                    ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::ServerError, message)
-                };
-            }
-            _ => "the connection to the database was lost",
+        let refusal = Refusal::of(fault);
+        let problem = if refusal.is_passing() {
+            Self::temporarily(
+                "The database cannot be used at the moment; look whether what you asked for was done before you ask again",
+            )
+        } else {
+            let message = "The database refused, or answered what this version does not understand";
+            Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::ServerError, message)
         };
-        Self { cause: Some(cause.to_owned()), ..Self::temporarily(away) }
+        let cause = match refusal {
+            Refusal::NoConnection => "the connection to the database was lost".to_owned(),
+            Refusal::Refused { message, .. } => message,
+            Refusal::NotUnderstood => "the database's answer could not be understood".to_owned(),
+        };
+        Self { cause: Some(cause), ..problem }
     }
 }
 
