@@ -1,6 +1,5 @@
 //! Looks through what waits, at a steady pace: the level below the wake-up, patience that is over, retries that are due,
-//! letters whose events have gone through.
-//! It must never be what a normal wake-up depends on.
+//! letters whose events have gone through. It must never be what a normal wake-up depends on.
 
 use std::time::Duration;
 
@@ -16,21 +15,34 @@ use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
 use crate::{dead_letters, observe, retry, transaction, wake};
 
+/// Letters are looked through every so many sweeps: each open one costs a look into the ledger, and few have anything to learn.
+const SWEEPS_PER_LOOK_AT_LETTERS: u64 = 20;
+
 /// Sweeps until told to stop.
 pub(crate) async fn run(lane: Lane) {
-    while lane.pause(lane.settings.sweep_every).await.is_ok() {
-        if once(&lane).await.is_err() {
+    for sweep in 0_u64.. {
+        if lane.pause(lane.settings.sweep_every).await.is_err() {
+            return;
+        }
+        if sweep.is_multiple_of(SWEEPS_PER_LOOK_AT_LETTERS) && letters(&lane).await.is_err() {
+            return;
+        }
+        if waiting(&lane).await.is_err() {
             return;
         }
     }
 }
 
-async fn once(lane: &Lane) -> Result<(), Stopped> {
+async fn letters(lane: &Lane) -> Result<(), Stopped> {
     let followed =
         transaction::attempt(lane, || async { dead_letters::gone_through(lane).await.map_err(Fault::from) });
     if let Err(fault) = followed.await? {
         tracing::error!(fault.message, "letters cannot be looked through");
     }
+    Ok(())
+}
+
+async fn waiting(lane: &Lane) -> Result<(), Stopped> {
     let look = transaction::attempt(lane, || async { make_due(lane).await.map_err(Fault::from) });
     if let Err(fault) = look.await? {
         tracing::error!(fault.message, "waiting events cannot be looked through");

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use careq_shared::broker::Queue;
+use careq_shared::broker::{PublishError, Queue};
 use careq_shared::entities::replay_job;
 use careq_shared::message::{self, Content, Message, Replay};
 use tokio::time::timeout;
@@ -12,31 +12,19 @@ use tokio::time::timeout;
 use super::open::Opened;
 use crate::lane::Lane;
 
-/// How long the broker may take for a confirm.
+/// How long the broker may take for all that a step publishes.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Publishes once; whether the broker has confirmed it all.
 pub(super) async fn confirmed(lane: &Lane, job: &replay_job::Model, opened: &Opened) -> bool {
-    for (_, message) in &opened.messages {
-        if !publish(lane, job, message.clone()).await {
-            return false;
-        }
-    }
-    if opened.events.is_empty() {
-        return true;
-    }
-    let replay = Replay { job_id: job.id, events: opened.events.clone() };
-    match message::encode(&Message { reply_to: None, content: Content::Replay(replay) }) {
-        Ok(body) => publish(lane, job, body.into()).await,
+    let bodies = match bodies(job, opened) {
+        Ok(bodies) => bodies,
         Err(reason) => {
             tracing::error!(job = %job.id, %reason, "letters cannot be written into a message");
-            false
+            return false;
         }
-    }
-}
-
-async fn publish(lane: &Lane, job: &replay_job::Model, body: Bytes) -> bool {
-    match timeout(DEADLINE, lane.broker.publish(Queue::Bulk, body)).await {
+    };
+    match timeout(DEADLINE, publish(lane, bodies)).await {
         Ok(Ok(())) => true,
         Ok(Err(reason)) => {
             tracing::warn!(job = %job.id, %reason, "letters cannot be published; trying again");
@@ -47,4 +35,22 @@ async fn publish(lane: &Lane, job: &replay_job::Model, body: Bytes) -> bool {
             false
         }
     }
+}
+
+/// Whole messages as they were, and one for all events.
+fn bodies(job: &replay_job::Model, opened: &Opened) -> Result<Vec<Bytes>, message::Undecodable> {
+    let mut bodies: Vec<_> = opened.messages.iter().map(|(_, message)| message.clone()).collect();
+    if !opened.events.is_empty() {
+        let replay = Replay { job_id: job.id, events: opened.events.clone() };
+        let message = Message { reply_to: None, content: Content::Replay(replay) };
+        bodies.push(message::encode(&message)?.into());
+    }
+    Ok(bodies)
+}
+
+async fn publish(lane: &Lane, bodies: Vec<Bytes>) -> Result<(), PublishError> {
+    for body in bodies {
+        lane.broker.publish(Queue::Bulk, body).await?;
+    }
+    Ok(())
 }
