@@ -3,7 +3,7 @@
 //! and admins, numbers, the address of a client that proves nothing, our own sentences, and the shape of a payload.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -81,10 +81,10 @@ impl RequestLine {
         let admin = extensions.get::<AdminName>().map(|admin| admin.0.as_str());
         let careq_id = extensions.get::<CareqId>().map(|careq_id| careq_id.0);
         let careq_id = careq_id.or_else(|| explanation.as_ref()?.careq_id);
-        let (method, endpoint, duration_ms) = (self.method(), self.endpoint(), self.duration_ms());
-        let status = response.status().as_u16();
+        let (method, endpoint, duration) = (self.method(), self.endpoint(), self.began_at.elapsed());
+        let (status, duration_ms) = (response.status().as_u16(), whole_ms(duration));
         trace::answered(status, clinic_id, careq_id);
-        self.count(status);
+        count(endpoint, status, duration);
         // Nobody knows who it was; an operator who looks for an attacker, or for a wrong token, needs the address.
         let client = (response.status() == StatusCode::UNAUTHORIZED).then(|| self.client.to_string());
         tracing::info!(method, endpoint, clinic_id, careq_id, admin, status, duration_ms, client, "request");
@@ -94,13 +94,6 @@ impl RequestLine {
         response
     }
 
-    fn count(&self, status: u16) {
-        let endpoint = self.endpoint().unwrap_or_default().to_owned();
-        metrics().answers.get_or_create(&Replied { endpoint: endpoint.clone(), status }).inc();
-        let duration_s = self.began_at.elapsed().as_secs_f64();
-        metrics().answer_duration.get_or_create(&Routed { endpoint }).observe(duration_s);
-    }
-
     fn endpoint(&self) -> Option<&str> {
         self.route.as_ref().map(MatchedPath::as_str)
     }
@@ -108,16 +101,26 @@ impl RequestLine {
     fn method(&self) -> &str {
         trace::method(&self.method)
     }
+}
 
-    fn duration_ms(&self) -> u64 {
-        u64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
+fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn count(endpoint: Option<&str>, status: u16, duration: Duration) {
+    let endpoint = endpoint.unwrap_or_default().to_owned();
+    metrics()
+        .answer_duration
+        .get_or_create(&Routed { endpoint: endpoint.clone() })
+        .observe(duration.as_secs_f64());
+    metrics().answers.get_or_create(&Replied { endpoint, status }).inc();
 }
 
 impl Drop for RequestLine {
     fn drop(&mut self) {
         if !self.is_answered {
-            let (method, endpoint, duration_ms) = (self.method(), self.endpoint(), self.duration_ms());
+            let (method, endpoint, duration_ms) =
+                (self.method(), self.endpoint(), whole_ms(self.began_at.elapsed()));
             metrics().abandoned_requests.get_or_create(&No {}).inc();
             tracing::info!(method, endpoint, duration_ms, "request whose client left before its answer");
         }

@@ -155,7 +155,6 @@ mod tests {
         assert_ne!(one.idempotency_key, other.idempotency_key);
         // `evt_`, then 9 bytes of kind and careq_id in 12 characters: the rest depends on the content.
         let derived = |event: &Event| event.event_id.as_str().split_at(16).1.to_owned();
-        assert!(derived(&one).chars().zip(derived(&other).chars()).any(|(one, other)| one != other));
         assert_ne!(derived(&one).split_at(21).0, derived(&other).split_at(21).0, "the digest in the middle");
     }
 }

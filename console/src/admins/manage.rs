@@ -49,7 +49,7 @@ pub struct Summary {
 /// Why an admin could not be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// Names are logged and typed.
+    /// Names are logged and typed, and two that differ in a capital are one to a reader.
     #[error("a name has 1 to 64 characters: letters a to z, digits, and any of . _ @ -")]
     Name,
     /// A name is never given to somebody else, since the audit log speaks of it.
@@ -149,7 +149,9 @@ pub async fn list(database: &DatabaseConnection) -> Result<Vec<Summary>, AdminEr
 }
 
 fn require_name(name: &str) -> Result<(), AdminError> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'@' | b'-');
+    let fits = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'@' | b'-')
+    };
     if (1..=64).contains(&name.len()) && name.bytes().all(fits) { Ok(()) } else { Err(AdminError::Name) }
 }
 

@@ -14,7 +14,8 @@ use careq_http::{Client, RequestLine};
 use super::problem::Problem;
 use super::server::Api;
 
-/// How long a request may take until its answer begins. What it has begun to write is taken back then.
+/// How long a request may take until its answer begins. What it has begun to write is taken back then, unless its commit is on the
+/// way already.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The way of every request.

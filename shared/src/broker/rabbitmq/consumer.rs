@@ -1,5 +1,5 @@
-//! One lane: a connection and a channel of its own with one batch in flight. `multiple` must never cover a batch that has not committed,
-//! so it always goes through the last delivery of the batch, whose channel is the batch's own.
+//! One lane: a connection and a channel of its own with one batch in flight. `multiple` must never cover a batch that has not
+//! committed, so it always goes through the last delivery of the batch, whose channel is the batch's own.
 
 use std::sync::Arc;
 
