@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::harness::{Stack, patient, sample, send};
+use crate::harness::{Stack, operations, patient, sample, send};
 
 #[tokio::test]
 async fn the_description_is_that_of_the_running_routes() {
@@ -20,15 +20,6 @@ async fn the_description_is_that_of_the_running_routes() {
     the_answers_have_the_members_that_are_described(&stack, &document).await;
     the_documentation_page_is_bundled(&stack).await;
     stack.finish().await;
-}
-
-fn operations(document: &Value) -> BTreeSet<(String, Method)> {
-    let paths = document["paths"].as_object().unwrap().iter();
-    let of_path = |(path, item): (&String, &Value)| {
-        let methods = item.as_object().unwrap().keys().map(|name| name.to_uppercase().parse().unwrap());
-        methods.map(|method: Method| (path.clone(), method)).collect::<Vec<_>>()
-    };
-    paths.flat_map(of_path).collect()
 }
 
 fn every_operation_of_the_specification_is_described(document: &Value) {

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::schema;
-use crate::{Error, Listed, Page};
+use crate::{Cursor, Error, Listed, Page};
 
 words! {
     /// Where somebody acted.
@@ -150,7 +150,8 @@ pub async fn list(database: &DatabaseConnection, page: Page) -> Result<Listed<En
     let select = Entity::find().filter(page.condition(Column::At, Column::Id));
     let select = select.order_by_desc(Column::At).order_by_desc(Column::Id).limit(page.rows());
     let rows = select.all(database).await?;
-    Ok(page.listed(rows.into_iter().map(Entry::from).collect(), |entry: &Entry| (entry.at, entry.id)))
+    Ok(page
+        .listed(rows.into_iter().map(Entry::from).collect(), |entry: &Entry| Cursor::new(entry.at, entry.id)))
 }
 
 /// Locks the letters that match, in the order of their ids as everyone does, and writes down that an entry speaks of each; how many.

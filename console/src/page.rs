@@ -1,5 +1,5 @@
-//! Pages of a list that grows at its beginning: the newest first, and a place in it that stays where it is whatever is added. A
-//! cursor must never count rows.
+//! Pages of a list, each with the place that the next one begins behind. That place must stay where it is whatever is added: it is a
+//! row's own, and never a count of rows. Most lists grow at their beginning, the newest first, and go by a [`Cursor`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +13,12 @@ use uuid::Uuid;
 pub struct Cursor {
     at: DateTime<Utc>,
     id: Uuid,
+}
+
+impl Cursor {
+    pub(crate) const fn new(at: DateTime<Utc>, id: Uuid) -> Self {
+        Self { at, id }
+    }
 }
 
 impl fmt::Display for Cursor {
@@ -41,20 +47,14 @@ fn is_in_calendar(at: DateTime<Utc>) -> bool {
 
 /// Which part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
+pub struct Page<C = Cursor> {
     /// What follows this; nothing: from the beginning.
-    pub after: Option<Cursor>,
+    pub after: Option<C>,
     /// At most so many.
     pub limit: u64,
 }
 
 impl Page {
-    /// The newest, at most so many.
-    #[must_use]
-    pub const fn first(limit: u64) -> Self {
-        Self { after: None, limit }
-    }
-
     /// What stands behind the cursor, in a list by these two columns, the greatest first.
     pub(crate) fn condition<C: ColumnTrait>(self, at: C, id: C) -> Condition {
         let follows = self
@@ -62,33 +62,37 @@ impl Page {
             .map(|after| Condition::any().add(at.lt(after.at)).add(at.eq(after.at).and(id.lt(after.id))));
         follows.unwrap_or_else(Condition::all)
     }
+}
+
+impl<C> Page<C> {
+    /// The first ones, at most so many.
+    #[must_use]
+    pub const fn first(limit: u64) -> Self {
+        Self { after: None, limit }
+    }
 
     /// How many rows to read: one more says whether there is another page.
-    pub(crate) const fn rows(self) -> u64 {
+    pub(crate) const fn rows(&self) -> u64 {
         self.limit.saturating_add(1)
     }
 
     /// The page of these rows.
-    pub(crate) fn listed<T>(
-        self,
-        mut items: Vec<T>,
-        place: impl Fn(&T) -> (DateTime<Utc>, Uuid),
-    ) -> Listed<T> {
+    pub(crate) fn listed<T>(&self, mut items: Vec<T>, place: impl Fn(&T) -> C) -> Listed<T, C> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let has_more = items.len() > limit;
         items.truncate(limit);
-        let last = items.last().filter(|_| has_more).map(place);
-        Listed { items, next: last.map(|(at, id)| Cursor { at, id }) }
+        let next = items.last().filter(|_| has_more).map(place);
+        Listed { items, next }
     }
 }
 
 /// A page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed<T> {
-    /// The newest first.
+pub struct Listed<T, C = Cursor> {
+    /// In the order of the list.
     pub items: Vec<T>,
-    /// Where the next page begins, if there is one.
-    pub next: Option<Cursor>,
+    /// What the next page begins behind, if there is one.
+    pub next: Option<C>,
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Admin, QUICK, orphan};
-use crate::harness::{Stack, send};
+use crate::harness::{Stack, operations, send};
 
 #[tokio::test]
 async fn the_description_is_that_of_the_running_admin_api() {
@@ -22,30 +22,26 @@ async fn the_description_is_that_of_the_running_admin_api() {
     );
     let page = reqwest::get(format!("{root}/docs/")).await.unwrap();
     assert!(page.status() == 200 && page.text().await.unwrap().contains("swagger-ui"));
-    every_described_operation_runs_and_no_other(&operator, &document, &letter).await;
-    what_is_answered_is_what_is_described(&operator, &document, &letter).await;
+    let job = what_is_answered_is_what_is_described(&operator, &document, &letter).await;
+    every_described_operation_runs_and_no_other(&operator, &document, (&letter, &job)).await;
     stack.finish().await;
 }
 
-fn operations(document: &Value) -> BTreeSet<(String, Method)> {
-    let paths = document["paths"].as_object().unwrap().iter();
-    let of_path = |(path, item): (&String, &Value)| {
-        let methods = item.as_object().unwrap().keys().map(|name| name.to_uppercase().parse().unwrap());
-        methods.map(|method: Method| (path.clone(), method)).collect::<Vec<_>>()
-    };
-    paths.flat_map(of_path).collect()
-}
-
-async fn every_described_operation_runs_and_no_other(operator: &Admin, document: &Value, letter: &str) {
+async fn every_described_operation_runs_and_no_other(
+    operator: &Admin,
+    document: &Value,
+    (letter, job): (&str, &str),
+) {
     let described = operations(document);
-    assert_eq!(described.len(), 19, "{described:?}");
+    assert_eq!(described.len(), 20, "{described:?}");
     for path in described.iter().map(|(path, _)| path).collect::<BTreeSet<_>>() {
-        let real = path.replace("{id}", letter);
+        let real = path.replace("{id}", if path.starts_with("/replay-jobs") { job } else { letter });
         for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
             let status = operator.request(method.clone(), &real).send().await.unwrap().status().as_u16();
             if described.contains(&(path.clone(), method.clone())) {
                 let operation = &document["paths"][path][method.as_str().to_lowercase()];
                 assert!(operation["responses"][status.to_string()].is_object(), "{method} {path}: {status}");
+                assert!(status < 500 && status != 404, "{method} {path}: {status}");
                 assert!(
                     operation["responses"]["403"].is_object() == (method == Method::POST),
                     "{method} {path}"
@@ -57,7 +53,8 @@ async fn every_described_operation_runs_and_no_other(operator: &Admin, document:
     }
 }
 
-async fn what_is_answered_is_what_is_described(operator: &Admin, document: &Value, letter: &str) {
+/// The job that it has made meanwhile.
+async fn what_is_answered_is_what_is_described(operator: &Admin, document: &Value, letter: &str) -> String {
     let job = operator.post("/replay-jobs", &json!({ "filter": { "ids": [letter] } })).await;
     let id = job.body["id"].as_str().unwrap().to_owned();
     let rows = [
@@ -84,6 +81,7 @@ async fn what_is_answered_is_what_is_described(operator: &Admin, document: &Valu
     holds(document, &posted["content"]["application/json"]["schema"], &job.body, "a new job");
     let error = send(operator.bare(Method::GET, "/me")).await.body;
     holds(document, &document["components"]["schemas"]["Error"], &error, "an error");
+    id
 }
 
 /// What is required is there, what is there is described, and words are those that are named.

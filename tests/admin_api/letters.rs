@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Admin, QUICK, orphan};
+use super::{Admin, QUICK, execute, orphan};
 use crate::harness::{Stack, appointment, doctor, patient, send, service, until};
 
 #[tokio::test]
@@ -12,11 +12,21 @@ async fn one_letter_is_corrected_and_another_discarded() {
     let wrong = orphan(&stack, 7).await;
     let useless = orphan(&stack, 9).await;
     let operator = Admin::new(&mut stack, "operator", "operator").await;
+    not_revealed_unless_it_is_noted(&stack, &operator, &wrong).await;
     masked_unless_it_is_revealed(&operator, &wrong).await;
     corrected_and_replayed(&stack, &operator, &wrong).await;
     discarded(&operator, &useless).await;
     what_cannot_be_meant_is_said(&operator, &useless).await;
     stack.finish().await;
+}
+
+/// What cannot be written down is not shown.
+async fn not_revealed_unless_it_is_noted(stack: &Stack, operator: &Admin, letter: &str) {
+    let refuse = "CREATE TRIGGER mute BEFORE INSERT ON audit_log BEGIN SELECT RAISE(ABORT, 'no'); END";
+    execute(stack, refuse).await;
+    let answer = operator.post(&format!("/dead-letters/{letter}/reveal"), &json!({})).await;
+    assert_eq!((answer.status, answer.body.get("payload")), (500, None), "{}", answer.body);
+    execute(stack, "DROP TRIGGER mute").await;
 }
 
 async fn masked_unless_it_is_revealed(operator: &Admin, letter: &str) {
@@ -86,6 +96,10 @@ async fn discarded(operator: &Admin, letter: &str) {
         (&json!("discarded"), &json!("booked by mistake"), &done.body["audit_id"])
     );
     assert_eq!(operator.get("/dead-letters").await.body["items"], json!([]), "only open ones are listed");
+    let reopened = operator.post("/dead-letters/reopen", &discard("it was none")).await;
+    assert_eq!((reopened.status, &reopened.body["letters"]), (200, &json!(1)), "{}", reopened.body);
+    assert_eq!(operator.post("/dead-letters/reopen", &discard("again")).await.status, 409);
+    assert_eq!(operator.post("/dead-letters/discard", &discard("booked by mistake")).await.status, 200);
     assert_eq!(operator.get("/dead-letters/count?state=all").await.body["letters"], 3);
 }
 
@@ -133,6 +147,9 @@ async fn what_cannot_be_meant_is_said(operator: &Admin, letter: &str) {
     assert_eq!(operator.get("/nowhere").await.status, 404);
     let text = operator.request(Method::POST, "/replay-jobs").header("content-type", "text/plain");
     assert_eq!(send(text.body("{}")).await.status, 400);
+    let named =
+        operator.post(&format!("/dead-letters/{letter}/correct"), &json!({ "body": "Asha Rao" })).await;
+    assert!(named.status == 422 && !named.body.to_string().contains("Asha"), "{}", named.body);
     let large = operator.request(Method::POST, "/replay-jobs").header("content-type", "application/json");
     assert_eq!(send(large.body(vec![b' '; 1_048_577])).await.status, 413);
 }

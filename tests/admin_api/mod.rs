@@ -24,6 +24,7 @@ fn deeds(letter: &str, job: &str) -> Vec<(String, Value)> {
         (format!("/dead-letters/{letter}/reveal"), json!({})),
         (format!("/dead-letters/{letter}/correct"), json!({ "body": appointment(8) })),
         ("/dead-letters/discard".to_owned(), json!({ "filter": filter, "reason": "x" })),
+        ("/dead-letters/reopen".to_owned(), json!({ "filter": filter, "reason": "x" })),
         ("/replay-jobs".to_owned(), json!({ "filter": filter })),
         (format!("/replay-jobs/{job}/pause"), json!({})),
         (format!("/replay-jobs/{job}/resume"), json!({})),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use careq_console::Page;
 use careq_console::audit::{Actor, Origin};
 use careq_console::jobs::{self, JobLetter, Progress};
 use careq_console::letters::{Chosen, Filter};
@@ -92,7 +93,7 @@ impl Scene {
     /// The first letter's state, and that of its place in the job.
     async fn states(&self) -> (LetterState, JobLetterState) {
         let letter = dead_letter::Entity::find_by_id(self.letters[0]).one(self.connection()).await.unwrap();
-        let places = jobs::letters(self.connection(), self.job_id, None, 0, 1).await.unwrap();
+        let places = jobs::letters(self.connection(), self.job_id, None, Page::first(1)).await.unwrap().items;
         (letter.unwrap().state, places.first().map(|place: &JobLetter| place.state).unwrap())
     }
 

@@ -1,5 +1,7 @@
 //! A client that speaks as CareQ does.
 
+use std::collections::BTreeSet;
+
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
@@ -98,4 +100,14 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     assert_eq!(headers["content-type"], "application/json", "every answer is JSON");
     Answer { status, headers, body: response.json().await.expect("the body is JSON") }
+}
+
+/// The paths and methods that an OpenAPI document describes.
+pub(crate) fn operations(document: &Value) -> BTreeSet<(String, Method)> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    let of_path = |(path, item): (&String, &Value)| {
+        let methods = item.as_object().unwrap().keys().map(|name| name.to_uppercase().parse().unwrap());
+        methods.map(|method: Method| (path.clone(), method)).collect::<Vec<_>>()
+    };
+    paths.flat_map(of_path).collect()
 }

@@ -16,7 +16,7 @@ pub(crate) use broker::{amqp_url, broker_config, channel, delete_queues, fresh_p
 pub(crate) use collector::{Collector, Span};
 pub(crate) use database::{Backend, FreshDatabase, opened, seal};
 pub(crate) use exposition::Exposition;
-pub(crate) use http::{Answer, Client, fetch, send};
+pub(crate) use http::{Answer, Client, fetch, operations, send};
 pub(crate) use lane::{WorkerLane, accept, deliver, delivery};
 pub(crate) use process::{Ended, Process};
 pub(crate) use records::{appointment, doctor, patient, sample, service};

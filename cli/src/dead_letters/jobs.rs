@@ -28,9 +28,9 @@ pub(super) async fn run(
         }
         JobsCommand::Show(job) => {
             let id = jobs::find(database, job.id).await?;
-            let found = jobs::get(database, id).await?;
-            let mut letters = jobs::letters(database, id, Some(JobLetterState::Failed), 0, LISTED).await?;
-            letters.extend(jobs::letters(database, id, Some(JobLetterState::Skipped), 0, LISTED).await?);
+            let (found, page) = (jobs::get(database, id).await?, Page::first(LISTED));
+            let mut letters = jobs::letters(database, id, Some(JobLetterState::Failed), page).await?.items;
+            letters.extend(jobs::letters(database, id, Some(JobLetterState::Skipped), page).await?.items);
             let as_json = json!({ "job": found, "letters": letters });
             return show_as(job.output, &as_json, || for_people(&found, &letters));
         }

@@ -106,7 +106,7 @@ impl Words {
     }
 
     /// `limit` and `after`.
-    pub(super) fn page(&mut self) -> Page {
+    pub(super) fn page<C: FromStr<Err: Display>>(&mut self) -> Page<C> {
         Page { after: self.one("after"), limit: self.limit() }
     }
 
@@ -229,8 +229,16 @@ impl<T: DeserializeOwned> FromRequest<Arc<Api>> for Body<T> {
         if has_nul(&object) {
             return Err(Problem::field("body", NUL));
         }
-        T::deserialize(object).map(Self).map_err(|fault| Problem::field("body", fault.to_string()))
+        T::deserialize(object).map(Self).map_err(|fault| Problem::field("body", without_values(&fault)))
     }
+}
+
+/// What serde says of members and of words; what it says of other values quotes them.
+fn without_values(fault: &serde_json::Error) -> String {
+    let sentence = fault.to_string();
+    let is_of_names =
+        ["missing field", "unknown field", "unknown variant"].iter().any(|words| sentence.starts_with(words));
+    if is_of_names { sentence } else { "it has not the form that /admin/openapi.json describes".to_owned() }
 }
 
 fn has_nul(value: &Value) -> bool {

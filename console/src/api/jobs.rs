@@ -9,12 +9,15 @@ use axum::routing::{MethodRouter, get, post};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
+use uuid::Uuid;
 
 use super::asked::{Body, Id, Words, chosen};
 use super::guard::Operator;
 use super::openapi::{Paged, Parameter, acting, reading};
 use super::problem::Problem;
 use super::server::Api;
+use crate::Error;
+use crate::audit::Actor;
 use crate::jobs::{self, Job, JobLetter, Plan};
 use crate::letters::Filter;
 
@@ -60,18 +63,19 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
         )
         .routes(
             reading("job_letters", "/replay-jobs/{id}/letters", "The letters of a job, in its order")
-                .query(&[Parameter::JOB_LETTER_STATE, Parameter::LIMIT, Parameter::AFTER])
+                .query(&[Parameter::JOB_LETTER_STATE])
+                .query(&Parameter::PAGE)
                 .lists::<JobLetter>("A page")
                 .not_found("There is no such job")
                 .handled_by(get(letters)),
         )
-        .routes(control("pause", "Publishes no more until it is resumed", "It does not run", post(pause)))
-        .routes(control("resume", "Goes on", "It is not paused", post(resume)))
+        .routes(control("pause", "Publishes no more until it is resumed", "It does not run", turned(pause)))
+        .routes(control("resume", "Goes on", "It is not paused", turned(resume)))
         .routes(control(
             "cancel",
             "Ends it; what has no outcome yet is open again",
             "It is at its end",
-            post(cancel),
+            turned(cancel),
         ))
 }
 
@@ -128,41 +132,31 @@ async fn letters(
     Id(id): Id,
     mut words: Words,
 ) -> Result<Json<Paged<JobLetter>>, Problem> {
-    let (state, after, limit) = (words.one("state"), words.one("after").unwrap_or(0), words.limit());
+    let (state, page) = (words.one("state"), words.page());
     words.end()?;
     jobs::get(&api.database, id).await?;
-    let letters = jobs::letters(&api.database, id, state, after, limit).await?;
-    let is_full = u64::try_from(letters.len()).is_ok_and(|length| length == limit);
-    let next = letters.last().filter(|_| is_full).map(|last| last.position.to_string());
-    Ok(Json(Paged { items: letters, next }))
+    Ok(Json(jobs::letters(&api.database, id, state, page).await?.into()))
 }
 
-async fn pause(
-    State(api): State<Arc<Api>>,
-    Operator(actor): Operator,
-    Id(id): Id,
-    words: Words,
-) -> Result<Json<Job>, Problem> {
-    words.end()?;
-    Ok(Json(jobs::pause(&api.database, &actor, id).await?))
+/// A handler that turns a job.
+fn turned<F>(turn: fn(Arc<Api>, Actor, Uuid) -> F) -> MethodRouter<Arc<Api>>
+where
+    F: Future<Output = Result<Job, Error>> + Send + 'static,
+{
+    post(move |State(api): State<Arc<Api>>, Operator(actor): Operator, Id(id): Id, words: Words| async move {
+        words.end()?;
+        Ok::<_, Problem>(Json(turn(api, actor, id).await?))
+    })
 }
 
-async fn resume(
-    State(api): State<Arc<Api>>,
-    Operator(actor): Operator,
-    Id(id): Id,
-    words: Words,
-) -> Result<Json<Job>, Problem> {
-    words.end()?;
-    Ok(Json(jobs::resume(&api.database, &actor, id).await?))
+async fn pause(api: Arc<Api>, actor: Actor, id: Uuid) -> Result<Job, Error> {
+    jobs::pause(&api.database, &actor, id).await
 }
 
-async fn cancel(
-    State(api): State<Arc<Api>>,
-    Operator(actor): Operator,
-    Id(id): Id,
-    words: Words,
-) -> Result<Json<Job>, Problem> {
-    words.end()?;
-    Ok(Json(jobs::cancel(&api.database, &actor, id).await?))
+async fn resume(api: Arc<Api>, actor: Actor, id: Uuid) -> Result<Job, Error> {
+    jobs::resume(&api.database, &actor, id).await
+}
+
+async fn cancel(api: Arc<Api>, actor: Actor, id: Uuid) -> Result<Job, Error> {
+    jobs::cancel(&api.database, &actor, id).await
 }

@@ -1,4 +1,4 @@
-//! Dead letters: listed, counted, shown, revealed, corrected, discarded.
+//! Dead letters: listed, counted, shown, revealed, corrected, discarded, opened again.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::guard::Operator;
 use super::openapi::{Paged, Parameter, acting, reading};
 use super::problem::Problem;
 use super::server::Api;
-use crate::letters::{self, Corrected, Correction, Discarded, Filter, Letter, Shown};
+use crate::letters::{self, Corrected, Correction, Discarded, Filter, Letter, Reopened, Shown};
 use crate::schema;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -68,11 +68,23 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
         )
         .routes(
             acting("discard", "/dead-letters/discard", "Gives open letters up, with a reason; they stay")
-                .takes::<NewDiscard>()
+                .takes::<Named>()
                 .answers::<Discarded>("200", "How many")
                 .not_found("The one letter that is named does not exist")
                 .conflict("No open letter matches")
                 .handled_by(post(discard)),
+        )
+        .routes(
+            acting(
+                "reopen",
+                "/dead-letters/reopen",
+                "Opens discarded and superseded letters again, with a reason",
+            )
+            .takes::<Named>()
+            .answers::<Reopened>("200", "How many")
+            .not_found("The one letter that is named does not exist")
+            .conflict("No discarded or superseded letter matches")
+            .handled_by(post(reopen)),
         )
 }
 
@@ -143,18 +155,18 @@ async fn correct(
     Ok((StatusCode::CREATED, Json(corrected)))
 }
 
-/// Which letters to give up, and why.
+/// Which letters to give up or to open again, and why.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewDiscard {
-    /// The open letters that match.
+struct Named {
+    /// Those that match and are in a state to be acted on.
     #[serde(default)]
     filter: Filter,
-    /// Every open letter: needed with an empty filter, and refused with any other.
+    /// Every such letter: needed with an empty filter, and refused with any other.
     #[serde(default)]
     all: bool,
     /// For those who ask later.
-    #[schema(min_length = 1)]
+    #[schema(min_length = 1, max_length = 500)]
     reason: String,
 }
 
@@ -162,8 +174,18 @@ async fn discard(
     State(api): State<Arc<Api>>,
     Operator(actor): Operator,
     words: Words,
-    Body(NewDiscard { filter, all, reason }): Body<NewDiscard>,
+    Body(Named { filter, all, reason }): Body<Named>,
 ) -> Result<Json<Discarded>, Problem> {
     words.end()?;
     Ok(Json(letters::discard(&api.database, &actor, &chosen(filter, all)?, &reason).await?))
+}
+
+async fn reopen(
+    State(api): State<Arc<Api>>,
+    Operator(actor): Operator,
+    words: Words,
+    Body(Named { filter, all, reason }): Body<Named>,
+) -> Result<Json<Reopened>, Problem> {
+    words.end()?;
+    Ok(Json(letters::reopen(&api.database, &actor, &chosen(filter, all)?, &reason).await?))
 }

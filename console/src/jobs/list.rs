@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::letters::Filter;
 use crate::schema;
-use crate::{Error, Listed, Page, ShortId};
+use crate::{Cursor, Error, Listed, Page, ShortId};
 
 /// A job, and how far it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -101,7 +101,7 @@ pub async fn list(database: &DatabaseConnection, page: Page) -> Result<Listed<Jo
     let rows = select.order_by_desc(MadeAt).order_by_desc(Id).limit(page.rows()).all(database).await?;
     let mut progress = progress(database, rows.iter().map(|row| row.id).collect()).await?;
     let jobs = rows.into_iter().map(|row| job(&mut progress, row)).collect();
-    Ok(page.listed(jobs, |job: &Job| (job.made_at, job.id)))
+    Ok(page.listed(jobs, |job: &Job| Cursor::new(job.made_at, job.id)))
 }
 
 /// One job.
@@ -180,7 +180,7 @@ pub struct JobLetter {
     pub settled_at: Option<DateTime<Utc>>,
 }
 
-/// The letters of a job in its order, behind this position, at most so many; all, or those that stand there.
+/// The letters of a job in its order, by their positions; all, or those that stand there.
 ///
 /// # Errors
 /// The database's own.
@@ -188,9 +188,8 @@ pub async fn letters(
     database: &DatabaseConnection,
     id: Uuid,
     state: Option<JobLetterState>,
-    after_position: i64,
-    limit: u64,
-) -> Result<Vec<JobLetter>, Error> {
+    page: Page<i64>,
+) -> Result<Listed<JobLetter, i64>, Error> {
     use replay_job_letter::Column::{JobId, LetterId, Note, Position, PublishedAt, SettledAt, State};
     let letter =
         replay_job_letter::Entity::belongs_to(dead_letter::Entity).from(LetterId).to(dead_letter::Column::Id);
@@ -200,7 +199,8 @@ pub async fn letters(
         .column(dead_letter::Column::Message)
         .join(JoinType::LeftJoin, letter.into())
         .filter(JobId.eq(id))
-        .filter(Position.gt(after_position))
+        .filter(Position.gt(page.after.unwrap_or_default()))
         .filter(state.map_or_else(Condition::all, |state| Condition::all().add(State.eq(state))));
-    Ok(select.order_by_asc(Position).limit(limit).into_model().all(database).await?)
+    let rows = select.order_by_asc(Position).limit(page.rows()).into_model().all(database).await?;
+    Ok(page.listed(rows, |letter: &JobLetter| letter.position))
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::Filter;
 use crate::Error;
-use crate::page::{Listed, Page};
+use crate::page::{Cursor, Listed, Page};
 use crate::schema;
 
 /// A letter without its payload.
@@ -114,7 +114,7 @@ pub async fn list(
         .order_by_desc(Column::Id)
         .limit(page.rows());
     let letters = select.into_model::<Letter>().all(database).await?;
-    Ok(page.listed(letters, |letter| (letter.last_seen_at, letter.id)))
+    Ok(page.listed(letters, |letter| Cursor::new(letter.last_seen_at, letter.id)))
 }
 
 /// Why a filter has found nothing that is open.

@@ -1,5 +1,7 @@
 //! The forms that all resources share: pages, whole lists, errors.
 
+use std::fmt::Display;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
@@ -17,8 +19,8 @@ pub(in crate::api) struct Paged<T> {
     pub(in crate::api) next: Option<String>,
 }
 
-impl<T> From<Listed<T>> for Paged<T> {
-    fn from(listed: Listed<T>) -> Self {
+impl<T, C: Display> From<Listed<T, C>> for Paged<T> {
+    fn from(listed: Listed<T, C>) -> Self {
         Self { items: listed.items, next: listed.next.map(|next| next.to_string()) }
     }
 }
