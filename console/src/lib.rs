@@ -2,6 +2,7 @@
 //! and a web console will. It needs no broker: replay jobs are rows, which a worker carries out. Nothing here may delete a letter, change
 //! anything without an entry in the audit log, or show a payload before its entry is committed.
 
+mod calendar;
 mod error;
 mod page;
 mod schema;

@@ -8,6 +8,8 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, Condition};
 use uuid::Uuid;
 
+use crate::calendar;
+
 /// Where a page ends. As text, for a link to the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
@@ -35,14 +37,8 @@ impl FromStr for Cursor {
             let at = DateTime::from_timestamp_micros(i64::from_str_radix(at, 16).ok()?)?;
             Some(Self { at, id: Uuid::parse_str(id).ok()? })
         });
-        parts.filter(|cursor| is_in_calendar(cursor.at)).ok_or("it must be the `next` of an earlier page")
+        parts.filter(|cursor| calendar::holds(cursor.at)).ok_or("it must be the `next` of an earlier page")
     }
-}
-
-/// What both databases can compare.
-fn is_in_calendar(at: DateTime<Utc>) -> bool {
-    use chrono::Datelike as _;
-    (1..=9998).contains(&at.year())
 }
 
 /// Which part of a list.

@@ -9,11 +9,12 @@ use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, SchemaType, T
 use crate::admins::Role;
 use crate::audit::{Action, Origin};
 
+pub(crate) fn of_type(kind: Type) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::Type(kind))
+}
+
 fn one_of(about: &str, words: impl Iterator<Item = &'static str>) -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::Type(Type::String))
-        .enum_values(Some(words))
-        .description(Some(about))
+    of_type(Type::String).enum_values(Some(words)).description(Some(about))
 }
 
 fn or_null(schema: ObjectBuilder, words: impl Iterator<Item = &'static str>) -> Object {

@@ -11,15 +11,15 @@ use axum::http::request::Parts;
 use careq_shared::dead_letters::LetterState;
 use careq_shared::json;
 use careq_shared::records::FieldErrors;
-use chrono::{DateTime, Datelike as _, Utc};
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::problem::Problem;
 use super::server::Api;
-use crate::Page;
 use crate::letters::{Chosen, Filter};
+use crate::{Page, calendar};
 
 /// How many a page has unless it is asked otherwise.
 pub(super) const USUAL_LIMIT: u64 = 50;
@@ -178,12 +178,11 @@ impl FromStr for Moment {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let moment = DateTime::parse_from_rfc3339(text).map(|moment| moment.to_utc()).ok();
-        moment.filter(is_in_calendar).map(Self).ok_or("it must be a time such as 2026-01-31T08:00:00Z")
+        moment
+            .filter(|moment| calendar::holds(*moment))
+            .map(Self)
+            .ok_or("it must be a time such as 2026-01-31T08:00:00Z")
     }
-}
-
-fn is_in_calendar(moment: &DateTime<Utc>) -> bool {
-    (1..=9998).contains(&moment.year())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,7 +257,7 @@ pub(super) fn chosen(filter: Filter, all: bool) -> Result<Chosen, Problem> {
     if filter.ids.len() > MOST_IDS {
         return Err(Problem::field("filter.ids", too_many_ids()));
     }
-    if [filter.since, filter.until].iter().flatten().any(|moment| !is_in_calendar(moment)) {
+    if [filter.since, filter.until].iter().flatten().any(|moment| !calendar::holds(*moment)) {
         return Err(Problem::field("filter", "a time must be in the years 1 to 9998"));
     }
     Ok(Chosen::new(filter, all)?)

@@ -17,7 +17,7 @@ use super::guard::Operator;
 use super::openapi::{Paged, Parameter, acting, reading};
 use super::problem::Problem;
 use super::server::Api;
-use crate::letters::{self, Corrected, Correction, Discarded, Filter, Letter, Reopened, Shown};
+use crate::letters::{self, Corrected, Correction, Filter, Letter, Shown, Turned};
 use crate::schema;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -69,7 +69,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(
             acting("discard", "/dead-letters/discard", "Gives open letters up, with a reason; they stay")
                 .takes::<Named>()
-                .answers::<Discarded>("200", "How many")
+                .answers::<Turned>("200", "How many")
                 .not_found("The one letter that is named does not exist")
                 .conflict("No open letter matches")
                 .handled_by(post(discard)),
@@ -81,7 +81,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
                 "Opens discarded and superseded letters again, with a reason",
             )
             .takes::<Named>()
-            .answers::<Reopened>("200", "How many")
+            .answers::<Turned>("200", "How many")
             .not_found("The one letter that is named does not exist")
             .conflict("No discarded or superseded letter matches")
             .handled_by(post(reopen)),
@@ -175,7 +175,7 @@ async fn discard(
     Operator(actor): Operator,
     words: Words,
     Body(Named { filter, all, reason }): Body<Named>,
-) -> Result<Json<Discarded>, Problem> {
+) -> Result<Json<Turned>, Problem> {
     words.end()?;
     Ok(Json(letters::discard(&api.database, &actor, &chosen(filter, all)?, &reason).await?))
 }
@@ -185,7 +185,7 @@ async fn reopen(
     Operator(actor): Operator,
     words: Words,
     Body(Named { filter, all, reason }): Body<Named>,
-) -> Result<Json<Reopened>, Problem> {
+) -> Result<Json<Turned>, Problem> {
     words.end()?;
     Ok(Json(letters::reopen(&api.database, &actor, &chosen(filter, all)?, &reason).await?))
 }

@@ -1,30 +1,18 @@
 //! Giving letters up, with a reason. They stay, as does what they hold; only their state changes.
 
 use careq_shared::dead_letters::LetterState;
-use careq_shared::entities::dead_letter::{Column, Entity};
+use careq_shared::entities::dead_letter::Column;
 use careq_shared::{clock, database};
+use sea_orm::DatabaseConnection;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _};
-use serde::Serialize;
-use serde_json::json;
-use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::list::nothing_open;
+use super::turn::{Turn, Turned};
 use super::{Chosen, reason};
 use crate::Error;
-use crate::audit::{self, Action, Actor, Deed};
+use crate::audit::{Action, Actor};
 
-/// What was given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Discarded {
-    /// How many letters.
-    pub letters: u64,
-    /// The entry of the audit log, which the letters name.
-    pub audit_id: Uuid,
-}
-
-/// Discards the open letters among those that are chosen.
+/// Discards the open letters among those that are chosen. Each names the entry of the audit log.
 ///
 /// # Errors
 /// The reason is none, nothing matches, or the database's own.
@@ -33,26 +21,20 @@ pub async fn discard(
     actor: &Actor,
     chosen: &Chosen,
     reason: &str,
-) -> Result<Discarded, Error> {
+) -> Result<Turned, Error> {
     let (reason, filter) = (reason::given(reason)?, chosen.filter());
     let transaction = database::begin_write(database).await?;
-    let deed = Deed::new(Action::Discard);
-    let audit_id = deed.id;
-    let letters = audit::note_letters(&transaction, audit_id, filter.open()).await?;
-    if letters == 0 {
-        return Err(nothing_open(&transaction, filter).await);
-    }
-    Entity::update_many()
-        .col_expr(Column::State, Expr::value(LetterState::Discarded))
-        .col_expr(Column::Reason, Expr::value(reason))
-        .col_expr(Column::SettledAt, Expr::value(clock::now()))
-        .col_expr(Column::AuditId, Expr::value(audit_id))
-        .filter(Column::Id.in_subquery(audit::letters_of(audit_id)))
-        .exec(&transaction)
+    let turn = Turn { action: Action::Discard, from: &[LetterState::Open], reason };
+    let turned = turn
+        .take(&transaction, actor, filter, |letters, audit_id| {
+            letters
+                .col_expr(Column::State, Expr::value(LetterState::Discarded))
+                .col_expr(Column::Reason, Expr::value(reason))
+                .col_expr(Column::SettledAt, Expr::value(clock::now()))
+                .col_expr(Column::AuditId, Expr::value(audit_id))
+        })
         .await?;
-    let details = json!({ "reason": reason, "filter": filter });
-    let deed = Deed { letter_id: filter.only(), letters: Some(letters), details, ..deed };
-    audit::note(&transaction, actor, deed).await?;
+    let Some(turned) = turned else { return Err(nothing_open(&transaction, filter).await) };
     transaction.commit().await?;
-    Ok(Discarded { letters, audit_id })
+    Ok(turned)
 }

@@ -14,15 +14,17 @@ mod reason;
 mod correct;
 mod discard;
 mod reopen;
+mod turn;
 
 pub use chosen::Chosen;
 pub use correct::{Corrected, Correction, correct};
-pub use discard::{Discarded, discard};
+pub use discard::discard;
 pub use filter::Filter;
 pub use groups::{Group, groups};
 pub use list::{Letter, count, list};
 
 pub(crate) use list::nothing_open;
 pub use payload::Payload;
-pub use reopen::{Reopened, reopen};
+pub use reopen::reopen;
 pub use show::{Attempt, InJob, Shown, find, reveal, show};
+pub use turn::Turned;

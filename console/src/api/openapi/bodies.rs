@@ -4,11 +4,12 @@ use std::fmt::Display;
 
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 
 use crate::Listed;
 use crate::api::problem::Code;
+use crate::schema::of_type;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,10 +31,6 @@ impl<T, C: Display> From<Listed<T, C>> for Paged<T> {
 pub(in crate::api) struct All<T> {
     /// What is in it.
     pub(in crate::api) items: Vec<T>,
-}
-
-fn of_type(kind: Type) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(SchemaType::Type(kind))
 }
 
 /// The form of CareQ's API specification, section "Error Handling".

@@ -8,6 +8,7 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, T
 use utoipa::openapi::{KnownFormat, RefOr, Required, SchemaFormat};
 
 use crate::api::asked::{LONGEST_LIMIT, USUAL_LIMIT};
+use crate::schema::of_type;
 
 /// A word of a query or a header.
 #[derive(Debug, Clone, Copy)]
@@ -85,10 +86,6 @@ impl Parameter {
             .schema(Some((self.schema)()))
             .build()
     }
-}
-
-fn of_type(kind: Type) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(SchemaType::Type(kind))
 }
 
 fn words(words: impl Iterator<Item = &'static str>) -> ObjectBuilder {
