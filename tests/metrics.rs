@@ -113,6 +113,8 @@ async fn is_counted(stack: &Stack) {
         ("event_settling_duration_seconds_count", &[], 7.0),
         ("written_dead_letters_total", &[("class", "conflict")], 1.0),
         ("written_dead_letters_total", &[], 1.0),
+        ("unconfirmed_messages_total", &[], 0.0),
+        ("restarted_parts_total", &[], 0.0),
         ("abandoned_requests_total", &[], 0.0),
         ("retried_events_total", &[], 0.0),
         ("oldest_unprocessed_age_seconds", &[], 0.0),
@@ -132,12 +134,17 @@ async fn is_measured(stack: &Stack) {
         ("dead_letters", &[("class", "data"), ("age", "older")], 0.0),
         ("queue_messages", &[("queue", "live")], 0.0),
         ("queue_messages", &[("queue", "dead")], 0.0),
+        ("replay_jobs", &[("state", "running")], 0.0),
+        ("replay_letters", &[("state", "pending")], 0.0),
+        ("ready", &[], 1.0),
     ] {
         let all = f64::from(u32::try_from(processes).unwrap());
         becomes(stack, name, labels, expected * all).await;
     }
     let age = stack.metric("careq_sync_oldest_parked_age_seconds", &[("waiting_for", "parent")]).await;
     assert!(age > 0.0 && age < 600.0, "{age}");
+    let limit = stack.metric("careq_sync_parked_age_limit_seconds", &[]).await;
+    assert!(limit >= 900.0, "{limit}");
 }
 
 /// One that fails once and is stored at its second attempt.
@@ -160,7 +167,7 @@ async fn is_exposed(stack: &Stack, processes: &[(&str, f64)]) {
     for exposition in &expositions {
         is_clean_to_promtool(&exposition.text).await;
         exposed.extend(exposition.types.iter().map(|(name, _)| name.as_str()));
-        for name in ["broker_up", "database_up", "build_info"] {
+        for name in ["broker_up", "database_up", "build_info", "ready"] {
             let name = format!("careq_sync_{name}");
             assert!((exposition.sum(&name, &[]) - 1.0).abs() < 0.5, "{name}");
         }
@@ -195,11 +202,7 @@ async fn is_clean_to_promtool(text: &str) {
 }
 
 /// What has a sample only after something went wrong, or with a collector: other tests have those.
-const OF_TROUBLE: [&str; 3] = [
-    "careq_sync_unconfirmed_messages_total",
-    "careq_sync_repeated_transactions_total",
-    "careq_sync_exported_spans_total",
-];
+const OF_TROUBLE: [&str; 1] = ["careq_sync_exported_spans_total"];
 
 #[tokio::test]
 async fn they_go_on_while_the_database_and_the_broker_are_away() {
