@@ -42,6 +42,7 @@ async fn on_postgresql_and_rabbitmq_with_two_workers() {
     is_counted(&stack).await;
     is_measured(&stack).await;
     a_further_attempt(&stack).await;
+    a_replay(&stack).await;
     is_exposed(&stack, &[("ingress", 1.0), ("worker", 2.0)]).await;
     stack.finish().await;
 }
@@ -156,6 +157,20 @@ async fn a_further_attempt(stack: &Stack) {
     database.execute_unprepared("DROP TRIGGER poison ON patients").await.unwrap();
     becomes(stack, "retried_events_total", &[], 1.0).await;
     becomes(stack, "results_total", &[("kind", "patient"), ("outcome", "created")], 4.0).await;
+}
+
+/// The letter with the reused key is replayed, and fails again: one more failure, of the same letter.
+async fn a_replay(stack: &Stack) {
+    stack.command(&["dead-letters", "replay", "--class", "conflict"], &[]).await;
+    for (name, labels, expected) in [
+        ("written_dead_letters_total", &[("class", "conflict")][..], 2.0),
+        ("replay_jobs", &[("state", "finished")], 3.0),
+        ("replay_jobs", &[("state", "running")], 0.0),
+        ("replay_letters", &[], 0.0),
+        ("dead_letters", &[("class", "conflict"), ("age", "hour")], 3.0),
+    ] {
+        becomes(stack, name, labels, expected).await;
+    }
 }
 
 /// What is exposed is listed, and what is listed is exposed; by each process, what it knows.
