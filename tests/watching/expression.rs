@@ -1,4 +1,4 @@
-//! What a PromQL expression names: metrics of ours, their labels, the labels that it groups by. It reads no more of the language than
+//! What an expression of Prometheus names: metrics of ours, their labels, the labels that it groups by. It reads no more of the language than
 //! that; whether an expression means anything is for promtool to say.
 
 use std::collections::BTreeSet;
@@ -23,10 +23,10 @@ pub(super) struct Expression {
 impl Expression {
     pub(super) fn read(text: &str) -> Self {
         let mut read = Self::default();
-        for (start, _) in text.match_indices(PREFIX) {
-            let name = word(&text[start..]);
-            read.metrics.insert(name.to_owned());
-            let after = &text[start + name.len()..];
+        for rest in text.split(PREFIX).skip(1) {
+            let name = format!("{PREFIX}{}", word(rest));
+            read.metrics.insert(name.clone());
+            let after = rest.strip_prefix(word(rest)).unwrap();
             let Some(selectors) = after.strip_prefix('{').and_then(|rest| rest.split('}').next()) else {
                 continue;
             };
@@ -34,7 +34,7 @@ impl Expression {
                 let label = word(selector.trim());
                 let (_, values) = selector.split_once('"').expect(text);
                 read.selectors.push(Selector {
-                    metric: name.to_owned(),
+                    metric: name.clone(),
                     label: label.to_owned(),
                     values: values.trim_end_matches('"').to_owned(),
                 });
@@ -51,8 +51,7 @@ impl Expression {
 }
 
 fn word(text: &str) -> &str {
-    let end = text.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-    &text[..end.unwrap_or(text.len())]
+    text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').next().unwrap_or_default()
 }
 
 #[test]

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{Collector, Exposition, Stack, patient, until};
+use crate::harness::{Collector, Exposition, Stack, until};
+use crate::metrics;
 use expression::{Expression, Selector};
 
 /// What Prometheus adds to every series that it scrapes.
@@ -60,6 +61,14 @@ impl Exposed {
         values.split('|').filter(is_word).all(|value| known.contains(value))
     }
 
+    /// The metrics, without what the samples of a histogram add to a name.
+    fn families(&self) -> BTreeSet<&str> {
+        let names = || self.labels.keys().map(String::as_str);
+        let histograms: Vec<_> = names().filter_map(|name| name.strip_suffix("_bucket")).collect();
+        let family = |name| histograms.iter().copied().find(|family| is_of(name, family)).unwrap_or(name);
+        names().map(family).collect()
+    }
+
     /// Complains of everything in an expression that is not exposed.
     fn check(&self, place: &str, expression: &Expression) {
         assert!(!expression.metrics.is_empty(), "{place} is about no metric of ours");
@@ -81,14 +90,13 @@ impl Exposed {
 /// What an installation of either kind exposes once it has had something to do.
 async fn exposed() -> Exposed {
     let collector = Collector::start().await;
-    let settings =
-        [("CAREQ_TELEMETRY_OTLP_ENDPOINT", collector.url.as_str()), ("CAREQ_TELEMETRY_MEASURE_EVERY_S", "2")];
+    let collecting = ("CAREQ_TELEMETRY_OTLP_ENDPOINT", collector.url.as_str());
+    let settings: Vec<_> = metrics::SETTINGS.into_iter().chain([collecting]).collect();
     let mut exposed = Exposed::default();
     let mut full = Stack::full(1, &settings).await;
     let console = full.admin_address().await;
     for stack in [&full, &Stack::embedded(&settings).await] {
-        assert_eq!(stack.client.post("/patient", &patient(1)).await.status, 201);
-        assert_eq!(stack.client.post("/patient", &patient(1)).await.status, 201);
+        metrics::known_traffic(stack).await;
         until("everything has been measured, and a span taken", || async {
             let expositions = stack.metrics().await;
             let last = ["careq_sync_exported_spans_total", "careq_sync_measured_timestamp_seconds"];
@@ -96,7 +104,9 @@ async fn exposed() -> Exposed {
             all.then_some(())
         })
         .await;
-        stack.metrics().await.iter().for_each(|exposition| exposed.add(exposition));
+        for exposition in stack.metrics().await {
+            exposed.add(&exposition);
+        }
     }
     exposed.add(&Exposition::of(&console).await);
     full.stop().await;
@@ -117,26 +127,11 @@ async fn what_alerts_and_dashboards_name_is_exposed() {
         exposed.check(&place, &expression);
         used.extend(expression.metrics);
     }
-    let unseen: Vec<_> =
-        exposed.families().filter(|family| !used.iter().any(|name| is_of(name, family))).collect();
+    let is_shown = |family: &&str| used.iter().any(|name| is_of(name, family));
+    let unseen: Vec<_> = exposed.families().into_iter().filter(|family| !is_shown(family)).collect();
     assert!(unseen.is_empty(), "no chart and no alert shows {unseen:?}");
 }
 
 fn is_of(name: &str, family: &str) -> bool {
     name.strip_prefix(family).is_some_and(|rest| ["", "_bucket", "_sum", "_count"].contains(&rest))
-}
-
-impl Exposed {
-    /// The names without what the samples of a histogram add.
-    fn families(&self) -> impl Iterator<Item = &str> {
-        let family = |name: &'_ String| {
-            let histogram = name.strip_suffix("_bucket");
-            let is_sample = ["_sum", "_count"].iter().any(|suffix| {
-                name.strip_suffix(suffix)
-                    .is_some_and(|base| self.labels.contains_key(&format!("{base}_bucket")))
-            });
-            (!is_sample).then(|| histogram.unwrap_or(name).len())
-        };
-        self.labels.keys().filter_map(move |name| family(name).map(|length| &name[..length]))
-    }
 }

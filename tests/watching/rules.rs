@@ -59,7 +59,9 @@ fn every_alert_says_how_bad_it_is_and_what_to_do() {
     for Rule { name, text, .. } in read().alerts() {
         assert!(name.starts_with("CareqSync"), "{name}");
         let has = |part: &str| assert!(text.contains(part), "{name} has no {part}");
-        ["summary: ", "description: ", "expr: "].iter().for_each(|part| has(part));
+        for part in ["summary: ", "description: ", "expr: "] {
+            has(part);
+        }
         has(&format!("runbook: docs/runbook.md#{}", name.to_lowercase()));
         let is_known =
             ["critical", "warning"].iter().any(|word| text.contains(&format!("severity: {word} ")));

@@ -81,20 +81,18 @@ impl Measured {
         note_under_way(&under_way);
         metrics.measured("tables");
     }
+
     async fn queues(&self) {
         let Some(MeasuredBroker { depths, .. }) = &self.broker else { return };
         let mut all = true;
         for queue in Queue::ALL {
             let label = ByQueue { queue: queue.as_str() };
-            match depths.of(queue).await {
-                Some(waiting) => {
-                    let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
-                    metrics().queue_messages.get_or_create(&label).set(waiting);
-                }
-                None => {
-                    metrics().queue_messages.remove(&label);
-                    all = false;
-                }
+            if let Some(waiting) = depths.of(queue).await {
+                let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+                metrics().queue_messages.get_or_create(&label).set(waiting);
+            } else {
+                metrics().queue_messages.remove(&label);
+                all = false;
             }
         }
         if all {
