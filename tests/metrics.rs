@@ -18,7 +18,8 @@ use crate::proxy::{Line, Proxy};
 /// Every clinic has so many requests at once, and no more within a minute.
 const BURST: u32 = 30;
 
-const SETTINGS: [(&str, &str); 4] = [
+/// With which [`known_traffic`] gets its answers.
+pub(crate) const SETTINGS: [(&str, &str); 4] = [
     ("CAREQ_INGRESS_RATE_PER_MINUTE", "1"),
     ("CAREQ_INGRESS_RATE_BURST", "30"),
     ("CAREQ_TELEMETRY_MEASURE_EVERY_S", "2"),
@@ -47,7 +48,8 @@ async fn on_postgresql_and_rabbitmq_with_two_workers() {
     stack.finish().await;
 }
 
-async fn known_traffic(stack: &Stack) {
+/// Requests that have every kind of answer and result.
+pub(crate) async fn known_traffic(stack: &Stack) {
     let client = &stack.client;
     let john = sample("/patient");
     let with = |change: Value| {

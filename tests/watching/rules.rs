@@ -15,16 +15,13 @@ pub(super) struct Rule {
 
 pub(super) fn read() -> Rules {
     let text = read_file(RULES);
-    let starts =
-        text.match_indices("      - ").map(|(start, _)| start).chain([text.len()]).collect::<Vec<_>>();
-    let rules = starts.windows(2).map(|window| rule(&text[window[0]..window[1]]));
-    let rules: Vec<_> = rules.collect();
+    let rules: Vec<_> = text.split("\n      - ").skip(1).map(rule).collect();
     assert!(rules.len() > 20, "the rules were found");
     Rules(rules)
 }
 
 fn rule(text: &str) -> Rule {
-    let (first, rest) = text.trim_start_matches([' ', '-']).split_once('\n').unwrap();
+    let (first, rest) = text.split_once('\n').unwrap();
     let (kind, name) = first.split_once(": ").unwrap();
     assert!(["alert", "record"].contains(&kind), "{first}");
     let expression = rest.split_once("expr: ").unwrap().1;
