@@ -1,6 +1,7 @@
 //! What replay jobs have still to do, all of them together: what an alarm watches. A state in which nothing stands must still be named,
 //! or its alarm would never end; no job must be named, since there may be any number.
 
+use sea_orm::prelude::Expr;
 use sea_orm::{
     ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _,
     QueryTrait as _,
@@ -18,12 +19,13 @@ pub struct UnderWay {
     pub letters: Vec<(JobLetterState, i64)>,
 }
 
-/// Reads it from the rows. What is over costs nothing: an index has the letters of a job by their states.
+/// Reads it from the rows. What is over costs nothing: an index has the letters of a job by their states, as long as no other column
+/// is asked for.
 ///
 /// # Errors
 /// The database's own.
 pub async fn under_way(database: &DatabaseConnection) -> Result<UnderWay, DbErr> {
-    use replay_job_letter::Column::{JobId, LetterId, State};
+    use replay_job_letter::Column::{JobId, State};
     let jobs: Vec<(JobState, i64)> = replay_job::Entity::find()
         .select_only()
         .column(replay_job::Column::State)
@@ -39,7 +41,7 @@ pub async fn under_way(database: &DatabaseConnection) -> Result<UnderWay, DbErr>
     let letters: Vec<(JobLetterState, i64)> = replay_job_letter::Entity::find()
         .select_only()
         .column(State)
-        .column_as(LetterId.count(), "letters")
+        .column_as(Expr::cust("COUNT(*)"), "letters")
         .filter(JobId.in_subquery(unfinished.into_query()))
         .filter(State.is_in(JobLetterState::UNDER_WAY))
         .group_by(State)
