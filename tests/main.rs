@@ -49,6 +49,8 @@ mod logs;
 
 mod metrics;
 
+mod watching;
+
 mod traces;
 
 #[expect(dead_code, reason = "the other test program uses the rest")]

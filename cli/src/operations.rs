@@ -14,7 +14,7 @@ use axum::routing::get;
 use careq_http::Limits;
 use careq_shared::config::{Config, DEFAULTS};
 use careq_shared::telemetry::measure::Measured;
-use careq_shared::telemetry::metrics::{self, metrics};
+use careq_shared::telemetry::metrics::{self, No, metrics};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -47,8 +47,9 @@ pub(crate) async fn start(
     }
     let every = Duration::from_secs(config.telemetry.measure_every_s);
     tokio::spawn(measured.clone().keep_measuring(every, shutdown.clone()));
+    let is_ready = Arc::clone(&readiness);
     let ready = move || {
-        let is_ready = readiness();
+        let is_ready = is_ready();
         async move {
             if is_ready {
                 (StatusCode::OK, "ready\n")
@@ -59,6 +60,7 @@ pub(crate) async fn start(
     };
     let exposition = move || {
         measured.at_once();
+        metrics().ready.get_or_create(&No {}).set(readiness().into());
         async { ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics().exposition()) }
     };
     let routes = Router::new()

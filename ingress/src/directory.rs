@@ -1,7 +1,7 @@
 //! The clinics as this process knows them, read again every few seconds. Once read, they must never be forgotten because
 //! the database is away.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use careq_shared::event_key::EventKey;
 use careq_shared::networks::Networks;
 use careq_shared::seal::Seal;
 use careq_shared::secret::Digest;
+use careq_shared::telemetry::metrics::metrics;
 use sea_orm::DatabaseConnection;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -76,6 +77,7 @@ pub(crate) fn keep_current(
             match database::read(clinics::enabled(&database, &seal)).await {
                 Ok(Enabled { clinics, troubles }) => {
                     tell_of(&troubles, &known_troubles);
+                    metrics().clinics_were_read(refused(&troubles));
                     known_troubles = troubles;
                     current.send_replace(Some(Arc::new(Directory::new(clinics))));
                     was_read = true;
@@ -90,6 +92,12 @@ pub(crate) fn keep_current(
         }
     }));
     directory
+}
+
+/// How many clinics cannot be let in, each counted once.
+fn refused(troubles: &[Trouble]) -> usize {
+    let refused = troubles.iter().filter(|trouble| trouble.is_refused);
+    refused.map(|trouble| &trouble.clinic_id).collect::<HashSet<_>>().len()
 }
 
 /// Once, not at each reading.

@@ -69,6 +69,17 @@ async fn no_message(stack: &Stack) {
     let kept: Vec<_> =
         letters(stack).await.iter().filter(|one| one.class == "undecodable").map(opened).collect();
     assert!(kept.contains(&b"\xff Asha, by hand".to_vec()) && kept.contains(&b"{\"by\": \"hand\"}".to_vec()));
+    a_copy_is_counted_once(stack, &format!("{prefix}.live")).await;
+}
+
+/// The same bytes again are the same letter, and no second failure.
+async fn a_copy_is_counted_once(stack: &Stack, queue: &str) {
+    let taken = || stack.metric("careq_sync_batch_messages_sum", &[("queue", "live")]);
+    let before = taken().await;
+    put(queue, b"\xff Asha, by hand").await;
+    until("the copy is taken", || async { (taken().await > before).then_some(()) }).await;
+    let failures = stack.metric("careq_sync_written_dead_letters_total", &[("class", "undecodable")]).await;
+    assert!((failures - 2.0).abs() < 0.5, "{failures}");
 }
 
 pub(super) async fn put(queue: &str, bytes: &[u8]) {

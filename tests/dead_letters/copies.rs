@@ -10,6 +10,7 @@ use careq_shared::entities::{dead_letter, dead_letter_attempt, patient as patien
 use careq_shared::event::{Event, IdempotencyKey};
 use careq_shared::message::{self, Content, Message, Replay};
 use careq_shared::records::Kind;
+use careq_shared::replay::{UnderWay, under_way};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 use uuid::Uuid;
 
@@ -67,6 +68,30 @@ impl Scene {
         assert_eq!(letters.len(), 1, "never a second row");
         (letters[0].state, letters[0].attempts, failures.len())
     }
+}
+
+/// What `/metrics` says of jobs: all of them together, and each state also where nothing stands.
+#[tokio::test]
+async fn what_jobs_have_still_to_do_is_counted_by_state() {
+    let scene = Scene::new().await;
+    let database = &scene.database.connection;
+    let counted = || async {
+        let UnderWay { jobs, letters } = under_way(database).await.unwrap();
+        let jobs: Vec<_> = jobs.into_iter().map(|(state, count)| format!("{state} {count}")).collect();
+        let letters: Vec<_> = letters.into_iter().map(|(state, count)| format!("{state} {count}")).collect();
+        (jobs.join(", "), letters.join(", "))
+    };
+    let none = "pending 0, published 0, waiting 0";
+    let nothing = ("running 0, paused 0, cancelled 0, finished 0".to_owned(), none.to_owned());
+    assert_eq!(counted().await, nothing);
+    let (job, actor) = (scene.job().await, Actor { name: "Meera".to_owned(), origin: Origin::CommandLine });
+    let (jobs_stand, letters_stand) = counted().await;
+    assert_eq!(jobs_stand, "running 1, paused 0, cancelled 0, finished 0");
+    assert_eq!(letters_stand, "pending 1, published 0, waiting 0");
+    jobs::pause(database, &actor, job).await.unwrap();
+    assert_eq!(counted().await, ("running 0, paused 1, cancelled 0, finished 0".to_owned(), letters_stand));
+    jobs::cancel(database, &actor, job).await.unwrap();
+    assert_eq!(counted().await, ("running 0, paused 0, cancelled 1, finished 0".to_owned(), none.to_owned()));
 }
 
 #[tokio::test]

@@ -54,6 +54,11 @@ impl Exposition {
         self.matching(name, labels).map(|sample| sample.value).sum()
     }
 
+    /// Every series: its name and its labels.
+    pub(crate) fn series(&self) -> impl Iterator<Item = (&str, &BTreeMap<String, String>)> {
+        self.samples.iter().map(|sample| (sample.name.as_str(), &sample.labels))
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.samples.iter().any(|sample| family(&sample.name) == family(name))
     }
@@ -76,7 +81,8 @@ fn check_name(name: &str, kind: &str) {
     assert!(name.starts_with("careq_sync_"), "{name}");
     assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
     assert_eq!(name.ends_with("_total"), kind == "counter", "{name} is a {kind}");
-    let about_time = ["duration", "age", "time"].iter().any(|word| name.contains(&format!("_{word}_")));
+    let about_time =
+        ["duration", "age", "time", "timestamp"].iter().any(|word| name.contains(&format!("_{word}_")));
     assert_eq!(about_time, name.ends_with("_seconds"), "the unit of {name}");
     assert!(["counter", "gauge", "histogram"].contains(&kind), "{name} is a {kind}");
 }

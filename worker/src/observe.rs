@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use careq_shared::broker::{Delivery, Queue};
 use careq_shared::clock;
+use careq_shared::dead_letters::Class;
 use careq_shared::outcome::EventResult;
 use careq_shared::telemetry::metrics::{
-    Attempted, ByClass, ByKind, ByQueue, InHandBatch, No, Settled, metrics,
+    Attempted, ByClass, ByKind, ByQueue, InHandBatch, No, OfPart, Settled, metrics,
 };
 use careq_shared::telemetry::traces::{self, SPAN, TraceContext};
 use tracing::Span;
 
-use crate::dead_letters::Letter;
 use crate::decode::{Membership, Request};
 use crate::order::Item;
 
@@ -87,27 +87,32 @@ pub(crate) fn worked(queue: Queue, messages: usize, began_at: Instant) {
 /// Counts results that are committed.
 pub(crate) fn committed(items: &[Item], results: &[EventResult]) {
     let now = clock::now();
-    for (Item { event, .. }, result) in items.iter().zip(results) {
+    for (Item { event, replay, .. }, result) in items.iter().zip(results) {
         let kind = event.kind().as_str();
         let outcome = if result.replayed { "repeated" } else { result.outcome.as_str() };
         metrics().results.get_or_create(&Settled { kind, outcome }).inc();
-        if result.outcome.is_final() && !result.replayed {
+        if result.outcome.is_final() && !result.replayed && replay.is_none() {
             let duration = (now - event.accepted_at).to_std().unwrap_or_default();
             metrics().settling_duration.get_or_create(&ByKind { kind }).observe(duration.as_secs_f64());
         }
     }
 }
 
-/// Counts letters that are committed.
-pub(crate) fn buried(letters: &[Letter]) {
-    for letter in letters {
-        metrics().buried.get_or_create(&ByClass { class: letter.row.class.clone() }).inc();
+/// Counts failures that are committed, by the classes of their letters.
+pub(crate) fn buried(classes: &[Class]) {
+    for class in classes {
+        metrics().buried.get_or_create(&ByClass { class: class.as_str() }).inc();
     }
 }
 
 /// Counts a transaction that begins anew.
 pub(crate) fn repeated(reason: &'static str) {
     metrics().repeated_transactions.get_or_create(&Attempted { reason }).inc();
+}
+
+/// Counts a part of the worker that begins anew.
+pub(crate) fn restarted(part: &'static str) {
+    metrics().restarted_parts.get_or_create(&OfPart { part }).inc();
 }
 
 /// Counts further attempts of events that had failed.

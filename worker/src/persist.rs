@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use careq_shared::dead_letters::Class;
 use careq_shared::entities::{appointment, doctor, event, parked_event, patient, service};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
@@ -14,8 +15,11 @@ use crate::dead_letters;
 use crate::fault::Fault;
 use crate::working_set::{Slot, State, WorkingSet};
 
-/// Writes the working set, in the order of the foreign keys.
-pub(crate) async fn changes(transaction: &DatabaseTransaction, set: &WorkingSet) -> Result<(), Fault> {
+/// Writes the working set, in the order of the foreign keys; the classes of the letters that have failed.
+pub(crate) async fn changes(
+    transaction: &DatabaseTransaction,
+    set: &WorkingSet,
+) -> Result<Vec<Class>, Fault> {
     use appointment::Column as A;
     use doctor::Column as D;
     use event::Column as E;
@@ -34,8 +38,7 @@ pub(crate) async fn changes(transaction: &DatabaseTransaction, set: &WorkingSet)
     if !settled.is_empty() {
         parked_event::Entity::delete_many().filter(P::EventId.is_in(settled)).exec(transaction).await?;
     }
-    dead_letters::changes(transaction, set).await?;
-    Ok(())
+    dead_letters::changes(transaction, set).await
 }
 
 /// Writes the rows of one table: changed ones first, so that a hash that one gives up is free for a new one.

@@ -119,10 +119,10 @@ async fn commit(lane: &Lane, items: &[Item]) -> Result<Settled, Fault> {
     let mut set = WorkingSet::load(&transaction, items, lane, clock::now()).await?;
     crash_point::reached(CrashPoint::Loaded);
     let results = items.iter().map(|item| apply::one(&mut set, item)).collect::<Result<_, _>>()?;
-    persist::changes(&transaction, &set).await?;
+    let buried = persist::changes(&transaction, &set).await?;
     crash_point::reached(CrashPoint::Persisted);
     transaction.commit().await?;
     crash_point::reached(CrashPoint::Committed);
-    observe::buried(&set.dead_letters);
+    observe::buried(&buried);
     Ok(Settled { results, wakes: set.wakes })
 }

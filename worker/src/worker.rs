@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::lane::Lane;
-use crate::{replay, sweep};
+use crate::{observe, replay, sweep};
 
 /// A message of the bulk queue is a batch of up to a thousand records by itself.
 const BULK_MESSAGES: usize = 1;
@@ -68,7 +68,7 @@ impl Worker {
 
     /// Works until told to stop, then finishes the batches in hand and gives back what was not started.
     pub async fn run(self, shutdown: CancellationToken) {
-        metrics().worker_begins();
+        metrics().worker_begins(self.settings.park_for);
         let tasks = TaskTracker::new();
         let live = std::iter::repeat_n((Queue::Live, self.settings.batch), self.settings.lanes);
         for (queue, messages) in live.chain([(Queue::Bulk, BULK_MESSAGES), (Queue::Dead, BULK_MESSAGES)]) {
@@ -104,6 +104,7 @@ where
 {
     let mut backoff = Backoff::default();
     while tokio::spawn(begin()).await.is_err() {
+        observe::restarted(part);
         tracing::error!(part, "a part of the worker ended by a fault in the program; it begins anew");
         backoff.wait().await;
     }

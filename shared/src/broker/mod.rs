@@ -126,6 +126,9 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Disconnected, Self::TimedOut, Self::Refused, Self::Unroutable];
+
     /// The word for it in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

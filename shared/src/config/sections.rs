@@ -288,7 +288,7 @@ impl TelemetryConfig {
         require((0.0..=1.0).contains(&self.sample_ratio), "telemetry.sample_ratio must be from 0 to 1");
         require(
             (2..=3_600).contains(&self.measure_every_s),
-            "telemetry.measure_every_s must be from 2 to 3600: each time costs the database two queries",
+            "telemetry.measure_every_s must be from 2 to 3600: each time costs the database four queries",
         );
     }
 }

@@ -10,12 +10,13 @@ use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, Que
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::metrics::{ByQueue, Connections, No, OfLetters, Waits, metrics};
+use super::metrics::{ByQueue, Connections, No, OfLetters, Replaying, Waits, metrics};
 use crate::broker::{Broker, Depths, Queue};
 use crate::clock;
 use crate::database;
 use crate::dead_letters::{Open, open};
 use crate::entities::parked_event;
+use crate::replay::{UnderWay, under_way};
 
 /// What is measured.
 #[derive(Debug, Clone)]
@@ -40,11 +41,11 @@ pub struct MeasuredBroker {
 impl Measured {
     /// Measures again and again, for as long as the process runs.
     pub async fn keep_measuring(self, every: Duration, shutdown: CancellationToken) {
-        let mut rounds = interval(every);
-        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while shutdown.run_until_cancelled(rounds.tick()).await.is_some() {
-            tokio::join!(self.tables(), self.queues());
-        }
+        // Each at its own pace: a queue that has lost its leader must not keep the tables from being looked at.
+        tokio::join!(
+            again_and_again(every, &shutdown, || self.tables()),
+            again_and_again(every, &shutdown, || self.queues())
+        );
     }
 
     /// What is known without asking anybody.
@@ -64,39 +65,75 @@ impl Measured {
     }
 
     async fn tables(&self) {
-        let measured =
-            database::read(async { Ok((parked(&self.database).await?, open(&self.database).await?)) });
+        let database = &self.database;
+        let measured = database::read(async {
+            Ok((parked(database).await?, open(database).await?, under_way(database).await?))
+        });
         let measured = measured.await;
-        metrics().database_up.get_or_create(&No {}).set(measured.is_ok().into());
-        metrics().dead_letters.clear();
-        metrics().parked_events.clear();
-        metrics().oldest_parked.clear();
-        let Ok((parked, open)) = measured else { return };
-        for Open { class, age, letters } in open {
-            let label = OfLetters { class: class.as_str(), age: age.as_str() };
-            metrics().dead_letters.get_or_create(&label).set(i64::try_from(letters).unwrap_or(i64::MAX));
-        }
-        for (waiting_for, Parked { count, oldest }) in parked {
-            let age = oldest.and_then(|oldest| (clock::now() - oldest).to_std().ok()).unwrap_or_default();
-            metrics().parked_events.get_or_create(&Waits { waiting_for }).set(count);
-            metrics().oldest_parked.get_or_create(&Waits { waiting_for }).set(age.as_secs_f64());
-        }
+        let metrics = metrics();
+        metrics.database_up.get_or_create(&No {}).set(measured.is_ok().into());
+        let Ok((parked, open, under_way)) = measured else {
+            metrics.forget_tables();
+            return;
+        };
+        note_open(&open);
+        note_parked(&parked);
+        note_under_way(&under_way);
+        metrics.measured("tables");
     }
 
     async fn queues(&self) {
         let Some(MeasuredBroker { depths, .. }) = &self.broker else { return };
+        let mut all = true;
         for queue in Queue::ALL {
             let label = ByQueue { queue: queue.as_str() };
-            match depths.of(queue).await {
-                Some(waiting) => {
-                    let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
-                    metrics().queue_messages.get_or_create(&label).set(waiting);
-                }
-                None => {
-                    metrics().queue_messages.remove(&label);
-                }
+            if let Some(waiting) = depths.of(queue).await {
+                let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+                metrics().queue_messages.get_or_create(&label).set(waiting);
+            } else {
+                metrics().queue_messages.remove(&label);
+                all = false;
             }
         }
+        if all {
+            metrics().measured("queues");
+        }
+    }
+}
+
+async fn again_and_again<F: Future<Output = ()>>(
+    every: Duration,
+    shutdown: &CancellationToken,
+    measure: impl Fn() -> F,
+) {
+    let mut rounds = interval(every);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while shutdown.run_until_cancelled(rounds.tick()).await.is_some() {
+        measure().await;
+    }
+}
+
+fn note_open(open: &[Open]) {
+    for Open { class, age, letters } in open {
+        let label = OfLetters { class: class.as_str(), age: age.as_str() };
+        metrics().dead_letters.get_or_create(&label).set(i64::try_from(*letters).unwrap_or(i64::MAX));
+    }
+}
+
+fn note_parked(parked: &[(&'static str, Parked)]) {
+    for &(waiting_for, Parked { count, oldest }) in parked {
+        let age = oldest.and_then(|oldest| (clock::now() - oldest).to_std().ok()).unwrap_or_default();
+        metrics().parked_events.get_or_create(&Waits { waiting_for }).set(count);
+        metrics().oldest_parked.get_or_create(&Waits { waiting_for }).set(age.as_secs_f64());
+    }
+}
+
+fn note_under_way(UnderWay { jobs, letters }: &UnderWay) {
+    for (state, count) in jobs {
+        metrics().replay_jobs.get_or_create(&Replaying { state: state.as_str() }).set(*count);
+    }
+    for (state, count) in letters {
+        metrics().replay_letters.get_or_create(&Replaying { state: state.as_str() }).set(*count);
     }
 }
 

@@ -104,17 +104,22 @@ async fn keep(lane: &Lane, letters: Vec<Letter>, parked: Option<&str>) -> Result
     loop {
         let kept = transaction::attempt(lane, || async {
             let transaction = database::begin_write(&lane.database).await?;
-            write::opened(&transaction, &letters).await?;
+            let classes = write::opened(&transaction, &letters).await?;
             if let Some(event_id) = parked {
                 parked_event::Entity::delete_by_id(event_id).exec(&transaction).await?;
             }
-            transaction.commit().await.map_err(|error: DbErr| Fault::from(error))
+            transaction.commit().await.map_err(|error: DbErr| Fault::from(error))?;
+            Ok(classes)
         });
-        let Err(fault) = kept.await? else {
-            observe::buried(&letters);
-            return Ok(());
-        };
-        tracing::error!(fault.message, "a dead letter cannot be kept; trying again");
-        lane.pause(Duration::from_secs(1)).await?;
+        match kept.await? {
+            Ok(classes) => {
+                observe::buried(&classes);
+                return Ok(());
+            }
+            Err(fault) => {
+                tracing::error!(fault.message, "a dead letter cannot be kept; trying again");
+                lane.pause(Duration::from_secs(1)).await?;
+            }
+        }
     }
 }

@@ -75,8 +75,8 @@ labels! {
     }
     /// Of a dead letter.
     ByClass {
-        /// One of the worker's classes, read from a row.
-        class: String,
+        /// The word of `Class`.
+        class: &'static str,
     }
     /// Of dead letters.
     OfLetters {
@@ -84,6 +84,21 @@ labels! {
         class: &'static str,
         /// The word of `Age`.
         age: &'static str,
+    }
+    /// Of a look at what all processes share.
+    Measuring {
+        /// `tables` or `queues`.
+        what: &'static str,
+    }
+    /// Of a part of a worker.
+    OfPart {
+        /// `lane`, `sweep` or `replay`.
+        part: &'static str,
+    }
+    /// Of a replay job, or of a letter in one.
+    Replaying {
+        /// The word of `JobState` or `JobLetterState`.
+        state: &'static str,
     }
     /// Of a parked event.
     Waits {

@@ -18,10 +18,12 @@ use prometheus_client::registry::Registry;
 
 pub use super::in_hand::Batch as InHandBatch;
 use super::in_hand::InHand;
+use crate::broker::{PublishError, Queue};
 use crate::clock;
+use crate::dead_letters::Class;
 pub use labels::{
-    Attempted, Build, ByClass, ByKind, ByQueue, Connections, Exported, No, OfLetters, Refused, Replied,
-    Routed, Settled, Waits,
+    Attempted, Build, ByClass, ByKind, ByQueue, Connections, Exported, Measuring, No, OfLetters, OfPart,
+    Refused, Replaying, Replied, Routed, Settled, Waits,
 };
 
 /// The `Content-Type` of [`Metrics::exposition`].
@@ -76,6 +78,8 @@ metrics! {
     build_info: Gauges<Build> = Family::default(), "careq_sync_build_info";
     /// When the process began, in seconds since 1970
     started_at: Seconds<No> = Family::default(), "careq_sync_process_start_time_seconds";
+    /// 1 while /readyz says ready, 0 while it does not
+    ready: Gauges<No> = Family::default(), "careq_sync_ready";
     /// 1 while the database answers, 0 while it does not
     database_up: Gauges<No> = Family::default(), "careq_sync_database_up";
     /// 1 while messages can be published to the broker, 0 while they cannot
@@ -84,7 +88,7 @@ metrics! {
     database_connections: Gauges<Connections> = Family::default(), "careq_sync_database_connections";
     /// The most connections that the process may open to the database
     most_database_connections: Gauges<No> = Family::default(), "careq_sync_database_connections_max";
-    /// Spans that the collector took, and spans that were lost on the way to it
+    /// Spans that the collector took, and spans that it did not take; what never fitted into the queue before it is not counted
     exported_spans: Counters<Exported> = Family::default(), "careq_sync_exported_spans_total";
 
     // Requests of CareQ, and of admins where there is an admin API.
@@ -96,6 +100,10 @@ metrics! {
     abandoned_requests: Counters<No> = Family::default(), "careq_sync_abandoned_requests_total";
 
     // The ingress.
+    /// When the clinics were last read from the database, in seconds since 1970; there is none before they have been
+    clinics_read_at: Seconds<No> = Family::default(), "careq_sync_clinics_read_timestamp_seconds";
+    /// Clinics that are enabled and refused all the same, since what they have to prove cannot be opened or read
+    refused_clinics: Gauges<No> = Family::default(), "careq_sync_refused_clinics";
     /// Requests that were answered 429, of all clinics together
     rate_limited_requests: Counters<No> = Family::default(), "careq_sync_rate_limited_requests_total";
     /// Events that the broker confirmed in time, by kind; a record of a batch is an event
@@ -108,7 +116,7 @@ metrics! {
     // The worker.
     /// Results by kind and outcome: created, updated, unchanged, waiting, retrying, failed, or repeated for a copy
     results: Counters<Settled> = Family::default(), "careq_sync_results_total";
-    /// From an event's acceptance to its final outcome
+    /// From an event's acceptance to its final outcome, without what is replayed, which is old by nature
     settling_duration: Histograms<ByKind> = Family::new_with_constructor(patient), "careq_sync_event_settling_duration_seconds";
     /// Messages that were taken from a queue together, by queue
     batch_messages: Histograms<ByQueue> = Family::new_with_constructor(sizes), "careq_sync_batch_messages";
@@ -120,10 +128,16 @@ metrics! {
     retried_events: Counters<No> = Family::default(), "careq_sync_retried_events_total";
     /// Transactions that were begun anew, by reason: contention, an unreachable database, or none that answers in time
     repeated_transactions: Counters<Attempted> = Family::default(), "careq_sync_repeated_transactions_total";
-    /// Dead letters that were written, by class
+    /// How old an event that waits for its parent may become before it is a dead letter, as `worker.park_for_s` says
+    parked_age_limit: Seconds<No> = Family::default(), "careq_sync_parked_age_limit_seconds";
+    /// Parts of a worker that ended by a fault in the program and began anew: a lane, the sweep, the replays
+    restarted_parts: Counters<OfPart> = Family::default(), "careq_sync_restarted_parts_total";
+    /// Failures that were written to dead letters, by class; a letter that fails again is one more, a copy of a delivery is none
     buried: Counters<ByClass> = Family::default(), "careq_sync_written_dead_letters_total";
 
     // What all processes share; each measures it for itself (`telemetry.measure_every_s`).
+    /// When tables and queues were last measured with success, in seconds since 1970
+    measured_at: Seconds<Measuring> = Family::default(), "careq_sync_measured_timestamp_seconds";
     /// Messages that no worker has taken, by queue
     queue_messages: Gauges<ByQueue> = Family::default(), "careq_sync_queue_messages";
     /// Events that are parked, by what they wait for: a parent, or another attempt
@@ -132,6 +146,10 @@ metrics! {
     oldest_parked: Seconds<Waits> = Family::default(), "careq_sync_oldest_parked_age_seconds";
     /// Dead letters that wait for a person, by class and age: less than an hour, a day, a week, or older
     dead_letters: Gauges<OfLetters> = Family::default(), "careq_sync_dead_letters";
+    /// Replay jobs by state: running, paused, cancelled, finished
+    replay_jobs: Gauges<Replaying> = Family::default(), "careq_sync_replay_jobs";
+    /// Letters that running and paused replay jobs have still to see to the end: pending, published, or waiting for a parent or an attempt
+    replay_letters: Gauges<Replaying> = Family::default(), "careq_sync_replay_letters";
 }
 
 /// The metrics of this process.
@@ -146,20 +164,55 @@ impl Metrics {
     pub(super) fn began(&self, process: &'static str) {
         let version = env!("CARGO_PKG_VERSION");
         self.build_info.get_or_create(&Build { version, process }).set(1);
-        let began_at = Duration::from_millis(clock::now().timestamp_millis().try_into().unwrap_or_default());
-        self.started_at.get_or_create(&No {}).set(began_at.as_secs_f64());
+        self.started_at.get_or_create(&No {}).set(unix_time());
     }
 
-    /// Notes that an ingress runs here: from now on, none is a number.
+    /// Notes that an ingress runs here: from now on, none is a number. Without it, the first of a kind would be no increase to
+    /// Prometheus, which sees a counter begin.
     pub fn ingress_begins(&self) {
+        for queue in [Queue::Live, Queue::Bulk].map(Queue::as_str) {
+            for reason in PublishError::ALL.map(PublishError::as_str) {
+                self.unconfirmed_messages.get_or_create(&Refused { queue, reason }).inc_by(0);
+            }
+        }
         self.abandoned_requests.get_or_create(&No {}).inc_by(0);
         self.rate_limited_requests.get_or_create(&No {}).inc_by(0);
     }
 
-    /// Notes that a worker runs here.
-    pub fn worker_begins(&self) {
+    /// Notes that a worker runs here, with its patience with a missing parent.
+    pub fn worker_begins(&self, park_for: Duration) {
         self.in_hand.begin();
+        self.parked_age_limit.get_or_create(&No {}).set(park_for.as_secs_f64());
         self.retried_events.get_or_create(&No {}).inc_by(0);
+        for part in ["lane", "sweep", "replay"] {
+            self.restarted_parts.get_or_create(&OfPart { part }).inc_by(0);
+        }
+        for reason in ["contention", "unreachable", "timed_out"] {
+            self.repeated_transactions.get_or_create(&Attempted { reason }).inc_by(0);
+        }
+        for class in Class::ALL {
+            self.buried.get_or_create(&ByClass { class: class.as_str() }).inc_by(0);
+        }
+    }
+
+    /// Notes that an ingress has read the clinics, and how many of those that are enabled it has to refuse.
+    pub fn clinics_were_read(&self, refused: usize) {
+        self.clinics_read_at.get_or_create(&No {}).set(unix_time());
+        self.refused_clinics.get_or_create(&No {}).set(i64::try_from(refused).unwrap_or(i64::MAX));
+    }
+
+    /// Forgets what the tables said: they cannot be read, and nothing old may be shown as new.
+    pub(super) fn forget_tables(&self) {
+        self.parked_events.clear();
+        self.oldest_parked.clear();
+        self.dead_letters.clear();
+        self.replay_jobs.clear();
+        self.replay_letters.clear();
+    }
+
+    /// Notes that what all processes share was measured.
+    pub(super) fn measured(&self, what: &'static str) {
+        self.measured_at.get_or_create(&Measuring { what }).set(unix_time());
     }
 
     /// Everything that is known, in Prometheus's text format 0.0.4.
@@ -173,6 +226,11 @@ impl Metrics {
         prometheus_text::encode(&mut text, &self.registry).unwrap_or_default();
         text
     }
+}
+
+/// Seconds since 1970.
+fn unix_time() -> f64 {
+    Duration::from_millis(clock::now().timestamp_millis().try_into().unwrap_or_default()).as_secs_f64()
 }
 
 fn quick() -> Histogram {

@@ -1,7 +1,10 @@
 //! The words of replay jobs. Jobs are rows that the console makes and a worker carries out; neither must ever keep a job's progress
 //! in its memory.
 
+mod under_way;
+
 use crate::words;
+pub use under_way::{UnderWay, under_way};
 
 words! {
     /// Where a job stands.

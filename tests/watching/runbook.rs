@@ -1,0 +1,50 @@
+//! `docs/runbook.md`: a section for every alert, with what it means, how to see it and what to do; and commands that exist.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use super::{read, rules};
+
+const RUNBOOK: &str = "docs/runbook.md";
+
+fn sections() -> Vec<(String, String)> {
+    let text = read(RUNBOOK);
+    let sections = text.split("\n### ").skip(1).map(|section| section.split_once('\n').unwrap());
+    let end = |text: &str| text.split("\n## ").next().unwrap().to_owned();
+    sections.map(|(name, text)| (name.to_owned(), end(text))).collect()
+}
+
+#[test]
+fn every_alert_has_its_section_and_every_section_its_alert() {
+    let sections = sections();
+    let alerts: BTreeSet<_> = rules::read().alerts().map(|alert| alert.name.clone()).collect();
+    let written: BTreeSet<_> = sections.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(written, alerts);
+    assert_eq!(written.len(), sections.len(), "no section comes twice");
+    for (name, text) in sections {
+        for part in ["**Means.**", "**See.**", "**Do.**", "**Call.**"] {
+            assert!(text.contains(part), "{name} has no {part}");
+        }
+    }
+}
+
+/// With `--help` behind it a command says whether its words are known, and does nothing.
+#[test]
+fn the_commands_of_the_runbook_exist() {
+    let text = read(RUNBOOK);
+    let indented = text.lines().filter_map(|line| line.strip_prefix("    "));
+    let commands: Vec<_> = indented.filter(|line| line.starts_with("careq-sync ")).collect();
+    assert!(commands.len() > 5, "the commands were found");
+    let program = Path::new(env!("CARGO_BIN_EXE_careq-sync")).parent().unwrap();
+    for line in commands {
+        let words = ["FINGERPRINT", "JOB", "ID"];
+        let line = words.iter().fold(line.to_owned(), |line, word| line.replace(word, "0a1b2c3d"));
+        let output = Command::new("sh")
+            .args(["-c", &format!("{line} --help")])
+            .env("PATH", format!("{}:/usr/bin:/bin", program.display()))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
