@@ -7,7 +7,7 @@ use careq_shared::broker::{Delivery, Queue};
 use careq_shared::clock;
 use careq_shared::outcome::EventResult;
 use careq_shared::telemetry::metrics::{
-    Attempted, ByClass, ByKind, ByQueue, InHandBatch, No, Settled, metrics,
+    Attempted, ByClass, ByKind, ByQueue, ByTable, InHandBatch, No, Settled, metrics,
 };
 use careq_shared::telemetry::traces::{self, SPAN, TraceContext};
 use tracing::Span;
@@ -108,6 +108,11 @@ pub(crate) fn buried(letters: &[Letter]) {
 /// Counts a transaction that begins anew.
 pub(crate) fn repeated(reason: &'static str) {
     metrics().repeated_transactions.get_or_create(&Attempted { reason }).inc();
+}
+
+/// Counts rows that are forgotten.
+pub(crate) fn pruned(table: &'static str, rows: u64) {
+    metrics().pruned_rows.get_or_create(&ByTable { table }).inc_by(rows);
 }
 
 /// Counts further attempts of events that had failed.

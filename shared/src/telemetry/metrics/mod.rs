@@ -20,8 +20,8 @@ pub use super::in_hand::Batch as InHandBatch;
 use super::in_hand::InHand;
 use crate::clock;
 pub use labels::{
-    Attempted, Build, ByClass, ByKind, ByQueue, Connections, Exported, No, OfLetters, Refused, Replied,
-    Routed, Settled, Waits,
+    Attempted, Build, ByClass, ByKind, ByQueue, ByTable, Connections, Exported, No, OfLetters, Refused,
+    Replied, Routed, Settled, Waits,
 };
 
 /// The `Content-Type` of [`Metrics::exposition`].
@@ -122,6 +122,8 @@ metrics! {
     repeated_transactions: Counters<Attempted> = Family::default(), "careq_sync_repeated_transactions_total";
     /// Dead letters that were written, by class
     buried: Counters<ByClass> = Family::default(), "careq_sync_written_dead_letters_total";
+    /// Rows that this worker has forgotten since they were over for so long, by table (`[retention]`)
+    pruned_rows: Counters<ByTable> = Family::default(), "careq_sync_pruned_rows_total";
 
     // What all processes share; each measures it for itself (`telemetry.measure_every_s`).
     /// Messages that no worker has taken, by queue
@@ -160,6 +162,7 @@ impl Metrics {
     pub fn worker_begins(&self) {
         self.in_hand.begin();
         self.retried_events.get_or_create(&No {}).inc_by(0);
+        self.pruned_rows.get_or_create(&ByTable { table: "events" }).inc_by(0);
     }
 
     /// Everything that is known, in Prometheus's text format 0.0.4.

@@ -1,0 +1,65 @@
+//! However long the ledger is, what everybody waits for goes by an index, and touches as much as with a short one: each statement that an
+//! ingress, a worker, its sweeps, its replays, its forgetting and the metrics issue, heard while they run and explained afterwards. A
+//! statement must never be written down here: it would drift from the one that is issued.
+
+mod fill;
+mod plans;
+mod traffic;
+
+use std::collections::BTreeSet;
+
+use crate::harness::{Backend, FreshDatabase};
+
+/// Tables that grow with what CareQ sends. Reading one from its beginning to its end takes for ever one day.
+const GROWING: [&str; 11] = [
+    "events",
+    "batches",
+    "patients",
+    "appointments",
+    "parked_events",
+    "dead_letters",
+    "dead_letter_attempts",
+    "replay_job_letters",
+    "audit_log",
+    "audit_letters",
+    "doctors",
+];
+
+/// Every index of the ledger is there for one of these statements; none is used in another's place.
+const OF_THE_LEDGER: [&str; 3] = ["events_by_acceptance", "events_idempotency_key", "events_pkey"];
+
+/// Blocks of 8 KiB that one statement may touch. The most are those of a sweep, which looks at 1,000 parked events, and for a parent of
+/// each, and of forgetting, which looks at 500 rows in every index that has them.
+const MOST_BLOCKS: u64 = 12_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_statement_goes_by_an_index() {
+    // A table that is still small is rightly read as a whole; what is asked here is whether there is an index for it.
+    explain(200_000, "SET LOCAL enable_seqscan = off").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes and gigabytes: `make explain`"]
+async fn every_statement_goes_by_an_index_at_ten_million_events() {
+    explain(10_000_000, "SET LOCAL enable_seqscan = on").await;
+}
+
+async fn explain(events: i64, planner: &str) {
+    let database = FreshDatabase::new(Backend::Postgres).await;
+    fill::tables(&database.connection, events).await;
+    let heard = traffic::of_everyone(&database).await;
+    // What was forgotten meanwhile is there again, to be forgotten under the eyes of the planner.
+    fill::old_events(&database.connection).await;
+    let mut used = BTreeSet::new();
+    println!("with {events} events in the ledger:");
+    for statement in heard {
+        let plan = plans::of(&database.connection, planner, &statement).await;
+        println!("{}", plan.line());
+        for table in GROWING {
+            assert!(!plan.reads_all_of(table), "all of {table} is read:\n{}\n{}", plan.statement, plan.text);
+        }
+        assert!(plan.blocks <= MOST_BLOCKS, "{} blocks:\n{}\n{}", plan.blocks, plan.statement, plan.text);
+        used.extend(plan.indexes().into_iter().filter(|index| index.starts_with("events_")));
+    }
+    assert_eq!(used, OF_THE_LEDGER.map(str::to_owned).into(), "the ledger's indexes");
+}
