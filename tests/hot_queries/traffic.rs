@@ -16,7 +16,7 @@ use careq_shared::telemetry::measure::Measured;
 use careq_shared::{clock, seal};
 use careq_worker::{Settings, Worker};
 use sea_orm::{ColumnTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _, Statement};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -66,7 +66,7 @@ pub(super) async fn of_everyone(database: &FreshDatabase) -> Vec<Statement> {
         tokio::spawn(measured.keep_measuring(Duration::from_secs(1), shutdown.clone())),
     ];
     requests(&client).await;
-    a_replay(&client, &database.connection).await;
+    a_replay(&database.connection).await;
     until_within(Duration::from_mins(2), "a round of forgetting is over", || async {
         let lease = lease::Entity::find().one(&database.connection).await.unwrap()?;
         let old = dead_letter::Column::SettledAt.lt(clock::now() - Duration::from_hours(24 * 90));
@@ -126,7 +126,7 @@ async fn requests(client: &Client) {
 }
 
 /// Of the letter whose hash belongs to another: it fails again.
-async fn a_replay(_: &Client, database: &DatabaseConnection) {
+async fn a_replay(database: &DatabaseConnection) {
     let of_ours = dead_letter::Entity::find().filter(dead_letter::Column::CareqId.eq(FIRST + 2));
     let letter = of_ours.one(database).await.unwrap().unwrap();
     assert_eq!(letter.state, LetterState::Open);
@@ -181,8 +181,7 @@ impl Heard {
 /// A statement without its values and their number: `IN ($1, $2)` and `IN ($1)` are one.
 fn shape(sql: &str) -> String {
     let mut shape = String::new();
-    let mut letters = sql.chars().filter(|letter| !letter.is_ascii_digit()).peekable();
-    while let Some(letter) = letters.next() {
+    for letter in sql.chars().filter(|letter| !letter.is_ascii_digit()) {
         shape.push(letter);
         for repeated in ["$, $", "($), ($)"] {
             if shape.ends_with(repeated) {
