@@ -44,6 +44,20 @@ async fn every_statement_goes_by_an_index_at_ten_million_events() {
     explain(10_000_000, "SET LOCAL enable_seqscan = on").await;
 }
 
+/// SQLite says what it will do before anything is in the tables.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_statement_goes_by_an_index_on_sqlite() {
+    let database = FreshDatabase::new(Backend::Sqlite).await;
+    for statement in traffic::of_everyone(&database).await {
+        let plan = plans::of_sqlite(&database.connection, &statement).await;
+        for step in &plan {
+            let reads_all = |table: &&str| *step == format!("SCAN {table}");
+            assert!(!GROWING.iter().any(reads_all), "{}\n{plan:?}", statement.sql);
+            assert!(!step.starts_with("SCAN events"), "{}\n{plan:?}", statement.sql);
+        }
+    }
+}
+
 async fn explain(events: i64, planner: &str) {
     let database = FreshDatabase::new(Backend::Postgres).await;
     fill::tables(&database.connection, events).await;

@@ -35,6 +35,14 @@ pub(super) async fn of(database: &DatabaseConnection, planner: &str, statement: 
     Plan { statement: statement.sql.clone(), blocks: of("hit=") + of("read="), text: lines.join("\n") }
 }
 
+/// The steps that SQLite will take for a statement.
+pub(super) async fn of_sqlite(database: &DatabaseConnection, statement: &Statement) -> Vec<String> {
+    let explained = Statement { sql: format!("EXPLAIN QUERY PLAN {}", statement.sql), ..statement.clone() };
+    let rows =
+        database.query_all(explained).await.unwrap_or_else(|fault| panic!("{fault}: {}", statement.sql));
+    rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect()
+}
+
 impl Plan {
     pub(super) fn reads_all_of(&self, table: &str) -> bool {
         let mut lines = self.text.lines();
