@@ -171,8 +171,10 @@ impl Heard {
         let heard = self.0.lock().unwrap();
         let has_plan =
             |sql: &str| ["SELECT", "INSERT", "UPDATE", "DELETE"].iter().any(|verb| sql.starts_with(verb));
+        // What only takes SQLite's lock looks at nothing.
+        let is_explainable = |sql: &str| has_plan(sql) && !sql.ends_with(" WHERE 0");
         let explainable: Vec<_> =
-            heard.values().filter(|statement| has_plan(&statement.sql)).cloned().collect();
+            heard.values().filter(|statement| is_explainable(&statement.sql)).cloned().collect();
         assert!(explainable.len() > 40, "{} statements were heard", explainable.len());
         explainable
     }
