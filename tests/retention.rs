@@ -17,7 +17,9 @@ use sea_orm::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Stack, appointment, doctor, patient, service, until, until_within};
+use crate::harness::{
+    Process, Stack, appointment, clock_library, doctor, patient, service, until, until_within,
+};
 
 /// Looked for as often as can be set; as long as nobody says otherwise, but the audit log.
 const SETTINGS: [(&str, &str); 3] = [
@@ -63,6 +65,31 @@ async fn another_worker_goes_on_where_one_was_killed() {
     })
     .await;
     assert!(clock::now() >= left.ends_at, "nobody has taken the lease from the dead before it was over");
+    stack.finish().await;
+}
+
+/// What is old goes by the database's clock, and so does the lease: another worker can have it afterwards.
+#[tokio::test]
+async fn a_worker_whose_clock_runs_ahead_forgets_nothing() {
+    let mut stack = Stack::full(1, &SETTINGS).await;
+    for number in [1, 2] {
+        assert_eq!(stack.client.post("/doctor", &doctor(number)).await.status, 201);
+    }
+    stack.stop_workers().await;
+    let database = &stack.database.connection;
+    age_event(database, 1, 100).await;
+    let library = clock_library().display().to_string();
+    let ahead =
+        [("LD_PRELOAD", library.as_str()), ("FAKETIME", "+400d"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+    let settings: Vec<_> = stack.settings().chain(ahead).collect();
+    let worker = Process::start(&["worker"], &settings);
+    until("what is old is gone", || async {
+        (events(database).await == BTreeSet::from([("doctor".to_owned(), 2)])).then_some(())
+    })
+    .await;
+    let lease = lease::Entity::find().one(database).await.unwrap().unwrap();
+    assert!(lease.ends_at < clock::now() + TimeDelta::minutes(1), "{lease:?}");
+    assert!(worker.stop().await.success);
     stack.finish().await;
 }
 

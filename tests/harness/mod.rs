@@ -18,7 +18,7 @@ pub(crate) use database::{Backend, FreshDatabase, opened, seal};
 pub(crate) use exposition::Exposition;
 pub(crate) use http::{Answer, Client, fetch, operations, send};
 pub(crate) use lane::{WorkerLane, accept, deliver, delivery, retention};
-pub(crate) use process::{Ended, Process};
+pub(crate) use process::{Ended, Process, clock_library};
 pub(crate) use records::{appointment, doctor, patient, sample, service};
 pub(crate) use signed::{Secrets, Signed, hmac, now};
 pub(crate) use stack::{CLINIC, OTHER_CLINIC, OTHER_TOKEN, SEAL_KEYS, Stack, TOKEN};

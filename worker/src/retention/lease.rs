@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use careq_shared::clock;
 use careq_shared::entities::lease::{Column, Entity, Model};
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
@@ -11,6 +10,7 @@ use sea_orm::{
     ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
 };
 
+use super::clock::Clock;
 use super::step::{in_time, said};
 use crate::lane::Lane;
 
@@ -23,20 +23,23 @@ const LEASE: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(super) struct Lease {
     ends_at: DateTime<Utc>,
+    /// By which it ends.
+    pub(super) clock: Clock,
 }
 
 /// Takes the lease, if it is over or was never taken.
 pub(super) async fn take(lane: &Lane) -> Result<Option<Lease>, String> {
-    let ends_at = after(LEASE);
+    let clock = in_time(Clock::read(&lane.database)).await?.map_err(said)?;
+    let ends_at = clock.in_some(LEASE);
     let row = Model { name: NAME.to_owned(), worker: lane.settings.name.clone(), ends_at };
     let over = OnConflict::column(Column::Name)
         .update_columns([Column::Worker, Column::EndsAt])
-        .action_and_where(Expr::col((Entity, Column::EndsAt)).lte(clock::now()))
+        .action_and_where(Expr::col((Entity, Column::EndsAt)).lte(clock.now()))
         .to_owned();
     let insert = Entity::insert(row.into_active_model()).on_conflict(over);
     match in_time(insert.exec_without_returning(&lane.database)).await? {
         Ok(0) | Err(DbErr::RecordNotInserted) => Ok(None),
-        Ok(_) => Ok(Some(Lease { ends_at })),
+        Ok(_) => Ok(Some(Lease { ends_at, clock })),
         Err(fault) => Err(said(fault)),
     }
 }
@@ -44,12 +47,12 @@ pub(super) async fn take(lane: &Lane) -> Result<Option<Lease>, String> {
 impl Lease {
     /// The lease renewed, as far as this transaction is committed; nothing if another worker has it.
     pub(super) async fn renewed(&self, database: &impl ConnectionTrait) -> Result<Option<Self>, DbErr> {
-        self.until(database, after(LEASE)).await
+        self.until(database, self.clock.in_some(LEASE)).await
     }
 
     /// Lets nobody look again for so long. Should that fail, another may when the lease is over.
     pub(super) async fn keep_for(self, lane: &Lane, duration: Duration) {
-        in_time(self.until(&lane.database, after(duration))).await.map(drop).unwrap_or_default();
+        in_time(self.until(&lane.database, self.clock.in_some(duration))).await.map(drop).unwrap_or_default();
     }
 
     async fn until(
@@ -63,11 +66,6 @@ impl Lease {
             // To the microsecond, with its random part: nobody else's ends then.
             .filter(Column::EndsAt.eq(self.ends_at));
         let renewed = update.exec(database).await?;
-        Ok((renewed.rows_affected == 1).then_some(Self { ends_at }))
+        Ok((renewed.rows_affected == 1).then_some(Self { ends_at, clock: self.clock }))
     }
-}
-
-/// So long from now; up to a hundredth of a second less, for the random part.
-fn after(duration: Duration) -> DateTime<Utc> {
-    clock::whole_microseconds(clock::now() + duration - Duration::from_micros(rand::random_range(0..10_000)))
 }

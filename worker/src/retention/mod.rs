@@ -3,6 +3,7 @@
 
 mod audit;
 mod batches;
+mod clock;
 mod events;
 mod jobs;
 mod lease;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use careq_shared::crash_point::{self, CrashPoint};
-use careq_shared::{clock, config, database};
+use careq_shared::{config, database};
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, Value};
 use tokio::time::timeout;
@@ -130,7 +130,7 @@ pub(super) async fn every_step<R: Rule>(
     keep_days: u32,
 ) -> Result<u64, Ended> {
     let Some(keep_for) = config::days(keep_days) else { return Ok(0) };
-    let mut page = Page { before: clock::now() - keep_for, after: None };
+    let mut page = Page { before: lease.clock.now() - keep_for, after: None };
     let mut forgotten = 0;
     loop {
         let began_at = Instant::now();
