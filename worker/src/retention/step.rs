@@ -1,5 +1,5 @@
-//! A step: so many of a table's old rows are looked at, the oldest first, and those that may go are deleted, in a transaction of a few
-//! milliseconds. It must never wait for a lock that live traffic has, nor hold one for longer than that.
+//! A step: so many of a table's old rows are looked at, the oldest first, and those that may go are deleted, in one short
+//! transaction. It must never wait for a lock that live traffic has, nor hold one for longer than that.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
