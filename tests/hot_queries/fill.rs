@@ -1,7 +1,5 @@
 //! A database as it is after years, made by the database itself. Its keys are as random as the real ones.
 
-use std::time::Instant;
-
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement};
 
 /// Events that are older than the default retention.
@@ -9,7 +7,6 @@ const OLD_EVENTS: i64 = 3_000;
 
 /// All tables, with so many events in the ledger.
 pub(super) async fn tables(database: &DatabaseConnection, events: i64) {
-    let began_at = Instant::now();
     ledger(database, events).await;
     let records = events / 20;
     execute(database, &format!(
@@ -35,7 +32,6 @@ pub(super) async fn tables(database: &DatabaseConnection, events: i64) {
          SELECT md5('letter' || n)::uuid, md5('entry' || n)::uuid FROM generate_series(1, 20000) AS n"
     )).await;
     execute(database, "VACUUM ANALYZE").await;
-    println!("filled in {:?}", began_at.elapsed());
 }
 
 /// The ledger; without its indexes first, since ten million random keys fill them slowly one by one.

@@ -9,6 +9,7 @@ mod traffic;
 use std::collections::BTreeSet;
 
 use crate::harness::{Backend, FreshDatabase};
+use plans::Plan;
 
 /// Tables that grow with what CareQ sends. Reading one from its beginning to its end takes for ever one day.
 const GROWING: [&str; 11] = [
@@ -35,13 +36,17 @@ const MOST_BLOCKS: u64 = 12_000;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_statement_goes_by_an_index() {
     // A table that is still small is rightly read as a whole; what is asked here is whether there is an index for it.
-    explain(200_000, "SET LOCAL enable_seqscan = off").await;
+    let plans = explain(200_000, "SET LOCAL enable_seqscan = off").await;
+    println!("{}", table(&plans));
+    judge(&plans);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes and gigabytes: `make explain`"]
 async fn every_statement_goes_by_an_index_at_ten_million_events() {
-    explain(10_000_000, "SET LOCAL enable_seqscan = on").await;
+    let plans = explain(10_000_000, "SET LOCAL enable_seqscan = on").await;
+    println!("{}", table(&plans));
+    judge(&plans);
 }
 
 /// SQLite says what it will do before anything is in the tables.
@@ -58,17 +63,27 @@ async fn every_statement_goes_by_an_index_on_sqlite() {
     }
 }
 
-async fn explain(events: i64, planner: &str) {
+/// The plans of what everyone says, with so many events in the ledger and a setting of the planner.
+async fn explain(events: i64, planner: &str) -> Vec<Plan> {
     let database = FreshDatabase::new(Backend::Postgres).await;
     fill::tables(&database.connection, events).await;
     let heard = traffic::of_everyone(&database).await;
     // What was forgotten meanwhile is there again, to be forgotten under the eyes of the planner.
     fill::old_events(&database.connection).await;
-    let mut used = BTreeSet::new();
-    println!("with {events} events in the ledger:");
+    let mut plans = Vec::with_capacity(heard.len());
     for statement in heard {
-        let plan = plans::of(&database.connection, planner, &statement).await;
-        println!("{}", plan.line());
+        plans.push(plans::of(&database.connection, planner, &statement).await);
+    }
+    plans
+}
+
+fn table(plans: &[Plan]) -> String {
+    plans.iter().map(Plan::line).collect::<Vec<_>>().join("\n")
+}
+
+fn judge(plans: &[Plan]) {
+    let mut used = BTreeSet::new();
+    for plan in plans {
         for table in GROWING {
             assert!(!plan.reads_all_of(table), "all of {table} is read:\n{}\n{}", plan.statement, plan.text);
         }
