@@ -25,7 +25,7 @@ pub(super) async fn tables(database: &DatabaseConnection, events: i64) {
     waiting_and_dead(database, (events / 100).max(20_000)).await;
     execute(database, &format!(
         "INSERT INTO batches (clinic_id, batch_id, content_digest, entries, accepted_at)
-         SELECT 'clinic_abc', 'batch ' || n, md5(n::text), '[]', now() - n * interval '1 minute' FROM generate_series(1, {records}) AS n;
+         SELECT 'clinic_abc', 'batch ' || n, md5(n::text), '[]', CASE WHEN n <= 1200 THEN now() - interval '70 days' ELSE now() - n * interval '10 seconds' END FROM generate_series(1, {records}) AS n;
          INSERT INTO audit_log (id, at, actor, origin, action, letters, details)
          SELECT md5('entry' || n)::uuid, now() - n * interval '1 hour', 'night.shift', 'api', 'discard', 1, '{{}}' FROM generate_series(1, 20000) AS n;
          INSERT INTO audit_letters (letter_id, audit_id)

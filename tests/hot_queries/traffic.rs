@@ -67,7 +67,7 @@ pub(super) async fn of_everyone(database: &FreshDatabase) -> Vec<Statement> {
     ];
     requests(&client).await;
     a_replay(&database.connection).await;
-    until_within(Duration::from_mins(2), "a round of forgetting is over", || async {
+    until_within(Duration::from_mins(5), "a round of forgetting is over", || async {
         let lease = lease::Entity::find().one(&database.connection).await.unwrap()?;
         let old = dead_letter::Column::SettledAt.lt(clock::now() - Duration::from_hours(24 * 90));
         let letter = dead_letter::Entity::find().filter(old).one(&database.connection).await.unwrap();
