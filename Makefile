@@ -1,6 +1,6 @@
-# The four commands: run, test, lint, bench; and three for the patient, which look for what nobody thought of: faults,
-# schemathesis, fuzz.
-.PHONY: run test lint bench faults schemathesis fuzz servers
+# The four commands: run, test, lint, bench; and four for the patient: faults, schemathesis and fuzz look for what nobody thought of,
+# explain for what is quick only as long as the tables are small.
+.PHONY: run test lint bench faults schemathesis fuzz explain servers
 
 run:
 	cargo run --bin careq-sync
@@ -28,6 +28,10 @@ schemathesis: servers
 # Bytes from outside, made up for a minute each, starting from the corpus in the repository.
 fuzz:
 	fuzz/run
+
+# The plan of every statement that an installation issues, with ten million events in the ledger: some minutes, and 10 GB of disk.
+explain: servers
+	cargo test --workspace --test system -- --ignored --nocapture at_ten_million_events
 
 # PostgreSQL and RabbitMQ for tests and bench: found, installed, started.
 servers:

@@ -17,6 +17,10 @@ mod outcomes;
 
 mod waiting;
 
+mod retention;
+
+mod hot_queries;
+
 mod versions;
 
 mod queued;

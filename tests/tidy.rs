@@ -87,6 +87,7 @@ fn the_stages_of_architecture_are_the_stages_of_the_code() {
         ("ingress/src/webhook.rs", "async fn accept"),
         ("worker/src/lane.rs", "pub async fn work"),
         ("worker/src/replay/mod.rs", "async fn step"),
+        ("worker/src/retention/mod.rs", "async fn round"),
     ] {
         let source = read(file);
         let body = source.split(function).nth(1).unwrap().split("\n}\n").next().unwrap();

@@ -111,7 +111,7 @@ pub(crate) async fn drain(installation: &Installation, count: usize) -> Result<f
 /// Runs a worker until so many events are in the ledger.
 async fn drain_all(installation: &Installation, until: usize) -> Result<()> {
     let shutdown = CancellationToken::new();
-    let settings = Settings::from(&installation.config.worker);
+    let settings = Settings::from(&installation.config);
     let (database, broker) = (installation.database.clone(), installation.broker.clone());
     let worker = Worker::new(database, broker, Arc::clone(&installation.seal), settings);
     let working = tokio::spawn(worker.run(shutdown.clone()));

@@ -42,9 +42,8 @@ pub(crate) async fn standalone(config: &Config) -> Result<()> {
         operations::start(config, readiness(&ingress), measured, admin, shutdown.clone()).await?;
     // The worker goes on until the last request in hand has its answer.
     let working = CancellationToken::new();
-    let worker = tokio::spawn(
-        Worker::new(database, broker, seal, Settings::from(&config.worker)).run(working.clone()),
-    );
+    let worker =
+        tokio::spawn(Worker::new(database, broker, seal, Settings::from(config)).run(working.clone()));
     ingress.clinics_are_known().await;
     tracing::info!(%address, "careq-sync takes requests");
     if let Some(token) = &first_token {
@@ -89,7 +88,7 @@ pub(crate) async fn worker(config: &Config) -> Result<()> {
     let readiness: Readiness = Arc::new(move || connected.is_connected());
     let measured = measured(&database, &broker, depths);
     operations::start(config, readiness, measured, Router::new(), shutdown.clone()).await?;
-    Worker::new(database, broker, seal, Settings::from(&config.worker)).run(shutdown).await;
+    Worker::new(database, broker, seal, Settings::from(config)).run(shutdown).await;
     Ok(())
 }
 

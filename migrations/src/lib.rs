@@ -11,6 +11,7 @@ mod m20261125_000001_content_digest;
 mod m20261125_000002_replay;
 mod m20261125_000003_watched;
 mod m20261125_000004_admins;
+mod m20261125_000005_retention;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbBackend, TransactionTrait as _};
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000002_replay::Migration),
             Box::new(m20261125_000003_watched::Migration),
             Box::new(m20261125_000004_admins::Migration),
+            Box::new(m20261125_000005_retention::Migration),
         ]
     }
 }

@@ -28,10 +28,13 @@ pub enum CrashPoint {
     Claimed,
     /// Worker: letters of a replay job are published and confirmed, and the job does not know it.
     Replayed,
+    /// Worker: in a transaction, what is over is forgotten.
+    Forgotten,
 }
 
 impl CrashPoint {
-    /// Every place in the way of an event, in the order in which it comes by. What replays letters has a place of its own.
+    /// Every place in the way of an event, in the order in which it comes by. What replays letters, and what
+    /// forgets, has a place of its own.
     pub const ALL: [Self; 11] = [
         Self::Validated,
         Self::Confirmed,
@@ -62,6 +65,7 @@ impl CrashPoint {
             Self::Acknowledged => "acknowledged",
             Self::Claimed => "claimed",
             Self::Replayed => "replayed",
+            Self::Forgotten => "forgotten",
         }
     }
 }

@@ -57,6 +57,7 @@ fn ledger_row(event: &Event) -> event::Model {
         error_message: Some(MESSAGE.to_owned()),
         waiting_for: None,
         settled_at: event.accepted_at,
+        repeated_at: None,
     }
 }
 

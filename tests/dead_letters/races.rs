@@ -24,7 +24,9 @@ use uuid::Uuid;
 
 use super::buried::{bury, bury_bytes};
 use super::kept::Kept;
-use crate::harness::{Backend, FreshDatabase, WorkerLane, accept, appointment, patient, seal, until};
+use crate::harness::{
+    Backend, FreshDatabase, WorkerLane, accept, appointment, patient, retention, seal, until,
+};
 
 /// Letters in a job, and a broker that keeps what is published.
 struct Scene {
@@ -74,6 +76,7 @@ impl Scene {
             batch: 100,
             park_for: Duration::from_mins(15),
             sweep_every: Duration::from_millis(20),
+            retention: retention(),
             name: "test".to_owned(),
         };
         let broker = Arc::<Kept>::clone(&self.broker);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use careq_shared::broker::Delivery;
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::clock;
+use careq_shared::config::{self, RetentionConfig};
 use careq_shared::event::{Event, Origin};
 use careq_shared::event_key::EventKey;
 use careq_shared::message::{self, Content, Message};
@@ -34,6 +35,7 @@ impl WorkerLane {
             batch,
             park_for: Duration::from_mins(15),
             sweep_every: Duration::from_mins(15),
+            retention: retention(),
             name: "test".to_owned(),
         };
         let broker = Arc::new(Embedded::open(folder.path()).await.unwrap());
@@ -54,6 +56,11 @@ impl Deref for WorkerLane {
     fn deref(&self) -> &Lane {
         &self.lane
     }
+}
+
+/// As nobody has set it.
+pub(crate) fn retention() -> RetentionConfig {
+    config::load(None, []).unwrap().retention
 }
 
 /// An event as the ingress would have accepted it at that moment.

@@ -14,6 +14,7 @@ pub(crate) fn one(set: &mut WorkingSet, item: &Item) -> Result<EventResult, DbEr
     let event = match dedupe::find(set, item)? {
         Finding::Repeat(result) => {
             park::release(set, &item.event);
+            dedupe::repeated(set, &item.event);
             dead_letters::follow(set, item, None, &result);
             return Ok(result);
         }

@@ -5,6 +5,7 @@ use careq_shared::entities::event;
 use careq_shared::event::Event;
 use careq_shared::ledger;
 use careq_shared::outcome::{EventResult, Outcome};
+use chrono::TimeDelta;
 use sea_orm::DbErr;
 
 use crate::order::Item;
@@ -62,6 +63,20 @@ pub(crate) fn find(set: &WorkingSet, item: &Item) -> Result<Finding, DbErr> {
     Ok(Finding::Due(Box::new(due)))
 }
 
+/// A copy costs no write, but one a day: an event that is still spoken of is not forgotten (`retention.events_days`).
+const REPEATS_ARE_NOTED_AFTER: TimeDelta = TimeDelta::days(1);
+
+/// Notes that a copy has come, if nothing has been heard of the event for a day.
+pub(crate) fn repeated(set: &mut WorkingSet, event: &Event) {
+    let now = set.now;
+    let Some(slot) = set.ledger.get_mut(&key(event)) else { return };
+    let heard_of = slot.row.repeated_at.unwrap_or(slot.row.settled_at);
+    if now - heard_of > REPEATS_ARE_NOTED_AFTER {
+        slot.row.repeated_at = Some(now);
+        slot.touch();
+    }
+}
+
 /// Notes the result of an event that was due, and gives the answer for it.
 pub(crate) fn note(set: &mut WorkingSet, event: &Event, result: EventResult) -> EventResult {
     let now = set.now;
@@ -110,5 +125,6 @@ fn row(event: &Event, now: chrono::DateTime<chrono::Utc>) -> event::Model {
         error_message: None,
         waiting_for: None,
         settled_at: now,
+        repeated_at: None,
     }
 }

@@ -33,9 +33,13 @@ mod wake;
 
 mod sweep;
 
+mod turn;
+
 mod retry;
 
 mod replay;
+
+mod retention;
 
 mod dead_letters;
 

@@ -8,7 +8,7 @@ use careq_shared::clock;
 use careq_shared::dead_letters::Class;
 use careq_shared::outcome::EventResult;
 use careq_shared::telemetry::metrics::{
-    Attempted, ByClass, ByKind, ByQueue, InHandBatch, No, OfPart, Settled, metrics,
+    Attempted, ByClass, ByKind, ByQueue, ByTable, InHandBatch, No, OfPart, Settled, metrics,
 };
 use careq_shared::telemetry::traces::{self, SPAN, TraceContext};
 use tracing::Span;
@@ -113,6 +113,11 @@ pub(crate) fn repeated(reason: &'static str) {
 /// Counts a part of the worker that begins anew.
 pub(crate) fn restarted(part: &'static str) {
     metrics().restarted_parts.get_or_create(&OfPart { part }).inc();
+}
+
+/// Counts rows that are forgotten.
+pub(crate) fn pruned(table: &'static str, rows: u64) {
+    metrics().pruned_rows.get_or_create(&ByTable { table }).inc_by(rows);
 }
 
 /// Counts further attempts of events that had failed.

@@ -8,48 +8,73 @@ use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::entities::parked_event;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, Condition, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, QueryTrait as _,
 };
+use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
+use crate::turn::Turn;
 use crate::{dead_letters, observe, retry, transaction, wake};
 
 /// Letters are looked through every so many sweeps: each open one costs a look into the ledger, and few have anything to learn.
 const SWEEPS_PER_LOOK_AT_LETTERS: u64 = 20;
 
+/// Most events whose patience ends at once, so that a statement stays short when a million were parked together.
+const MOST_IMPATIENT: u64 = 1_000;
+
 /// Sweeps until told to stop.
 pub(crate) async fn run(lane: Lane) {
+    let (mut events, mut open_letters) = (Turn::<String>::default(), Turn::<Uuid>::default());
     for sweep in 0_u64.. {
         if lane.pause(lane.settings.sweep_every).await.is_err() {
             return;
         }
-        if sweep.is_multiple_of(SWEEPS_PER_LOOK_AT_LETTERS) && letters(&lane).await.is_err() {
+        if sweep.is_multiple_of(SWEEPS_PER_LOOK_AT_LETTERS)
+            && letters(&lane, &mut open_letters).await.is_err()
+        {
             return;
         }
-        if waiting(&lane).await.is_err() {
+        if waiting(&lane, &mut events).await.is_err() {
             return;
         }
     }
 }
 
-async fn letters(lane: &Lane) -> Result<(), Stopped> {
-    let followed =
-        transaction::attempt(lane, || async { dead_letters::gone_through(lane).await.map_err(Fault::from) });
-    if let Err(fault) = followed.await? {
-        tracing::error!(fault.message, "letters cannot be looked through");
+async fn letters(lane: &Lane, turn: &mut Turn<Uuid>) -> Result<(), Stopped> {
+    let before = turn.clone();
+    let followed = transaction::attempt(lane, || async {
+        let mut turn = before.clone();
+        dead_letters::gone_through(lane, &mut turn).await?;
+        Ok(turn)
+    });
+    match followed.await? {
+        Ok(after) => *turn = after,
+        Err(fault) => tracing::error!(fault.message, "letters cannot be looked through"),
     }
     Ok(())
 }
 
-async fn waiting(lane: &Lane) -> Result<(), Stopped> {
-    let look = transaction::attempt(lane, || async { make_due(lane).await.map_err(Fault::from) });
-    if let Err(fault) = look.await? {
-        tracing::error!(fault.message, "waiting events cannot be looked through");
-        return Ok(());
+async fn waiting(lane: &Lane, turn: &mut Turn<String>) -> Result<(), Stopped> {
+    let before = turn.clone();
+    let looked = transaction::attempt(lane, || async {
+        let mut turn = before.clone();
+        beside_parents(lane, &mut turn).await?;
+        Ok(turn)
+    });
+    match looked.await? {
+        Ok(after) => *turn = after,
+        Err(fault) => {
+            tracing::error!(fault.message, "waiting events cannot be looked through");
+            return Ok(());
+        }
     }
     loop {
-        let due = transaction::attempt(lane, || async { due(lane).await.map_err(Fault::from) });
+        let due = transaction::attempt(lane, || async {
+            out_of_patience(lane).await?;
+            due(lane).await.map_err(Fault::from)
+        });
         let rows = due.await?.unwrap_or_default();
         if rows.is_empty() {
             return Ok(());
@@ -63,17 +88,35 @@ async fn waiting(lane: &Lane) -> Result<(), Stopped> {
     }
 }
 
-/// Makes due what waits beside a parent that is here, whoever should have woken it, and what has waited long enough. From
-/// here on its attempts are counted: it may be what brings workers down.
-async fn make_due(lane: &Lane) -> Result<(), DbErr> {
+/// Makes due what waits beside a parent that is here, whoever should have woken it: all of it, or, of very much, a part at a time.
+async fn beside_parents(lane: &Lane, turn: &mut Turn<String>) -> Result<(), DbErr> {
+    let all = parked_event::Entity::find();
+    let part = turn.next(&lane.database, all, parked_event::Column::EventId).await?;
+    make_due(lane, part.add(wake::parent_is_here())).await
+}
+
+/// Makes due what has waited long enough.
+async fn out_of_patience(lane: &Lane) -> Result<(), DbErr> {
+    use parked_event::Column::{DueAt, EventId, WaitingKind};
+    let impatient = parked_event::Entity::find()
+        .select_only()
+        .column(EventId)
+        .filter(WaitingKind.is_not_null())
+        .filter(DueAt.lte(clock::now()))
+        .order_by_asc(DueAt)
+        .limit(MOST_IMPATIENT);
+    make_due(lane, Condition::all().add(EventId.in_subquery(impatient.into_query()))).await
+}
+
+/// From here on its attempts are counted: it may be what brings workers down.
+async fn make_due(lane: &Lane, events: Condition) -> Result<(), DbErr> {
     use parked_event::Column::{DueAt, WaitingCareqId, WaitingKind};
-    let now = clock::now();
     parked_event::Entity::update_many()
         .col_expr(WaitingKind, Expr::value(Option::<String>::None))
         .col_expr(WaitingCareqId, Expr::value(Option::<i64>::None))
-        .col_expr(DueAt, Expr::value(now))
+        .col_expr(DueAt, Expr::value(clock::now()))
         .filter(WaitingKind.is_not_null())
-        .filter(wake::parent_is_here().add(DueAt.lte(now)))
+        .filter(events)
         .exec(&lane.database)
         .await
         .map(drop)

@@ -134,6 +134,9 @@ fn exists<E: RecordTable>(kind: RecordKind) -> SimpleExpr {
         .from(E::default())
         .and_where(E::CLINIC_ID.into_simple_expr().eq(ClinicId.into_simple_expr()))
         .and_where(E::CAREQ_ID.into_simple_expr().eq(WaitingCareqId.into_simple_expr()))
+        // With an offset PostgreSQL looks each parent up; without one it may read the whole table to look a few of them up in that.
+        .limit(1)
+        .offset(0)
         .to_owned();
     WaitingKind.eq(kind.as_str()).and(Expr::exists(parent))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use careq_shared::backoff::Backoff;
 use careq_shared::broker::{Broker, Queue};
-use careq_shared::config::WorkerConfig;
+use careq_shared::config::{Config, RetentionConfig};
 use careq_shared::seal::Seal;
 use careq_shared::telemetry::metrics::metrics;
 use sea_orm::DatabaseConnection;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::lane::Lane;
-use crate::{observe, replay, sweep};
+use crate::{observe, replay, retention, sweep};
 
 /// A message of the bulk queue is a batch of up to a thousand records by itself.
 const BULK_MESSAGES: usize = 1;
@@ -29,17 +29,20 @@ pub struct Settings {
     pub park_for: Duration,
     /// How often waiting events are looked through.
     pub sweep_every: Duration,
+    /// How long is kept what is over.
+    pub retention: RetentionConfig,
     /// Names this process in dead letters.
     pub name: String,
 }
 
-impl From<&WorkerConfig> for Settings {
-    fn from(config: &WorkerConfig) -> Self {
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
         Self {
-            lanes: config.lanes,
-            batch: config.batch,
-            park_for: Duration::from_secs(config.park_for_s),
-            sweep_every: Duration::from_secs(config.sweep_every_s),
+            lanes: config.worker.lanes,
+            batch: config.worker.batch,
+            park_for: Duration::from_secs(config.worker.park_for_s),
+            sweep_every: Duration::from_secs(config.worker.sweep_every_s),
+            retention: config.retention,
             name: format!("worker-{}-{:08x}", std::process::id(), rand::random::<u32>()),
         }
     }
@@ -79,6 +82,8 @@ impl Worker {
         tasks.spawn(keep("sweep", move || sweep::run(lane.clone())));
         let lane = self.lane(&shutdown);
         tasks.spawn(keep("replay", move || replay::run(lane.clone())));
+        let lane = self.lane(&shutdown);
+        tasks.spawn(keep("retention", move || retention::run(lane.clone())));
         tracing::info!(worker = self.settings.name, lanes = self.settings.lanes, "the worker takes events");
         tasks.close();
         tasks.wait().await;

@@ -129,6 +129,7 @@ fn assemble(settings: &Settings, defaults: &Settings, mut faults: Vec<String>) -
     let seal = layers.section("seal", &mut faults);
     let ingress = layers.section("ingress", &mut faults);
     let worker = layers.section("worker", &mut faults);
+    let retention = layers.section("retention", &mut faults);
     let operations = layers.section("operations", &mut faults);
     let log = layers.section("log", &mut faults);
     let telemetry = layers.section("telemetry", &mut faults);
@@ -141,16 +142,28 @@ fn assemble(settings: &Settings, defaults: &Settings, mut faults: Vec<String>) -
         Some(seal),
         Some(ingress),
         Some(worker),
+        Some(retention),
         Some(operations),
         Some(log),
         Some(telemetry),
         Some(clinics),
-    ) = (data, database, broker, seal, ingress, worker, operations, log, telemetry, clinics)
+    ) = (data, database, broker, seal, ingress, worker, retention, operations, log, telemetry, clinics)
     else {
         return Err(Faults(faults));
     };
-    let config =
-        Config { data, database, broker, seal, ingress, worker, operations, log, telemetry, clinics };
+    let config = Config {
+        data,
+        database,
+        broker,
+        seal,
+        ingress,
+        worker,
+        retention,
+        operations,
+        log,
+        telemetry,
+        clinics,
+    };
     faults.extend(config.faults());
     if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
 }

@@ -2,9 +2,11 @@
 //! may be read from anywhere else, and none may exist without a line there.
 
 mod layers;
+mod retention;
 mod sections;
 
 pub use layers::{DEFAULTS, Faults, load};
+pub use retention::{RetentionConfig, days};
 pub use sections::{
     BrokerConfig, BrokerKind, ClinicSeed, Config, DataConfig, DatabaseConfig, IngressConfig, LogConfig,
     LogFormat, LogLevel, OperationsConfig, SealConfig, TelemetryConfig, WorkerConfig,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use super::retention::RetentionConfig;
 use crate::networks::Networks;
 use crate::seal;
 
@@ -26,6 +27,8 @@ pub struct Config {
     pub ingress: IngressConfig,
     /// `[worker]`
     pub worker: WorkerConfig,
+    /// `[retention]`
+    pub retention: RetentionConfig,
     /// `[operations]`
     pub operations: OperationsConfig,
     /// `[log]`
@@ -272,6 +275,7 @@ impl Config {
             "seal.keys must be NAME:KEY, separated by commas: names of 1 to 32 letters, digits, - and _, keys of 32 bytes in \
              base64, such as `openssl rand -base64 32` prints",
         );
+        self.retention.faults(&mut require);
         self.telemetry.faults(&mut require);
         self.ingress.faults(&mut require, self.broker.publish_timeout_ms);
         faults

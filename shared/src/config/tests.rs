@@ -66,6 +66,34 @@ fn what_cannot_work_in_telemetry_is_refused() {
 }
 
 #[test]
+fn what_is_referred_to_is_never_forgotten_first() {
+    let faults = |settings: &[(&str, &str)]| {
+        load(None, environment(settings)).map(drop).map_err(|faults| faults.to_string())
+    };
+    let rows: [(&[(&str, &str)], &str); 6] = [
+        (
+            &[("CAREQ_RETENTION_EVENTS_DAYS", "6"), ("CAREQ_RETENTION_BATCHES_DAYS", "5")],
+            "must be at least 7",
+        ),
+        (&[("CAREQ_RETENTION_BATCHES_DAYS", "90")], "retention.batches_days must be less"),
+        (&[("CAREQ_RETENTION_BATCHES_DAYS", "0")], "retention.batches_days must be less"),
+        (
+            &[("CAREQ_RETENTION_SETTLED_LETTERS_DAYS", "59")],
+            "retention.settled_letters_days must be at least",
+        ),
+        (&[("CAREQ_RETENTION_AUDIT_DAYS", "89")], "retention.audit_days must be at least"),
+        (&[("CAREQ_RETENTION_LOOK_EVERY_S", "0")], "retention.look_every_s"),
+    ];
+    for (settings, sentence) in rows {
+        let faults = faults(settings).unwrap_err();
+        assert!(faults.contains("1 fault(s)") && faults.contains(sentence), "{settings:?}: {faults}");
+    }
+    let for_ever =
+        ["EVENTS", "BATCHES", "SETTLED_LETTERS", "AUDIT"].map(|name| format!("CAREQ_RETENTION_{name}_DAYS"));
+    faults(&for_ever.each_ref().map(|name| (name.as_str(), "0"))).unwrap();
+}
+
+#[test]
 fn secrets_do_not_show_when_the_settings_are_printed() {
     let secrets = [
         ("CAREQ_DATABASE_URL", "postgres://careq:hidden@db/careq"),

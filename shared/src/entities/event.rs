@@ -19,6 +19,8 @@ pub struct Model {
     pub error_message: Option<String>,
     pub waiting_for: Option<String>,
     pub settled_at: ChronoDateTimeUtc,
+    /// When a copy of it came last, to within a day.
+    pub repeated_at: Option<ChronoDateTimeUtc>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

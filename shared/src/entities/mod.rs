@@ -30,4 +30,6 @@ pub mod replay_job_letter;
 pub mod audit_entry;
 pub mod audit_letter;
 
+pub mod lease;
+
 pub use stored_price::StoredPrice;

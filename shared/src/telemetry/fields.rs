@@ -12,11 +12,13 @@ use super::traces::TraceContext;
 
 /// Our own words, names of parts, routes, clinics and admins, numbers, and shapes of payloads. Never a value that CareQ sent, but its
 /// numbers of records.
-const MAY_BE_WRITTEN: [&str; 35] = [
+const MAY_BE_WRITTEN: [&str; 40] = [
     "message",
     "address",
     "admin",
     "attempts",
+    "audit_entries",
+    "batches",
     "cause",
     "careq_id",
     "class",
@@ -28,13 +30,16 @@ const MAY_BE_WRITTEN: [&str; 35] = [
     "duration_ms",
     "endpoint",
     "event_id",
+    "events",
     "fault.message",
     "http.request.method",
     "http.response.status_code",
     "http.route",
     "job",
+    "jobs",
     "kind",
     "lanes",
+    "letters",
     "messaging.batch.message_count",
     "messaging.destination.name",
     "messaging.operation.type",

@@ -15,10 +15,8 @@ use uuid::Uuid;
 use super::write;
 use crate::lane::Lane;
 use crate::order::Item;
+use crate::turn::Turn;
 use crate::working_set::WorkingSet;
-
-/// Most letters that a sweep resolves at once.
-const MOST_TOGETHER: u64 = 1_000;
 
 /// Ids of events whose letters have something to learn from this transaction.
 #[derive(Debug, Default)]
@@ -51,8 +49,8 @@ pub(crate) fn follow(set: &mut WorkingSet, item: &Item, before: Option<&Outcome>
 }
 
 /// Resolves open letters whose events have gone through without it being known that they had failed: those of a refused batch, sent
-/// again in another one, were new to the ledger.
-pub(crate) async fn gone_through(lane: &Lane) -> Result<(), DbErr> {
+/// again in another one, were new to the ledger. All of them, or, of very many, a part at a time.
+pub(crate) async fn gone_through(lane: &Lane, turn: &mut Turn<Uuid>) -> Result<(), DbErr> {
     use dead_letter::Column::{EventId, Id, State};
     let column = |column: event::Column| column.into_simple_expr();
     let gone_through = Query::select()
@@ -60,15 +58,20 @@ pub(crate) async fn gone_through(lane: &Lane) -> Result<(), DbErr> {
         .from(event::Entity)
         .and_where(column(event::Column::EventId).eq(EventId.into_simple_expr()))
         .and_where(event::Column::Outcome.is_in(["created", "updated", "unchanged"]))
+        // So that PostgreSQL looks each event up, and never reads the whole ledger for it.
+        .limit(1)
+        .offset(0)
         .to_owned();
+    let open = dead_letter::Entity::find().filter(State.eq(LetterState::Open));
+    let part = turn.next(&lane.database, open, Id).await?;
     let transaction = database::begin_write(&lane.database).await?;
     let letters: Vec<Uuid> = dead_letter::Entity::find()
         .select_only()
         .column(Id)
         .filter(State.eq(LetterState::Open))
+        .filter(part)
         .filter(Expr::exists(gone_through))
         .order_by_asc(Id)
-        .limit(MOST_TOGETHER)
         .lock(LockType::NoKeyUpdate)
         .into_tuple()
         .all(&transaction)

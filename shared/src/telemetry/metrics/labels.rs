@@ -44,6 +44,11 @@ labels! {
         /// The HTTP status, of those that we answer.
         status: u16,
     }
+    /// Of rows.
+    ByTable {
+        /// As it is called in the database.
+        table: &'static str,
+    }
     /// Of an event.
     ByKind {
         /// The word of `Kind`.

@@ -22,8 +22,8 @@ use crate::broker::{PublishError, Queue};
 use crate::clock;
 use crate::dead_letters::Class;
 pub use labels::{
-    Attempted, Build, ByClass, ByKind, ByQueue, Connections, Exported, Measuring, No, OfLetters, OfPart,
-    Refused, Replaying, Replied, Routed, Settled, Waits,
+    Attempted, Build, ByClass, ByKind, ByQueue, ByTable, Connections, Exported, Measuring, No, OfLetters,
+    OfPart, Refused, Replaying, Replied, Routed, Settled, Waits,
 };
 
 /// The `Content-Type` of [`Metrics::exposition`].
@@ -134,6 +134,8 @@ metrics! {
     restarted_parts: Counters<OfPart> = Family::default(), "careq_sync_restarted_parts_total";
     /// Failures that were written to dead letters, by class; a letter that fails again is one more, a copy of a delivery is none
     buried: Counters<ByClass> = Family::default(), "careq_sync_written_dead_letters_total";
+    /// Rows that this worker has forgotten since they were over for so long, by table (`[retention]`)
+    pruned_rows: Counters<ByTable> = Family::default(), "careq_sync_pruned_rows_total";
 
     // What all processes share; each measures it for itself (`telemetry.measure_every_s`).
     /// When tables and queues were last measured with success, in seconds since 1970
@@ -184,7 +186,8 @@ impl Metrics {
         self.in_hand.begin();
         self.parked_age_limit.get_or_create(&No {}).set(park_for.as_secs_f64());
         self.retried_events.get_or_create(&No {}).inc_by(0);
-        for part in ["lane", "sweep", "replay"] {
+        self.pruned_rows.get_or_create(&ByTable { table: "events" }).inc_by(0);
+        for part in ["lane", "sweep", "replay", "retention"] {
             self.restarted_parts.get_or_create(&OfPart { part }).inc_by(0);
         }
         for reason in ["contention", "unreachable", "timed_out"] {

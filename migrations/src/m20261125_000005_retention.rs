@@ -1,0 +1,48 @@
+//! What forgetting needs: `leases`, when a copy of an event came last, and indexes in the order of time; and indexes of what waits
+//! alone. No column of the ledger's index may change when an event gets its outcome: the update would then touch every index.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DbBackend;
+
+use crate::columns::{index, instant, optional_instant, table, text};
+
+/// `events_by_acceptance` is the only one that a live insert pays for; it grows at its end. What `parked_events_by_due` had is in
+/// two parts now: a retry that is due must not be looked for among a million events that wait for a parent.
+const PARTIAL: [&str; 6] = [
+    "CREATE INDEX dead_letters_settled ON dead_letters (settled_at, id)
+     WHERE state IN ('resolved', 'discarded', 'superseded')",
+    "CREATE INDEX dead_letters_to_follow ON dead_letters (id) WHERE state = 'open'",
+    "CREATE INDEX dead_letters_by_original ON dead_letters (original_id) WHERE original_id IS NOT NULL",
+    "CREATE INDEX replay_jobs_live ON replay_jobs (made_at) WHERE state IN ('running', 'paused')",
+    "CREATE INDEX parked_events_to_retry ON parked_events (due_at) WHERE waiting_kind IS NULL",
+    "CREATE INDEX parked_events_patience ON parked_events (due_at) WHERE waiting_kind IS NOT NULL",
+];
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let leases = [text("name"), text("worker"), instant("ends_at")];
+        manager.create_table(table("leases", leases)).await?;
+
+        let mut repeated_at = optional_instant("repeated_at");
+        let alter = Table::alter().table(Alias::new("events")).add_column(&mut repeated_at).to_owned();
+        manager.alter_table(alter).await?;
+        manager.create_index(index("events", "events_by_acceptance", &["accepted_at"])).await?;
+        manager.create_index(index("batches", "batches_by_acceptance", &["accepted_at"])).await?;
+
+        let by_due = Index::drop().name("parked_events_by_due").table(Alias::new("parked_events")).to_owned();
+        manager.drop_index(by_due).await?;
+        for create in PARTIAL {
+            manager.get_connection().execute_unprepared(create).await?;
+        }
+        if manager.get_database_backend() == DbBackend::Postgres {
+            // A fifth of a large ledger would be dead before it were vacuumed, and the oldest rows are looked for among the dead.
+            let vacuum = "ALTER TABLE events SET (autovacuum_vacuum_scale_factor = 0.02)";
+            manager.get_connection().execute_unprepared(vacuum).await?;
+        }
+        Ok(())
+    }
+}

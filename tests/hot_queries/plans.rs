@@ -1,0 +1,69 @@
+//! What PostgreSQL does for a statement: its plan, carried out with the statement's own values and taken back.
+
+use std::collections::BTreeSet;
+
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTrait as _};
+
+/// A plan that was carried out.
+pub(super) struct Plan {
+    pub(super) statement: String,
+    pub(super) text: String,
+    /// Blocks that it touched, in memory or not.
+    pub(super) blocks: u64,
+}
+
+/// The plan of a statement, with a setting of the planner.
+pub(super) async fn of(database: &DatabaseConnection, planner: &str, statement: &Statement) -> Plan {
+    let explained =
+        Statement { sql: format!("EXPLAIN (ANALYZE, BUFFERS) {}", statement.sql), ..statement.clone() };
+    let transaction = database.begin().await.unwrap();
+    transaction.execute_unprepared(planner).await.unwrap();
+    let rows =
+        transaction.query_all(explained).await.unwrap_or_else(|fault| panic!("{fault}: {}", statement.sql));
+    transaction.rollback().await.unwrap();
+    let lines: Vec<String> = rows.iter().map(|row| row.try_get_by(0).unwrap()).collect();
+    // The first line about them is that of the whole plan.
+    let buffers = lines
+        .iter()
+        .find(|line| line.trim_start().starts_with("Buffers: shared"))
+        .cloned()
+        .unwrap_or_default();
+    let of = |word: &str| -> u64 {
+        let number = buffers.split(word).nth(1).unwrap_or_default().split(' ').next().unwrap_or_default();
+        number.parse().unwrap_or_default()
+    };
+    Plan { statement: statement.sql.clone(), blocks: of("hit=") + of("read="), text: lines.join("\n") }
+}
+
+/// The steps that SQLite will take for a statement.
+pub(super) async fn of_sqlite(database: &DatabaseConnection, statement: &Statement) -> Vec<String> {
+    let explained = Statement { sql: format!("EXPLAIN QUERY PLAN {}", statement.sql), ..statement.clone() };
+    let rows =
+        database.query_all(explained).await.unwrap_or_else(|fault| panic!("{fault}: {}", statement.sql));
+    rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect()
+}
+
+impl Plan {
+    pub(super) fn reads_all_of(&self, table: &str) -> bool {
+        let mut lines = self.text.lines();
+        lines.any(|line| line.contains("Seq Scan on") && line.split_whitespace().any(|word| word == table))
+    }
+
+    pub(super) fn indexes(&self) -> BTreeSet<String> {
+        let of_line = |line: &str| {
+            let (_, rest) =
+                line.split_once(" using ").or_else(|| line.split_once("Bitmap Index Scan on "))?;
+            Some(rest.split_whitespace().next()?.to_owned())
+        };
+        self.text.lines().filter_map(of_line).collect()
+    }
+
+    /// What a person wants to see of it.
+    pub(super) fn line(&self) -> String {
+        let took =
+            self.text.lines().find_map(|line| line.strip_prefix("Execution Time: ")).unwrap_or_default();
+        let words: String = self.statement.chars().filter(|letter| *letter != '"').take(60).collect();
+        let indexes: Vec<_> = self.indexes().into_iter().collect();
+        format!("{words:60} | {:6} blocks | {took:>12} | {}", self.blocks, indexes.join(", "))
+    }
+}

@@ -1,0 +1,350 @@
+//! What is over is forgotten, and nothing else is: rows that real events have left, made old by the test.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use careq_shared::clock;
+use careq_shared::entities::{
+    audit_entry, audit_letter, batch, dead_letter, dead_letter_attempt, event, lease, patient as patients,
+    replay_job, replay_job_letter,
+};
+use careq_shared::replay::JobLetterState;
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait as _, DatabaseConnection, EntityTrait, PaginatorTrait as _,
+    QueryFilter as _, Statement, TransactionTrait as _,
+};
+use serde_json::{Value, json};
+
+use crate::harness::{
+    Process, Stack, appointment, clock_library, doctor, patient, service, until, until_within,
+};
+
+/// Looked for as often as can be set; as long as nobody says otherwise, but the audit log.
+const SETTINGS: [(&str, &str); 3] = [
+    ("CAREQ_RETENTION_LOOK_EVERY_S", "1"),
+    ("CAREQ_RETENTION_AUDIT_DAYS", "365"),
+    ("CAREQ_WORKER_SWEEP_EVERY_S", "1"),
+];
+
+#[tokio::test]
+async fn what_is_over_is_forgotten_on_the_embedded_default() {
+    let stack = Stack::embedded(&SETTINGS).await;
+    each_rule(&stack).await;
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_over_is_forgotten_on_postgresql_and_rabbitmq() {
+    let stack = Stack::full(2, &SETTINGS).await;
+    each_rule(&stack).await;
+    stack.finish().await;
+}
+
+/// A worker dies within a step: nothing of that step is gone, nobody else may go on as long as its lease lasts, and then another does.
+#[tokio::test]
+async fn another_worker_goes_on_where_one_was_killed() {
+    let mut stack = Stack::full(1, &SETTINGS).await;
+    for number in 1..=5 {
+        assert_eq!(stack.client.post("/doctor", &doctor(number)).await.status, 201);
+    }
+    stack.stop_workers().await;
+    let database = stack.database.connection.clone();
+    age::<event::Entity>(&database, &[event::Column::AcceptedAt, event::Column::SettledAt], 100).await;
+    // Jobs, letters and batches come first.
+    let ended = stack.crashing_worker("forgotten:4").ended().await;
+    assert!(!ended.success);
+    assert_eq!(events(&database).await.len(), 5, "the step was not committed");
+    let left = lease::Entity::find().one(&database).await.unwrap().unwrap();
+    assert!(left.ends_at > clock::now(), "its lease is not over");
+    stack.start_worker().await;
+    stack.start_worker().await;
+    until_within(Duration::from_mins(2), "the ledger is empty", || async {
+        events(&database).await.is_empty().then_some(())
+    })
+    .await;
+    assert!(clock::now() >= left.ends_at, "nobody has taken the lease from the dead before it was over");
+    stack.finish().await;
+}
+
+/// What is old goes by the database's clock, and so does the lease: another worker can have it afterwards.
+#[tokio::test]
+async fn a_worker_whose_clock_runs_ahead_forgets_nothing() {
+    let mut stack = Stack::full(1, &SETTINGS).await;
+    for number in [1, 2] {
+        assert_eq!(stack.client.post("/doctor", &doctor(number)).await.status, 201);
+    }
+    stack.stop_workers().await;
+    let database = &stack.database.connection;
+    age_event(database, 1, 100).await;
+    let library = clock_library().display().to_string();
+    let ahead =
+        [("LD_PRELOAD", library.as_str()), ("FAKETIME", "+400d"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+    let settings: Vec<_> = stack.settings().chain(ahead).collect();
+    let worker = Process::start(&["worker"], &settings);
+    until("what is old is gone", || async {
+        (events(database).await == BTreeSet::from([("doctor".to_owned(), 2)])).then_some(())
+    })
+    .await;
+    let lease = lease::Entity::find().one(database).await.unwrap().unwrap();
+    assert!(lease.ends_at < clock::now() + TimeDelta::minutes(1), "{lease:?}");
+    assert!(worker.stop().await.success);
+    stack.finish().await;
+}
+
+/// Statement by statement, how many rows of the ledger are deleted.
+const NOTE_STEPS: &str = "CREATE TABLE steps (forgotten bigint NOT NULL);
+    CREATE FUNCTION note_step() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN INSERT INTO steps SELECT count(*) FROM gone; RETURN NULL; END $$;
+    CREATE TRIGGER note_step AFTER DELETE ON events REFERENCING OLD TABLE AS gone
+        FOR EACH STATEMENT EXECUTE FUNCTION note_step()";
+
+/// The steps are small, and wait for nobody: a row that live traffic has locked is left for the next round.
+#[tokio::test]
+async fn in_small_steps_and_past_what_is_locked() {
+    let mut stack = Stack::full(1, &SETTINGS).await;
+    let database = stack.database.connection.clone();
+    assert_eq!(stack.client.post("/doctor", &doctor(1)).await.status, 201);
+    stack.stop_workers().await;
+    database.execute_unprepared(NOTE_STEPS).await.unwrap();
+    let many = "INSERT INTO events (event_id, clinic_id, idempotency_key, content_digest, kind, careq_id, accepted_at, outcome, settled_at)
+        SELECT 'event ' || number, clinic_id, 'key ' || number, content_digest, kind, 1000 + number, accepted_at, outcome, settled_at
+        FROM events, generate_series(1, 1234) AS number";
+    database.execute_unprepared(many).await.unwrap();
+    age::<event::Entity>(&database, &[event::Column::AcceptedAt, event::Column::SettledAt], 100).await;
+    let live = database.begin().await.unwrap();
+    // A lane's own transaction would be ended by now; this one must not be.
+    live.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0").await.unwrap();
+    live.execute_unprepared("SELECT event_id FROM events WHERE careq_id = 1 FOR NO KEY UPDATE")
+        .await
+        .unwrap();
+    stack.start_worker().await;
+    stack.start_worker().await;
+    until_within(Duration::from_mins(1), "all but one are gone", || async {
+        (event::Entity::find().count(&database).await.unwrap() == 1).then_some(())
+    })
+    .await;
+    let steps = "SELECT forgotten FROM steps WHERE forgotten > 0 ORDER BY 1 DESC";
+    let steps = Statement::from_string(database.get_database_backend(), steps);
+    let steps: Vec<i64> =
+        database.query_all(steps).await.unwrap().iter().map(|row| row.try_get_by(0).unwrap()).collect();
+    assert_eq!((steps.iter().sum::<i64>(), steps.len() >= 3), (1234, true), "{steps:?}");
+    assert!(steps[0] <= 500, "{steps:?}");
+    live.rollback().await.unwrap();
+    until("the last one is gone", || async { events(&database).await.is_empty().then_some(()) }).await;
+    stack.finish().await;
+}
+
+async fn each_rule(stack: &Stack) {
+    let (client, database) = (&stack.client, &stack.database.connection);
+    let stamped = |number, at: &str| with(patient(number), json!({ "updated_at": at }));
+    client.post("/patient", &stamped(1, "2025-12-10T10:00:00Z")).await;
+    client.post("/patient", &with(stamped(1, "2025-12-11T10:00:00Z"), json!({ "city": "Pune" }))).await;
+    client.post("/patient", &stamped(2, "2025-12-10T10:00:00Z")).await;
+    letters(stack).await;
+    for id in ["old", "young"] {
+        let records = [json!({ "type": "doctor", "data": doctor(if id == "old" { 20 } else { 21 }) })];
+        client
+            .post("/batch", &json!({ "clinic_id": "clinic_abc", "batch_id": id, "records": records }))
+            .await;
+    }
+    assert_eq!(client.post("/appointment", &appointment(9)).await.status, 422, "its parents are missing");
+
+    // It is heard of again on the eightieth day.
+    age_event(database, 2, 80).await;
+    let copy = client.post("/patient", &stamped(2, "2025-12-10T10:00:00Z")).await;
+    assert_eq!(copy.headers["idempotent-replayed"], "true");
+    age_everything(database).await;
+    let kept = BTreeSet::from([
+        ("patient", 2, "sent again"),
+        ("appointment", 4, "its letter is open"),
+        ("appointment", 6, "the correction of its letter is open"),
+        ("appointment", 9, "it waits"),
+    ]);
+    let expected: BTreeSet<_> = kept.iter().map(|(kind, number, _)| ((*kind).to_owned(), *number)).collect();
+    until_within(Duration::from_mins(1), "the ledger is as short as it may be", || async {
+        (events(database).await == expected).then_some(())
+    })
+    .await;
+    letters_that_stay(database).await;
+    assert_eq!(batches(database).await, ["young"]);
+    until("the old entry is forgotten", || async {
+        (!actions(database).await.contains(&"discard".to_owned())).then_some(())
+    })
+    .await;
+    assert_eq!(
+        audit_letter::Entity::find().count(database).await.unwrap(),
+        0,
+        "nor of which letters it spoke"
+    );
+    assert_eq!(patients::Entity::find().count(database).await.unwrap(), 3, "records are never forgotten");
+    assert_eq!(client.get("/status/appointment/9").await.body["data"]["sync_status"], "waiting");
+
+    a_whole_round_later(stack).await;
+    assert_eq!(events(database).await, expected, "what stays, stays");
+    letters_that_stay(database).await;
+    copies_of_what_is_forgotten(stack).await;
+    let counted = stack.metric("careq_sync_pruned_rows_total", &[("table", "batches")]).await;
+    assert!((counted - 1.0).abs() < 0.5, "{counted}");
+    let counted = stack.metric("careq_sync_pruned_rows_total", &[("table", "events")]).await;
+    // Both of patient 1, the parents of 3 and its appointment, 5 with its letter, both batches', and the two of the last rounds.
+    assert!((counted - 11.0).abs() < 0.5, "{counted}");
+    assert!(stack.logged().contains("what was over was forgotten"));
+}
+
+/// Appointments 4, 5 and 6 claim the hash of 3: one letter stays open, one is discarded, one is corrected in vain. A job of 5 is
+/// over, and in that of the correction a letter still waits, as far as its row says.
+async fn letters(stack: &Stack) {
+    for (path, body) in [("/patient", patient(3)), ("/doctor", doctor(3)), ("/service", service(3))] {
+        assert_eq!(stack.client.post(path, &body).await.status, 201);
+    }
+    let hashed = |number| {
+        let parents =
+            json!({ "patient_careq_id": 3, "doctor_careq_id": 3, "service_careq_id": 3, "hash": "one" });
+        with(appointment(number), parents)
+    };
+    assert_eq!(stack.client.post("/appointment", &hashed(3)).await.status, 201);
+    for number in [4, 5, 6] {
+        assert_eq!(stack.client.post("/appointment", &hashed(number)).await.status, 409);
+    }
+    let of = async |number: i64| {
+        let select = dead_letter::Entity::find().filter(dead_letter::Column::CareqId.eq(number));
+        select.one(&stack.database.connection).await.unwrap().unwrap().id.to_string()
+    };
+    let (five, six) = (of(5).await, of(6).await);
+    run(stack, &["replay", &five]).await;
+    until("its job is over", || async {
+        let jobs = replay_job::Entity::find().all(&stack.database.connection).await.unwrap();
+        jobs.iter().all(|job| job.finished_at.is_some()).then_some(())
+    })
+    .await;
+    run(stack, &["discard", &five, "--reason", "not needed"]).await;
+    let body = with(hashed(6), json!({ "notes": "corrected" })).to_string();
+    let correct = ["dead-letters", "correct", &six, "--with", "-", "--json"];
+    stack.command_with_input(&correct, &body).await;
+    until("the correction has failed, too", || async {
+        let letters = dead_letter::Entity::find().all(&stack.database.connection).await.unwrap();
+        letters.iter().any(|letter| letter.original_id.is_some() && letter.attempts > 0).then_some(())
+    })
+    .await;
+    until("both jobs are over", || async {
+        let jobs = replay_job::Entity::find().all(&stack.database.connection).await.unwrap();
+        (jobs.len() == 2 && jobs.iter().all(|job| job.finished_at.is_some())).then_some(())
+    })
+    .await;
+    let last = replay_job::Entity::find().all(&stack.database.connection).await.unwrap();
+    let last = last.iter().max_by_key(|job| job.made_at).unwrap().id;
+    replay_job_letter::Entity::update_many()
+        .col_expr(replay_job_letter::Column::State, Expr::value(JobLetterState::Waiting))
+        .filter(replay_job_letter::Column::JobId.eq(last))
+        .exec(&stack.database.connection)
+        .await
+        .unwrap();
+}
+
+async fn letters_that_stay(database: &DatabaseConnection) {
+    let letters = dead_letter::Entity::find().all(database).await.unwrap();
+    let numbers: BTreeSet<_> = letters.iter().filter_map(|letter| letter.careq_id).collect();
+    assert_eq!((letters.len(), numbers), (3, BTreeSet::from([4, 6])), "{letters:?}");
+    let attempts = dead_letter_attempt::Entity::find().all(database).await.unwrap();
+    let ids: BTreeSet<_> = letters.iter().map(|letter| letter.id).collect();
+    assert!(attempts.iter().all(|attempt| ids.contains(&attempt.letter_id)), "{attempts:?}");
+    let jobs = replay_job::Entity::find().all(database).await.unwrap();
+    let places = replay_job_letter::Entity::find().all(database).await.unwrap();
+    assert_eq!((jobs.len(), places.len()), (1, 1), "the job with a letter that waits");
+}
+
+/// What comes after an old row that is gone was looked at, too.
+async fn a_whole_round_later(stack: &Stack) {
+    let database = &stack.database.connection;
+    for number in [90, 91] {
+        stack.client.post("/doctor", &doctor(number)).await;
+        age_event(database, number, 100).await;
+        until("the row is gone", || async {
+            (!events(database).await.contains(&("doctor".to_owned(), number))).then_some(())
+        })
+        .await;
+    }
+}
+
+/// A copy that comes later is a new event, and the record's own version stands against it.
+async fn copies_of_what_is_forgotten(stack: &Stack) {
+    let older = with(patient(1), json!({ "updated_at": "2025-12-10T10:00:00Z" }));
+    let newest = with(patient(1), json!({ "updated_at": "2025-12-11T10:00:00Z", "city": "Pune" }));
+    for body in [&older, &newest] {
+        let answer = stack.client.post("/patient", body).await;
+        assert_eq!((answer.status, &answer.body["data"]["sync_status"]), (200, &json!("unchanged")));
+        assert!(!answer.headers.contains_key("idempotent-replayed"), "nobody remembers it");
+    }
+    let stored = patients::Entity::find().filter(patients::Column::CareqId.eq(1));
+    let stored = stored.one(&stack.database.connection).await.unwrap().unwrap();
+    assert_eq!(stored.city.as_deref(), Some("Pune"), "nothing newer is undone");
+}
+
+async fn age_everything(database: &DatabaseConnection) {
+    use event::Column::{AcceptedAt, SettledAt};
+    age::<event::Entity>(database, &[AcceptedAt, SettledAt], 100).await;
+    age_of::<batch::Entity>(database, batch::Column::AcceptedAt, 61, batch::Column::BatchId.eq("old")).await;
+    let settled = dead_letter::Column::SettledAt;
+    age_of::<dead_letter::Entity>(database, settled, 91, settled.is_not_null()).await;
+    age::<replay_job::Entity>(database, &[replay_job::Column::FinishedAt], 91).await;
+    let discard = audit_entry::Column::Action.eq("discard");
+    age_of::<audit_entry::Entity>(database, audit_entry::Column::At, 366, discard).await;
+}
+
+fn days_ago(days: i64) -> DateTime<Utc> {
+    clock::now() - TimeDelta::days(days)
+}
+
+async fn age<E: EntityTrait>(database: &DatabaseConnection, columns: &[E::Column], days: i64) {
+    let update = columns
+        .iter()
+        .fold(E::update_many(), |update, column| update.col_expr(*column, Expr::value(days_ago(days))));
+    update.exec(database).await.unwrap();
+}
+
+async fn age_of<E: EntityTrait>(
+    database: &DatabaseConnection,
+    column: E::Column,
+    days: i64,
+    rows: sea_orm::sea_query::SimpleExpr,
+) {
+    E::update_many().col_expr(column, Expr::value(days_ago(days))).filter(rows).exec(database).await.unwrap();
+}
+
+async fn age_event(database: &DatabaseConnection, careq_id: i64, days: i64) {
+    use event::Column::{AcceptedAt, CareqId, SettledAt};
+    event::Entity::update_many()
+        .col_expr(AcceptedAt, Expr::value(days_ago(days)))
+        .col_expr(SettledAt, Expr::value(days_ago(days)))
+        .filter(CareqId.eq(careq_id))
+        .exec(database)
+        .await
+        .unwrap();
+}
+
+/// Kinds and numbers of the ledger's events.
+async fn events(database: &DatabaseConnection) -> BTreeSet<(String, i64)> {
+    let rows = event::Entity::find().all(database).await.unwrap();
+    rows.into_iter().map(|row| (row.kind, row.careq_id)).collect()
+}
+
+async fn batches(database: &DatabaseConnection) -> Vec<String> {
+    batch::Entity::find().all(database).await.unwrap().into_iter().map(|row| row.batch_id).collect()
+}
+
+async fn actions(database: &DatabaseConnection) -> Vec<String> {
+    audit_entry::Entity::find().all(database).await.unwrap().into_iter().map(|row| row.action).collect()
+}
+
+fn with(mut body: Value, change: Value) -> Value {
+    let Value::Object(change) = change else { panic!("{change}") };
+    body.as_object_mut().unwrap().extend(change);
+    body
+}
+
+async fn run(stack: &Stack, arguments: &[&str]) {
+    let arguments: Vec<_> = ["dead-letters"].iter().chain(arguments).copied().collect();
+    stack.command(&arguments, &[]).await;
+}

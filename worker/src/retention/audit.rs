@@ -1,0 +1,56 @@
+//! The audit log, with the letters that its entries speak of: an entry is forgotten when it was written so long ago, which is never
+//! unless somebody says otherwise.
+
+use careq_shared::entities::audit_entry::{Column, Entity};
+use careq_shared::entities::audit_letter;
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
+};
+use uuid::Uuid;
+
+use super::step::{Looked, MOST_ROWS, Next, Page, Place, Rule, any_pair};
+
+/// See the module.
+pub(super) struct Entries;
+
+impl Rule for Entries {
+    const TABLE: &'static str = "audit_log";
+    const WITH: Option<&'static str> = Some("audit_letters");
+
+    async fn step(transaction: &DatabaseTransaction, page: &Page) -> Result<Looked, DbErr> {
+        let rows: Vec<(DateTime<Utc>, Uuid)> = Entity::find()
+            .select_only()
+            .columns([Column::At, Column::Id])
+            .filter(page.condition(Column::At, Column::Id))
+            .order_by_asc(Column::At)
+            .order_by_asc(Column::Id)
+            .limit(MOST_ROWS)
+            .into_tuple()
+            .all(transaction)
+            .await?;
+        let next = Next::behind(&rows, |(at, id)| Place { at: *at, id: (*id).into() });
+        let ids: Vec<_> = rows.into_iter().map(|(_, id)| id).collect();
+        if ids.is_empty() {
+            return Ok(Looked { forgotten: 0, with: 0, next });
+        }
+        let letters = letters(transaction, &ids).await?;
+        if letters >= MOST_ROWS {
+            return Ok(Looked { forgotten: 0, with: letters, next: Next::Same });
+        }
+        let deleted = Entity::delete_many().filter(Column::Id.is_in(ids)).exec(transaction).await?;
+        Ok(Looked { forgotten: deleted.rows_affected, with: letters, next })
+    }
+}
+
+/// Deletes what says of which letters these entries speak, at most as many rows as a step may; how many.
+async fn letters(transaction: &DatabaseTransaction, entries: &[Uuid]) -> Result<u64, DbErr> {
+    use audit_letter::Column::{AuditId, LetterId};
+    let select = audit_letter::Entity::find().select_only().columns([AuditId, LetterId]);
+    let of_entries = select.filter(AuditId.is_in(entries.iter().copied())).limit(MOST_ROWS);
+    let spoken_of: Vec<(Uuid, Uuid)> = of_entries.into_tuple().all(transaction).await?;
+    let Some(any) = any_pair(AuditId, LetterId, spoken_of) else { return Ok(0) };
+    let deleted = audit_letter::Entity::delete_many().filter(any).exec(transaction).await?;
+    Ok(deleted.rows_affected)
+}

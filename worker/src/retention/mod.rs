@@ -1,0 +1,81 @@
+//! Forgets what is over, in small steps, one worker at a time. [`round`] names the tables in their order. What still waits, is tried
+//! again or needs a person must never be forgotten, however old it is; nor may anything be that something still refers to.
+
+mod audit;
+mod batches;
+mod clock;
+mod events;
+mod jobs;
+mod lease;
+mod letters;
+mod step;
+
+use std::time::Duration;
+
+use crate::lane::Lane;
+use lease::Lease;
+use step::{Ended, every_step};
+
+/// Forgets what is due whenever nobody else does, until told to stop.
+pub(crate) async fn run(lane: Lane) {
+    let look_every = Duration::from_secs(lane.settings.retention.look_every_s);
+    loop {
+        match lease::take(&lane).await {
+            Ok(Some(lease)) => look(&lane, lease, look_every).await,
+            Ok(None) => {}
+            Err(reason) => cannot(&reason),
+        }
+        if lane.pause(look_every).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn look(lane: &Lane, mut lease: Lease, look_every: Duration) {
+    match round(lane, &mut lease).await {
+        Ok(forgotten) => {
+            forgotten.log();
+            lease.keep_for(lane, look_every).await;
+        }
+        Err(Ended::Stopped) => lease.keep_for(lane, Duration::ZERO).await,
+        // Whoever has the lease now goes on from the rows.
+        Err(Ended::Lost) => {}
+        Err(Ended::Failed(reason)) => cannot(&reason),
+    }
+}
+
+/// What is due at this moment: letters before events, since an event stays as long as its letter; batches before events, since their
+/// reports are made from them.
+async fn round(lane: &Lane, lease: &mut Lease) -> Result<Forgotten, Ended> {
+    let keep = &lane.settings.retention;
+    Ok(Forgotten {
+        jobs: every_step::<jobs::Jobs>(lane, lease, keep.settled_letters_days).await?,
+        letters: every_step::<letters::Letters>(lane, lease, keep.settled_letters_days).await?,
+        batches: every_step::<batches::Batches>(lane, lease, keep.batches_days).await?,
+        events: every_step::<events::Events>(lane, lease, keep.events_days).await?,
+        audit_entries: every_step::<audit::Entries>(lane, lease, keep.audit_days).await?,
+    })
+}
+
+/// How much a round has forgotten.
+#[derive(Debug)]
+struct Forgotten {
+    jobs: u64,
+    letters: u64,
+    batches: u64,
+    events: u64,
+    audit_entries: u64,
+}
+
+impl Forgotten {
+    fn log(&self) {
+        let Self { jobs, letters, batches, events, audit_entries } = self;
+        if jobs + letters + batches + events + audit_entries > 0 {
+            tracing::info!(events, batches, letters, jobs, audit_entries, "what was over was forgotten");
+        }
+    }
+}
+
+fn cannot(reason: &str) {
+    tracing::warn!(reason, "what is over cannot be forgotten now; it will be tried again");
+}
