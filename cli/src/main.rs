@@ -7,6 +7,7 @@ mod environment;
 mod admin;
 mod clinic;
 mod dead_letters;
+mod healthcheck;
 mod migrate;
 mod processes;
 mod reseal;
@@ -52,6 +53,7 @@ async fn perform(command: Command, config: &Config) -> Result<()> {
         Command::Ingress => processes::ingress(config).await,
         Command::Worker => processes::worker(config).await,
         Command::Console => processes::console(config).await,
+        Command::Healthcheck(check) => healthcheck::run(config, check).await,
         Command::Migrate => migrate::run(config).await,
         Command::Reseal(output) => reseal::run(config, output).await,
         Command::Simulate(simulation) => simulate::run(config, simulation).await,

@@ -139,11 +139,20 @@ impl Stack {
     /// What its processes expose at `/metrics`: the ingress first.
     pub(crate) async fn metrics(&self) -> Vec<Exposition> {
         let mut expositions = Vec::new();
-        for process in std::iter::once(&self.ingress).chain(&self.workers) {
-            let line = process.logged("operations: /livez, /readyz and /metrics").await;
-            expositions.push(Exposition::of(line["fields"]["address"].as_str().unwrap()).await);
+        for address in self.operations_addresses().await {
+            expositions.push(Exposition::of(&address).await);
         }
         expositions
+    }
+
+    /// The operations ports of its ingress and its workers, in that order.
+    pub(crate) async fn operations_addresses(&self) -> Vec<String> {
+        let mut addresses = Vec::new();
+        for process in std::iter::once(&self.ingress).chain(&self.workers) {
+            let line = process.logged("operations: /livez, /readyz and /metrics").await;
+            addresses.push(line["fields"]["address"].as_str().unwrap().to_owned());
+        }
+        addresses
     }
 
     /// A metric, summed over its processes.
