@@ -47,6 +47,8 @@ mod overload;
 
 mod healthcheck;
 
+mod containers;
+
 mod logs;
 
 mod metrics;
