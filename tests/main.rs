@@ -47,6 +47,8 @@ mod overload;
 
 mod healthcheck;
 
+mod drain;
+
 mod containers;
 
 mod logs;

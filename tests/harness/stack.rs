@@ -2,9 +2,10 @@
 //! RabbitMQ.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::broker::{amqp_url, delete_queues, fresh_prefix, queue_depth};
-use super::{Backend, Client, Exposition, FreshDatabase, Process, until};
+use super::{Backend, Client, Ended, Exposition, FreshDatabase, Process, until};
 
 pub(crate) const CLINIC: &str = "clinic_abc";
 pub(crate) const TOKEN: &str = "a-token-of-clinic-abc-with-more-than-32-characters";
@@ -199,6 +200,11 @@ impl Stack {
         self.stop_console().await;
         self.ingress.terminate().await;
         self.has_ended().await;
+    }
+
+    /// Waits for the end, of whatever kind, of an ingress that was told to stop.
+    pub(crate) async fn ended_within(self, patience: Duration) -> Ended {
+        self.ingress.ended_within(patience).await
     }
 
     /// Waits for the end of an ingress that was told to stop.
