@@ -152,7 +152,7 @@ async fn answer(stack: &Stack, request: &str) -> String {
 }
 
 /// A webhook in hand, whose body has begun.
-async fn half_a_request(stack: &Stack) -> TcpStream {
+pub(crate) async fn half_a_request(stack: &Stack) -> TcpStream {
     let length = patient(1).to_string().len();
     let head = format!(
         "POST /api/v1/careq-sync/patient HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\nconnection: close\r\n\

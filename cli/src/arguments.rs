@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Worker,
     /// Serves the admin API on `operations.listen`; needs no broker. `standalone` has it already.
     Console,
+    /// Asks the running process that has the same settings whether it is ready; for containers.
+    Healthcheck(Healthcheck),
     /// Brings the database's tables up to date.
     Migrate,
     /// Seals everything anew that is not under the current key of `seal.keys`, after a rotation.
@@ -50,6 +52,17 @@ pub(crate) enum Command {
     /// Shows what could not be stored, and replays, corrects or discards it.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+}
+
+/// What to ask a running process.
+#[derive(Debug, Args)]
+pub(crate) struct Healthcheck {
+    /// Asks only whether it is alive.
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// How long the answer may take.
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = humantime::parse_duration)]
+    pub(crate) within: Duration,
 }
 
 /// What to do with admins.

@@ -7,6 +7,7 @@ mod environment;
 mod admin;
 mod clinic;
 mod dead_letters;
+mod healthcheck;
 mod migrate;
 mod processes;
 mod reseal;
@@ -23,18 +24,27 @@ use anyhow::Result;
 use careq_shared::config::Config;
 use careq_shared::telemetry;
 use clap::Parser as _;
+use tokio::runtime::Runtime;
 
 use arguments::{Arguments, Command};
+use shutdown::heeding_signals;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
+fn main() -> ExitCode {
+    match in_a_runtime(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             environment::tell(&format!("careq-sync: {fault:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+fn in_a_runtime(arguments: Arguments) -> Result<()> {
+    let runtime = Runtime::new()?;
+    let ended = runtime.block_on(run(arguments));
+    // Whatever still hangs, as the look-up of a name can, must not hold up a process that has finished.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn run(arguments: Arguments) -> Result<()> {
@@ -48,10 +58,11 @@ async fn run(arguments: Arguments) -> Result<()> {
 
 async fn perform(command: Command, config: &Config) -> Result<()> {
     match command {
-        Command::Standalone => processes::standalone(config).await,
-        Command::Ingress => processes::ingress(config).await,
-        Command::Worker => processes::worker(config).await,
-        Command::Console => processes::console(config).await,
+        Command::Standalone => heeding_signals(|told| processes::standalone(config, told)).await,
+        Command::Ingress => heeding_signals(|told| processes::ingress(config, told)).await,
+        Command::Worker => heeding_signals(|told| processes::worker(config, told)).await,
+        Command::Console => heeding_signals(|told| processes::console(config, told)).await,
+        Command::Healthcheck(check) => healthcheck::run(config, check).await,
         Command::Migrate => migrate::run(config).await,
         Command::Reseal(output) => reseal::run(config, output).await,
         Command::Simulate(simulation) => simulate::run(config, simulation).await,

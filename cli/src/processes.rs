@@ -19,11 +19,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::operations::{self, Readiness};
-use crate::{first_start, migrate, shutdown};
+use crate::{first_start, migrate};
 
 /// Ingress and worker together, on whatever database and broker are set.
-pub(crate) async fn standalone(config: &Config) -> Result<()> {
-    let shutdown = shutdown::on_signal()?;
+pub(crate) async fn standalone(config: &Config, shutdown: CancellationToken) -> Result<()> {
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
     let (broker, depths) = broker(config, "standalone").await?;
@@ -56,9 +55,8 @@ pub(crate) async fn standalone(config: &Config) -> Result<()> {
 }
 
 /// An ingress.
-pub(crate) async fn ingress(config: &Config) -> Result<()> {
+pub(crate) async fn ingress(config: &Config, shutdown: CancellationToken) -> Result<()> {
     require_rabbitmq(config, "ingress")?;
-    let shutdown = shutdown::on_signal()?;
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
     careq_shared::clinics::seed(&database, &|| seal::open(config), &config.clinics).await?;
@@ -78,9 +76,8 @@ pub(crate) async fn ingress(config: &Config) -> Result<()> {
 }
 
 /// A worker.
-pub(crate) async fn worker(config: &Config) -> Result<()> {
+pub(crate) async fn worker(config: &Config, shutdown: CancellationToken) -> Result<()> {
     require_rabbitmq(config, "worker")?;
-    let shutdown = shutdown::on_signal()?;
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
     let (broker, depths) = broker(config, "worker").await?;
@@ -93,8 +90,7 @@ pub(crate) async fn worker(config: &Config) -> Result<()> {
 }
 
 /// A console: the admin API, on the operations port. It needs no broker, since replay jobs are rows.
-pub(crate) async fn console(config: &Config) -> Result<()> {
-    let shutdown = shutdown::on_signal()?;
+pub(crate) async fn console(config: &Config, shutdown: CancellationToken) -> Result<()> {
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
     let measured = Measured { database: database.clone(), besides: Vec::new(), broker: None };

@@ -2,9 +2,10 @@
 //! RabbitMQ.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::broker::{amqp_url, delete_queues, fresh_prefix, queue_depth};
-use super::{Backend, Client, Exposition, FreshDatabase, Process, until};
+use super::{Backend, Client, Ended, Exposition, FreshDatabase, Process, until};
 
 pub(crate) const CLINIC: &str = "clinic_abc";
 pub(crate) const TOKEN: &str = "a-token-of-clinic-abc-with-more-than-32-characters";
@@ -139,11 +140,20 @@ impl Stack {
     /// What its processes expose at `/metrics`: the ingress first.
     pub(crate) async fn metrics(&self) -> Vec<Exposition> {
         let mut expositions = Vec::new();
-        for process in std::iter::once(&self.ingress).chain(&self.workers) {
-            let line = process.logged("operations: /livez, /readyz and /metrics").await;
-            expositions.push(Exposition::of(line["fields"]["address"].as_str().unwrap()).await);
+        for address in self.operations_addresses().await {
+            expositions.push(Exposition::of(&address).await);
         }
         expositions
+    }
+
+    /// The operations ports of its ingress and its workers, in that order.
+    pub(crate) async fn operations_addresses(&self) -> Vec<String> {
+        let mut addresses = Vec::new();
+        for process in std::iter::once(&self.ingress).chain(&self.workers) {
+            let line = process.logged("operations: /livez, /readyz and /metrics").await;
+            addresses.push(line["fields"]["address"].as_str().unwrap().to_owned());
+        }
+        addresses
     }
 
     /// A metric, summed over its processes.
@@ -190,6 +200,11 @@ impl Stack {
         self.stop_console().await;
         self.ingress.terminate().await;
         self.has_ended().await;
+    }
+
+    /// Waits for the end, of whatever kind, of an ingress that was told to stop.
+    pub(crate) async fn ended_within(self, patience: Duration) -> Ended {
+        self.ingress.ended_within(patience).await
     }
 
     /// Waits for the end of an ingress that was told to stop.

@@ -130,7 +130,7 @@ metrics! {
     repeated_transactions: Counters<Attempted> = Family::default(), "careq_sync_repeated_transactions_total";
     /// How old an event that waits for its parent may become before it is a dead letter, as `worker.park_for_s` says
     parked_age_limit: Seconds<No> = Family::default(), "careq_sync_parked_age_limit_seconds";
-    /// Parts of a worker that ended by a fault in the program and began anew: a lane, the sweep, the replays
+    /// Parts of a worker that ended by a fault in the program and began anew: a lane, the sweep, the replays, the retention
     restarted_parts: Counters<OfPart> = Family::default(), "careq_sync_restarted_parts_total";
     /// Failures that were written to dead letters, by class; a letter that fails again is one more, a copy of a delivery is none
     buried: Counters<ByClass> = Family::default(), "careq_sync_written_dead_letters_total";

@@ -1,0 +1,65 @@
+//! `careq-sync healthcheck`: asks the process that runs with the same settings, over its operations port, as containers do. It
+//! must never say yes for want of an answer.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use anyhow::{Context as _, Result, bail};
+use axum::body::Body;
+use axum::http::header::HOST;
+use axum::http::{Request, StatusCode};
+use careq_shared::config::Config;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::arguments::Healthcheck;
+use crate::environment::print;
+
+pub(crate) async fn run(config: &Config, check: Healthcheck) -> Result<()> {
+    let address = reached(config.operations.listen)?;
+    let (path, word) = if check.live { ("/livez", "alive") } else { ("/readyz", "ready") };
+    let answer = tokio::time::timeout(check.within, ask(address, path)).await.with_context(|| {
+        format!("the process at {address} gave no answer within {}", humantime::format_duration(check.within))
+    })?;
+    match answer.with_context(|| unreachable(address))? {
+        StatusCode::OK => print(&format!("The process at {address} is {word}.")),
+        StatusCode::SERVICE_UNAVAILABLE => bail!(
+            "the process at {address} is not ready: it has no RabbitMQ or, as an ingress, has not yet read the clinics from the \
+             database; its log says which"
+        ),
+        other => bail!("what listens on {address} is no operations port: it answers {path} with {other}"),
+    }
+    Ok(())
+}
+
+/// Where a process that listens there is reached from its own machine.
+fn reached(listen: SocketAddr) -> Result<SocketAddr> {
+    if listen.port() == 0 {
+        bail!(
+            "operations.listen (CAREQ_OPERATIONS_LISTEN) has the port 0, which becomes another one at each start; set a port, for \
+             the process, too"
+        );
+    }
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        own => own,
+    };
+    Ok(SocketAddr::new(ip, listen.port()))
+}
+
+async fn ask(address: SocketAddr, path: &str) -> Result<StatusCode> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let request = Request::get(path).header(HOST, address.to_string()).body(Body::empty())?;
+    tokio::select! {
+        answer = sender.send_request(request) => Ok(answer?.status()),
+        ended = connection => bail!("the connection ended without an answer: {ended:?}"),
+    }
+}
+
+fn unreachable(address: SocketAddr) -> String {
+    format!(
+        "no process answers at {address}. Check that it runs, and with the same operations.listen (CAREQ_OPERATIONS_LISTEN)"
+    )
+}

@@ -1,0 +1,84 @@
+//! What is written for containers, held against the rest of the repository, without an engine: files that nobody builds every day
+//! must not fall behind.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const FILES: [&str; 5] = [
+    "deploy/Dockerfile",
+    "docker-compose.yml",
+    ".env.example",
+    "deploy/helm/careq-sync/values.yaml",
+    "deploy/helm/careq-sync/templates/worker.yaml",
+];
+
+#[test]
+fn the_image_is_made_from_every_crate() {
+    let (manifest, dockerfile, kept) = (read("Cargo.toml"), read("deploy/Dockerfile"), read(".dockerignore"));
+    let members = manifest.split("members = [").nth(1).unwrap().split(']').next().unwrap();
+    let members: Vec<_> = members.split('"').filter(|name| name.starts_with(char::is_alphabetic)).collect();
+    assert!(members.len() >= 9, "{members:?}");
+    for member in members {
+        assert!(dockerfile.contains(&format!("\nCOPY {member}/Cargo.toml {member}/\n")), "{member}");
+        assert!(kept.lines().any(|line| line == format!("!{member}")), "{member}");
+    }
+    let compiler = manifest.split("rust-version = \"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(dockerfile.contains(&format!("\nFROM rust:{compiler}-")), "another compiler than {compiler}");
+}
+
+#[test]
+fn every_setting_that_they_name_exists() {
+    let mut named = BTreeSet::new();
+    for file in FILES {
+        let text = read(file);
+        let words = text.split(|letter: char| !letter.is_ascii_uppercase() && letter != '_');
+        named.extend(words.filter(|word| word.starts_with("CAREQ_")).map(str::to_owned));
+    }
+    assert!(named.len() >= 9, "{named:?}");
+    for name in named {
+        let faults = careq_shared::config::load(None, [(name.clone(), String::new())]).err();
+        let faults = faults.map(|faults| faults.to_string()).unwrap_or_default();
+        assert!(!faults.contains("names no setting"), "{faults}");
+    }
+}
+
+#[test]
+fn nothing_leaves_the_machine_unless_the_operator_says_so() {
+    let compose = read("docker-compose.yml");
+    let published: Vec<_> = compose.lines().filter(|line| line.trim_start().starts_with("ports:")).collect();
+    assert!(published.len() >= 5, "{published:?}");
+    for ports in published {
+        assert!(
+            ports.contains("[\"127.0.0.1:") || ports.contains("[\"${INGRESS_ADDRESS:-127.0.0.1:"),
+            "{ports}"
+        );
+    }
+    assert_eq!(compose.matches("ports:").count(), compose.matches("ports: [").count(), "one line each");
+}
+
+#[test]
+fn whatever_is_asked_of_the_environment_is_in_the_example() {
+    let (compose, example) = (read("docker-compose.yml"), read(".env.example"));
+    let asked: BTreeSet<_> =
+        compose.split("${").skip(1).map(|rest| rest.split([':', '}']).next().unwrap()).collect();
+    assert!(asked.len() >= 6, "{asked:?}");
+    for name in asked {
+        assert!(example.lines().any(|line| line.starts_with(&format!("{name}="))), "{name}");
+    }
+}
+
+/// A worker must be free to be many: a name, or a port of the machine, is had by one.
+#[test]
+fn workers_can_be_many() {
+    let compose = read("docker-compose.yml");
+    let worker = compose.split("\n  worker:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    assert!(worker.contains("command: worker"));
+    for one in ["ports:", "container_name:", "hostname:"] {
+        assert!(!worker.contains(one), "{worker}");
+    }
+}
+
+fn read(name: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    std::fs::read_to_string(root.join(name)).unwrap_or_else(|fault| panic!("{name}: {fault}"))
+}

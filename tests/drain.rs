@@ -1,0 +1,95 @@
+//! The end of a process: it finishes or gives back what it has in hand, and ends in the time that README states, whatever hangs.
+//! A rolling restart under load is one of the faults (`tests/faults/operations.rs`).
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::harness::{Backend, FreshDatabase, Stack, patient, until};
+use crate::overload::half_a_request;
+use crate::proxy::{Line, Proxy};
+
+/// What README states, in seconds after SIGTERM.
+const STATED_S: u64 = 65;
+
+/// Slower machines than an operator's run this.
+const PATIENCE: Duration = Duration::from_secs(STATED_S + 10);
+
+/// A batch that has begun, and a database that has gone away.
+#[tokio::test]
+async fn a_worker_gives_back_what_it_cannot_finish() {
+    let line = Proxy::before("127.0.0.1:5432").await;
+    let database = FreshDatabase::empty(Backend::Postgres).await;
+    let url = database.url.replace(line.server(), &line.address());
+    let settings = [("CAREQ_DATABASE_URL", url.as_str()), ("CAREQ_INGRESS_ANSWER_WITHIN_MS", "0")];
+    let mut stack = Stack::full(1, &settings).await;
+    line.set(Line::Down);
+    let accepted = stack.client.post("/patient", &patient(1)).await;
+    assert_eq!(accepted.status, 202, "{}", accepted.body);
+    let in_hand = || async {
+        (stack.metric("careq_sync_oldest_unprocessed_age_seconds", &[]).await > 0.0).then_some(())
+    };
+    until("the worker has it in hand", in_hand).await;
+    assert_eq!(stack.untaken().await, 0);
+    stack.stop_workers().await;
+    assert_eq!(stack.untaken().await, 1, "it is the broker's again");
+    line.set(Line::Open);
+    stack.start_worker().await;
+    let event_id = &accepted.body["data"]["event_id"];
+    until("another worker stores it", || stack.client.event_is(event_id, "synced")).await;
+    stack.finish().await;
+}
+
+/// A process that waits for its clients longer than it has time to.
+#[tokio::test]
+async fn whatever_hangs_the_end_comes_in_time() {
+    let settings = [("CAREQ_INGRESS_BODY_TIMEOUT_S", "600"), ("CAREQ_INGRESS_REQUEST_TIMEOUT_S", "700")];
+    let stack = Stack::embedded(&settings).await;
+    let _unfinished = half_a_request(&stack).await;
+    stack.tell_ingress_to_stop().await;
+    let ended = stack.ended_within(PATIENCE).await;
+    assert!(!ended.success, "what was left is no success");
+    assert!(ended.stderr.contains("could be finished within 60 s"), "{}", ended.stderr);
+}
+
+#[test]
+fn supervisors_wait_for_the_stated_time() {
+    let finishes = 60 * number("cli/src/shutdown.rs", "FINISHES_WITHIN: Duration = Duration::from_mins(");
+    let last_spans =
+        number("shared/src/telemetry/traces/mod.rs", "FLUSH_WITHIN: Duration = Duration::from_secs(");
+    assert_eq!(finishes + last_spans, STATED_S);
+    assert_eq!(number("README.md", "ends within "), STATED_S);
+    // By default the slowest request has its answer in that time.
+    let slowest = number("config.default.toml", "\nheader_timeout_s = ")
+        + number("config.default.toml", "\nrequest_timeout_s = ");
+    assert!(slowest < finishes, "{slowest} s");
+
+    let mut waits = Vec::new();
+    for unit in ["ingress", "worker@", "console"] {
+        waits.push(number(&format!("deploy/systemd/careq-sync-{unit}.service"), "\nTimeoutStopSec="));
+    }
+    // Every process of the compose file has what is written there once.
+    let compose = read("docker-compose.yml");
+    assert_eq!(compose.matches("<<: *careq-sync").count(), 4, "migrate, ingress, worker, console");
+    let common = compose.split("x-careq-sync: &careq-sync\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    waits.push(digits(common.split("stop_grace_period: ").nth(1).unwrap()));
+    // Kubernetes counts the time before SIGTERM, too.
+    let values = "deploy/helm/careq-sync/values.yaml";
+    let grace = number(values, "\nterminationGracePeriodSeconds: ");
+    waits.push(grace - number(values, "\nstopDelaySeconds: "));
+    assert!(waits.iter().all(|wait| *wait >= STATED_S), "{waits:?}");
+}
+
+fn read(name: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    std::fs::read_to_string(root.join(name)).unwrap_or_else(|fault| panic!("{name}: {fault}"))
+}
+
+/// The number that stands behind these words in this file.
+fn number(file: &str, words: &str) -> u64 {
+    let text = read(file);
+    digits(text.split_once(words).unwrap_or_else(|| panic!("{file} has no {words:?}")).1)
+}
+
+fn digits(text: &str) -> u64 {
+    text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+}
