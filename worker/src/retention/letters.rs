@@ -26,7 +26,6 @@ impl Rule for Letters {
         let rows: Vec<(DateTime<Utc>, Uuid)> = Entity::find()
             .select_only()
             .columns([Column::SettledAt, Column::Id])
-            .filter(is_settled())
             .filter(page.condition(Column::SettledAt, Column::Id))
             .order_by_asc(Column::SettledAt)
             .order_by_asc(Column::Id)
