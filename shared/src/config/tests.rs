@@ -76,7 +76,10 @@ fn what_is_referred_to_is_never_forgotten_first() {
             "must be at least 7",
         ),
         (&[("CAREQ_RETENTION_BATCHES_DAYS", "90")], "retention.batches_days must be less"),
-        (&[("CAREQ_RETENTION_BATCHES_DAYS", "0")], "retention.batches_days must be less"),
+        (
+            &[("CAREQ_RETENTION_BATCHES_DAYS", "0"), ("CAREQ_RETENTION_SETTLED_LETTERS_DAYS", "0")],
+            "retention.batches_days must be less",
+        ),
         (
             &[("CAREQ_RETENTION_SETTLED_LETTERS_DAYS", "59")],
             "retention.settled_letters_days must be at least",
