@@ -29,7 +29,7 @@ schemathesis: servers
 fuzz:
 	fuzz/run
 
-# The plan of every statement that an installation issues, with ten million events in the ledger: some minutes, and 10 GB of disk.
+# The plan of every statement that an installation issues, with ten million events in the ledger: some minutes, and gigabytes of disk.
 explain: servers
 	cargo test --workspace --test system -- --ignored --nocapture at_ten_million_events
 

@@ -41,7 +41,7 @@ async fn fails_what_is_lost_doubled_or_altered() {
         ("doubled", "CREATE TRIGGER fault AFTER INSERT ON events WHEN NEW.kind = 'patient' AND NEW.careq_id % 7 = 3
                      BEGIN INSERT INTO events SELECT 'evt_twice' || event_id, clinic_id, 'twice' || idempotency_key,
                          content_digest, kind, careq_id, accepted_at, outcome, appointment_status, error_code,
-                         error_message, waiting_for, settled_at FROM events WHERE event_id = NEW.event_id; END"),
+                         error_message, waiting_for, settled_at, repeated_at FROM events WHERE event_id = NEW.event_id; END"),
         ("wrong", "CREATE TRIGGER fault AFTER INSERT ON patients WHEN NEW.careq_id % 7 = 3
                    BEGIN UPDATE patients SET city = 'elsewhere' WHERE id = NEW.id; END"),
     ];

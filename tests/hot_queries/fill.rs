@@ -11,6 +11,11 @@ pub(super) async fn tables(database: &DatabaseConnection, events: i64) {
     records(database, events / 20).await;
     waiting_and_dead(database, (events / 100).max(20_000)).await;
     batches_and_audit(database, events / 20).await;
+    vacuum(database).await;
+}
+
+/// As the server does by itself, sooner or later: what was deleted is no longer looked at.
+pub(super) async fn vacuum(database: &DatabaseConnection) {
     execute(database, "VACUUM ANALYZE").await;
 }
 

@@ -70,6 +70,7 @@ async fn explain(events: i64, planner: &str) -> Vec<Plan> {
     let heard = traffic::of_everyone(&database).await;
     // What was forgotten meanwhile is there again, to be forgotten under the eyes of the planner.
     fill::old_events(&database.connection).await;
+    fill::vacuum(&database.connection).await;
     let mut plans = Vec::with_capacity(heard.len());
     for statement in heard {
         plans.push(plans::of(&database.connection, planner, &statement).await);
