@@ -7,6 +7,7 @@ mod environment;
 mod admin;
 mod clinic;
 mod dead_letters;
+mod doctor;
 mod migrate;
 mod processes;
 mod reseal;
@@ -29,7 +30,7 @@ use arguments::{Arguments, Command};
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit_status) => exit_status,
         Err(fault) => {
             environment::tell(&format!("careq-sync: {fault:#}"));
             ExitCode::FAILURE
@@ -37,17 +38,20 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> Result<()> {
-    let config = environment::config(arguments.config.as_deref())?;
+async fn run(arguments: Arguments) -> Result<ExitCode> {
     let command = arguments.command.unwrap_or(Command::Standalone);
+    let config = match (environment::config(arguments.config.as_deref()), &command) {
+        (Err(faults), Command::Doctor(output)) => return Ok(doctor::of_faults(&faults, *output)),
+        (config, _) => config?,
+    };
     let telemetry = telemetry::start(&config.log, &config.telemetry, process(&command))?;
     let ended = perform(command, &config).await;
     telemetry.end().await;
     ended
 }
 
-async fn perform(command: Command, config: &Config) -> Result<()> {
-    match command {
+async fn perform(command: Command, config: &Config) -> Result<ExitCode> {
+    let ended = match command {
         Command::Standalone => processes::standalone(config).await,
         Command::Ingress => processes::ingress(config).await,
         Command::Worker => processes::worker(config).await,
@@ -58,7 +62,9 @@ async fn perform(command: Command, config: &Config) -> Result<()> {
         Command::Clinic(command) => clinic::run(config, command).await,
         Command::Admin(command) => admin::run(config, command).await,
         Command::DeadLetters(command) => dead_letters::run(config, command).await,
-    }
+        Command::Doctor(output) => return Ok(doctor::run(config, output).await),
+    };
+    ended.map(|()| ExitCode::SUCCESS)
 }
 
 /// The name of a command that runs on, in metrics and traces.
