@@ -1,11 +1,10 @@
 //! What operators do, and what machines do to them: rolling restarts, clocks that disagree.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use crate::servers::Servers;
+use crate::servers::{Servers, clock_library};
 use crate::table::Row;
 use crate::trial::Trial;
 use crate::{Fault, Play, fault};
@@ -69,10 +68,4 @@ async fn clock_moved(servers: &mut Servers, play: Play) -> Row {
 /// As it stands in every line of a log.
 fn today() -> String {
     careq_shared::clock::now().date_naive().to_string()
-}
-
-fn clock_library() -> PathBuf {
-    let architectures = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
-    let mut found = architectures.map(|folder| folder.path().join("faketime/libfaketime.so.1"));
-    found.find(|library| library.exists()).expect("libfaketime is not installed; `make servers` installs it")
 }

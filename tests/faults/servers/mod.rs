@@ -5,6 +5,7 @@ mod postgresql;
 mod rabbitmq;
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -32,6 +33,13 @@ const STARTS_WITHIN: Duration = Duration::from_mins(2);
 /// A port that nobody uses now.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap().port()
+}
+
+/// What moves the clock of a process that is started with it as `LD_PRELOAD`.
+pub(crate) fn clock_library() -> PathBuf {
+    let architectures = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let mut found = architectures.map(|folder| folder.path().join("faketime/libfaketime.so.1"));
+    found.find(|library| library.exists()).expect("libfaketime is not installed; `make servers` installs it")
 }
 
 /// Sends a signal to a process that the suite has started.
