@@ -67,6 +67,12 @@ mod traces;
 #[path = "faults/proxy.rs"]
 mod proxy;
 
+#[expect(dead_code, reason = "the other test program uses the rest")]
+#[path = "faults/servers/mod.rs"]
+mod servers;
+
+mod doctor;
+
 mod openapi;
 
 mod schemathesis;

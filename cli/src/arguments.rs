@@ -43,6 +43,9 @@ pub(crate) enum Command {
     Reseal(Output),
     /// Plays `CareQ` against a running installation, and checks that nothing is lost, doubled or wrong.
     Simulate(Simulation),
+    /// Looks at settings, database, broker, policies, queues, clocks, keys and ports; says what is wrong and what to do, and
+    /// changes nothing. Exit status 0: nothing is wrong; 1: something is; 2: something could not be examined.
+    Doctor(Output),
     /// Makes and changes the clinics that may call.
     #[command(subcommand)]
     Clinic(ClinicCommand),

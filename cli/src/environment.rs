@@ -3,18 +3,17 @@
 
 use std::path::Path;
 
-use anyhow::Result;
-use careq_shared::config::{self, Config};
+use careq_shared::config::{self, Config, Faults};
 
 /// The settings of this process.
-pub(crate) fn config(file: Option<&Path>) -> Result<Config> {
+pub(crate) fn config(file: Option<&Path>) -> Result<Config, Faults> {
     #[expect(clippy::disallowed_methods, reason = "this is where the configuration gets its variables from")]
     // A name or value that is not UTF-8 cannot be one of ours.
     let variables = std::env::vars_os().filter_map(|(name, value)| {
         let name = name.into_string().ok()?;
         Some((name, value.into_string().ok()?))
     });
-    Ok(config::load(file, variables)?)
+    config::load(file, variables)
 }
 
 /// Who runs this process: the user's name, as the login says it, and the number that the system vouches for.

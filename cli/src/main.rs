@@ -7,6 +7,7 @@ mod environment;
 mod admin;
 mod clinic;
 mod dead_letters;
+mod doctor;
 mod healthcheck;
 mod migrate;
 mod processes;
@@ -31,7 +32,7 @@ use shutdown::heeding_signals;
 
 fn main() -> ExitCode {
     match in_a_runtime(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit_status) => exit_status,
         Err(fault) => {
             environment::tell(&format!("careq-sync: {fault:#}"));
             ExitCode::FAILURE
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn in_a_runtime(arguments: Arguments) -> Result<()> {
+fn in_a_runtime(arguments: Arguments) -> Result<ExitCode> {
     let runtime = Runtime::new()?;
     let ended = runtime.block_on(run(arguments));
     // Whatever still hangs, as the look-up of a name can, must not hold up a process that has finished.
@@ -47,17 +48,20 @@ fn in_a_runtime(arguments: Arguments) -> Result<()> {
     ended
 }
 
-async fn run(arguments: Arguments) -> Result<()> {
-    let config = environment::config(arguments.config.as_deref())?;
+async fn run(arguments: Arguments) -> Result<ExitCode> {
     let command = arguments.command.unwrap_or(Command::Standalone);
+    let config = match (environment::config(arguments.config.as_deref()), &command) {
+        (Err(faults), Command::Doctor(output)) => return Ok(doctor::of_faults(&faults, *output)),
+        (config, _) => config?,
+    };
     let telemetry = telemetry::start(&config.log, &config.telemetry, process(&command))?;
     let ended = perform(command, &config).await;
     telemetry.end().await;
     ended
 }
 
-async fn perform(command: Command, config: &Config) -> Result<()> {
-    match command {
+async fn perform(command: Command, config: &Config) -> Result<ExitCode> {
+    let ended = match command {
         Command::Standalone => heeding_signals(|told| processes::standalone(config, told)).await,
         Command::Ingress => heeding_signals(|told| processes::ingress(config, told)).await,
         Command::Worker => heeding_signals(|told| processes::worker(config, told)).await,
@@ -69,7 +73,9 @@ async fn perform(command: Command, config: &Config) -> Result<()> {
         Command::Clinic(command) => clinic::run(config, command).await,
         Command::Admin(command) => admin::run(config, command).await,
         Command::DeadLetters(command) => dead_letters::run(config, command).await,
-    }
+        Command::Doctor(output) => return Ok(doctor::run(config, output).await),
+    };
+    ended.map(|()| ExitCode::SUCCESS)
 }
 
 /// The name of a command that runs on, in metrics and traces.

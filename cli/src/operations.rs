@@ -2,7 +2,6 @@
 //! must never be reachable by CareQ, and shows no data to whoever has no token of an admin.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use careq_http::Limits;
-use careq_shared::config::{Config, DEFAULTS};
+use careq_shared::config::{Config, OperationsConfig};
 use careq_shared::telemetry::measure::Measured;
 use careq_shared::telemetry::metrics::{self, No, metrics};
 use tokio::net::TcpListener;
@@ -39,7 +38,7 @@ pub(crate) async fn start(
     besides: Router,
     shutdown: CancellationToken,
 ) -> Result<JoinHandle<()>> {
-    let listener = bind(config.operations.listen, besides.has_routes()).await?;
+    let listener = bind(&config.operations, besides.has_routes()).await?;
     let address = listener.local_addr()?;
     tracing::info!(%address, "operations: /livez, /readyz and /metrics");
     if besides.has_routes() {
@@ -72,10 +71,11 @@ pub(crate) async fn start(
 
 /// The address that was set; if it is the default and taken, any free one, so that several processes fit on one machine. Never so
 /// for the admin API: whoever has the address instead would be sent the admins' tokens.
-async fn bind(address: SocketAddr, has_admin_api: bool) -> Result<TcpListener> {
+async fn bind(settings: &OperationsConfig, has_admin_api: bool) -> Result<TcpListener> {
+    let address = settings.listen;
     match TcpListener::bind(address).await {
         Err(fault)
-            if fault.kind() == ErrorKind::AddrInUse && !has_admin_api && is_default_of_operations(address) =>
+            if fault.kind() == ErrorKind::AddrInUse && !has_admin_api && settings.is_default() =>
         {
             Ok(TcpListener::bind((address.ip(), 0)).await?)
         }
@@ -83,9 +83,4 @@ async fn bind(address: SocketAddr, has_admin_api: bool) -> Result<TcpListener> {
             format!("cannot listen on {address}; set operations.listen (CAREQ_OPERATIONS_LISTEN) to a free address")
         }),
     }
-}
-
-fn is_default_of_operations(address: SocketAddr) -> bool {
-    let section = DEFAULTS.split_once("[operations]").map_or("", |(_, section)| section);
-    section.contains(&format!("listen = \"{address}\""))
 }

@@ -14,10 +14,13 @@ mod m20261125_000004_admins;
 mod m20261125_000005_retention;
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::{DatabaseConnection, DbBackend, TransactionTrait as _};
+use sea_orm_migration::sea_orm::{DatabaseConnection, DbBackend, Statement, TransactionTrait as _};
 
 /// The lock that processes which start at once take in turn; any number that nobody else in this database uses.
 const ADVISORY_LOCK: i64 = 0x6361_7265_7173;
+
+/// Where sea-orm-migration notes what it has done.
+const JOURNAL: &str = "seaql_migrations";
 
 struct Migrator;
 
@@ -56,4 +59,34 @@ pub async fn up(database: &DatabaseConnection) -> Result<(), DbErr> {
     transaction.execute_unprepared(&lock).await?;
     Migrator::up(&transaction, None).await?;
     transaction.commit().await
+}
+
+/// How the tables stand beside the migrations of this version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Those of this version that the tables have.
+    pub applied: Vec<String>,
+    /// Those of this version that they lack.
+    pub pending: Vec<String>,
+    /// Those that they have, and this version does not know: a newer one was here.
+    pub unknown: Vec<String>,
+}
+
+/// Looks how the tables stand, and changes nothing.
+///
+/// # Errors
+/// The database's own.
+pub async fn standing(database: &DatabaseConnection) -> Result<Standing, DbErr> {
+    let known: Vec<String> = Migrator::migrations().iter().map(|one| one.name().to_owned()).collect();
+    let mut found: Vec<String> = Vec::new();
+    if SchemaManager::new(database).has_table(JOURNAL).await? {
+        let journal = format!("SELECT version FROM {JOURNAL} ORDER BY version");
+        let statement = Statement::from_string(database.get_database_backend(), journal);
+        for row in database.query_all(statement).await? {
+            found.push(row.try_get_by("version")?);
+        }
+    }
+    let unknown = found.iter().filter(|name| !known.contains(name)).cloned().collect();
+    let (applied, pending) = known.into_iter().partition(|name| found.contains(name));
+    Ok(Standing { applied, pending, unknown })
 }

@@ -24,7 +24,7 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What every session of ours is told (PostgreSQL manual, "Client Connection Defaults").
-const SESSION: [(&str, &str); 3] = [
+pub const SESSION: [(&str, &str); 3] = [
     // A generic plan that was made while a table was small reads the whole table for ever after: measured, a ledger of
     // 50,000 rows was looked up in 200 ms instead of 2.
     ("plan_cache_mode", "force_custom_plan"),
@@ -86,23 +86,57 @@ pub async fn connect(config: &Config) -> Result<DatabaseConnection, ConnectError
     let patience = Duration::from_secs(config.database.connect_timeout_s);
     tokio::time::timeout(patience, attempts)
         .await
-        .map_err(|_| ConnectError::Unreachable { address: without_password(url.expose_secret()), reason })
+        .map_err(|_| ConnectError::Unreachable { address: address(config), reason })
+}
+
+/// Connects once, for whoever wants to know why that fails. A file that is not there is not made.
+///
+/// # Errors
+/// The driver's own, of the one attempt. A server that never answers is waited for: the caller has the deadline.
+pub async fn attempt(config: &Config) -> Result<DatabaseConnection, DbErr> {
+    let url = config.database_url();
+    if is_sqlite(url.expose_secret()) {
+        return open_sqlite(url.expose_secret(), false).await;
+    }
+    // A pool would try again, and in the end know only that it took too long.
+    let alone = server(url.expose_secret())?.connect().await.map_err(lost)?;
+    alone.close().await.map_err(lost)?;
+    open_postgresql(config, url.expose_secret()).await
+}
+
+/// Where the database is, for people: its URL without its password.
+#[must_use]
+pub fn address(config: &Config) -> String {
+    without_password(config.database_url().expose_secret())
 }
 
 async fn open(config: &Config, url: &str) -> Result<DatabaseConnection, DbErr> {
-    if url.starts_with("sqlite:") { open_sqlite(url).await } else { open_postgresql(config, url).await }
+    if is_sqlite(url) { open_sqlite(url, true).await } else { open_postgresql(config, url).await }
 }
 
-async fn open_sqlite(url: &str) -> Result<DatabaseConnection, DbErr> {
+fn is_sqlite(url: &str) -> bool {
+    url.starts_with("sqlite:")
+}
+
+fn lost(fault: sqlx::Error) -> DbErr {
+    DbErr::Conn(RuntimeErr::SqlxError(fault))
+}
+
+fn server(url: &str) -> Result<PgConnectOptions, DbErr> {
+    let server: PgConnectOptions = url.parse().map_err(lost)?;
+    Ok(server.options(SESSION).disable_statement_logging())
+}
+
+async fn open_sqlite(url: &str, create_if_missing: bool) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options
         .sqlx_logging(false)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // One writer is all that SQLite has; a second connection would only meet its lock.
         .max_connections(1)
-        .map_sqlx_sqlite_opts(|sqlite| {
+        .map_sqlx_sqlite_opts(move |sqlite| {
             sqlite
-                .create_if_missing(true)
+                .create_if_missing(create_if_missing)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
@@ -112,8 +146,6 @@ async fn open_sqlite(url: &str) -> Result<DatabaseConnection, DbErr> {
 }
 
 async fn open_postgresql(config: &Config, url: &str) -> Result<DatabaseConnection, DbErr> {
-    let lost = |fault: sqlx::Error| DbErr::Conn(RuntimeErr::SqlxError(fault));
-    let server: PgConnectOptions = url.parse().map_err(lost)?;
     let pool = PgPoolOptions::new()
         .max_connections(config.database.max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -122,7 +154,7 @@ async fn open_postgresql(config: &Config, url: &str) -> Result<DatabaseConnectio
         // sqlx itself would wait for the answer of a half-open connection, which keeps its place in the pool meanwhile. What
         // it then does to close it has no deadline but TCP's own.
         .after_release(|connection, _| Box::pin(answers(connection)))
-        .connect_with(server.options(SESSION).disable_statement_logging())
+        .connect_with(server(url)?)
         .await
         .map_err(lost)?;
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
@@ -174,8 +206,9 @@ pub async fn begin_write(database: &DatabaseConnection) -> Result<DatabaseTransa
     Ok(transaction)
 }
 
-/// `postgres://user:secret@host/name` → `postgres://user@host/name`.
+/// `postgres://user:secret@host/name?password=secret` → `postgres://user@host/name`.
 fn without_password(url: &str) -> String {
+    let url = url.split('?').next().unwrap_or_default();
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let Some((credentials, place)) = rest.rsplit_once('@') else { return url.to_owned() };
     let user = credentials.split(':').next().unwrap_or_default();
@@ -189,6 +222,7 @@ mod tests {
     #[test]
     fn the_password_is_left_out() {
         assert_eq!(without_password("postgres://me:p@ss:w@db:5432/careq"), "postgres://me@db:5432/careq");
+        assert_eq!(without_password("postgres://me@db/careq?password=p@ss"), "postgres://me@db/careq");
         assert_eq!(without_password("sqlite://data/careq.db"), "sqlite://data/careq.db");
     }
 }

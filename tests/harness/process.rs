@@ -24,6 +24,8 @@ pub(crate) struct Process {
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) success: bool,
+    /// Nothing where a signal ended it.
+    pub(crate) exit_status: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
@@ -137,7 +139,12 @@ impl Process {
         // The readers end with the pipes.
         until("its output is read", || async { (Arc::strong_count(&self.stdout) == 1).then_some(()) }).await;
         until("its log is read", || async { (Arc::strong_count(&self.stderr) == 1).then_some(()) }).await;
-        Ended { success: status.success(), stdout: self.stdout(), stderr: self.stderr() }
+        Ended {
+            success: status.success(),
+            exit_status: status.code(),
+            stdout: self.stdout(),
+            stderr: self.stderr(),
+        }
     }
 }
 

@@ -26,6 +26,14 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
+impl Faults {
+    /// Each fault, as a sentence.
+    #[must_use]
+    pub fn sentences(&self) -> &[String] {
+        &self.0
+    }
+}
+
 /// Reads the settings of this process: defaults, then `file`, then variables named `CAREQ_` + section + `_` + key.
 ///
 /// # Errors

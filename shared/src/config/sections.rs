@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use super::layers::DEFAULTS;
 use super::retention::RetentionConfig;
 use crate::networks::Networks;
 use crate::seal;
@@ -89,6 +90,9 @@ pub struct BrokerConfig {
     pub connect_timeout_s: u64,
     /// How long the ingress waits for a confirm before it answers 503, in milliseconds.
     pub publish_timeout_ms: u64,
+    /// Where RabbitMQ's management API is, for `careq-sync doctor`: `http://…`, `https://…`, empty for its usual port, or
+    /// `none`.
+    pub management_url: SecretString,
 }
 
 /// The two brokers.
@@ -172,6 +176,15 @@ pub struct WorkerConfig {
 pub struct OperationsConfig {
     /// `/livez`, `/readyz` and `/metrics`.
     pub listen: SocketAddr,
+}
+
+impl OperationsConfig {
+    /// Whether it is the default address, which an ingress or a worker may find taken.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        let section = DEFAULTS.split_once("[operations]").map_or("", |(_, section)| section);
+        section.contains(&format!("listen = \"{}\"", self.listen))
+    }
 }
 
 /// `[telemetry]`
@@ -261,6 +274,13 @@ impl Config {
         require(!self.broker.prefix.is_empty(), "broker.prefix must not be empty");
         require(self.broker.prefix.len() <= 200, "broker.prefix must be at most 200 bytes");
         require(self.broker.publish_timeout_ms >= 10, "broker.publish_timeout_ms must be at least 10");
+        let management = self.broker.management_url.expose_secret();
+        require(
+            ["", "none"].contains(&management)
+                || management.starts_with("http://")
+                || management.starts_with("https://"),
+            "broker.management_url must begin with http:// or https://, be `none`, or be empty for RabbitMQ's usual port",
+        );
         require(self.database.max_connections >= 2, "database.max_connections must be at least 2");
         // SQLite takes at most 32,766 values in a statement, and the widest row has 30.
         require((1..=1_000).contains(&self.worker.batch), "worker.batch must be from 1 to 1000");

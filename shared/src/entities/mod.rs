@@ -33,3 +33,30 @@ pub mod audit_letter;
 pub mod lease;
 
 pub use stored_price::StoredPrice;
+
+use sea_orm::EntityName as _;
+
+/// The name of every table, for whoever looks at permissions.
+#[must_use]
+pub fn tables() -> [String; 17] {
+    [
+        clinic::Entity.table_name(),
+        clinic_credential::Entity.table_name(),
+        patient::Entity.table_name(),
+        doctor::Entity.table_name(),
+        service::Entity.table_name(),
+        appointment::Entity.table_name(),
+        event::Entity.table_name(),
+        batch::Entity.table_name(),
+        parked_event::Entity.table_name(),
+        dead_letter::Entity.table_name(),
+        dead_letter_attempt::Entity.table_name(),
+        replay_job::Entity.table_name(),
+        replay_job_letter::Entity.table_name(),
+        audit_entry::Entity.table_name(),
+        audit_letter::Entity.table_name(),
+        admin::Entity.table_name(),
+        lease::Entity.table_name(),
+    ]
+    .map(str::to_owned)
+}

@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::sea_query::{Expr, Func, SimpleExpr};
+use sea_orm::sea_query::{Expr, Func};
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IntoSimpleExpr as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, Value,
+    ColumnTrait as _, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IntoSimpleExpr as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 
-use super::{Place, Seal, Sealed};
+use super::columns::{AadharNumbers, DeadLetters, EventKeys, ParkedEvents, SealedColumn, SigningSecrets};
+use super::{Seal, Sealed};
 use crate::database;
-use crate::entities::{clinic, clinic_credential, dead_letter, parked_event, patient};
 
 /// Rows of one transaction.
 const ROWS: u64 = 200;
@@ -108,139 +108,4 @@ async fn one<C: SealedColumn>(
         .await?;
     report.sealed += written.rows_affected;
     Ok(())
-}
-
-/// A column whose values are sealed.
-trait SealedColumn {
-    type Entity: EntityTrait<Column: ColumnTrait>;
-    const ID: <Self::Entity as EntityTrait>::Column;
-    const VALUE: <Self::Entity as EntityTrait>::Column;
-
-    /// Which rows have a sealed value.
-    fn applies() -> SimpleExpr {
-        Self::VALUE.is_not_null()
-    }
-    fn id(row: &<Self::Entity as EntityTrait>::Model) -> Value;
-    /// The row's part of the place.
-    fn key(row: &<Self::Entity as EntityTrait>::Model) -> String;
-    fn sealed(row: &<Self::Entity as EntityTrait>::Model) -> Option<Sealed>;
-    fn place(key: &str) -> Place<'_>;
-    /// As the column's type.
-    fn stored(sealed: Sealed) -> Value {
-        sealed.into_text().into()
-    }
-}
-
-struct EventKeys;
-
-impl SealedColumn for EventKeys {
-    type Entity = clinic::Entity;
-    const ID: clinic::Column = clinic::Column::ClinicId;
-    const VALUE: clinic::Column = clinic::Column::EventKey;
-
-    fn id(row: &clinic::Model) -> Value {
-        row.clinic_id.clone().into()
-    }
-    fn key(row: &clinic::Model) -> String {
-        row.clinic_id.clone()
-    }
-    fn sealed(row: &clinic::Model) -> Option<Sealed> {
-        Some(Sealed::stored_bytes(&row.event_key))
-    }
-    fn place(key: &str) -> Place<'_> {
-        Place::event_key(key)
-    }
-    fn stored(sealed: Sealed) -> Value {
-        sealed.into_bytes().into()
-    }
-}
-
-struct SigningSecrets;
-
-impl SealedColumn for SigningSecrets {
-    type Entity = clinic_credential::Entity;
-    const ID: clinic_credential::Column = clinic_credential::Column::Id;
-    const VALUE: clinic_credential::Column = clinic_credential::Column::Verifier;
-
-    fn applies() -> SimpleExpr {
-        clinic_credential::Column::Kind.eq(crate::clinics::CredentialKind::SigningSecret.as_str())
-    }
-    fn id(row: &clinic_credential::Model) -> Value {
-        row.id.into()
-    }
-    fn key(row: &clinic_credential::Model) -> String {
-        row.id.to_string()
-    }
-    fn sealed(row: &clinic_credential::Model) -> Option<Sealed> {
-        Some(Sealed::stored(row.verifier.clone()))
-    }
-    fn place(key: &str) -> Place<'_> {
-        Place::signing_secret(key)
-    }
-}
-
-struct AadharNumbers;
-
-impl SealedColumn for AadharNumbers {
-    type Entity = patient::Entity;
-    const ID: patient::Column = patient::Column::Id;
-    const VALUE: patient::Column = patient::Column::AadharNumber;
-
-    fn id(row: &patient::Model) -> Value {
-        row.id.into()
-    }
-    fn key(row: &patient::Model) -> String {
-        row.id.to_string()
-    }
-    fn sealed(row: &patient::Model) -> Option<Sealed> {
-        row.aadhar_number.clone()
-    }
-    fn place(key: &str) -> Place<'_> {
-        Place::aadhar_number(key)
-    }
-}
-
-struct ParkedEvents;
-
-impl SealedColumn for ParkedEvents {
-    type Entity = parked_event::Entity;
-    const ID: parked_event::Column = parked_event::Column::EventId;
-    const VALUE: parked_event::Column = parked_event::Column::Event;
-
-    fn id(row: &parked_event::Model) -> Value {
-        row.event_id.clone().into()
-    }
-    fn key(row: &parked_event::Model) -> String {
-        row.event_id.clone()
-    }
-    fn sealed(row: &parked_event::Model) -> Option<Sealed> {
-        Some(row.event.clone())
-    }
-    fn place(key: &str) -> Place<'_> {
-        Place::parked_event(key)
-    }
-}
-
-struct DeadLetters;
-
-impl SealedColumn for DeadLetters {
-    type Entity = dead_letter::Entity;
-    const ID: dead_letter::Column = dead_letter::Column::Id;
-    const VALUE: dead_letter::Column = dead_letter::Column::Payload;
-
-    fn id(row: &dead_letter::Model) -> Value {
-        row.id.into()
-    }
-    fn key(row: &dead_letter::Model) -> String {
-        row.id.to_string()
-    }
-    fn sealed(row: &dead_letter::Model) -> Option<Sealed> {
-        Some(Sealed::stored_bytes(&row.payload))
-    }
-    fn place(key: &str) -> Place<'_> {
-        Place::dead_letter(key)
-    }
-    fn stored(sealed: Sealed) -> Value {
-        sealed.into_bytes().into()
-    }
 }

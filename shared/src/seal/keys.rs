@@ -62,6 +62,17 @@ pub fn open(config: &Config) -> Result<Seal, KeysError> {
     }
 }
 
+/// The file that the keys of this process come from, if they come from one.
+#[must_use]
+pub fn file(config: &Config) -> Option<PathBuf> {
+    let is_own = config.database.url.expose_secret().is_empty();
+    match (config.seal.keys.expose_secret().is_empty(), config.seal.key_file.as_os_str().is_empty()) {
+        (true, false) => Some(config.seal.key_file.clone()),
+        (true, true) if is_own => Some(config.data.dir.join(OWN_FILE)),
+        _ => None,
+    }
+}
+
 /// Whether a text holds usable keys, separated by commas or new lines; lines that begin with `#` are comments.
 #[must_use]
 pub fn is_well_formed(keys: &SecretString) -> bool {

@@ -1,17 +1,23 @@
 //! Sealing at rest: what must be readable again, and by nobody who only has the database (AES-256-GCM, NIST SP 800-38D).
 //! A value must never open anywhere but in the table, column and row that it was sealed for.
 
-mod anew;
 mod keys;
+
 mod place;
 mod sealed;
+
+mod columns;
+
+mod anew;
+mod sample;
 
 use aes_gcm::aead::{Aead as _, KeyInit as _, Nonce, Payload};
 use aes_gcm::{Aes256Gcm, Key};
 
 pub use anew::{Report, anew};
-pub use keys::{KeysError, is_well_formed, open};
+pub use keys::{KeysError, file, is_well_formed, open};
 pub use place::Place;
+pub use sample::{Sample, sample};
 pub use sealed::Sealed;
 
 const NONCE_BYTES: usize = 12;

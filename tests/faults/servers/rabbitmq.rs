@@ -19,6 +19,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct RabbitMq {
     folder: TempDir,
     port: u16,
+    management_port: u16,
     environment: Vec<(&'static str, String)>,
     server: Option<Child>,
     /// Erlang's port mapper, which must not be the machine's.
@@ -27,16 +28,27 @@ pub(crate) struct RabbitMq {
 
 impl RabbitMq {
     pub(crate) async fn start() -> Self {
+        Self::start_with("", "").await
+    }
+
+    /// With its management API.
+    pub(crate) async fn start_with_management() -> Self {
+        let port = free_port();
+        let settings = format!("management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {port}\n");
+        Self { management_port: port, ..Self::start_with("rabbitmq_management", &settings).await }
+    }
+
+    async fn start_with(plugin: &str, settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (port, mapper) = (free_port(), free_port().to_string());
         let inside = |name: &str| folder.path().join(name).display().to_string();
         std::fs::write(folder.path().join("nothing.conf"), "").unwrap();
         std::fs::write(
             folder.path().join("rabbitmq.conf"),
-            format!("listeners.tcp.local = 127.0.0.1:{port}\n"),
+            format!("listeners.tcp.local = 127.0.0.1:{port}\n{settings}"),
         )
         .unwrap();
-        std::fs::write(folder.path().join("plugins"), "[].\n").unwrap();
+        std::fs::write(folder.path().join("plugins"), format!("[{plugin}].\n")).unwrap();
         let environment = vec![
             ("HOME", inside("")),
             ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
@@ -56,7 +68,8 @@ impl RabbitMq {
         ];
         let mapper =
             spawn(bound_to_the_suite().args(["--", "epmd", "-port", &mapper, "-address", "127.0.0.1"]));
-        let mut rabbitmq = Self { folder, port, environment, server: None, _mapper: mapper };
+        let mut rabbitmq =
+            Self { folder, port, management_port: 0, environment, server: None, _mapper: mapper };
         rabbitmq.start_again().await;
         rabbitmq
     }
@@ -64,6 +77,11 @@ impl RabbitMq {
     /// Host and port.
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Where its management API is, if it was started with one.
+    pub(crate) fn management_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.management_port)
     }
 
     /// The broker as reached at an address.

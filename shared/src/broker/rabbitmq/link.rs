@@ -84,12 +84,8 @@ pub enum LinkError {
 
 impl Link {
     pub(super) fn new(config: &BrokerConfig, name: &str) -> Result<Self, LinkError> {
-        let mut uri: AMQPUri = config.url.expose_secret().parse().map_err(LinkError::Url)?;
+        let mut uri = uri(config)?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
-        // `amqp://host/` names, to the letter, a virtual host with an empty name, which nobody has.
-        if uri.vhost.is_empty() {
-            "/".clone_into(&mut uri.vhost);
-        }
         Ok(Self { uri, name: name.to_owned(), state: Mutex::default() })
     }
 
@@ -119,6 +115,12 @@ impl Link {
         let channel = within(connection.create_channel()).await?;
         state.connection = Some(connection);
         Ok(channel)
+    }
+
+    /// Whether RabbitMQ has said that it takes no messages, as in an alarm of its memory or its disk.
+    pub(super) async fn is_blocked(&self) -> bool {
+        let state = self.state.lock().await;
+        state.connection.as_ref().is_some_and(|connection| connection.status().blocked())
     }
 
     /// Ends the connection, until it is asked for again.
@@ -172,6 +174,16 @@ impl Link {
         };
         timeout(patience, attempts).await.map_err(|_| LinkError::Unusable { address: self.address(), reason })
     }
+}
+
+/// What `broker.url` says.
+pub(super) fn uri(config: &BrokerConfig) -> Result<AMQPUri, LinkError> {
+    let mut uri: AMQPUri = config.url.expose_secret().parse().map_err(LinkError::Url)?;
+    // `amqp://host/` names, to the letter, a virtual host with an empty name, which nobody has.
+    if uri.vhost.is_empty() {
+        "/".clone_into(&mut uri.vhost);
+    }
+    Ok(uri)
 }
 
 /// The same exchange with a deadline.

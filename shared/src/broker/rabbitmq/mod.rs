@@ -11,6 +11,9 @@ mod counting;
 mod mailbox;
 mod teller;
 
+mod address;
+mod inspection;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +22,9 @@ use bytes::Bytes;
 
 use super::{Broker, Consumer, Depths, Mailbox, PublishError, Queue};
 use crate::config::BrokerConfig;
+pub use address::Address;
 pub(super) use counting::Counting;
+pub use inspection::{Inspection, Refusal, Standing, Stuck};
 use link::Link;
 pub use link::LinkError;
 use publisher::{Links, Publisher};

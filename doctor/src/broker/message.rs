@@ -1,0 +1,48 @@
+//! A message of our own, through a queue of its own: the user's three permissions, and whether RabbitMQ takes messages at all.
+
+use careq_shared::broker::rabbitmq::{Address, Inspection, Refusal, Stuck};
+use careq_shared::config::Config;
+
+use crate::finding::Finding;
+
+pub(crate) async fn examine(broker: &Inspection, config: &Config) -> Vec<Finding> {
+    vec![match broker.round_trip().await {
+        Ok(()) => Finding::well("message.well", "RabbitMQ has confirmed a message and handed it out again"),
+        Err(Stuck::Blocked) => Finding::error(
+            "message.blocked",
+            "RabbitMQ takes no messages: an alarm is on",
+        )
+        .means("CareQ is told 503, until RabbitMQ has memory and disk again")
+        .remedy(
+            "`rabbitmq-diagnostics alarms` names the alarm: make room on its disk, give it memory, or start \
+             workers to empty the queues",
+        ),
+        Err(Stuck::Forbidden(right, words)) => forbidden(right, &words, config),
+        Err(Stuck::Other(refusal)) => {
+            let words = match refusal {
+                Refusal::Silent => "no confirm has come in time".to_owned(),
+                Refusal::Forbidden(words) | Refusal::VirtualHost(words) | Refusal::Other(words) => words,
+            };
+            Finding::error("message.stuck", format!("a message does not go through: {words}"))
+                .means("CareQ may be told 503")
+                .remedy(
+                    "look into the broker's log, and at `rabbitmq-diagnostics check_alarms` and `rabbitmq-diagnostics \
+                     cluster_status`",
+                )
+        }
+    }]
+}
+
+fn forbidden(right: &str, words: &str, config: &Config) -> Finding {
+    let (user, virtual_host) = Address::of(&config.broker)
+        .map_or_else(|_| ("USER".to_owned(), "/".to_owned()), |address| (address.user, address.virtual_host));
+    Finding::error("message.forbidden", format!("the user {user} lacks the permission to {right}: {words}"))
+        .means(
+            "careq-sync configures, writes and reads its queues, their names and the ingresses' mailboxes \
+             beginning with broker.prefix, and writes to the default exchange",
+        )
+        .remedy(format!(
+            "rabbitmqctl set_permissions -p '{virtual_host}' '{user}' '.*' '.*' '.*', or narrower patterns \
+             that hold these"
+        ))
+}

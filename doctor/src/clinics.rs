@@ -1,0 +1,73 @@
+//! Who may call: is there any clinic, and can each that is enabled prove itself?
+
+use careq_shared::clinics::{self, Clinic, Credential, CredentialKind, Enabled, Trouble};
+use careq_shared::clock;
+use careq_shared::database::read;
+use careq_shared::seal::Seal;
+use chrono::{DateTime, Utc};
+use sea_orm::{DatabaseConnection, DbErr};
+
+use crate::finding::{Finding, or_refused};
+
+pub(crate) async fn examine(database: &DatabaseConnection, seal: &Seal) -> Vec<Finding> {
+    or_refused(look(database, seal).await)
+}
+
+async fn look(database: &DatabaseConnection, seal: &Seal) -> Result<Vec<Finding>, DbErr> {
+    let Enabled { clinics, troubles } = read(clinics::enabled(database, seal)).await?;
+    if clinics.is_empty() && troubles.is_empty() {
+        return Ok(vec![
+            Finding::warning("clinics.none", "there is no clinic that is enabled")
+                .means("CareQ is answered 401, whoever it calls for")
+                .remedy("careq-sync clinic add ID"),
+        ]);
+    }
+    let now = clock::now();
+    let mut findings: Vec<_> = troubles.iter().map(trouble).collect();
+    findings.extend(clinics.iter().flat_map(|clinic| expired(clinic, now)));
+    if findings.is_empty() {
+        findings.push(Finding::well("clinics.well", format!("{} clinics may call", clinics.len())));
+    }
+    Ok(findings)
+}
+
+fn trouble(Trouble { clinic_id, is_refused, reason }: &Trouble) -> Finding {
+    let seen = format!("clinic {clinic_id}: {reason}");
+    let remedy = format!(
+        "give the processes the key that it names; where that is lost, `careq-sync clinic unset \
+         {clinic_id} signing-secret` and `clinic set` make a new secret"
+    );
+    if *is_refused {
+        Finding::error("clinics.refused", seen)
+            .means("every request for this clinic is answered 401")
+            .remedy(remedy)
+    } else {
+        Finding::warning("clinics.troubled", seen)
+            .means("the clinic is let in by its other secrets alone")
+            .remedy(remedy)
+    }
+}
+
+/// A kind of secret that is asked for, and of which none is valid any more.
+fn expired(clinic: &Clinic, now: DateTime<Utc>) -> Vec<Finding> {
+    let has_expired = |kind| match kind {
+        CredentialKind::Token => clinic.tokens.is_empty() || none_is_valid(&clinic.tokens, now),
+        CredentialKind::ApiKey => none_is_valid(&clinic.api_keys, now),
+        CredentialKind::WebhookSecret => none_is_valid(&clinic.webhook_secrets, now),
+        CredentialKind::SigningSecret => none_is_valid(&clinic.signing_secrets, now),
+    };
+    let finding = |kind: CredentialKind| {
+        let id = &clinic.clinic_id;
+        Finding::error("clinics.expired", format!("clinic {id} has no {kind} that is still valid"))
+            .means("every request for this clinic is answered 401")
+            .remedy(format!(
+                "`careq-sync clinic rotate {id} {kind}` makes a new one to give to CareQ; `clinic disable {id}` \
+                 where it is to be refused"
+            ))
+    };
+    CredentialKind::ALL.into_iter().filter(|kind| has_expired(*kind)).map(finding).collect()
+}
+
+fn none_is_valid<T>(secrets: &[Credential<T>], now: DateTime<Utc>) -> bool {
+    !secrets.is_empty() && !secrets.iter().any(|secret| secret.is_current(now))
+}

@@ -1,0 +1,91 @@
+//! The settings, as far as they can be judged without asking anybody.
+
+use careq_shared::config::{BrokerKind, Config, Faults};
+use secrecy::ExposeSecret as _;
+
+use crate::finding::Finding;
+
+/// Lanes beside those of the setting (bulk, dead), sweep, replays, and what is measured.
+const BESIDE_LANES: usize = 5;
+
+pub(crate) fn faults(faults: &Faults) -> Vec<Finding> {
+    let fault = |sentence: &String| {
+        Finding::error("settings.fault", sentence)
+            .means("no process starts with these settings, and nothing else could be examined")
+            .remedy("mend the setting; config.default.toml documents every one")
+    };
+    faults.sentences().iter().map(fault).collect()
+}
+
+pub(crate) fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings: Vec<_> = [one_file_for_many(config), few_connections(config), same_address(config)]
+        .into_iter()
+        .chain(reachable(config))
+        .flatten()
+        .collect();
+    if findings.is_empty() {
+        findings.push(Finding::well("settings.well", "every setting can be used"));
+    }
+    findings
+}
+
+fn is_sqlite(config: &Config) -> bool {
+    config.database_url().expose_secret().starts_with("sqlite:")
+}
+
+fn one_file_for_many(config: &Config) -> Option<Finding> {
+    let is_so = config.broker.kind() == BrokerKind::RabbitMq && is_sqlite(config);
+    is_so.then(|| {
+        Finding::warning(
+            "settings.sqlite_behind_rabbitmq",
+            "broker.url names RabbitMQ, and database.url an SQLite file",
+        )
+        .means("ingress and workers would have to share one file: it is slow, and ends with this machine")
+        .remedy("set database.url (CAREQ_DATABASE_URL) to a PostgreSQL")
+    })
+}
+
+fn few_connections(config: &Config) -> Option<Finding> {
+    let wanted = config.worker.lanes + BESIDE_LANES;
+    let most = config.database.max_connections;
+    let is_so = !is_sqlite(config) && usize::try_from(most).is_ok_and(|most| most < wanted);
+    is_so.then(|| {
+        let seen = format!("database.max_connections is {most}, and worker.lanes {}", config.worker.lanes);
+        Finding::warning("settings.few_connections", seen)
+            .means("a worker uses a connection for each lane and a few more: its lanes wait for one another")
+            .remedy(format!("set database.max_connections to {wanted} or more, or worker.lanes to less"))
+    })
+}
+
+fn same_address(config: &Config) -> Option<Finding> {
+    let (ingress, operations) = (config.ingress.listen, config.operations.listen);
+    (ingress == operations && ingress.port() != 0).then(|| {
+        Finding::error(
+            "settings.same_address",
+            format!("ingress.listen and operations.listen are both {ingress}"),
+        )
+        .means("the second of the two cannot listen, and its process does not start")
+        .remedy("give each a port of its own")
+    })
+}
+
+fn reachable(config: &Config) -> [Option<Finding>; 2] {
+    let ingress = config.ingress.listen;
+    let is_open = ingress.ip().is_unspecified() && config.ingress.trusted_proxies.is_empty();
+    let ingress = is_open.then(|| {
+        let seen = format!("ingress.listen is {ingress}, and ingress.trusted_proxies is empty");
+        Finding::warning("settings.ingress_on_every_address", seen)
+            .means("whoever reaches this machine reaches the ingress, in clear: careq-sync itself speaks no TLS")
+            .remedy(
+                "put a proxy with TLS before it, name that in ingress.trusted_proxies, and listen on an address \
+                 that it alone reaches",
+            )
+    });
+    let operations = config.operations.listen;
+    let operations = (!operations.ip().is_loopback()).then(|| {
+        Finding::warning("settings.operations_exposed", format!("operations.listen is {operations}"))
+            .means("others than this machine reach the metrics and, where it runs, the admin API, in clear")
+            .remedy("listen on 127.0.0.1, or see to it that only probes, Prometheus and a proxy with TLS reach it")
+    });
+    [ingress, operations]
+}

@@ -1,0 +1,198 @@
+//! Looks at a RabbitMQ as its operator would, over AMQP. It must never change a queue of the installation, nor take a message
+//! out of one: what it tries, it tries on a queue of its own, which is gone with its connection.
+
+use std::sync::Arc;
+
+use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Channel, Confirmation, ErrorKind};
+use uuid::Uuid;
+
+use super::link::{Link, LinkError, within};
+use super::topology::Topology;
+use crate::broker::Queue;
+use crate::config::BrokerConfig;
+
+/// A RabbitMQ that lets us in.
+#[derive(Debug)]
+pub struct Inspection {
+    link: Link,
+    topology: Topology,
+}
+
+/// Why something cannot be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing is heard.
+    Silent,
+    /// User or password is wrong, or the user may not do this; RabbitMQ's words.
+    Forbidden(String),
+    /// The virtual host is none, or not this user's; RabbitMQ's words.
+    VirtualHost(String),
+    /// Anything else; the words of RabbitMQ or of the system.
+    Other(String),
+}
+
+/// How a queue stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// As careq-sync declares it.
+    AsDeclared {
+        /// Messages that nobody has taken.
+        waiting: u32,
+        /// Who reads it.
+        consumers: u32,
+    },
+    /// It is not there.
+    Missing,
+    /// Somebody has declared it with other arguments; RabbitMQ's words.
+    Differs(String),
+    /// It cannot be looked at.
+    Refused(Refusal),
+}
+
+/// Why a message does not go through a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stuck {
+    /// The user may not; `configure`, `write` or `read`, and RabbitMQ's words.
+    Forbidden(&'static str, String),
+    /// RabbitMQ takes no messages: an alarm of its memory or its disk.
+    Blocked,
+    /// Anything else.
+    Other(Refusal),
+}
+
+impl Inspection {
+    /// Connects once.
+    ///
+    /// # Errors
+    /// Why that fails.
+    pub async fn open(config: &BrokerConfig) -> Result<Self, Refusal> {
+        let link = Link::new(config, "careq-sync doctor")?;
+        link.channel().await?;
+        Ok(Self { link, topology: Topology::new(&config.prefix) })
+    }
+
+    /// The full name of a queue.
+    #[must_use]
+    pub fn name(&self, queue: Queue) -> String {
+        self.topology.name(queue)
+    }
+
+    /// Looks at a queue.
+    pub async fn standing(&self, queue: Queue) -> Standing {
+        let found = match self.look(queue).await {
+            Ok(found) => found,
+            Err(Fault(Some(AMQPSoftError::NOTFOUND), _)) => return Standing::Missing,
+            Err(Fault(_, refusal)) => return Standing::Refused(refusal),
+        };
+        // Declaring what is there changes nothing, and RabbitMQ compares the arguments.
+        match self.declare(queue).await {
+            Ok(()) => found,
+            Err(Fault(Some(AMQPSoftError::PRECONDITIONFAILED), Refusal::Other(words))) => {
+                Standing::Differs(words)
+            }
+            Err(Fault(_, refusal)) => Standing::Refused(refusal),
+        }
+    }
+
+    async fn look(&self, queue: Queue) -> Result<Standing, Fault> {
+        let channel = self.link.channel().await?;
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let looking = channel.queue_declare(self.name(queue).into(), passive, FieldTable::default());
+        let found = within(looking).await?;
+        Ok(Standing::AsDeclared { waiting: found.message_count(), consumers: found.consumer_count() })
+    }
+
+    async fn declare(&self, queue: Queue) -> Result<(), Fault> {
+        let channel = self.link.channel().await?;
+        Ok(within(self.topology.declare(&channel, queue)).await?)
+    }
+
+    /// Sends a message through a queue of its own, named as an ingress names its mailbox, and waits for RabbitMQ's confirm.
+    ///
+    /// # Errors
+    /// Where it is stuck.
+    pub async fn round_trip(&self) -> Result<(), Stuck> {
+        let link = self.link.another("round trip");
+        let tried = self.try_round_trip(&link).await;
+        link.close().await;
+        tried
+    }
+
+    async fn try_round_trip(&self, link: &Arc<Link>) -> Result<(), Stuck> {
+        let channel = link.channel().await.map_err(|fault| Stuck::at("configure", fault))?;
+        let name = self.topology.mailbox_name(&format!("doctor-{}", Uuid::new_v4().simple()));
+        let exclusive =
+            QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+        let declared = channel.queue_declare(name.as_str().into(), exclusive, FieldTable::default());
+        within(declared).await.map_err(|fault| Stuck::at("configure", fault))?;
+        if let Err(fault) = publish(&channel, &name).await {
+            return Err(if link.is_blocked().await { Stuck::Blocked } else { Stuck::at("write", fault) });
+        }
+        let got = within(channel.basic_get(name.into(), BasicGetOptions { no_ack: true })).await;
+        match got.map_err(|fault| Stuck::at("read", fault))? {
+            Some(_) => Ok(()),
+            None => Err(Stuck::Other(Refusal::Other("a confirmed message is not in its queue".to_owned()))),
+        }
+    }
+
+    /// Ends the connection.
+    pub async fn close(&self) {
+        self.link.close().await;
+    }
+}
+
+async fn publish(channel: &Channel, queue: &str) -> Result<(), LinkError> {
+    within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    let mandatory = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    #[expect(clippy::disallowed_methods, reason = "this is the one task that publishes on this channel")]
+    let publishing =
+        channel.basic_publish("".into(), queue.into(), mandatory, b"doctor", BasicProperties::default());
+    let confirm = within(publishing).await?;
+    match within(confirm).await? {
+        Confirmation::Ack(None) => Ok(()),
+        _ => Err(LinkError::TimedOut),
+    }
+}
+
+impl Stuck {
+    fn at(right: &'static str, fault: LinkError) -> Self {
+        match Refusal::from(fault) {
+            Refusal::Forbidden(words) => Self::Forbidden(right, words),
+            refusal => Self::Other(refusal),
+        }
+    }
+}
+
+/// RabbitMQ's own code, where it is one that leaves the connection, and what it comes to.
+struct Fault(Option<AMQPSoftError>, Refusal);
+
+impl From<LinkError> for Fault {
+    fn from(fault: LinkError) -> Self {
+        let code = match amqp(&fault) {
+            Some((AMQPErrorKind::Soft(code), _)) => Some(code),
+            _ => None,
+        };
+        Self(code, fault.into())
+    }
+}
+
+impl From<LinkError> for Refusal {
+    fn from(fault: LinkError) -> Self {
+        match amqp(&fault) {
+            Some((AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED), words)) => Self::Forbidden(words),
+            Some((AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED), words)) => Self::VirtualHost(words),
+            Some((_, words)) => Self::Other(words),
+            None if matches!(fault, LinkError::TimedOut) => Self::Silent,
+            None => Self::Other(fault.to_string()),
+        }
+    }
+}
+
+fn amqp(fault: &LinkError) -> Option<(AMQPErrorKind, String)> {
+    let LinkError::Protocol(fault) = fault else { return None };
+    let ErrorKind::ProtocolError(said) = fault.kind() else { return None };
+    Some((said.kind().clone(), said.get_message().to_string()))
+}

@@ -1,0 +1,225 @@
+//! What can be wrong with a set-up, done to one.
+
+use std::net::TcpListener;
+
+use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Channel, Connection};
+use sea_orm::ConnectionTrait as _;
+
+use super::set_up::{SECRET, SetUp, restrict};
+use crate::harness::{clock_library, until};
+use crate::servers::{RabbitMq, Servers, free_port};
+
+/// See the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Break {
+    UnknownSetting,
+    KeyFileOpenToOthers,
+    NoKeys,
+    KeyUnderItsOldName,
+    KeyLacking,
+    PortTaken,
+    ClockAhead,
+    RoleWithoutInsert,
+    RoleThatMakesNoTables,
+    OtherEncoding,
+    TablesBehind,
+    TablesNewer,
+    CommitsNotWaitedFor,
+    FewConnections,
+    UnknownRole,
+    TokenExpired,
+    EverythingHalfOpen,
+    BrokerPassword,
+    VirtualHost,
+    UserThatMayNotWrite,
+    ClassicQueue,
+    NobodyReads,
+    MemoryAlarm,
+    PolicyThatExpiresMessages,
+    PolicyThatDropsTheOldest,
+    OperatorPolicy,
+    NoManagement,
+}
+
+impl Break {
+    /// Breaks it.
+    pub(crate) async fn strike(self, set_up: &mut SetUp, servers: &Servers) {
+        match self {
+            Self::UnknownSetting => set_up.set("CAREQ_INGRESS_LISTEM", SECRET.to_owned()),
+            Self::KeyFileOpenToOthers => restrict(&set_up.key_file(), 0o644),
+            Self::NoKeys => set_up.set("CAREQ_SEAL_KEY_FILE", String::new()),
+            Self::KeyUnderItsOldName => {
+                set_up.write_keys("test:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=");
+            }
+            Self::KeyLacking => set_up.write_keys("other:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="),
+            Self::PortTaken => {
+                let other = TcpListener::bind(set_up.setting("CAREQ_INGRESS_LISTEN")).unwrap();
+                set_up.held.push(other);
+            }
+            Self::ClockAhead => move_clock(set_up),
+            Self::EverythingHalfOpen => half_open(set_up),
+            Self::UnknownRole => {
+                set_up.set("CAREQ_DATABASE_URL", set_up.database_url(servers, &format!("nobody:{SECRET}")));
+            }
+            Self::NoManagement => {
+                set_up.set(
+                    "CAREQ_BROKER_MANAGEMENT_URL",
+                    format!("http://me:{SECRET}@127.0.0.1:{}", free_port()),
+                );
+            }
+            Self::BrokerPassword => {
+                set_up.set(
+                    "CAREQ_BROKER_URL",
+                    format!("amqp://guest:{SECRET}@{}/%2f", servers.rabbitmq.address()),
+                );
+            }
+            Self::VirtualHost => {
+                set_up.set(
+                    "CAREQ_BROKER_URL",
+                    format!("amqp://guest:guest@{}/nowhere", servers.rabbitmq.address()),
+                );
+            }
+            Self::RoleWithoutInsert
+            | Self::RoleThatMakesNoTables
+            | Self::OtherEncoding
+            | Self::TablesBehind
+            | Self::TablesNewer
+            | Self::CommitsNotWaitedFor
+            | Self::FewConnections
+            | Self::TokenExpired => self.strike_database(set_up, servers).await,
+            Self::UserThatMayNotWrite
+            | Self::ClassicQueue
+            | Self::NobodyReads
+            | Self::MemoryAlarm
+            | Self::PolicyThatExpiresMessages
+            | Self::PolicyThatDropsTheOldest
+            | Self::OperatorPolicy => self.strike_broker(set_up, servers).await,
+        }
+    }
+
+    async fn strike_database(self, set_up: &mut SetUp, servers: &Servers) {
+        let name = set_up.database_name.clone();
+        let role = format!("role_of_{name}");
+        let grants = format!(
+            "CREATE ROLE {role} LOGIN; GRANT SELECT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}; GRANT \
+                 USAGE ON SCHEMA public \
+             TO {role}; "
+        );
+        let statement = match self {
+            Self::RoleWithoutInsert => format!("{grants} GRANT CREATE ON SCHEMA public TO {role}"),
+            Self::RoleThatMakesNoTables => {
+                format!("{grants} GRANT INSERT ON ALL TABLES IN SCHEMA public TO {role}")
+            }
+            Self::TablesBehind => {
+                "DELETE FROM seaql_migrations WHERE version = (SELECT max(version) FROM seaql_migrations)"
+                    .to_owned()
+            }
+            Self::TablesNewer => {
+                "INSERT INTO seaql_migrations VALUES ('m29990101_000001_later', 0)".to_owned()
+            }
+            Self::CommitsNotWaitedFor => format!("ALTER DATABASE {name} SET synchronous_commit = off"),
+            Self::FewConnections => format!("ALTER DATABASE {name} CONNECTION LIMIT 9"),
+            Self::TokenExpired => {
+                "UPDATE clinic_credentials SET expires_at = now() - interval '1 day'".to_owned()
+            }
+            _ => return set_up.make_database(servers, "SQL_ASCII").await,
+        };
+        set_up.database(servers).await.execute_unprepared(&statement).await.unwrap();
+        if matches!(self, Self::RoleWithoutInsert | Self::RoleThatMakesNoTables) {
+            set_up.set("CAREQ_DATABASE_URL", set_up.database_url(servers, &role));
+        }
+    }
+
+    async fn strike_broker(self, set_up: &mut SetUp, servers: &Servers) {
+        let pattern = format!("^{}", set_up.prefix.replace('.', r"\."));
+        let live = format!("{}.live", set_up.prefix);
+        let control = async |arguments: &[&str]| drop(servers.rabbitmq.control(arguments).await);
+        match self {
+            Self::PolicyThatExpiresMessages => {
+                control(&["set_policy", "broken", &pattern, r#"{"message-ttl": 60000}"#]).await;
+            }
+            Self::PolicyThatDropsTheOldest => {
+                let definition = r#"{"max-length": 1000, "overflow": "drop-head"}"#;
+                control(&["set_policy", "broken", &pattern, definition, "--priority", "1"]).await;
+            }
+            Self::OperatorPolicy => {
+                control(&["set_operator_policy", "broken", &pattern, r#"{"expires": 86400000}"#]).await;
+            }
+            Self::MemoryAlarm => memory_alarm(servers, "0.00001", true).await,
+            Self::UserThatMayNotWrite => {
+                control(&["add_user", "reader", SECRET]).await;
+                control(&["set_user_tags", "reader", "management"]).await;
+                control(&["set_permissions", "reader", ".*", "^$", ".*"]).await;
+                set_up.set(
+                    "CAREQ_BROKER_URL",
+                    format!("amqp://reader:{SECRET}@{}/%2f", servers.rabbitmq.address()),
+                );
+            }
+            Self::ClassicQueue => {
+                let (_connection, channel) = channel(&servers.rabbitmq).await;
+                channel.queue_delete(live.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
+                let declared =
+                    channel.queue_declare(live.into(), QueueDeclareOptions::durable(), FieldTable::default());
+                declared.await.unwrap();
+            }
+            _ => {
+                let (_connection, channel) = channel(&servers.rabbitmq).await;
+                channel.confirm_select(lapin::options::ConfirmSelectOptions::default()).await.unwrap();
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "this is the one task that publishes on this channel"
+                )]
+                let publishing = channel.basic_publish(
+                    "".into(),
+                    live.into(),
+                    BasicPublishOptions::default(),
+                    b"x",
+                    BasicProperties::default(),
+                );
+                publishing.await.unwrap().await.unwrap();
+            }
+        }
+    }
+
+    /// Takes back what would break other set-ups.
+    pub(crate) async fn undone(self, servers: &Servers) {
+        if self == Self::MemoryAlarm {
+            memory_alarm(servers, "0.6", false).await;
+        }
+    }
+}
+
+async fn channel(rabbitmq: &RabbitMq) -> (Connection, Channel) {
+    let connection = rabbitmq.connect().await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    (connection, channel)
+}
+
+/// RabbitMQ looks at its memory every few seconds.
+async fn memory_alarm(servers: &Servers, share: &str, is_on: bool) {
+    servers.rabbitmq.control(&["set_vm_memory_high_watermark", share]).await;
+    until("the alarm is as wanted", || async {
+        let alarms = servers.rabbitmq.control(&["-q", "eval", "rabbit_alarm:get_alarms()."]).await;
+        ((alarms.trim() != "[]") == is_on).then_some(())
+    })
+    .await;
+}
+
+/// The doctor's own, ten minutes.
+fn move_clock(set_up: &mut SetUp) {
+    set_up.set("LD_PRELOAD", clock_library().display().to_string());
+    set_up.set("FAKETIME", "+10m".to_owned());
+    // Time-outs are counted by the other clock.
+    set_up.set("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned());
+}
+
+/// The system takes the connections, and nobody ever answers.
+fn half_open(set_up: &mut SetUp) {
+    for (name, scheme) in [("CAREQ_DATABASE_URL", "postgres"), ("CAREQ_BROKER_URL", "amqp")] {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        set_up.set(name, format!("{scheme}://me:{SECRET}@{}/x", silent.local_addr().unwrap()));
+        set_up.held.push(silent);
+    }
+}

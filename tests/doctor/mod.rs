@@ -1,0 +1,137 @@
+//! `careq-sync doctor` beside set-ups that are broken on purpose, each in one way, and beside whole ones. It must see what is
+//! broken, say what to do, and change nothing.
+
+mod breaks;
+mod set_up;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::harness::{Process, until};
+use crate::servers::{Postgresql, RabbitMq, Servers};
+use breaks::Break;
+use set_up::{SECRET, SetUp};
+
+/// What is broken, the codes of all that is found, and what the operator must read.
+type Row = (Break, &'static [&'static str], &'static str);
+
+const TABLE: [Row; 27] = [
+    (Break::UnknownSetting, &["settings.fault"], "config.default.toml documents every one"),
+    (Break::KeyFileOpenToOthers, &["keys.open_to_others"], "chmod 600"),
+    (Break::NoKeys, &["keys.unusable"], "give every process the keys"),
+    (Break::KeyUnderItsOldName, &["sealed.unopened", "clinics.refused"], "take the key from the copy"),
+    (Break::KeyLacking, &["sealed.unknown_key", "clinics.refused"], "add the key test to seal.keys"),
+    (Break::PortTaken, &["ports.ingress_taken"], "ss -ltnp"),
+    (Break::ClockAhead, &["clock.database_differs", "clock.broker_differs"], "timedatectl"),
+    (Break::RoleWithoutInsert, &["permissions.tables"], "GRANT INSERT ON admins, appointments,"),
+    (Break::RoleThatMakesNoTables, &["permissions.create"], "GRANT CREATE ON SCHEMA"),
+    (Break::OtherEncoding, &["server.encoding_not_utf8"], "ENCODING 'UTF8' TEMPLATE template0"),
+    (Break::TablesBehind, &["tables.behind"], "careq-sync migrate"),
+    (Break::TablesNewer, &["tables.newer"], "upgrade this program"),
+    (Break::CommitsNotWaitedFor, &["durability.synchronous_commit_off"], "synchronous_commit = on"),
+    (Break::FewConnections, &["connections.too_few"], "raise max_connections"),
+    (Break::UnknownRole, &["database.login_refused"], "check user and password in database.url"),
+    (Break::TokenExpired, &["clinics.expired"], "careq-sync clinic rotate clinic_abc token"),
+    (Break::EverythingHalfOpen, &["database.silent", "broker.silent"], "a firewall swallows"),
+    (Break::BrokerPassword, &["broker.login_refused"], "check user and password in broker.url"),
+    (Break::VirtualHost, &["broker.virtual_host_refused"], "rabbitmqctl add_vhost nowhere"),
+    (Break::UserThatMayNotWrite, &["message.forbidden"], "rabbitmqctl set_permissions -p '/'"),
+    (Break::ClassicQueue, &["queues.differ"], "rabbitmqctl delete_queue"),
+    (Break::NobodyReads, &["queues.unread"], "careq-sync worker"),
+    (Break::MemoryAlarm, &["message.blocked"], "rabbitmq-diagnostics alarms"),
+    (Break::PolicyThatExpiresMessages, &["policies.message_ttl"], "rabbitmqctl clear_policy -p '/' 'broken'"),
+    (
+        Break::PolicyThatDropsTheOldest,
+        &["policies.max_length", "policies.overflow"],
+        "rabbitmqctl clear_policy",
+    ),
+    (Break::OperatorPolicy, &["policies.expires"], "rabbitmqctl clear_operator_policy -p '/' 'broken'"),
+    (Break::NoManagement, &["management.unreachable"], "rabbitmqctl list_operator_policies -p '/'"),
+];
+
+#[tokio::test]
+async fn every_broken_set_up_is_named_with_its_remedy() {
+    let (postgresql, rabbitmq) = tokio::join!(Postgresql::start(), RabbitMq::start_with_management());
+    let mut servers = Servers { postgresql, rabbitmq };
+    with_processes_all_is_well(&servers).await;
+    for (broken, codes, remedy) in TABLE {
+        let mut set_up = SetUp::new(&servers).await;
+        broken.strike(&mut set_up, &servers).await;
+        judged(&set_up, &format!("{broken:?}"), codes, remedy).await;
+        broken.undone(&servers).await;
+    }
+    let set_up = SetUp::new(&servers).await;
+    servers.postgresql.stop().await;
+    servers.postgresql.start_in_recovery().await;
+    judged(&set_up, "a replica", &["server.in_recovery"], "name the primary").await;
+}
+
+/// What is found, and nothing else; in words for people, too.
+async fn judged(set_up: &SetUp, what: &str, codes: &[&str], remedy: &str) {
+    let report = set_up.doctor().await;
+    let findings = report.findings();
+    let bad: Vec<_> = findings.iter().filter(|finding| finding["verdict"] != "well").collect();
+    let found: BTreeSet<_> = bad.iter().map(|finding| finding["code"].as_str().unwrap()).collect();
+    assert_eq!(found, codes.iter().copied().collect(), "{what}: {bad:#?}");
+    let is_said = |finding: &&Value| finding["do"].as_str().unwrap().contains(remedy);
+    assert!(bad.iter().any(is_said), "{what}: {remedy:?} is not in {bad:#?}");
+    assert!(bad.iter().all(|finding| finding["means"].is_string()), "{what}: {bad:#?}");
+    let worst = if bad.iter().any(|finding| finding["verdict"] == "error") { 1 } else { 2 };
+    assert_eq!(report.exit_status, worst, "{what}: {bad:#?}");
+    assert!(!report.printed.contains(SECRET), "{what}: a secret is shown:\n{}", report.printed);
+
+    let for_people = set_up.run(&["doctor"]).await;
+    assert_eq!(for_people.exit_status, Some(worst), "{what}: {}", for_people.stderr);
+    assert!(for_people.stdout.contains(remedy), "{what}: {}", for_people.stdout);
+    let printed = for_people.stdout + &for_people.stderr;
+    assert!(!printed.contains(SECRET), "{what}: a secret is shown:\n{printed}");
+}
+
+/// An installation at work, and the same before anything runs.
+async fn with_processes_all_is_well(servers: &Servers) {
+    let set_up = SetUp::new(servers).await;
+    let queues = servers.rabbitmq.control(&["-q", "list_queues"]).await;
+    set_up
+        .is_well("before anything runs", &["queues.well", "ports.ingress", "message.well", "policies.well"])
+        .await;
+    assert_eq!(servers.rabbitmq.control(&["-q", "list_queues"]).await, queues, "it leaves no queue behind");
+
+    let settings = set_up.settings();
+    let ingress = Process::start(&["ingress"], &settings);
+    let of_worker: Vec<_> =
+        settings.iter().copied().chain([("CAREQ_OPERATIONS_LISTEN", "127.0.0.1:0")]).collect();
+    let worker = Process::start(&["worker"], &of_worker);
+    ingress.logged("the ingress takes requests").await;
+    worker.logged("the worker takes events").await;
+    until("the worker reads", || async {
+        let report = set_up.doctor().await;
+        let reads = |finding: &Value| finding["seen"].as_str().unwrap().contains("0 messages and 2 readers");
+        report.findings().iter().any(reads).then_some(())
+    })
+    .await;
+    set_up
+        .is_well(
+            "at work",
+            &["versions.process", "clock.database_agrees", "clock.broker_agrees", "sealed.well"],
+        )
+        .await;
+    assert!(ingress.stop().await.success && worker.stop().await.success);
+}
+
+#[tokio::test]
+async fn the_embedded_default_is_well_before_its_first_start_and_at_work() {
+    let set_up = SetUp::embedded();
+    set_up.is_well("before its first start", &["keys.not_made_yet", "data_folder.not_made_yet"]).await;
+    assert_eq!(std::fs::read_dir(set_up.folder()).unwrap().count(), 0, "it makes nothing");
+
+    let process = Process::start(&[], &set_up.settings());
+    process.logged("careq-sync takes requests").await;
+    set_up.restrict_data_folder();
+    set_up.is_well("at work", &["keys.well", "database_file.well", "tables.well", "ports.operations"]).await;
+    assert!(process.stop().await.success);
+
+    std::fs::remove_file(set_up.data_folder().join("seal.keys")).unwrap();
+    judged(&set_up, "its keys are lost", &["keys.lost"], "put the file back").await;
+    assert!(!set_up.data_folder().join("seal.keys").exists(), "it makes no key");
+}
