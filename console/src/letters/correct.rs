@@ -135,7 +135,7 @@ fn as_sent(
     body: Map<String, Value>,
     accepted_at: DateTime<Utc>,
 ) -> Event {
-    let canonical_body = &canonical::text(&Value::Object(body));
+    let canonical_body = &canonical::text(&body);
     Event::accept(identified, Origin { event_key, idempotency_key: None, canonical_body, accepted_at })
 }
 
