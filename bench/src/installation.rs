@@ -106,7 +106,7 @@ impl Installation {
     /// Empties these tables, and those that point at them.
     pub(crate) async fn empty(&self, tables: &str) -> Result<()> {
         self.database.execute_unprepared(&format!("TRUNCATE {tables} CASCADE")).await?;
-        // What was measured before must not be paid for in what is measured next.
+        // What was measured before must not be paid for in what is measured next; where we may not ask for it, it is.
         self.database.execute_unprepared("CHECKPOINT").await.ok();
         Ok(())
     }
