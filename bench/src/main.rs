@@ -17,6 +17,7 @@ mod report;
 
 use anyhow::{Result, bail};
 use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
 
 use arguments::{Arguments, Command, Measuring};
 use report::{Machine, Recorded, Report};
@@ -57,7 +58,11 @@ async fn measure(measuring: &Measuring) -> Result<()> {
 }
 
 async fn interrupted() -> Result<()> {
-    tokio::signal::ctrl_c().await?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        told = tokio::signal::ctrl_c() => told?,
+        _ = terminated.recv() => {}
+    }
     bail!("interrupted")
 }
 

@@ -55,3 +55,16 @@ fn head(answer: &[u8]) -> Result<Option<(u16, usize)>> {
     let length = length.context("an answer says how long it is")?;
     Ok(Some((status, head + std::str::from_utf8(length.value)?.parse::<usize>()?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_ends_where_its_head_says() {
+        let answer = b"HTTP/1.1 202 Accepted\r\nContent-Length: 4\r\n\r\nbody";
+        assert_eq!(head(answer).unwrap(), Some((202, answer.len())));
+        assert_eq!(head(&answer[..30]).unwrap(), None, "the head is not all here");
+        assert!(head(b"HTTP/1.1 200 OK\r\n\r\n").is_err(), "its end is unknown");
+    }
+}

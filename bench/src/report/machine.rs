@@ -9,7 +9,7 @@ use tokio::process::Command;
 use crate::installation;
 
 /// See the module.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Machine {
     /// RFC 3339.
     pub(crate) measured_at: String,

@@ -51,3 +51,32 @@ impl Recorded {
         is_worse.then(|| format!("- {}: {now:.2} of {what}, and {before:.2} before\n", line.what))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Machine, Unit};
+    use super::*;
+    use crate::measure::Measurement;
+    use crate::repeat::Pair;
+
+    /// A rate and a latency, each by its limit.
+    fn report(rate: f64, latency: f64) -> Report {
+        let line = |what: &str, unit, ours| Line::beside(what, unit, "limit", &[Pair { ours, limit: 1.0 }]);
+        let mut report = Report::new(Machine::default(), false);
+        let lines = vec![line("rate", Unit::PerSecond, rate), line("latency", Unit::Milliseconds, latency)];
+        report.add(Measurement::Acknowledge, lines);
+        report
+    }
+
+    #[test]
+    fn a_ratio_that_has_become_worse_is_told_and_a_better_one_is_not() {
+        let text = report(0.80, 2.0).as_json().unwrap();
+        let recorded = Recorded(serde_json::from_str(&text).unwrap());
+        assert!(recorded.compared(&report(0.80, 2.0)).contains("No ratio is worse"));
+        assert!(recorded.compared(&report(0.73, 2.1)).contains("No ratio is worse"));
+        assert!(recorded.compared(&report(0.95, 1.0)).contains("No ratio is worse"));
+        let slower = recorded.compared(&report(0.60, 2.0));
+        assert!(slower.contains("- rate: 0.60 of limit, and 0.80 before") && !slower.contains("latency"));
+        assert!(recorded.compared(&report(0.80, 3.0)).contains("- latency: 3.00 of limit, and 2.00 before"));
+    }
+}
