@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 /// The JSON text with members sorted by name and no white space. Numbers keep the digits they were sent with.
 ///
-/// It takes a [`serde_json::Value`] or a map of them: serde_json keeps members in a B-tree unless its `preserve_order` feature
+/// It takes a [`serde_json::Value`] or a map of them: `serde_json` keeps members in a B-tree unless its `preserve_order` feature
 /// is on, which it is not here.
 #[must_use]
 pub fn text(value: &impl Serialize) -> String {
