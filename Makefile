@@ -1,6 +1,6 @@
-# The four commands: run, test, lint, bench; and four for the patient: faults, schemathesis and fuzz look for what nobody thought of,
-# explain for what is quick only as long as the tables are small.
-.PHONY: run test lint bench faults schemathesis fuzz explain servers
+# The four commands: run, test, lint, bench (and a short form of it); and four for the patient: faults, schemathesis and fuzz look
+# for what nobody thought of, explain for what is quick only as long as the tables are small.
+.PHONY: run test lint bench bench-short faults schemathesis fuzz explain servers
 
 run:
 	cargo run --bin careq-sync
@@ -13,8 +13,15 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
+# Everything beside its raw limits, half an hour on a quiet machine; writes docs/performance.md.
 bench: servers
-	cargo run --release --package careq-bench
+	cargo build --release --workspace
+	target/release/careq-bench
+
+# The same with small sizes, in two minutes; writes nothing.
+bench-short: servers
+	cargo build --release --workspace
+	target/release/careq-bench --short
 
 # Every fault under a longer load, with a release build that has crash points; writes docs/faults.md.
 faults: servers

@@ -1,77 +1,75 @@
 //! `make bench`: how fast we are, beside what the broker and the database do without us, in one run on one machine. Only
 //! the ratios are worth comparing; nothing here may ever decide whether a test passes.
 
+mod arguments;
+mod sizes;
+
 mod installation;
-mod ours;
+mod process;
+mod repeat;
+
+mod load;
 mod raw;
 
-use anyhow::Result;
-use careq_shared::records::Kind;
-use serde_json::{Value, json};
+mod measure;
 
-use installation::Installation;
+mod report;
 
-/// Webhooks sent to the ingress, over so many connections.
-const ACCEPTED: usize = 20_000;
-const CONNECTIONS: usize = 64;
+use anyhow::{Result, bail};
+use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
 
-/// Events in the backlog of one worker.
-const DRAINED: usize = 50_000;
-
-/// A rate, and the raw limit that it stands beside.
-struct Row {
-    what: &'static str,
-    per_second: f64,
-    beside: &'static str,
-    limit_per_second: f64,
-}
+use arguments::{Arguments, Command, Measuring};
+use report::{Machine, Recorded, Report};
+use sizes::Sizes;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let installation = Installation::new().await?;
-    let confirmed = raw::publish_with_confirms(&installation, ACCEPTED).await?;
-    let acknowledged = ours::acknowledge(&installation, ACCEPTED, CONNECTIONS).await?;
-    let inserted = raw::insert_in_batches(&installation, DRAINED).await?;
-    let drained = ours::drain(&installation, DRAINED).await?;
-    installation.remove().await?;
-    print(&[
-        Row {
-            what: "ingress acknowledges",
-            per_second: acknowledged,
-            beside: "RabbitMQ alone, confirmed",
-            limit_per_second: confirmed,
+    let arguments = Arguments::parse();
+    match arguments.command {
+        Some(Command::Bare(bare)) => raw::http::serve(&bare).await,
+        None => tokio::select! {
+            measured = measure(&arguments.measuring) => measured,
+            // Whatever was made is removed on the way out.
+            interrupted = interrupted() => interrupted,
         },
-        Row {
-            what: "one worker drains",
-            per_second: drained,
-            beside: "PostgreSQL alone, batched",
-            limit_per_second: inserted,
-        },
-    ]);
+    }
+}
+
+async fn measure(measuring: &Measuring) -> Result<()> {
+    let sizes = if measuring.short { Sizes::short() } else { Sizes::whole() };
+    let bench = measure::Bench { sizes, programs: process::Programs::find(measuring.program.clone())? };
+    let machine = Machine::this().await?;
+    let mut report = Report::new(machine, measuring.short);
+    for measurement in measuring.chosen() {
+        say(&format!("{}: {}", measurement.name(), measurement.about()));
+        report.add(measurement, measurement.take(&bench).await?);
+    }
+    let recorded = Recorded::read()?;
+    say(&report.as_text(recorded.as_ref()));
+    if let Some(path) = &measuring.json {
+        std::fs::write(path, report.as_json()?)?;
+    }
+    if measuring.is_whole() {
+        report.record(recorded.as_ref())?;
+        say("written: docs/performance.md, docs/performance.json, docs/performance.svg");
+    }
     Ok(())
 }
 
-/// The body of the n-th patient.
-fn patient(careq_id: usize) -> Value {
-    json!({
-        "careq_id": careq_id + 1, "clinic_id": installation::CLINIC, "first_name": "Asha", "last_name": "Rao",
-        "phone_number": "9000000001", "email": "asha@example.com", "city": "Pune", "updated_at": "2025-12-10T10:00:00Z",
-    })
+async fn interrupted() -> Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        told = tokio::signal::ctrl_c() => told?,
+        _ = terminated.recv() => {}
+    }
+    bail!("interrupted")
 }
 
-const KIND: Kind = Kind::Patient;
-
-fn print(rows: &[Row]) {
-    #[expect(clippy::print_stdout, reason = "the table is what was asked for")]
+/// Says something to the person who waits.
+fn say(text: &str) {
+    #[expect(clippy::print_stdout, reason = "what it says is what was asked for")]
     {
-        println!("{:<22} {:>10}   {:<26} {:>10}   ratio", "", "per second", "beside", "per second");
-        for row in rows {
-            let ratio = row.per_second / row.limit_per_second;
-            let (what, beside) = (row.what, row.beside);
-            println!(
-                "{what:<22} {:>10.0}   {beside:<26} {:>10.0}   {ratio:.2}",
-                row.per_second, row.limit_per_second
-            );
-        }
+        println!("{text}");
     }
 }

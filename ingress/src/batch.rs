@@ -76,7 +76,7 @@ fn validate(ingress: &Ingress, verified: Verified<Map<String, Value>>) -> Result
     let Verified { clinic, body } = verified;
     same_clinic(&clinic, named_clinic(&body))?;
     let batch_id = envelope(&body).map_err(Problem::validation)?;
-    let text = canonical::text(&Value::Object(body.clone()));
+    let text = canonical::text(&body);
     let content_digest =
         clinic.event_key.content_digest(&[clinic.clinic_id.as_bytes(), b"batch", text.as_bytes()]);
     let Some(Value::Array(records)) = body.get("records") else {
@@ -140,7 +140,7 @@ fn read(clinic: &Clinic, record: &Value, accepted_at: DateTime<Utc>) -> Result<E
     }
     let identified = records::read(kind, data)
         .map_err(|details| (ErrorCode::ValidationError, "Validation failed", details))?;
-    let canonical_body = canonical::text(&Value::Object(data.clone()));
+    let canonical_body = canonical::text(data);
     let stamps = Stamps { idempotency_key: None, accepted_at };
     Ok(Event::accept(identified, validate::origin(clinic, &canonical_body, stamps)))
 }

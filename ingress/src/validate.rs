@@ -28,7 +28,7 @@ pub(crate) fn event(
     let Verified { clinic, body } = verified;
     same_clinic(&clinic, named_clinic(&body))?;
     let identified = records::read(kind, &body).map_err(Problem::validation)?;
-    Ok(Event::accept(identified, origin(&clinic, &canonical::text(&Value::Object(body)), stamps)))
+    Ok(Event::accept(identified, origin(&clinic, &canonical::text(&body), stamps)))
 }
 
 pub(crate) fn origin<'request>(

@@ -1,20 +1,23 @@
 //! The one spelling of a JSON value, and its digest. It must never depend on the order of members or on white
 //! space, so that a request sent again is recognised however its sender writes it.
 
-use serde_json::Value;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 /// The JSON text with members sorted by name and no white space. Numbers keep the digits they were sent with.
+///
+/// It takes a [`serde_json::Value`] or a map of them: `serde_json` keeps members in a B-tree unless its `preserve_order` feature
+/// is on, which it is not here.
 #[must_use]
-pub fn text(value: &Value) -> String {
-    // serde_json keeps members in a B-tree unless its `preserve_order` feature is on, which it is not here.
-    value.to_string()
+pub fn text(value: &impl Serialize) -> String {
+    // What was read as JSON can be written as JSON.
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// SHA-256, in lower-case hexadecimal, over parts that cannot run into each other: each is preceded by its length.
 #[must_use]
 pub fn sha256_hex(parts: &[&[u8]]) -> String {
-    hex(&sha256(parts))
+    hex::encode(sha256(parts))
 }
 
 /// SHA-256 over length-prefixed parts; 32 bytes.
@@ -33,19 +36,10 @@ pub(crate) fn frame(parts: &[&[u8]], mut take: impl FnMut(&[u8])) {
     }
 }
 
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        write!(text, "{byte:02x}").unwrap_or_default();
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     #[test]
     fn order_and_white_space_do_not_matter_but_digits_do() {

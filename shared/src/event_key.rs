@@ -58,7 +58,7 @@ impl EventKey {
         // No id and no receipt begins with a zero byte.
         let mut mac = self.mac(b"\0content");
         canonical::frame(parts, |piece| mac.update(piece));
-        canonical::hex(&mac.finalize().into_bytes())
+        hex::encode(mac.finalize().into_bytes())
     }
 
     /// HMAC-SHA256 of what begins with these bytes.

@@ -9,6 +9,8 @@ mod run;
 
 mod world;
 
+mod webhooks;
+
 mod send;
 
 mod tally;
@@ -32,6 +34,7 @@ pub use clinic::{Clinic, NoClinic, read as read_clinics};
 pub use plan::{Disorder, Plan, Retry};
 pub use progress::Tell;
 pub use report::{Answers, Report};
+pub use webhooks::{Webhook, webhooks};
 
 use progress::Progress;
 use report::Sending;

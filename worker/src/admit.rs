@@ -1,6 +1,7 @@
 //! Notes each batch before its records are applied, so that its report can be given from then on. A `batch_id` that is
 //! reused with other content must never change anything.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use careq_shared::crash_point::{self, CrashPoint};
@@ -37,10 +38,10 @@ pub(crate) async fn batches(lane: &Lane, mut requests: Vec<Request>) -> Result<V
 
 /// The events of a batch, one microsecond apart in the order sent. Sent again, a batch is the same batch: its records are as
 /// old as when it was first accepted, and change nothing that has changed since.
-fn accepted(batch: &Batch, accepted_at: DateTime<Utc>) -> Vec<Event> {
+fn accepted(batch: &Batch, accepted_at: DateTime<Utc>) -> Vec<Arc<Event>> {
     let stamps = (0_i64..).map(|position| accepted_at + TimeDelta::microseconds(position));
     let stamped = batch.entries.iter().zip(stamps).filter_map(|(entry, accepted_at)| match entry {
-        Entry::Accepted(event) => Some(Event { accepted_at, ..event.as_ref().clone() }),
+        Entry::Accepted(event) => Some(Arc::new(Event { accepted_at, ..event.as_ref().clone() })),
         Entry::Refused(_) => None,
     });
     stamped.collect()

@@ -1,5 +1,7 @@
 //! Bytes into requests. Undecodable bytes must never hold up the messages beside them: they are kept as dead letters.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use careq_shared::broker::{Delivery, Queue};
 use careq_shared::crash_point::{self, CrashPoint};
@@ -22,7 +24,7 @@ pub(crate) struct Taken {
 /// One message.
 pub(crate) struct Request {
     pub(crate) reply_to: Option<ReplyTo>,
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<Arc<Event>>,
     pub(crate) suspicious: bool,
     pub(crate) batch: Membership,
     /// The replay job that published it.
@@ -62,10 +64,12 @@ fn is_suspicious(queue: Queue, delivery: &Delivery) -> bool {
 
 fn request(message: Message, suspicious: bool) -> Request {
     let (events, batch, replay) = match message.content {
-        Content::Event(event) => (vec![*event], Membership::Single, None),
+        Content::Event(event) => (vec![Arc::from(event)], Membership::Single, None),
         // Its events are stamped when it is admitted.
         Content::Batch(batch) => (Vec::new(), Membership::Batch(batch), None),
-        Content::Replay(replay) => (replay.events, Membership::Single, Some(replay.job_id)),
+        Content::Replay(replay) => {
+            (replay.events.into_iter().map(Arc::new).collect(), Membership::Single, Some(replay.job_id))
+        }
     };
     Request { reply_to: message.reply_to, events, suspicious, batch, replay, span: Span::none() }
 }

@@ -1,11 +1,13 @@
 //! The ledger: one row an event, found by clinic and idempotency key. An event whose row says how it ended must never be
 //! applied again.
 
+use std::sync::Arc;
+
 use careq_shared::entities::event;
 use careq_shared::event::Event;
 use careq_shared::ledger;
 use careq_shared::outcome::{EventResult, Outcome};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbErr;
 
 use crate::order::Item;
@@ -20,7 +22,7 @@ pub(crate) enum Finding {
     /// A replayed copy whose letter has had its outcome: it changes nothing.
     Spent,
     /// To be applied, with the acceptance stamp that counts.
-    Due(Box<Event>),
+    Due(Arc<Event>),
 }
 
 /// Looks an event up.
@@ -31,36 +33,36 @@ pub(crate) fn find(set: &WorkingSet, item: &Item) -> Result<Finding, DbErr> {
         return Ok(Finding::Spent);
     }
     let Some(Slot { row, .. }) = set.ledger.get(&key(event)) else {
-        return Ok(Finding::Due(Box::new(event.clone())));
+        return Ok(Finding::Due(Arc::clone(event)));
     };
     if row.content_digest != event.content_digest {
         return Ok(Finding::KeyReused);
     }
     let known = ledger::read(row)?;
-    let mut due = event.clone();
     if item.replay.is_some() && matches!(known.outcome, Outcome::Failed(_)) {
         // The letter may be older than the last time that CareQ sent it.
-        due.accepted_at = event.accepted_at.max(row.accepted_at);
-        return Ok(Finding::Due(Box::new(due)));
+        return Ok(due_as_of(event, event.accepted_at.max(row.accepted_at)));
     }
     if event.may_come_again() {
-        // Copies count as the latest of them: A, B, A without any stamp ends in A, in whatever order they come.
-        due.accepted_at = event.accepted_at.max(row.accepted_at);
         if known.outcome.is_final() && event.accepted_at <= row.accepted_at {
             return Ok(Finding::Repeat(EventResult { replayed: true, ..known }));
         }
-        return Ok(Finding::Due(Box::new(due)));
+        // Copies count as the latest of them: A, B, A without any stamp ends in A, in whatever order they come.
+        return Ok(due_as_of(event, event.accepted_at.max(row.accepted_at)));
     }
     // CareQ sends again what it was told had failed, and what stood in its way may be gone.
     if matches!(known.outcome, Outcome::Failed(_)) && event.accepted_at > row.accepted_at {
-        return Ok(Finding::Due(Box::new(due)));
+        return Ok(Finding::Due(Arc::clone(event)));
     }
     if known.outcome.is_final() {
         return Ok(Finding::Repeat(EventResult { replayed: true, ..known }));
     }
     // Waiting, or to be tried again: a copy is as good as the original, whose stamp it takes.
-    due.accepted_at = row.accepted_at;
-    Ok(Finding::Due(Box::new(due)))
+    Ok(due_as_of(event, row.accepted_at))
+}
+
+fn due_as_of(event: &Event, accepted_at: DateTime<Utc>) -> Finding {
+    Finding::Due(Arc::new(Event { accepted_at, ..event.clone() }))
 }
 
 /// A copy costs no write, but one a day: an event that is still spoken of is not forgotten (`retention.events_days`).
@@ -110,7 +112,7 @@ fn key(event: &Event) -> (String, String) {
     (event.clinic_id.clone(), event.idempotency_key.as_str().to_owned())
 }
 
-fn row(event: &Event, now: chrono::DateTime<chrono::Utc>) -> event::Model {
+fn row(event: &Event, now: DateTime<Utc>) -> event::Model {
     event::Model {
         event_id: event.event_id.as_str().to_owned(),
         clinic_id: event.clinic_id.clone(),

@@ -25,6 +25,8 @@ mod fold;
 
 mod persist;
 
+mod insert;
+
 mod report;
 
 mod park;

@@ -1,6 +1,8 @@
 //! The order of work: parents before their children, and within a kind as CareQ sent them, so that a child rarely waits
 //! and a hash that one appointment gives up is free for the next. The final state must never depend on it.
 
+use std::sync::Arc;
+
 use careq_shared::event::Event;
 use uuid::Uuid;
 
@@ -10,7 +12,7 @@ use crate::fault::EventFault;
 /// One event to be settled.
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
-    pub(crate) event: Event,
+    pub(crate) event: Arc<Event>,
     pub(crate) treatment: Treatment,
     /// Which request, and which of its events; nothing for an event that was parked.
     pub(crate) place: Option<Place>,
@@ -48,7 +50,7 @@ pub(crate) fn parents_first(requests: &[Request]) -> Vec<Item> {
 fn items(number: usize, request: &Request) -> impl Iterator<Item = Item> {
     let treatment = if request.suspicious { Treatment::SetApart } else { Treatment::Ordinary };
     request.events.iter().enumerate().map(move |(position, event)| Item {
-        event: event.clone(),
+        event: Arc::clone(event),
         treatment: treatment.clone(),
         place: Some(Place { request: number, event: position }),
         replay: request.replay,

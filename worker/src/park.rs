@@ -2,6 +2,8 @@
 //! is written in the transaction that found the parent missing.
 
 use careq_shared::entities::parked_event;
+use std::sync::Arc;
+
 use careq_shared::event::Event;
 use careq_shared::message;
 use careq_shared::outcome::{EventResult, Outcome, Parent};
@@ -84,5 +86,5 @@ pub(crate) enum Unreadable {
 pub(crate) fn item(seal: &Seal, row: &parked_event::Model, treatment: Treatment) -> Result<Item, Unreadable> {
     let bytes = seal.open(Place::parked_event(&row.event_id), &row.event).map_err(Unreadable::Sealed)?;
     let event = message::decode(&bytes).map_err(|_| Unreadable::Undecodable(bytes))?;
-    Ok(Item { event, treatment, place: None, replay: None })
+    Ok(Item { event: Arc::new(event), treatment, place: None, replay: None })
 }

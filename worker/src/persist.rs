@@ -7,13 +7,14 @@ use careq_shared::dead_letters::Class;
 use careq_shared::entities::{appointment, doctor, event, parked_event, patient, service};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait, IdenStatic as _, Insert,
-    IntoActiveModel, Iterable as _, QueryFilter as _,
+    ActiveModelTrait, ColumnTrait as _, DatabaseTransaction, EntityTrait, IdenStatic as _, IntoActiveModel,
+    Iterable as _, QueryFilter as _,
 };
+use serde::Serialize;
 
-use crate::dead_letters;
 use crate::fault::Fault;
 use crate::working_set::{Slot, State, WorkingSet};
+use crate::{dead_letters, insert};
 
 /// Writes the working set, in the order of the foreign keys; the classes of the letters that have failed.
 pub(crate) async fn changes(
@@ -49,20 +50,21 @@ async fn rows<E, K>(
 ) -> Result<(), Fault>
 where
     E: EntityTrait,
-    E::Model: IntoActiveModel<E::ActiveModel> + Clone,
+    E::Model: IntoActiveModel<E::ActiveModel> + Clone + Serialize,
     E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
 {
-    let in_state = |state| rows.values().filter(move |slot| slot.state == state).map(|slot| slot.row.clone());
-    let changed: Vec<_> = in_state(State::Changed).collect();
+    let in_state = |state| {
+        rows.values().filter(move |slot| slot.state == state).map(|slot| &slot.row).collect::<Vec<_>>()
+    };
+    let changed = in_state(State::Changed);
     if !changed.is_empty() {
         let update = OnConflict::columns(key).update_columns(all_but_keys::<E>()).to_owned();
-        insert::<E>(transaction, changed, update).await?;
+        insert::many::<E>(transaction, &changed, update).await?;
     }
-    let new: Vec<_> = in_state(State::New).collect();
-    let expected = new.len() as u64;
+    let new = in_state(State::New);
     // Whatever it collides with, by any of its unique keys: another worker has just stored it.
     let nothing = OnConflict::new().do_nothing().to_owned();
-    if expected > 0 && insert::<E>(transaction, new, nothing).await? < expected {
+    if !new.is_empty() && insert::many::<E>(transaction, &new, nothing).await? < new.len() as u64 {
         return Err(Fault::Contention);
     }
     Ok(())
@@ -73,26 +75,4 @@ where
 fn all_but_keys<E: EntityTrait>() -> impl Iterator<Item = E::Column> {
     const KEYS: [&str; 4] = ["id", "clinic_id", "careq_id", "event_id"];
     E::Column::iter().filter(|column| !KEYS.contains(&column.as_str()))
-}
-
-async fn insert<E>(
-    transaction: &DatabaseTransaction,
-    rows: Vec<E::Model>,
-    on_conflict: OnConflict,
-) -> Result<u64, DbErr>
-where
-    E: EntityTrait,
-    E::Model: IntoActiveModel<E::ActiveModel>,
-    E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
-{
-    let rows = rows.into_iter().map(IntoActiveModel::into_active_model);
-    match Insert::<E::ActiveModel>::many(rows)
-        .on_conflict(on_conflict)
-        .exec_without_returning(transaction)
-        .await
-    {
-        // sea-orm's word for "every row was there already".
-        Err(DbErr::RecordNotInserted) => Ok(0),
-        written => written,
-    }
 }

@@ -2,6 +2,7 @@
 //! be needed for anything: status pages know the same.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use careq_shared::event::Event;
 use careq_shared::message::{self, RequestResult, Results, Verdict};
@@ -38,7 +39,7 @@ pub(crate) fn to_each_ingress(lane: &Lane, requests: &[Request], items: &[Item],
 }
 
 /// The outcome of a single event in the span of its message; a batch's message has many.
-fn note(span: &Span, events: &[Event], results: &BTreeMap<usize, EventResult>) {
+fn note(span: &Span, events: &[Arc<Event>], results: &BTreeMap<usize, EventResult>) {
     if let (false, [event], Some(result)) = (span.is_disabled(), events, results.get(&0)) {
         span.record("kind", event.kind().as_str());
         span.record("careq_id", event.careq_id);

@@ -7,8 +7,8 @@ use careq_shared::entities::{appointment, doctor, parked_event, patient, service
 use careq_shared::records::RecordKind;
 use sea_orm::sea_query::{Expr, Query, SimpleExpr};
 use sea_orm::{
-    ColumnTrait as _, Condition, DbErr, EntityTrait as _, IntoSimpleExpr as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, Condition, ConnectionTrait as _, DbBackend, DbErr, EntityTrait as _,
+    IntoSimpleExpr as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
 use crate::fault::Fault;
@@ -43,7 +43,7 @@ impl Wakes {
     }
 
     /// Children of what was stored, and what was parked beside a parent that has arrived meanwhile.
-    fn condition(&self) -> Condition {
+    fn condition(&self, backend: DbBackend) -> Condition {
         use parked_event::Column::{ClinicId, EventId, WaitingCareqId, WaitingKind};
         let mut any = Condition::any();
         for kind in [RecordKind::Patient, RecordKind::Doctor, RecordKind::Service, RecordKind::Appointment] {
@@ -53,7 +53,7 @@ impl Wakes {
                 .filter(|(stored, _)| *stored == kind)
                 .map(|(_, key)| key.clone())
                 .collect();
-            let children = any_of(ClinicId, WaitingCareqId, &keys);
+            let children = any_of(backend, ClinicId, WaitingCareqId, &keys);
             if !keys.is_empty() {
                 any = any.add(Condition::all().add(WaitingKind.eq(kind.as_str())).add(children));
             }
@@ -72,7 +72,7 @@ pub(crate) async fn children(lane: &Lane, wakes: Wakes) -> Result<(), Stopped> {
         if wakes.is_empty() {
             continue;
         }
-        let condition = wakes.condition();
+        let condition = wakes.condition(lane.database.get_database_backend());
         let mut looked_at = BTreeSet::new();
         loop {
             let mut rows = find(lane, &condition).await?;

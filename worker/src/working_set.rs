@@ -2,7 +2,6 @@
 //! end. It must never be used after its transaction has ended.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::Hash;
 use std::sync::Arc;
 
 use careq_shared::entities::{appointment, doctor, event, parked_event, patient, service};
@@ -11,9 +10,10 @@ use careq_shared::records::{Record, RecordKind};
 use careq_shared::seal::Seal;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::LockType;
+use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    IntoSimpleExpr as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
 use crate::dead_letters::{Followed, Letter};
@@ -156,21 +156,28 @@ impl Wanted {
     }
 }
 
-/// `(clinic = a AND column IN (…)) OR …`: SQLite knows no lists of pairs.
+/// `(clinic = a AND column IN (…)) OR …`: SQLite knows no lists of pairs. On PostgreSQL the list is one parameter, so that the
+/// statement is the same for any number of keys, and is prepared once.
 pub(crate) fn any_of<K>(
+    backend: DbBackend,
     clinic: impl ColumnTrait,
     column: impl ColumnTrait,
     keys: &BTreeSet<Scoped<K>>,
 ) -> Condition
 where
-    K: Clone + Ord + Hash + Into<sea_orm::Value>,
+    K: Clone + Ord + Into<sea_orm::Value>,
+    Vec<K>: Into<sea_orm::Value>,
 {
     let mut by_clinic: BTreeMap<&String, Vec<K>> = BTreeMap::new();
     for (clinic_id, key) in keys {
         by_clinic.entry(clinic_id).or_default().push(key.clone());
     }
     by_clinic.into_iter().fold(Condition::any(), |any, (clinic_id, keys)| {
-        any.add(clinic.eq(clinic_id).and(column.is_in(keys)))
+        let is_one = match backend {
+            DbBackend::Postgres => column.into_simple_expr().eq(PgFunc::any(keys)),
+            DbBackend::Sqlite | DbBackend::MySql => column.is_in(keys),
+        };
+        any.add(clinic.eq(clinic_id).and(is_one))
     })
 }
 
@@ -179,7 +186,12 @@ async fn load_ledger(
     keys: &BTreeSet<Scoped<String>>,
 ) -> Result<Rows<String, event::Model>, DbErr> {
     let rows = event::Entity::find()
-        .filter(any_of(event::Column::ClinicId, event::Column::IdempotencyKey, keys))
+        .filter(any_of(
+            transaction.get_database_backend(),
+            event::Column::ClinicId,
+            event::Column::IdempotencyKey,
+            keys,
+        ))
         .order_by_asc(event::Column::ClinicId)
         .order_by_asc(event::Column::IdempotencyKey)
         .lock(LockType::NoKeyUpdate)
@@ -239,7 +251,7 @@ async fn load_rows<E: RecordTable>(
         return Ok(Rows::new());
     }
     let rows = E::find()
-        .filter(any_of(E::CLINIC_ID, E::CAREQ_ID, &keys))
+        .filter(any_of(transaction.get_database_backend(), E::CLINIC_ID, E::CAREQ_ID, &keys))
         .order_by_asc(E::CLINIC_ID)
         .order_by_asc(E::CAREQ_ID)
         // Not FOR UPDATE: that would also hold up appointments which only point at the row.
@@ -279,7 +291,7 @@ async fn existing<E: RecordTable>(
         .select_only()
         .column(E::CLINIC_ID)
         .column(E::CAREQ_ID)
-        .filter(any_of(E::CLINIC_ID, E::CAREQ_ID, &keys))
+        .filter(any_of(transaction.get_database_backend(), E::CLINIC_ID, E::CAREQ_ID, &keys))
         .into_tuple()
         .all(transaction)
         .await
@@ -296,7 +308,7 @@ async fn load_hashes(
     let owners: Vec<(String, String, i64)> = appointment::Entity::find()
         .select_only()
         .columns([ClinicId, Hash, CareqId])
-        .filter(any_of(ClinicId, Hash, hashes))
+        .filter(any_of(transaction.get_database_backend(), ClinicId, Hash, hashes))
         .into_tuple()
         .all(transaction)
         .await?;

@@ -1,8 +1,9 @@
 //! `doctors`. Personal data: it must never be printed whole.
 
 use sea_orm::entity::prelude::*;
+use serde::Serialize;
 
-#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize)]
 #[sea_orm(table_name = "doctors")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

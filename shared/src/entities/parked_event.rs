@@ -2,10 +2,11 @@
 //! must always be there together.
 
 use sea_orm::entity::prelude::*;
+use serde::Serialize;
 
 use crate::seal::Sealed;
 
-#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize)]
 #[sea_orm(table_name = "parked_events")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

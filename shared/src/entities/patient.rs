@@ -1,10 +1,11 @@
 //! `patients`. Personal data: it must never be printed whole.
 
 use sea_orm::entity::prelude::*;
+use serde::Serialize;
 
 use crate::seal::Sealed;
 
-#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize)]
 #[sea_orm(table_name = "patients")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -1,10 +1,11 @@
 //! `services`. Its price must never pass through a floating-point number.
 
 use sea_orm::entity::prelude::*;
+use serde::Serialize;
 
 use super::StoredPrice;
 
-#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize)]
 #[sea_orm(table_name = "services")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -41,12 +41,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn of(plan: &Plan) -> Self {
-        Self {
-            clinic_ids: plan.clinics.iter().map(|clinic| clinic.clinic_id.clone()).collect(),
-            seed: plan.seed,
-            bookings: plan.events.div_ceil(EVENTS_PER_BOOKING).max(1),
-            disorder: plan.disorder,
-        }
+        let clinic_ids = plan.clinics.iter().map(|clinic| clinic.clinic_id.clone()).collect();
+        Self::new(clinic_ids, plan.seed, plan.events, plan.disorder)
+    }
+
+    pub(crate) fn new(clinic_ids: Vec<String>, seed: u64, events: u64, disorder: Disorder) -> Self {
+        Self { clinic_ids, seed, bookings: events.div_ceil(EVENTS_PER_BOOKING).max(1), disorder }
     }
 
     /// How many stories there are: each clinic's staff first, then the bookings, one clinic after the other.

@@ -3,8 +3,8 @@
 use careq_shared::entities::batch::{Column, Entity};
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    Condition, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    Condition, ConnectionTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
 };
 
 use super::step::{Looked, MOST_ROWS, Next, Page, Place, Rule};
@@ -32,7 +32,8 @@ impl Rule for Batches {
             return Ok(Looked { forgotten: 0, with: 0, next });
         }
         let keys = rows.into_iter().map(|(_, clinic_id, batch_id)| (clinic_id, batch_id)).collect();
-        let old: Condition = any_of(Column::ClinicId, Column::BatchId, &keys);
+        let old: Condition =
+            any_of(transaction.get_database_backend(), Column::ClinicId, Column::BatchId, &keys);
         let deleted = Entity::delete_many().filter(old).exec(transaction).await?;
         Ok(Looked { forgotten: deleted.rows_affected, with: 0, next })
     }

@@ -1,0 +1,47 @@
+//! Requests as bytes, made and signed before anything is timed.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use careq_shared::clock;
+use careq_simulator::Webhook;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::installation::{CLINIC, Credentials};
+
+/// See the module.
+#[derive(Clone)]
+pub(crate) struct Requests(Arc<[Bytes]>);
+
+impl Requests {
+    /// About so many events; two seeds share none.
+    pub(crate) fn of(credentials: &Credentials, seed: u64, events: u64) -> Result<Self> {
+        let signing = Hmac::<Sha256>::new_from_slice(credentials.signing_secret.as_bytes())?;
+        let webhooks = careq_simulator::webhooks(CLINIC, seed, events);
+        let requests = webhooks.map(|webhook| request(credentials, &signing, &webhook));
+        Ok(Self(requests.collect::<Result<_>>()?))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The request with this number; after the last one comes the first again, which to an ingress is as good as new.
+    pub(crate) fn get(&self, number: usize) -> Option<&Bytes> {
+        self.0.get(number % self.0.len().max(1))
+    }
+}
+
+fn request(credentials: &Credentials, signing: &Hmac<Sha256>, webhook: &Webhook) -> Result<Bytes> {
+    let signature = hex::encode(signing.clone().chain_update(&webhook.body).finalize().into_bytes());
+    let (path, length, token) = (webhook.path, webhook.body.len(), &credentials.token);
+    let (stamp, text) = (clock::now().timestamp(), std::str::from_utf8(&webhook.body).context("JSON")?);
+    let request = format!(
+        "POST /api/v1/careq-sync{path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\
+         x-careq-timestamp: {stamp}\r\nx-careq-signature: sha256={signature}\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{text}"
+    );
+    Ok(request.into())
+}

@@ -1,0 +1,58 @@
+//! Whether a worker is slower where the ledger holds years of events, beside an empty one, in turns.
+
+use anyhow::Result;
+use sea_orm::ConnectionTrait as _;
+
+use super::{Bench, backlog};
+use crate::installation::{self, Installation};
+use crate::repeat::{Pair, figures};
+use crate::report::{Line, Target, Unit};
+
+/// Rows like those of settled events, with keys as scattered as ours; the indexes are made afterwards, which is quicker.
+fn filling(rows: u64) -> [String; 6] {
+    [
+        "ALTER TABLE events DROP CONSTRAINT events_pkey".to_owned(),
+        "DROP INDEX events_idempotency_key".to_owned(),
+        format!(
+            "INSERT INTO events (event_id, clinic_id, idempotency_key, content_digest, kind, careq_id, accepted_at, outcome, \
+             settled_at) SELECT 'old_' || md5(n::text) || substr(md5(n::text), 1, 12), 'clinic_abc', \
+             'hmac-sha256:' || md5(n::text) || md5('k' || n), md5('c' || n) || md5(n::text), 'status', n, now(), 'updated', now() \
+             FROM generate_series(1, {rows}) AS n"
+        ),
+        "ALTER TABLE events ADD PRIMARY KEY (event_id)".to_owned(),
+        "CREATE UNIQUE INDEX events_idempotency_key ON events (clinic_id, idempotency_key)".to_owned(),
+        // Or the server would do so by itself, in the midst of what is measured.
+        "VACUUM ANALYZE events".to_owned(),
+    ]
+}
+
+pub(super) async fn measure(bench: &Bench) -> Result<Vec<Line>> {
+    installation::with(async |empty| {
+        installation::with(async |full| {
+            for statement in filling(bench.sizes.ledger_rows) {
+                full.database.execute_unprepared(&statement).await?;
+            }
+            let mut seed = 0;
+            let mut drain = async |installation: &Installation| {
+                seed += 1;
+                let events = backlog::publish(installation, seed, bench.sizes.smaller_backlog).await?;
+                backlog::drain(bench, installation, 1, events).await
+            };
+            let mut pairs = Vec::new();
+            for _ in 0..bench.sizes.repeats {
+                empty.empty("events, parked_events, patients, doctors, services").await?;
+                full.empty("parked_events, patients, doctors, services").await?;
+                let limit = drain(empty).await?;
+                pairs.push(Pair { limit, ours: drain(full).await? });
+            }
+            let rates = figures(&pairs, |drained| drained.per_second);
+            let what = format!("drained behind {} rows", bench.sizes.ledger_rows);
+            Ok(vec![
+                Line::beside(what, Unit::PerSecond, "an empty ledger", &rates)
+                    .with(Target::ratio_at_least(0.8)),
+            ])
+        })
+        .await
+    })
+    .await
+}
