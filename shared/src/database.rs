@@ -13,6 +13,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::backoff::Backoff;
 use crate::config::Config;
+use crate::data_folder;
 
 /// How long a statement may wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,7 +68,7 @@ pub enum ConnectError {
 pub async fn connect(config: &Config) -> Result<DatabaseConnection, ConnectError> {
     let url = config.database_url();
     if config.database.url.expose_secret().is_empty() {
-        std::fs::create_dir_all(&config.data.dir).map_err(|reason| ConnectError::Folder {
+        data_folder::make(&config.data.dir).map_err(|reason| ConnectError::Folder {
             folder: config.data.dir.display().to_string(),
             reason,
         })?;

@@ -23,6 +23,7 @@ pub mod outcome;
 pub mod broker;
 
 pub mod clinics;
+mod data_folder;
 pub mod database;
 pub mod dead_letters;
 pub mod entities;

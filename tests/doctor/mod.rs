@@ -127,7 +127,6 @@ async fn the_embedded_default_is_well_before_its_first_start_and_at_work() {
 
     let process = Process::start(&[], &set_up.settings());
     process.logged("careq-sync takes requests").await;
-    set_up.restrict_data_folder();
     set_up.is_well("at work", &["keys.well", "database_file.well", "tables.well", "ports.operations"]).await;
     assert!(process.stop().await.success);
 

@@ -140,11 +140,6 @@ impl SetUp {
         self.folder().join("data")
     }
 
-    /// As its operator would, after the first start.
-    pub(crate) fn restrict_data_folder(&self) {
-        restrict(&self.data_folder(), 0o700);
-    }
-
     pub(crate) fn key_file(&self) -> PathBuf {
         self.folder().join("keys")
     }

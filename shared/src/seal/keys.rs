@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::sealed::is_key_id;
 use super::{NamedKey, Seal};
 use crate::config::Config;
+use crate::data_folder;
 
 /// Beside the embedded database.
 const OWN_FILE: &str = "seal.keys";
@@ -102,7 +103,7 @@ fn key(entry: &str) -> Option<NamedKey> {
 /// The embedded database's own key file, made if it is missing.
 fn own(folder: &Path) -> Result<Seal, KeysError> {
     let file = folder.join(OWN_FILE);
-    if let Err(reason) = std::fs::create_dir_all(folder).and_then(|()| make(&file))
+    if let Err(reason) = data_folder::make(folder).and_then(|()| make(&file))
         && reason.kind() != ErrorKind::AlreadyExists
     {
         return Err(KeysError::File { file: file.display().to_string(), reason });

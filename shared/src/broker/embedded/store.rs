@@ -12,6 +12,7 @@ use sea_orm::{
 };
 
 use crate::broker::{DELIVERY_LIMIT, Delivery, Queue};
+use crate::data_folder;
 use crate::telemetry::traces::TraceContext;
 
 /// Longer than any process runs.
@@ -68,7 +69,7 @@ pub(super) struct Claimed {
 
 impl Store {
     pub(super) async fn open(folder: &Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(folder)
+        data_folder::make(folder)
             .map_err(|reason| StoreError::Folder { folder: folder.display().to_string(), reason })?;
         let file = folder.join("queue.db");
         let connected = async {
