@@ -26,7 +26,7 @@ const OPERATIONS: &str = "operations: /livez, /readyz and /metrics";
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// How long a start, or an end, may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Ticks of a second, `USER_HZ` of every Linux (proc(5)).
 const TICKS_PER_S: f64 = 100.0;

@@ -49,7 +49,7 @@ impl Sizes {
     pub(crate) fn short() -> Self {
         Self {
             repeats: 2,
-            sending: Duration::from_millis(1_000),
+            sending: Duration::from_secs(1),
             connections: &[1, 64],
             rates: &[250, 1_000, 4_000],
             answering: Duration::from_secs(3),

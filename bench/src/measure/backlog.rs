@@ -24,7 +24,7 @@ const UNDER_WAY: usize = 256;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Longer than the slowest of machines would take.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How quickly a backlog went, and what it cost.
 #[derive(Debug, Clone, Copy)]

@@ -73,7 +73,7 @@ pub async fn correct(
     same_clinic(&original, &identified)?;
     let key = event_key(database, seal, &identified.clinic_id).await?;
     let accepted_at = accepted_at(database, seal, &original).await?;
-    let event = as_sent(&key, identified, correction.body, accepted_at);
+    let event = as_sent(&key, identified, &correction.body, accepted_at);
     if original.event_id.as_deref() == Some(event.event_id.as_str()) {
         return Err(Error::NothingCorrected(id));
     }
@@ -132,10 +132,10 @@ async fn accepted_at(
 fn as_sent(
     event_key: &EventKey,
     identified: Identified,
-    body: Map<String, Value>,
+    body: &Map<String, Value>,
     accepted_at: DateTime<Utc>,
 ) -> Event {
-    let canonical_body = &canonical::text(&body);
+    let canonical_body = &canonical::text(body);
     Event::accept(identified, Origin { event_key, idempotency_key: None, canonical_body, accepted_at })
 }
 
