@@ -24,7 +24,7 @@ pub(crate) fn all() -> Vec<Fault> {
 
 async fn stopped(servers: &mut Servers, play: Play) -> Row {
     let away = play.choose(Duration::from_secs(3), Duration::from_mins(1));
-    let mut trial = Trial::full(servers, play.load(play.choose(6, 16)), 1, 2).await;
+    let mut trial = Trial::full(servers, play.load(play.choose(12, 18)), 1, 2).await;
     trial.under_load().await;
     servers.postgresql.stop().await;
     let from = clock::now();
@@ -58,7 +58,7 @@ async fn killed(servers: &mut Servers, play: Play) -> Row {
 
 /// It answers, but nobody may write: a replica that has not taken over yet.
 async fn in_recovery(servers: &mut Servers, play: Play) -> Row {
-    let mut trial = Trial::full(servers, play.load(4), 1, 2).await;
+    let mut trial = Trial::full(servers, play.load(12), 1, 2).await;
     trial.under_load().await;
     servers.postgresql.stop().await;
     servers.postgresql.start_in_recovery().await;

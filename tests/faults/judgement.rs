@@ -1,6 +1,7 @@
 //! The judgement at the end of a trial: the simulator's, the queues', the logs', and that no process needed help. It must never
 //! count what was not seen: its numbers are the simulator's.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -35,13 +36,13 @@ impl Trial {
         self.every_process_stops_well().await;
         self.nothing_was_in_hand(servers).await;
         self.logs_hold_nothing_personal();
-        self.keep_evidence(broker.as_deref());
+        let evidence = self.keep_evidence(broker.as_deref());
         self.database.close_by_ref().await.ok();
         if let Some(name) = &self.database_name {
             servers.postgresql.drop_database(name).await;
             servers.rabbitmq.delete_queues(&self.prefix).await;
         }
-        Row::of(&report.said, self.recovered_in, self.problems).noting(self.notes)
+        Row::of(&report.said, self.recovered_in, self.problems).noting(self.notes, evidence)
     }
 
     /// Of what RabbitMQ holds, while the processes run that have not done what they should.
@@ -50,15 +51,14 @@ impl Trial {
         if is_suspect { Some(evidence::of_broker(&servers.rabbitmq).await) } else { None }
     }
 
-    fn keep_evidence(&mut self, broker: Option<&str>) {
+    fn keep_evidence(&self, broker: Option<&str>) -> Option<PathBuf> {
         if self.problems.is_empty() && broker.is_none() {
-            return;
+            return None;
         }
         let logs = self.logs_of_the_ended.iter().enumerate();
         let logs = logs.map(|(number, log)| (format!("process-{number}.log"), log.as_str()));
         let broker = broker.map(|said| ("rabbitmq.txt".to_owned(), said));
-        let folder = evidence::keep(&self.prefix, logs.chain(broker));
-        self.notes.push(format!("what was logged is in {}", folder.display()));
+        Some(evidence::keep(&self.prefix, logs.chain(broker)))
     }
 
     /// Far longer than it should have taken, if not too long.

@@ -1,6 +1,7 @@
 //! One line a fault: what was acknowledged, what became of it, and how long it took to be whole again.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -17,6 +18,7 @@ pub(crate) struct Row {
     problems: Vec<String>,
     /// What was measured besides.
     notes: Vec<String>,
+    evidence: Option<PathBuf>,
 }
 
 /// Above the rows.
@@ -41,11 +43,13 @@ impl Row {
             recovered_in,
             problems,
             notes: Vec::new(),
+            evidence: None,
         }
     }
 
-    pub(crate) fn noting(self, notes: Vec<String>) -> Self {
-        Self { notes, ..self }
+    /// With what is worth knowing besides, and the folder that has the logs of what did not go well.
+    pub(crate) fn noting(self, notes: Vec<String>, evidence: Option<PathBuf>) -> Self {
+        Self { notes, evidence, ..self }
     }
 
     /// Events that were acknowledged to somebody else than the simulator, and how many of them are not stored.
@@ -77,10 +81,13 @@ impl Row {
             write!(line, "\n    {} requests were never taken", self.undelivered).unwrap();
         }
         self.notes.iter().chain(&self.problems).for_each(|problem| write!(line, "\n    {problem}").unwrap());
+        if let Some(folder) = &self.evidence {
+            write!(line, "\n    what was logged is in {}", folder.display()).unwrap();
+        }
         line
     }
 
-    /// The same for the document.
+    /// The same for the document, without folders of this machine.
     pub(crate) fn markdown(&self, name: &str, seed: u64) -> String {
         let Self { acknowledged, lost, doubled, wrong, .. } = self;
         let recovered = self.recovered();
