@@ -22,6 +22,7 @@ pub(crate) enum Break {
     PortTaken,
     ClockAhead,
     RoleWithoutInsert,
+    RoleWithoutDelete,
     RoleThatMakesNoTables,
     OtherEncoding,
     TablesBehind,
@@ -82,6 +83,7 @@ impl Break {
                 );
             }
             Self::RoleWithoutInsert
+            | Self::RoleWithoutDelete
             | Self::RoleThatMakesNoTables
             | Self::OtherEncoding
             | Self::TablesBehind
@@ -102,16 +104,16 @@ impl Break {
     async fn strike_database(self, set_up: &mut SetUp, servers: &Servers) {
         let name = set_up.database_name.clone();
         let role = format!("role_of_{name}");
-        let grants = format!(
-            "CREATE ROLE {role} LOGIN; GRANT SELECT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}; GRANT \
-                 USAGE ON SCHEMA public \
-             TO {role}; "
-        );
+        let role_that_may = |on_tables: &str, on_schema: &str| {
+            format!(
+                "CREATE ROLE {role} LOGIN; GRANT {on_tables} ON ALL TABLES IN SCHEMA public TO {role}; \
+                 GRANT {on_schema} ON SCHEMA public TO {role}"
+            )
+        };
         let statement = match self {
-            Self::RoleWithoutInsert => format!("{grants} GRANT CREATE ON SCHEMA public TO {role}"),
-            Self::RoleThatMakesNoTables => {
-                format!("{grants} GRANT INSERT ON ALL TABLES IN SCHEMA public TO {role}")
-            }
+            Self::RoleWithoutInsert => role_that_may("SELECT, UPDATE, DELETE", "USAGE, CREATE"),
+            Self::RoleWithoutDelete => role_that_may("SELECT, INSERT, UPDATE", "USAGE, CREATE"),
+            Self::RoleThatMakesNoTables => role_that_may("SELECT, INSERT, UPDATE, DELETE", "USAGE"),
             Self::TablesBehind => {
                 "DELETE FROM seaql_migrations WHERE version = (SELECT max(version) FROM seaql_migrations)"
                     .to_owned()
@@ -127,7 +129,7 @@ impl Break {
             _ => return set_up.make_database(servers, "SQL_ASCII").await,
         };
         set_up.database(servers).await.execute_unprepared(&statement).await.unwrap();
-        if matches!(self, Self::RoleWithoutInsert | Self::RoleThatMakesNoTables) {
+        if matches!(self, Self::RoleWithoutInsert | Self::RoleWithoutDelete | Self::RoleThatMakesNoTables) {
             set_up.set("CAREQ_DATABASE_URL", set_up.database_url(servers, &role));
         }
     }

@@ -6,9 +6,11 @@ mod set_up;
 
 use std::collections::BTreeSet;
 
+use careq_shared::entities;
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use serde_json::Value;
 
-use crate::harness::{Process, until};
+use crate::harness::{Backend, FreshDatabase, Process, until};
 use crate::servers::{Postgresql, RabbitMq, Servers};
 use breaks::Break;
 use set_up::{SECRET, SetUp};
@@ -16,7 +18,7 @@ use set_up::{SECRET, SetUp};
 /// What is broken, the codes of all that is found, and what the operator must read.
 type Row = (Break, &'static [&'static str], &'static str);
 
-const TABLE: [Row; 27] = [
+const TABLE: [Row; 28] = [
     (Break::UnknownSetting, &["settings.fault"], "config.default.toml documents every one"),
     (Break::KeyFileOpenToOthers, &["keys.open_to_others"], "chmod 600"),
     (Break::NoKeys, &["keys.unusable"], "give every process the keys"),
@@ -25,6 +27,7 @@ const TABLE: [Row; 27] = [
     (Break::PortTaken, &["ports.ingress_taken"], "ss -ltnp"),
     (Break::ClockAhead, &["clock.database_differs", "clock.broker_differs"], "timedatectl"),
     (Break::RoleWithoutInsert, &["permissions.tables"], "GRANT INSERT ON admins, appointments,"),
+    (Break::RoleWithoutDelete, &["permissions.tables"], "GRANT DELETE ON audit_letters, audit_log, batches,"),
     (Break::RoleThatMakesNoTables, &["permissions.create"], "GRANT CREATE ON SCHEMA"),
     (Break::OtherEncoding, &["server.encoding_not_utf8"], "ENCODING 'UTF8' TEMPLATE template0"),
     (Break::TablesBehind, &["tables.behind"], "careq-sync migrate"),
@@ -117,6 +120,18 @@ async fn with_processes_all_is_well(servers: &Servers) {
         )
         .await;
     assert!(ingress.stop().await.success && worker.stop().await.success);
+}
+
+/// What it asks permissions for.
+#[tokio::test]
+async fn every_table_is_listed() {
+    let database = FreshDatabase::new(Backend::Sqlite).await;
+    let names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+    let names = Statement::from_string(DbBackend::Sqlite, names);
+    let rows = database.connection.query_all(names).await.unwrap();
+    let made: BTreeSet<String> = rows.iter().map(|row| row.try_get_by(0).unwrap()).collect();
+    let listed = entities::tables().into_iter().chain(["seaql_migrations".to_owned()]);
+    assert_eq!(made, listed.collect());
 }
 
 #[tokio::test]

@@ -7,9 +7,6 @@ use sea_orm::{DatabaseConnection, DbErr};
 use super::{row, rows};
 use crate::finding::{Finding, or_refused};
 
-/// Rows that are over.
-const DELETED_FROM: [&str; 2] = ["parked_events", "clinic_credentials"];
-
 const WHO: &str = "SELECT current_user::text AS role, current_schema()::text AS schema,
     coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create";
 
@@ -37,7 +34,7 @@ async fn look(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
         let tables = tables.join(", ");
         findings.push(
             Finding::error("permissions.tables", format!("the role {role} has no {privilege} on {tables}"))
-                .means("events that need it are tried again and again, and are not stored")
+                .means("what needs it is tried again and again: events are not stored, or what is over is not forgotten")
                 .remedy(format!("GRANT {privilege} ON {tables} TO \"{role}\"")),
         );
     }
@@ -60,7 +57,7 @@ fn no_schema(role: &str) -> Finding {
 /// Privileges that are missing, each with the tables that it is missing on. A table that is not there has none to miss.
 async fn missing(database: &DatabaseConnection) -> Result<Vec<(&'static str, Vec<String>)>, DbErr> {
     let of_all = entities::tables();
-    let deleted_from = DELETED_FROM.map(str::to_owned);
+    let deleted_from = entities::deleted_from();
     let mut missing = Vec::new();
     for (privilege, tables) in [
         ("SELECT", of_all.as_slice()),

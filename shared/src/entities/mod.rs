@@ -60,3 +60,22 @@ pub fn tables() -> [String; 17] {
     ]
     .map(str::to_owned)
 }
+
+/// The names of those from which rows are deleted: what waits no more, secrets that were replaced, and what is forgotten
+/// (`[retention]`).
+#[must_use]
+pub fn deleted_from() -> [String; 10] {
+    [
+        clinic_credential::Entity.table_name(),
+        parked_event::Entity.table_name(),
+        event::Entity.table_name(),
+        batch::Entity.table_name(),
+        dead_letter::Entity.table_name(),
+        dead_letter_attempt::Entity.table_name(),
+        replay_job::Entity.table_name(),
+        replay_job_letter::Entity.table_name(),
+        audit_entry::Entity.table_name(),
+        audit_letter::Entity.table_name(),
+    ]
+    .map(str::to_owned)
+}

@@ -79,3 +79,29 @@ impl Forgotten {
 fn cannot(reason: &str) {
     tracing::warn!(reason, "what is over cannot be forgotten now; it will be tried again");
 }
+
+#[cfg(test)]
+mod tests {
+    use careq_shared::entities;
+
+    use super::step::Rule;
+    use super::{audit, batches, events, jobs, letters};
+
+    fn tables<R: Rule>() -> impl Iterator<Item = &'static str> {
+        std::iter::once(R::TABLE).chain(R::WITH)
+    }
+
+    /// The doctor asks the permission to delete from these alone.
+    #[test]
+    fn nothing_is_forgotten_of_a_table_that_is_not_listed() {
+        let forgotten = tables::<jobs::Jobs>()
+            .chain(tables::<letters::Letters>())
+            .chain(tables::<batches::Batches>())
+            .chain(tables::<events::Events>())
+            .chain(tables::<audit::Entries>());
+        let listed = entities::deleted_from();
+        for table in forgotten {
+            assert!(listed.iter().any(|name| name == table), "{table}");
+        }
+    }
+}
