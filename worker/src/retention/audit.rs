@@ -3,14 +3,12 @@
 
 use careq_shared::entities::audit_entry::{Column, Entity};
 use careq_shared::entities::audit_letter;
-use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _,
 };
 use uuid::Uuid;
 
-use super::step::{Looked, MOST_ROWS, Next, Page, Place, Rule, any_pair};
+use super::step::{Looked, MOST_ROWS, Next, Page, Rule, any_pair};
 
 /// See the module.
 pub(super) struct Entries;
@@ -20,18 +18,7 @@ impl Rule for Entries {
     const WITH: Option<&'static str> = Some("audit_letters");
 
     async fn step(transaction: &DatabaseTransaction, page: &Page) -> Result<Looked, DbErr> {
-        let rows: Vec<(DateTime<Utc>, Uuid)> = Entity::find()
-            .select_only()
-            .columns([Column::At, Column::Id])
-            .filter(page.condition(Column::At, Column::Id))
-            .order_by_asc(Column::At)
-            .order_by_asc(Column::Id)
-            .limit(MOST_ROWS)
-            .into_tuple()
-            .all(transaction)
-            .await?;
-        let next = Next::behind(&rows, |(at, id)| Place { at: *at, id: (*id).into() });
-        let ids: Vec<_> = rows.into_iter().map(|(_, id)| id).collect();
+        let (ids, next) = page.ids::<_, Uuid>(transaction, Entity::find(), Column::At, Column::Id).await?;
         if ids.is_empty() {
             return Ok(Looked { forgotten: 0, with: 0, next });
         }

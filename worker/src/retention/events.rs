@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, LockBehavior, LockType, Query};
 use sea_orm::{
     ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, IntoSimpleExpr as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
+    QueryFilter as _, QuerySelect as _, QueryTrait as _,
 };
 
-use super::step::{Looked, MOST_ROWS, Next, Page, Place, Rule};
+use super::step::{Looked, Page, Rule};
 
 /// See the module.
 pub(super) struct Events;
@@ -23,21 +23,11 @@ impl Rule for Events {
 
     async fn step(transaction: &DatabaseTransaction, page: &Page) -> Result<Looked, DbErr> {
         // Nothing was settled before it was accepted.
-        let rows: Vec<(DateTime<Utc>, String)> = Entity::find()
-            .select_only()
-            .columns([Column::AcceptedAt, Column::EventId])
-            .filter(page.condition(Column::AcceptedAt, Column::EventId))
-            .order_by_asc(Column::AcceptedAt)
-            .order_by_asc(Column::EventId)
-            .limit(MOST_ROWS)
-            .into_tuple()
-            .all(transaction)
-            .await?;
-        let next = Next::behind(&rows, |(at, id)| Place { at: *at, id: id.as_str().into() });
-        if rows.is_empty() {
+        let (ids, next) =
+            page.ids::<_, String>(transaction, Entity::find(), Column::AcceptedAt, Column::EventId).await?;
+        if ids.is_empty() {
             return Ok(Looked { forgotten: 0, with: 0, next });
         }
-        let ids = rows.into_iter().map(|(_, id)| id);
         let due = Entity::find()
             .select_only()
             .column(Column::EventId)

@@ -4,7 +4,6 @@
 use careq_shared::entities::replay_job::{Column, Entity};
 use careq_shared::entities::replay_job_letter;
 use careq_shared::replay::{JobLetterState, JobState};
-use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, LockBehavior, LockType, Query};
 use sea_orm::{
     ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, IntoSimpleExpr as _,
@@ -12,7 +11,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::step::{Looked, MOST_ROWS, Next, Page, Place, Rule, any_pair};
+use super::step::{Looked, MOST_ROWS, Next, Page, Rule, any_pair};
 
 /// See the module.
 pub(super) struct Jobs;
@@ -22,19 +21,9 @@ impl Rule for Jobs {
     const WITH: Option<&'static str> = Some("replay_job_letters");
 
     async fn step(transaction: &DatabaseTransaction, page: &Page) -> Result<Looked, DbErr> {
-        let rows: Vec<(DateTime<Utc>, Uuid)> = Entity::find()
-            .select_only()
-            .columns([Column::FinishedAt, Column::Id])
-            .filter(is_over())
-            .filter(page.condition(Column::FinishedAt, Column::Id))
-            .order_by_asc(Column::FinishedAt)
-            .order_by_asc(Column::Id)
-            .limit(MOST_ROWS)
-            .into_tuple()
-            .all(transaction)
-            .await?;
-        let next = Next::behind(&rows, |(at, id)| Place { at: *at, id: (*id).into() });
-        let due = due(transaction, rows.into_iter().map(|(_, id)| id).collect()).await?;
+        let over = Entity::find().filter(is_over());
+        let (ids, next) = page.ids(transaction, over, Column::FinishedAt, Column::Id).await?;
+        let due = due(transaction, ids).await?;
         if due.is_empty() {
             return Ok(Looked { forgotten: 0, with: 0, next });
         }

@@ -9,11 +9,11 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Expr, LockBehavior, LockType, Query};
 use sea_orm::{
     ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, IntoSimpleExpr as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    QueryFilter as _, QuerySelect as _,
 };
 use uuid::Uuid;
 
-use super::step::{Looked, MOST_ROWS, Next, Page, Place, Rule};
+use super::step::{Looked, MOST_ROWS, Next, Page, Rule};
 
 /// See the module.
 pub(super) struct Letters;
@@ -23,18 +23,8 @@ impl Rule for Letters {
     const WITH: Option<&'static str> = Some("dead_letter_attempts");
 
     async fn step(transaction: &DatabaseTransaction, page: &Page) -> Result<Looked, DbErr> {
-        let rows: Vec<(DateTime<Utc>, Uuid)> = Entity::find()
-            .select_only()
-            .columns([Column::SettledAt, Column::Id])
-            .filter(page.condition(Column::SettledAt, Column::Id))
-            .order_by_asc(Column::SettledAt)
-            .order_by_asc(Column::Id)
-            .limit(MOST_ROWS)
-            .into_tuple()
-            .all(transaction)
-            .await?;
-        let next = Next::behind(&rows, |(at, id)| Place { at: *at, id: (*id).into() });
-        let due = due(transaction, rows.into_iter().map(|(_, id)| id).collect(), page.before).await?;
+        let (ids, next) = page.ids(transaction, Entity::find(), Column::SettledAt, Column::Id).await?;
+        let due = due(transaction, ids, page.before).await?;
         if due.is_empty() {
             return Ok(Looked { forgotten: 0, with: 0, next });
         }

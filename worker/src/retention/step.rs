@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::{config, database};
 use chrono::{DateTime, Utc};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, Value};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, TryGetable, Value,
+};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -68,6 +71,32 @@ impl Page {
         let Some(after) = &self.after else { return old };
         // An index on the time alone begins where the last step ended.
         old.add(at.gte(after.at)).add(Condition::any().add(at.gt(after.at)).add(id.gt(after.id.clone())))
+    }
+
+    /// The ids of these rows on the page, in the order of their time, and what the next step looks at.
+    pub(super) async fn ids<E, K>(
+        &self,
+        transaction: &DatabaseTransaction,
+        rows: Select<E>,
+        at: E::Column,
+        id: E::Column,
+    ) -> Result<(Vec<K>, Next), DbErr>
+    where
+        E: EntityTrait,
+        K: TryGetable + Clone + Into<Value>,
+    {
+        let rows: Vec<(DateTime<Utc>, K)> = rows
+            .select_only()
+            .columns([at, id])
+            .filter(self.condition(at, id))
+            .order_by_asc(at)
+            .order_by_asc(id)
+            .limit(MOST_ROWS)
+            .into_tuple()
+            .all(transaction)
+            .await?;
+        let next = Next::behind(&rows, |(at, id)| Place { at: *at, id: id.clone().into() });
+        Ok((rows.into_iter().map(|(_, id)| id).collect(), next))
     }
 }
 
