@@ -43,28 +43,21 @@ pub(crate) async fn run(lane: Lane) {
 }
 
 async fn letters(lane: &Lane, turn: &mut Turn<Uuid>) -> Result<(), Stopped> {
-    let before = turn.clone();
     let followed = transaction::attempt(lane, || async {
-        let mut turn = before.clone();
-        dead_letters::gone_through(lane, &mut turn).await?;
-        Ok(turn)
+        dead_letters::gone_through(lane, turn).await.map_err(Fault::from)
     });
     match followed.await? {
-        Ok(after) => *turn = after,
+        Ok(next) => *turn = next,
         Err(fault) => tracing::error!(fault.message, "letters cannot be looked through"),
     }
     Ok(())
 }
 
 async fn waiting(lane: &Lane, turn: &mut Turn<String>) -> Result<(), Stopped> {
-    let before = turn.clone();
-    let looked = transaction::attempt(lane, || async {
-        let mut turn = before.clone();
-        beside_parents(lane, &mut turn).await?;
-        Ok(turn)
-    });
+    let looked =
+        transaction::attempt(lane, || async { beside_parents(lane, turn).await.map_err(Fault::from) });
     match looked.await? {
-        Ok(after) => *turn = after,
+        Ok(next) => *turn = next,
         Err(fault) => {
             tracing::error!(fault.message, "waiting events cannot be looked through");
             return Ok(());
@@ -89,10 +82,11 @@ async fn waiting(lane: &Lane, turn: &mut Turn<String>) -> Result<(), Stopped> {
 }
 
 /// Makes due what waits beside a parent that is here, whoever should have woken it: all of it, or, of very much, a part at a time.
-async fn beside_parents(lane: &Lane, turn: &mut Turn<String>) -> Result<(), DbErr> {
+async fn beside_parents(lane: &Lane, turn: &Turn<String>) -> Result<Turn<String>, DbErr> {
     let all = parked_event::Entity::find();
-    let part = turn.next(&lane.database, all, parked_event::Column::EventId).await?;
-    make_due(lane, part.add(wake::parent_is_here())).await
+    let (part, next) = turn.part(&lane.database, all, parked_event::Column::EventId).await?;
+    make_due(lane, part.add(wake::parent_is_here())).await?;
+    Ok(next)
 }
 
 /// Makes due what has waited long enough.

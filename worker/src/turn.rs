@@ -9,7 +9,7 @@ use sea_orm::{
 const MOST_ROWS: u64 = 1_000;
 
 /// Where the last part ended; nothing where the next one is the first.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Turn<K> {
     after: Option<K>,
 }
@@ -21,14 +21,14 @@ impl<K> Default for Turn<K> {
 }
 
 impl<K: TryGetable + Clone + Into<Value>> Turn<K> {
-    /// The rows that are looked at now, by their keys; the next time it is those behind them.
-    pub(crate) async fn next<E: EntityTrait>(
-        &mut self,
+    /// The rows that are looked at now, by their keys, and the turn of those behind them.
+    pub(crate) async fn part<E: EntityTrait>(
+        &self,
         database: &DatabaseConnection,
         rows: Select<E>,
         key: E::Column,
-    ) -> Result<Condition, DbErr> {
-        let from = Condition::all().add_option(self.after.take().map(|after| key.gt(after)));
+    ) -> Result<(Condition, Self), DbErr> {
+        let from = Condition::all().add_option(self.after.clone().map(|after| key.gt(after)));
         let last = rows
             .select_only()
             .column(key)
@@ -36,7 +36,7 @@ impl<K: TryGetable + Clone + Into<Value>> Turn<K> {
             .order_by_asc(key)
             .offset(MOST_ROWS - 1)
             .limit(1);
-        self.after = last.into_tuple().one(database).await?;
-        Ok(from.add_option(self.after.clone().map(|last| key.lte(last))))
+        let last: Option<K> = last.into_tuple().one(database).await?;
+        Ok((from.add_option(last.clone().map(|last| key.lte(last))), Self { after: last }))
     }
 }

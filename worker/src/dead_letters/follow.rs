@@ -50,7 +50,7 @@ pub(crate) fn follow(set: &mut WorkingSet, item: &Item, before: Option<&Outcome>
 
 /// Resolves open letters whose events have gone through without it being known that they had failed: those of a refused batch, sent
 /// again in another one, were new to the ledger. All of them, or, of very many, a part at a time.
-pub(crate) async fn gone_through(lane: &Lane, turn: &mut Turn<Uuid>) -> Result<(), DbErr> {
+pub(crate) async fn gone_through(lane: &Lane, turn: &Turn<Uuid>) -> Result<Turn<Uuid>, DbErr> {
     use dead_letter::Column::{EventId, Id, State};
     let column = |column: event::Column| column.into_simple_expr();
     let gone_through = Query::select()
@@ -63,7 +63,7 @@ pub(crate) async fn gone_through(lane: &Lane, turn: &mut Turn<Uuid>) -> Result<(
         .offset(0)
         .to_owned();
     let open = dead_letter::Entity::find().filter(State.eq(LetterState::Open));
-    let part = turn.next(&lane.database, open, Id).await?;
+    let (part, next) = turn.part(&lane.database, open, Id).await?;
     let transaction = database::begin_write(&lane.database).await?;
     let letters: Vec<Uuid> = dead_letter::Entity::find()
         .select_only()
@@ -79,5 +79,6 @@ pub(crate) async fn gone_through(lane: &Lane, turn: &mut Turn<Uuid>) -> Result<(
     if !letters.is_empty() {
         write::resolve(&transaction, letters).await?;
     }
-    transaction.commit().await
+    transaction.commit().await?;
+    Ok(next)
 }
