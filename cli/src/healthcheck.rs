@@ -1,13 +1,14 @@
 //! `careq-sync healthcheck`: asks the process that runs with the same settings, over its operations port, as containers do. It
 //! must never say yes for want of an answer.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, bail};
 use axum::body::Body;
 use axum::http::header::HOST;
 use axum::http::{Request, StatusCode};
 use careq_shared::config::Config;
+use careq_shared::loopback::from_here;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -40,12 +41,7 @@ fn reached(listen: SocketAddr) -> Result<SocketAddr> {
              the process, too"
         );
     }
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        own => own,
-    };
-    Ok(SocketAddr::new(ip, listen.port()))
+    Ok(from_here(listen))
 }
 
 async fn ask(address: SocketAddr, path: &str) -> Result<StatusCode> {

@@ -1,9 +1,10 @@
 //! The addresses to listen on: free, or answering as ours. Nothing is listened on while somebody answers there.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use careq_shared::config::Config;
+use careq_shared::loopback::from_here;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -90,16 +91,6 @@ async fn one(port: &Port, address: SocketAddr, is_ours: impl Future<Output = boo
                 .remedy(format!("set {setting} to an address of this machine with a port from 1024 on"))
         }
     })
-}
-
-/// Where a process of this machine reaches what listens on an address.
-pub(crate) fn from_here(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }
 
 /// Its description is open to everyone who reaches the port.

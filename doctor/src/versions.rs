@@ -1,10 +1,10 @@
 //! The version of this program beside that of the process that runs here, as its metrics tell it.
 
 use careq_shared::config::Config;
+use careq_shared::loopback::from_here;
 
 use crate::ask;
 use crate::finding::Finding;
-use crate::ports::from_here;
 
 const OWN: &str = env!("CARGO_PKG_VERSION");
 

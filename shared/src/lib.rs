@@ -28,6 +28,7 @@ pub mod database;
 pub mod dead_letters;
 pub mod entities;
 pub mod ledger;
+pub mod loopback;
 pub mod networks;
 pub mod refusal;
 pub mod replay;
