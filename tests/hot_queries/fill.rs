@@ -10,7 +10,8 @@ pub(super) async fn tables(database: &DatabaseConnection, events: i64) {
     ledger(database, events).await;
     records(database, events / 20).await;
     waiting_and_dead(database, (events / 100).max(20_000)).await;
-    batches_and_audit(database, events / 20).await;
+    batches(database, events / 20).await;
+    audit(database, (events / 50).max(20_000)).await;
     vacuum(database).await;
 }
 
@@ -109,18 +110,25 @@ async fn waiting_and_dead(database: &DatabaseConnection, rows: i64) {
     execute(database, &statements).await;
 }
 
-/// Some of both are to be forgotten; of the batches, all of these were accepted at the same moment.
-async fn batches_and_audit(database: &DatabaseConnection, batches: i64) {
+/// Some are to be forgotten, and were all accepted at the same moment.
+async fn batches(database: &DatabaseConnection, batches: i64) {
     let statements = format!(
         "INSERT INTO batches (clinic_id, batch_id, content_digest, entries, accepted_at)
          SELECT 'clinic_abc', 'batch ' || n, md5('digest' || n), '[]',
                 CASE WHEN n <= 1200 THEN now() - interval '70 days' ELSE now() - n * interval '10 seconds' END
-         FROM generate_series(1, {batches}) AS n;
-         INSERT INTO audit_log (id, at, actor, origin, action, letters, details)
-         SELECT md5('entry' || n)::uuid, now() - n * interval '1 hour', 'night.shift', 'api', 'discard', 1, '{{}}'
-         FROM generate_series(1, 20000) AS n;
+         FROM generate_series(1, {batches}) AS n"
+    );
+    execute(database, &statements).await;
+}
+
+/// Of more than two years, of which the first are to be forgotten.
+async fn audit(database: &DatabaseConnection, entries: i64) {
+    let statements = format!(
+        "INSERT INTO audit_log (id, at, actor, origin, action, letters, details)
+         SELECT md5('entry' || n)::uuid, now() - n * interval '20000 hours' / {entries}, 'night.shift', 'api', 'discard', 1, '{{}}'
+         FROM generate_series(1, {entries}) AS n;
          INSERT INTO audit_letters (letter_id, audit_id)
-         SELECT md5('letter' || n)::uuid, md5('entry' || n)::uuid FROM generate_series(1, 20000) AS n"
+         SELECT md5('letter' || n)::uuid, md5('entry' || n)::uuid FROM generate_series(1, {entries}) AS n"
     );
     execute(database, &statements).await;
 }
