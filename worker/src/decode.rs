@@ -47,9 +47,8 @@ pub(crate) fn each(queue: Queue, deliveries: &[Delivery]) -> Taken {
     for delivery in deliveries {
         match message::decode::<Message>(&delivery.body) {
             Ok(message) => {
-                let request = request(message, is_suspicious(queue, delivery));
                 let span = observe::message(delivery.trace.as_ref(), queue);
-                taken.requests.push(Request { span, ..request });
+                taken.requests.push(request(message, is_suspicious(queue, delivery), span));
             }
             Err(_) => taken.undecodable.push(delivery.body.clone()),
         }
@@ -62,7 +61,7 @@ fn is_suspicious(queue: Queue, delivery: &Delivery) -> bool {
     queue == Queue::Dead || delivery.redeliveries >= SUSPICIOUS_REDELIVERIES
 }
 
-fn request(message: Message, suspicious: bool) -> Request {
+fn request(message: Message, suspicious: bool, span: Span) -> Request {
     let (events, batch, replay) = match message.content {
         Content::Event(event) => (vec![Arc::from(event)], Membership::Single, None),
         // Its events are stamped when it is admitted.
@@ -71,5 +70,5 @@ fn request(message: Message, suspicious: bool) -> Request {
             (replay.events.into_iter().map(Arc::new).collect(), Membership::Single, Some(replay.job_id))
         }
     };
-    Request { reply_to: message.reply_to, events, suspicious, batch, replay, span: Span::none() }
+    Request { reply_to: message.reply_to, events, suspicious, batch, replay, span }
 }

@@ -1,9 +1,9 @@
 //! Events that wait for a parent. Waiting must never burn an attempt, and never lose its place: the row in `parked_events`
 //! is written in the transaction that found the parent missing.
 
-use careq_shared::entities::parked_event;
 use std::sync::Arc;
 
+use careq_shared::entities::parked_event;
 use careq_shared::event::Event;
 use careq_shared::message;
 use careq_shared::outcome::{EventResult, Outcome, Parent};

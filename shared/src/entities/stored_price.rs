@@ -3,7 +3,6 @@
 
 use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, StringLen, ValueType, ValueTypeErr};
 use sea_orm::{ColIdx, DbBackend, QueryResult, TryGetError, TryGetable, Value};
-
 use serde::{Serialize, Serializer};
 
 use crate::records::Price;
