@@ -125,7 +125,7 @@ async fn batches(database: &DatabaseConnection, batches: i64) {
 async fn audit(database: &DatabaseConnection, entries: i64) {
     let statements = format!(
         "INSERT INTO audit_log (id, at, actor, origin, action, letters, details)
-         SELECT md5('entry' || n)::uuid, now() - n * interval '20000 hours' / {entries}, 'night.shift', 'api', 'discard', 1, '{{}}'
+         SELECT md5('entry' || n)::uuid, now() - interval '20000 hours' * (n / {entries}.0), 'night.shift', 'api', 'discard', 1, '{{}}'
          FROM generate_series(1, {entries}) AS n;
          INSERT INTO audit_letters (letter_id, audit_id)
          SELECT md5('letter' || n)::uuid, md5('entry' || n)::uuid FROM generate_series(1, {entries}) AS n"
