@@ -1,15 +1,19 @@
-//! What is written for containers, held against the rest of the repository, without an engine: files that nobody builds every day
+//! What is written for containers and supervisors, held against the rest of the repository, without an engine: files that nobody builds every day
 //! must not fall behind.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-const FILES: [&str; 5] = [
+/// Those that name settings.
+const FILES: [&str; 8] = [
     "deploy/Dockerfile",
     "docker-compose.yml",
     ".env.example",
     "deploy/helm/careq-sync/values.yaml",
     "deploy/helm/careq-sync/templates/worker.yaml",
+    "deploy/make-env",
+    "deploy/systemd/careq-sync-console.service",
+    "deploy/systemd/careq-sync-ingress.service",
 ];
 
 #[test]
