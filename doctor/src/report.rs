@@ -1,4 +1,4 @@
-//! Everything that was found, in the order in which it was looked at. No examination may take longer than its deadline, and
+//! Everything that was found, in the order in which it was looked at. None that asks a server may take longer than its deadline, and
 //! none that fails may keep the next one from being made.
 
 use std::time::Duration;
