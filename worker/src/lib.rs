@@ -15,6 +15,8 @@ mod transaction;
 
 mod working_set;
 
+mod lookup;
+
 mod apply;
 
 mod dedupe;

@@ -4,7 +4,8 @@ use careq_shared::event::Event;
 use careq_shared::outcome::Parent;
 use careq_shared::records::{Record, RecordKind};
 
-use crate::working_set::{Scoped, WorkingSet};
+use crate::lookup::Scoped;
+use crate::working_set::WorkingSet;
 
 /// Whether an event can be applied.
 pub(crate) enum Check {

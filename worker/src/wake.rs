@@ -13,8 +13,9 @@ use sea_orm::{
 
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
+use crate::lookup::{Scoped, any_of};
 use crate::park::Unreadable;
-use crate::working_set::{RecordTable, Scoped, any_of};
+use crate::working_set::RecordTable;
 use crate::{dead_letters, park, retry, transaction};
 
 /// What a transaction stored and parked: whom it may have to wake.

@@ -9,22 +9,18 @@ use careq_shared::event::Event;
 use careq_shared::records::{Record, RecordKind};
 use careq_shared::seal::Seal;
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::LockType;
-use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    IntoSimpleExpr as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    QueryFilter as _,
 };
 
 use crate::dead_letters::{Followed, Letter};
 use crate::lane::Lane;
+use crate::lookup::{Lookup, Scoped};
 use crate::order::Item;
 use crate::replay;
 use crate::wake::Wakes;
 use crate::worker::Settings;
-
-/// A clinic's record, or a clinic's key.
-pub(crate) type Scoped<K> = (String, K);
 
 /// A row as it is in memory, and where it came from.
 #[derive(Debug, Clone, PartialEq)]
@@ -156,47 +152,13 @@ impl Wanted {
     }
 }
 
-/// `(clinic = a AND column IN (…)) OR …`: SQLite knows no lists of pairs. On PostgreSQL the list is one parameter, so that the
-/// statement is the same for any number of keys, and is prepared once.
-pub(crate) fn any_of<K>(
-    backend: DbBackend,
-    clinic: impl ColumnTrait,
-    column: impl ColumnTrait,
-    keys: &BTreeSet<Scoped<K>>,
-) -> Condition
-where
-    K: Clone + Ord + Into<sea_orm::Value>,
-    Vec<K>: Into<sea_orm::Value>,
-{
-    let mut by_clinic: BTreeMap<&String, Vec<K>> = BTreeMap::new();
-    for (clinic_id, key) in keys {
-        by_clinic.entry(clinic_id).or_default().push(key.clone());
-    }
-    by_clinic.into_iter().fold(Condition::any(), |any, (clinic_id, keys)| {
-        let is_one = match backend {
-            DbBackend::Postgres => column.into_simple_expr().eq(PgFunc::any(keys)),
-            DbBackend::Sqlite | DbBackend::MySql => column.is_in(keys),
-        };
-        any.add(clinic.eq(clinic_id).and(is_one))
-    })
-}
-
 async fn load_ledger(
     transaction: &DatabaseTransaction,
     keys: &BTreeSet<Scoped<String>>,
 ) -> Result<Rows<String, event::Model>, DbErr> {
-    let rows = event::Entity::find()
-        .filter(any_of(
-            transaction.get_database_backend(),
-            event::Column::ClinicId,
-            event::Column::IdempotencyKey,
-            keys,
-        ))
-        .order_by_asc(event::Column::ClinicId)
-        .order_by_asc(event::Column::IdempotencyKey)
-        .lock(LockType::NoKeyUpdate)
-        .all(transaction)
-        .await?;
+    use event::Column::{ClinicId, IdempotencyKey};
+    let lookup = Lookup::<event::Entity, _> { clinic: ClinicId, key: IdempotencyKey, keys };
+    let rows = lookup.lock(transaction).await?;
     Ok(rows
         .into_iter()
         .map(|row| ((row.clinic_id.clone(), row.idempotency_key.clone()), stored(row)))
@@ -228,6 +190,10 @@ pub(crate) trait RecordTable: EntityTrait {
     const CLINIC_ID: Self::Column;
     const CAREQ_ID: Self::Column;
     fn key(row: &Self::Model) -> Scoped<i64>;
+
+    fn by_careq_id(keys: &BTreeSet<Scoped<i64>>) -> Lookup<'_, Self, i64> {
+        Lookup { clinic: Self::CLINIC_ID, key: Self::CAREQ_ID, keys }
+    }
 }
 
 macro_rules! record_table {
@@ -247,17 +213,7 @@ async fn load_rows<E: RecordTable>(
     transaction: &DatabaseTransaction,
     keys: BTreeSet<Scoped<i64>>,
 ) -> Result<Rows<i64, E::Model>, DbErr> {
-    if keys.is_empty() {
-        return Ok(Rows::new());
-    }
-    let rows = E::find()
-        .filter(any_of(transaction.get_database_backend(), E::CLINIC_ID, E::CAREQ_ID, &keys))
-        .order_by_asc(E::CLINIC_ID)
-        .order_by_asc(E::CAREQ_ID)
-        // Not FOR UPDATE: that would also hold up appointments which only point at the row.
-        .lock(LockType::NoKeyUpdate)
-        .all(transaction)
-        .await?;
+    let rows = E::by_careq_id(&keys).lock(transaction).await?;
     Ok(rows.into_iter().map(|row| (E::key(&row), stored(row))).collect())
 }
 
@@ -284,17 +240,7 @@ async fn existing<E: RecordTable>(
     transaction: &DatabaseTransaction,
     keys: BTreeSet<Scoped<i64>>,
 ) -> Result<Vec<Scoped<i64>>, DbErr> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    E::find()
-        .select_only()
-        .column(E::CLINIC_ID)
-        .column(E::CAREQ_ID)
-        .filter(any_of(transaction.get_database_backend(), E::CLINIC_ID, E::CAREQ_ID, &keys))
-        .into_tuple()
-        .all(transaction)
-        .await
+    E::by_careq_id(&keys).read(transaction, &[E::CLINIC_ID, E::CAREQ_ID]).await
 }
 
 async fn load_hashes(
@@ -302,16 +248,8 @@ async fn load_hashes(
     hashes: &BTreeSet<Scoped<String>>,
 ) -> Result<BTreeMap<Scoped<String>, i64>, DbErr> {
     use appointment::Column::{CareqId, ClinicId, Hash};
-    if hashes.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let owners: Vec<(String, String, i64)> = appointment::Entity::find()
-        .select_only()
-        .columns([ClinicId, Hash, CareqId])
-        .filter(any_of(transaction.get_database_backend(), ClinicId, Hash, hashes))
-        .into_tuple()
-        .all(transaction)
-        .await?;
+    let lookup = Lookup::<appointment::Entity, _> { clinic: ClinicId, key: Hash, keys: hashes };
+    let owners: Vec<(String, String, i64)> = lookup.read(transaction, &[ClinicId, Hash, CareqId]).await?;
     Ok(owners.into_iter().map(|(clinic_id, hash, careq_id)| ((clinic_id, hash), careq_id)).collect())
 }
 

@@ -10,7 +10,8 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbBackend;
 
 use super::row_id;
-use crate::working_set::{Rows, Scoped, Slot};
+use crate::lookup::Scoped;
+use crate::working_set::{Rows, Slot};
 
 /// What a new row needs besides the record.
 pub(super) struct Context<'event> {

@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use super::step::{Looked, MOST_ROWS, Next, Page, Place, Rule};
-use crate::working_set::any_of;
+use crate::lookup::any_of;
 
 /// See the module.
 pub(super) struct Batches;

@@ -1,0 +1,126 @@
+//! Rows by clinic and key, many in one statement. On PostgreSQL each key is looked up by itself: told the whole list at once, PostgreSQL
+//! may read all rows of the clinic and sift them, as it does until a table that grows has been analyzed, in the midst of a first burst.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sea_orm::sea_query::extension::postgres::PgFunc;
+use sea_orm::sea_query::{
+    Alias, Cond, Expr, Func, IntoIden as _, JoinType, LockType, Query, SelectStatement,
+};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    FromQueryResult as _, IntoSimpleExpr as _, Iterable as _, TryGetableMany, Value,
+};
+
+/// A clinic's record, or a clinic's key.
+pub(crate) type Scoped<K> = (String, K);
+
+/// Which rows of a table are wanted.
+pub(crate) struct Lookup<'keys, E: EntityTrait, K> {
+    pub(crate) clinic: E::Column,
+    pub(crate) key: E::Column,
+    pub(crate) keys: &'keys BTreeSet<Scoped<K>>,
+}
+
+impl<E, K> Lookup<'_, E, K>
+where
+    E: EntityTrait,
+    K: Clone + Ord + Into<Value>,
+    Vec<K>: Into<Value>,
+{
+    /// The rows, each locked until the end of the transaction, in the order of the keys: the same for everyone.
+    pub(crate) async fn lock(&self, transaction: &DatabaseTransaction) -> Result<Vec<E::Model>, DbErr> {
+        let columns: Vec<_> = E::Column::iter().collect();
+        // Not FOR UPDATE: that would also hold up appointments which only point at the row.
+        let rows = self.find(transaction, &columns, Some(LockType::NoKeyUpdate)).await?;
+        rows.iter().map(|row| E::Model::from_query_result(row, "")).collect()
+    }
+
+    /// These columns of the rows.
+    pub(crate) async fn read<T: TryGetableMany>(
+        &self,
+        transaction: &DatabaseTransaction,
+        columns: &[E::Column],
+    ) -> Result<Vec<T>, DbErr> {
+        let rows = self.find(transaction, columns, None).await?;
+        rows.iter().map(|row| row.try_get_many_by_index()).collect()
+    }
+
+    async fn find(
+        &self,
+        transaction: &DatabaseTransaction,
+        columns: &[E::Column],
+        lock: Option<LockType>,
+    ) -> Result<Vec<sea_orm::QueryResult>, DbErr> {
+        if self.keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let backend = transaction.get_database_backend();
+        let select = match backend {
+            DbBackend::Postgres => self.each(columns, lock),
+            // It has one writer, so that there is nothing to lock.
+            DbBackend::Sqlite | DbBackend::MySql => self.all(columns),
+        };
+        transaction.query_all(backend.build(&select)).await
+    }
+
+    /// `SELECT … FROM (SELECT UNNEST($1) …) AS wanted JOIN LATERAL (SELECT … WHERE … OFFSET 0 FOR NO KEY UPDATE) AS found ON TRUE`.
+    /// The offset keeps PostgreSQL from turning it into a join that reads the table; two parameters keep the statement the same for
+    /// any number of keys and clinics, so that it is prepared once.
+    fn each(&self, columns: &[E::Column], lock: Option<LockType>) -> SelectStatement {
+        let [wanted, found, clinic, key] =
+            ["wanted", "found", "clinic", "key"].map(|name| Alias::new(name).into_iden());
+        let (clinics, keys): (Vec<String>, Vec<K>) = self.keys.iter().cloned().unzip();
+        let unnest = |list: Value| Func::cust(Alias::new("UNNEST")).arg(Expr::val(list));
+        let list = Query::select()
+            .expr_as(unnest(clinics.into()), clinic.clone())
+            .expr_as(unnest(keys.into()), key.clone())
+            .to_owned();
+        let mut row = Query::select();
+        row.columns(columns.iter().copied())
+            .from(E::default())
+            .and_where(self.clinic.into_simple_expr().eq(Expr::col((wanted.clone(), clinic))))
+            .and_where(self.key.into_simple_expr().eq(Expr::col((wanted.clone(), key))))
+            .offset(0);
+        if let Some(lock) = lock {
+            row.lock(lock);
+        }
+        Query::select()
+            .columns(columns.iter().map(|column| (found.clone(), *column)))
+            .from_subquery(list, wanted)
+            .join_lateral(JoinType::InnerJoin, row, found, Cond::all().add(Expr::cust("TRUE")))
+            .to_owned()
+    }
+
+    fn all(&self, columns: &[E::Column]) -> SelectStatement {
+        Query::select()
+            .columns(columns.iter().copied())
+            .from(E::default())
+            .cond_where(any_of(DbBackend::Sqlite, self.clinic, self.key, self.keys))
+            .to_owned()
+    }
+}
+
+/// `(clinic = a AND column IN (…)) OR …`: SQLite knows no lists of pairs. On PostgreSQL the list is one parameter.
+pub(crate) fn any_of<K>(
+    backend: DbBackend,
+    clinic: impl ColumnTrait,
+    column: impl ColumnTrait,
+    keys: &BTreeSet<Scoped<K>>,
+) -> Condition
+where
+    K: Clone + Ord + Into<Value>,
+    Vec<K>: Into<Value>,
+{
+    let mut by_clinic: BTreeMap<&String, Vec<K>> = BTreeMap::new();
+    for (clinic_id, key) in keys {
+        by_clinic.entry(clinic_id).or_default().push(key.clone());
+    }
+    by_clinic.into_iter().fold(Condition::any(), |any, (clinic_id, keys)| {
+        let is_one = match backend {
+            DbBackend::Postgres => column.into_simple_expr().eq(PgFunc::any(keys)),
+            DbBackend::Sqlite | DbBackend::MySql => column.is_in(keys),
+        };
+        any.add(clinic.eq(clinic_id).and(is_one))
+    })
+}
