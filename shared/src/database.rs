@@ -207,6 +207,31 @@ pub async fn begin_write(database: &DatabaseConnection) -> Result<DatabaseTransa
     Ok(transaction)
 }
 
+/// How PostgreSQL plans the statements that follow in a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planning {
+    /// Each time anew, as [`SESSION`] says.
+    EachTime,
+    /// Once a connection. A plan must not be made for a small table, read whole, and kept when it has grown, so that reading whole is
+    /// ruled out.
+    Once,
+}
+
+/// Changes how PostgreSQL plans, until the transaction ends.
+///
+/// # Errors
+/// The database's own.
+pub async fn plan(transaction: &DatabaseTransaction, planning: Planning) -> Result<(), DbErr> {
+    if transaction.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    let settings = match planning {
+        Planning::EachTime => "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = on",
+        Planning::Once => "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off",
+    };
+    transaction.execute_unprepared(settings).await.map(drop)
+}
+
 /// `postgres://user:secret@host/name?password=secret` → `postgres://user@host/name`.
 fn without_password(url: &str) -> String {
     let url = url.split('?').next().unwrap_or_default();

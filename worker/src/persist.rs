@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use careq_shared::database::{self, Planning};
 use careq_shared::dead_letters::Class;
 use careq_shared::entities::{appointment, doctor, event, parked_event, patient, service};
 use sea_orm::sea_query::OnConflict;
@@ -30,7 +31,12 @@ pub(crate) async fn changes(
     rows::<patient::Entity, _>(transaction, &set.patients, [Pt::ClinicId, Pt::CareqId]).await?;
     rows::<doctor::Entity, _>(transaction, &set.doctors, [D::ClinicId, D::CareqId]).await?;
     rows::<service::Entity, _>(transaction, &set.services, [S::ClinicId, S::CareqId]).await?;
-    rows::<appointment::Entity, _>(transaction, &set.appointments, [A::ClinicId, A::CareqId]).await?;
+    if set.appointments.values().any(|slot| slot.state != State::Stored) {
+        // The database checks three foreign keys of each, and planned each check anew: 35 µs an appointment instead of 13.
+        database::plan(transaction, Planning::Once).await?;
+        rows::<appointment::Entity, _>(transaction, &set.appointments, [A::ClinicId, A::CareqId]).await?;
+        database::plan(transaction, Planning::EachTime).await?;
+    }
     rows::<event::Entity, _>(transaction, &set.ledger, [E::ClinicId, E::IdempotencyKey]).await?;
     rows::<parked_event::Entity, _>(transaction, &set.parked, [P::EventId]).await?;
     let settled =
