@@ -44,6 +44,9 @@ pub(crate) struct Measuring {
     /// Only these measurements.
     #[arg(long, value_enum, value_name = "MEASUREMENT", num_args = 1..)]
     pub(crate) only: Vec<Measurement>,
+    /// So many repetitions instead of the usual ones: for a quick look.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) repeats: Option<usize>,
     /// Another build of careq-sync than the one beside this program, to compare the two.
     #[arg(long, value_name = "FILE")]
     pub(crate) program: Option<PathBuf>,
@@ -59,6 +62,6 @@ impl Measuring {
 
     /// Only such a run is worth keeping.
     pub(crate) fn is_whole(&self) -> bool {
-        !self.short && self.only.is_empty() && self.program.is_none()
+        !self.short && self.only.is_empty() && self.repeats.is_none() && self.program.is_none()
     }
 }

@@ -37,7 +37,8 @@ async fn main() -> Result<()> {
 }
 
 async fn measure(measuring: &Measuring) -> Result<()> {
-    let sizes = if measuring.short { Sizes::short() } else { Sizes::whole() };
+    let mut sizes = if measuring.short { Sizes::short() } else { Sizes::whole() };
+    sizes.repeats = measuring.repeats.unwrap_or(sizes.repeats);
     let bench = measure::Bench { sizes, programs: process::Programs::find(measuring.program.clone())? };
     let machine = Machine::this().await?;
     let mut report = Report::new(machine, measuring.short);

@@ -32,7 +32,7 @@ pub(crate) struct Sizes {
 impl Sizes {
     pub(crate) fn whole() -> Self {
         Self {
-            repeats: 5,
+            repeats: 3,
             sending: Duration::from_secs(5),
             connections: &[1, 16, 64, 256],
             rates: &[250, 500, 1_000, 2_000, 4_000, 6_000, 8_000, 10_000, 12_000],
