@@ -226,7 +226,7 @@ pub async fn plan(transaction: &DatabaseTransaction, planning: Planning) -> Resu
         return Ok(());
     }
     let settings = match planning {
-        Planning::EachTime => "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = on",
+        Planning::EachTime => "SET LOCAL plan_cache_mode = DEFAULT; SET LOCAL enable_seqscan = DEFAULT",
         Planning::Once => "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off",
     };
     transaction.execute_unprepared(settings).await.map(drop)

@@ -15,6 +15,12 @@ pub(super) async fn tables(database: &DatabaseConnection, events: i64) {
     vacuum(database).await;
 }
 
+/// Fills the ledger and the patients with so many each, and lets PostgreSQL find out for itself.
+pub(super) async fn growing(database: &DatabaseConnection, events: i64) {
+    ledger(database, events).await;
+    records(database, events).await;
+}
+
 /// As the server does by itself, sooner or later: what was deleted is no longer looked at.
 pub(super) async fn vacuum(database: &DatabaseConnection) {
     execute(database, "VACUUM ANALYZE").await;

@@ -3,6 +3,7 @@
 //! statement must never be written down here: it would drift from the one that is issued.
 
 mod fill;
+mod first_burst;
 mod plans;
 mod traffic;
 

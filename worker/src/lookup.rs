@@ -9,7 +9,7 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    FromQueryResult as _, IntoSimpleExpr as _, Iterable as _, TryGetableMany, Value,
+    FromQueryResult as _, IntoSimpleExpr as _, Iterable as _, QueryResult, TryGetableMany, Value,
 };
 
 /// A clinic's record, or a clinic's key.
@@ -43,7 +43,7 @@ where
         columns: &[E::Column],
     ) -> Result<Vec<T>, DbErr> {
         let rows = self.find(transaction, columns, None).await?;
-        rows.iter().map(|row| row.try_get_many_by_index()).collect()
+        rows.iter().map(QueryResult::try_get_many_by_index).collect()
     }
 
     async fn find(
@@ -51,7 +51,7 @@ where
         transaction: &DatabaseTransaction,
         columns: &[E::Column],
         lock: Option<LockType>,
-    ) -> Result<Vec<sea_orm::QueryResult>, DbErr> {
+    ) -> Result<Vec<QueryResult>, DbErr> {
         if self.keys.is_empty() {
             return Ok(Vec::new());
         }

@@ -1,0 +1,48 @@
+//! The first burst of a new installation: tables that grow while PostgreSQL knows nothing of them yet. What a batch looks up must
+//! not depend on that.
+
+use careq_shared::broker::{Delivery, Queue};
+use careq_shared::records::Kind;
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement};
+
+use super::fill;
+use crate::harness::{self, Backend, FreshDatabase, WorkerLane, delivery, until};
+
+/// Events that are there already, of the same clinic.
+const EVENTS: i64 = 20_000;
+
+const BATCH: i64 = 256;
+
+/// Behind the numbers of the events that are there.
+const FIRST: i64 = 9_000_000_000;
+
+#[tokio::test]
+async fn a_batch_reads_its_own_rows_before_any_statistics() {
+    let database = FreshDatabase::new(Backend::Postgres).await;
+    let connection = &database.connection;
+    for table in ["events", "patients"] {
+        let never = format!("ALTER TABLE {table} SET (autovacuum_enabled = false)");
+        connection.execute_unprepared(&never).await.unwrap();
+    }
+    fill::growing(connection, EVENTS).await;
+    let lane = WorkerLane::new(&database, 1_000).await;
+    let patient = |number| delivery(Kind::Patient, &harness::patient(FIRST + number));
+    let batch: Vec<Delivery> = (0..BATCH).map(patient).collect();
+    lane.work(Queue::Live, &batch).await.unwrap();
+
+    for index in ["events_idempotency_key", "patients_careq_id"] {
+        // A session tells its statistics within a second.
+        let read = until("the index was used", || entries_read(connection, index)).await;
+        assert!(read < BATCH * 10, "{read} entries of {index} were read for {BATCH} keys");
+    }
+}
+
+/// Index entries that statements have read, as soon as there is a sign that it was used for each key.
+async fn entries_read(connection: &DatabaseConnection, index: &str) -> Option<i64> {
+    let select = format!(
+        "SELECT idx_scan, idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = '{index}' AND idx_scan > 0"
+    );
+    let statement = Statement::from_string(connection.get_database_backend(), select);
+    let row = connection.query_one(statement).await.unwrap()?;
+    Some(row.try_get_by("idx_tup_read").unwrap())
+}
