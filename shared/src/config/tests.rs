@@ -16,7 +16,7 @@ fn the_defaults_are_complete() {
     assert_eq!(config.ingress.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.broker.kind(), BrokerKind::Embedded);
     assert_eq!(config.database_url().expose_secret(), "sqlite://careq-data/careq.db");
-    assert_eq!((config.worker.lanes, config.worker.batch, config.worker.park_for_s), (2, 256, 900));
+    assert_eq!((config.worker.lanes, config.worker.batch, config.worker.park_for_s), (2, 512, 900));
 }
 
 #[test]
