@@ -44,7 +44,14 @@ async fn measure(measuring: &Measuring) -> Result<()> {
     let mut report = Report::new(machine, measuring.short);
     for measurement in measuring.chosen() {
         say(&format!("{}: {}", measurement.name(), measurement.about()));
-        report.add(measurement, measurement.take(&bench).await?);
+        match measurement.take(&bench).await {
+            Ok(lines) => report.add(measurement, lines),
+            Err(reason) => {
+                // What was measured before is not lost, though it is not recorded either.
+                say(&report.as_text(None));
+                return Err(reason.context(measurement.name()));
+            }
+        }
     }
     let recorded = Recorded::read()?;
     say(&report.as_text(recorded.as_ref()));

@@ -15,19 +15,13 @@ pub(super) async fn tables(database: &DatabaseConnection, events: i64) {
     vacuum(database).await;
 }
 
-/// Fills the ledger and the patients with so many each, and lets PostgreSQL find out for itself.
-pub(super) async fn growing(database: &DatabaseConnection, events: i64) {
-    ledger(database, events).await;
-    records(database, events).await;
-}
-
 /// As the server does by itself, sooner or later: what was deleted is no longer looked at.
 pub(super) async fn vacuum(database: &DatabaseConnection) {
     execute(database, "VACUUM ANALYZE").await;
 }
 
-/// Without its indexes first, since ten million random keys fill them slowly one by one.
-async fn ledger(database: &DatabaseConnection, events: i64) {
+/// The ledger alone. Without its indexes first, since ten million random keys fill them slowly one by one.
+pub(super) async fn ledger(database: &DatabaseConnection, events: i64) {
     let select = "SELECT indexdef FROM pg_indexes WHERE tablename = 'events' AND indexname <> 'events_pkey'";
     let select = Statement::from_string(database.get_database_backend(), select);
     let rows = database.query_all(select).await.unwrap();
