@@ -2,6 +2,7 @@
 //! measurement ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use careq_shared::broker::Queue;
@@ -20,6 +21,10 @@ use uuid::Uuid;
 pub(crate) const CLINIC: &str = "clinic_abc";
 const RABBITMQ: &str = "amqp://guest:guest@127.0.0.1:5672/%2f";
 pub(crate) const POSTGRESQL: &str = "postgres://careq_test:careq_test@127.0.0.1:5432";
+
+/// How often a queue is tried to be deleted again, and when.
+const MOST_ATTEMPTS: u32 = 5;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
 
 /// What a clinic proves itself by.
 pub(crate) struct Credentials {
@@ -163,11 +168,25 @@ impl Drop for Leftovers {
 }
 
 async fn remove(name: &str) -> Result<()> {
-    let (rabbitmq, topology) = (RabbitMqChannel::open().await?, Topology::new(name));
-    for queue in Queue::ALL {
-        rabbitmq.channel.queue_delete(topology.name(queue).into(), QueueDeleteOptions::default()).await?;
-    }
     let admin = Database::connect(format!("{POSTGRESQL}/postgres")).await?;
     admin.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
+    let topology = Topology::new(name);
+    for queue in Queue::ALL {
+        delete(topology.name(queue)).await?;
+    }
     Ok(())
+}
+
+/// RabbitMQ 3.10 may answer with an internal error while it is still busy with the million messages that a queue had.
+async fn delete(queue: String) -> Result<()> {
+    let mut attempts = 0;
+    loop {
+        let rabbitmq = RabbitMqChannel::open().await?;
+        match rabbitmq.channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await {
+            Ok(_) => return Ok(()),
+            Err(reason) if attempts == MOST_ATTEMPTS => return Err(reason.into()),
+            Err(_) => tokio::time::sleep(BETWEEN_ATTEMPTS).await,
+        }
+        attempts += 1;
+    }
 }
