@@ -23,9 +23,6 @@ use crate::telemetry::traces::{TRACEPARENT, TraceContext};
 /// Messages that may await their confirm at the same time; what comes after waits in the channel of jobs.
 const IN_FLIGHT: usize = 4_096;
 
-/// Most messages that are published in one go, before confirms are looked at again.
-const ROUND: usize = 256;
-
 /// How soon an idle publisher notices that its channel is gone.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -132,12 +129,14 @@ async fn serve(channel: &Channel, topology: &Topology, jobs: &mut mpsc::Receiver
         tokio::select! {
             () = &mut lost => return Ended::Lost("the channel was closed".to_owned()),
             job = jobs.recv(), if confirms.len() < IN_FLIGHT => {
-                let Some(first) = job else { return Ended::NobodyPublishes };
-                for job in round(first, jobs).await {
-                    match within(publish(channel, topology, &job)).await {
-                        Ok(confirm) => confirms.push(async move { (job.done, timeout(DEADLINE, confirm).await) }),
-                        Err(fault) => return Ended::Lost(fault.to_string()),
-                    }
+                let Some(job) = job else { return Ended::NobodyPublishes };
+                // Its sender gave up and was told so; publishing it now would only make a copy.
+                if job.done.is_closed() {
+                    continue;
+                }
+                match within(publish(channel, topology, &job)).await {
+                    Ok(confirm) => confirms.push(async move { (job.done, timeout(DEADLINE, confirm).await) }),
+                    Err(fault) => return Ended::Lost(fault.to_string()),
                 }
             }
             Some(first) = confirms.next() => {
@@ -151,21 +150,6 @@ async fn serve(channel: &Channel, topology: &Topology, jobs: &mut mpsc::Receiver
             }
         }
     }
-}
-
-/// The jobs that are published together with a first one. Requests that are ready to run come to their publishing first: one packet to
-/// RabbitMQ for all of them, instead of one for each.
-async fn round(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
-    tokio::task::yield_now().await;
-    let mut round = vec![first];
-    while round.len() < ROUND
-        && let Ok(another) = jobs.try_recv()
-    {
-        round.push(another);
-    }
-    // Whose sender gave up was told so; publishing it now would only make a copy.
-    round.retain(|job| !job.done.is_closed());
-    round
 }
 
 /// Whoever publishes nothing would not notice, and be taken for ready while nothing can be published.
