@@ -26,6 +26,10 @@ const HOPELESS: Duration = Duration::from_secs(10);
 /// this.
 const MOST_HOPELESS: Duration = Duration::from_mins(1);
 
+/// The longest frame, in bytes. lapin keeps room for 64 of them for each connection, which at RabbitMQ's own 128 KiB is 8 MiB; a
+/// longer message goes in several frames.
+const FRAME_MAX_BYTES: u32 = 16 * 1_024;
+
 /// A silent peer is given up after two of these, in seconds.
 const HEARTBEAT_S: u16 = 10;
 
@@ -86,6 +90,7 @@ impl Link {
     pub(super) fn new(config: &BrokerConfig, name: &str) -> Result<Self, LinkError> {
         let mut uri = uri(config)?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
+        uri.query.frame_max.get_or_insert(FRAME_MAX_BYTES);
         Ok(Self { uri, name: name.to_owned(), state: Mutex::default() })
     }
 
