@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
@@ -22,6 +23,9 @@ use crate::telemetry::traces::{TRACEPARENT, TraceContext};
 
 /// Messages that may await their confirm at the same time; what comes after waits in the channel of jobs.
 const IN_FLIGHT: usize = 4_096;
+
+/// Most messages that are published together.
+const ROUND: usize = 256;
 
 /// How soon an idle publisher notices that its channel is gone.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -129,13 +133,12 @@ async fn serve(channel: &Channel, topology: &Topology, jobs: &mut mpsc::Receiver
         tokio::select! {
             () = &mut lost => return Ended::Lost("the channel was closed".to_owned()),
             job = jobs.recv(), if confirms.len() < IN_FLIGHT => {
-                let Some(job) = job else { return Ended::NobodyPublishes };
-                // Its sender gave up and was told so; publishing it now would only make a copy.
-                if job.done.is_closed() {
-                    continue;
-                }
-                match within(publish(channel, topology, &job)).await {
-                    Ok(confirm) => confirms.push(async move { (job.done, timeout(DEADLINE, confirm).await) }),
+                let Some(first) = job else { return Ended::NobodyPublishes };
+                let round = round(first, jobs).await;
+                match within(try_join_all(round.iter().map(|job| publish(channel, topology, job)))).await {
+                    Ok(published) => confirms.extend(round.into_iter().zip(published).map(
+                        async |(job, confirm)| (job.done, timeout(DEADLINE, confirm).await)
+                    )),
                     Err(fault) => return Ended::Lost(fault.to_string()),
                 }
             }
@@ -150,6 +153,21 @@ async fn serve(channel: &Channel, topology: &Topology, jobs: &mut mpsc::Receiver
             }
         }
     }
+}
+
+/// The jobs that are published together with a first one: lapin's thread is woken once for all of them, and RabbitMQ gets one packet.
+/// Requests that are ready to run come to their publishing first.
+async fn round(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+    tokio::task::yield_now().await;
+    let mut round = vec![first];
+    while round.len() < ROUND
+        && let Ok(another) = jobs.try_recv()
+    {
+        round.push(another);
+    }
+    // Whose sender gave up was told so; publishing it now would only make a copy.
+    round.retain(|job| !job.done.is_closed());
+    round
 }
 
 /// Whoever publishes nothing would not notice, and be taken for ready while nothing can be published.
