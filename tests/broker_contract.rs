@@ -2,13 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::broker::rabbitmq::RabbitMq;
 use careq_shared::broker::{Broker, Consumer, DELIVERY_LIMIT, Delivery, Queue};
 use tempfile::TempDir;
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::harness::{broker_config, delete_queues, fresh_prefix, until};
+use crate::harness::{broker_config, delete_queues, fresh_prefix, queue_readers, until};
 
 /// A broker that can be restarted, as far as this process sees it.
 enum Installation {
@@ -73,12 +76,41 @@ contract!(
     what_is_given_back_comes_again,
     what_was_in_flight_when_the_process_ended_comes_again,
     a_message_survives_its_publisher,
+    a_message_of_many_frames_comes_whole,
     a_message_that_always_comes_back_ends_in_the_dead_queue,
     a_consumer_that_waits_is_woken,
     a_dropped_wait_loses_nothing,
     two_consumers_share_a_queue,
     results_reach_the_mailbox_they_are_sent_to,
 );
+
+/// RabbitMQ deals out messages in turn, unless its readers differ in rank.
+#[tokio::test]
+async fn neighbours_come_to_the_same_reader() {
+    let installation = Installation::rabbitmq();
+    let Installation::RabbitMq(prefix) = &installation else { unreachable!() };
+    let broker = installation.open().await;
+    let read = |_| {
+        let (mut consumer, taken) = (broker.consume(Queue::Live, 32), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&taken);
+        let reading = tokio::spawn(async move {
+            loop {
+                counted.fetch_add(consumer.next().await.len(), Ordering::Relaxed);
+                consumer.ack().await.unwrap();
+            }
+        });
+        (taken, AbortOnDropHandle::new(reading))
+    };
+    let readers = [0, 1].map(read);
+    let live = format!("{prefix}.live");
+    until("both read", || async { (queue_readers(&live).await == 2).then_some(()) }).await;
+    publish(&broker, Queue::Live, 0..40).await;
+    let counts = || readers.each_ref().map(|(taken, _)| taken.load(Ordering::Relaxed));
+    until("everything is taken", || async { (counts().iter().sum::<usize>() == 40).then_some(()) }).await;
+    assert!(counts().contains(&0), "{:?}", counts());
+    drop(readers);
+    installation.remove().await;
+}
 
 async fn publish(broker: &Arc<dyn Broker>, queue: Queue, bodies: impl IntoIterator<Item = u32>) {
     for body in bodies {
@@ -163,6 +195,17 @@ async fn a_message_survives_its_publisher(installation: &Installation) {
     let broker = installation.open().await;
     let mut consumer = broker.consume(Queue::Bulk, 1);
     assert_eq!(take(&mut consumer, 1).await, [7]);
+    consumer.close().await;
+}
+
+async fn a_message_of_many_frames_comes_whole(installation: &Installation) {
+    let broker = installation.open().await;
+    let long: Bytes = (0..1_000_000_u32).flat_map(u32::to_be_bytes).collect();
+    broker.publish(Queue::Bulk, long.clone()).await.unwrap();
+    let mut consumer = broker.consume(Queue::Bulk, 1);
+    let [delivery] = &consumer.next().await[..] else { panic!("one message") };
+    assert!(delivery.body == long);
+    consumer.ack().await.unwrap();
     consumer.close().await;
 }
 

@@ -38,9 +38,18 @@ pub(crate) async fn channel() -> (Connection, Channel) {
 
 /// Messages that are ready in a queue. Quorum queues count what is unacknowledged apart.
 pub(crate) async fn queue_depth(queue: &str) -> u32 {
+    declared(queue).await.message_count()
+}
+
+/// How many read a queue.
+pub(crate) async fn queue_readers(queue: &str) -> u32 {
+    declared(queue).await.consumer_count()
+}
+
+async fn declared(queue: &str) -> lapin::Queue {
     let (_connection, channel) = channel().await;
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(queue.into(), passive, FieldTable::default()).await.unwrap().message_count()
+    channel.queue_declare(queue.into(), passive, FieldTable::default()).await.unwrap()
 }
 
 /// Deletes a test's queues.

@@ -12,7 +12,9 @@ mod records;
 mod signed;
 mod stack;
 
-pub(crate) use broker::{amqp_url, broker_config, channel, delete_queues, fresh_prefix, queue_depth};
+pub(crate) use broker::{
+    amqp_url, broker_config, channel, delete_queues, fresh_prefix, queue_depth, queue_readers,
+};
 pub(crate) use collector::{Collector, Span};
 pub(crate) use database::{Backend, FreshDatabase, opened, seal};
 pub(crate) use exposition::Exposition;
