@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::harness::{CLINIC, Process, Stack, patient, until};
 
@@ -66,6 +68,29 @@ async fn acknowledged_at_once_and_stored_when_a_worker_comes() {
         (answer.status == 201).then_some(())
     };
     until("answers carry their results again", again).await;
+    stack.finish().await;
+}
+
+/// Whoever sends much at once is not made to wait for results: of more than 32 requests in hand, no further one waits unless it asks to.
+#[tokio::test]
+async fn the_rest_of_a_burst_is_acknowledged_at_once() {
+    const BURST: i64 = 40;
+    let mut stack = Stack::full(0, &[("CAREQ_INGRESS_ANSWER_WITHIN_MS", "25000")]).await;
+    let mut answers = JoinSet::new();
+    for careq_id in 1..=BURST {
+        let client = stack.client.clone();
+        answers.spawn(async move { client.post("/patient", &patient(careq_id)).await.status });
+    }
+    for _ in 32..BURST {
+        let answer = timeout(Duration::from_secs(15), answers.join_next()).await;
+        assert_eq!(answer.expect("nobody waits for a result").unwrap().unwrap(), 202);
+    }
+
+    stack.start_worker().await;
+    let rest = answers.join_all().await;
+    assert!(rest.contains(&201), "those who came first waited: {rest:?}");
+    assert!(rest.iter().all(|status| [201, 202].contains(status)), "{rest:?}");
+    assert_eq!(stack.client.post("/patient", &patient(BURST + 1)).await.status, 201, "the burst is over");
     stack.finish().await;
 }
 

@@ -49,7 +49,7 @@ async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Pr
     let batch = validate(ingress, verified).map_err(about)?;
     let (batch_id, listing) = (batch.batch_id.clone(), batch.listing());
 
-    let budget = webhook::budget(preference, ingress.settings.batch_answer_within_ms);
+    let budget = webhook::budget(ingress, preference, ingress.settings.batch_answer_within_ms);
     let expectation = ingress.results.expect(Queue::Bulk, budget);
     let message = Message { reply_to: expectation.reply_to.clone(), content: Content::Batch(batch) };
     let preference = preference.granted(expectation.is_granted());

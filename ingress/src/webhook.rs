@@ -42,7 +42,7 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
     let event = validate::event(kind, verified, stamps).map_err(about)?;
     let accepted = Accepted::of(&event);
 
-    let expectation = ingress.results.expect(Queue::Live, budget(preference, answer_within_ms));
+    let expectation = ingress.results.expect(Queue::Live, budget(ingress, preference, answer_within_ms));
     let message =
         Message { reply_to: expectation.reply_to.clone(), content: Content::Event(Box::new(event)) };
     let preference = preference.granted(expectation.is_granted());
@@ -58,9 +58,10 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
 }
 
 /// How long this request may wait for its result.
-pub(crate) fn budget(preference: Preference, answer_within_ms: u64) -> Option<Budget> {
+pub(crate) fn budget(ingress: &Ingress, preference: Preference, answer_within_ms: u64) -> Option<Budget> {
     match preference {
         Preference::RespondAsync => None,
+        Preference::None if ingress.is_in_a_burst() => None,
         Preference::Wait { .. } => preference.wait().map(Budget::Explicit),
         Preference::None => Some(Budget::Usual(Duration::from_millis(answer_within_ms))),
     }
