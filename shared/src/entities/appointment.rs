@@ -3,7 +3,9 @@
 
 use sea_orm::entity::prelude::*;
 use serde::Serialize;
+use serde_with::skip_serializing_none;
 
+#[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize)]
 #[sea_orm(table_name = "appointments")]
 pub struct Model {

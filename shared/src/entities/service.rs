@@ -2,9 +2,11 @@
 
 use sea_orm::entity::prelude::*;
 use serde::Serialize;
+use serde_with::skip_serializing_none;
 
 use super::StoredPrice;
 
+#[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize)]
 #[sea_orm(table_name = "services")]
 pub struct Model {
