@@ -16,12 +16,12 @@ pub enum CrashPoint {
     Loaded,
     /// Worker: in the transaction, everything is written.
     Persisted,
-    /// Worker: the transaction is committed, nobody has been woken.
+    /// Worker: the transaction is committed, nobody knows of it.
     Committed,
-    /// Worker: what waited for it is settled, too.
-    Woken,
-    /// Worker: results are told, nothing is acknowledged to the broker.
+    /// Worker: results are told, nobody has been woken.
     Reported,
+    /// Worker: what waited for it is settled, too, and nothing is acknowledged to the broker.
+    Woken,
     /// Worker: the batch is acknowledged.
     Acknowledged,
     /// Worker: a due event is claimed for its next attempt, which is counted.
@@ -43,8 +43,8 @@ impl CrashPoint {
         Self::Loaded,
         Self::Persisted,
         Self::Committed,
-        Self::Woken,
         Self::Reported,
+        Self::Woken,
         Self::Acknowledged,
         Self::Claimed,
     ];
@@ -60,8 +60,8 @@ impl CrashPoint {
             Self::Loaded => "loaded",
             Self::Persisted => "persisted",
             Self::Committed => "committed",
-            Self::Woken => "woken",
             Self::Reported => "reported",
+            Self::Woken => "woken",
             Self::Acknowledged => "acknowledged",
             Self::Claimed => "claimed",
             Self::Replayed => "replayed",

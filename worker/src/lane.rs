@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use careq_shared::broker::{Broker, Consumer, Delivery, Queue};
 use careq_shared::crash_point::{self, CrashPoint};
-use careq_shared::outcome::EventResult;
 use careq_shared::seal::Seal;
 use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::order::Item;
+use crate::transaction::Settled;
 use crate::worker::Settings;
 use crate::{admit, dead_letters, decode, observe, order, report, transaction, wake};
 
@@ -86,21 +86,21 @@ impl Lane {
         dead_letters::keep_undecodable(self, &taken.undecodable).await?;
         let requests = admit::batches(self, taken.requests).await?;
         let items = order::parents_first(&requests);
-        let results = self.settle_items(&items).await?;
-        report::to_each_ingress(self, &requests, &items, results);
+        let settled = self.settle(&items).await?;
+        report::to_each_ingress(self, &requests, &items, settled.results);
         crash_point::reached(CrashPoint::Reported);
+        // Nobody waits for these: they come after the report.
+        wake::children(self, settled.wakes).await?;
+        crash_point::reached(CrashPoint::Woken);
         Ok(())
     }
 
-    /// Gives every item its outcome, and wakes whatever waited for it.
-    pub(crate) async fn settle_items(&self, items: &[Item]) -> Result<Vec<EventResult>, Stopped> {
-        let mut results = Vec::with_capacity(items.len());
+    /// Gives every item its outcome, in transactions of at most a batch.
+    async fn settle(&self, items: &[Item]) -> Result<Settled, Stopped> {
+        let mut settled = Settled::default();
         for chunk in items.chunks(self.settings.batch) {
-            let settled = transaction::bisecting(self, chunk).await?;
-            wake::children(self, settled.wakes).await?;
-            crash_point::reached(CrashPoint::Woken);
-            results.extend(settled.results);
+            settled.extend(transaction::bisecting(self, chunk).await?);
         }
-        Ok(results)
+        Ok(settled)
     }
 }

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{
-    Alias, Cond, Expr, Func, IntoIden as _, JoinType, LockType, Query, SelectStatement,
+    Alias, Cond, Expr, IntoIden as _, JoinType, LockType, PostgresQueryBuilder, Query, SelectStatement,
+    SimpleExpr,
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    FromQueryResult as _, IntoSimpleExpr as _, Iterable as _, QueryResult, TryGetableMany, Value,
+    FromQueryResult as _, IntoSimpleExpr as _, Iterable as _, QueryResult, Statement, TryGetableMany, Value,
 };
 
 /// A clinic's record, or a clinic's key.
@@ -56,40 +57,18 @@ where
             return Ok(Vec::new());
         }
         let backend = transaction.get_database_backend();
-        let select = match backend {
+        let statement = match backend {
             DbBackend::Postgres => self.each(columns, lock),
             // It has one writer, so that there is nothing to lock.
-            DbBackend::Sqlite | DbBackend::MySql => self.all(columns),
+            DbBackend::Sqlite | DbBackend::MySql => backend.build(&self.all(columns)),
         };
-        transaction.query_all(backend.build(&select)).await
+        transaction.query_all(statement).await
     }
 
-    /// `SELECT … FROM (SELECT UNNEST($1) …) AS wanted JOIN LATERAL (SELECT … WHERE … OFFSET 0 FOR NO KEY UPDATE) AS found ON TRUE`.
-    /// The offset keeps PostgreSQL from turning it into a join that reads the table; two parameters keep the statement the same for
-    /// any number of keys and clinics, so that it is prepared once.
-    fn each(&self, columns: &[E::Column], lock: Option<LockType>) -> SelectStatement {
-        let [wanted, found, clinic, key] =
-            ["wanted", "found", "clinic", "key"].map(|name| Alias::new(name).into_iden());
+    fn each(&self, columns: &[E::Column], lock: Option<LockType>) -> Statement {
+        let select = each::<E>(&[self.clinic, self.key], columns, lock);
         let (clinics, keys): (Vec<String>, Vec<K>) = self.keys.iter().cloned().unzip();
-        let unnest = |list: Value| Func::cust(Alias::new("UNNEST")).arg(Expr::val(list));
-        let list = Query::select()
-            .expr_as(unnest(clinics.into()), clinic.clone())
-            .expr_as(unnest(keys.into()), key.clone())
-            .to_owned();
-        let mut row = Query::select();
-        row.columns(columns.iter().copied())
-            .from(E::default())
-            .and_where(self.clinic.into_simple_expr().eq(Expr::col((wanted.clone(), clinic))))
-            .and_where(self.key.into_simple_expr().eq(Expr::col((wanted.clone(), key))))
-            .offset(0);
-        if let Some(lock) = lock {
-            row.lock(lock);
-        }
-        Query::select()
-            .columns(columns.iter().map(|column| (found.clone(), *column)))
-            .from_subquery(list, wanted)
-            .join_lateral(JoinType::InnerJoin, row, found, Cond::all().add(Expr::cust("TRUE")))
-            .to_owned()
+        with_lists(&select, [clinics.into(), keys.into()])
     }
 
     fn all(&self, columns: &[E::Column]) -> SelectStatement {
@@ -101,7 +80,40 @@ where
     }
 }
 
-/// `(clinic = a AND column IN (…)) OR …`: SQLite knows no lists of pairs. On PostgreSQL the list is one parameter.
+/// `SELECT … FROM (SELECT UNNEST($1) …) AS wanted JOIN LATERAL (SELECT … WHERE … OFFSET 0 FOR NO KEY UPDATE) AS found ON TRUE`:
+/// the rows that have one of the keys, each column of which is one list.
+///
+/// The offset keeps PostgreSQL from turning it into a join that reads the table; a parameter for each list keeps the statement the
+/// same for any number of keys and clinics, so that it is prepared once.
+pub(crate) fn each<E: EntityTrait>(
+    key: &[E::Column],
+    columns: &[E::Column],
+    lock: Option<LockType>,
+) -> SelectStatement {
+    let [wanted, found] = ["wanted", "found"].map(|name| Alias::new(name).into_iden());
+    let (mut lists, mut row) = (Query::select(), Query::select());
+    row.columns(columns.iter().copied()).from(E::default()).offset(0);
+    for (place, column) in (1..).zip(key) {
+        lists.expr_as(Expr::cust(format!("UNNEST(${place})")), *column);
+        row.and_where(column.into_simple_expr().eq(Expr::col((wanted.clone(), *column))));
+    }
+    if let Some(lock) = lock {
+        row.lock(lock);
+    }
+    Query::select()
+        .columns(columns.iter().map(|column| (found.clone(), *column)))
+        .from_subquery(lists, wanted)
+        .join_lateral(JoinType::InnerJoin, row, found, Cond::all().add(Expr::cust("TRUE")))
+        .to_owned()
+}
+
+/// The statement with its lists, in the order of the key's columns. They do not pass through the builder, which copies every value
+/// several times.
+pub(crate) fn with_lists(select: &SelectStatement, lists: impl IntoIterator<Item = Value>) -> Statement {
+    Statement::from_sql_and_values(DbBackend::Postgres, select.to_string(PostgresQueryBuilder), lists)
+}
+
+/// `(clinic = a AND column IN (…)) OR …`: SQLite knows no lists of pairs.
 pub(crate) fn any_of<K>(
     backend: DbBackend,
     clinic: impl ColumnTrait,
@@ -117,10 +129,18 @@ where
         by_clinic.entry(clinic_id).or_default().push(key.clone());
     }
     by_clinic.into_iter().fold(Condition::any(), |any, (clinic_id, keys)| {
-        let is_one = match backend {
-            DbBackend::Postgres => column.into_simple_expr().eq(PgFunc::any(keys)),
-            DbBackend::Sqlite | DbBackend::MySql => column.is_in(keys),
-        };
-        any.add(clinic.eq(clinic_id).and(is_one))
+        any.add(clinic.eq(clinic_id).and(one_of(backend, column, keys)))
     })
+}
+
+/// `column = ANY ($1)`, on PostgreSQL: the same statement for any number of keys. `column IN (…)` on SQLite, which knows no lists.
+pub(crate) fn one_of<K>(backend: DbBackend, column: impl ColumnTrait, keys: Vec<K>) -> SimpleExpr
+where
+    K: Into<Value>,
+    Vec<K>: Into<Value>,
+{
+    match backend {
+        DbBackend::Postgres => column.into_simple_expr().eq(PgFunc::any(keys)),
+        DbBackend::Sqlite | DbBackend::MySql => column.is_in(keys),
+    }
 }

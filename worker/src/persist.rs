@@ -8,12 +8,13 @@ use careq_shared::dead_letters::Class;
 use careq_shared::entities::{appointment, doctor, event, parked_event, patient, service};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait as _, DatabaseTransaction, EntityTrait, IdenStatic as _, IntoActiveModel,
-    Iterable as _, QueryFilter as _,
+    ActiveModelTrait, DatabaseTransaction, EntityTrait, IdenStatic as _, IntoActiveModel, Iterable as _,
+    QueryFilter as _,
 };
 use serde::Serialize;
 
 use crate::fault::Fault;
+use crate::lookup::one_of;
 use crate::working_set::{Slot, State, WorkingSet};
 use crate::{dead_letters, insert};
 
@@ -39,11 +40,11 @@ pub(crate) async fn changes(
     }
     rows::<event::Entity, _>(transaction, &set.ledger, [E::ClinicId, E::IdempotencyKey]).await?;
     rows::<parked_event::Entity, _>(transaction, &set.parked, [P::EventId]).await?;
-    let settled =
-        set.parked.values().filter(|slot| slot.state == State::Deleted).map(|slot| &slot.row.event_id);
-    let settled: Vec<_> = settled.collect();
+    let settled = set.parked.values().filter(|slot| slot.state == State::Deleted);
+    let settled: Vec<_> = settled.map(|slot| slot.row.event_id.clone()).collect();
     if !settled.is_empty() {
-        parked_event::Entity::delete_many().filter(P::EventId.is_in(settled)).exec(transaction).await?;
+        let settled = one_of(set.backend, P::EventId, settled);
+        parked_event::Entity::delete_many().filter(settled).exec(transaction).await?;
     }
     dead_letters::changes(transaction, set).await
 }

@@ -29,14 +29,22 @@ const LONGEST_DEADLINE: Duration = Duration::from_mins(5);
 const MOST_COLLISIONS: u32 = 50;
 
 /// The committed results of a batch, in the order of its items.
+#[derive(Debug, Default)]
 pub(crate) struct Settled {
     pub(crate) results: Vec<EventResult>,
     pub(crate) wakes: Wakes,
 }
 
+impl Settled {
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.results.extend(other.results);
+        self.wakes.extend(other.wakes);
+    }
+}
+
 /// Settles every item.
 pub(crate) async fn bisecting(lane: &Lane, items: &[Item]) -> Result<Settled, Stopped> {
-    let mut settled = Settled { results: Vec::with_capacity(items.len()), wakes: Wakes::default() };
+    let mut settled = Settled::default();
     // The parts still to do, the first one last.
     let mut parts = vec![items.to_vec()];
     while let Some(mut part) = parts.pop() {
@@ -44,8 +52,7 @@ pub(crate) async fn bisecting(lane: &Lane, items: &[Item]) -> Result<Settled, St
         match (committed, part.as_mut_slice()) {
             (Ok(done), part) => {
                 observe::committed(part, &done.results);
-                settled.results.extend(done.results);
-                settled.wakes.extend(done.wakes);
+                settled.extend(done);
             }
             (Err(_), []) => {}
             (Err(fault), [alone]) => {
@@ -94,8 +101,10 @@ pub(crate) async fn attempt<T, F: Future<Output = Result<T, Fault>>>(
             Ok(Err(Fault::Contention)) if collisions < MOST_COLLISIONS => {
                 collisions += 1;
                 observe::repeated("contention");
-                // Both began at the same moment; they must not do so again.
-                lane.pause(Duration::from_millis(rand::random_range(1..=20))).await?;
+                // The other one has committed by now. Should both have begun again at the same moment, they must not do so once more.
+                if collisions > 1 {
+                    lane.pause(Duration::from_millis(rand::random_range(1..=20))).await?;
+                }
                 continue;
             }
             Ok(Err(Fault::Contention)) => return Ok(Err(EventFault::never_alone())),

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 
 use careq_shared::entities::{appointment, doctor, parked_event, patient, service};
 use careq_shared::records::RecordKind;
-use sea_orm::sea_query::{Expr, Query, SimpleExpr};
+use sea_orm::sea_query::{Alias, Expr, Order, Query, SelectStatement, SimpleExpr};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait as _, DbBackend, DbErr, EntityTrait as _,
-    IntoSimpleExpr as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    IntoSimpleExpr as _, Iterable as _, QueryFilter as _, QueryTrait as _, Statement,
 };
 
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
-use crate::lookup::{Scoped, any_of};
+use crate::lookup::{self, Scoped, any_of, one_of};
 use crate::park::Unreadable;
 use crate::working_set::RecordTable;
 use crate::{dead_letters, park, retry, transaction};
@@ -39,50 +39,63 @@ impl Wakes {
         self.parked.extend(other.parked);
     }
 
-    fn is_empty(&self) -> bool {
-        self.stored.is_empty() && self.parked.is_empty()
-    }
-
-    /// Children of what was stored, and what was parked beside a parent that has arrived meanwhile.
-    fn condition(&self, backend: DbBackend) -> Condition {
-        use parked_event::Column::{ClinicId, EventId, WaitingCareqId, WaitingKind};
-        let mut any = Condition::any();
-        for kind in [RecordKind::Patient, RecordKind::Doctor, RecordKind::Service, RecordKind::Appointment] {
-            let keys = self
-                .stored
-                .iter()
-                .filter(|(stored, _)| *stored == kind)
-                .map(|(_, key)| key.clone())
-                .collect();
-            let children = any_of(backend, ClinicId, WaitingCareqId, &keys);
-            if !keys.is_empty() {
-                any = any.add(Condition::all().add(WaitingKind.eq(kind.as_str())).add(children));
-            }
+    /// What has to be looked for, at most so many of each: children of what was stored, and what was parked beside a parent that has
+    /// arrived meanwhile.
+    fn searches(&self, backend: DbBackend, most: u64) -> Vec<Statement> {
+        let mut searches = Vec::new();
+        if !self.stored.is_empty() {
+            searches.push(self.children(backend, most));
         }
         if !self.parked.is_empty() {
-            any = any.add(Condition::all().add(EventId.is_in(&self.parked)).add(parent_is_here()));
+            let parked = one_of(backend, parked_event::Column::EventId, self.parked.clone());
+            let beside_parents = parked_event::Entity::find().filter(parked).filter(parent_is_here());
+            searches.push(backend.build(&first(beside_parents.into_query(), most)));
         }
-        any
+        searches
     }
+
+    fn children(&self, backend: DbBackend, most: u64) -> Statement {
+        use parked_event::Column::{ClinicId, WaitingCareqId, WaitingKind};
+        if backend == DbBackend::Postgres {
+            let (kinds, keys): (Vec<_>, Vec<_>) = self.stored.iter().cloned().unzip();
+            let (clinics, careq_ids): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
+            let kinds: Vec<_> = kinds.iter().map(|kind: &RecordKind| kind.as_str().to_owned()).collect();
+            let columns: Vec<_> = parked_event::Column::iter().collect();
+            let parent = [ClinicId, WaitingKind, WaitingCareqId];
+            let children = first(lookup::each::<parked_event::Entity>(&parent, &columns, None), most);
+            return lookup::with_lists(&children, [clinics.into(), kinds.into(), careq_ids.into()]);
+        }
+        let mut any = Condition::any();
+        for kind in [RecordKind::Patient, RecordKind::Doctor, RecordKind::Service, RecordKind::Appointment] {
+            let of_kind = self.stored.iter().filter(|(stored, _)| *stored == kind);
+            let keys = of_kind.map(|(_, key)| key.clone()).collect();
+            let children = any_of(backend, ClinicId, WaitingCareqId, &keys);
+            any = any.add(Condition::all().add(WaitingKind.eq(kind.as_str())).add(children));
+        }
+        backend.build(&first(parked_event::Entity::find().filter(any).into_query(), most))
+    }
+}
+
+fn first(mut select: SelectStatement, most: u64) -> SelectStatement {
+    select.order_by(Alias::new("event_id"), Order::Asc).limit(most).to_owned()
 }
 
 /// Settles the children of what was just committed, their children, and so on.
 pub(crate) async fn children(lane: &Lane, wakes: Wakes) -> Result<(), Stopped> {
+    let most = u64::try_from(lane.settings.batch).unwrap_or(u64::MAX);
     let mut pending = vec![wakes];
     while let Some(wakes) = pending.pop() {
-        if wakes.is_empty() {
-            continue;
-        }
-        let condition = wakes.condition(lane.database.get_database_backend());
-        let mut looked_at = BTreeSet::new();
-        loop {
-            let mut rows = find(lane, &condition).await?;
-            // Whatever is still there after it was settled is left to the sweep, which counts.
-            rows.retain(|row| looked_at.insert(row.event_id.clone()));
-            if rows.is_empty() {
-                break;
+        for search in wakes.searches(lane.database.get_database_backend(), most) {
+            let mut looked_at = BTreeSet::new();
+            loop {
+                let mut rows = find(lane, &search).await?;
+                // Whatever is still there after it was settled is left to the sweep, which counts.
+                rows.retain(|row| looked_at.insert(row.event_id.clone()));
+                if rows.is_empty() {
+                    break;
+                }
+                pending.push(settle(lane, &rows).await?);
             }
-            pending.push(settle(lane, &rows).await?);
         }
     }
     Ok(())
@@ -105,15 +118,10 @@ pub(crate) async fn settle(lane: &Lane, rows: &[parked_event::Model]) -> Result<
     Ok(transaction::bisecting(lane, &items).await?.wakes)
 }
 
-async fn find(lane: &Lane, condition: &Condition) -> Result<Vec<parked_event::Model>, Stopped> {
-    let limit = u64::try_from(lane.settings.batch).unwrap_or(u64::MAX);
+async fn find(lane: &Lane, search: &Statement) -> Result<Vec<parked_event::Model>, Stopped> {
     let found = transaction::attempt(lane, || async {
-        let select = parked_event::Entity::find()
-            .filter(parked_event::Column::WaitingKind.is_not_null())
-            .filter(condition.clone())
-            .order_by_asc(parked_event::Column::EventId)
-            .limit(limit);
-        select.all(&lane.database).await.map_err(|error: DbErr| Fault::from(error))
+        let rows = parked_event::Entity::find().from_raw_sql(search.clone()).all(&lane.database);
+        rows.await.map_err(|error: DbErr| Fault::from(error))
     });
     // Reading blames no event; should it ever, the sweep reads again.
     Ok(found.await?.unwrap_or_default())

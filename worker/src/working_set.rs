@@ -9,14 +9,11 @@ use careq_shared::event::Event;
 use careq_shared::records::{Record, RecordKind};
 use careq_shared::seal::Seal;
 use chrono::{DateTime, Utc};
-use sea_orm::{
-    ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    QueryFilter as _,
-};
+use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter as _};
 
 use crate::dead_letters::{Followed, Letter};
 use crate::lane::Lane;
-use crate::lookup::{Lookup, Scoped};
+use crate::lookup::{Lookup, Scoped, one_of};
 use crate::order::Item;
 use crate::replay;
 use crate::wake::Wakes;
@@ -132,6 +129,8 @@ impl Wanted {
         for item in items {
             wanted.add(&item.event);
         }
+        // They are read, and locked, for themselves.
+        wanted.parents.retain(|parent| !wanted.records.contains(parent));
         wanted
     }
 
@@ -178,10 +177,9 @@ async fn load_parked(
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let rows = parked_event::Entity::find()
-        .filter(parked_event::Column::EventId.is_in(ids))
-        .all(transaction)
-        .await?;
+    let backend = transaction.get_database_backend();
+    let parked = one_of(backend, parked_event::Column::EventId, ids.into_iter().collect());
+    let rows = parked_event::Entity::find().filter(parked).all(transaction).await?;
     Ok(rows.into_iter().map(|row| (row.event_id.clone(), stored(row))).collect())
 }
 
