@@ -10,7 +10,7 @@ use super::{Bench, backlog};
 use crate::installation;
 use crate::load::{self, Requests};
 use crate::raw;
-use crate::repeat::{Pair, number};
+use crate::repeat::{Pair, Spread, number};
 use crate::report::{Line, Target, Unit};
 
 const CONNECTIONS: usize = 64;
@@ -21,7 +21,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Line>> {
         let bare = raw::http::start(&bench.programs, &credentials.signing_secret, Some(&installation.live()))
             .await?;
         let pool = Requests::of(credentials, 1, POOL)?;
-        let mut rates = Vec::new();
+        let (mut rates, mut later) = (Vec::new(), Vec::new());
         for seed in (2..).take(bench.sizes.repeats) {
             let acknowledging =
                 load::at_full_speed(&bare.address, &pool, CONNECTIONS, bench.sizes.sending).await?;
@@ -30,7 +30,7 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Line>> {
             let ingress = ingress(bench, installation, &[]).await?;
             let workers = [backlog::worker(bench, installation).await?];
             let began_at = Instant::now();
-            load::every_one(&ingress.address, &requests, CONNECTIONS).await?;
+            later.push(load::every_one(&ingress.address, &requests, CONNECTIONS).await?.later_percent());
             backlog::settled(&workers, requests.len() as u64).await?;
             let ours = number(requests.len()) / began_at.elapsed().as_secs_f64();
             rates.push(Pair { ours, limit: acknowledging.per_second() });
@@ -41,7 +41,10 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Line>> {
         let what = format!("sent and stored, {CONNECTIONS} connections");
         // 8,000 where bare axum and publish reaches 26,000.
         let target = Target::ratio_at_least(8.0 / 26.0);
-        Ok(vec![Line::beside(what, Unit::PerSecond, "bare axum, acknowledging alone", &rates).with(target)])
+        Ok(vec![
+            Line::beside(what, Unit::PerSecond, "bare axum, acknowledging alone", &rates).with(target),
+            Line::alone("answers without their result (202) meanwhile", Unit::Percent, Spread::of(later)),
+        ])
     })
     .await
 }
