@@ -18,12 +18,12 @@ pub enum CrashPoint {
     Persisted,
     /// Worker: the transaction is committed, nobody knows of it.
     Committed,
-    /// Worker: results are told, nobody has been woken.
+    /// Worker: results are told, nothing is acknowledged to the broker.
     Reported,
-    /// Worker: what waited for it is settled, too, and nothing is acknowledged to the broker.
-    Woken,
-    /// Worker: the batch is acknowledged.
+    /// Worker: the batch is acknowledged, nobody has been woken.
     Acknowledged,
+    /// Worker: a later batch is committed, and with it what the last one woke.
+    Woken,
     /// Worker: a due event is claimed for its next attempt, which is counted.
     Claimed,
     /// Worker: letters of a replay job are published and confirmed, and the job does not know it.
@@ -44,8 +44,8 @@ impl CrashPoint {
         Self::Persisted,
         Self::Committed,
         Self::Reported,
-        Self::Woken,
         Self::Acknowledged,
+        Self::Woken,
         Self::Claimed,
     ];
 
@@ -61,8 +61,8 @@ impl CrashPoint {
             Self::Persisted => "persisted",
             Self::Committed => "committed",
             Self::Reported => "reported",
-            Self::Woken => "woken",
             Self::Acknowledged => "acknowledged",
+            Self::Woken => "woken",
             Self::Claimed => "claimed",
             Self::Replayed => "replayed",
             Self::Forgotten => "forgotten",

@@ -13,6 +13,7 @@ use tracing::Instrument as _;
 
 use crate::order::Item;
 use crate::transaction::Settled;
+use crate::wake::Wakes;
 use crate::worker::Settings;
 use crate::{admit, dead_letters, decode, observe, order, report, transaction, wake};
 
@@ -46,26 +47,48 @@ impl Lane {
 
     /// Takes, works and settles, until told to stop.
     pub(crate) async fn run(self, queue: Queue, mut consumer: Box<dyn Consumer>) {
+        // Whom the last batch may have woken: they go with the next one, or by themselves where none is there.
+        let mut wakes = Wakes::default();
         loop {
             let deliveries = tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => break,
                 deliveries = consumer.next() => deliveries,
+                () = std::future::ready(()), if !wakes.is_empty() => Vec::new(),
             };
-            let (began_at, batch) = (Instant::now(), observe::batch(queue, &deliveries));
-            match self.work(queue, &deliveries).instrument(batch).await {
-                // Every message has its outcome in the database: all of them are settled together, here and nowhere else.
-                Ok(()) => {
-                    if let Err(reason) = consumer.ack().await {
-                        tracing::warn!(%reason, "copies are recognised by the ledger");
-                    }
-                    crash_point::reached(CrashPoint::Acknowledged);
-                    observe::worked(queue, deliveries.len(), began_at);
-                }
+            let woken = std::mem::take(&mut wakes);
+            let worked = if deliveries.is_empty() {
+                wake::children(&self, woken).await.map(|()| Wakes::default())
+            } else {
+                self.take(queue, &deliveries, woken, &mut consumer).await
+            };
+            match worked {
+                Ok(next) => wakes = next,
                 Err(Stopped) => break,
             }
         }
+        // Should the database be away, the sweep of another worker wakes them.
+        wake::children(&self, wakes).await.unwrap_or(());
         consumer.close().await;
+    }
+
+    /// Works on a batch, and settles it with the broker.
+    async fn take(
+        &self,
+        queue: Queue,
+        deliveries: &[Delivery],
+        woken: Wakes,
+        consumer: &mut Box<dyn Consumer>,
+    ) -> Result<Wakes, Stopped> {
+        let (began_at, batch) = (Instant::now(), observe::batch(queue, deliveries));
+        let wakes = self.batch(queue, deliveries, woken).instrument(batch).await?;
+        // Every message has its outcome in the database: all of them are settled together, here and nowhere else.
+        if let Err(reason) = consumer.ack().await {
+            tracing::warn!(%reason, "copies are recognised by the ledger");
+        }
+        crash_point::reached(CrashPoint::Acknowledged);
+        observe::worked(queue, deliveries.len(), began_at);
+        Ok(wakes)
     }
 
     /// Waits, unless the process is told to stop.
@@ -76,29 +99,35 @@ impl Lane {
         }
     }
 
-    /// The way of a batch.
+    /// A batch, and whatever it wakes.
     ///
     /// # Errors
     /// The process was told to stop while the database was away. Nothing has been lost: the batch comes again.
     pub async fn work(&self, queue: Queue, deliveries: &[Delivery]) -> Result<(), Stopped> {
+        let wakes = self.batch(queue, deliveries, Wakes::default()).await?;
+        wake::children(self, wakes).await
+    }
+
+    /// The way of a batch, and of what the last one woke; whom it may have woken itself.
+    async fn batch(&self, queue: Queue, deliveries: &[Delivery], wakes: Wakes) -> Result<Wakes, Stopped> {
         let taken = decode::each(queue, deliveries);
         let _in_hand = observe::in_hand(&taken.requests);
         dead_letters::keep_undecodable(self, &taken.undecodable).await?;
         let requests = admit::batches(self, taken.requests).await?;
-        let items = order::parents_first(&requests);
-        let settled = self.settle(&items).await?;
+        let woken = wake::woken(self, wakes).await?;
+        let most = self.settings.batch + woken.len();
+        let items = order::parents_first(&requests, woken);
+        let settled = self.settle(&items, most).await?;
+        crash_point::reached(CrashPoint::Woken);
         report::to_each_ingress(self, &requests, &items, settled.results);
         crash_point::reached(CrashPoint::Reported);
-        // Nobody waits for these: they come after the report.
-        wake::children(self, settled.wakes).await?;
-        crash_point::reached(CrashPoint::Woken);
-        Ok(())
+        Ok(settled.wakes)
     }
 
-    /// Gives every item its outcome, in transactions of at most a batch.
-    async fn settle(&self, items: &[Item]) -> Result<Settled, Stopped> {
+    /// Gives every item its outcome, in transactions of at most so many.
+    async fn settle(&self, items: &[Item], most: usize) -> Result<Settled, Stopped> {
         let mut settled = Settled::default();
-        for chunk in items.chunks(self.settings.batch) {
+        for chunk in items.chunks(most) {
             settled.extend(transaction::bisecting(self, chunk).await?);
         }
         Ok(settled)

@@ -40,9 +40,9 @@ pub(crate) enum Treatment {
     Failed(EventFault),
 }
 
-pub(crate) fn parents_first(requests: &[Request]) -> Vec<Item> {
-    let mut items: Vec<_> =
-        requests.iter().enumerate().flat_map(|(number, request)| items(number, request)).collect();
+pub(crate) fn parents_first(requests: &[Request], woken: Vec<Item>) -> Vec<Item> {
+    let mut items = woken;
+    items.extend(requests.iter().enumerate().flat_map(|(number, request)| self::items(number, request)));
     items.sort_by_key(|item| (item.event.kind(), item.event.accepted_at));
     items
 }

@@ -14,6 +14,7 @@ use sea_orm::{
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
 use crate::lookup::{self, Scoped, any_of, one_of};
+use crate::order::Item;
 use crate::park::Unreadable;
 use crate::working_set::RecordTable;
 use crate::{dead_letters, park, retry, transaction};
@@ -54,6 +55,10 @@ impl Wakes {
         searches
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stored.is_empty() && self.parked.is_empty()
+    }
+
     fn children(&self, backend: DbBackend, most: u64) -> Statement {
         use parked_event::Column::{ClinicId, WaitingCareqId, WaitingKind};
         if backend == DbBackend::Postgres {
@@ -80,6 +85,22 @@ fn first(mut select: SelectStatement, most: u64) -> SelectStatement {
     select.order_by(Alias::new("event_id"), Order::Asc).limit(most).to_owned()
 }
 
+/// The children of what was just committed, to be settled with the next batch; very many are settled at once, by themselves.
+pub(crate) async fn woken(lane: &Lane, wakes: Wakes) -> Result<Vec<Item>, Stopped> {
+    let most = lane.settings.batch;
+    let mut rows = Vec::new();
+    for search in wakes.searches(lane.database.get_database_backend(), most as u64) {
+        rows.extend(find(lane, &search).await?);
+    }
+    if rows.len() >= most {
+        children(lane, wakes).await?;
+        return Ok(Vec::new());
+    }
+    rows.sort_by(|one, other| one.event_id.cmp(&other.event_id));
+    rows.dedup_by(|one, other| one.event_id == other.event_id);
+    items(lane, &rows).await
+}
+
 /// Settles the children of what was just committed, their children, and so on.
 pub(crate) async fn children(lane: &Lane, wakes: Wakes) -> Result<(), Stopped> {
     let most = u64::try_from(lane.settings.batch).unwrap_or(u64::MAX);
@@ -101,8 +122,15 @@ pub(crate) async fn children(lane: &Lane, wakes: Wakes) -> Result<(), Stopped> {
     Ok(())
 }
 
-/// Settles parked rows; one that cannot be read becomes a dead letter, one that cannot be opened is left.
+/// Settles parked rows.
 pub(crate) async fn settle(lane: &Lane, rows: &[parked_event::Model]) -> Result<Wakes, Stopped> {
+    let mut items = items(lane, rows).await?;
+    items.sort_by_key(|item| (item.event.kind(), item.event.accepted_at));
+    Ok(transaction::bisecting(lane, &items).await?.wakes)
+}
+
+/// The events of parked rows; one that cannot be read becomes a dead letter, one that cannot be opened is left.
+async fn items(lane: &Lane, rows: &[parked_event::Model]) -> Result<Vec<Item>, Stopped> {
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
         match park::item(&lane.seal, row, retry::treatment(row)) {
@@ -114,8 +142,7 @@ pub(crate) async fn settle(lane: &Lane, rows: &[parked_event::Model]) -> Result<
             }
         }
     }
-    items.sort_by_key(|item| (item.event.kind(), item.event.accepted_at));
-    Ok(transaction::bisecting(lane, &items).await?.wakes)
+    Ok(items)
 }
 
 async fn find(lane: &Lane, search: &Statement) -> Result<Vec<parked_event::Model>, Stopped> {
