@@ -7,6 +7,7 @@ use careq_shared::broker::{Delivery, Queue};
 use careq_shared::entities::{appointment, dead_letter, doctor, event, parked_event, patient, service};
 use careq_shared::event::{Event, Version};
 use careq_shared::records::{Kind, Record};
+use careq_worker::Wakes;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -121,9 +122,11 @@ async fn play(lanes: &[WorkerLane], events: &[Event], seed: u64) {
     }
     let working = lanes.iter().cloned().zip(work).map(|(lane, batches)| {
         tokio::spawn(async move {
+            let mut wakes = Wakes::default();
             for batch in batches {
-                lane.work(Queue::Live, &batch).await.unwrap();
+                wakes = lane.batch(Queue::Live, &batch, wakes).await.unwrap();
             }
+            lane.wake(wakes).await.unwrap();
         })
     });
     for lane in working.collect::<Vec<_>>() {

@@ -89,7 +89,7 @@ impl Ingress {
 
     /// Whether a caller may wait for longer than usual. Those who wait hold places: they must leave half of them to the others.
     pub(crate) fn has_room_to_wait(&self) -> bool {
-        self.in_hand() <= self.settings.most_requests / 2
+        self.in_hand() <= self.settings.most_requests.div_ceil(2)
     }
 
     /// Whether a burst is coming in. Nobody who has not asked to waits for a result then: the senders go on with what they

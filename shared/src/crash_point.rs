@@ -16,14 +16,14 @@ pub enum CrashPoint {
     Loaded,
     /// Worker: in the transaction, everything is written.
     Persisted,
-    /// Worker: the transaction is committed, nobody knows of it.
+    /// Worker: a transaction is committed, others of the batch may not be.
     Committed,
+    /// Worker: the whole batch is committed, and with it what the last one woke; nobody knows of it.
+    Woken,
     /// Worker: results are told, nothing is acknowledged to the broker.
     Reported,
     /// Worker: the batch is acknowledged, nobody has been woken.
     Acknowledged,
-    /// Worker: a later batch is committed, and with it what the last one woke.
-    Woken,
     /// Worker: a due event is claimed for its next attempt, which is counted.
     Claimed,
     /// Worker: letters of a replay job are published and confirmed, and the job does not know it.
@@ -43,9 +43,9 @@ impl CrashPoint {
         Self::Loaded,
         Self::Persisted,
         Self::Committed,
+        Self::Woken,
         Self::Reported,
         Self::Acknowledged,
-        Self::Woken,
         Self::Claimed,
     ];
 
@@ -60,9 +60,9 @@ impl CrashPoint {
             Self::Loaded => "loaded",
             Self::Persisted => "persisted",
             Self::Committed => "committed",
+            Self::Woken => "woken",
             Self::Reported => "reported",
             Self::Acknowledged => "acknowledged",
-            Self::Woken => "woken",
             Self::Claimed => "claimed",
             Self::Replayed => "replayed",
             Self::Forgotten => "forgotten",

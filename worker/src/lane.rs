@@ -1,4 +1,4 @@
-//! One lane: a batch at a time, from the broker into the database. [`Lane::work`] is the way of an event; every stage is
+//! One lane: a batch at a time, from the broker into the database. [`Lane::batch`] is the way of an event; every stage is
 //! a file named after it. A stage must never fail the batch because one message is bad.
 
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl Lane {
             };
             let woken = std::mem::take(&mut wakes);
             let worked = if deliveries.is_empty() {
-                wake::children(&self, woken).await.map(|()| Wakes::default())
+                self.wake(woken).await.map(|()| Wakes::default())
             } else {
                 self.take(queue, &deliveries, woken, &mut consumer).await
             };
@@ -68,7 +68,7 @@ impl Lane {
             }
         }
         // Should the database be away, the sweep of another worker wakes them.
-        wake::children(&self, wakes).await.unwrap_or(());
+        self.wake(wakes).await.unwrap_or(());
         consumer.close().await;
     }
 
@@ -99,17 +99,28 @@ impl Lane {
         }
     }
 
-    /// A batch, and whatever it wakes.
+    /// A batch alone, and whatever it wakes.
     ///
     /// # Errors
     /// The process was told to stop while the database was away. Nothing has been lost: the batch comes again.
     pub async fn work(&self, queue: Queue, deliveries: &[Delivery]) -> Result<(), Stopped> {
         let wakes = self.batch(queue, deliveries, Wakes::default()).await?;
+        self.wake(wakes).await
+    }
+
+    /// Settles what was woken, by itself.
+    ///
+    /// # Errors
+    /// As of [`Lane::work`]; the sweep wakes what is left.
+    pub async fn wake(&self, wakes: Wakes) -> Result<(), Stopped> {
         wake::children(self, wakes).await
     }
 
     /// The way of a batch, and of what the last one woke; whom it may have woken itself.
-    async fn batch(&self, queue: Queue, deliveries: &[Delivery], wakes: Wakes) -> Result<Wakes, Stopped> {
+    ///
+    /// # Errors
+    /// As of [`Lane::work`].
+    pub async fn batch(&self, queue: Queue, deliveries: &[Delivery], wakes: Wakes) -> Result<Wakes, Stopped> {
         let taken = decode::each(queue, deliveries);
         let _in_hand = observe::in_hand(&taken.requests);
         dead_letters::keep_undecodable(self, &taken.undecodable).await?;

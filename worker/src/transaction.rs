@@ -101,7 +101,7 @@ pub(crate) async fn attempt<T, F: Future<Output = Result<T, Fault>>>(
             Ok(Err(Fault::Contention)) if collisions < MOST_COLLISIONS => {
                 collisions += 1;
                 observe::repeated("contention");
-                // The other one has committed by now. Should both have begun again at the same moment, they must not do so once more.
+                // The other one has nearly always committed by now. If not, both must not begin at the same moment once more.
                 if collisions > 1 {
                     lane.pause(Duration::from_millis(rand::random_range(1..=20))).await?;
                 }

@@ -19,9 +19,12 @@ use crate::park::Unreadable;
 use crate::working_set::RecordTable;
 use crate::{dead_letters, park, retry, transaction};
 
+/// Beside a thousand others, these still fit into one statement of SQLite, which has 32,766 parameters.
+const MOST_BESIDE_A_BATCH: u64 = 64;
+
 /// What a transaction stored and parked: whom it may have to wake.
 #[derive(Debug, Default)]
-pub(crate) struct Wakes {
+pub struct Wakes {
     stored: Vec<(RecordKind, Scoped<i64>)>,
     parked: Vec<String>,
 }
@@ -85,14 +88,13 @@ fn first(mut select: SelectStatement, most: u64) -> SelectStatement {
     select.order_by(Alias::new("event_id"), Order::Asc).limit(most).to_owned()
 }
 
-/// The children of what was just committed, to be settled with the next batch; very many are settled at once, by themselves.
+/// The children of what was just committed, to be settled with the next batch; more than a few are settled at once, by themselves.
 pub(crate) async fn woken(lane: &Lane, wakes: Wakes) -> Result<Vec<Item>, Stopped> {
-    let most = lane.settings.batch;
     let mut rows = Vec::new();
-    for search in wakes.searches(lane.database.get_database_backend(), most as u64) {
+    for search in wakes.searches(lane.database.get_database_backend(), MOST_BESIDE_A_BATCH + 1) {
         rows.extend(find(lane, &search).await?);
     }
-    if rows.len() >= most {
+    if rows.len() as u64 > MOST_BESIDE_A_BATCH {
         children(lane, wakes).await?;
         return Ok(Vec::new());
     }

@@ -23,7 +23,7 @@ const BULK_MESSAGES: usize = 1;
 pub struct Settings {
     /// Batches at the same time.
     pub lanes: usize,
-    /// Most events of one transaction.
+    /// Most events of one transaction, beside the few that the one before woke.
     pub batch: usize,
     /// How long an event waits for its parent.
     pub park_for: Duration,

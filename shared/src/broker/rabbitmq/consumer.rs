@@ -20,23 +20,22 @@ use crate::backoff::Backoff;
 use crate::broker::{Consumer, Delivery, NotAcked, Queue};
 use crate::telemetry::traces::{TRACEPARENT, TraceContext};
 
-/// Ranks to choose from: two readers hardly ever have the same one.
-const RANKS: i32 = 1_000_000;
-
 pub(super) struct QueueConsumer {
     source: Arc<Source>,
-    batch: usize,
     opening: Option<JoinHandle<Session>>,
     session: Option<Session>,
     in_flight: Option<Acker>,
 }
 
 /// What a session is opened on.
-struct Source {
-    link: Arc<Link>,
-    topology: Arc<Topology>,
-    queue: Queue,
-    prefetch: u16,
+pub(super) struct Source {
+    pub(super) link: Arc<Link>,
+    pub(super) topology: Arc<Topology>,
+    pub(super) queue: Queue,
+    /// Most messages that are handed out together.
+    pub(super) batch: usize,
+    /// How many readers this process had before.
+    pub(super) number: i32,
 }
 
 struct Session {
@@ -69,15 +68,31 @@ impl Source {
         }
     }
 
+    /// The next batch is on its way while this one is worked on, and no more than that.
+    fn prefetch(&self) -> u16 {
+        u16::try_from(self.batch * 2).unwrap_or(u16::MAX)
+    }
+
+    /// RabbitMQ fills readers of higher priority first, instead of dealing messages out in turn. So neighbours, which are often of one
+    /// booking, stay together, and a child seldom waits for its parent in another lane (RabbitMQ manual, "Consumer
+    /// Priorities"). Processes count from the same number, so that each gets its share; a batch is no neighbour of another.
+    fn arguments(&self) -> FieldTable {
+        let mut arguments = FieldTable::default();
+        if self.queue == Queue::Live {
+            arguments.insert("x-priority".into(), AMQPValue::LongInt(self.number.wrapping_neg()));
+        }
+        arguments
+    }
+
     async fn try_open(&self) -> Result<Session, LinkError> {
         let channel = self.link.channel().await?;
         within(self.topology.declare(&channel, self.queue)).await?;
-        within(channel.basic_qos(self.prefetch, BasicQosOptions::default())).await?;
+        within(channel.basic_qos(self.prefetch(), BasicQosOptions::default())).await?;
         let consuming = channel.basic_consume(
             self.topology.name(self.queue).into(),
             "".into(),
             BasicConsumeOptions::default(),
-            rank(),
+            self.arguments(),
         );
         let deliveries = within(consuming).await?;
         Ok(Session { channel, deliveries, has_ended: false })
@@ -85,11 +100,8 @@ impl Source {
 }
 
 impl QueueConsumer {
-    pub(super) fn new(link: Arc<Link>, topology: Arc<Topology>, queue: Queue, batch: usize) -> Self {
-        // The next batch is on its way while this one is worked on, and no more than that.
-        let prefetch = u16::try_from(batch * 2).unwrap_or(u16::MAX);
-        let source = Arc::new(Source { link, topology, queue, prefetch });
-        Self { source, batch, opening: None, session: None, in_flight: None }
+    pub(super) fn new(source: Source) -> Self {
+        Self { source: Arc::new(source), opening: None, session: None, in_flight: None }
     }
 
     /// The session, opened by a task of its own: half an opening that is dropped would leave a consumer that takes
@@ -143,7 +155,7 @@ impl QueueConsumer {
 impl Consumer for QueueConsumer {
     async fn next(&mut self) -> Vec<Delivery> {
         let mut delivered = vec![self.first().await];
-        while delivered.len() < self.batch
+        while delivered.len() < self.source.batch
             && let Some(another) = self.another()
         {
             delivered.push(another);
@@ -190,15 +202,6 @@ impl Consumer for QueueConsumer {
         }
         within(session.channel.close(200, "drained".into())).await.unwrap_or_default();
     }
-}
-
-/// Readers differ in rank, which is left to chance: RabbitMQ then fills one after the other, instead of dealing messages out in turn.
-/// So neighbours, which are often of one booking, stay together, and a child seldom waits for its parent in another lane
-/// (RabbitMQ manual, "Consumer Priorities").
-fn rank() -> FieldTable {
-    let mut arguments = FieldTable::default();
-    arguments.insert("x-priority".into(), AMQPValue::LongInt(rand::random_range(0..RANKS)));
-    arguments
 }
 
 fn delivery(delivered: Delivered) -> Delivery {

@@ -27,7 +27,7 @@ const HOPELESS: Duration = Duration::from_secs(10);
 const MOST_HOPELESS: Duration = Duration::from_mins(1);
 
 /// The longest frame, in bytes. lapin keeps room for 64 of them for each connection, which at RabbitMQ's own 128 KiB is 8 MiB; a
-/// longer message goes in several frames.
+/// longer message goes in several frames, its properties in one.
 const FRAME_MAX_BYTES: u32 = 16 * 1_024;
 
 /// A silent peer is given up after two of these, in seconds.

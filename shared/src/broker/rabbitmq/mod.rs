@@ -15,6 +15,7 @@ mod address;
 mod inspection;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -40,6 +41,8 @@ pub struct RabbitMq {
     publisher: Publisher,
     teller: Teller,
     depths: Depths,
+    /// How many readers this process has had so far.
+    readers: AtomicI32,
 }
 
 impl RabbitMq {
@@ -58,7 +61,7 @@ impl RabbitMq {
         let publisher = Publisher::start(Links { declaring, publishing }, Arc::clone(&topology));
         let results = server.another("results");
         let depths = Depths::rabbitmq(Counting::new(server.another("count"), Arc::clone(&topology)));
-        Ok(Self { server, results, topology, publisher, teller, depths })
+        Ok(Self { server, results, topology, publisher, teller, depths, readers: AtomicI32::new(0) })
     }
 
     /// How many messages wait in the queues.
@@ -75,12 +78,9 @@ impl Broker for RabbitMq {
     }
 
     fn consume(&self, queue: Queue, batch: usize) -> Box<dyn Consumer> {
-        Box::new(consumer::QueueConsumer::new(
-            self.server.another(queue.as_str()),
-            Arc::clone(&self.topology),
-            queue,
-            batch,
-        ))
+        let (link, topology) = (self.server.another(queue.as_str()), Arc::clone(&self.topology));
+        let number = self.readers.fetch_add(1, Ordering::Relaxed);
+        Box::new(consumer::QueueConsumer::new(consumer::Source { link, topology, queue, batch, number }))
     }
 
     fn mailbox(&self) -> Mailbox {

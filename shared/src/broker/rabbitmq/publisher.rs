@@ -21,11 +21,14 @@ use crate::backoff::Backoff;
 use crate::broker::{PublishError, Queue};
 use crate::telemetry::traces::{TRACEPARENT, TraceContext};
 
-/// Messages that may await their confirm at the same time; what comes after waits in the channel of jobs.
+/// Messages that may await their confirm at the same time, but for those of one round; what comes after waits in the channel of jobs.
 const IN_FLIGHT: usize = 4_096;
 
 /// Most messages that are published together.
 const ROUND: usize = 256;
+
+/// And as many bytes of them, or one message: the whole round has one deadline, and confirms are not looked at meanwhile.
+const ROUND_BYTES: usize = 1_024 * 1_024;
 
 /// How soon an idle publisher notices that its channel is gone.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -159,10 +162,13 @@ async fn serve(channel: &Channel, topology: &Topology, jobs: &mut mpsc::Receiver
 /// Requests that are ready to run come to their publishing first.
 async fn round(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     tokio::task::yield_now().await;
+    let mut bytes = first.body.len();
     let mut round = vec![first];
     while round.len() < ROUND
+        && bytes < ROUND_BYTES
         && let Ok(another) = jobs.try_recv()
     {
+        bytes += another.body.len();
         round.push(another);
     }
     // Whose sender gave up was told so; publishing it now would only make a copy.
