@@ -18,7 +18,7 @@ bench: servers
 	cargo build --release --workspace
 	target/release/careq-bench
 
-# The same with small sizes, in some minutes; writes nothing.
+# The same with small sizes, in a minute; writes nothing.
 bench-short: servers
 	cargo build --release --workspace
 	target/release/careq-bench --short
