@@ -14,7 +14,7 @@ use sea_orm::{
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
 use crate::lookup::{self, Scoped, any_of, one_of};
-use crate::order::Item;
+use crate::order::{self, Item};
 use crate::park::Unreadable;
 use crate::working_set::RecordTable;
 use crate::{dead_letters, park, retry, transaction};
@@ -126,8 +126,7 @@ pub(crate) async fn children(lane: &Lane, wakes: Wakes) -> Result<(), Stopped> {
 
 /// Settles parked rows.
 pub(crate) async fn settle(lane: &Lane, rows: &[parked_event::Model]) -> Result<Wakes, Stopped> {
-    let mut items = items(lane, rows).await?;
-    items.sort_by_key(|item| (item.event.kind(), item.event.accepted_at));
+    let items = order::parents_first(&[], items(lane, rows).await?);
     Ok(transaction::bisecting(lane, &items).await?.wakes)
 }
 
