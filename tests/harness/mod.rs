@@ -25,6 +25,7 @@ pub(crate) use records::{appointment, doctor, patient, sample, service};
 pub(crate) use signed::{Secrets, Signed, hmac, now};
 pub(crate) use stack::{CLINIC, OTHER_CLINIC, OTHER_TOKEN, SEAL_KEYS, Stack, TOKEN};
 
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 /// Waits until the condition gives a value; fails with its description after 30 s.
@@ -44,6 +45,24 @@ pub(crate) async fn until_within<T, F: Future<Output = Option<T>>>(
             return value;
         }
         assert!(started.elapsed() < patience, "waited {patience:?} until {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Until what is read is this; tells what it was at last.
+pub(crate) async fn until_reads<T: PartialEq + Debug, F: Future<Output = T>>(
+    patience: Duration,
+    what: &str,
+    expected: &T,
+    read: impl Fn() -> F,
+) {
+    let started = Instant::now();
+    loop {
+        let value = read().await;
+        if value == *expected {
+            return;
+        }
+        assert!(started.elapsed() < patience, "waited {patience:?} until {what}: {value:#?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
