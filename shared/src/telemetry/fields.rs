@@ -80,14 +80,6 @@ fn write(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt:
     }
 }
 
-/// The value of a field, if it may be written.
-pub(super) fn checked<T>(field: &Field, value: T) -> serde_json::Value
-where
-    serde_json::Value: From<T>,
-{
-    if may_be_written(field.name()) { value.into() } else { WITHHELD.into() }
-}
-
 /// Whether the value of a field of this name may be written.
 pub(super) fn may_be_written(name: &str) -> bool {
     MAY_BE_WRITTEN.contains(&name)

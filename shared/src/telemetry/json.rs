@@ -4,15 +4,15 @@
 use std::fmt;
 
 use chrono::SecondsFormat;
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::fields::checked;
+use super::fields::{WITHHELD, may_be_written};
 use super::traces::TraceContext;
 use crate::clock;
 
@@ -25,7 +25,7 @@ struct Line<'event> {
     timestamp: String,
     level: &'static str,
     target: &'event str,
-    fields: Map<String, Value>,
+    fields: Fields<'event>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,14 +43,12 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut fields = Fields(Map::new());
-        event.record(&mut fields);
         let place = TraceContext::current();
         let line = Line {
             timestamp: clock::now().to_rfc3339_opts(SecondsFormat::Micros, true),
             level: event.metadata().level().as_str(),
             target: event.metadata().target(),
-            fields: fields.0,
+            fields: Fields(event),
             trace_id: place.as_ref().map(TraceContext::trace_id),
             span_id: place.as_ref().map(TraceContext::span_id),
         };
@@ -58,26 +56,55 @@ where
     }
 }
 
-struct Fields(Map<String, Value>);
+/// The fields of an event, in the order in which it names them.
+struct Fields<'event>(&'event Event<'event>);
 
-impl Visit for Fields {
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = Members { map: serializer.serialize_map(None)?, written: Ok(()) };
+        self.0.record(&mut members);
+        members.written?;
+        members.map.end()
+    }
+}
+
+struct Members<M: SerializeMap> {
+    map: M,
+    /// The first that could not be written.
+    written: Result<(), M::Error>,
+}
+
+impl<M: SerializeMap> Members<M> {
+    fn write(&mut self, field: &Field, value: impl Serialize) {
+        if self.written.is_ok() {
+            let name = field.name();
+            self.written = if may_be_written(name) {
+                self.map.serialize_entry(name, &value)
+            } else {
+                self.map.serialize_entry(name, WITHHELD)
+            };
+        }
+    }
+}
+
+impl<M: SerializeMap> Visit for Members<M> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.record_str(field, &format!("{value:?}"));
+        self.write(field, format_args!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), checked(field, value));
+        self.write(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.insert(field.name().to_owned(), checked(field, value));
+        self.write(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.insert(field.name().to_owned(), checked(field, value));
+        self.write(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.insert(field.name().to_owned(), checked(field, value));
+        self.write(field, value);
     }
 }

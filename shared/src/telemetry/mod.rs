@@ -15,12 +15,14 @@ pub mod traces;
 use std::backtrace::Backtrace;
 use std::io::IsTerminal as _;
 
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::layer;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::{LogConfig, LogFormat, TelemetryConfig};
 use traces::Traces;
@@ -57,16 +59,7 @@ pub fn start(
         }
         None => None,
     };
-    let spans = traces.as_ref().map(|traces| {
-        tracing_opentelemetry::layer()
-            .with_tracer(traces.tracer())
-            .with_location(false)
-            .with_threads(false)
-            .with_target(false)
-            .with_tracked_inactivity(false)
-            .with_filter(Targets::new().with_target(traces::SPAN, LevelFilter::INFO))
-    });
-    let registry = tracing_subscriber::registry().with(spans);
+    let registry = tracing_subscriber::registry().with(spans(traces.as_ref()));
     let lines = EnvFilter::new(lines(log));
     let started = match log.format {
         LogFormat::Text => {
@@ -86,6 +79,23 @@ pub fn start(
     drop(started);
     log_faults();
     Ok(Telemetry { traces })
+}
+
+/// The layer that exports spans. Where there is none it is switched off, rather than left out: every span would be made, for nobody.
+fn spans<S>(traces: Option<&Traces>) -> impl Layer<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let wanted = if traces.is_some() { LevelFilter::INFO } else { LevelFilter::OFF };
+    let exported = traces.map(|traces| {
+        tracing_opentelemetry::layer()
+            .with_tracer(traces.tracer())
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+    });
+    exported.with_filter(Targets::new().with_target(traces::SPAN, wanted))
 }
 
 /// Failures of libraries are reported, without any values, where we handle them.
@@ -110,5 +120,20 @@ impl Telemetry {
         if let Some(traces) = self.traces {
             tokio::task::spawn_blocking(move || traces.end()).await.unwrap_or_default();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_that_nobody_exports_is_not_made() {
+        let text = layer().with_writer(std::io::sink).with_filter(EnvFilter::new("off,careq_shared=info"));
+        let subscriber = tracing_subscriber::registry().with(spans(None)).with(text);
+        tracing::subscriber::with_default(subscriber, || {
+            assert!(tracing::info_span!(target: traces::SPAN, "request").is_disabled());
+            assert!(tracing::enabled!(target: "careq_shared", tracing::Level::INFO), "lines are written");
+        });
     }
 }
