@@ -10,7 +10,8 @@ use careq_shared::ids::{self, EventId};
 use careq_shared::outcome::{self, ErrorCode, EventResult, Outcome};
 use careq_shared::records::{Kind, Record};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_with::skip_serializing_none;
+use uuid::Uuid;
 
 use crate::ingress::API;
 use crate::prefer::Preference;
@@ -43,23 +44,38 @@ impl Accepted {
         }
     }
 
-    /// The members that every answer's `data` has.
-    pub(crate) fn data(&self) -> Map<String, Value> {
-        let mut data = Map::new();
-        let id = ids::record_id(&self.clinic_id, self.kind.record(), self.careq_id);
-        data.insert("id".to_owned(), json!(id));
-        data.insert("careq_id".to_owned(), json!(self.careq_id));
-        data.insert("external_id".to_owned(), json!(self.careq_id.to_string()));
-        data.insert("event_id".to_owned(), json!(self.event_id));
-        if let Some(confirmation_number) = &self.confirmation_number {
-            data.insert("confirmation_number".to_owned(), json!(confirmation_number));
+    /// What every answer's `data` begins with.
+    pub(crate) fn data(&self) -> Data<'_> {
+        Data {
+            id: ids::record_id(&self.clinic_id, self.kind.record(), self.careq_id),
+            careq_id: self.careq_id,
+            external_id: self.careq_id.to_string(),
+            event_id: &self.event_id,
+            confirmation_number: self.confirmation_number.as_deref(),
+            sync_status: None,
+            status: None,
+            status_url: None,
         }
-        data
     }
 
-    fn status_url(&self) -> String {
+    pub(crate) fn status_url(&self) -> String {
         format!("{API}/events/{}", self.event_id)
     }
+}
+
+/// `data` of an answer about one event (API specification, sections 1 to 6). A member that there is nothing to say of is left out.
+#[skip_serializing_none]
+#[derive(Debug, Serialize)]
+pub(crate) struct Data<'answer> {
+    pub(crate) id: Uuid,
+    pub(crate) careq_id: i64,
+    pub(crate) external_id: String,
+    pub(crate) event_id: &'answer EventId,
+    pub(crate) confirmation_number: Option<&'answer str>,
+    pub(crate) sync_status: Option<&'static str>,
+    /// The appointment's.
+    pub(crate) status: Option<&'answer str>,
+    pub(crate) status_url: Option<String>,
 }
 
 /// The answer for an event whose result is known.
@@ -94,24 +110,23 @@ pub(crate) fn settled(accepted: &Accepted, result: &EventResult) -> Response {
 
 /// 202: the event is ours, its result is not known yet.
 pub(crate) fn queued(accepted: &Accepted) -> Response {
-    let mut data = accepted.data();
-    data.insert("sync_status".to_owned(), json!("queued"));
-    data.insert("status_url".to_owned(), json!(accepted.status_url()));
+    let data =
+        Data { sync_status: Some("queued"), status_url: Some(accepted.status_url()), ..accepted.data() };
     let record = accepted.kind.record().title();
     success(StatusCode::ACCEPTED, &format!("{record} accepted; its result will be at status_url"), data)
 }
 
 /// The body of every success.
-pub(crate) fn success(status: StatusCode, message: &str, data: Map<String, Value>) -> Response {
+pub(crate) fn success(status: StatusCode, message: &str, data: impl Serialize) -> Response {
     let body = Body { success: true, message, data, timestamp: timestamp() };
     (status, Json(body)).into_response()
 }
 
 #[derive(Serialize)]
-struct Body<'message> {
+struct Body<'message, D> {
     success: bool,
     message: &'message str,
-    data: Map<String, Value>,
+    data: D,
     timestamp: String,
 }
 
@@ -166,17 +181,19 @@ fn message(kind: Kind, verb: &str) -> String {
 }
 
 /// Statuses and cancellations answer the appointment's `status` in the place of `sync_status`.
-fn done(accepted: &Accepted, result: &EventResult, sync_status: &str) -> Map<String, Value> {
-    let mut data = accepted.data();
+fn done<'answer>(
+    accepted: &'answer Accepted,
+    result: &'answer EventResult,
+    sync_status: &'static str,
+) -> Data<'answer> {
     match accepted.kind {
-        Kind::Status | Kind::Cancel => data.insert("status".to_owned(), json!(result.appointment_status)),
-        _ => data.insert("sync_status".to_owned(), json!(sync_status)),
-    };
-    data
+        Kind::Status | Kind::Cancel => {
+            Data { status: result.appointment_status.as_deref(), ..accepted.data() }
+        }
+        _ => Data { sync_status: Some(sync_status), ..accepted.data() },
+    }
 }
 
-fn unchanged(accepted: &Accepted, result: &EventResult) -> Map<String, Value> {
-    let mut data = done(accepted, result, "unchanged");
-    data.insert("sync_status".to_owned(), json!("unchanged"));
-    data
+fn unchanged<'answer>(accepted: &'answer Accepted, result: &'answer EventResult) -> Data<'answer> {
+    Data { sync_status: Some("unchanged"), ..done(accepted, result, "unchanged") }
 }

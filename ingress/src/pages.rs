@@ -20,16 +20,17 @@ use careq_shared::entities::{
 use careq_shared::ids::{self, EventId};
 use careq_shared::ledger;
 use careq_shared::message::ListedEntry;
-use careq_shared::outcome::{self, ErrorCode, EventResult, Failure, Outcome};
-use careq_shared::records::{Kind, RecordKind};
+use careq_shared::outcome::{self, ErrorCode, EventResult, Failure, Outcome, Parent};
+use careq_shared::records::{FieldErrors, Kind, RecordKind};
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use serde_with::skip_serializing_none;
 
-use crate::answer::{self, Accepted, success, sync_status};
+use crate::answer::{self, Accepted, Data, success, sync_status};
 use crate::authenticate::Verified;
 use crate::ingress::{API, Ingress};
 use crate::problem::Problem;
@@ -107,35 +108,48 @@ fn is_under_way(letter: &dead_letter::Model) -> bool {
     letter.state == LetterState::Replaying || letter.attempts == 0
 }
 
-fn event_data(accepted: &Accepted, result: Option<&EventResult>) -> Map<String, Value> {
-    let mut data = accepted.data();
-    data.insert("kind".to_owned(), json!(accepted.kind));
-    data.insert("status_url".to_owned(), json!(format!("{API}/events/{}", accepted.event_id)));
-    let status = result.map_or("queued", |result| sync_status(&result.outcome));
-    data.insert("sync_status".to_owned(), json!(status));
-    if let Some(status) = result.and_then(|result| result.appointment_status.as_ref()) {
-        data.insert("status".to_owned(), json!(status));
-    }
-    match result.map(|result| &result.outcome) {
-        Some(Outcome::Waiting(missing)) => {
-            data.insert("waiting_for".to_owned(), json!(missing));
-            let details = outcome::missing_parents(accepted.kind, missing);
-            let (code, message) = match accepted.kind {
-                Kind::Status | Kind::Cancel => (ErrorCode::RecordNotFound, "Record not found"),
-                _ => (ErrorCode::ValidationError, "Validation failed"),
-            };
-            data.insert("error".to_owned(), error(code, message, &json!(details)));
-        }
-        Some(Outcome::Failed(failure)) => {
-            data.insert("error".to_owned(), error(failure.code, &failure.message, &json!({})));
-        }
-        _ => {}
-    }
-    data
+/// `data` of the page of an event.
+#[skip_serializing_none]
+#[derive(Debug, Serialize)]
+struct EventData<'page> {
+    #[serde(flatten)]
+    answer: Data<'page>,
+    kind: Kind,
+    waiting_for: Option<&'page [Parent]>,
+    error: Option<EventError<'page>>,
 }
 
-fn error(code: ErrorCode, message: &str, details: &Value) -> Value {
-    json!({ "code": code.as_str(), "message": message, "details": details })
+/// Why an event waits, or has failed.
+#[derive(Debug, Serialize)]
+struct EventError<'page> {
+    code: ErrorCode,
+    message: &'page str,
+    details: FieldErrors,
+}
+
+fn event_data<'page>(accepted: &'page Accepted, result: Option<&'page EventResult>) -> EventData<'page> {
+    let answer = Data {
+        sync_status: Some(result.map_or("queued", |result| sync_status(&result.outcome))),
+        status: result.and_then(|result| result.appointment_status.as_deref()),
+        status_url: Some(accepted.status_url()),
+        ..accepted.data()
+    };
+    let (waiting_for, error) = match result.map(|result| &result.outcome) {
+        Some(Outcome::Waiting(missing)) => (Some(missing.as_slice()), Some(waits(accepted.kind, missing))),
+        Some(Outcome::Failed(Failure { code, message })) => {
+            (None, Some(EventError { code: *code, message, details: FieldErrors::new() }))
+        }
+        _ => (None, None),
+    };
+    EventData { answer, kind: accepted.kind, waiting_for, error }
+}
+
+fn waits(kind: Kind, missing: &[Parent]) -> EventError<'static> {
+    let (code, message) = match kind {
+        Kind::Status | Kind::Cancel => (ErrorCode::RecordNotFound, "Record not found"),
+        _ => (ErrorCode::ValidationError, "Validation failed"),
+    };
+    EventError { code, message, details: outcome::missing_parents(kind, missing) }
 }
 
 /// The proof that a batch was accepted, see [`ids::batch_receipt`].
