@@ -30,8 +30,11 @@ fn routes(ingress: Arc<Ingress>) -> Router {
     let api = api
         // Before the layers, so that a wrong method has to prove itself, too.
         .method_not_allowed_fallback(|| async { Problem::wrong_method() })
-        .layer(CatchPanicLayer::custom(problem::of_panic))
-        .layer(from_fn_with_state(Arc::clone(&ingress), door::guard));
+        // One layer, not two: each is a box that every request has a copy of.
+        .layer((
+            from_fn_with_state(Arc::clone(&ingress), door::guard),
+            CatchPanicLayer::custom(problem::of_panic),
+        ));
     // The description holds nothing of any clinic, and CareQ needs it before it has a token.
     let config = Config::default().validator_url("none");
     let page = SwaggerUi::new("/docs").config(config).url("/openapi.json", openapi::document(document));
@@ -39,8 +42,10 @@ fn routes(ingress: Arc<Ingress>) -> Router {
         .nest(API, api)
         .merge(Router::from(page).method_not_allowed_fallback(|| async { Problem::wrong_method() }))
         .fallback(|| async { Problem::unknown_path() })
-        .layer(CatchPanicLayer::custom(problem::of_panic))
-        .layer(from_fn_with_state(Arc::clone(&ingress), edge::around))
+        .layer((
+            from_fn_with_state(Arc::clone(&ingress), edge::around),
+            CatchPanicLayer::custom(problem::of_panic),
+        ))
         .with_state(ingress)
 }
 
