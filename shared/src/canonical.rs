@@ -1,6 +1,7 @@
 //! The one spelling of a JSON value, and its digest. It must never depend on the order of members or on white
 //! space, so that a request sent again is recognised however its sender writes it.
 
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -17,7 +18,7 @@ pub fn text(value: &impl Serialize) -> String {
 /// SHA-256, in lower-case hexadecimal, over parts that cannot run into each other: each is preceded by its length.
 #[must_use]
 pub fn sha256_hex(parts: &[&[u8]]) -> String {
-    hex::encode(sha256(parts))
+    HEXLOWER.encode(&sha256(parts))
 }
 
 /// SHA-256 over length-prefixed parts; 32 bytes.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -58,7 +59,7 @@ impl EventKey {
         // No id and no receipt begins with a zero byte.
         let mut mac = self.mac(b"\0content");
         canonical::frame(parts, |piece| mac.update(piece));
-        hex::encode(mac.finalize().into_bytes())
+        HEXLOWER.encode(&mac.finalize().into_bytes())
     }
 
     /// HMAC-SHA256 of what begins with these bytes.

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use careq_shared::clock;
 use careq_simulator::Webhook;
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -35,7 +36,7 @@ impl Requests {
 }
 
 fn request(credentials: &Credentials, signing: &Hmac<Sha256>, webhook: &Webhook) -> Result<Bytes> {
-    let signature = hex::encode(signing.clone().chain_update(&webhook.body).finalize().into_bytes());
+    let signature = HEXLOWER.encode(&signing.clone().chain_update(&webhook.body).finalize().into_bytes());
     let (path, length, token) = (webhook.path, webhook.body.len(), &credentials.token);
     let (stamp, text) = (clock::now().timestamp(), std::str::from_utf8(&webhook.body).context("JSON")?);
     let request = format!(

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation};
@@ -78,7 +79,7 @@ async fn answer(
 impl Server {
     fn require_signed(&self, headers: &HeaderMap, body: &[u8]) -> Result<()> {
         let signature = headers.get("x-careq-signature").map(HeaderValue::as_bytes).unwrap_or_default();
-        let signature = hex::decode(signature.strip_prefix(b"sha256=").unwrap_or_default())?;
+        let signature = HEXLOWER.decode(signature.strip_prefix(b"sha256=").unwrap_or_default())?;
         Ok(self.signing.clone().chain_update(body).verify_slice(&signature)?)
     }
 }

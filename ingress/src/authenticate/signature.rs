@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use careq_http::{SentTwiceOrUnreadable, single};
 use careq_shared::clinics::Credential;
 use chrono::{DateTime, Utc};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
@@ -29,21 +30,13 @@ impl FromStr for Signature {
     fn from_str(text: &str) -> Result<Self, NotSignature> {
         let digits = text.strip_prefix(PREFIX).ok_or(NotSignature)?.as_bytes();
         let mut bytes = [0; 32];
+        // `decode_mut` panics where the place is not as large as what is decoded.
         if digits.len() != 2 * bytes.len() {
             return Err(NotSignature);
         }
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = pair
-                .iter()
-                .try_fold(0, |byte, digit| Some(byte << 4 | hexadecimal(*digit)?))
-                .ok_or(NotSignature)?;
-        }
+        HEXLOWER_PERMISSIVE.decode_mut(digits, &mut bytes).map_err(|_| NotSignature)?;
         Ok(Self(bytes))
     }
-}
-
-fn hexadecimal(digit: u8) -> Option<u8> {
-    u8::try_from(char::from(digit).to_digit(16)?).ok()
 }
 
 impl Signature {
