@@ -29,6 +29,10 @@ use tokio::runtime::Runtime;
 
 use arguments::{Arguments, Command};
 use shutdown::heeding_signals;
+use tikv_jemallocator::Jemalloc;
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     match in_a_runtime(Arguments::parse()) {
