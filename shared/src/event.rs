@@ -13,7 +13,8 @@ use crate::records::{Identified, Kind, Record};
 pub enum IdempotencyKey {
     /// Sent by CareQ in `Idempotency-Key`: whoever names an event says when two are the same.
     Sent(String),
-    /// From the digest over clinic, kind and the canonical body.
+    /// Kind and number of the record, then the digest over clinic, kind and the canonical body. Records come in the order of their
+    /// numbers, and so do these keys: in a large ledger, the places of their index that a burst touches lie together.
     Derived(String),
 }
 
@@ -55,7 +56,7 @@ impl Event {
         let content = [clinic_id.as_bytes(), kind.as_str().as_bytes(), origin.canonical_body.as_bytes()];
         let content_digest = origin.event_key.content_digest(&content);
         let idempotency_key = origin.idempotency_key.map_or_else(
-            || IdempotencyKey::Derived(format!("hmac-sha256:{content_digest}")),
+            || IdempotencyKey::Derived(format!("{}/{careq_id}/hmac-sha256:{content_digest}", kind.as_str())),
             IdempotencyKey::Sent,
         );
         let source = EventSource {

@@ -8,15 +8,18 @@ use crate::installation::{self, Installation};
 use crate::repeat::{Pair, figures};
 use crate::report::{Line, Target, Unit};
 
-/// Rows like those of settled events, with keys as scattered as ours; the indexes are made afterwards, which is quicker.
+/// Rows like those of settled events, with ids and keys made as ours are; the indexes are made afterwards, which is quicker.
 fn filling(rows: u64) -> [String; 6] {
+    // See `EventId`: kind and number, a digest, and a seal.
+    let event_id = "'evt_' || translate(encode('t' || int8send(n) || decode(md5(n::text), 'hex') \
+                    || substr(decode(md5('seal' || n), 'hex'), 1, 8), 'base64'), '+/', '-_')";
     [
         "ALTER TABLE events DROP CONSTRAINT events_pkey".to_owned(),
         "DROP INDEX events_idempotency_key".to_owned(),
         format!(
             "INSERT INTO events (event_id, clinic_id, idempotency_key, content_digest, kind, careq_id, accepted_at, outcome, \
-             settled_at) SELECT 'old_' || md5(n::text) || substr(md5(n::text), 1, 12), 'clinic_abc', \
-             'hmac-sha256:' || md5(n::text) || md5('k' || n), md5('c' || n) || md5(n::text), 'status', n, now(), 'updated', now() \
+             settled_at) SELECT {event_id}, 'clinic_abc', 'status/' || n || '/hmac-sha256:' || md5('k' || n) || md5(n::text), \
+             md5('c' || n) || md5(n::text), 'status', n, now(), 'updated', now() \
              FROM generate_series(1, {rows}) AS n"
         ),
         "ALTER TABLE events ADD PRIMARY KEY (event_id)".to_owned(),
