@@ -7,7 +7,7 @@ use careq_shared::broker::{Delivery, Queue};
 use careq_shared::entities::{appointment, dead_letter, doctor, event, parked_event, patient, service};
 use careq_shared::event::{Event, Version};
 use careq_shared::records::{Kind, Record};
-use careq_worker::Wakes;
+use careq_worker::Waking;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -122,11 +122,11 @@ async fn play(lanes: &[WorkerLane], events: &[Event], seed: u64) {
     }
     let working = lanes.iter().cloned().zip(work).map(|(lane, batches)| {
         tokio::spawn(async move {
-            let mut wakes = Wakes::default();
+            let mut waking = Waking::default();
             for batch in batches {
-                wakes = lane.batch(Queue::Live, &batch, wakes).await.unwrap();
+                lane.batch(Queue::Live, &batch, &mut waking).await.unwrap();
             }
-            lane.wake(wakes).await.unwrap();
+            lane.wake(&mut waking).await.unwrap();
         })
     });
     for lane in working.collect::<Vec<_>>() {

@@ -1,9 +1,13 @@
-//! The lost wake-up, forced on PostgreSQL: the child looks, the parent commits, the child parks. No sweep runs here.
+//! Wake-ups that could be lost or come too late: the child looks, the parent commits, the child parks; a worker ends before it wakes
+//! anybody; many wait for one parent. No sweep runs here.
 
 use careq_shared::broker::Queue;
 use careq_shared::entities::{appointment, parked_event};
 use careq_shared::records::Kind;
-use sea_orm::{ConnectionTrait as _, DbBackend, EntityTrait as _, Statement, TransactionTrait as _};
+use careq_worker::Waking;
+use sea_orm::{
+    ConnectionTrait as _, DbBackend, EntityTrait as _, PaginatorTrait as _, Statement, TransactionTrait as _,
+};
 
 use crate::harness::{self, Backend, FreshDatabase, WorkerLane, delivery, until};
 
@@ -36,4 +40,56 @@ async fn the_child_that_parks_after_its_parent_has_committed_is_woken() {
     let stored = appointment::Entity::find().all(&database.connection).await.unwrap();
     assert_eq!(stored.len(), 1, "the child looked again after its commit");
     assert!(parked_event::Entity::find().all(&database.connection).await.unwrap().is_empty());
+}
+
+/// A worker ends after its commit and before it wakes anybody: the message comes again, and wakes.
+#[tokio::test]
+async fn a_copy_wakes_whom_the_first_one_left_asleep() {
+    let database = FreshDatabase::new(Backend::Postgres).await;
+    let lane = WorkerLane::new(&database, 256).await;
+    children(&lane, [1]).await;
+    let doctor = [delivery(Kind::Doctor, &harness::doctor(7))];
+    lane.batch(Queue::Live, &doctor, &mut Waking::default()).await.unwrap();
+    assert_eq!(stored(&database).await, 0, "nobody was woken");
+    lane.work(Queue::Live, &doctor).await.unwrap();
+    assert_eq!(stored(&database).await, 1);
+}
+
+/// However many wait for one parent, the batch that comes next has only a few of them beside it; the others follow.
+#[tokio::test]
+async fn many_children_do_not_hold_up_what_comes_in() {
+    for backend in [Backend::Postgres, Backend::Sqlite] {
+        let database = FreshDatabase::new(backend).await;
+        let lane = WorkerLane::new(&database, 100).await;
+        children(&lane, 1..=250).await;
+        let mut waking = Waking::default();
+        lane.batch(Queue::Live, &[delivery(Kind::Doctor, &harness::doctor(7))], &mut waking).await.unwrap();
+        for (batch, beside) in [(1, 64), (2, 128)] {
+            let patient = delivery(Kind::Patient, &harness::patient(1000 + batch));
+            lane.batch(Queue::Live, &[patient], &mut waking).await.unwrap();
+            assert_eq!(stored(&database).await, beside, "after batch {batch}");
+        }
+        lane.wake(&mut waking).await.unwrap();
+        assert_eq!(stored(&database).await, 250);
+        assert!(parked_event::Entity::find().all(&database.connection).await.unwrap().is_empty());
+    }
+}
+
+/// Appointments that wait for doctor 7.
+async fn children(lane: &WorkerLane, numbers: impl IntoIterator<Item = i64>) {
+    let parents =
+        [delivery(Kind::Patient, &harness::patient(7)), delivery(Kind::Service, &harness::service(7))];
+    lane.work(Queue::Live, &parents).await.unwrap();
+    let child = |number: i64| {
+        let mut body = harness::appointment(number);
+        for parent in ["patient_careq_id", "doctor_careq_id", "service_careq_id"] {
+            body[parent] = 7.into();
+        }
+        delivery(Kind::Appointment, &body)
+    };
+    lane.work(Queue::Live, &numbers.into_iter().map(child).collect::<Vec<_>>()).await.unwrap();
+}
+
+async fn stored(database: &FreshDatabase) -> u64 {
+    appointment::Entity::find().count(&database.connection).await.unwrap()
 }

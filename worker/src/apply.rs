@@ -13,6 +13,10 @@ use crate::{dead_letters, fold, park, resolve, retry};
 pub(crate) fn one(set: &mut WorkingSet, item: &Item) -> Result<EventResult, DbErr> {
     let event = match dedupe::find(set, item)? {
         Finding::Repeat(result) => {
+            // Whoever stored it may have ended before anybody was woken.
+            if result.outcome == Outcome::Created {
+                set.wakes.stored(item.event.kind().record(), &item.event.clinic_id, item.event.careq_id);
+            }
             park::release(set, &item.event);
             dedupe::repeated(set, &item.event);
             dead_letters::follow(set, item, None, &result);

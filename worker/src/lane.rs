@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 
 use crate::order::Item;
 use crate::transaction::Settled;
-use crate::wake::Wakes;
+use crate::wake::{MOST_BESIDE_A_BATCH, Waking};
 use crate::worker::Settings;
 use crate::{admit, dead_letters, decode, observe, order, report, transaction, wake};
 
@@ -47,29 +47,27 @@ impl Lane {
 
     /// Takes, works and settles, until told to stop.
     pub(crate) async fn run(self, queue: Queue, mut consumer: Box<dyn Consumer>) {
-        // Whom the last batch may have woken: they go with the next one, or by themselves where none is there.
-        let mut wakes = Wakes::default();
+        // Whom the batches have woken: a few go with each next one, or as many as in a batch by themselves where none is there.
+        let mut waking = Waking::default();
         loop {
             let deliveries = tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => break,
                 deliveries = consumer.next() => deliveries,
-                () = std::future::ready(()), if !wakes.is_empty() => Vec::new(),
+                () = std::future::ready(()), if !waking.is_empty() => Vec::new(),
             };
-            let woken = std::mem::take(&mut wakes);
             let worked = if deliveries.is_empty() {
-                self.wake(woken).await.map(|()| Wakes::default())
+                wake::step(&self, &mut waking).await
             } else {
-                self.take(queue, &deliveries, woken, &mut consumer).await
+                self.take(queue, &deliveries, &mut waking, &mut consumer).await
             };
-            match worked {
-                Ok(next) => wakes = next,
-                Err(Stopped) => break,
+            if worked == Err(Stopped) {
+                break;
             }
         }
-        // Should the database be away, the sweep of another worker wakes them.
-        self.wake(wakes).await.unwrap_or(());
         consumer.close().await;
+        // Once more; very many are left to the sweep of another worker, or of the next.
+        wake::step(&self, &mut waking).await.unwrap_or(());
     }
 
     /// Works on a batch, and settles it with the broker.
@@ -77,18 +75,18 @@ impl Lane {
         &self,
         queue: Queue,
         deliveries: &[Delivery],
-        woken: Wakes,
+        waking: &mut Waking,
         consumer: &mut Box<dyn Consumer>,
-    ) -> Result<Wakes, Stopped> {
+    ) -> Result<(), Stopped> {
         let (began_at, batch) = (Instant::now(), observe::batch(queue, deliveries));
-        let wakes = self.batch(queue, deliveries, woken).instrument(batch).await?;
+        self.batch(queue, deliveries, waking).instrument(batch).await?;
         // Every message has its outcome in the database: all of them are settled together, here and nowhere else.
         if let Err(reason) = consumer.ack().await {
             tracing::warn!(%reason, "copies are recognised by the ledger");
         }
         crash_point::reached(CrashPoint::Acknowledged);
         observe::worked(queue, deliveries.len(), began_at);
-        Ok(wakes)
+        Ok(())
     }
 
     /// Waits, unless the process is told to stop.
@@ -104,35 +102,45 @@ impl Lane {
     /// # Errors
     /// The process was told to stop while the database was away. Nothing has been lost: the batch comes again.
     pub async fn work(&self, queue: Queue, deliveries: &[Delivery]) -> Result<(), Stopped> {
-        let wakes = self.batch(queue, deliveries, Wakes::default()).await?;
-        self.wake(wakes).await
+        let mut waking = Waking::default();
+        self.batch(queue, deliveries, &mut waking).await?;
+        self.wake(&mut waking).await
     }
 
-    /// Settles what was woken, by itself.
+    /// Settles all that was woken, by itself.
     ///
     /// # Errors
     /// As of [`Lane::work`]; the sweep wakes what is left.
-    pub async fn wake(&self, wakes: Wakes) -> Result<(), Stopped> {
-        wake::children(self, wakes).await
+    pub async fn wake(&self, waking: &mut Waking) -> Result<(), Stopped> {
+        while !waking.is_empty() {
+            wake::step(self, waking).await?;
+        }
+        Ok(())
     }
 
-    /// The way of a batch, and of what the last one woke; whom it may have woken itself.
+    /// The way of a batch, and of a few of those that earlier ones woke. Notes whom it may have woken itself.
     ///
     /// # Errors
     /// As of [`Lane::work`].
-    pub async fn batch(&self, queue: Queue, deliveries: &[Delivery], wakes: Wakes) -> Result<Wakes, Stopped> {
+    pub async fn batch(
+        &self,
+        queue: Queue,
+        deliveries: &[Delivery],
+        waking: &mut Waking,
+    ) -> Result<(), Stopped> {
         let taken = decode::each(queue, deliveries);
         let _in_hand = observe::in_hand(&taken.requests);
         dead_letters::keep_undecodable(self, &taken.undecodable).await?;
         let requests = admit::batches(self, taken.requests).await?;
-        let woken = wake::woken(self, wakes).await?;
+        let woken = waking.next(self, MOST_BESIDE_A_BATCH).await?;
         let most = self.settings.batch + woken.len();
         let items = order::parents_first(&requests, woken);
         let settled = self.settle(&items, most).await?;
         crash_point::reached(CrashPoint::Woken);
         report::to_each_ingress(self, &requests, &items, settled.results);
         crash_point::reached(CrashPoint::Reported);
-        Ok(settled.wakes)
+        waking.after(settled.wakes);
+        Ok(())
     }
 
     /// Gives every item its outcome, in transactions of at most so many.

@@ -52,5 +52,5 @@ mod fault;
 mod observe;
 
 pub use lane::Lane;
-pub use wake::Wakes;
+pub use wake::Waking;
 pub use worker::{Settings, Worker};

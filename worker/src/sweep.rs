@@ -63,7 +63,7 @@ async fn waiting(lane: &Lane, turn: &mut Turn<String>) -> Result<(), Stopped> {
             return Ok(());
         }
     }
-    loop {
+    while !lane.shutdown.is_cancelled() {
         let due = transaction::attempt(lane, || async {
             out_of_patience(lane).await?;
             due(lane).await.map_err(Fault::from)
@@ -79,6 +79,7 @@ async fn waiting(lane: &Lane, turn: &mut Turn<String>) -> Result<(), Stopped> {
             try_again(lane, &[row]).await?;
         }
     }
+    Ok(())
 }
 
 /// Makes due what waits beside a parent that is here, whoever should have woken it: all of it, or, of very much, a part at a time.
@@ -126,8 +127,7 @@ async fn try_again(lane: &Lane, rows: &[parked_event::Model]) -> Result<(), Stop
                 crash_point::reached(CrashPoint::Claimed);
                 observe::retried(ours.iter().filter(|row| row.attempts > 0).count());
             }
-            let wakes = wake::settle(lane, &ours).await?;
-            wake::children(lane, wakes).await
+            wake::settle(lane, &ours).await
         }
         Err(fault) => {
             tracing::error!(fault.message, "waiting events cannot be taken; trying again");

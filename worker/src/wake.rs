@@ -1,7 +1,7 @@
 //! Wakes what waited. The child may look before the parent commits and park after it: so both sides look again, in a new
 //! statement after their own commit. Whichever commits last sees the other; nobody may rely on the sweep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use careq_shared::entities::{appointment, doctor, parked_event, patient, service};
 use careq_shared::records::RecordKind;
@@ -19,14 +19,49 @@ use crate::park::Unreadable;
 use crate::working_set::RecordTable;
 use crate::{dead_letters, park, retry, transaction};
 
-/// Beside a thousand others, these still fit into one statement of SQLite, which has 32,766 parameters.
-const MOST_BESIDE_A_BATCH: u64 = 64;
+/// Most that are settled beside a batch, so that many children of one parent do not hold up what comes in. Beside a thousand
+/// others, these still fit into one statement of SQLite, which has 32,766 parameters.
+pub(crate) const MOST_BESIDE_A_BATCH: u64 = 64;
+
+/// Whom commits may have woken, the last commit last. Its children come first: what waits is never more than a few commits' worth.
+#[derive(Debug, Default)]
+pub struct Waking(Vec<Wakes>);
 
 /// What a transaction stored and parked: whom it may have to wake.
 #[derive(Debug, Default)]
-pub struct Wakes {
+pub(crate) struct Wakes {
     stored: Vec<(RecordKind, Scoped<i64>)>,
     parked: Vec<String>,
+    /// What was found last, by event id. Whatever is found again after it was settled is left to the sweep, which counts.
+    found: BTreeSet<String>,
+}
+
+impl Waking {
+    /// After this commit.
+    pub(crate) fn after(&mut self, wakes: Wakes) {
+        if !wakes.is_empty() {
+            self.0.push(wakes);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The next of them, at most so many; nothing when nobody is left.
+    pub(crate) async fn next(&mut self, lane: &Lane, most: u64) -> Result<Vec<Item>, Stopped> {
+        while let Some(wakes) = self.0.last_mut() {
+            let (rows, found_all) = wakes.find(lane, most).await?;
+            if found_all || rows.is_empty() {
+                self.0.pop();
+            }
+            let items = items(lane, &rows).await?;
+            if !items.is_empty() {
+                return Ok(items);
+            }
+        }
+        Ok(Vec::new())
+    }
 }
 
 impl Wakes {
@@ -41,6 +76,22 @@ impl Wakes {
     pub(crate) fn extend(&mut self, other: Self) {
         self.stored.extend(other.stored);
         self.parked.extend(other.parked);
+    }
+
+    /// At most so many of those that wait no longer, and whether there were no more.
+    async fn find(&mut self, lane: &Lane, most: u64) -> Result<(Vec<parked_event::Model>, bool), Stopped> {
+        let mut found = BTreeMap::new();
+        for search in self.searches(lane.database.get_database_backend(), most) {
+            let rows = find(lane, &search).await?;
+            found.extend(rows.into_iter().map(|row| (row.event_id.clone(), row)));
+        }
+        let found_all = (found.len() as u64) < most;
+        let mut rows: Vec<_> =
+            found.into_values().take(usize::try_from(most).unwrap_or(usize::MAX)).collect();
+        let found = rows.iter().map(|row| row.event_id.clone()).collect();
+        let before = std::mem::replace(&mut self.found, found);
+        rows.retain(|row| !before.contains(&row.event_id));
+        Ok((rows, found_all))
     }
 
     /// What has to be looked for, at most so many of each: children of what was stored, and what was parked beside a parent that has
@@ -88,46 +139,23 @@ fn first(mut select: SelectStatement, most: u64) -> SelectStatement {
     select.order_by(Alias::new("event_id"), Order::Asc).limit(most).to_owned()
 }
 
-/// The children of what was just committed, to be settled with the next batch; more than a few are settled at once, by themselves.
-pub(crate) async fn woken(lane: &Lane, wakes: Wakes) -> Result<Vec<Item>, Stopped> {
-    let mut rows = Vec::new();
-    for search in wakes.searches(lane.database.get_database_backend(), MOST_BESIDE_A_BATCH + 1) {
-        rows.extend(find(lane, &search).await?);
-    }
-    if rows.len() as u64 > MOST_BESIDE_A_BATCH {
-        children(lane, wakes).await?;
-        return Ok(Vec::new());
-    }
-    rows.sort_by(|one, other| one.event_id.cmp(&other.event_id));
-    rows.dedup_by(|one, other| one.event_id == other.event_id);
-    items(lane, &rows).await
-}
-
-/// Settles the children of what was just committed, their children, and so on.
-pub(crate) async fn children(lane: &Lane, wakes: Wakes) -> Result<(), Stopped> {
+/// Settles the next of those that were woken, by themselves, and notes whom they wake in turn.
+pub(crate) async fn step(lane: &Lane, waking: &mut Waking) -> Result<(), Stopped> {
     let most = u64::try_from(lane.settings.batch).unwrap_or(u64::MAX);
-    let mut pending = vec![wakes];
-    while let Some(wakes) = pending.pop() {
-        for search in wakes.searches(lane.database.get_database_backend(), most) {
-            let mut looked_at = BTreeSet::new();
-            loop {
-                let mut rows = find(lane, &search).await?;
-                // Whatever is still there after it was settled is left to the sweep, which counts.
-                rows.retain(|row| looked_at.insert(row.event_id.clone()));
-                if rows.is_empty() {
-                    break;
-                }
-                pending.push(settle(lane, &rows).await?);
-            }
-        }
-    }
+    let items = order::parents_first(&[], waking.next(lane, most).await?);
+    waking.after(transaction::bisecting(lane, &items).await?.wakes);
     Ok(())
 }
 
-/// Settles parked rows.
-pub(crate) async fn settle(lane: &Lane, rows: &[parked_event::Model]) -> Result<Wakes, Stopped> {
+/// Settles parked rows, whom they wake, and so on, until told to stop.
+pub(crate) async fn settle(lane: &Lane, rows: &[parked_event::Model]) -> Result<(), Stopped> {
     let items = order::parents_first(&[], items(lane, rows).await?);
-    Ok(transaction::bisecting(lane, &items).await?.wakes)
+    let mut waking = Waking::default();
+    waking.after(transaction::bisecting(lane, &items).await?.wakes);
+    while !waking.is_empty() && !lane.shutdown.is_cancelled() {
+        step(lane, &mut waking).await?;
+    }
+    Ok(())
 }
 
 /// The events of parked rows; one that cannot be read becomes a dead letter, one that cannot be opened is left.
