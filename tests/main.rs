@@ -35,6 +35,8 @@ mod lost_wake_up;
 
 mod poison;
 
+mod held_rows;
+
 mod dead_letters;
 
 mod simulator;

@@ -38,6 +38,8 @@ pub(crate) enum FaultClass {
     Permanent,
     /// It may work later.
     Transient,
+    /// Somebody has held rows that it needs for too long. It may work later, and says nothing of the event.
+    Busy,
     /// Something of it belongs to another row; worth another look at once, and never afterwards.
     Collision,
     /// No attempt has come to a result: whoever tries it may be brought down.
@@ -55,7 +57,8 @@ impl From<DbErr> for Fault {
             Refusal::Refused { meaning, message } => match meaning {
                 Meaning::Contention => Self::Contention,
                 Meaning::Unusable => Self::Infrastructure(message),
-                Meaning::Busy | Meaning::Rule => blame(FaultClass::Transient, message),
+                Meaning::Busy => blame(FaultClass::Busy, message),
+                Meaning::Rule => blame(FaultClass::Transient, message),
                 Meaning::Collision => blame(FaultClass::Collision, message),
                 Meaning::Data => blame(FaultClass::Permanent, message),
             },

@@ -37,7 +37,7 @@ pub(crate) fn after(set: &mut WorkingSet, event: &Event, fault: &EventFault) -> 
     row.attempts = row.attempts.max(1);
     let delay = usize::try_from(row.attempts - 1).ok().and_then(|failed| DELAYS_S.get(failed));
     match delay {
-        Some(delay_s) if fault.class == FaultClass::Transient => {
+        Some(delay_s) if matches!(fault.class, FaultClass::Transient | FaultClass::Busy) => {
             row.due_at = set.now + jittered(*delay_s);
             row.tries = Some(with_one_more(tries(&row), Try::failed_now(set, fault)));
             row.last_message = Some(fault.message.clone());

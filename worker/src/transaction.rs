@@ -24,6 +24,9 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// Or the database is slow: each further attempt has twice the time, up to this.
 const LONGEST_DEADLINE: Duration = Duration::from_mins(5);
 
+/// Whoever holds the row of an event for long holds up its lane: nothing can be noted of it meanwhile, and nothing is wrong with it.
+const PAUSE_WHILE_BUSY: Duration = Duration::from_secs(1);
+
 /// Another worker is done with the same rows long before so many tries; a row that still collides does so for ever, as
 /// with a unique index that somebody else has put on our tables.
 const MOST_COLLISIONS: u32 = 50;
@@ -58,6 +61,13 @@ pub(crate) async fn bisecting(lane: &Lane, items: &[Item]) -> Result<Settled, St
             (Err(fault), [alone]) => {
                 if let Some(treatment) = after_failing_alone(alone, &fault) {
                     alone.treatment = treatment;
+                    parts.push(part);
+                } else if fault.class == FaultClass::Busy {
+                    tracing::warn!(
+                        event_id = %alone.event.event_id,
+                        "another session holds an event's own row; once more"
+                    );
+                    lane.pause(PAUSE_WHILE_BUSY).await?;
                     parts.push(part);
                 } else {
                     let result = dead_letters::keep_unnoted(lane, &alone.event, &fault).await?;

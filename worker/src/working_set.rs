@@ -14,7 +14,7 @@ use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, Entit
 use crate::dead_letters::{Followed, Letter};
 use crate::lane::Lane;
 use crate::lookup::{Lookup, Scoped, one_of};
-use crate::order::Item;
+use crate::order::{Item, Treatment};
 use crate::replay;
 use crate::wake::Wakes;
 use crate::worker::Settings;
@@ -127,16 +127,23 @@ impl Wanted {
     fn of(items: &[Item]) -> Self {
         let mut wanted = Self::default();
         for item in items {
-            wanted.add(&item.event);
+            wanted.add_ledger(&item.event);
+            // What is only noted must not wait for its record: that somebody holds it may be what is noted.
+            if matches!(item.treatment, Treatment::Ordinary | Treatment::OnceMore) {
+                wanted.add_record(&item.event);
+            }
         }
         // They are read, and locked, for themselves.
         wanted.parents.retain(|parent| !wanted.records.contains(parent));
         wanted
     }
 
-    fn add(&mut self, event: &Event) {
+    fn add_ledger(&mut self, event: &Event) {
+        self.keys.insert((event.clinic_id.clone(), event.idempotency_key.as_str().to_owned()));
+    }
+
+    fn add_record(&mut self, event: &Event) {
         let clinic = || event.clinic_id.clone();
-        self.keys.insert((clinic(), event.idempotency_key.as_str().to_owned()));
         self.records.insert((event.kind().record(), (clinic(), event.careq_id)));
         if let Record::Appointment(appointment) = &event.record {
             self.parents.insert((RecordKind::Patient, (clinic(), appointment.patient_careq_id)));

@@ -47,7 +47,7 @@ pub(crate) async fn keep_batch(lane: &Lane, batch: &Batch, reason: &str) -> Resu
     keep(lane, letters.collect(), None).await
 }
 
-/// Keeps an event whose failure cannot be noted in the ledger.
+/// Keeps an event whose failure cannot be noted as that of every other.
 pub(crate) async fn keep_unnoted(
     lane: &Lane,
     event: &Event,
@@ -56,6 +56,7 @@ pub(crate) async fn keep_unnoted(
     let failure = Failure { code: ErrorCode::ServerError, message: fault.message.clone() };
     let letter = of_event(lane, event, Class::Data, &failure);
     keep(lane, vec![letter], Some(event.event_id.as_str())).await?;
+    end(lane, event.event_id.as_str()).await?;
     Ok(EventResult { outcome: Outcome::Failed(failure), appointment_status: None, replayed: false })
 }
 
@@ -80,24 +81,23 @@ pub(crate) async fn keep_unreadable(
         .tried(row.attempts.max(1), crate::retry::tries(row))
         .sealed(&lane.seal, bytes);
     keep(lane, vec![letter], Some(&row.event_id)).await?;
-    let noted = transaction::attempt(lane, || async { end_unreadable(lane, row).await.map_err(Fault::from) });
-    if let Err(fault) = noted.await? {
-        tracing::error!(
-            fault.message,
-            "the ledger cannot say that a parked event has failed; its letter does"
-        );
-    }
-    Ok(())
+    end(lane, &row.event_id).await
 }
 
-async fn end_unreadable(lane: &Lane, row: &parked_event::Model) -> Result<(), DbErr> {
-    event::Entity::update_many()
-        .col_expr(event::Column::Outcome, Expr::value("failed"))
-        .col_expr(event::Column::ErrorCode, Expr::value(ErrorCode::ServerError.as_str()))
-        .filter(event::Column::EventId.eq(&row.event_id))
-        .exec(&lane.database)
-        .await
-        .map(drop)
+/// Where the ledger says that an event waits, it says that it has failed from here on: nothing is left that could end its waiting.
+async fn end(lane: &Lane, event_id: &str) -> Result<(), Stopped> {
+    let noted = transaction::attempt(lane, || async {
+        let row = event::Entity::update_many()
+            .col_expr(event::Column::Outcome, Expr::value("failed"))
+            .col_expr(event::Column::ErrorCode, Expr::value(ErrorCode::ServerError.as_str()))
+            .filter(event::Column::EventId.eq(event_id))
+            .filter(event::Column::Outcome.is_in(["waiting", "retrying"]));
+        row.exec(&lane.database).await.map_err(|error: DbErr| Fault::from(error))
+    });
+    if let Err(fault) = noted.await? {
+        tracing::error!(fault.message, "the ledger cannot say that an event has failed; its letter does");
+    }
+    Ok(())
 }
 
 async fn keep(lane: &Lane, letters: Vec<Letter>, parked: Option<&str>) -> Result<(), Stopped> {
