@@ -2,16 +2,18 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::broker::rabbitmq::RabbitMq;
-use careq_shared::broker::{Broker, Consumer, DELIVERY_LIMIT, Delivery, Queue};
+use careq_shared::broker::{Broker, Consumer, DELIVERY_LIMIT, Delivery, PublishError, Queue};
+use futures_util::future::try_join_all;
+use lapin::options::QueueDeleteOptions;
 use tempfile::TempDir;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::harness::{broker_config, delete_queues, fresh_prefix, queue_readers, until};
+use crate::harness::{broker_config, channel, delete_queues, fresh_prefix, queue_readers, until};
 
 /// A broker that can be restarted, as far as this process sees it.
 enum Installation {
@@ -109,6 +111,39 @@ async fn neighbours_come_to_the_same_reader() {
     until("everything is taken", || async { (counts().iter().sum::<usize>() == 40).then_some(()) }).await;
     assert!(counts().contains(&0), "{:?}", counts());
     drop(readers);
+    installation.remove().await;
+}
+
+/// A queue that is gone fails its own messages until it is made again, and nobody else's.
+#[tokio::test]
+async fn a_queue_in_trouble_leaves_the_others_alone() {
+    let installation = Installation::rabbitmq();
+    let Installation::RabbitMq(prefix) = &installation else { unreachable!() };
+    let broker = installation.open().await;
+    let (_connection, channel) = channel().await;
+    let is_over = AtomicBool::new(false);
+    let live = async {
+        let mut published = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            let several = (0..64).map(|body: u32| broker.publish(Queue::Live, body.to_string().into()));
+            try_join_all(several).await.expect("live has nothing to do with it");
+            published += 64;
+        }
+        published
+    };
+    let bulk = async {
+        for _ in 0..3 {
+            let delete = QueueDeleteOptions::default();
+            channel.queue_delete(format!("{prefix}.bulk").into(), delete).await.unwrap();
+            let refused = broker.publish(Queue::Bulk, "lost".into()).await;
+            assert_eq!(refused, Err(PublishError::Unroutable));
+            until("it is made again", || async { broker.publish(Queue::Bulk, "kept".into()).await.ok() })
+                .await;
+        }
+        is_over.store(true, Ordering::Relaxed);
+    };
+    let (published, ()) = tokio::join!(live, bulk);
+    assert!(published > 0 && broker.is_connected());
     installation.remove().await;
 }
 

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::topology::Topology;
 use crate::backoff::Backoff;
+use crate::broker::Queue;
 use crate::config::BrokerConfig;
 
 /// How long any single exchange with the server may take.
@@ -170,7 +171,7 @@ impl Link {
         let mut reason = LinkError::TimedOut.to_string();
         let attempts = async {
             loop {
-                match topology.declare_all(self).await {
+                match topology.declare_each(self, &Queue::ALL).await {
                     Ok(()) => return,
                     Err(fault) => reason = fault.to_string(),
                 }

@@ -28,7 +28,7 @@ pub(super) use counting::Counting;
 pub use inspection::{Inspection, Refusal, Standing, Stuck};
 use link::Link;
 pub use link::LinkError;
-use publisher::{Links, Publisher};
+use publisher::Publisher;
 use teller::Teller;
 pub use topology::Topology;
 
@@ -58,7 +58,8 @@ impl RabbitMq {
         let (declaring, publishing) = (server.another("declare"), server.another("publish"));
         declaring.wait_until_usable(&topology, Duration::from_secs(config.connect_timeout_s)).await?;
         let teller = Teller::start(Arc::clone(&publishing));
-        let publisher = Publisher::start(Links { declaring, publishing }, Arc::clone(&topology));
+        let declaring = |queue: Queue| server.another(&format!("declare {}", queue.as_str()));
+        let publisher = Publisher::start(&publishing, declaring, &topology);
         let results = server.another("results");
         let depths = Depths::rabbitmq(Counting::new(server.another("count"), Arc::clone(&topology)));
         Ok(Self { server, results, topology, publisher, teller, depths, readers: AtomicI32::new(0) })

@@ -1,5 +1,6 @@
-//! The one task that publishes. lapin may attribute a confirm to the wrong task when several publish on one channel, so
-//! nobody else ever does; handlers wait for their own confirm on a oneshot.
+//! The tasks that publish, one for each queue. lapin may attribute a confirm to the wrong task when several publish on one channel,
+//! so nobody else ever does; handlers wait for their own confirm on a oneshot. A queue that confirms nothing, as one without a
+//! leader, must never hold up the others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,77 +37,100 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// AMQP 0-9-1, "delivery-mode": on disk.
 const PERSISTENT: u8 = 2;
 
-/// Hands messages to the publishing task.
+/// Hands messages to the publishing tasks.
 #[derive(Debug)]
-pub(super) struct Publisher {
+pub(super) struct Publisher([ToQueue; 3]);
+
+/// One queue's.
+#[derive(Debug)]
+struct ToQueue {
+    queue: Queue,
     jobs: mpsc::Sender<Job>,
     connected: watch::Receiver<bool>,
 }
 
 #[derive(Debug)]
 struct Job {
-    queue: Queue,
     body: Bytes,
     trace: Option<TraceContext>,
     done: oneshot::Sender<Result<(), PublishError>>,
 }
 
 impl Publisher {
-    pub(super) fn start(links: Links, topology: Arc<Topology>) -> Self {
-        let (jobs, waiting) = mpsc::channel(IN_FLIGHT);
-        let (connection, connected) = watch::channel(true);
-        tokio::spawn(supervise(links, topology, waiting, connection));
-        Self { jobs, connected }
+    /// All publish over one connection, and each declares its queue over one of its own.
+    pub(super) fn start(
+        publishing: &Arc<Link>,
+        declaring: impl Fn(Queue) -> Arc<Link>,
+        topology: &Topology,
+    ) -> Self {
+        Self(Queue::ALL.map(|queue| {
+            let (jobs, waiting) = mpsc::channel(IN_FLIGHT);
+            let (connection, connected) = watch::channel(true);
+            let target = Target {
+                queue,
+                name: topology.name(queue),
+                topology: topology.clone(),
+                declaring: declaring(queue),
+                publishing: Arc::clone(publishing),
+            };
+            tokio::spawn(supervise(target, waiting, connection));
+            ToQueue { queue, jobs, connected }
+        }))
     }
 
+    /// Whether webhooks can be published.
     pub(super) fn is_connected(&self) -> bool {
-        *self.connected.borrow()
+        self.to(Queue::Live).is_some_and(|live| *live.connected.borrow())
     }
 
     /// Whoever waits no longer drops the future; what was not sent by then is not sent at all.
     pub(super) async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError> {
         let (done, result) = oneshot::channel();
         let trace = TraceContext::current();
-        self.jobs.send(Job { queue, body, trace, done }).await.map_err(|_| PublishError::Disconnected)?;
+        let jobs = &self.to(queue).ok_or(PublishError::Disconnected)?.jobs;
+        jobs.send(Job { body, trace, done }).await.map_err(|_| PublishError::Disconnected)?;
         result.await.map_err(|_| PublishError::Disconnected)?
+    }
+
+    fn to(&self, queue: Queue) -> Option<&ToQueue> {
+        self.0.iter().find(|to| to.queue == queue)
     }
 }
 
-/// The connections that a publisher needs.
-#[derive(Debug)]
-pub(super) struct Links {
-    pub(super) declaring: Arc<Link>,
-    pub(super) publishing: Arc<Link>,
+/// What one task publishes to.
+struct Target {
+    queue: Queue,
+    /// Its full name.
+    name: String,
+    topology: Topology,
+    declaring: Arc<Link>,
+    publishing: Arc<Link>,
 }
 
-async fn supervise(
-    links: Links,
-    topology: Arc<Topology>,
-    mut jobs: mpsc::Receiver<Job>,
-    connection: watch::Sender<bool>,
-) {
+async fn supervise(target: Target, mut jobs: mpsc::Receiver<Job>, connection: watch::Sender<bool>) {
+    let (broker, queue) = (target.publishing.address(), target.name.as_str());
     let mut backoff = Backoff::default();
-    let mut opened = open(&links, &topology).await;
+    let mut opened = open(&target).await;
     loop {
         match opened {
             Ok(channel) => {
                 backoff.reset();
                 connection.send_replace(true);
-                match serve(&channel, &topology, &mut jobs).await {
+                match serve(&channel, &target.name, &mut jobs).await {
                     Ended::NobodyPublishes => return,
                     Ended::Lost(reason) => {
-                        tracing::warn!(broker = links.publishing.address(), %reason, "publishing to RabbitMQ was interrupted");
+                        tracing::warn!(broker, queue, %reason, "publishing to RabbitMQ was interrupted");
                     }
                 }
             }
             Err(reason) => {
-                tracing::warn!(broker = links.publishing.address(), %reason, "RabbitMQ cannot be reached; CareQ is told 503 meanwhile");
+                tracing::warn!(broker, queue, %reason, "RabbitMQ cannot be reached; CareQ is told 503 meanwhile");
             }
         }
         connection.send_replace(false);
         let again = async {
             backoff.wait().await;
-            open(&links, &topology).await
+            open(&target).await
         };
         match refuse_during(again, &mut jobs).await {
             Some(again) => opened = again,
@@ -115,9 +139,10 @@ async fn supervise(
     }
 }
 
-async fn open(links: &Links, topology: &Topology) -> Result<Channel, LinkError> {
-    topology.declare_all(&links.declaring).await?;
-    let channel = links.publishing.channel().await?;
+async fn open(target: &Target) -> Result<Channel, LinkError> {
+    // What RabbitMQ gives up on goes to the dead queue.
+    target.topology.declare_each(&target.declaring, &[target.queue, Queue::Dead]).await?;
+    let channel = target.publishing.channel().await?;
     within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
     Ok(channel)
 }
@@ -129,7 +154,7 @@ enum Ended {
 }
 
 /// Publishes until the channel is lost. Whoever still waits for a confirm then learns it by its oneshot's end.
-async fn serve(channel: &Channel, topology: &Topology, jobs: &mut mpsc::Receiver<Job>) -> Ended {
+async fn serve(channel: &Channel, queue: &str, jobs: &mut mpsc::Receiver<Job>) -> Ended {
     let mut confirms = FuturesUnordered::new();
     let mut lost = std::pin::pin!(lost(channel));
     loop {
@@ -138,7 +163,7 @@ async fn serve(channel: &Channel, topology: &Topology, jobs: &mut mpsc::Receiver
             job = jobs.recv(), if confirms.len() < IN_FLIGHT => {
                 let Some(first) = job else { return Ended::NobodyPublishes };
                 let round = round(first, jobs).await;
-                match within(try_join_all(round.iter().map(|job| publish(channel, topology, job)))).await {
+                match within(try_join_all(round.iter().map(|job| publish(channel, queue, job)))).await {
                     Ok(published) => confirms.extend(round.into_iter().zip(published).map(
                         async |(job, confirm)| (job.done, timeout(DEADLINE, confirm).await)
                     )),
@@ -217,11 +242,7 @@ fn settle(round: Vec<Confirmed>) -> Option<String> {
     lost
 }
 
-async fn publish(
-    channel: &Channel,
-    topology: &Topology,
-    job: &Job,
-) -> lapin::Result<lapin::PublisherConfirm> {
+async fn publish(channel: &Channel, queue: &str, job: &Job) -> lapin::Result<lapin::PublisherConfirm> {
     let mut properties = BasicProperties::default()
         .with_delivery_mode(PERSISTENT)
         .with_content_type("application/json".into());
@@ -234,7 +255,7 @@ async fn publish(
     channel
         .basic_publish(
             "".into(),
-            topology.name(job.queue).into(),
+            queue.into(),
             // Without `mandatory`, RabbitMQ confirms what it could not route, and drops it.
             BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() },
             &job.body,

@@ -33,11 +33,11 @@ impl Topology {
         format!("{}.results.{instance}", self.prefix)
     }
 
-    /// Declares every queue. One that has lost its leader answers nothing, and RabbitMQ ends the connection that asked it
+    /// Declares queues. One that has lost its leader answers nothing, and RabbitMQ ends the connection that asked it
     /// after a minute: so each is asked over a channel of its own, all over a connection for nothing else, and the others are
     /// used all the same.
-    pub(super) async fn declare_all(&self, link: &Link) -> Result<(), LinkError> {
-        let declared = join_all(Queue::ALL.map(|queue| self.declare_alone(link, queue))).await;
+    pub(super) async fn declare_each(&self, link: &Link, queues: &[Queue]) -> Result<(), LinkError> {
+        let declared = join_all(queues.iter().map(|queue| self.declare_alone(link, *queue))).await;
         link.close().await;
         let answered = declared.into_iter().collect::<Result<Vec<_>, _>>()?;
         if answered.contains(&true) { Ok(()) } else { Err(LinkError::TimedOut) }
