@@ -232,13 +232,22 @@ pub async fn plan(transaction: &DatabaseTransaction, planning: Planning) -> Resu
     transaction.execute_unprepared(settings).await.map(drop)
 }
 
-/// `postgres://user:secret@host/name?password=secret` → `postgres://user@host/name`.
+/// `postgres://user:secret@host/name?password=secret` → `postgres://user@host/name`. Of an address whose password holds what ends a
+/// host, so that it is none (RFC 3986, 3.2), nothing but the scheme is told.
 fn without_password(url: &str) -> String {
-    let url = url.split('?').next().unwrap_or_default();
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let Some((credentials, place)) = rest.rsplit_once('@') else { return url.to_owned() };
-    let user = credentials.split(':').next().unwrap_or_default();
-    format!("{scheme}://{user}@{place}")
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| *scheme != "sqlite") else {
+        return url.split('?').next().unwrap_or_default().to_owned();
+    };
+    let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let path = after.split(['?', '#']).next().unwrap_or_default();
+    match authority.rsplit_once('@') {
+        Some((credentials, host)) => {
+            let user = credentials.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}@{host}{path}")
+        }
+        None if after.contains('@') => format!("{scheme}://…"),
+        None => format!("{scheme}://{authority}{path}"),
+    }
 }
 
 #[cfg(test)]
@@ -249,6 +258,16 @@ mod tests {
     fn the_password_is_left_out() {
         assert_eq!(without_password("postgres://me:p@ss:w@db:5432/careq"), "postgres://me@db:5432/careq");
         assert_eq!(without_password("postgres://me@db/careq?password=p@ss"), "postgres://me@db/careq");
+        assert_eq!(without_password("postgres://db/careq?user=me&password=pass"), "postgres://db/careq");
         assert_eq!(without_password("sqlite://data/careq.db"), "sqlite://data/careq.db");
+        assert_eq!(without_password("sqlite:data/c@req.db?mode=rwc"), "sqlite:data/c@req.db");
+    }
+
+    #[test]
+    fn of_an_address_that_cannot_be_read_nothing_is_told() {
+        for password in ["S3cret?x", "S3cret/x", "S3cret#x", "S3?cr/et@x", "S3c:r#et"] {
+            let told = without_password(&format!("postgres://careq:{password}@db/careq"));
+            assert_eq!(told, "postgres://…", "{password}");
+        }
     }
 }
