@@ -29,8 +29,32 @@ pub(crate) async fn text(mut response: Response) -> Option<String> {
     String::from_utf8(body).ok()
 }
 
-/// What is at an address of this machine; nothing if it does not speak HTTP.
-pub(crate) async fn get(address: impl std::fmt::Display, path: &str) -> Option<String> {
-    let response = client().ok()?.get(format!("http://{address}{path}")).send().await.ok()?;
-    text(response).await
+/// What is said at an address of this machine.
+pub(crate) enum Said {
+    /// A text, with a status below 500.
+    This(String),
+    /// Nothing in time, or that it cannot answer now.
+    NotNow,
+    /// It does not speak HTTP, or says something endless.
+    Nothing,
+}
+
+impl Said {
+    pub(crate) fn text(self) -> Option<String> {
+        match self {
+            Self::This(text) => Some(text),
+            Self::NotNow | Self::Nothing => None,
+        }
+    }
+}
+
+/// Asks at an address of this machine.
+pub(crate) async fn get(address: impl std::fmt::Display, path: &str) -> Said {
+    let Ok(client) = client() else { return Said::Nothing };
+    match client.get(format!("http://{address}{path}")).send().await {
+        Ok(response) if response.status().is_server_error() => Said::NotNow,
+        Ok(response) => text(response).await.map_or(Said::Nothing, Said::This),
+        Err(fault) if fault.is_timeout() => Said::NotNow,
+        Err(_) => Said::Nothing,
+    }
 }

@@ -33,10 +33,9 @@ async fn look(database: &DatabaseConnection, seal: &Seal) -> Result<Vec<Finding>
 
 fn trouble(Trouble { clinic_id, is_refused, reason }: &Trouble) -> Finding {
     let seen = format!("clinic {clinic_id}: {reason}");
-    let remedy = format!(
-        "give the processes the key that it names; where that is lost, `careq-sync clinic unset \
-         {clinic_id} signing-secret` and `clinic set` make a new secret"
-    );
+    // Its event key is sealed, too, and no command makes another: every id that was given out hangs on it.
+    let remedy = "give the processes the key that it names, from wherever copies of the sealing keys are kept; change \
+                  nothing meanwhile: what is sealed under that key opens with it, and with nothing else";
     if *is_refused {
         Finding::error("clinics.refused", seen)
             .means("every request for this clinic is answered 401")

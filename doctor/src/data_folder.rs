@@ -5,10 +5,14 @@ use std::path::Path;
 
 use careq_shared::config::{BrokerKind, Config};
 use rustix::fs::{Access, access, statvfs};
+use rustix::io::Errno;
 use secrecy::ExposeSecret as _;
 
 use crate::finding::Finding;
 use crate::private_file::{Ownership, quoted};
+
+/// The database and the queue, with SQLite's own beside them.
+const FILES: [&str; 4] = ["careq.db", "careq.db-wal", "queue.db", "queue.db-wal"];
 
 const MIB: u64 = 1_048_576;
 
@@ -32,10 +36,9 @@ pub(crate) fn examine(config: &Config) -> Vec<Finding> {
         }
         Ok(_) => vec![unusable(folder, "is no folder")],
         Err(reason) if reason.kind() == std::io::ErrorKind::NotFound => {
-            vec![Finding::well(
-                "data_folder.not_made_yet",
-                format!("the first start makes {}", folder.display()),
-            )]
+            let place = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
+            let seen = format!("the first start makes {}", place.display());
+            vec![Finding::well("data_folder.not_made_yet", seen)]
         }
         Err(reason) => vec![unusable(folder, &format!("cannot be looked at: {reason}"))],
     }
@@ -48,10 +51,19 @@ fn unusable(folder: &Path, why: &str) -> Finding {
 }
 
 fn writable(folder: &Path) -> Finding {
-    match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
-        Ok(()) => Finding::well("data_folder.well", format!("{} can be written", folder.display())),
-        Err(reason) => unusable(folder, &format!("cannot be written by this user: {reason}")),
+    if let Err(reason) = access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+        return unusable(folder, &format!("cannot be written by this user: {reason}"));
     }
+    // A copy that was put back may belong to whoever put it there.
+    for name in FILES {
+        match access(folder.join(name), Access::READ_OK | Access::WRITE_OK) {
+            Err(reason) if reason != Errno::NOENT => {
+                return unusable(folder, &format!("has {name}, which this user cannot write: {reason}"));
+            }
+            _ => {}
+        }
+    }
+    Finding::well("data_folder.well", format!("{} can be written", folder.display()))
 }
 
 fn room(folder: &Path) -> Finding {

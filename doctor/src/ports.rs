@@ -1,4 +1,5 @@
-//! The addresses to listen on: free, or answering as ours. Nothing is listened on while somebody answers there.
+//! The addresses to listen on: free, or answering as ours. Nothing is listened on while somebody answers there, and a process that is
+//! too busy to say who it is must never be taken for a stranger.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::ask;
+use crate::ask::{self, Said};
 use crate::finding::Finding;
 
 /// An address of this machine answers at once, or nobody is there.
@@ -20,6 +21,7 @@ struct Port {
     setting: &'static str,
     well: &'static str,
     taken: &'static str,
+    silent: &'static str,
     unusable: &'static str,
 }
 
@@ -27,6 +29,7 @@ const INGRESS: Port = Port {
     setting: "ingress.listen",
     well: "ports.ingress",
     taken: "ports.ingress_taken",
+    silent: "ports.ingress_silent",
     unusable: "ports.ingress_unusable",
 };
 
@@ -34,14 +37,15 @@ const OPERATIONS: Port = Port {
     setting: "operations.listen",
     well: "ports.operations",
     taken: "ports.operations_taken",
+    silent: "ports.operations_silent",
     unusable: "ports.operations_unusable",
 };
 
 pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     let (ingress, operations) = (config.ingress.listen, config.operations.listen);
     let (ingress, operations) = tokio::join!(
-        one(&INGRESS, ingress, is_our_ingress(ingress)),
-        one(&OPERATIONS, operations, is_our_operations_port(operations)),
+        one(&INGRESS, ingress, Box::pin(our_ingress(ingress))),
+        one(&OPERATIONS, operations, Box::pin(our_operations_port(operations))),
     );
     // The processes that need no certain address take another.
     let is_harmless = |finding: &Finding| finding.code == OPERATIONS.taken && config.operations.is_default();
@@ -62,22 +66,36 @@ pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     ingress.into_iter().chain(operations).collect()
 }
 
-async fn one(port: &Port, address: SocketAddr, is_ours: impl Future<Output = bool>) -> Option<Finding> {
+/// Who answers at an address.
+enum Whose {
+    Ours,
+    Foreign,
+    /// It takes connections and does not say.
+    Unknown,
+}
+
+async fn one(port: &Port, address: SocketAddr, whose: impl Future<Output = Whose>) -> Option<Finding> {
     let Port { setting, .. } = port;
     if address.port() == 0 {
         return None;
     }
     let answers = timeout(ANSWERS_WITHIN, TcpStream::connect(from_here(address))).await;
     if matches!(answers, Ok(Ok(_))) {
-        return Some(if is_ours.await {
-            Finding::well(port.well, format!("a process of careq-sync answers at {setting}, {address}"))
-        } else {
-            Finding::error(port.taken, format!("another program has {setting}, {address}"))
+        let name = format!("`ss -ltnp 'sport = :{}'` names the program", address.port());
+        return Some(match whose.await {
+            Whose::Ours => {
+                Finding::well(port.well, format!("a process of careq-sync answers at {setting}, {address}"))
+            }
+            Whose::Unknown => Finding::not_examined(
+                port.silent,
+                format!("whoever has {setting}, {address}, does not say who it is"),
+            )
+            .remedy(format!(
+                "{name}; an ingress that is full answers like this: look at its log, and do not end it"
+            )),
+            Whose::Foreign => Finding::error(port.taken, format!("another program has {setting}, {address}"))
                 .means("the process that is to listen there does not start")
-                .remedy(format!(
-                    "`ss -ltnp 'sport = :{}'` names the program: end it, or set {setting} to a free address",
-                    address.port()
-                ))
+                .remedy(format!("{name}: end it, or set {setting} to a free address")),
         });
     }
     Some(match TcpListener::bind(address).await {
@@ -94,12 +112,22 @@ async fn one(port: &Port, address: SocketAddr, is_ours: impl Future<Output = boo
 }
 
 /// Its description is open to everyone who reaches the port.
-async fn is_our_ingress(address: SocketAddr) -> bool {
-    let description = ask::get(from_here(address), "/openapi.json").await;
-    let description: Option<Value> = description.and_then(|text| serde_json::from_str(&text).ok());
-    description.is_some_and(|description| description["info"]["title"] == "careq-sync")
+async fn our_ingress(address: SocketAddr) -> Whose {
+    who_says(address, "/openapi.json", |text| {
+        let description = serde_json::from_str::<Value>(text).unwrap_or_default();
+        description["info"]["title"] == "careq-sync"
+    })
+    .await
 }
 
-async fn is_our_operations_port(address: SocketAddr) -> bool {
-    ask::get(from_here(address), "/livez").await.is_some_and(|text| text == "alive\n")
+async fn our_operations_port(address: SocketAddr) -> Whose {
+    who_says(address, "/livez", |text| text == "alive\n").await
+}
+
+async fn who_says(address: SocketAddr, path: &str, is_ours: impl FnOnce(&str) -> bool) -> Whose {
+    match ask::get(from_here(address), path).await {
+        Said::This(text) if is_ours(&text) => Whose::Ours,
+        Said::This(_) | Said::Nothing => Whose::Foreign,
+        Said::NotNow => Whose::Unknown,
+    }
 }

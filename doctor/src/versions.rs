@@ -11,7 +11,7 @@ const OWN: &str = env!("CARGO_PKG_VERSION");
 pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     let program = Finding::well("versions.program", format!("this program is careq-sync {OWN}"));
     let address = from_here(config.operations.listen);
-    let metrics = if address.port() == 0 { None } else { ask::get(address, "/metrics").await };
+    let metrics = if address.port() == 0 { None } else { ask::get(address, "/metrics").await.text() };
     let running = metrics.as_deref().and_then(build);
     let running = running.map(|(process, version)| {
         if version == OWN {

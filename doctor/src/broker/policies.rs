@@ -56,31 +56,50 @@ pub(crate) async fn examine(management: &Management, broker: &Inspection) -> Vec
     findings
 }
 
-/// Of all policies of a kind that fit a queue, RabbitMQ applies the one with the highest priority.
+/// Of all policies of a kind that fit a queue, RabbitMQ applies the one with the highest priority; of several that have it, any. So
+/// it may be each that has at least the priority of those that fit for certain.
 fn applied((kind, clear): (&'static str, &'static str), listed: &Value, broker: &Inspection) -> Vec<Policy> {
     let listed = listed.as_array().map(Vec::as_slice).unwrap_or_default();
-    let strongest = |queue: Queue| {
-        let name = broker.name(queue);
-        let fitting = listed.iter().enumerate().filter(|(_, policy)| fits(policy, &name));
-        fitting.max_by_key(|(_, policy)| policy["priority"].as_i64().unwrap_or_default()).map(|(at, _)| at)
-    };
-    let chosen = Queue::ALL.map(|queue| (queue, strongest(queue)));
+    let priority = |policy: &Value| policy["priority"].as_i64().unwrap_or_default();
+    let chosen = Queue::ALL.map(|queue| {
+        let fit = listed.iter().map(|policy| fit(policy, &broker.name(queue))).collect::<Vec<_>>();
+        let certain = listed.iter().zip(&fit).filter(|(_, fit)| **fit == Fit::Certain);
+        let least = certain.map(|(policy, _)| priority(policy)).max();
+        let may_apply = |at: &usize| {
+            fit.get(*at) != Some(&Fit::None)
+                && least.is_none_or(|least| listed.get(*at).is_some_and(|policy| priority(policy) >= least))
+        };
+        (queue, (0..listed.len()).filter(may_apply).collect::<Vec<_>>())
+    });
     let policy = |(at, policy): (usize, &Value)| Policy {
         kind,
         clear,
         name: policy["name"].as_str().unwrap_or_default().to_owned(),
         pattern: policy["pattern"].as_str().unwrap_or_default().to_owned(),
         definition: policy["definition"].as_object().cloned().unwrap_or_default(),
-        queues: chosen.iter().filter(|(_, chosen)| *chosen == Some(at)).map(|(queue, _)| *queue).collect(),
+        queues: chosen.iter().filter(|(_, chosen)| chosen.contains(&at)).map(|(queue, _)| *queue).collect(),
     };
     listed.iter().enumerate().map(policy).filter(|policy| !policy.queues.is_empty()).collect()
 }
 
-/// A pattern that we cannot read may fit.
-fn fits(policy: &Value, queue: &str) -> bool {
-    let applies = matches!(policy["apply-to"].as_str(), None | Some("all" | "queues" | "quorum_queues"));
-    let pattern = policy["pattern"].as_str().unwrap_or_default();
-    applies && Regex::new(pattern).ok().is_none_or(|pattern| pattern.is_match(queue))
+/// Whether a policy fits a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    None,
+    /// We cannot read its pattern: RabbitMQ's are Perl's.
+    Perhaps,
+    Certain,
+}
+
+fn fit(policy: &Value, queue: &str) -> Fit {
+    if !matches!(policy["apply-to"].as_str(), None | Some("all" | "queues" | "quorum_queues")) {
+        return Fit::None;
+    }
+    match Regex::new(policy["pattern"].as_str().unwrap_or_default()) {
+        Ok(pattern) if pattern.is_match(queue) => Fit::Certain,
+        Ok(_) => Fit::None,
+        Err(_) => Fit::Perhaps,
+    }
 }
 
 fn judged(policy: &Policy, virtual_host: &str, broker: &Inspection) -> Vec<Finding> {

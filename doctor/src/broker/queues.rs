@@ -41,8 +41,9 @@ fn one(queue: Queue, name: &str, standing: &Standing) -> Finding {
              acknowledged",
         )
         .remedy(format!(
-            "let the workers of whatever made it empty it, or move its messages with a shovel; then \
-             `rabbitmqctl delete_queue {name}`, and the next process makes it as it should be"
+            "stop every ingress, which might publish to it meanwhile; let the workers of whatever made it empty \
+             it, or move its messages with a shovel; then `rabbitmqctl delete_queue {name} --if-empty` (with `-p \
+             VIRTUAL_HOST` where it is not `/`), and the next process makes it as it should be"
         )),
         Standing::Refused(Refusal::Silent) => Finding::error(
             "queues.silent",

@@ -18,6 +18,8 @@ pub(crate) async fn examine(database: &DatabaseConnection) -> Reached<Current> {
         Finding::error("tables.newer", format!("a newer version has changed the tables ({newest})"))
             .means("processes of this version do not start on them")
             .remedy("upgrade this program; going back needs the backup from before the upgrade")
+    } else if applied.is_empty() {
+        Finding::well("tables.not_made_yet", "the first start makes the tables")
     } else if let Some(next) = pending.first() {
         let seen = format!(
             "the tables lack {} of {} migrations, {next} first",
