@@ -1,6 +1,9 @@
 //! A child that comes before its parent: it is answered truthfully, kept, and applied when the parent arrives.
 
+use careq_shared::clock;
 use careq_shared::dead_letters::LetterState;
+use chrono::TimeDelta;
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use serde_json::json;
 
 use crate::harness::{Stack, appointment, doctor, opened, patient, service, until};
@@ -84,6 +87,38 @@ async fn patience_ends_in_a_dead_letter(stack: Stack) {
     assert_eq!(again.status, 201, "{}", again.body);
     let letters = dead_letters(&stack).await;
     assert_eq!((letters.len(), letters[0].state), (1, LetterState::Resolved));
+    stack.finish().await;
+}
+
+/// Patience ends long before the parents that stand in the queue are looked at, since the only lane is held up: that is no reason to give
+/// the event up.
+#[tokio::test]
+async fn patience_does_not_end_while_parents_wait_in_the_queue() {
+    let settings = [("CAREQ_WORKER_LANES", "1"), ("CAREQ_WORKER_BATCH", "1"), IMPATIENT[0], IMPATIENT[1]];
+    let stack = Stack::full(1, &settings).await;
+    let database = &stack.database.connection;
+    assert_eq!(stack.client.post("/doctor", &doctor(1)).await.status, 201);
+    let booked = stack.client.post("/appointment", &appointment(7)).await;
+    assert_eq!(booked.status, 422);
+    let holder = database.begin().await.unwrap();
+    holder.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0").await.unwrap();
+    holder.execute_unprepared("SELECT 1 FROM events WHERE kind = 'doctor' FOR UPDATE").await.unwrap();
+    // A copy needs the row that is held; the parents come behind it.
+    for (path, body) in
+        [("/doctor", doctor(1)), ("/patient", patient(7)), ("/doctor", doctor(7)), ("/service", service(7))]
+    {
+        let answer = stack.client.post_with(path, &body, &[("prefer", "respond-async")]).await;
+        assert_eq!(answer.status, 202);
+    }
+    let patience_was_over_at = clock::now() + TimeDelta::seconds(5);
+    until("patience is over, and several sweeps, too", || async {
+        (clock::now() > patience_was_over_at).then_some(())
+    })
+    .await;
+    assert!(stack.client.event_is(&booked.body["event_id"], "waiting").await.is_some());
+    holder.rollback().await.unwrap();
+    until("it is stored", || stack.client.event_is(&booked.body["event_id"], "synced")).await;
+    assert!(dead_letters(&stack).await.is_empty());
     stack.finish().await;
 }
 

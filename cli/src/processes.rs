@@ -34,15 +34,17 @@ pub(crate) async fn standalone(config: &Config, shutdown: CancellationToken) -> 
     let pages = migrate::connect(config).await?;
     let ingress = Ingress::start(parts(config, &broker, pages.clone(), &seal), &shutdown);
     let people = migrate::connect(config).await?;
-    let measured =
-        Measured { besides: vec![database.clone(), people.clone()], ..measured(&pages, &broker, depths) };
+    let measured = Measured {
+        besides: vec![database.clone(), people.clone()],
+        ..measured(&pages, &broker, depths.clone())
+    };
     let admin = admin_api(config, people, &seal, &shutdown);
     let operations =
         operations::start(config, readiness(&ingress), measured, admin, shutdown.clone()).await?;
     // The worker goes on until the last request in hand has its answer.
     let working = CancellationToken::new();
-    let worker =
-        tokio::spawn(Worker::new(database, broker, seal, Settings::from(config)).run(working.clone()));
+    let worker = Worker::new(database, broker, depths, seal, Settings::from(config));
+    let worker = tokio::spawn(worker.run(working.clone()));
     ingress.clinics_are_known().await;
     tracing::info!(%address, "careq-sync takes requests");
     if let Some(token) = &first_token {
@@ -83,9 +85,9 @@ pub(crate) async fn worker(config: &Config, shutdown: CancellationToken) -> Resu
     let (broker, depths) = broker(config, "worker").await?;
     let connected = Arc::clone(&broker);
     let readiness: Readiness = Arc::new(move || connected.is_connected());
-    let measured = measured(&database, &broker, depths);
+    let measured = measured(&database, &broker, depths.clone());
     operations::start(config, readiness, measured, Router::new(), shutdown.clone()).await?;
-    Worker::new(database, broker, seal, Settings::from(config)).run(shutdown).await;
+    Worker::new(database, broker, depths, seal, Settings::from(config)).run(shutdown).await;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use careq_console::Page;
 use careq_console::audit::{Actor, Origin};
 use careq_console::jobs::{self, JobLetter, Progress};
 use careq_console::letters::{Chosen, Filter};
+use careq_shared::broker::embedded::Embedded;
 use careq_shared::broker::{Delivery, Queue};
 use careq_shared::clock;
 use careq_shared::dead_letters::LetterState;
@@ -18,6 +19,7 @@ use careq_shared::records::{Kind, Record};
 use careq_shared::replay::JobLetterState;
 use careq_worker::{Settings, Worker};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, EntityTrait as _, Statement, TransactionTrait as _};
+use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -32,6 +34,9 @@ use crate::harness::{
 struct Scene {
     database: FreshDatabase,
     broker: Arc<Kept>,
+    /// Where nothing ever waits.
+    queues: Embedded,
+    _folder: TempDir,
     events: Vec<Event>,
     letters: Vec<Uuid>,
     job_id: Uuid,
@@ -58,7 +63,9 @@ impl Scene {
     async fn with_job(database: FreshDatabase, events: Vec<Event>, letters: Vec<Uuid>) -> Self {
         let chosen = Chosen::new(Filter { ids: letters.clone(), ..Filter::default() }, false).unwrap();
         let job = jobs::make(&database.connection, &meera(), &chosen, 100).await.unwrap();
-        Self { database, broker: Arc::default(), events, letters, job_id: job.id }
+        let folder = tempfile::tempdir().unwrap();
+        let queues = Embedded::open(folder.path()).await.unwrap();
+        Self { database, broker: Arc::default(), queues, _folder: folder, events, letters, job_id: job.id }
     }
 
     async fn of_patients(count: i64) -> Self {
@@ -80,7 +87,8 @@ impl Scene {
             name: "test".to_owned(),
         };
         let broker = Arc::<Kept>::clone(&self.broker);
-        let worker = Worker::new(self.connection().clone(), broker, Arc::new(seal()), settings);
+        let depths = self.queues.depths();
+        let worker = Worker::new(self.connection().clone(), broker, depths, Arc::new(seal()), settings);
         let shutdown = CancellationToken::new();
         RunningWorker { task: tokio::spawn(worker.run(shutdown.clone())), shutdown }
     }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::order::Item;
+use crate::patience::Patience;
 use crate::transaction::Settled;
 use crate::wake::{MOST_BESIDE_A_BATCH, Waking};
 use crate::worker::Settings;
@@ -24,6 +25,7 @@ pub struct Lane {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) seal: Arc<Seal>,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) patience: Patience,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -33,7 +35,7 @@ pub struct Lane {
 pub struct Stopped;
 
 impl Lane {
-    /// A lane on this database and broker.
+    /// A lane on this database and broker. As long as no sweep says otherwise, nobody's patience ends.
     #[must_use]
     pub fn new(
         database: DatabaseConnection,
@@ -42,7 +44,7 @@ impl Lane {
         settings: Arc<Settings>,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { database, broker, seal, settings, shutdown }
+        Self { database, broker, seal, settings, patience: Patience::default(), shutdown }
     }
 
     /// Takes, works and settles, until told to stop.

@@ -33,6 +33,8 @@ mod report;
 
 mod park;
 
+mod patience;
+
 mod wake;
 
 mod sweep;

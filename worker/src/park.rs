@@ -18,7 +18,7 @@ pub(crate) fn wait_for(set: &mut WorkingSet, event: &Event, missing: Vec<Parent>
     let Ok(mut row) = row(set, event) else { return dead_letters::unwritable(set, event) };
     // Patience counts from the first time that it was parked, however often it is looked at.
     row.due_at = row.parked_at + set.settings.park_for;
-    if row.due_at <= set.now {
+    if row.due_at <= set.now && set.patience_may_end {
         return dead_letters::parent_never_came(set, event, &missing);
     }
     // One missing parent is enough to wait for: when it arrives, the others are looked for again.

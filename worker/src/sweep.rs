@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use careq_shared::broker::Depths;
 use careq_shared::clock;
 use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::entities::parked_event;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
+use crate::patience::Watch;
 use crate::turn::Turn;
 use crate::{dead_letters, observe, retry, transaction, wake};
 
@@ -25,8 +27,9 @@ const SWEEPS_PER_LOOK_AT_LETTERS: u64 = 20;
 const MOST_IMPATIENT: u64 = 1_000;
 
 /// Sweeps until told to stop.
-pub(crate) async fn run(lane: Lane) {
+pub(crate) async fn run(lane: Lane, depths: Depths) {
     let (mut events, mut open_letters) = (Turn::<String>::default(), Turn::<Uuid>::default());
+    let mut watch = Watch::new(depths, lane.settings.park_for, lane.settings.sweep_every);
     for sweep in 0_u64.. {
         if lane.pause(lane.settings.sweep_every).await.is_err() {
             return;
@@ -36,6 +39,7 @@ pub(crate) async fn run(lane: Lane) {
         {
             return;
         }
+        watch.look(&lane.patience).await;
         if waiting(&lane, &mut events).await.is_err() {
             return;
         }
@@ -65,7 +69,9 @@ async fn waiting(lane: &Lane, turn: &mut Turn<String>) -> Result<(), Stopped> {
     }
     while !lane.shutdown.is_cancelled() {
         let due = transaction::attempt(lane, || async {
-            out_of_patience(lane).await?;
+            if lane.patience.may_end() {
+                out_of_patience(lane).await?;
+            }
             due(lane).await.map_err(Fault::from)
         });
         let rows = due.await?.unwrap_or_default();

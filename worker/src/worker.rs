@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use careq_shared::backoff::Backoff;
-use careq_shared::broker::{Broker, Queue};
+use careq_shared::broker::{Broker, Depths, Queue};
 use careq_shared::config::{Config, RetentionConfig};
 use careq_shared::seal::Seal;
 use careq_shared::telemetry::metrics::metrics;
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::lane::Lane;
+use crate::patience::Patience;
 use crate::{observe, replay, retention, sweep};
 
 /// A message of the bulk queue is a batch of up to a thousand records by itself.
@@ -53,20 +54,24 @@ impl From<&Config> for Settings {
 pub struct Worker {
     database: DatabaseConnection,
     broker: Arc<dyn Broker>,
+    depths: Depths,
     seal: Arc<Seal>,
     settings: Arc<Settings>,
+    patience: Patience,
 }
 
 impl Worker {
-    /// A worker on this database and broker; what it stores of secrets is sealed with `seal`.
+    /// A worker on this database and broker, and on how much waits in the broker's queues; what it stores of secrets is sealed with `seal`.
     #[must_use]
     pub fn new(
         database: DatabaseConnection,
         broker: Arc<dyn Broker>,
+        depths: Depths,
         seal: Arc<Seal>,
         settings: Settings,
     ) -> Self {
-        Self { database, broker, seal, settings: Arc::new(settings) }
+        let (settings, patience) = (Arc::new(settings), Patience::default());
+        Self { database, broker, depths, seal, settings, patience }
     }
 
     /// Works until told to stop, then finishes the batches in hand and gives back what was not started.
@@ -78,8 +83,8 @@ impl Worker {
             let (lane, broker) = (self.lane(&shutdown), Arc::clone(&self.broker));
             tasks.spawn(keep("lane", move || lane.clone().run(queue, broker.consume(queue, messages))));
         }
-        let lane = self.lane(&shutdown);
-        tasks.spawn(keep("sweep", move || sweep::run(lane.clone())));
+        let (lane, depths) = (self.lane(&shutdown), self.depths.clone());
+        tasks.spawn(keep("sweep", move || sweep::run(lane.clone(), depths.clone())));
         let lane = self.lane(&shutdown);
         tasks.spawn(keep("replay", move || replay::run(lane.clone())));
         let lane = self.lane(&shutdown);
@@ -96,6 +101,7 @@ impl Worker {
             broker: Arc::clone(&self.broker),
             seal: Arc::clone(&self.seal),
             settings: Arc::clone(&self.settings),
+            patience: self.patience.clone(),
             shutdown: shutdown.clone(),
         }
     }
