@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Alias, Expr, LockBehavior, LockType, Query};
 use sea_orm::{
     ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, IntoSimpleExpr as _,
-    QueryFilter as _, QuerySelect as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use uuid::Uuid;
 
@@ -29,12 +29,28 @@ impl Rule for Letters {
             return Ok(Looked { forgotten: 0, with: 0, next });
         }
         let attempts = attempts(transaction, &due).await?;
-        if attempts >= MOST_ROWS {
-            return Ok(Looked { forgotten: 0, with: attempts, next: Next::Same });
-        }
-        let deleted = Entity::delete_many().filter(Column::Id.is_in(due)).exec(transaction).await?;
-        Ok(Looked { forgotten: deleted.rows_affected, with: attempts, next })
+        let next = if (attempts.len() as u64) < MOST_ROWS { next } else { Next::Same };
+        let (letters, attempts) = whole(due, attempts);
+        let with = delete_attempts(transaction, attempts).await?;
+        let deleted = Entity::delete_many().filter(Column::Id.is_in(letters)).exec(transaction).await?;
+        Ok(Looked { forgotten: deleted.rows_affected, with, next })
     }
+}
+
+/// The attempt, and its letter.
+type Attempt = (Uuid, Uuid);
+
+/// Of these letters those whose attempts are all here, in the order of their letters, and the attempts of those: a letter goes with its
+/// history, since a person can open it again until then. Of a letter that has more attempts than a step may delete, these alone.
+fn whole(mut letters: Vec<Uuid>, mut attempts: Vec<Attempt>) -> (Vec<Uuid>, Vec<Attempt>) {
+    let Some((_, last)) = attempts.last().copied().filter(|_| attempts.len() as u64 >= MOST_ROWS) else {
+        return (letters, attempts);
+    };
+    letters.retain(|letter| *letter < last);
+    if attempts.iter().any(|(_, letter)| *letter < last) {
+        attempts.retain(|(_, letter)| *letter < last);
+    }
+    (letters, attempts)
 }
 
 fn is_settled() -> Condition {
@@ -87,12 +103,41 @@ fn is_being_corrected() -> Condition {
     Condition::all().add(Expr::exists(open))
 }
 
-/// Deletes attempts of these letters, at most as many as a step may; how many.
-async fn attempts(transaction: &DatabaseTransaction, letters: &[Uuid]) -> Result<u64, DbErr> {
+/// Attempts of these letters, at most as many as a step may delete.
+async fn attempts(transaction: &DatabaseTransaction, letters: &[Uuid]) -> Result<Vec<Attempt>, DbErr> {
     use dead_letter_attempt::Column::{Id, LetterId};
-    let select = dead_letter_attempt::Entity::find().select_only().column(Id);
-    let of_letters = select.filter(LetterId.is_in(letters.iter().copied())).limit(MOST_ROWS);
-    let ids: Vec<Uuid> = of_letters.into_tuple().all(transaction).await?;
-    let deleted = dead_letter_attempt::Entity::delete_many().filter(Id.is_in(ids)).exec(transaction).await?;
-    Ok(deleted.rows_affected)
+    let select = dead_letter_attempt::Entity::find().select_only().columns([Id, LetterId]);
+    let of_letters = select.filter(LetterId.is_in(letters.iter().copied()));
+    of_letters.order_by_asc(LetterId).limit(MOST_ROWS).into_tuple().all(transaction).await
+}
+
+/// How many are gone.
+async fn delete_attempts(transaction: &DatabaseTransaction, attempts: Vec<Attempt>) -> Result<u64, DbErr> {
+    let ids = attempts.into_iter().map(|(id, _)| id);
+    let these = dead_letter_attempt::Entity::delete_many().filter(dead_letter_attempt::Column::Id.is_in(ids));
+    Ok(these.exec(transaction).await?.rows_affected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many letters with so many attempts each, as a step would see them.
+    fn seen(letters: u128, each: usize) -> (Vec<Uuid>, Vec<Attempt>) {
+        let letters: Vec<_> = (1..=letters).map(Uuid::from_u128).collect();
+        let attempts = letters.iter().flat_map(|letter| std::iter::repeat_n((Uuid::nil(), *letter), each));
+        let attempts = attempts.take(usize::try_from(MOST_ROWS).unwrap()).collect();
+        (letters, attempts)
+    }
+
+    #[test]
+    fn a_letter_keeps_its_history_until_it_goes() {
+        for (letters, each, gone, with) in
+            [(500, 0, 500, 0), (10, 3, 10, 30), (500, 1, 499, 499), (500, 3, 166, 498), (2, 700, 0, 500)]
+        {
+            let (all, attempts) = seen(letters, each);
+            let (whole, attempts) = whole(all, attempts);
+            assert_eq!((whole.len(), attempts.len()), (gone, with), "{letters} with {each}");
+        }
+    }
 }
