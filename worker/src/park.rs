@@ -8,6 +8,7 @@ use careq_shared::event::Event;
 use careq_shared::message;
 use careq_shared::outcome::{EventResult, Outcome, Parent};
 use careq_shared::seal::{OpenError, Place, Seal};
+use chrono::{DateTime, Utc};
 
 use crate::dead_letters;
 use crate::order::{Item, Treatment};
@@ -18,7 +19,7 @@ pub(crate) fn wait_for(set: &mut WorkingSet, event: &Event, missing: Vec<Parent>
     let Ok(mut row) = row(set, event) else { return dead_letters::unwritable(set, event) };
     // Patience counts from the first time that it was parked, however often it is looked at.
     row.due_at = row.parked_at + set.settings.park_for;
-    if row.due_at <= set.now && set.patience_may_end {
+    if set.patience_ended.is_some_and(|ended| row.due_at <= ended) {
         return dead_letters::parent_never_came(set, event, &missing);
     }
     // One missing parent is enough to wait for: when it arrives, the others are looked for again.
@@ -44,24 +45,33 @@ pub(crate) fn release(set: &mut WorkingSet, event: &Event) {
 
 /// The row of an event, as it is or new.
 pub(crate) fn row(set: &WorkingSet, event: &Event) -> Result<parked_event::Model, message::Undecodable> {
-    let place = Place::parked_event(event.event_id.as_str());
-    let sealed = set.seal.seal(place, &message::encode(event)?);
+    let new = new_row(&set.seal, event, set.now)?;
     Ok(match set.parked.get(event.event_id.as_str()) {
-        Some(Slot { row, .. }) => parked_event::Model { event: sealed, ..row.clone() },
-        None => parked_event::Model {
-            event_id: event.event_id.as_str().to_owned(),
-            clinic_id: event.clinic_id.clone(),
-            kind: event.kind().as_str().to_owned(),
-            careq_id: event.careq_id,
-            event: sealed,
-            waiting_kind: None,
-            waiting_careq_id: None,
-            due_at: set.now,
-            attempts: 0,
-            parked_at: set.now,
-            last_message: None,
-            tries: None,
-        },
+        Some(Slot { row, .. }) => parked_event::Model { event: new.event, ..row.clone() },
+        None => new,
+    })
+}
+
+/// The row of an event that was not parked before.
+pub(crate) fn new_row(
+    seal: &Seal,
+    event: &Event,
+    now: DateTime<Utc>,
+) -> Result<parked_event::Model, message::Undecodable> {
+    let place = Place::parked_event(event.event_id.as_str());
+    Ok(parked_event::Model {
+        event_id: event.event_id.as_str().to_owned(),
+        clinic_id: event.clinic_id.clone(),
+        kind: event.kind().as_str().to_owned(),
+        careq_id: event.careq_id,
+        event: seal.seal(place, &message::encode(event)?),
+        waiting_kind: None,
+        waiting_careq_id: None,
+        due_at: now,
+        attempts: 0,
+        parked_at: now,
+        last_message: None,
+        tries: None,
     })
 }
 

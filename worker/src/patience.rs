@@ -1,30 +1,36 @@
-//! Whether the patience of waiting events may end. What they wait for may still stand in a queue, or be in the hands of a lane that the
-//! database holds up: then it must not end, however long ago it began. After an outage everything is stored first.
+//! How far the patience of waiting events has ended. What an event waits for may still stand in a queue, or be in the hands of a lane that
+//! the database holds up: an event is given up only if its patience was over before a moment at which the queues were empty, and if that
+//! was a while ago. So after an outage everything is looked at first.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use careq_shared::broker::{Depths, Queue};
+use careq_shared::clock;
+use chrono::{DateTime, Utc};
+use tokio::time::timeout;
 
-/// So long nothing may have waited in the queues. Shorter where patience itself is.
-const QUIET: Duration = Duration::from_mins(1);
+/// What a lane has in its hands is stored within this time, or comes back to the queue. Shorter where patience itself is.
+const IN_HAND: Duration = Duration::from_mins(1);
 
 /// A sweep that comes so much later than it should was held up, and so were the lanes.
 const HELD_UP: Duration = Duration::from_secs(10);
 
-/// What every part of a worker asks: until when it may end. Whoever looks is held up by what holds up the lanes, so that what was seen
-/// before does not count afterwards.
+/// A broker that says nothing must not hold up the sweep.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
+/// What every part of a worker asks.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Patience(Arc<Mutex<Option<Instant>>>);
+pub(crate) struct Patience(Arc<Mutex<Option<DateTime<Utc>>>>);
 
 impl Patience {
-    pub(crate) fn may_end(&self) -> bool {
-        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        until.is_some_and(|until| Instant::now() < until)
+    /// Whose patience was over by then may be given up; nothing while nobody may.
+    pub(crate) fn ended(&self) -> Option<DateTime<Utc>> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, until: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    fn end(&self, until: DateTime<Utc>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 }
 
@@ -32,31 +38,43 @@ impl Patience {
 #[derive(Debug)]
 pub(crate) struct Watch {
     depths: Depths,
-    quiet: Duration,
+    in_hand: Duration,
     sweep_every: Duration,
     looked_at: Instant,
-    quiet_since: Instant,
+    /// A moment at which the queues were empty, and which is not long enough ago.
+    empty: Option<Moment>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    at: DateTime<Utc>,
+    instant: Instant,
 }
 
 impl Watch {
     pub(crate) fn new(depths: Depths, park_for: Duration, sweep_every: Duration) -> Self {
-        let now = Instant::now();
-        Self { depths, quiet: QUIET.min(park_for), sweep_every, looked_at: now, quiet_since: now }
+        Self { depths, in_hand: IN_HAND.min(park_for), sweep_every, looked_at: Instant::now(), empty: None }
     }
 
     /// Looks once, and says so to whoever asks.
     pub(crate) async fn look(&mut self, patience: &Patience) {
-        let at_the_latest = self.looked_at + self.sweep_every + HELD_UP;
-        let nothing_waits = self.nothing_waits().await;
-        self.looked_at = Instant::now();
-        if !nothing_waits || self.looked_at > at_the_latest {
-            self.quiet_since = self.looked_at;
+        let now = Moment { at: clock::now(), instant: Instant::now() };
+        if now.instant - self.looked_at > self.sweep_every + HELD_UP {
+            self.empty = None;
         }
-        let may_end = self.looked_at - self.quiet_since >= self.quiet;
-        patience.set(may_end.then_some(self.looked_at + self.sweep_every + HELD_UP));
+        self.looked_at = now.instant;
+        if let Some(empty) = self.empty.take_if(|empty| now.instant - empty.instant >= self.in_hand) {
+            patience.end(empty.at);
+        }
+        if self.empty.is_none() && self.nothing_waits().await {
+            self.empty = Some(now);
+        }
     }
 
     async fn nothing_waits(&self) -> bool {
-        self.depths.of(Queue::Live).await == Some(0) && self.depths.of(Queue::Bulk).await == Some(0)
+        let is_empty = |queue| async move {
+            matches!(timeout(ANSWERS_WITHIN, self.depths.of(queue)).await, Ok(Some(0)))
+        };
+        is_empty(Queue::Live).await && is_empty(Queue::Bulk).await
     }
 }

@@ -7,6 +7,7 @@ use careq_shared::broker::Depths;
 use careq_shared::clock;
 use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::entities::parked_event;
+use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait as _, Condition, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
@@ -69,8 +70,8 @@ async fn waiting(lane: &Lane, turn: &mut Turn<String>) -> Result<(), Stopped> {
     }
     while !lane.shutdown.is_cancelled() {
         let due = transaction::attempt(lane, || async {
-            if lane.patience.may_end() {
-                out_of_patience(lane).await?;
+            if let Some(ended) = lane.patience.ended() {
+                out_of_patience(lane, ended).await?;
             }
             due(lane).await.map_err(Fault::from)
         });
@@ -97,13 +98,13 @@ async fn beside_parents(lane: &Lane, turn: &Turn<String>) -> Result<Turn<String>
 }
 
 /// Makes due what has waited long enough.
-async fn out_of_patience(lane: &Lane) -> Result<(), DbErr> {
+async fn out_of_patience(lane: &Lane, ended: DateTime<Utc>) -> Result<(), DbErr> {
     use parked_event::Column::{DueAt, EventId, WaitingKind};
     let impatient = parked_event::Entity::find()
         .select_only()
         .column(EventId)
         .filter(WaitingKind.is_not_null())
-        .filter(DueAt.lte(clock::now()))
+        .filter(DueAt.lte(ended))
         .order_by_asc(DueAt)
         .limit(MOST_IMPATIENT);
     make_due(lane, Condition::all().add(EventId.in_subquery(impatient.into_query()))).await

@@ -60,8 +60,8 @@ pub(crate) struct WorkingSet {
     pub(crate) backend: DbBackend,
     pub(crate) now: DateTime<Utc>,
     pub(crate) settings: Arc<Settings>,
-    /// Whether an event that has waited long enough may be given up.
-    pub(crate) patience_may_end: bool,
+    /// Whose patience was over by then may be given up.
+    pub(crate) patience_ended: Option<DateTime<Utc>>,
     pub(crate) seal: Arc<Seal>,
     pub(crate) ledger: Rows<String, event::Model>,
     pub(crate) patients: Rows<i64, patient::Model>,
@@ -95,7 +95,7 @@ impl WorkingSet {
             backend: transaction.get_database_backend(),
             now,
             settings: Arc::clone(&lane.settings),
-            patience_may_end: lane.patience.may_end(),
+            patience_ended: lane.patience.ended(),
             seal: Arc::clone(&lane.seal),
             parked: load_parked(transaction, items, &ledger).await?,
             patients: load_rows::<patient::Entity>(transaction, wanted.of_kind(RecordKind::Patient)).await?,
