@@ -24,6 +24,12 @@ pub(crate) struct EventFault {
 }
 
 impl EventFault {
+    /// Of an event that cannot be written down again.
+    pub(crate) fn unwritable() -> Self {
+        let message = "The event cannot be written by this version".to_owned();
+        Self { class: FaultClass::Permanent, message }
+    }
+
     /// Of an event that collides with another row at every try.
     pub(crate) fn never_alone() -> Self {
         let message = "It collides with another row, by a unique index that is not ours".to_owned();

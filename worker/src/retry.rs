@@ -8,8 +8,10 @@ use careq_shared::entities::parked_event;
 use careq_shared::event::Event;
 use careq_shared::outcome::{EventResult, Outcome};
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{
+    ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{EventFault, Fault, FaultClass};
@@ -50,6 +52,28 @@ pub(crate) fn after(set: &mut WorkingSet, event: &Event, fault: &EventFault) -> 
 fn later(set: &mut WorkingSet, row: parked_event::Model) -> EventResult {
     park::put(set, parked_event::Model { waiting_kind: None, waiting_careq_id: None, ..row });
     EventResult { outcome: Outcome::Retrying, appointment_status: None, replayed: false }
+}
+
+/// Keeps an event whose row in the ledger cannot be touched, as another session holds it, for another attempt: the lane must go on, and
+/// nothing is wrong with the event. One that is parked already has its next attempt.
+pub(crate) async fn past_its_row(lane: &Lane, event: &Event) -> Result<EventResult, Stopped> {
+    tracing::warn!(
+        event_id = %event.event_id,
+        "another session holds the row of an event in the ledger; it is tried again later"
+    );
+    let kept = transaction::attempt(lane, || async {
+        let now = clock::whole_microseconds(clock::now());
+        let row =
+            park::new_row(&lane.seal, event, now).map_err(|_| Fault::Event(EventFault::unwritable()))?;
+        let row = parked_event::Model { due_at: now + jittered(DELAYS_S[2]), attempts: 1, ..row };
+        let unless_parked = OnConflict::column(parked_event::Column::EventId).do_nothing().to_owned();
+        let insert = parked_event::Entity::insert(row.into_active_model()).on_conflict(unless_parked);
+        insert.exec_without_returning(&lane.database).await.map_err(|error: DbErr| Fault::from(error))
+    });
+    match kept.await? {
+        Ok(_) => Ok(EventResult { outcome: Outcome::Retrying, appointment_status: None, replayed: false }),
+        Err(fault) => dead_letters::keep_unnoted(lane, event, &fault).await,
+    }
 }
 
 /// Takes due rows for their next attempt, which is counted before it begins. Those that no other worker has;

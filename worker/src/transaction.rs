@@ -16,7 +16,7 @@ use crate::lane::{Lane, Stopped};
 use crate::order::{Item, Treatment};
 use crate::wake::Wakes;
 use crate::working_set::WorkingSet;
-use crate::{apply, dead_letters, observe, persist};
+use crate::{apply, dead_letters, observe, persist, retry};
 
 /// A transaction that takes longer is given up: its connection is probably half-open.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -24,8 +24,11 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// Or the database is slow: each further attempt has twice the time, up to this.
 const LONGEST_DEADLINE: Duration = Duration::from_mins(5);
 
-/// Whoever holds the row of an event for long holds up its lane: nothing can be noted of it meanwhile, and nothing is wrong with it.
+/// Between two tries to note something in an event's own row, which another session holds.
 const PAUSE_WHILE_BUSY: Duration = Duration::from_secs(1);
+
+/// So many of them, each after having waited for the row in vain: longer than any session of ours may hold one.
+const MOST_WHILE_BUSY: u32 = 8;
 
 /// Another worker is done with the same rows long before so many tries; a row that still collides does so for ever, as
 /// with a unique index that somebody else has put on our tables.
@@ -50,6 +53,7 @@ pub(crate) async fn bisecting(lane: &Lane, items: &[Item]) -> Result<Settled, St
     let mut settled = Settled::default();
     // The parts still to do, the first one last.
     let mut parts = vec![items.to_vec()];
+    let mut tries_while_busy = 0;
     while let Some(mut part) = parts.pop() {
         let committed = attempt(lane, || commit(lane, &part).instrument(observe::transaction(&part))).await?;
         match (committed, part.as_mut_slice()) {
@@ -62,13 +66,13 @@ pub(crate) async fn bisecting(lane: &Lane, items: &[Item]) -> Result<Settled, St
                 if let Some(treatment) = after_failing_alone(alone, &fault) {
                     alone.treatment = treatment;
                     parts.push(part);
-                } else if fault.class == FaultClass::Busy {
-                    tracing::warn!(
-                        event_id = %alone.event.event_id,
-                        "another session holds an event's own row; once more"
-                    );
+                } else if fault.class == FaultClass::Busy && tries_while_busy < MOST_WHILE_BUSY {
+                    tries_while_busy += 1;
                     lane.pause(PAUSE_WHILE_BUSY).await?;
                     parts.push(part);
+                } else if fault.class == FaultClass::Busy {
+                    tries_while_busy = 0;
+                    settled.results.push(retry::past_its_row(lane, &alone.event).await?);
                 } else {
                     let result = dead_letters::keep_unnoted(lane, &alone.event, &fault).await?;
                     observe::committed(&part, std::slice::from_ref(&result));
