@@ -8,6 +8,7 @@ use careq_shared::broker::{Broker, Consumer, Delivery, Queue};
 use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::seal::Seal;
 use sea_orm::DatabaseConnection;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -17,6 +18,9 @@ use crate::transaction::Settled;
 use crate::wake::{MOST_BESIDE_A_BATCH, Waking};
 use crate::worker::Settings;
 use crate::{admit, dead_letters, decode, observe, order, report, transaction, wake};
+
+/// How long a lane that was told to stop still wakes.
+const LAST_WAKES: Duration = Duration::from_secs(5);
 
 /// What a lane works with.
 #[derive(Debug, Clone)]
@@ -68,8 +72,8 @@ impl Lane {
             }
         }
         consumer.close().await;
-        // Once more; very many are left to the sweep of another worker, or of the next.
-        wake::step(&self, &mut waking).await.unwrap_or(());
+        // Very many are left to the sweep of another worker, or of the next; so are all, should the database be away.
+        timeout(LAST_WAKES, self.wake(&mut waking)).await.unwrap_or(Ok(())).unwrap_or(());
     }
 
     /// Works on a batch, and settles it with the broker.

@@ -30,7 +30,7 @@ pub struct Waking(Vec<Wakes>);
 /// What a transaction stored and parked: whom it may have to wake.
 #[derive(Debug, Default)]
 pub(crate) struct Wakes {
-    stored: Vec<(RecordKind, Scoped<i64>)>,
+    stored: BTreeSet<(RecordKind, Scoped<i64>)>,
     parked: Vec<String>,
     /// What was found last, by event id. Whatever is found again after it was settled is left to the sweep, which counts.
     found: BTreeSet<String>,
@@ -66,7 +66,7 @@ impl Waking {
 
 impl Wakes {
     pub(crate) fn stored(&mut self, kind: RecordKind, clinic_id: &str, careq_id: i64) {
-        self.stored.push((kind, (clinic_id.to_owned(), careq_id)));
+        self.stored.insert((kind, (clinic_id.to_owned(), careq_id)));
     }
 
     pub(crate) fn parked(&mut self, event_id: &str) {
@@ -143,7 +143,9 @@ fn first(mut select: SelectStatement, most: u64) -> SelectStatement {
 pub(crate) async fn step(lane: &Lane, waking: &mut Waking) -> Result<(), Stopped> {
     let most = u64::try_from(lane.settings.batch).unwrap_or(u64::MAX);
     let items = order::parents_first(&[], waking.next(lane, most).await?);
-    waking.after(transaction::bisecting(lane, &items).await?.wakes);
+    if !items.is_empty() {
+        waking.after(transaction::bisecting(lane, &items).await?.wakes);
+    }
     Ok(())
 }
 
