@@ -37,9 +37,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// AMQP 0-9-1, "delivery-mode": on disk.
 const PERSISTENT: u8 = 2;
 
+/// The queues that are published to. What is in the dead queue, RabbitMQ has put there itself.
+const QUEUES: [Queue; 2] = [Queue::Live, Queue::Bulk];
+
 /// Hands messages to the publishing tasks.
 #[derive(Debug)]
-pub(super) struct Publisher([ToQueue; 3]);
+pub(super) struct Publisher([ToQueue; 2]);
 
 /// One queue's.
 #[derive(Debug)]
@@ -63,7 +66,7 @@ impl Publisher {
         declaring: impl Fn(Queue) -> Arc<Link>,
         topology: &Topology,
     ) -> Self {
-        Self(Queue::ALL.map(|queue| {
+        Self(QUEUES.map(|queue| {
             let (jobs, waiting) = mpsc::channel(IN_FLIGHT);
             let (connection, connected) = watch::channel(true);
             let target = Target {
@@ -124,7 +127,7 @@ async fn supervise(target: Target, mut jobs: mpsc::Receiver<Job>, connection: wa
                 }
             }
             Err(reason) => {
-                tracing::warn!(broker, queue, %reason, "RabbitMQ cannot be reached; CareQ is told 503 meanwhile");
+                tracing::warn!(broker, queue, %reason, "nothing can be published to this queue; CareQ is told 503 meanwhile");
             }
         }
         connection.send_replace(false);
