@@ -90,6 +90,7 @@ async fn one(port: &Port, address: SocketAddr, whose: impl Future<Output = Whose
                 port.silent,
                 format!("whoever has {setting}, {address}, does not say who it is"),
             )
+            .means("if it is not careq-sync, the process that is to listen there does not start")
             .remedy(format!(
                 "{name}; an ingress that is full answers like this: look at its log, and do not end it"
             )),

@@ -1,5 +1,6 @@
 //! What can be wrong with a set-up, done to one.
 
+use std::io::Write as _;
 use std::net::TcpListener;
 
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
@@ -20,6 +21,7 @@ pub(crate) enum Break {
     KeyUnderItsOldName,
     KeyLacking,
     PortTaken,
+    PortMute,
     ClockAhead,
     RoleWithoutInsert,
     RoleWithoutDelete,
@@ -56,6 +58,14 @@ impl Break {
             }
             Self::KeyLacking => set_up.write_keys("other:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="),
             Self::PortTaken => {
+                let other = TcpListener::bind(set_up.setting("CAREQ_INGRESS_LISTEN")).unwrap();
+                std::thread::spawn(move || {
+                    for visitor in other.incoming() {
+                        visitor.and_then(|mut visitor| visitor.write_all(b"SSH-2.0-another\r\n")).ok();
+                    }
+                });
+            }
+            Self::PortMute => {
                 let other = TcpListener::bind(set_up.setting("CAREQ_INGRESS_LISTEN")).unwrap();
                 set_up.held.push(other);
             }

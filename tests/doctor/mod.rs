@@ -18,13 +18,14 @@ use set_up::{SECRET, SetUp};
 /// What is broken, the codes of all that is found, and what the operator must read.
 type Row = (Break, &'static [&'static str], &'static str);
 
-const TABLE: [Row; 28] = [
+const TABLE: [Row; 29] = [
     (Break::UnknownSetting, &["settings.fault"], "config.default.toml documents every one"),
     (Break::KeyFileOpenToOthers, &["keys.open_to_others"], "chmod 600"),
     (Break::NoKeys, &["keys.unusable"], "give every process the keys"),
     (Break::KeyUnderItsOldName, &["sealed.unopened", "clinics.refused"], "take the key from the copy"),
     (Break::KeyLacking, &["sealed.unknown_key", "clinics.refused"], "add the key test to seal.keys"),
-    (Break::PortTaken, &["ports.ingress_taken"], "ss -ltnp"),
+    (Break::PortTaken, &["ports.ingress_taken"], "end it, or set ingress.listen"),
+    (Break::PortMute, &["ports.ingress_silent"], "do not end it"),
     (Break::ClockAhead, &["clock.database_differs", "clock.broker_differs"], "timedatectl"),
     (Break::RoleWithoutInsert, &["permissions.tables"], "GRANT INSERT ON admins, appointments,"),
     (Break::RoleWithoutDelete, &["permissions.tables"], "GRANT DELETE ON audit_letters, audit_log, batches,"),
