@@ -50,7 +50,8 @@ fn is_due(before: DateTime<Utc>) -> Condition {
         .to_owned();
     Condition::all()
         .add(Column::Outcome.is_in(FINAL))
-        .add(Column::AcceptedAt.lt(before))
+        // Not when it was accepted, which the page has asked and which never changes: PostgreSQL might take the index of that, and read
+        // all that is old to find five hundred of it.
         .add(Column::SettledAt.lt(before))
         .add(Column::RepeatedAt.is_null().or(Column::RepeatedAt.lt(before)))
         .add(Expr::exists(letter).not())
