@@ -27,7 +27,7 @@ const LONGEST_DEADLINE: Duration = Duration::from_mins(5);
 /// Between two tries to note something in an event's own row, which another session holds.
 const PAUSE_WHILE_BUSY: Duration = Duration::from_secs(1);
 
-/// So many of them, each after having waited for the row in vain: longer than any session of ours may hold one.
+/// So many of them in a row, each after having waited for the row in vain: longer than a session of ours that was cut off holds one.
 const MOST_WHILE_BUSY: u32 = 8;
 
 /// Another worker is done with the same rows long before so many tries; a row that still collides does so for ever, as
@@ -58,6 +58,7 @@ pub(crate) async fn bisecting(lane: &Lane, items: &[Item]) -> Result<Settled, St
         let committed = attempt(lane, || commit(lane, &part).instrument(observe::transaction(&part))).await?;
         match (committed, part.as_mut_slice()) {
             (Ok(done), part) => {
+                tries_while_busy = 0;
                 observe::committed(part, &done.results);
                 settled.extend(done);
             }

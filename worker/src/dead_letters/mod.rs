@@ -56,8 +56,7 @@ pub(crate) fn failed(set: &mut WorkingSet, event: &Event, fault: &EventFault, at
 
 /// An event that cannot even be written down again.
 pub(crate) fn unwritable(set: &mut WorkingSet, event: &Event) -> EventResult {
-    let message = "The event cannot be written by this version".to_owned();
-    bury(set, event, Class::Data, Failure { code: ErrorCode::ServerError, message }, 1)
+    failed(set, event, &EventFault::unwritable(), 1)
 }
 
 fn bury(set: &mut WorkingSet, event: &Event, class: Class, failure: Failure, attempts: i32) -> EventResult {
