@@ -13,7 +13,9 @@ use lapin::options::QueueDeleteOptions;
 use tempfile::TempDir;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::harness::{broker_config, channel, delete_queues, fresh_prefix, queue_readers, until};
+use crate::harness::{
+    Stack, broker_config, channel, delete_queues, fresh_prefix, patient, queue_readers, until,
+};
 
 /// A broker that can be restarted, as far as this process sees it.
 enum Installation {
@@ -145,6 +147,16 @@ async fn a_queue_in_trouble_leaves_the_others_alone() {
     let (published, ()) = tokio::join!(live, bulk);
     assert!(published > 0 && broker.is_connected());
     installation.remove().await;
+}
+
+/// A start makes connections for a moment. One that is not closed in good order may hold it up for a whole deadline.
+#[tokio::test]
+async fn a_start_closes_its_connections_in_good_order() {
+    let stack = Stack::full(4, &[("CAREQ_LOG_LEVEL", "debug")]).await;
+    stack.client.post("/patient", &patient(7)).await;
+    let logged = stack.logged();
+    assert!(!logged.contains("broke off before it was closed"), "{logged}");
+    stack.finish().await;
 }
 
 async fn publish(broker: &Arc<dyn Broker>, queue: Queue, bodies: impl IntoIterator<Item = u32>) {

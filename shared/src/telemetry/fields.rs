@@ -12,13 +12,14 @@ use super::traces::TraceContext;
 
 /// Our own words, names of parts, routes, clinics and admins, numbers, and shapes of payloads. Never a value that CareQ sent, but its
 /// numbers of records.
-const MAY_BE_WRITTEN: [&str; 40] = [
+const MAY_BE_WRITTEN: [&str; 41] = [
     "message",
     "address",
     "admin",
     "attempts",
     "audit_entries",
     "batches",
+    "broker",
     "cause",
     "careq_id",
     "class",

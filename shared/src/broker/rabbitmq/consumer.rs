@@ -46,20 +46,22 @@ struct Session {
 }
 
 impl Source {
-    /// Opens a session, however long it takes.
-    async fn open(self: Arc<Self>, is_again: bool) -> Session {
+    /// Opens a session in the place of one that has ended, however long it takes.
+    async fn open(self: Arc<Self>, ended: Option<Session>) -> Session {
         let mut backoff = Backoff::default();
-        if is_again {
+        if ended.is_some() {
             // A server that ends every consumer at once must not be asked without a pause.
             backoff.wait().await;
         }
+        self.link.close(ended).await;
         loop {
-            // lapin 4.12 does not close a channel whose consumer is given up before RabbitMQ has answered: RabbitMQ then hands
-            // messages to nobody. They are free again when the connection ends.
-            self.link.close().await;
-            match self.try_open().await {
+            let mut channel = None;
+            match self.try_open(&mut channel).await {
                 Ok(session) => return session,
                 Err(reason) => {
+                    // lapin 4.12 does not close a channel whose consumer is given up before RabbitMQ has answered: RabbitMQ then
+                    // hands messages to nobody. They are free again when the connection ends.
+                    self.link.close(channel).await;
                     let (broker, queue) = (self.link.address(), self.queue.as_str());
                     tracing::warn!(broker, queue, %reason, "RabbitMQ cannot be read; trying again");
                     backoff.wait().await;
@@ -84,9 +86,10 @@ impl Source {
         arguments
     }
 
-    async fn try_open(&self) -> Result<Session, LinkError> {
-        let channel = self.link.channel().await?;
-        within(self.topology.declare(&channel, self.queue)).await?;
+    /// The channel is the caller's also where this fails.
+    async fn try_open(&self, channel: &mut Option<Channel>) -> Result<Session, LinkError> {
+        let channel = channel.insert(self.link.channel().await?);
+        within(self.topology.declare(channel, self.queue)).await?;
         within(channel.basic_qos(self.prefetch(), BasicQosOptions::default())).await?;
         let consuming = channel.basic_consume(
             self.topology.name(self.queue).into(),
@@ -95,7 +98,7 @@ impl Source {
             self.arguments(),
         );
         let deliveries = within(consuming).await?;
-        Ok(Session { channel, deliveries, has_ended: false })
+        Ok(Session { channel: channel.clone(), deliveries, has_ended: false })
     }
 }
 
@@ -108,9 +111,8 @@ impl QueueConsumer {
     /// messages and hands them to nobody.
     async fn opened(&mut self) -> &mut Session {
         if self.session.as_ref().is_none_or(|session| session.has_ended) {
-            let is_again = self.session.take().is_some();
-            let source = &self.source;
-            let opening = self.opening.get_or_insert_with(|| tokio::spawn(Arc::clone(source).open(is_again)));
+            let (source, ended) = (Arc::clone(&self.source), self.session.take());
+            let opening = self.opening.get_or_insert_with(|| tokio::spawn(source.open(ended)));
             let opened = opening.await;
             self.opening = None;
             self.session = opened.ok();
@@ -145,6 +147,13 @@ impl QueueConsumer {
         delivered
     }
 
+    /// The session can no longer be trusted; the next one takes its place.
+    fn end(&mut self) {
+        if let Some(session) = self.session.as_mut() {
+            session.has_ended = true;
+        }
+    }
+
     async fn give_back(acker: &Acker) -> bool {
         let options = BasicNackOptions { multiple: true, requeue: true };
         matches!(within(acker.nack(options)).await, Ok(true))
@@ -170,14 +179,14 @@ impl Consumer for QueueConsumer {
         if matches!(within(acker.ack(BasicAckOptions { multiple: true })).await, Ok(true)) {
             return Ok(());
         }
-        self.session = None;
+        self.end();
         Err(NotAcked)
     }
 
     async fn requeue(&mut self) {
         let Some(acker) = self.in_flight.take() else { return };
         if !Self::give_back(&acker).await {
-            self.session = None;
+            self.end();
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lapin::Channel;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 
@@ -22,16 +23,16 @@ impl Counting {
     }
 
     pub(in crate::broker) async fn waiting(&self, queue: Queue) -> Result<u64, LinkError> {
-        let counted = self.count(queue).await;
+        let channel = self.link.channel().await?;
+        let counted = self.count(&channel, queue).await;
         if counted.is_err() {
             // The channel of a queue without a leader would take the connection with it, a minute later.
-            self.link.close().await;
+            self.link.close(channel).await;
         }
         counted
     }
 
-    async fn count(&self, queue: Queue) -> Result<u64, LinkError> {
-        let channel = self.link.channel().await?;
+    async fn count(&self, channel: &Channel, queue: Queue) -> Result<u64, LinkError> {
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let asking = channel.queue_declare(self.topology.name(queue).into(), passive, FieldTable::default());
         let count = within(asking).await?.message_count();

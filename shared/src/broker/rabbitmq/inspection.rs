@@ -1,8 +1,6 @@
 //! Looks at a RabbitMQ as its operator would, over AMQP. It must never change a queue of the installation, nor take a message
 //! out of one: what it tries, it tries on a queue of its own, which is gone with its connection.
 
-use std::sync::Arc;
-
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::types::FieldTable;
@@ -116,19 +114,19 @@ impl Inspection {
     /// Where it is stuck.
     pub async fn round_trip(&self) -> Result<(), Stuck> {
         let link = self.link.another("round trip");
-        let tried = self.try_round_trip(&link).await;
-        link.close().await;
+        let channel = link.channel().await.map_err(|fault| Stuck::at("configure", fault))?;
+        let tried = self.try_round_trip(&link, &channel).await;
+        link.close(channel).await;
         tried
     }
 
-    async fn try_round_trip(&self, link: &Arc<Link>) -> Result<(), Stuck> {
-        let channel = link.channel().await.map_err(|fault| Stuck::at("configure", fault))?;
+    async fn try_round_trip(&self, link: &Link, channel: &Channel) -> Result<(), Stuck> {
         let name = self.topology.mailbox_name(&format!("doctor-{}", Uuid::new_v4().simple()));
         let exclusive =
             QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
         let declared = channel.queue_declare(name.as_str().into(), exclusive, FieldTable::default());
         within(declared).await.map_err(|fault| Stuck::at("configure", fault))?;
-        if let Err(fault) = publish(&channel, &name).await {
+        if let Err(fault) = publish(channel, &name).await {
             return Err(if link.is_blocked().await { Stuck::Blocked } else { Stuck::at("write", fault) });
         }
         let got = within(channel.basic_get(name.into(), BasicGetOptions { no_ack: true })).await;
@@ -140,7 +138,8 @@ impl Inspection {
 
     /// Ends the connection.
     pub async fn close(&self) {
-        self.link.close().await;
+        // Whatever was looked at over it has been given up long ago.
+        self.link.close(()).await;
     }
 }
 

@@ -37,16 +37,20 @@ impl Topology {
     /// after a minute: so each is asked over a channel of its own, all over a connection for nothing else, and the others are
     /// used all the same.
     pub(super) async fn declare_each(&self, link: &Link, queues: &[Queue]) -> Result<(), LinkError> {
-        let declared = join_all(queues.iter().map(|queue| self.declare_alone(link, *queue))).await;
-        link.close().await;
+        let mut channels = Vec::new();
+        for _ in queues {
+            channels.push(link.channel().await?);
+        }
+        let each = queues.iter().zip(&channels);
+        let declared = join_all(each.map(|(queue, channel)| self.declare_alone(channel, *queue))).await;
+        link.close(channels).await;
         let answered = declared.into_iter().collect::<Result<Vec<_>, _>>()?;
         if answered.contains(&true) { Ok(()) } else { Err(LinkError::TimedOut) }
     }
 
     /// Whether RabbitMQ answered for this queue.
-    async fn declare_alone(&self, link: &Link, queue: Queue) -> Result<bool, LinkError> {
-        let channel = link.channel().await?;
-        match within(self.declare(&channel, queue)).await {
+    async fn declare_alone(&self, channel: &Channel, queue: Queue) -> Result<bool, LinkError> {
+        match within(self.declare(channel, queue)).await {
             Ok(()) => Ok(true),
             Err(LinkError::TimedOut) => {
                 let queue = self.name(queue);
