@@ -45,6 +45,8 @@ mod attacks;
 
 mod admin_api;
 
+mod copies;
+
 mod credentials;
 
 mod sealing;

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use crate::novelty::Copies;
 use crate::order::Item;
 use crate::patience::Patience;
 use crate::transaction::Settled;
@@ -30,6 +31,7 @@ pub struct Lane {
     pub(crate) seal: Arc<Seal>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) patience: Patience,
+    pub(crate) copies: Copies,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -48,7 +50,15 @@ impl Lane {
         settings: Arc<Settings>,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { database, broker, seal, settings, patience: Patience::default(), shutdown }
+        Self {
+            database,
+            broker,
+            seal,
+            settings,
+            patience: Patience::default(),
+            copies: Copies::default(),
+            shutdown,
+        }
     }
 
     /// Takes, works and settles, until told to stop.

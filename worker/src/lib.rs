@@ -13,6 +13,8 @@ mod order;
 
 mod transaction;
 
+mod novelty;
+
 mod working_set;
 
 mod lookup;

@@ -2,17 +2,19 @@
 //! must never blame an event for a database that is away, nor its neighbours for an event.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use careq_shared::backoff::Backoff;
 use careq_shared::crash_point::{self, CrashPoint};
+use careq_shared::database;
 use careq_shared::outcome::EventResult;
-use careq_shared::{clock, database};
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use crate::fault::{EventFault, Fault, FaultClass};
 use crate::lane::{Lane, Stopped};
+use crate::novelty::Novelty;
 use crate::order::{Item, Treatment};
 use crate::wake::Wakes;
 use crate::working_set::WorkingSet;
@@ -55,11 +57,18 @@ pub(crate) async fn bisecting(lane: &Lane, items: &[Item]) -> Result<Settled, St
     let mut parts = vec![items.to_vec()];
     let mut tries_while_busy = 0;
     while let Some(mut part) = parts.pop() {
-        let committed = attempt(lane, || commit(lane, &part).instrument(observe::transaction(&part))).await?;
+        let is_first = AtomicBool::new(true);
+        let work = || {
+            let is_first = is_first.swap(false, Ordering::Relaxed);
+            let novelty = if is_first { lane.copies.expectation() } else { Novelty::LookedUp };
+            commit(lane, &part, novelty).instrument(observe::transaction(&part))
+        };
+        let committed = attempt(lane, work).await?;
         match (committed, part.as_mut_slice()) {
             (Ok(done), part) => {
                 tries_while_busy = 0;
                 observe::committed(part, &done.results);
+                lane.copies.note(&done.results);
                 settled.extend(done);
             }
             (Err(_), []) => {}
@@ -138,9 +147,9 @@ pub(crate) async fn attempt<T, F: Future<Output = Result<T, Fault>>>(
 }
 
 /// The transaction: read everything that the events touch, decide in memory, write what changed.
-async fn commit(lane: &Lane, items: &[Item]) -> Result<Settled, Fault> {
+async fn commit(lane: &Lane, items: &[Item], novelty: Novelty) -> Result<Settled, Fault> {
     let transaction = database::begin_write(&lane.database).await?;
-    let mut set = WorkingSet::load(&transaction, items, lane, clock::now()).await?;
+    let mut set = WorkingSet::load(&transaction, items, novelty, lane).await?;
     crash_point::reached(CrashPoint::Loaded);
     let results = items.iter().map(|item| apply::one(&mut set, item)).collect::<Result<_, _>>()?;
     let buried = persist::changes(&transaction, &set).await?;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::lane::Lane;
+use crate::novelty::Copies;
 use crate::patience::Patience;
 use crate::{observe, replay, retention, sweep};
 
@@ -58,6 +59,7 @@ pub struct Worker {
     seal: Arc<Seal>,
     settings: Arc<Settings>,
     patience: Patience,
+    copies: Copies,
 }
 
 impl Worker {
@@ -70,8 +72,8 @@ impl Worker {
         seal: Arc<Seal>,
         settings: Settings,
     ) -> Self {
-        let (settings, patience) = (Arc::new(settings), Patience::default());
-        Self { database, broker, depths, seal, settings, patience }
+        let (settings, patience, copies) = (Arc::new(settings), Patience::default(), Copies::default());
+        Self { database, broker, depths, seal, settings, patience, copies }
     }
 
     /// Works until told to stop, then finishes the batches in hand and gives back what was not started.
@@ -102,6 +104,7 @@ impl Worker {
             seal: Arc::clone(&self.seal),
             settings: Arc::clone(&self.settings),
             patience: self.patience.clone(),
+            copies: self.copies.clone(),
             shutdown: shutdown.clone(),
         }
     }

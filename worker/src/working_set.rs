@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use careq_shared::clock;
 use careq_shared::entities::{appointment, doctor, event, parked_event, patient, service};
 use careq_shared::event::Event;
 use careq_shared::records::{Record, RecordKind};
@@ -14,6 +15,7 @@ use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, Entit
 use crate::dead_letters::{Followed, Letter};
 use crate::lane::Lane;
 use crate::lookup::{Lookup, Scoped, one_of};
+use crate::novelty::Novelty;
 use crate::order::{Item, Treatment};
 use crate::replay;
 use crate::wake::Wakes;
@@ -86,10 +88,11 @@ impl WorkingSet {
     pub(crate) async fn load(
         transaction: &DatabaseTransaction,
         items: &[Item],
+        novelty: Novelty,
         lane: &Lane,
-        now: DateTime<Utc>,
     ) -> Result<Self, DbErr> {
-        let wanted = Wanted::of(items);
+        let now = clock::now();
+        let wanted = Wanted::of(items, novelty);
         let ledger = load_ledger(transaction, &wanted.keys).await?;
         Ok(Self {
             backend: transaction.get_database_backend(),
@@ -127,10 +130,12 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(items: &[Item]) -> Self {
+    fn of(items: &[Item], novelty: Novelty) -> Self {
         let mut wanted = Self::default();
         for item in items {
-            wanted.add_ledger(&item.event);
+            if novelty.is_looked_up(item) {
+                wanted.add_ledger(&item.event);
+            }
             // What is only noted must not wait for its record: that somebody holds it may be what is noted.
             if matches!(item.treatment, Treatment::Ordinary | Treatment::OnceMore) {
                 wanted.add_record(&item.event);
