@@ -195,7 +195,8 @@ impl Consumer for QueueConsumer {
             opening.abort();
         }
         self.requeue().await;
-        let Some(mut session) = self.session.take() else { return };
+        let session = self.session.take().filter(|session| !session.has_ended);
+        let Some(mut session) = session else { return };
         let cancelled = session.channel.basic_cancel(session.deliveries.tag(), BasicCancelOptions::default());
         if within(cancelled).await.is_err() {
             return;

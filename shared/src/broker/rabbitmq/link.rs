@@ -132,15 +132,19 @@ impl Link {
     /// Ends the connection, until it is asked for again, and after it whatever was `used` on it. A task of lapin's closes each channel
     /// that is dropped. Where the connection is closing already, the task fails, and lapin 4.12.3 breaks the connection off: RabbitMQ
     /// warns of that, and now and then the connection's own close is never answered.
-    pub(super) async fn close<Used>(&self, used: Used) {
+    ///
+    /// Nobody waits for the end: a channel whose queue has no leader holds it up.
+    pub(super) async fn close(&self, used: impl Send + 'static) {
         let connection = self.state.lock().await.connection.take();
-        if let Some(connection) = connection
-            && let Err(reason) = within(connection.close(200, "done".into())).await
-        {
-            let broker = self.address();
-            tracing::debug!(broker, %reason, "a connection to RabbitMQ broke off before it was closed");
-        }
-        drop(used);
+        let broker = self.address();
+        tokio::spawn(async move {
+            if let Some(connection) = connection
+                && let Err(reason) = within(connection.close(200, "done".into())).await
+            {
+                tracing::debug!(broker, %reason, "a connection to RabbitMQ broke off before it was closed");
+            }
+            drop(used);
+        });
     }
 
     /// lapin gives every connection a thread that outlives a dropped attempt: so an attempt that a mute server holds up is
