@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use sea_orm::ConnectionTrait as _;
+use tokio::process::Command;
 
 use super::{Bench, backlog};
 use crate::installation::{self, Installation};
@@ -35,6 +36,8 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Line>> {
             for statement in filling(bench.sizes.ledger_rows) {
                 full.database.execute_unprepared(&statement).await?;
             }
+            // The system has gigabytes of it still to write, and would in the midst of the first measurements.
+            Command::new("sync").status().await?;
             let mut seed = 0;
             let mut drain = async |installation: &Installation| {
                 seed += 1;
