@@ -25,6 +25,7 @@ pub(crate) struct Taken {
 pub(crate) struct Request {
     pub(crate) reply_to: Option<ReplyTo>,
     pub(crate) events: Vec<Arc<Event>>,
+    pub(crate) is_redelivered: bool,
     pub(crate) suspicious: bool,
     pub(crate) batch: Membership,
     /// The replay job that published it.
@@ -48,7 +49,7 @@ pub(crate) fn each(queue: Queue, deliveries: &[Delivery]) -> Taken {
         match message::decode::<Message>(&delivery.body) {
             Ok(message) => {
                 let span = observe::message(delivery.trace.as_ref(), queue);
-                taken.requests.push(request(message, is_suspicious(queue, delivery), span));
+                taken.requests.push(request(message, queue, delivery, span));
             }
             Err(_) => taken.undecodable.push(delivery.body.clone()),
         }
@@ -61,7 +62,7 @@ fn is_suspicious(queue: Queue, delivery: &Delivery) -> bool {
     queue == Queue::Dead || delivery.redeliveries >= SUSPICIOUS_REDELIVERIES
 }
 
-fn request(message: Message, suspicious: bool, span: Span) -> Request {
+fn request(message: Message, queue: Queue, delivery: &Delivery, span: Span) -> Request {
     let (events, batch, replay) = match message.content {
         Content::Event(event) => (vec![Arc::from(event)], Membership::Single, None),
         // Its events are stamped when it is admitted.
@@ -70,5 +71,6 @@ fn request(message: Message, suspicious: bool, span: Span) -> Request {
             (replay.events.into_iter().map(Arc::new).collect(), Membership::Single, Some(replay.job_id))
         }
     };
-    Request { reply_to: message.reply_to, events, suspicious, batch, replay, span }
+    let (is_redelivered, suspicious) = (delivery.redeliveries > 0, is_suspicious(queue, delivery));
+    Request { reply_to: message.reply_to, events, is_redelivered, suspicious, batch, replay, span }
 }

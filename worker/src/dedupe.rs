@@ -102,6 +102,11 @@ pub(crate) fn note(set: &mut WorkingSet, event: &Event, result: EventResult) -> 
     result
 }
 
+/// Whether the ledger has a row of an event.
+pub(crate) fn is_known(set: &WorkingSet, event: &Event) -> bool {
+    set.ledger.contains_key(&key(event))
+}
+
 /// What the ledger says of an event at this moment.
 pub(crate) fn known(set: &WorkingSet, event: &Event) -> Option<Outcome> {
     let slot = set.ledger.get(&key(event))?;

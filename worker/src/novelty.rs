@@ -5,9 +5,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use careq_shared::outcome::EventResult;
-
+use crate::dedupe;
 use crate::order::{Item, Treatment};
+use crate::working_set::WorkingSet;
 
 /// For so long after a copy, every event is looked up first.
 const COPIES_ARE_ABOUT: Duration = Duration::from_secs(10);
@@ -22,12 +22,19 @@ pub(crate) enum Novelty {
 }
 
 impl Novelty {
-    /// Whether the ledger is asked for this event before it is applied. Of one that was parked, is replayed or has failed before, it knows.
+    /// Whether the ledger is asked for this event before it is applied.
     pub(crate) fn is_looked_up(self, item: &Item) -> bool {
-        let is_known =
-            item.place.is_none() || item.replay.is_some() || !matches!(item.treatment, Treatment::Ordinary);
-        self == Self::LookedUp || is_known
+        self == Self::LookedUp || !looks_new(item)
     }
+}
+
+/// Whether nothing speaks against it. Of an event that was parked, is replayed or has failed before, the ledger knows; and one that was
+/// handed out before may have been stored, or have brought a worker down.
+fn looks_new(item: &Item) -> bool {
+    item.place.is_some()
+        && item.replay.is_none()
+        && !item.is_redelivered
+        && matches!(item.treatment, Treatment::Ordinary)
 }
 
 /// When a worker last met a copy.
@@ -42,9 +49,9 @@ impl Copies {
         if are_about { Novelty::LookedUp } else { Novelty::Assumed }
     }
 
-    /// Remembers whether there was a copy among these.
-    pub(crate) fn note(&self, results: &[EventResult]) {
-        if results.iter().any(|result| result.replayed) {
+    /// Remembers whether the ledger, as it was read, has an event that had looked new.
+    pub(crate) fn note(&self, items: &[Item], set: &WorkingSet) {
+        if items.iter().any(|item| looks_new(item) && dedupe::is_known(set, &item.event)) {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
     }

@@ -18,6 +18,8 @@ pub(crate) struct Item {
     pub(crate) place: Option<Place>,
     /// The replay job that it is under way in.
     pub(crate) replay: Option<Uuid>,
+    /// The broker has handed it out before.
+    pub(crate) is_redelivered: bool,
 }
 
 /// Where a result belongs.
@@ -32,7 +34,7 @@ pub(crate) struct Place {
 pub(crate) enum Treatment {
     /// As any.
     Ordinary,
-    /// It collided with another row: one more look, before it is blamed.
+    /// It failed alone, for it collided with another row, or was taken for new and is not: one more look, before it is blamed.
     OnceMore,
     /// It may be what brings workers down: it is stored, and then tried by itself, each try counted beforehand.
     SetApart,
@@ -54,5 +56,6 @@ fn items(number: usize, request: &Request) -> impl Iterator<Item = Item> {
         treatment: treatment.clone(),
         place: Some(Place { request: number, event: position }),
         replay: request.replay,
+        is_redelivered: request.is_redelivered,
     })
 }

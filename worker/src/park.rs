@@ -96,5 +96,5 @@ pub(crate) enum Unreadable {
 pub(crate) fn item(seal: &Seal, row: &parked_event::Model, treatment: Treatment) -> Result<Item, Unreadable> {
     let bytes = seal.open(Place::parked_event(&row.event_id), &row.event).map_err(Unreadable::Sealed)?;
     let event = message::decode(&bytes).map_err(|_| Unreadable::Undecodable(bytes))?;
-    Ok(Item { event: Arc::new(event), treatment, place: None, replay: None })
+    Ok(Item { event: Arc::new(event), treatment, place: None, replay: None, is_redelivered: false })
 }

@@ -12,6 +12,7 @@ use careq_shared::outcome::EventResult;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
+use crate::dead_letters::Burial;
 use crate::fault::{EventFault, Fault, FaultClass};
 use crate::lane::{Lane, Stopped};
 use crate::novelty::Novelty;
@@ -68,7 +69,6 @@ pub(crate) async fn bisecting(lane: &Lane, items: &[Item]) -> Result<Settled, St
             (Ok(done), part) => {
                 tries_while_busy = 0;
                 observe::committed(part, &done.results);
-                lane.copies.note(&done.results);
                 settled.extend(done);
             }
             (Err(_), []) => {}
@@ -104,7 +104,7 @@ pub(crate) async fn bisecting(lane: &Lane, items: &[Item]) -> Result<Settled, St
 fn after_failing_alone(item: &Item, fault: &EventFault) -> Option<Treatment> {
     match item.treatment {
         Treatment::Failed(_) => None,
-        Treatment::Ordinary if fault.class == FaultClass::Collision => Some(Treatment::OnceMore),
+        Treatment::Ordinary if fault.class != FaultClass::Busy => Some(Treatment::OnceMore),
         Treatment::Ordinary | Treatment::OnceMore | Treatment::SetApart => {
             Some(Treatment::Failed(fault.clone()))
         }
@@ -150,6 +150,7 @@ pub(crate) async fn attempt<T, F: Future<Output = Result<T, Fault>>>(
 async fn commit(lane: &Lane, items: &[Item], novelty: Novelty) -> Result<Settled, Fault> {
     let transaction = database::begin_write(&lane.database).await?;
     let mut set = WorkingSet::load(&transaction, items, novelty, lane).await?;
+    lane.copies.note(items, &set);
     crash_point::reached(CrashPoint::Loaded);
     let results = items.iter().map(|item| apply::one(&mut set, item)).collect::<Result<_, _>>()?;
     let buried = persist::changes(&transaction, &set).await?;
@@ -157,5 +158,6 @@ async fn commit(lane: &Lane, items: &[Item], novelty: Novelty) -> Result<Settled
     transaction.commit().await?;
     crash_point::reached(CrashPoint::Committed);
     observe::buried(&buried);
+    set.burials.iter().for_each(Burial::log);
     Ok(Settled { results, wakes: set.wakes })
 }

@@ -59,17 +59,33 @@ pub(crate) fn unwritable(set: &mut WorkingSet, event: &Event) -> EventResult {
     failed(set, event, &EventFault::unwritable(), 1)
 }
 
+/// An event that becomes a dead letter, if its transaction commits.
+#[derive(Debug)]
+pub(crate) struct Burial {
+    event: Event,
+    class: Class,
+    reason: String,
+}
+
+impl Burial {
+    /// Says so.
+    pub(crate) fn log(&self) {
+        let Self { event, class, reason } = self;
+        tracing::warn!(
+            event_id = %event.event_id,
+            clinic_id = event.clinic_id,
+            kind = %event.kind(),
+            careq_id = event.careq_id,
+            class = class.as_str(),
+            reason,
+            payload = redact::record(&event.record),
+            "an event became a dead letter"
+        );
+    }
+}
+
 fn bury(set: &mut WorkingSet, event: &Event, class: Class, failure: Failure, attempts: i32) -> EventResult {
-    tracing::warn!(
-        event_id = %event.event_id,
-        clinic_id = event.clinic_id,
-        kind = %event.kind(),
-        careq_id = event.careq_id,
-        class = class.as_str(),
-        reason = failure.message,
-        payload = redact::record(&event.record),
-        "an event became a dead letter"
-    );
+    set.burials.push(Burial { event: event.clone(), class, reason: failure.message.clone() });
     let earlier = set.parked.get(event.event_id.as_str()).map(|slot| retry::tries(&slot.row));
     let letter = Letter::of_event(event, &set.settings.name)
         .because(class, &failure)
