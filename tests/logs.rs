@@ -1,10 +1,13 @@
 //! Nothing personal leaves but into the tables. Every path, good and bad, is flooded with marked data; then everything that the
 //! processes wrote and answered is searched for the mark.
 
+use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
 use careq_shared::config;
+use careq_shared::entities::dead_letter;
 use reqwest::Method;
+use sea_orm::EntityTrait as _;
 use serde_json::{Map, Value, json};
 
 use crate::harness::{CLINIC, Collector, OTHER_TOKEN, Stack, TOKEN, sample, send, until};
@@ -23,6 +26,7 @@ async fn on_the_embedded_default() {
     let stack = Stack::embedded(&[PROXY, (COLLECTOR, &collector.url)]).await;
     flood(&stack).await;
     lines(&stack);
+    letters(&stack).await;
     measured_and_traced(&stack, &collector).await;
     stack.finish().await;
 }
@@ -33,6 +37,7 @@ async fn on_postgresql_and_rabbitmq() {
     let stack = Stack::full(2, &[PROXY, ("CAREQ_LOG_LEVEL", "debug"), (COLLECTOR, &collector.url)]).await;
     flood(&stack).await;
     lines(&stack);
+    letters(&stack).await;
     measured_and_traced(&stack, &collector).await;
     stack.finish().await;
 }
@@ -178,6 +183,21 @@ fn lines(stack: &Stack) {
         refused.iter().find(|line| line["code"] == "VALIDATION_ERROR").expect("some were refused");
     assert!(explained["payload"].as_str().unwrap().contains("\"text of "), "{explained:?}");
     assert!(explained["details"].as_str().unwrap().len() > 10, "{explained:?}");
+}
+
+/// One line for each dead letter, by which an admin finds it, and none for a copy of it.
+async fn letters(stack: &Stack) {
+    until("every letter has its line", || async {
+        let letters = dead_letter::Entity::find().all(&stack.database.connection).await.unwrap();
+        let stored: BTreeSet<_> = letters.iter().map(|letter| letter.id.to_string()).collect();
+        let log = stack.logged();
+        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
+        let lines = lines.filter(|line| line["fields"]["message"] == "a dead letter needs a person");
+        let told: Vec<_> = lines.map(|line| line["fields"]["letter"].as_str().unwrap().to_owned()).collect();
+        assert!(!stored.is_empty() && told.len() <= stored.len(), "{told:?}, but {stored:?}");
+        (told.len() == stored.len() && told.into_iter().collect::<BTreeSet<_>>() == stored).then_some(())
+    })
+    .await;
 }
 
 /// The same holds for what is scraped, and for what is sent to a collector.

@@ -98,11 +98,9 @@ pub(crate) fn committed(items: &[Item], results: &[EventResult]) {
     }
 }
 
-/// Counts failures that are committed, by the classes of their letters.
-pub(crate) fn buried(classes: &[Class]) {
-    for class in classes {
-        metrics().buried.get_or_create(&ByClass { class: class.as_str() }).inc();
-    }
+/// Counts a dead letter that is committed.
+pub(crate) fn buried(class: Class) {
+    metrics().buried.get_or_create(&ByClass { class: class.as_str() }).inc();
 }
 
 /// Counts a transaction that begins anew.

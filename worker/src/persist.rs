@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use careq_shared::database::{self, Planning};
-use careq_shared::dead_letters::Class;
 use careq_shared::entities::{appointment, doctor, event, parked_event, patient, service};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
@@ -13,16 +12,17 @@ use sea_orm::{
 };
 use serde::Serialize;
 
+use crate::dead_letters::Letter;
 use crate::fault::Fault;
 use crate::lookup::one_of;
 use crate::working_set::{Slot, State, WorkingSet};
 use crate::{dead_letters, insert};
 
-/// Writes the working set, in the order of the foreign keys; the classes of the letters that have failed.
-pub(crate) async fn changes(
+/// Writes the working set, in the order of the foreign keys; the letters that have failed.
+pub(crate) async fn changes<'set>(
     transaction: &DatabaseTransaction,
-    set: &WorkingSet,
-) -> Result<Vec<Class>, Fault> {
+    set: &'set WorkingSet,
+) -> Result<Vec<&'set Letter>, Fault> {
     use appointment::Column as A;
     use doctor::Column as D;
     use event::Column as E;

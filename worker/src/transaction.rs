@@ -2,7 +2,7 @@
 //! must never blame an event for a database that is away, nor its neighbours for an event.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::mem;
 use std::time::Duration;
 
 use careq_shared::backoff::Backoff;
@@ -12,7 +12,6 @@ use careq_shared::outcome::EventResult;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
-use crate::dead_letters::Burial;
 use crate::fault::{EventFault, Fault, FaultClass};
 use crate::lane::{Lane, Stopped};
 use crate::novelty::Novelty;
@@ -58,10 +57,9 @@ pub(crate) async fn bisecting(lane: &Lane, items: &[Item]) -> Result<Settled, St
     let mut parts = vec![items.to_vec()];
     let mut tries_while_busy = 0;
     while let Some(mut part) = parts.pop() {
-        let is_first = AtomicBool::new(true);
+        let mut novelty = lane.copies.expectation();
         let work = || {
-            let is_first = is_first.swap(false, Ordering::Relaxed);
-            let novelty = if is_first { lane.copies.expectation() } else { Novelty::LookedUp };
+            let novelty = mem::replace(&mut novelty, Novelty::LookedUp);
             commit(lane, &part, novelty).instrument(observe::transaction(&part))
         };
         let committed = attempt(lane, work).await?;
@@ -114,7 +112,7 @@ fn after_failing_alone(item: &Item, fault: &EventFault) -> Option<Treatment> {
 /// Tries until the database says yes, or blames an event.
 pub(crate) async fn attempt<T, F: Future<Output = Result<T, Fault>>>(
     lane: &Lane,
-    work: impl Fn() -> F,
+    mut work: impl FnMut() -> F,
 ) -> Result<Result<T, EventFault>, Stopped> {
     let mut backoff = Backoff::default();
     let (mut collisions, mut deadline) = (0, DEADLINE);
@@ -157,7 +155,6 @@ async fn commit(lane: &Lane, items: &[Item], novelty: Novelty) -> Result<Settled
     crash_point::reached(CrashPoint::Persisted);
     transaction.commit().await?;
     crash_point::reached(CrashPoint::Committed);
-    observe::buried(&buried);
-    set.burials.iter().for_each(Burial::log);
+    dead_letters::told(&buried);
     Ok(Settled { results, wakes: set.wakes })
 }

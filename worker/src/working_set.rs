@@ -12,7 +12,7 @@ use careq_shared::seal::Seal;
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter as _};
 
-use crate::dead_letters::{Burial, Followed, Letter};
+use crate::dead_letters::{Followed, Letter};
 use crate::lane::Lane;
 use crate::lookup::{Lookup, Scoped, one_of};
 use crate::novelty::Novelty;
@@ -79,7 +79,6 @@ pub(crate) struct WorkingSet {
     /// Ids of events whose letters are under way in the replay job that published them.
     pub(crate) replaying: BTreeSet<String>,
     pub(crate) dead_letters: Vec<Letter>,
-    pub(crate) burials: Vec<Burial>,
     pub(crate) followed: Followed,
     pub(crate) wakes: Wakes,
 }
@@ -115,7 +114,6 @@ impl WorkingSet {
             ledger,
             replaying: replay::under_way(transaction, items).await?,
             dead_letters: Vec::new(),
-            burials: Vec::new(),
             followed: Followed::default(),
             wakes: Wakes::default(),
         })

@@ -12,7 +12,7 @@ use super::traces::TraceContext;
 
 /// Our own words, names of parts, routes, clinics and admins, numbers, and shapes of payloads. Never a value that CareQ sent, but its
 /// numbers of records.
-const MAY_BE_WRITTEN: [&str; 41] = [
+const MAY_BE_WRITTEN: [&str; 42] = [
     "message",
     "address",
     "admin",
@@ -40,6 +40,7 @@ const MAY_BE_WRITTEN: [&str; 41] = [
     "jobs",
     "kind",
     "lanes",
+    "letter",
     "letters",
     "messaging.batch.message_count",
     "messaging.destination.name",

@@ -16,14 +16,13 @@ use sea_orm::{ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _};
 use super::{Letter, write};
 use crate::fault::{EventFault, Fault};
 use crate::lane::{Lane, Stopped};
-use crate::{observe, transaction};
+use crate::transaction;
 
 /// Keeps bytes that are no message.
 pub(crate) async fn keep_undecodable(lane: &Lane, bodies: &[Bytes]) -> Result<(), Stopped> {
     if bodies.is_empty() {
         return Ok(());
     }
-    tracing::warn!(count = bodies.len(), "messages that cannot be read became dead letters");
     let failure = Failure {
         code: ErrorCode::InvalidRequest,
         message: "The message is not one that this version can read".to_owned(),
@@ -104,16 +103,16 @@ async fn keep(lane: &Lane, letters: Vec<Letter>, parked: Option<&str>) -> Result
     loop {
         let kept = transaction::attempt(lane, || async {
             let transaction = database::begin_write(&lane.database).await?;
-            let classes = write::opened(&transaction, &letters).await?;
+            let failed = write::opened(&transaction, &letters).await?;
             if let Some(event_id) = parked {
                 parked_event::Entity::delete_by_id(event_id).exec(&transaction).await?;
             }
             transaction.commit().await.map_err(|error: DbErr| Fault::from(error))?;
-            Ok(classes)
+            Ok(failed)
         });
         match kept.await? {
-            Ok(classes) => {
-                observe::buried(&classes);
+            Ok(failed) => {
+                super::told(&failed);
                 return Ok(());
             }
             Err(fault) => {

@@ -10,11 +10,10 @@ use careq_shared::dead_letters::Class;
 use careq_shared::event::Event;
 use careq_shared::message;
 use careq_shared::outcome::{ErrorCode, EventResult, Failure, Outcome, Parent};
-use careq_shared::redact;
 
 use crate::fault::{EventFault, FaultClass};
-use crate::retry;
 use crate::working_set::WorkingSet;
+use crate::{observe, retry};
 
 pub(crate) use follow::{Followed, follow, gone_through};
 pub(crate) use keep::{keep_batch, keep_undecodable, keep_unnoted, keep_unreadable};
@@ -59,33 +58,15 @@ pub(crate) fn unwritable(set: &mut WorkingSet, event: &Event) -> EventResult {
     failed(set, event, &EventFault::unwritable(), 1)
 }
 
-/// An event that becomes a dead letter, if its transaction commits.
-#[derive(Debug)]
-pub(crate) struct Burial {
-    event: Event,
-    class: Class,
-    reason: String,
-}
-
-impl Burial {
-    /// Says so.
-    pub(crate) fn log(&self) {
-        let Self { event, class, reason } = self;
-        tracing::warn!(
-            event_id = %event.event_id,
-            clinic_id = event.clinic_id,
-            kind = %event.kind(),
-            careq_id = event.careq_id,
-            class = class.as_str(),
-            reason,
-            payload = redact::record(&event.record),
-            "an event became a dead letter"
-        );
+/// Counts letters that have failed and are committed, and says so of each: once, however often its transaction began anew.
+pub(crate) fn told(letters: &[&Letter]) {
+    for letter in letters {
+        letter.log();
+        letter.class().map(observe::buried).unwrap_or_default();
     }
 }
 
 fn bury(set: &mut WorkingSet, event: &Event, class: Class, failure: Failure, attempts: i32) -> EventResult {
-    set.burials.push(Burial { event: event.clone(), class, reason: failure.message.clone() });
     let earlier = set.parked.get(event.event_id.as_str()).map(|slot| retry::tries(&slot.row));
     let letter = Letter::of_event(event, &set.settings.name)
         .because(class, &failure)

@@ -5,6 +5,7 @@ use careq_shared::dead_letters::{self, Class, LetterState};
 use careq_shared::entities::{dead_letter, dead_letter_attempt, parked_event};
 use careq_shared::event::Event;
 use careq_shared::outcome::Failure;
+use careq_shared::redact;
 use careq_shared::seal::{Place, Seal};
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
@@ -20,6 +21,8 @@ pub(crate) struct Letter {
     accepted_at: Option<DateTime<Utc>>,
     /// The tries that had failed before the last one.
     earlier: Vec<Try>,
+    /// The payload as a log may show it, if it can be read.
+    shape: Option<String>,
 }
 
 impl Letter {
@@ -32,6 +35,7 @@ impl Letter {
         letter.row.careq_id = Some(event.careq_id);
         letter.row.first_seen_at = event.accepted_at;
         letter.accepted_at = Some(event.accepted_at);
+        letter.shape = Some(redact::record(&event.record));
         letter
     }
 
@@ -77,7 +81,7 @@ impl Letter {
             job_id: None,
             audit_id: None,
         };
-        Self { row, accepted_at: None, earlier: Vec::new() }
+        Self { row, accepted_at: None, earlier: Vec::new(), shape: None }
     }
 
     pub(crate) fn because(mut self, class: Class, failure: &Failure) -> Self {
@@ -100,6 +104,25 @@ impl Letter {
     pub(crate) fn sealed(mut self, seal: &Seal, payload: &[u8]) -> Self {
         self.row.payload = seal.seal(Place::dead_letter(&self.row.id.to_string()), payload).into_bytes();
         self
+    }
+
+    pub(super) fn class(&self) -> Option<Class> {
+        self.row.class.parse().ok()
+    }
+
+    pub(super) fn log(&self) {
+        let Self { row, shape, .. } = self;
+        tracing::warn!(
+            letter = %row.id,
+            event_id = row.event_id,
+            clinic_id = row.clinic_id,
+            kind = row.kind,
+            careq_id = row.careq_id,
+            class = row.class,
+            reason = row.message,
+            payload = shape,
+            "a dead letter needs a person"
+        );
     }
 
     /// A row for each time that it has failed since it was last heard of, the last one last. Each has its id from the delivery, so

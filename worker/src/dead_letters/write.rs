@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use careq_shared::clock;
-use careq_shared::dead_letters::{Class, LetterState, letter_id};
+use careq_shared::dead_letters::{LetterState, letter_id};
 use careq_shared::entities::{dead_letter, dead_letter_attempt, replay_job_letter};
 use careq_shared::replay::JobLetterState;
 use sea_orm::sea_query::{Alias, Expr, LockType, OnConflict, Query, SimpleExpr};
@@ -19,11 +19,11 @@ use super::{Followed, Letter};
 use crate::fault::Fault;
 use crate::working_set::WorkingSet;
 
-/// Writes what the batch has done to letters; the classes of those that have failed.
-pub(crate) async fn changes(
+/// Writes what the batch has done to letters; those that have failed.
+pub(crate) async fn changes<'set>(
     transaction: &DatabaseTransaction,
-    set: &WorkingSet,
-) -> Result<Vec<Class>, Fault> {
+    set: &'set WorkingSet,
+) -> Result<Vec<&'set Letter>, Fault> {
     let Followed { resolved, under_way } = &set.followed;
     let followed = [ids(resolved), ids(under_way)].concat();
     lock(transaction, followed.into_iter().chain(set.dead_letters.iter().map(|letter| letter.row.id)))
@@ -102,11 +102,11 @@ async fn set_under_way(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Res
 }
 
 /// Writes letters that need a person; a letter that is there already is opened again, with one more failure. A copy of what has
-/// failed is no failure, and changes nothing. The classes of those that have failed.
-pub(super) async fn opened(
+/// failed is no failure, and changes nothing. Those that have failed.
+pub(super) async fn opened<'letters>(
     transaction: &DatabaseTransaction,
-    letters: &[Letter],
-) -> Result<Vec<Class>, Fault> {
+    letters: &'letters [Letter],
+) -> Result<Vec<&'letters Letter>, Fault> {
     let before = lock(transaction, letters.iter().map(|letter| letter.row.id)).await?;
     // One statement must not name a row twice (PostgreSQL error 21000); the last word counts.
     let by_id: BTreeMap<_, _> = letters.iter().map(|letter| (letter.row.id, letter)).collect();
@@ -129,17 +129,14 @@ pub(super) async fn opened(
         // Another worker has the same delivery.
         return Err(Fault::Contention);
     }
-    let failed: Vec<_> = attempts.into_keys().collect();
-    let rows: Vec<_> = failed.iter().filter_map(|id| Some(by_id.get(id)?.row.clone())).collect();
-    let classes = rows.iter().filter_map(|row| row.class.parse().ok()).collect();
-    let rows = rows.into_iter().map(dead_letter::Model::into_active_model);
+    let failed: Vec<_> = attempts.keys().filter_map(|id| by_id.get(id).copied()).collect();
     // As long as its letter says in which.
-    failed_again(transaction, failed.clone()).await?;
-    dead_letter::Entity::insert_many(rows)
+    failed_again(transaction, attempts.into_keys().collect()).await?;
+    dead_letter::Entity::insert_many(failed.iter().map(|letter| letter.row.clone().into_active_model()))
         .on_conflict(once_more())
         .exec_without_returning(transaction)
         .await?;
-    Ok(classes)
+    Ok(failed)
 }
 
 /// Which of these failures are written down.
