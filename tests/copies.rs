@@ -46,6 +46,22 @@ async fn the_first_copy_is_found_when_it_is_written_and_the_next_before() {
     }
 }
 
+/// Whoever had it before may have stored it, and not come to say so.
+#[tokio::test]
+async fn what_was_handed_out_before_is_looked_up() {
+    let mut database = FreshDatabase::new(Backend::Sqlite).await;
+    let said = Arc::new(Mutex::new(Said::default()));
+    let hearing = Arc::clone(&said);
+    database.connection.set_metric_callback(move |info| note(&hearing, &info.statement.sql));
+    let lane = WorkerLane::new(&database, 256).await;
+    let new = delivery(Kind::Patient, &harness::patient(1));
+    let again = Delivery { redeliveries: 1, ..delivery(Kind::Patient, &harness::patient(2)) };
+    lane.work(Queue::Live, &[new]).await.unwrap();
+    assert_eq!(*said.lock().unwrap(), Said { asked: 0, written: 1 });
+    lane.work(Queue::Live, &[again]).await.unwrap();
+    assert_eq!(*said.lock().unwrap(), Said { asked: 1, written: 2 });
+}
+
 fn note(said: &Mutex<Said>, statement: &str) {
     let mut said = said.lock().unwrap();
     said.written += usize::from(statement.starts_with(r#"INSERT INTO "events""#));

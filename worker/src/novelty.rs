@@ -30,7 +30,7 @@ impl Novelty {
 
 /// Whether nothing speaks against it. Of an event that was parked, is replayed or has failed before, the ledger knows; and one that was
 /// handed out before may have been stored, or have brought a worker down.
-fn looks_new(item: &Item) -> bool {
+pub(crate) fn looks_new(item: &Item) -> bool {
     item.place.is_some()
         && item.replay.is_none()
         && !item.is_redelivered

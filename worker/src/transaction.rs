@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 
 use crate::fault::{EventFault, Fault, FaultClass};
 use crate::lane::{Lane, Stopped};
-use crate::novelty::Novelty;
+use crate::novelty::{self, Novelty};
 use crate::order::{Item, Treatment};
 use crate::wake::Wakes;
 use crate::working_set::WorkingSet;
@@ -100,9 +100,15 @@ pub(crate) async fn bisecting(lane: &Lane, items: &[Item]) -> Result<Settled, St
 
 /// How an event that failed by itself is treated next; `None` when not even its failure could be noted.
 fn after_failing_alone(item: &Item, fault: &EventFault) -> Option<Treatment> {
+    let deserves_another_look = match fault.class {
+        FaultClass::Collision => true,
+        FaultClass::Busy => false,
+        // It may be a copy that was taken for new, and is settled long since.
+        FaultClass::Permanent | FaultClass::Transient | FaultClass::NoResult => novelty::looks_new(item),
+    };
     match item.treatment {
         Treatment::Failed(_) => None,
-        Treatment::Ordinary if fault.class != FaultClass::Busy => Some(Treatment::OnceMore),
+        Treatment::Ordinary if deserves_another_look => Some(Treatment::OnceMore),
         Treatment::Ordinary | Treatment::OnceMore | Treatment::SetApart => {
             Some(Treatment::Failed(fault.clone()))
         }
