@@ -55,13 +55,9 @@ impl Source {
         }
         self.link.close(ended).await;
         loop {
-            let mut channel = None;
-            match self.try_open(&mut channel).await {
+            match self.try_open().await {
                 Ok(session) => return session,
                 Err(reason) => {
-                    // lapin 4.12 does not close a channel whose consumer is given up before RabbitMQ has answered: RabbitMQ then
-                    // hands messages to nobody. They are free again when the connection ends.
-                    self.link.close(channel).await;
                     let (broker, queue) = (self.link.address(), self.queue.as_str());
                     tracing::warn!(broker, queue, %reason, "RabbitMQ cannot be read; trying again");
                     backoff.wait().await;
@@ -86,9 +82,20 @@ impl Source {
         arguments
     }
 
-    /// The channel is the caller's also where this fails.
-    async fn try_open(&self, channel: &mut Option<Channel>) -> Result<Session, LinkError> {
-        let channel = channel.insert(self.link.channel().await?);
+    async fn try_open(&self) -> Result<Session, LinkError> {
+        let channel = self.link.channel().await?;
+        match self.consume(&channel).await {
+            Ok(deliveries) => Ok(Session { channel, deliveries, has_ended: false }),
+            Err(reason) => {
+                // lapin 4.12 does not close a channel whose consumer is given up before RabbitMQ has answered: RabbitMQ then
+                // hands messages to nobody. They are free again when the connection ends.
+                self.link.close(channel).await;
+                Err(reason)
+            }
+        }
+    }
+
+    async fn consume(&self, channel: &Channel) -> Result<lapin::Consumer, LinkError> {
         within(self.topology.declare(channel, self.queue)).await?;
         within(channel.basic_qos(self.prefetch(), BasicQosOptions::default())).await?;
         let consuming = channel.basic_consume(
@@ -97,8 +104,7 @@ impl Source {
             BasicConsumeOptions::default(),
             self.arguments(),
         );
-        let deliveries = within(consuming).await?;
-        Ok(Session { channel: channel.clone(), deliveries, has_ended: false })
+        within(consuming).await
     }
 }
 
@@ -211,6 +217,7 @@ impl Consumer for QueueConsumer {
             Self::give_back(&acker).await;
         }
         within(session.channel.close(200, "drained".into())).await.unwrap_or_default();
+        self.source.link.end().await;
     }
 }
 
