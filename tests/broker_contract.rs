@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use careq_shared::broker::embedded::Embedded;
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::harness::{
-    Stack, broker_config, channel, delete_queues, fresh_prefix, patient, queue_readers, until,
+    Stack, broker_config, channel, delete_queues, fresh_prefix, queue_readers, until, until_reads,
 };
 
 /// A broker that can be restarted, as far as this process sees it.
@@ -152,11 +153,35 @@ async fn a_queue_in_trouble_leaves_the_others_alone() {
 /// A start makes connections for a moment. One that is not closed in good order may hold it up for a whole deadline.
 #[tokio::test]
 async fn a_start_closes_its_connections_in_good_order() {
-    let stack = Stack::full(4, &[("CAREQ_LOG_LEVEL", "debug")]).await;
-    stack.client.post("/patient", &patient(7)).await;
-    let logged = stack.logged();
-    assert!(!logged.contains("broke off before it was closed"), "{logged}");
+    let workers = 4;
+    let stack = Stack::full(workers, &[("CAREQ_LOG_LEVEL", "debug")]).await;
+    // Of each process: one for all queues, and one for each of the two that it publishes to.
+    let all_closed = (3 * (1 + workers), 0);
+    let ends = async || connection_ends(&stack.logged());
+    until_reads(Duration::from_secs(10), "every start has closed its connections", &all_closed, ends).await;
     stack.finish().await;
+}
+
+/// RabbitMQ warns of a connection that just breaks off, and somebody may look for the reason.
+#[tokio::test]
+async fn a_worker_that_ends_closes_its_connections() {
+    let mut stack = Stack::full(1, &[("CAREQ_LOG_LEVEL", "debug")]).await;
+    let prefix = stack.prefix.clone().unwrap();
+    let queues = ["live", "bulk", "dead"].map(|queue| format!("{prefix}.{queue}"));
+    let readers = async || {
+        [queue_readers(&queues[0]).await, queue_readers(&queues[1]).await, queue_readers(&queues[2]).await]
+    };
+    until_reads(Duration::from_secs(10), "its lanes read", &[2, 1, 1], readers).await;
+    let (closed, broken_off) = connection_ends(&stack.stop_workers().await);
+    // Beside those of its start: one for each of its lanes, one that it publishes over, and one that counts what waits.
+    assert_eq!((closed, broken_off), (3 + 4 + 2, 0));
+    stack.finish().await;
+}
+
+/// How many connections were closed, and how many broke off before they were.
+fn connection_ends(logged: &str) -> (usize, usize) {
+    let count = |ending: &str| logged.matches(&format!("a connection to RabbitMQ {ending}")).count();
+    (count("was closed"), count("broke off before it was closed"))
 }
 
 async fn publish(broker: &Arc<dyn Broker>, queue: Queue, bodies: impl IntoIterator<Item = u32>) {
@@ -173,7 +198,7 @@ fn bodies(deliveries: &[Delivery]) -> Vec<u32> {
 async fn take(consumer: &mut Box<dyn Consumer>, count: usize) -> Vec<u32> {
     let mut taken = Vec::new();
     while taken.len() < count {
-        let next = tokio::time::timeout(std::time::Duration::from_secs(20), consumer.next()).await;
+        let next = tokio::time::timeout(Duration::from_secs(20), consumer.next()).await;
         taken.extend(bodies(&next.expect("a message comes within 20 s")));
         consumer.ack().await.unwrap();
     }
@@ -290,8 +315,7 @@ async fn a_dropped_wait_loses_nothing(installation: &Installation) {
     let mut consumer = broker.consume(Queue::Live, 4);
     for body in 0..20 {
         // Dropped at every stage of its way.
-        let nothing =
-            tokio::time::timeout(std::time::Duration::from_millis(u64::from(body % 5)), consumer.next());
+        let nothing = tokio::time::timeout(Duration::from_millis(u64::from(body % 5)), consumer.next());
         assert!(nothing.await.is_err(), "nothing has been published");
         publish(&broker, Queue::Live, [body]).await;
         assert_eq!(take(&mut consumer, 1).await, [body]);

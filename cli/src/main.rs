@@ -15,6 +15,7 @@ mod reseal;
 mod setting;
 mod simulate;
 
+mod broker;
 mod first_start;
 mod operations;
 mod shutdown;

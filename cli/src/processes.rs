@@ -2,30 +2,33 @@
 //! the others in what the parts do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use axum::Router;
 use careq_console::api::{self, Api};
 use careq_ingress::{Ingress, Parts};
-use careq_shared::broker::embedded::Embedded;
-use careq_shared::broker::rabbitmq::RabbitMq;
-use careq_shared::broker::{Broker, Depths};
 use careq_shared::config::{BrokerKind, Config};
 use careq_shared::seal::{self, Seal};
 use careq_shared::telemetry::measure::{Measured, MeasuredBroker};
 use careq_worker::{Settings, Worker};
 use sea_orm::DatabaseConnection;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::broker::OpenBroker;
 use crate::operations::{self, Readiness};
 use crate::{first_start, migrate};
+
+/// How long a process that has finished waits for the servers that it leaves.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Ingress and worker together, on whatever database and broker are set.
 pub(crate) async fn standalone(config: &Config, shutdown: CancellationToken) -> Result<()> {
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
-    let (broker, depths) = broker(config, "standalone").await?;
+    let broker = OpenBroker::open(config, "standalone").await?;
     let first_token = first_start::make_clinics(&database, config).await?;
     let listener = listen(config).await?;
     let address = listener.local_addr()?;
@@ -34,16 +37,14 @@ pub(crate) async fn standalone(config: &Config, shutdown: CancellationToken) -> 
     let pages = migrate::connect(config).await?;
     let ingress = Ingress::start(parts(config, &broker, pages.clone(), &seal), &shutdown);
     let people = migrate::connect(config).await?;
-    let measured = Measured {
-        besides: vec![database.clone(), people.clone()],
-        ..measured(&pages, &broker, depths.clone())
-    };
+    let databases = [database.clone(), pages.clone(), people.clone()];
+    let measured = Measured { besides: vec![database.clone(), people.clone()], ..measured(&pages, &broker) };
     let admin = admin_api(config, people, &seal, &shutdown);
     let operations =
         operations::start(config, readiness(&ingress), measured, admin, shutdown.clone()).await?;
     // The worker goes on until the last request in hand has its answer.
     let working = CancellationToken::new();
-    let worker = Worker::new(database, broker, depths, seal, Settings::from(config));
+    let worker = Worker::new(database, broker.port(), broker.depths(), seal, Settings::from(config));
     let worker = tokio::spawn(worker.run(working.clone()));
     ingress.clinics_are_known().await;
     tracing::info!(%address, "careq-sync takes requests");
@@ -53,7 +54,9 @@ pub(crate) async fn standalone(config: &Config, shutdown: CancellationToken) -> 
     careq_ingress::run(listener, ingress, shutdown).await;
     working.cancel();
     worker.await?;
-    Ok(operations.await?)
+    operations.await?;
+    leave(Some(&broker), &databases).await;
+    Ok(())
 }
 
 /// An ingress.
@@ -62,11 +65,11 @@ pub(crate) async fn ingress(config: &Config, shutdown: CancellationToken) -> Res
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
     careq_shared::clinics::seed(&database, &|| seal::open(config), &config.clinics).await?;
-    let (broker, depths) = broker(config, "ingress").await?;
+    let broker = OpenBroker::open(config, "ingress").await?;
     let listener = listen(config).await?;
     let address = listener.local_addr()?;
     let ingress = Ingress::start(parts(config, &broker, database.clone(), &seal), &shutdown);
-    let measured = measured(&database, &broker, depths);
+    let measured = measured(&database, &broker);
     operations::start(config, readiness(&ingress), measured, Router::new(), shutdown.clone()).await?;
     let known = Arc::clone(&ingress);
     tokio::spawn(async move {
@@ -74,6 +77,7 @@ pub(crate) async fn ingress(config: &Config, shutdown: CancellationToken) -> Res
         tracing::info!(%address, "the ingress takes requests");
     });
     careq_ingress::run(listener, ingress, shutdown).await;
+    leave(Some(&broker), &[database]).await;
     Ok(())
 }
 
@@ -82,12 +86,14 @@ pub(crate) async fn worker(config: &Config, shutdown: CancellationToken) -> Resu
     require_rabbitmq(config, "worker")?;
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
-    let (broker, depths) = broker(config, "worker").await?;
-    let connected = Arc::clone(&broker);
+    let broker = OpenBroker::open(config, "worker").await?;
+    let connected = broker.port();
     let readiness: Readiness = Arc::new(move || connected.is_connected());
-    let measured = measured(&database, &broker, depths.clone());
+    let measured = measured(&database, &broker);
     operations::start(config, readiness, measured, Router::new(), shutdown.clone()).await?;
-    Worker::new(database, broker, depths, seal, Settings::from(config)).run(shutdown).await;
+    let worker = Worker::new(database.clone(), broker.port(), broker.depths(), seal, Settings::from(config));
+    worker.run(shutdown).await;
+    leave(Some(&broker), &[database]).await;
     Ok(())
 }
 
@@ -96,10 +102,26 @@ pub(crate) async fn console(config: &Config, shutdown: CancellationToken) -> Res
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
     let measured = Measured { database: database.clone(), besides: Vec::new(), broker: None };
-    let admin = admin_api(config, database, &seal, &shutdown);
+    let admin = admin_api(config, database.clone(), &seal, &shutdown);
     // While the database is away, each answer says so.
     let serving = operations::start(config, Arc::new(|| true), measured, admin, shutdown).await?;
-    Ok(serving.await?)
+    serving.await?;
+    leave(None, &[database]).await;
+    Ok(())
+}
+
+/// Closes the connections of a process that has finished: RabbitMQ and PostgreSQL log a fault for each that just breaks off. A server that
+/// does not answer is left without a word.
+async fn leave(broker: Option<&OpenBroker>, databases: &[DatabaseConnection]) {
+    let closing = async {
+        if let Some(broker) = broker {
+            broker.close().await;
+        }
+        for database in databases {
+            database.close_by_ref().await.unwrap_or_default();
+        }
+    };
+    timeout(GOODBYE, closing).await.unwrap_or_default();
 }
 
 /// With a pool of its own: on SQLite, people must not wait for the worker's transactions, nor it for them.
@@ -119,34 +141,19 @@ fn admin_api(
     Api::new(parts).routes()
 }
 
-fn measured(database: &DatabaseConnection, broker: &Arc<dyn Broker>, depths: Depths) -> Measured {
+fn measured(database: &DatabaseConnection, broker: &OpenBroker) -> Measured {
     Measured {
         database: database.clone(),
         besides: Vec::new(),
-        broker: Some(MeasuredBroker { broker: Arc::clone(broker), depths }),
+        broker: Some(MeasuredBroker { broker: broker.port(), depths: broker.depths() }),
     }
 }
 
-async fn broker(config: &Config, process: &str) -> Result<(Arc<dyn Broker>, Depths)> {
-    match config.broker.kind() {
-        BrokerKind::Embedded => {
-            let embedded = Embedded::open(&config.data.dir).await?;
-            let depths = embedded.depths();
-            Ok((Arc::new(embedded), depths))
-        }
-        BrokerKind::RabbitMq => {
-            let rabbitmq = RabbitMq::connect(&config.broker, &format!("careq-sync {process}")).await?;
-            let depths = rabbitmq.depths();
-            Ok((Arc::new(rabbitmq), depths))
-        }
-    }
-}
-
-fn parts(config: &Config, broker: &Arc<dyn Broker>, database: DatabaseConnection, seal: &Arc<Seal>) -> Parts {
+fn parts(config: &Config, broker: &OpenBroker, database: DatabaseConnection, seal: &Arc<Seal>) -> Parts {
     Parts {
         settings: config.ingress.clone(),
         publish_timeout: config.broker.publish_timeout(),
-        broker: Arc::clone(broker),
+        broker: broker.port(),
         database,
         seal: Arc::clone(seal),
     }

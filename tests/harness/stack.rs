@@ -166,13 +166,16 @@ impl Stack {
         queue_depth(&format!("{}.live", self.prefix.as_ref().expect("it is the full stack"))).await
     }
 
-    /// Stops all workers and waits for their end.
-    pub(crate) async fn stop_workers(&mut self) {
+    /// Stops all workers and waits for their end; what they have logged.
+    pub(crate) async fn stop_workers(&mut self) -> String {
+        let mut logged = String::new();
         for worker in self.workers.drain(..) {
             let ended = worker.stop().await;
             assert!(ended.success, "{}", ended.stderr);
             assert_nothing_personal(&ended.stderr);
+            logged += &ended.stderr;
         }
+        logged
     }
 
     /// Tells the ingress to stop, without waiting.

@@ -48,11 +48,12 @@ struct State {
     attempt: Option<Attempt>,
     /// After how long the attempt is hopeless.
     patience: Duration,
+    has_ended: bool,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { connection: None, attempt: None, patience: HOPELESS }
+        Self { connection: None, attempt: None, patience: HOPELESS, has_ended: false }
     }
 }
 
@@ -106,9 +107,13 @@ impl Link {
         format!("{}:{}", self.uri.authority.host, self.uri.authority.port)
     }
 
-    /// A new channel, on a new connection if the old one is gone.
+    /// A new channel, on a new connection if the old one is gone. Never, after the end.
     pub(super) async fn channel(&self) -> Result<Channel, LinkError> {
         let mut state = self.state.lock().await;
+        if state.has_ended {
+            drop(state);
+            return std::future::pending().await;
+        }
         if let Some(connection) =
             state.connection.as_ref().filter(|connection| connection.status().connected())
         {
@@ -129,20 +134,29 @@ impl Link {
         state.connection.as_ref().is_some_and(|connection| connection.status().blocked())
     }
 
-    /// Ends the connection, until it is asked for again, and after it whatever was `used` on it. A task of lapin's closes each channel
+    /// Ends the connection for good, because the process ends, and waits for that. RabbitMQ warns of one that just breaks off.
+    pub(super) async fn end(&self) {
+        let mut state = self.state.lock().await;
+        state.has_ended = true;
+        if let Some(connection) = state.connection.take() {
+            close(&connection, &self.address()).await;
+        }
+    }
+
+    pub(super) async fn has_ended(&self) -> bool {
+        self.state.lock().await.has_ended
+    }
+
+    /// Closes the connection, until it is asked for again, and after it whatever was `used` on it. A task of lapin's closes each channel
     /// that is dropped. Where the connection is closing already, the task fails, and lapin 4.12.3 breaks the connection off: RabbitMQ
     /// warns of that, and now and then the connection's own close is never answered.
     ///
     /// Nobody waits for the end: a channel whose queue has no leader holds it up.
     pub(super) async fn close(&self, used: impl Send + 'static) {
-        let connection = self.state.lock().await.connection.take();
+        let Some(connection) = self.state.lock().await.connection.take() else { return };
         let broker = self.address();
         tokio::spawn(async move {
-            if let Some(connection) = connection
-                && let Err(reason) = within(connection.close(200, "done".into())).await
-            {
-                tracing::debug!(broker, %reason, "a connection to RabbitMQ broke off before it was closed");
-            }
+            close(&connection, &broker).await;
             drop(used);
         });
     }
@@ -189,6 +203,15 @@ impl Link {
             }
         };
         timeout(patience, attempts).await.map_err(|_| LinkError::Unusable { address: self.address(), reason })
+    }
+}
+
+async fn close(connection: &Connection, broker: &str) {
+    match within(connection.close(200, "done".into())).await {
+        Ok(()) => tracing::debug!(broker, "a connection to RabbitMQ was closed"),
+        Err(reason) => {
+            tracing::debug!(broker, %reason, "a connection to RabbitMQ broke off before it was closed");
+        }
     }
 }
 

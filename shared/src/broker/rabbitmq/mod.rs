@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::join_all;
 
 use super::{Broker, Consumer, Depths, Mailbox, PublishError, Queue};
 use crate::config::BrokerConfig;
@@ -37,6 +38,8 @@ pub use topology::Topology;
 pub struct RabbitMq {
     server: Link,
     results: Arc<Link>,
+    /// Those that last as long as the process; a reader ends its own.
+    lasting: [Arc<Link>; 3],
     topology: Arc<Topology>,
     publisher: Publisher,
     teller: Teller,
@@ -60,9 +63,17 @@ impl RabbitMq {
         let teller = Teller::start(Arc::clone(&publishing));
         let declaring = |queue: Queue| server.another(&format!("declare {}", queue.as_str()));
         let publisher = Publisher::start(&publishing, declaring, &topology);
-        let results = server.another("results");
-        let depths = Depths::rabbitmq(Counting::new(server.another("count"), Arc::clone(&topology)));
-        Ok(Self { server, results, topology, publisher, teller, depths, readers: AtomicI32::new(0) })
+        let (results, count) = (server.another("results"), server.another("count"));
+        let lasting = [publishing, Arc::clone(&results), Arc::clone(&count)];
+        let depths = Depths::rabbitmq(Counting::new(count, Arc::clone(&topology)));
+        let readers = AtomicI32::default();
+        Ok(Self { server, results, lasting, topology, publisher, teller, depths, readers })
+    }
+
+    /// Closes the connections of a process that has done its work: RabbitMQ warns of those that just break off. Whatever is asked of it
+    /// afterwards is never done.
+    pub async fn close(&self) {
+        join_all(self.lasting.iter().map(|link| link.end())).await;
     }
 
     /// How many messages wait in the queues.
