@@ -188,9 +188,10 @@ fn lines(stack: &Stack) {
 /// One line for each dead letter, by which an admin finds it, and none for a copy of it.
 async fn letters(stack: &Stack) {
     until("every letter has its line", || async {
+        // First, since a line follows its commit.
+        let log = stack.logged();
         let letters = dead_letter::Entity::find().all(&stack.database.connection).await.unwrap();
         let stored: BTreeSet<_> = letters.iter().map(|letter| letter.id.to_string()).collect();
-        let log = stack.logged();
         let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
         let lines = lines.filter(|line| line["fields"]["message"] == "a dead letter needs a person");
         let told: Vec<_> = lines.map(|line| line["fields"]["letter"].as_str().unwrap().to_owned()).collect();

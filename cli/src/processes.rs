@@ -113,15 +113,19 @@ pub(crate) async fn console(config: &Config, shutdown: CancellationToken) -> Res
 /// Closes the connections of a process that has finished: RabbitMQ and PostgreSQL log a fault for each that just breaks off. A server that
 /// does not answer is left without a word.
 async fn leave(broker: Option<&OpenBroker>, databases: &[DatabaseConnection]) {
-    let closing = async {
+    let leave_broker = async {
         if let Some(broker) = broker {
             broker.close().await;
         }
+    };
+    let leave_database = async {
         for database in databases {
             database.close_by_ref().await.unwrap_or_default();
         }
     };
-    timeout(GOODBYE, closing).await.unwrap_or_default();
+    // At the same time, for one of them may not answer.
+    let left = tokio::join!(timeout(GOODBYE, leave_broker), timeout(GOODBYE, leave_database));
+    drop(left);
 }
 
 /// With a pool of its own: on SQLite, people must not wait for the worker's transactions, nor it for them.

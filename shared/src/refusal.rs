@@ -28,7 +28,7 @@ pub enum Meaning {
     Busy,
     /// A rule of somebody's own, such as a trigger's, or what this server cannot do with just this; perhaps later.
     Rule,
-    /// A unique index: it belongs to another row.
+    /// It has to do with another row, which has its unique value, or was its parent and has just gone.
     Collision,
     /// It can never be stored.
     Data,
@@ -88,8 +88,8 @@ fn refused(refusal: &dyn sqlx::error::DatabaseError) -> Refusal {
 fn meaning(code: &str) -> Meaning {
     if code.len() == 5 {
         return match code.get(..2).unwrap_or_default() {
-            // Unique violation: usually another worker was quicker, which the next look shows.
-            "23" if code == "23505" => Meaning::Collision,
+            // Unique and foreign key violation: usually somebody else was quicker, which the next look shows.
+            "23" if matches!(code, "23505" | "23503") => Meaning::Collision,
             "22" | "23" => Meaning::Data,
             // Serialization failure, deadlock.
             "40" => Meaning::Contention,
@@ -107,8 +107,8 @@ fn meaning(code: &str) -> Meaning {
         (5 | 6, _) => Meaning::Contention,
         // SQLITE_CONSTRAINT_TRIGGER.
         (_, 1811) => Meaning::Rule,
-        // SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE.
-        (_, 1555 | 2067) => Meaning::Collision,
+        // SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE.
+        (_, 787 | 1555 | 2067) => Meaning::Collision,
         // SQLITE_CONSTRAINT, TOOBIG, MISMATCH, RANGE.
         (19 | 18 | 20 | 25, _) => Meaning::Data,
         _ => Meaning::Unusable,
@@ -129,7 +129,9 @@ mod tests {
             ("P0001", Meaning::Rule),
             ("1811", Meaning::Rule),
             ("23505", Meaning::Collision),
+            ("23503", Meaning::Collision),
             ("2067", Meaning::Collision),
+            ("787", Meaning::Collision),
             ("23514", Meaning::Data),
             ("275", Meaning::Data),
             // Ended by `idle_in_transaction_session_timeout`, a server that is shutting down, a disk that is full.

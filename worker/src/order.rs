@@ -34,7 +34,7 @@ pub(crate) struct Place {
 pub(crate) enum Treatment {
     /// As any.
     Ordinary,
-    /// It failed alone, for it collided with another row, or was taken for new and is not: one more look, before it is blamed.
+    /// It failed alone, and collided with another row, or may have been taken for new and not be: one more look, before it is blamed.
     OnceMore,
     /// It may be what brings workers down: it is stored, and then tried by itself, each try counted beforehand.
     SetApart,

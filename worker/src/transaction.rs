@@ -103,7 +103,7 @@ fn after_failing_alone(item: &Item, fault: &EventFault) -> Option<Treatment> {
     let deserves_another_look = match fault.class {
         FaultClass::Collision => true,
         FaultClass::Busy => false,
-        // It may be a copy that was taken for new, and is settled long since.
+        // It may have been taken for new, and be a copy of what is settled long since.
         FaultClass::Permanent | FaultClass::Transient | FaultClass::NoResult => novelty::looks_new(item),
     };
     match item.treatment {

@@ -62,7 +62,7 @@ pub(crate) fn unwritable(set: &mut WorkingSet, event: &Event) -> EventResult {
 pub(crate) fn told(letters: &[&Letter]) {
     for letter in letters {
         letter.log();
-        letter.class().map(observe::buried).unwrap_or_default();
+        letter.class.into_iter().for_each(observe::buried);
     }
 }
 

@@ -17,6 +17,8 @@ use crate::retry::Try;
 #[derive(Debug, Clone)]
 pub(crate) struct Letter {
     pub(crate) row: dead_letter::Model,
+    /// As in its row; every letter has one before it is written.
+    pub(super) class: Option<Class>,
     /// When the delivery that failed was accepted: tells one from a copy of it. Bytes that are no message have no such stamp.
     accepted_at: Option<DateTime<Utc>>,
     /// The tries that had failed before the last one.
@@ -81,11 +83,12 @@ impl Letter {
             job_id: None,
             audit_id: None,
         };
-        Self { row, accepted_at: None, earlier: Vec::new(), shape: None }
+        Self { row, class: None, accepted_at: None, earlier: Vec::new(), shape: None }
     }
 
     pub(crate) fn because(mut self, class: Class, failure: &Failure) -> Self {
         let code = failure.code.as_str();
+        self.class = Some(class);
         class.as_str().clone_into(&mut self.row.class);
         code.clone_into(&mut self.row.code);
         self.row.message.clone_from(&failure.message);
@@ -104,10 +107,6 @@ impl Letter {
     pub(crate) fn sealed(mut self, seal: &Seal, payload: &[u8]) -> Self {
         self.row.payload = seal.seal(Place::dead_letter(&self.row.id.to_string()), payload).into_bytes();
         self
-    }
-
-    pub(super) fn class(&self) -> Option<Class> {
-        self.row.class.parse().ok()
     }
 
     pub(super) fn log(&self) {

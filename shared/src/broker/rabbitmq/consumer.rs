@@ -108,6 +108,25 @@ impl Source {
     }
 }
 
+impl Session {
+    /// Ends the consumer. What was prefetched and never started goes back by `nack`, which newer versions do not count as an attempt; the
+    /// end of a channel would be counted.
+    async fn drain(&mut self) {
+        let cancelled = self.channel.basic_cancel(self.deliveries.tag(), BasicCancelOptions::default());
+        if within(cancelled).await.is_err() {
+            return;
+        }
+        let mut last = None;
+        while let Some(Some(Ok(delivered))) = self.deliveries.next().now_or_never() {
+            last = Some(delivered.acker);
+        }
+        if let Some(acker) = last {
+            give_back(&acker).await;
+        }
+        within(self.channel.close(200, "drained".into())).await.unwrap_or_default();
+    }
+}
+
 impl QueueConsumer {
     pub(super) fn new(source: Source) -> Self {
         Self { source: Arc::new(source), opening: None, session: None, in_flight: None }
@@ -154,15 +173,10 @@ impl QueueConsumer {
     }
 
     /// The session can no longer be trusted; the next one takes its place.
-    fn end(&mut self) {
+    fn distrust(&mut self) {
         if let Some(session) = self.session.as_mut() {
             session.has_ended = true;
         }
-    }
-
-    async fn give_back(acker: &Acker) -> bool {
-        let options = BasicNackOptions { multiple: true, requeue: true };
-        matches!(within(acker.nack(options)).await, Ok(true))
     }
 }
 
@@ -185,14 +199,14 @@ impl Consumer for QueueConsumer {
         if matches!(within(acker.ack(BasicAckOptions { multiple: true })).await, Ok(true)) {
             return Ok(());
         }
-        self.end();
+        self.distrust();
         Err(NotAcked)
     }
 
     async fn requeue(&mut self) {
         let Some(acker) = self.in_flight.take() else { return };
-        if !Self::give_back(&acker).await {
-            self.end();
+        if !give_back(&acker).await {
+            self.distrust();
         }
     }
 
@@ -201,24 +215,17 @@ impl Consumer for QueueConsumer {
             opening.abort();
         }
         self.requeue().await;
-        let session = self.session.take().filter(|session| !session.has_ended);
-        let Some(mut session) = session else { return };
-        let cancelled = session.channel.basic_cancel(session.deliveries.tag(), BasicCancelOptions::default());
-        if within(cancelled).await.is_err() {
-            return;
+        let Some(mut session) = self.session.take() else { return };
+        if !session.has_ended {
+            session.drain().await;
         }
-        // What was prefetched and never started goes back by `nack`, which newer versions do not count as an attempt;
-        // the end of a channel would be counted.
-        let mut last = None;
-        while let Some(Some(Ok(delivered))) = session.deliveries.next().now_or_never() {
-            last = Some(delivered.acker);
-        }
-        if let Some(acker) = last {
-            Self::give_back(&acker).await;
-        }
-        within(session.channel.close(200, "drained".into())).await.unwrap_or_default();
         self.source.link.end().await;
     }
+}
+
+async fn give_back(acker: &Acker) -> bool {
+    let options = BasicNackOptions { multiple: true, requeue: true };
+    matches!(within(acker.nack(options)).await, Ok(true))
 }
 
 fn delivery(delivered: Delivered) -> Delivery {

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lapin::uri::AMQPUri;
@@ -40,6 +41,7 @@ pub(super) struct Link {
     uri: AMQPUri,
     name: String,
     state: Mutex<State>,
+    has_ended: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -48,12 +50,11 @@ struct State {
     attempt: Option<Attempt>,
     /// After how long the attempt is hopeless.
     patience: Duration,
-    has_ended: bool,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { connection: None, attempt: None, patience: HOPELESS, has_ended: false }
+        Self { connection: None, attempt: None, patience: HOPELESS }
     }
 }
 
@@ -93,13 +94,16 @@ impl Link {
         let mut uri = uri(config)?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
         uri.query.frame_max.get_or_insert(FRAME_MAX_BYTES);
-        Ok(Self { uri, name: name.to_owned(), state: Mutex::default() })
+        Ok(Self::to(uri, name.to_owned()))
     }
 
     /// A connection of its own to the same server, for one purpose.
     pub(super) fn another(&self, purpose: &str) -> Arc<Self> {
-        let name = format!("{} {purpose}", self.name);
-        Arc::new(Self { uri: self.uri.clone(), name, state: Mutex::default() })
+        Arc::new(Self::to(self.uri.clone(), format!("{} {purpose}", self.name)))
+    }
+
+    fn to(uri: AMQPUri, name: String) -> Self {
+        Self { uri, name, state: Mutex::default(), has_ended: AtomicBool::new(false) }
     }
 
     /// Host and port, for people.
@@ -110,7 +114,7 @@ impl Link {
     /// A new channel, on a new connection if the old one is gone. Never, after the end.
     pub(super) async fn channel(&self) -> Result<Channel, LinkError> {
         let mut state = self.state.lock().await;
-        if state.has_ended {
+        if self.has_ended() {
             drop(state);
             return std::future::pending().await;
         }
@@ -136,15 +140,14 @@ impl Link {
 
     /// Ends the connection for good, because the process ends, and waits for that. RabbitMQ warns of one that just breaks off.
     pub(super) async fn end(&self) {
-        let mut state = self.state.lock().await;
-        state.has_ended = true;
-        if let Some(connection) = state.connection.take() {
-            close(&connection, &self.address()).await;
+        self.has_ended.store(true, Ordering::Relaxed);
+        if let Some(connection) = self.state.lock().await.connection.take() {
+            close_in_order(&connection, &self.address()).await;
         }
     }
 
-    pub(super) async fn has_ended(&self) -> bool {
-        self.state.lock().await.has_ended
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Relaxed)
     }
 
     /// Closes the connection, until it is asked for again, and after it whatever was `used` on it. A task of lapin's closes each channel
@@ -156,7 +159,7 @@ impl Link {
         let Some(connection) = self.state.lock().await.connection.take() else { return };
         let broker = self.address();
         tokio::spawn(async move {
-            close(&connection, &broker).await;
+            close_in_order(&connection, &broker).await;
             drop(used);
         });
     }
@@ -206,7 +209,7 @@ impl Link {
     }
 }
 
-async fn close(connection: &Connection, broker: &str) {
+async fn close_in_order(connection: &Connection, broker: &str) {
     match within(connection.close(200, "done".into())).await {
         Ok(()) => tracing::debug!(broker, "a connection to RabbitMQ was closed"),
         Err(reason) => {

@@ -121,7 +121,7 @@ async fn supervise(target: Target, mut jobs: mpsc::Receiver<Job>, connection: wa
                 connection.send_replace(true);
                 match serve(&channel, &target.name, &mut jobs).await {
                     Ended::NobodyPublishes => return,
-                    Ended::Lost(_) if target.publishing.has_ended().await => return,
+                    Ended::Lost(_) if target.publishing.has_ended() => return,
                     Ended::Lost(reason) => {
                         tracing::warn!(broker, queue, %reason, "publishing to RabbitMQ was interrupted");
                     }
