@@ -185,7 +185,7 @@ fn lines(stack: &Stack) {
     assert!(explained["details"].as_str().unwrap().len() > 10, "{explained:?}");
 }
 
-/// One line for each dead letter, by which an admin finds it, and none for a copy of it.
+/// One line for each dead letter, by which an admin finds it.
 async fn letters(stack: &Stack) {
     until("every letter has its line", || async {
         // First, since a line follows its commit.
