@@ -20,7 +20,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::future::join_all;
 
 use super::{Broker, Consumer, Depths, Mailbox, PublishError, Queue};
 use crate::config::BrokerConfig;
@@ -37,15 +36,21 @@ pub use topology::Topology;
 #[derive(Debug)]
 pub struct RabbitMq {
     server: Link,
-    results: Arc<Link>,
-    /// Those that last as long as the process; a reader ends its own.
-    lasting: [Arc<Link>; 3],
+    lasting: Lasting,
     topology: Arc<Topology>,
     publisher: Publisher,
     teller: Teller,
     depths: Depths,
     /// How many readers this process has had so far.
     readers: AtomicI32,
+}
+
+/// The connections that last as long as the process; a reader ends its own.
+#[derive(Debug)]
+struct Lasting {
+    publishing: Arc<Link>,
+    results: Arc<Link>,
+    count: Arc<Link>,
 }
 
 impl RabbitMq {
@@ -58,22 +63,23 @@ impl RabbitMq {
         let server = Link::new(config, process)?;
         // Publishing and consuming never share a connection: an alarm blocks a publishing connection as a whole, and
         // acknowledgements must still get through.
-        let (declaring, publishing) = (server.another("declare"), server.another("publish"));
+        let [declaring, publishing, results, count] =
+            ["declare", "publish", "results", "count"].map(|purpose| server.another(purpose));
         declaring.wait_until_usable(&topology, Duration::from_secs(config.connect_timeout_s)).await?;
         let teller = Teller::start(Arc::clone(&publishing));
         let declaring = |queue: Queue| server.another(&format!("declare {}", queue.as_str()));
         let publisher = Publisher::start(&publishing, declaring, &topology);
-        let (results, count) = (server.another("results"), server.another("count"));
-        let lasting = [publishing, Arc::clone(&results), Arc::clone(&count)];
-        let depths = Depths::rabbitmq(Counting::new(count, Arc::clone(&topology)));
+        let depths = Depths::rabbitmq(Counting::new(Arc::clone(&count), Arc::clone(&topology)));
+        let lasting = Lasting { publishing, results, count };
         let readers = AtomicI32::default();
-        Ok(Self { server, results, lasting, topology, publisher, teller, depths, readers })
+        Ok(Self { server, lasting, topology, publisher, teller, depths, readers })
     }
 
     /// Closes the connections of a process that has done its work: RabbitMQ warns of those that just break off. Whatever is asked of it
     /// afterwards is never done.
     pub async fn close(&self) {
-        join_all(self.lasting.iter().map(|link| link.end())).await;
+        let Lasting { publishing, results, count } = &self.lasting;
+        tokio::join!(publishing.end(), results.end(), count.end());
     }
 
     /// How many messages wait in the queues.
@@ -96,7 +102,7 @@ impl Broker for RabbitMq {
     }
 
     fn mailbox(&self) -> Mailbox {
-        mailbox::open(Arc::clone(&self.results), &self.topology)
+        mailbox::open(Arc::clone(&self.lasting.results), &self.topology)
     }
 
     fn tell(&self, mailbox: &str, body: Bytes) {
