@@ -113,19 +113,22 @@ pub(crate) async fn console(config: &Config, shutdown: CancellationToken) -> Res
 /// Closes the connections of a process that has finished: RabbitMQ and PostgreSQL log a fault for each that just breaks off. A server that
 /// does not answer is left without a word.
 async fn leave(broker: Option<&OpenBroker>, databases: &[DatabaseConnection]) {
-    let leave_broker = async {
+    let from_broker = async {
         if let Some(broker) = broker {
             broker.close().await;
         }
     };
-    let leave_database = async {
+    let from_databases = async {
         for database in databases {
             database.close_by_ref().await.unwrap_or_default();
         }
     };
     // At the same time, for one of them may not answer.
-    let left = tokio::join!(timeout(GOODBYE, leave_broker), timeout(GOODBYE, leave_database));
-    drop(left);
+    tokio::join!(for_a_moment(from_broker), for_a_moment(from_databases));
+}
+
+async fn for_a_moment(leaving: impl Future<Output = ()>) {
+    timeout(GOODBYE, leaving).await.unwrap_or_default();
 }
 
 /// With a pool of its own: on SQLite, people must not wait for the worker's transactions, nor it for them.
