@@ -23,10 +23,7 @@ async fn the_first_copy_is_found_when_it_is_written_and_the_next_before() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let mut database = FreshDatabase::new(backend).await;
         let unheard = database.connection.clone();
-        let said = Arc::new(Mutex::new(Said::default()));
-        let hearing = Arc::clone(&said);
-        database.connection.set_metric_callback(move |info| note(&hearing, &info.statement.sql));
-        let said = || *said.lock().unwrap();
+        let said = listen(&mut database);
         let lane = WorkerLane::new(&database, 256).await;
         let webhook = |number| delivery(Kind::Patient, &harness::patient(number));
         let batch: Vec<Delivery> = (1..=EVENTS).map(webhook).collect();
@@ -50,16 +47,22 @@ async fn the_first_copy_is_found_when_it_is_written_and_the_next_before() {
 #[tokio::test]
 async fn what_was_handed_out_before_is_looked_up() {
     let mut database = FreshDatabase::new(Backend::Sqlite).await;
-    let said = Arc::new(Mutex::new(Said::default()));
-    let hearing = Arc::clone(&said);
-    database.connection.set_metric_callback(move |info| note(&hearing, &info.statement.sql));
+    let said = listen(&mut database);
     let lane = WorkerLane::new(&database, 256).await;
     let new = delivery(Kind::Patient, &harness::patient(1));
     let again = Delivery { redeliveries: 1, ..delivery(Kind::Patient, &harness::patient(2)) };
     lane.work(Queue::Live, &[new]).await.unwrap();
-    assert_eq!(*said.lock().unwrap(), Said { asked: 0, written: 1 });
+    assert_eq!(said(), Said { asked: 0, written: 1 });
     lane.work(Queue::Live, &[again]).await.unwrap();
-    assert_eq!(*said.lock().unwrap(), Said { asked: 1, written: 2 });
+    assert_eq!(said(), Said { asked: 1, written: 2 });
+}
+
+/// Hears what is said over its connection from now on; tells it whenever asked.
+fn listen(database: &mut FreshDatabase) -> impl Fn() -> Said + use<> {
+    let said = Arc::new(Mutex::new(Said::default()));
+    let hearing = Arc::clone(&said);
+    database.connection.set_metric_callback(move |info| note(&hearing, &info.statement.sql));
+    move || *said.lock().unwrap()
 }
 
 fn note(said: &Mutex<Said>, statement: &str) {

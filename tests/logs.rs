@@ -8,7 +8,7 @@ use careq_shared::config;
 use careq_shared::entities::dead_letter;
 use reqwest::Method;
 use sea_orm::EntityTrait as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::harness::{CLINIC, Collector, OTHER_TOKEN, Stack, TOKEN, sample, send, until};
 
@@ -163,13 +163,7 @@ fn lines(stack: &Stack) {
     for secret in [MARK, &MARK.to_uppercase(), "9753197531", TOKEN, OTHER_TOKEN, "[withheld]"] {
         assert!(!log.contains(secret), "{secret:?} is in the log");
     }
-    let lines: Vec<Value> =
-        log.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
-    let with = |message: &str| -> Vec<&Map<String, Value>> {
-        let of = lines.iter().filter(|line| line["fields"]["message"] == message);
-        of.map(|line| line["fields"].as_object().unwrap()).collect()
-    };
-    let requests = with("request");
+    let requests = lines_with(&log, "request");
     assert!(requests.len() > 400, "{}", requests.len());
     assert!(requests.iter().all(|line| line["status"].is_u64() && line["duration_ms"].is_u64()));
     let stored = requests.iter().find(|line| line["status"] == 201).expect("some were stored");
@@ -178,11 +172,18 @@ fn lines(stack: &Stack) {
         stored["careq_id"].is_i64()
             && stored["endpoint"].as_str().unwrap().starts_with("/api/v1/careq-sync/")
     );
-    let refused = with("request refused");
+    let refused = lines_with(&log, "request refused");
     let explained =
         refused.iter().find(|line| line["code"] == "VALIDATION_ERROR").expect("some were refused");
     assert!(explained["payload"].as_str().unwrap().contains("\"text of "), "{explained:?}");
     assert!(explained["details"].as_str().unwrap().len() > 10, "{explained:?}");
+}
+
+/// The fields of the lines with this message. Every line of a log is JSON.
+fn lines_with(log: &str, message: &str) -> Vec<Value> {
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
+    let fields = lines.map(|mut line| line["fields"].take());
+    fields.filter(|fields| fields["message"] == message).collect()
 }
 
 /// One line for each dead letter, by which an admin finds it.
@@ -192,9 +193,8 @@ async fn letters(stack: &Stack) {
         let log = stack.logged();
         let letters = dead_letter::Entity::find().all(&stack.database.connection).await.unwrap();
         let stored: BTreeSet<_> = letters.iter().map(|letter| letter.id.to_string()).collect();
-        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
-        let lines = lines.filter(|line| line["fields"]["message"] == "a dead letter needs a person");
-        let told: Vec<_> = lines.map(|line| line["fields"]["letter"].as_str().unwrap().to_owned()).collect();
+        let lines = lines_with(&log, "a dead letter needs a person");
+        let told: Vec<_> = lines.iter().map(|line| line["letter"].as_str().unwrap().to_owned()).collect();
         assert!(!stored.is_empty() && told.len() <= stored.len(), "{told:?}, but {stored:?}");
         (told.len() == stored.len() && told.into_iter().collect::<BTreeSet<_>>() == stored).then_some(())
     })
