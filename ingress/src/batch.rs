@@ -54,6 +54,8 @@ async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Pr
     let message = Message { reply_to: expectation.reply_to.clone(), content: Content::Batch(batch) };
     let preference = preference.granted(expectation.is_granted());
     publish::confirmed(ingress, Queue::Bulk, &message).await.map_err(about)?;
+    // Up to 8 MiB, and several times that as records; its listing is all that is needed to wait for its result.
+    drop((message, body));
 
     let answer = match expectation.result().instrument(trace::result()).await {
         Some(Verdict::Batch(results)) => report::of_results(&clinic.clinic_id, &batch_id, &listing, results),
