@@ -23,6 +23,8 @@ mod hot_queries;
 
 mod versions;
 
+mod rows;
+
 mod queued;
 
 mod bad_input;

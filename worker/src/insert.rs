@@ -1,13 +1,15 @@
-//! Many rows of one table in one statement. On PostgreSQL they are one parameter, a JSON document, so that the statement is the same
-//! for any number of rows, and is prepared once: a parameter for each value made PostgreSQL parse thousands of them anew for
-//! each batch. SQLite gets a parameter for each value; its own JSON would write times in another way than it reads them.
+//! Many rows of one table in one statement. On PostgreSQL each column is one parameter, an array, so that the statement is the same for
+//! any number of rows, and is prepared once: a parameter for each value made PostgreSQL parse thousands of them anew for each batch.
+//! SQLite, which has no arrays, gets a parameter for each value.
 
-use sea_orm::sea_query::{Alias, Expr, Func, OnConflict, PostgresQueryBuilder, Query};
-use sea_orm::{
-    ActiveModelTrait, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait, Insert,
-    IntoActiveModel, Iterable as _, Statement,
+use sea_orm::sea_query::{
+    Alias, ArrayType, CaseStatement, Expr, ExprTrait as _, OnConflict, PostgresQueryBuilder, Query,
+    SimpleExpr,
 };
-use serde::Serialize;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr,
+    EntityTrait, Insert, IntoActiveModel, Iterable as _, ModelTrait as _, Statement, Value,
+};
 
 /// Inserts the rows; how many were written.
 pub(crate) async fn many<E>(
@@ -17,12 +19,12 @@ pub(crate) async fn many<E>(
 ) -> Result<u64, DbErr>
 where
     E: EntityTrait,
-    E::Model: IntoActiveModel<E::ActiveModel> + Clone + Serialize,
+    E::Model: IntoActiveModel<E::ActiveModel> + Clone,
     E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
 {
     let backend = transaction.get_database_backend();
     if backend == DbBackend::Postgres {
-        return Ok(transaction.execute(document::<E>(rows, on_conflict)?).await?.rows_affected());
+        return Ok(transaction.execute(of_arrays::<E>(rows, on_conflict)?).await?.rows_affected());
     }
     let rows = rows.iter().map(|row| (*row).clone().into_active_model());
     match Insert::<E::ActiveModel>::many(rows)
@@ -36,25 +38,82 @@ where
     }
 }
 
-/// `INSERT INTO t (…) SELECT … FROM json_populate_recordset(NULL::t, $1)`: the table itself says what type each value has
-/// (PostgreSQL manual, "JSON Functions and Operators").
-fn document<E>(rows: &[&E::Model], on_conflict: OnConflict) -> Result<Statement, DbErr>
-where
-    E: EntityTrait,
-    E::Model: Serialize,
-{
-    let invalid = |reason: String| DbErr::Custom(format!("rows cannot be written: {reason}"));
-    let json = serde_json::to_string(rows).map_err(|fault| invalid(fault.to_string()))?;
-    let table = E::default();
-    let form = Expr::cust(format!("NULL::\"{}\"", table.table_name()));
-    let records =
-        Func::cust(Alias::new("json_populate_recordset")).arg(form).arg(Expr::cust("CAST($1 AS json)"));
-    let select =
-        Query::select().columns(E::Column::iter()).from_function(records, Alias::new("written")).to_owned();
+/// `INSERT INTO t (…) SELECT a, CASE WHEN given & 1 <> 0 THEN b END, … FROM (SELECT UNNEST($1) AS a, …, UNNEST($n) AS given) AS written`.
+///
+/// sea-orm binds no arrays with nulls in them: `given` says of each row which of its columns that may be null are not, a bit for each.
+fn of_arrays<E: EntityTrait>(rows: &[&E::Model], on_conflict: OnConflict) -> Result<Statement, DbErr> {
+    let given = Alias::new("given");
+    let (mut arrays, mut written) = (Query::select(), Query::select());
+    let (mut values, mut bits, mut bit) = (Vec::new(), vec![0_i64; rows.len()], 1_i64);
+    for column in E::Column::iter() {
+        let mut list: Vec<Value> = rows.iter().map(|row| row.get(column)).collect();
+        if column.def().is_null() {
+            note_given(&mut list, &mut bits, bit);
+            written.expr(
+                CaseStatement::new().case(Expr::col(given.clone()).bit_and(bit).ne(0), Expr::col(column)),
+            );
+            bit = bit.checked_mul(2).ok_or_else(|| invalid("a table has too many columns"))?;
+        } else {
+            written.column(column);
+        }
+        arrays.expr_as(unnest(values.len() + 1, list.first()), column);
+        values.push(array(list)?);
+    }
+    arrays.expr_as(unnest(values.len() + 1, None), given);
+    values.push(bits.into());
+    written.from_subquery(arrays, Alias::new("written"));
+
     let mut insert = Query::insert();
-    insert.into_table(table).columns(E::Column::iter()).on_conflict(on_conflict);
-    insert.select_from(select).map_err(|fault| invalid(fault.to_string()))?;
-    // The document does not pass through the builder, which would copy it several times.
-    let sql = insert.to_string(PostgresQueryBuilder);
-    Ok(Statement::from_sql_and_values(DbBackend::Postgres, sql, [json.into()]))
+    insert.into_table(E::default()).columns(E::Column::iter()).on_conflict(on_conflict);
+    insert.select_from(written).map_err(|fault| invalid(&fault.to_string()))?;
+    // The arrays do not pass through the builder, which would copy them several times.
+    Ok(Statement::from_sql_and_values(DbBackend::Postgres, insert.to_string(PostgresQueryBuilder), values))
+}
+
+fn unnest(place: usize, value: Option<&Value>) -> SimpleExpr {
+    Expr::cust(match value {
+        Some(Value::Decimal(_)) => format!("CAST(UNNEST(${place}) AS numeric)"),
+        _ => format!("UNNEST(${place})"),
+    })
+}
+
+/// Sets this bit of each row that has a value here, and puts something in the place of the nulls.
+fn note_given(list: &mut [Value], bits: &mut [i64], bit: i64) {
+    for (value, bits) in list.iter_mut().zip(bits) {
+        if *value == value.as_null() {
+            *value = value.dummy_value();
+        } else {
+            *bits |= bit;
+        }
+    }
+}
+
+/// The values of one column, of which there is at least one.
+fn array(mut list: Vec<Value>) -> Result<Value, DbErr> {
+    let kind = match list.first() {
+        Some(Value::Bool(_)) => ArrayType::Bool,
+        Some(Value::Int(_)) => ArrayType::Int,
+        Some(Value::BigInt(_)) => ArrayType::BigInt,
+        Some(Value::String(_)) => ArrayType::String,
+        Some(Value::ChronoDate(_)) => ArrayType::ChronoDate,
+        Some(Value::ChronoDateTimeUtc(_)) => ArrayType::ChronoDateTimeUtc,
+        Some(Value::Uuid(_)) => ArrayType::Uuid,
+        Some(Value::Decimal(_)) => {
+            // sqlx writes every zero as `0`, and a price of 0.00 has two decimals.
+            list.iter_mut().for_each(write_out);
+            ArrayType::String
+        }
+        _ => return Err(invalid("a column is of a type that is written in no table yet")),
+    };
+    Ok(Value::Array(kind, Some(Box::new(list))))
+}
+
+fn write_out(value: &mut Value) {
+    if let Value::Decimal(Some(amount)) = value {
+        *value = amount.to_string().into();
+    }
+}
+
+fn invalid(reason: &str) -> DbErr {
+    DbErr::Custom(format!("rows cannot be written: {reason}"))
 }

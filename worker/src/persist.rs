@@ -10,7 +10,6 @@ use sea_orm::{
     ActiveModelTrait, DatabaseTransaction, EntityTrait, IdenStatic as _, IntoActiveModel, Iterable as _,
     QueryFilter as _,
 };
-use serde::Serialize;
 
 use crate::dead_letters::Letter;
 use crate::fault::Fault;
@@ -57,7 +56,7 @@ async fn rows<E, K>(
 ) -> Result<(), Fault>
 where
     E: EntityTrait,
-    E::Model: IntoActiveModel<E::ActiveModel> + Clone + Serialize,
+    E::Model: IntoActiveModel<E::ActiveModel> + Clone,
     E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
 {
     let in_state = |state| {

@@ -2,11 +2,8 @@
 //! must ever decide over the other's columns.
 
 use sea_orm::entity::prelude::*;
-use serde::Serialize;
-use serde_with::skip_serializing_none;
 
-#[skip_serializing_none]
-#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "appointments")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

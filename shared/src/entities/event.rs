@@ -1,11 +1,8 @@
 //! `events`, the ledger: one row an event, with its state. A second row for the same key must never exist.
 
 use sea_orm::entity::prelude::*;
-use serde::Serialize;
-use serde_with::skip_serializing_none;
 
-#[skip_serializing_none]
-#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "events")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -2,13 +2,10 @@
 //! must always be there together.
 
 use sea_orm::entity::prelude::*;
-use serde::Serialize;
-use serde_with::skip_serializing_none;
 
 use crate::seal::Sealed;
 
-#[skip_serializing_none]
-#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "parked_events")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

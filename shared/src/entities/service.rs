@@ -1,13 +1,10 @@
 //! `services`. Its price must never pass through a floating-point number.
 
 use sea_orm::entity::prelude::*;
-use serde::Serialize;
-use serde_with::skip_serializing_none;
 
 use super::StoredPrice;
 
-#[skip_serializing_none]
-#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "services")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -3,7 +3,6 @@
 
 use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, StringLen, ValueType, ValueTypeErr};
 use sea_orm::{ColIdx, DbBackend, QueryResult, TryGetError, TryGetable, Value};
-use serde::{Serialize, Serializer};
 
 use crate::records::Price;
 
@@ -23,16 +22,6 @@ impl StoredPrice {
         match backend {
             DbBackend::Sqlite => Self::Text(price.to_string()),
             DbBackend::Postgres | DbBackend::MySql => Self::Numeric(price.amount()),
-        }
-    }
-}
-
-/// Its digits, as text.
-impl Serialize for StoredPrice {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Numeric(amount) => serializer.collect_str(amount),
-            Self::Text(text) => serializer.serialize_str(text),
         }
     }
 }

@@ -6,10 +6,9 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sea_orm::DeriveValueType;
-use serde::Serialize;
 
 /// A sealed value, with the id of its key beside it. Written for its column alone.
-#[derive(Clone, PartialEq, Eq, DeriveValueType, Serialize)]
+#[derive(Clone, PartialEq, Eq, DeriveValueType)]
 pub struct Sealed(String);
 
 impl fmt::Debug for Sealed {
