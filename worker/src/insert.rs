@@ -3,13 +3,14 @@
 //! SQLite, which has no arrays, gets a parameter for each value.
 
 use sea_orm::sea_query::{
-    Alias, ArrayType, CaseStatement, Expr, ExprTrait as _, OnConflict, PostgresQueryBuilder, Query,
-    SimpleExpr,
+    Alias, ArrayType, CaseStatement, Expr, ExprTrait as _, OnConflict, Query, SimpleExpr,
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr,
     EntityTrait, Insert, IntoActiveModel, Iterable as _, ModelTrait as _, Statement, Value,
 };
+
+use crate::arrays;
 
 /// Inserts the rows; how many were written.
 pub(crate) async fn many<E>(
@@ -43,7 +44,7 @@ where
 /// sea-orm binds no arrays with nulls in them: `given` says of each row which of its columns that may be null are not, a bit for each.
 fn of_arrays<E: EntityTrait>(rows: &[&E::Model], on_conflict: OnConflict) -> Result<Statement, DbErr> {
     let given = Alias::new("given");
-    let (mut arrays, mut written) = (Query::select(), Query::select());
+    let (mut lists, mut written) = (Query::select(), Query::select());
     let (mut values, mut bits, mut bit) = (Vec::new(), vec![0_i64; rows.len()], 1_i64);
     for column in E::Column::iter() {
         let mut list: Vec<Value> = rows.iter().map(|row| row.get(column)).collect();
@@ -56,25 +57,18 @@ fn of_arrays<E: EntityTrait>(rows: &[&E::Model], on_conflict: OnConflict) -> Res
         } else {
             written.column(column);
         }
-        arrays.expr_as(unnest(values.len() + 1, list.first()), column);
-        values.push(array(list)?);
+        let (elements, array) = parameter(values.len() + 1, list)?;
+        lists.expr_as(elements, column);
+        values.push(array);
     }
-    arrays.expr_as(unnest(values.len() + 1, None), given);
+    lists.expr_as(arrays::elements(values.len() + 1), given);
     values.push(bits.into());
-    written.from_subquery(arrays, Alias::new("written"));
+    written.from_subquery(lists, Alias::new("written"));
 
     let mut insert = Query::insert();
     insert.into_table(E::default()).columns(E::Column::iter()).on_conflict(on_conflict);
     insert.select_from(written).map_err(|fault| invalid(&fault.to_string()))?;
-    // The arrays do not pass through the builder, which would copy them several times.
-    Ok(Statement::from_sql_and_values(DbBackend::Postgres, insert.to_string(PostgresQueryBuilder), values))
-}
-
-fn unnest(place: usize, value: Option<&Value>) -> SimpleExpr {
-    Expr::cust(match value {
-        Some(Value::Decimal(_)) => format!("CAST(UNNEST(${place}) AS numeric)"),
-        _ => format!("UNNEST(${place})"),
-    })
+    Ok(arrays::statement(&insert, values))
 }
 
 /// Sets this bit of each row that has a value here, and puts something in the place of the nulls.
@@ -88,8 +82,9 @@ fn note_given(list: &mut [Value], bits: &mut [i64], bit: i64) {
     }
 }
 
-/// The values of one column, of which there is at least one.
-fn array(mut list: Vec<Value>) -> Result<Value, DbErr> {
+/// The values of one column, of which there is at least one, as a list; and how the statement writes its elements.
+fn parameter(place: usize, mut list: Vec<Value>) -> Result<(SimpleExpr, Value), DbErr> {
+    let mut elements = arrays::elements(place);
     let kind = match list.first() {
         Some(Value::Bool(_)) => ArrayType::Bool,
         Some(Value::Int(_)) => ArrayType::Int,
@@ -99,13 +94,14 @@ fn array(mut list: Vec<Value>) -> Result<Value, DbErr> {
         Some(Value::ChronoDateTimeUtc(_)) => ArrayType::ChronoDateTimeUtc,
         Some(Value::Uuid(_)) => ArrayType::Uuid,
         Some(Value::Decimal(_)) => {
-            // sqlx writes every zero as `0`, and a price of 0.00 has two decimals.
+            // As text: sqlx writes every zero as `0`, and a price of 0.00 has two decimals.
             list.iter_mut().for_each(write_out);
+            elements = elements.cast_as(Alias::new("numeric"));
             ArrayType::String
         }
         _ => return Err(invalid("a column is of a type that is written in no table yet")),
     };
-    Ok(Value::Array(kind, Some(Box::new(list))))
+    Ok((elements, Value::Array(kind, Some(Box::new(list)))))
 }
 
 fn write_out(value: &mut Value) {

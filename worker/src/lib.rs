@@ -17,6 +17,8 @@ mod novelty;
 
 mod working_set;
 
+mod arrays;
+
 mod lookup;
 
 mod apply;

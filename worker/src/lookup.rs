@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{
-    Alias, Cond, Expr, IntoIden as _, JoinType, LockType, PostgresQueryBuilder, Query, SelectStatement,
-    SimpleExpr,
+    Alias, Cond, Expr, IntoIden as _, JoinType, LockType, Query, SelectStatement, SimpleExpr,
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
     FromQueryResult as _, IntoSimpleExpr as _, Iterable as _, QueryResult, Statement, TryGetableMany, Value,
 };
+
+use crate::arrays;
 
 /// A clinic's record, or a clinic's key.
 pub(crate) type Scoped<K> = (String, K);
@@ -68,7 +69,7 @@ where
     fn each(&self, columns: &[E::Column], lock: Option<LockType>) -> Statement {
         let select = each::<E>(&[self.clinic, self.key], columns, lock);
         let (clinics, keys): (Vec<String>, Vec<K>) = self.keys.iter().cloned().unzip();
-        with_lists(&select, [clinics.into(), keys.into()])
+        arrays::statement(&select, [clinics.into(), keys.into()])
     }
 
     fn all(&self, columns: &[E::Column]) -> SelectStatement {
@@ -94,7 +95,7 @@ pub(crate) fn each<E: EntityTrait>(
     let (mut lists, mut row) = (Query::select(), Query::select());
     row.columns(columns.iter().copied()).from(E::default()).offset(0);
     for (place, column) in (1..).zip(key) {
-        lists.expr_as(Expr::cust(format!("UNNEST(${place})")), *column);
+        lists.expr_as(arrays::elements(place), *column);
         row.and_where(column.into_simple_expr().eq(Expr::col((wanted.clone(), *column))));
     }
     if let Some(lock) = lock {
@@ -105,12 +106,6 @@ pub(crate) fn each<E: EntityTrait>(
         .from_subquery(lists, wanted)
         .join_lateral(JoinType::InnerJoin, row, found, Cond::all().add(Expr::cust("TRUE")))
         .to_owned()
-}
-
-/// The statement with its lists, in the order of the key's columns. They do not pass through the builder, which copies every value
-/// several times.
-pub(crate) fn with_lists(select: &SelectStatement, lists: impl IntoIterator<Item = Value>) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, select.to_string(PostgresQueryBuilder), lists)
 }
 
 /// `(clinic = a AND column IN (…)) OR …`: SQLite knows no lists of pairs.

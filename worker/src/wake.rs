@@ -11,6 +11,7 @@ use sea_orm::{
     IntoSimpleExpr as _, Iterable as _, QueryFilter as _, QueryTrait as _, Statement,
 };
 
+use crate::arrays;
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
 use crate::lookup::{self, Scoped, any_of, one_of};
@@ -122,7 +123,7 @@ impl Wakes {
             let columns: Vec<_> = parked_event::Column::iter().collect();
             let parent = [ClinicId, WaitingKind, WaitingCareqId];
             let children = first(lookup::each::<parked_event::Entity>(&parent, &columns, None), most);
-            return lookup::with_lists(&children, [clinics.into(), kinds.into(), careq_ids.into()]);
+            return arrays::statement(&children, [clinics.into(), kinds.into(), careq_ids.into()]);
         }
         let mut any = Condition::any();
         for kind in [RecordKind::Patient, RecordKind::Doctor, RecordKind::Service, RecordKind::Appointment] {
