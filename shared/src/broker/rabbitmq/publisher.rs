@@ -168,8 +168,9 @@ async fn serve(channel: &Channel, queue: &str, jobs: &mut mpsc::Receiver<Job>) -
                 let Some(first) = job else { return Ended::NobodyPublishes };
                 let round = round(first, jobs).await;
                 match within(try_join_all(round.iter().map(|job| publish(channel, queue, job)))).await {
+                    // Their bodies are not needed any more.
                     Ok(published) => confirms.extend(round.into_iter().zip(published).map(
-                        async |(job, confirm)| (job.done, timeout(DEADLINE, confirm).await)
+                        |(Job { done, .. }, confirm)| async { (done, timeout(DEADLINE, confirm).await) }
                     )),
                     Err(fault) => return Ended::Lost(fault.to_string()),
                 }
