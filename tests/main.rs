@@ -2,7 +2,7 @@
 //! pass when a server is missing.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[expect(dead_code, reason = "the other test program uses the rest")]
+#[expect(dead_code, unused_imports, reason = "the other test program uses the rest")]
 mod harness;
 
 mod tidy;

@@ -101,6 +101,7 @@ async fn is_counted(stack: &Stack) {
         ("answers_total", &[], 11.0 + 33.0),
         ("answer_duration_seconds_count", &[], 11.0 + 33.0),
         ("rate_limited_requests_total", &[], 3.0),
+        ("turned_away_requests_total", &[], 0.0),
         ("confirm_duration_seconds_count", &[("queue", "live")], 7.0),
         ("confirm_duration_seconds_count", &[("queue", "bulk")], 1.0),
         ("batch_messages_sum", &[("queue", "live")], 7.0),

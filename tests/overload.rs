@@ -3,10 +3,26 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{Stack, TOKEN, patient, until};
+use crate::harness::{
+    self, Answer, CLINIC, Client, MIB, OTHER_CLINIC, OTHER_TOKEN, Stack, TOKEN, patient, sample, until,
+};
+
+/// What `deploy/helm/careq-sync/values.yaml` gives an ingress.
+const MEMORY_BYTES: u64 = 256 * MIB;
+
+/// A debug build on two busy cores takes longer to read what is sent at once.
+const PATIENT: [(&str, &str); 2] =
+    [("CAREQ_INGRESS_BODY_TIMEOUT_S", "60"), ("CAREQ_INGRESS_REQUEST_TIMEOUT_S", "120")];
+
+/// Batches at once: their bodies alone are more than the memory.
+const BATCHES: usize = 400;
 
 #[tokio::test]
 async fn heads_that_are_too_large_or_too_slow_are_refused() {
@@ -46,6 +62,7 @@ async fn too_many_requests_at_once_are_told_to_come_again_at_once() {
     let refused = (stack.client.get("/health").await, began.elapsed());
     assert_eq!(refused.0.status, 503, "{}", refused.0.body);
     assert!(refused.1 < Duration::from_secs(1), "answered after {:?}", refused.1);
+    assert!(turned_away(&stack, "requests").await > 0.0);
     assert_eq!(
         (&refused.0.headers["retry-after"], &refused.0.body["error"]["code"]),
         (&"5".parse().unwrap(), &"SERVER_ERROR".into())
@@ -59,6 +76,98 @@ async fn too_many_requests_at_once_are_told_to_come_again_at_once() {
     finish_request(slow.pop().unwrap()).await;
     assert_eq!(stack.client.get("/health").await.status, 200);
     stack.finish().await;
+}
+
+/// However many batches come at once, an ingress reads no more of them than it has memory for. What finds no room is told so, and finds
+/// it later.
+#[tokio::test]
+async fn a_burst_of_batches_finds_room_or_is_told_to_come_again() {
+    let stack = Stack::full(0, &PATIENT).await;
+    let clinics = [(TOKEN, CLINIC), (OTHER_TOKEN, OTHER_CLINIC)];
+    let senders =
+        clinics.map(|(token, clinic)| (stack.client.with_token(token), batch_of_a_thousand(clinic)));
+    let webhook = Bytes::from(patient(1).to_string());
+    let send = async |number: usize| {
+        let (client, batch) = &senders[number % senders.len()];
+        post(client, "/batch", batch).await
+    };
+    let burst = join_all((0..BATCHES).map(&send));
+    let (answers, accepted) = tokio::join!(burst, post(&stack.client, "/patient", &webhook));
+    assert_eq!(accepted.status, 202, "webhooks go on: {}", accepted.body);
+    let (taken, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 202);
+    assert!(!taken.is_empty(), "some find room");
+    assert!(refused.iter().all(|answer| is_told_to_come_again(answer)), "{refused:?}");
+    let peak_bytes = stack.ingress_peak_bytes();
+    assert!(peak_bytes < MEMORY_BYTES, "{} MiB", peak_bytes / MIB);
+    assert!(turned_away(&stack, "bodies").await > 0.0, "they are more than there is room for");
+
+    until("there is room again", || async { (send(0).await.status == 202).then_some(()) }).await;
+    // One that was not confirmed in time may be there all the same.
+    assert!(stack.waiting_in("bulk").await as usize > taken.len());
+    stack.stop().await;
+}
+
+/// A body that comes slowly takes what has come of it, and leaves it when it goes.
+#[tokio::test]
+async fn a_clinic_has_half_of_the_room_and_the_others_the_rest() {
+    let (batch, others) = (batch_of_a_thousand(CLINIC), batch_of_a_thousand(OTHER_CLINIC));
+    let limit_bytes = (batch.len() + 100).to_string();
+    let [body_timeout, request_timeout] = PATIENT;
+    let limit = ("CAREQ_INGRESS_BATCH_BODY_LIMIT_BYTES", limit_bytes.as_str());
+    let stack = Stack::embedded(&[limit, body_timeout, request_timeout]).await;
+    let send = async |client: Client| post(&client, "/batch", &batch).await;
+    let mut slow = Vec::new();
+    while !is_told_to_come_again(&send(stack.client.clone()).await) {
+        assert!(slow.len() < 50, "twice the limit fills a clinic's half");
+        slow.push(all_but_the_last_byte(&stack, &batch).await);
+    }
+    assert!(turned_away(&stack, "bodies").await > 0.0);
+    let others = post(&stack.client.with_token(OTHER_TOKEN), "/batch", &others).await;
+    assert_eq!(others.status, 202, "another clinic's is taken: {}", others.body);
+
+    drop(slow);
+    let is_taken = || async { (send(stack.client.clone()).await.status == 202).then_some(()) };
+    until("there is room again", is_taken).await;
+    stack.stop().await;
+}
+
+async fn post(client: &Client, path: &str, body: &Bytes) -> Answer {
+    let request = client.request(Method::POST, path).body(body.clone());
+    harness::send(request.header("content-type", "application/json").header("prefer", "respond-async")).await
+}
+
+/// Requests that were answered 503 since this was full.
+async fn turned_away(stack: &Stack, full: &str) -> f64 {
+    stack.metric("careq_sync_turned_away_requests_total", &[("full", full)]).await
+}
+
+/// A batch in hand that never ends.
+async fn all_but_the_last_byte(stack: &Stack, batch: &Bytes) -> TcpStream {
+    let head = format!(
+        "POST /api/v1/careq-sync/batch HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        batch.len()
+    );
+    let mut connection = connect(stack).await;
+    connection.write_all(head.as_bytes()).await.unwrap();
+    connection.write_all(&batch[..batch.len() - 1]).await.unwrap();
+    connection
+}
+
+fn is_told_to_come_again(answer: &Answer) -> bool {
+    answer.status == 503 && answer.headers.get("retry-after").is_some_and(|seconds| seconds == "5")
+}
+
+/// As large a batch as the specification allows, of its own example.
+fn batch_of_a_thousand(clinic: &str) -> Bytes {
+    let record = |careq_id: usize| {
+        let mut data = sample("/patient");
+        data["careq_id"] = careq_id.into();
+        data["clinic_id"] = clinic.into();
+        json!({ "type": "patient", "data": data })
+    };
+    let records: Vec<_> = (1..=1_000).map(record).collect();
+    json!({ "clinic_id": clinic, "batch_id": "burst", "records": records }).to_string().into()
 }
 
 /// A client that does not wait for its answer leaves a line in the log all the same.

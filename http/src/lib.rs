@@ -10,7 +10,7 @@ mod listen;
 mod log;
 mod trace;
 
-pub use body::{BodyFault, BodyLimits, body, require_json};
+pub use body::{BodyFault, BodyLimits, Share, body, body_into, require_json};
 pub use client::Client;
 pub use described::described;
 pub use failures::Failures;

@@ -19,6 +19,7 @@ use tracing::Instrument as _;
 
 use crate::authenticate::{self, Caller, Verified, same_clinic};
 use crate::ingress::Ingress;
+use crate::overload::Overload;
 use crate::prefer::Preference;
 use crate::problem::Problem;
 use crate::receive;
@@ -41,9 +42,14 @@ async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Pr
     let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::authentication_failed)?;
     let preference = Preference::of(&parts.headers).granted(ingress.has_room_to_wait());
 
-    let body = receive::body(&parts.headers, body, body_limits(ingress)).instrument(trace::receive()).await?;
+    let share = ingress.batch_room.share(&caller.clinic.clinic_id);
+    let receiving = receive::body_into(share, &parts.headers, body, body_limits(ingress));
+    let (body, share) = receiving.instrument(trace::receive()).await?;
     let about = |problem: Problem| problem.about(&body);
     let verified = authenticate::body(caller, body.clone())?;
+    // A part of what the confirm may take, so that 503 comes hardly later than to a webhook.
+    let turning = ingress.batch_room.turn(body.len(), ingress.publish_timeout / 4);
+    let turn = turning.instrument(trace::turn()).await.ok_or_else(|| Overload::Turns.refuse())?;
     let verified = verified.read(|body| receive::json_object(&parts.headers, body)).map_err(about)?;
     let clinic = Arc::clone(&verified.clinic);
     let batch = validate(ingress, verified).map_err(about)?;
@@ -53,9 +59,11 @@ async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Pr
     let expectation = ingress.results.expect(Queue::Bulk, budget);
     let message = Message { reply_to: expectation.reply_to.clone(), content: Content::Batch(batch) };
     let preference = preference.granted(expectation.is_granted());
-    publish::confirmed(ingress, Queue::Bulk, &message).await.map_err(about)?;
-    // Up to 8 MiB, and several times that as records; its listing is all that is needed to wait for its result.
-    drop((message, body));
+    let confirmed = publish::confirmed(ingress, Queue::Bulk, &message).await;
+    drop(message);
+    confirmed.map_err(about)?;
+    // Its listing is all that is needed to wait for its result.
+    drop((turn, body, share));
 
     let answer = match expectation.result().instrument(trace::result()).await {
         Some(Verdict::Batch(results)) => report::of_results(&clinic.clinic_id, &batch_id, &listing, results),

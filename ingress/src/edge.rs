@@ -11,6 +11,7 @@ use careq_http::{Client, RequestLine};
 use tracing::Instrument as _;
 
 use crate::ingress::Ingress;
+use crate::overload::Overload;
 use crate::problem::Problem;
 
 /// The way of every request.
@@ -30,7 +31,7 @@ pub(crate) async fn around(
 
 /// The answer, or 503: at once when too many requests are in hand, and at the deadline when one hangs.
 async fn in_time(ingress: &Ingress, request: Request, next: Next) -> Response {
-    let Ok(_place) = ingress.places.try_acquire() else { return Problem::overloaded().into_response() };
+    let Ok(_place) = ingress.places.try_acquire() else { return Overload::Requests.refuse().into_response() };
     let deadline = Duration::from_secs(ingress.settings.request_timeout_s);
     let answer = tokio::time::timeout(deadline, next.run(request)).await;
     answer.unwrap_or_else(|_| Problem::hung().into_response())

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::directory::{self, Directory};
 use crate::limit::Limiter;
 use crate::results::ResultDesk;
+use crate::room::BatchRoom;
 
 /// The base path of the API (specification, "Base URL").
 pub const API: &str = "/api/v1/careq-sync";
@@ -36,6 +37,7 @@ pub struct Ingress {
     pub(crate) limiter: Limiter,
     /// One for each request in hand.
     pub(crate) places: Semaphore,
+    pub(crate) batch_room: BatchRoom,
     pub(crate) clock: AcceptanceClock,
     pub(crate) results: Arc<ResultDesk>,
 }
@@ -69,6 +71,7 @@ impl Ingress {
         let clock = AcceptanceClock::default();
         Arc::new(Self {
             places: Semaphore::new(settings.most_requests),
+            batch_room: BatchRoom::new(settings.batch_body_limit_bytes),
             settings,
             publish_timeout,
             broker,

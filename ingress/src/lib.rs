@@ -15,11 +15,15 @@ mod directory;
 
 mod limit;
 
+mod overload;
+
 mod webhook;
 
 mod batch;
 
 mod receive;
+
+mod room;
 
 mod validate;
 

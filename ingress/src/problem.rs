@@ -15,6 +15,7 @@ use careq_shared::redact;
 use serde::Serialize;
 
 use crate::answer;
+use crate::overload::Overload;
 
 /// After so many seconds it is worth trying again; CareQ's own first delay.
 const TRY_AGAIN_AFTER_S: u64 = 5;
@@ -101,6 +102,7 @@ impl Problem {
             BodyFault::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             BodyFault::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             BodyFault::Incomplete | BodyFault::NotJson => StatusCode::BAD_REQUEST,
+            BodyFault::NoRoom => return Overload::Bodies.refuse(),
         };
         Self::new(status, ErrorCode::InvalidRequest, &fault.to_string())
     }
@@ -130,7 +132,7 @@ impl Problem {
         Self::temporarily("The request could not be accepted; please send it again")
     }
 
-    /// More requests are in hand than this process takes at once.
+    /// More requests, or more batches, are in hand than this process takes at once.
     pub(crate) fn overloaded() -> Self {
         Self::temporarily("Too many requests are being worked on; please send the request again")
     }

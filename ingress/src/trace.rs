@@ -8,6 +8,11 @@ pub(crate) fn receive() -> Span {
     tracing::info_span!(target: SPAN, "receive")
 }
 
+/// The span of a batch that waits for its turn.
+pub(crate) fn turn() -> Span {
+    tracing::info_span!(target: SPAN, "turn")
+}
+
 /// The span from the hand-over to the broker until its confirm; the worker's spans are its children.
 pub(crate) fn publish(queue: &'static str) -> Span {
     tracing::info_span!(

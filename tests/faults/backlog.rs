@@ -8,9 +8,8 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
 use serde_json::{Value, json};
 
-use crate::harness::Client;
+use crate::harness::{Client, MIB, peak_bytes};
 use crate::load::Load;
-use crate::memory::{MIB, peak_bytes};
 use crate::processes::TOKEN;
 use crate::servers::Servers;
 use crate::table::Row;

@@ -18,7 +18,6 @@ mod evidence;
 mod servers;
 
 mod load;
-mod memory;
 mod processes;
 mod proxy;
 

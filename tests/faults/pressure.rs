@@ -7,8 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::harness::until;
-use crate::memory::{MIB, open_files, resident_bytes};
+use crate::harness::{MIB, open_files, resident_bytes, until};
 use crate::servers::Servers;
 use crate::table::Row;
 use crate::trial::Trial;

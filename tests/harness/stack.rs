@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::broker::{amqp_url, delete_queues, fresh_prefix, queue_depth};
-use super::{Backend, Client, Ended, Exposition, FreshDatabase, Process, until};
+use super::{Backend, Client, Ended, Exposition, FreshDatabase, Process, peak_bytes, until};
 
 pub(crate) const CLINIC: &str = "clinic_abc";
 pub(crate) const TOKEN: &str = "a-token-of-clinic-abc-with-more-than-32-characters";
@@ -163,7 +163,17 @@ impl Stack {
 
     /// Webhooks in RabbitMQ that no worker has taken.
     pub(crate) async fn untaken(&self) -> u32 {
-        queue_depth(&format!("{}.live", self.prefix.as_ref().expect("it is the full stack"))).await
+        self.waiting_in("live").await
+    }
+
+    /// Messages that wait in a queue of RabbitMQ.
+    pub(crate) async fn waiting_in(&self, queue: &str) -> u32 {
+        queue_depth(&format!("{}.{queue}", self.prefix.as_ref().expect("it is the full stack"))).await
+    }
+
+    /// The most memory that the ingress ever had, in bytes.
+    pub(crate) fn ingress_peak_bytes(&self) -> u64 {
+        peak_bytes(&self.ingress)
     }
 
     /// Stops all workers and waits for their end; what they have logged.

@@ -132,6 +132,7 @@ impl Problem {
             BodyFault::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             // As the front door has it.
             BodyFault::NotJson | BodyFault::Incomplete => StatusCode::BAD_REQUEST,
+            BodyFault::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, Code::InvalidRequest, fault.to_string())
     }

@@ -88,7 +88,7 @@ pub struct BrokerConfig {
     pub prefix: String,
     /// How long a process tries to reach the broker at start, in seconds.
     pub connect_timeout_s: u64,
-    /// How long the ingress waits for a confirm before it answers 503, in milliseconds.
+    /// How long the ingress waits for a confirm before it answers 503, in milliseconds; a batch waits a quarter of it for its turn before.
     pub publish_timeout_ms: u64,
     /// Where RabbitMQ's management API is, for `careq-sync doctor`: `http://…`, `https://…`, empty for its usual port, or
     /// `none`.
@@ -133,7 +133,7 @@ pub struct IngressConfig {
     pub rate_burst: u32,
     /// The largest body of a single webhook, in bytes.
     pub body_limit_bytes: usize,
-    /// The largest body of a batch, in bytes.
+    /// The largest body of a batch, in bytes; those in hand have four times as much together.
     pub batch_body_limit_bytes: usize,
     /// The largest head of a request, in bytes.
     pub header_limit_bytes: usize,

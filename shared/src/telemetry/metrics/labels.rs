@@ -66,6 +66,11 @@ labels! {
         /// `disconnected`, `timed_out`, `refused` or `unroutable`.
         reason: &'static str,
     }
+    /// Of a request that was too much.
+    TurnedAway {
+        /// What is full: `requests`, `bodies` of batches, or `turns` of batches.
+        full: &'static str,
+    }
     /// Of a result.
     Settled {
         /// As in [`ByKind`].

@@ -23,7 +23,7 @@ use crate::clock;
 use crate::dead_letters::Class;
 pub use labels::{
     Attempted, Build, ByClass, ByKind, ByQueue, ByTable, Connections, Exported, Measuring, No, OfLetters,
-    OfPart, Refused, Replaying, Replied, Routed, Settled, Waits,
+    OfPart, Refused, Replaying, Replied, Routed, Settled, TurnedAway, Waits,
 };
 
 /// The `Content-Type` of [`Metrics::exposition`].
@@ -106,6 +106,8 @@ metrics! {
     refused_clinics: Gauges<No> = Family::default(), "careq_sync_refused_clinics";
     /// Requests that were answered 429, of all clinics together
     rate_limited_requests: Counters<No> = Family::default(), "careq_sync_rate_limited_requests_total";
+    /// Requests that were answered 503 since too much was in hand, by what was full: requests, the bodies of batches, or their turns
+    turned_away_requests: Counters<TurnedAway> = Family::default(), "careq_sync_turned_away_requests_total";
     /// Events that the broker confirmed in time, by kind; a record of a batch is an event
     accepted_events: Counters<ByKind> = Family::default(), "careq_sync_accepted_events_total";
     /// From the hand-over of a message to the broker until its confirm, by queue
@@ -176,6 +178,9 @@ impl Metrics {
             for reason in PublishError::ALL.map(PublishError::as_str) {
                 self.unconfirmed_messages.get_or_create(&Refused { queue, reason }).inc_by(0);
             }
+        }
+        for full in ["requests", "bodies", "turns"] {
+            self.turned_away_requests.get_or_create(&TurnedAway { full }).inc_by(0);
         }
         self.abandoned_requests.get_or_create(&No {}).inc_by(0);
         self.rate_limited_requests.get_or_create(&No {}).inc_by(0);

@@ -1,6 +1,6 @@
 //! What a process holds, as the kernel counts it.
 
-use crate::harness::Process;
+use super::Process;
 
 /// Bytes of a mebibyte.
 pub(crate) const MIB: u64 = 1 << 20;
