@@ -85,7 +85,7 @@ fn read(name: &str) -> String {
 }
 
 /// The number that stands behind these words in this file.
-fn number(file: &str, words: &str) -> u64 {
+pub(crate) fn number(file: &str, words: &str) -> u64 {
     let text = read(file);
     digits(text.split_once(words).unwrap_or_else(|| panic!("{file} has no {words:?}")).1)
 }

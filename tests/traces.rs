@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::{Collector, Span, Stack, patient, until};
+use crate::harness::{CLINIC, Collector, Span, Stack, patient, until};
 
 /// OTLP's `SpanKind`.
 const SERVER: i32 = 2;
@@ -19,6 +19,7 @@ async fn both_sides_are_in_one_tree_on_postgresql_and_rabbitmq() {
     let collector = Collector::start().await;
     let stack = Stack::full(1, &[("CAREQ_TELEMETRY_OTLP_ENDPOINT", &collector.url)]).await;
     one_tree(&stack, &collector, ["careq-sync-ingress", "careq-sync-worker"]).await;
+    a_turn(&stack, &collector).await;
     stack.finish().await;
 }
 
@@ -68,6 +69,16 @@ async fn one_tree(stack: &Stack, collector: &Collector, [ingress, worker]: [&str
         (stack.metric("careq_sync_exported_spans_total", &[("result", "taken")]).await >= 7.0).then_some(())
     })
     .await;
+}
+
+/// `POST /batch` has a stage that a webhook has not.
+async fn a_turn(stack: &Stack, collector: &Collector) {
+    let records = [json!({ "type": "patient", "data": patient(2) })];
+    let sent = json!({ "clinic_id": CLINIC, "batch_id": "b", "records": records });
+    assert_eq!(stack.client.post("/batch", &sent).await.status, 200);
+    let is_request = |span: &Span| span.kind == SERVER && span.name.ends_with("/batch");
+    let request = collector.span("the request of a batch", is_request).await;
+    child(collector, &request, "turn").await;
 }
 
 async fn child(collector: &Collector, parent: &Span, name: &str) -> Span {
