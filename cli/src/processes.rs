@@ -142,6 +142,7 @@ fn admin_api(
         database,
         seal: Arc::clone(seal),
         body_limit_bytes: config.ingress.body_limit_bytes,
+        limits: config.ingress.record_limits(),
         trusted_proxies: config.ingress.trusted_proxies.clone(),
         shutdown: shutdown.clone(),
     };

@@ -10,6 +10,8 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout_at};
 
+use crate::header::single;
+
 /// The limits of a body.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimits {
@@ -38,7 +40,7 @@ pub enum BodyFault {
     #[error("The body ended before it was complete")]
     Incomplete,
     /// 400
-    #[error("Content-Type must be application/json in UTF-8")]
+    #[error("Content-Type must be sent once, and be application/json in UTF-8")]
     NotJson,
     /// 503
     #[error("There is no room for the body at the moment")]
@@ -135,14 +137,17 @@ fn check_length(headers: &HeaderMap, limit_bytes: usize) -> Result<(), BodyFault
 /// # Errors
 /// [`BodyFault::NotJson`]
 pub fn require_json(headers: &HeaderMap) -> Result<(), BodyFault> {
-    let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let sent = single(headers, CONTENT_TYPE.as_str()).ok().flatten().unwrap_or_default();
     let mut parts = sent.split(';').map(str::trim);
     let is_json = parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json"));
-    let is_utf8 = |parameter: &str| match parameter.split_once('=') {
-        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-        }
-        _ => true,
+    let is_utf8 = |parameter: &str| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let value = value.trim();
+        let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        let charset = quoted.unwrap_or(value);
+        // `utf8` is no registered name of it, and what many clients write.
+        !name.trim().eq_ignore_ascii_case("charset")
+            || ["utf-8", "utf8"].iter().any(|known| charset.eq_ignore_ascii_case(known))
     };
     if is_json && parts.all(is_utf8) { Ok(()) } else { Err(BodyFault::NotJson) }
 }
@@ -181,6 +186,51 @@ mod tests {
     fn dribbling(bytes: usize, note: impl Fn() + Send + 'static) -> Body {
         let pieces = stream::repeat_with(|| Ok::<_, std::io::Error>("x")).take(bytes);
         Body::from_stream(pieces.inspect(move |_| note()))
+    }
+
+    #[test]
+    fn json_in_utf_8_and_nothing_else() {
+        let read = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(CONTENT_TYPE, value.parse().unwrap());
+            }
+            require_json(&headers).is_ok()
+        };
+        for value in [
+            "application/json",
+            "Application/JSON",
+            "application/json;",
+            "application/json; charset=utf-8",
+            "application/json; charset=utf8",
+            "application/json;charset=UTF8",
+            "application/json; Charset=\"UTF-8\"",
+            "application/json; charset=\"utf8\"",
+            "application/json; profile=x; charset=utf-8",
+        ] {
+            assert!(read(&[value]), "{value}");
+        }
+        for values in [
+            &[][..],
+            &[""],
+            &["text/json"],
+            &["application/jsonp"],
+            &["application/json, application/json"],
+            &["application/json; charset=latin1"],
+            &["application/json; charset=utf-16"],
+            &["application/json; charset=utf-7"],
+            &["application/json; charset=utf_8"],
+            &["application/json; charset=utf-8-sig"],
+            &["application/json; charset="],
+            &["application/json; charset"],
+            &["application/json; charset=\"utf-8"],
+            &["application/json; charset=utf8; charset=latin1"],
+            &["application/json", "application/json"],
+            &["application/json", "text/plain"],
+            &["application/json", ""],
+        ] {
+            assert!(!read(values), "{values:?}");
+        }
     }
 
     #[tokio::test]

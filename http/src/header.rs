@@ -1,4 +1,4 @@
-//! Headers that prove something. One that was sent twice must never count: of two that disagree, it could be the wrong one.
+//! Headers that say one thing. One that was sent twice must never count: of two that disagree, it could be the wrong one.
 
 use axum::http::HeaderMap;
 

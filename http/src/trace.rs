@@ -4,6 +4,8 @@ use axum::http::{HeaderMap, Method};
 use careq_shared::telemetry::traces::{self, SPAN, TRACEPARENT, TraceContext};
 use tracing::Span;
 
+use crate::header::single;
+
 /// The methods that a span or a log line names; what a client makes up as a method could be anything.
 const KNOWN: [Method; 7] =
     [Method::GET, Method::POST, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
@@ -29,7 +31,7 @@ pub(crate) fn request(headers: &HeaderMap, method: &str, route: Option<&str>, is
         careq_id = tracing::field::Empty,
     );
     if is_trusted && !span.is_disabled() {
-        let callers = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
+        let callers = single(headers, TRACEPARENT).ok().flatten();
         if let Some(place) = callers.and_then(TraceContext::read) {
             traces::continued(&span, &place);
         }

@@ -13,7 +13,7 @@ use careq_shared::event::Event;
 use careq_shared::message::{Batch, Content, Entry, Message, RefusedEntry, Verdict};
 use careq_shared::outcome::ErrorCode;
 use careq_shared::records::{self, FieldErrors, Kind};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::{Map, Value};
 use tracing::Instrument as _;
 
@@ -95,7 +95,9 @@ fn validate(ingress: &Ingress, verified: Verified<Map<String, Value>>) -> Result
     let accepted_at = ingress.clock.reserve(u32::try_from(records.len()).unwrap_or(u32::MAX));
     // One microsecond apart, so that of two versions without a stamp the later one in the list is the newer.
     let stamps = (0_i64..).map(|position| accepted_at + TimeDelta::microseconds(position));
-    let entries = records.iter().zip(stamps).map(|(record, stamp)| entry(&clinic, record, stamp)).collect();
+    let limits = ingress.settings.record_limits();
+    let stamps = stamps.map(|accepted_at| Stamps { idempotency_key: None, accepted_at, limits });
+    let entries = records.iter().zip(stamps).map(|(record, stamps)| entry(&clinic, record, stamps)).collect();
     Ok(Batch { clinic_id: clinic.clinic_id.clone(), batch_id, content_digest, accepted_at, entries })
 }
 
@@ -120,8 +122,8 @@ fn envelope(body: &Map<String, Value>) -> Result<String, FieldErrors> {
     if errors.is_empty() { Ok(batch_id) } else { Err(errors) }
 }
 
-fn entry(clinic: &Clinic, record: &Value, accepted_at: DateTime<Utc>) -> Entry {
-    match read(clinic, record, accepted_at) {
+fn entry(clinic: &Clinic, record: &Value, stamps: Stamps) -> Entry {
+    match read(clinic, record, stamps) {
         Ok(event) => Entry::Accepted(Box::new(event)),
         Err((code, message, details)) => Entry::Refused(RefusedEntry {
             kind: kind(record).ok().map(|kind| kind.as_str().to_owned()),
@@ -135,7 +137,7 @@ fn entry(clinic: &Clinic, record: &Value, accepted_at: DateTime<Utc>) -> Entry {
 
 type Refusal = (ErrorCode, &'static str, FieldErrors);
 
-fn read(clinic: &Clinic, record: &Value, accepted_at: DateTime<Utc>) -> Result<Event, Refusal> {
+fn read(clinic: &Clinic, record: &Value, stamps: Stamps) -> Result<Event, Refusal> {
     let invalid = |field: &str, sentence: &str| {
         let details = FieldErrors::from([(field.to_owned(), vec![sentence.to_owned()])]);
         (ErrorCode::ValidationError, "Validation failed", details)
@@ -148,10 +150,9 @@ fn read(clinic: &Clinic, record: &Value, accepted_at: DateTime<Utc>) -> Result<E
         let message = "The record belongs to another clinic";
         return Err((ErrorCode::AuthenticationFailed, message, FieldErrors::new()));
     }
-    let identified = records::read(kind, data)
+    let identified = records::read(kind, data, stamps.limits, stamps.accepted_at)
         .map_err(|details| (ErrorCode::ValidationError, "Validation failed", details))?;
     let canonical_body = canonical::text(data);
-    let stamps = Stamps { idempotency_key: None, accepted_at };
     Ok(Event::accept(identified, validate::origin(clinic, &canonical_body, stamps)))
 }
 

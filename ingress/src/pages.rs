@@ -239,7 +239,9 @@ pub(crate) async fn record(
     let clinic_id = &caller.clinic.clinic_id;
     let unknown = || Problem::no_such("There is no such record");
     let kind: RecordKind = kind.parse().map_err(|_| unknown())?;
-    let careq_id: i64 = careq_id.parse().map_err(|_| unknown())?;
+    // Each record has one page: `+7` and `007` are none.
+    let number = careq_id.parse().ok().filter(|number: &i64| number.to_string() == careq_id);
+    let careq_id = number.ok_or_else(unknown)?;
     let mut data = Map::new();
     data.insert("kind".to_owned(), json!(kind));
     data.insert("id".to_owned(), json!(ids::record_id(clinic_id, kind, careq_id)));

@@ -32,7 +32,7 @@ impl Preference {
             }
             if let Some((name, seconds)) = token.split_once('=')
                 && name.trim().eq_ignore_ascii_case("wait")
-                && let Ok(seconds) = seconds.trim().parse::<u64>()
+                && let Some(seconds) = seconds_of(seconds.trim())
                 && preference == Self::None
             {
                 preference = Self::Wait { seconds: seconds.min(LONGEST_S) };
@@ -64,6 +64,11 @@ impl Preference {
     }
 }
 
+/// `delta-seconds` (RFC 9111, 1.2.2): digits, and nothing else.
+fn seconds_of(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,7 +84,9 @@ mod tests {
         assert_eq!(of("respond-async, wait=10"), Preference::RespondAsync);
         assert_eq!(of("handling=lenient, wait=3"), Preference::Wait { seconds: 3 });
         assert_eq!(of("Wait=600"), Preference::Wait { seconds: 25 });
-        assert_eq!(of("wait=soon"), Preference::None);
+        for text in ["wait=soon", "wait=+5", "wait=-5", "wait=5.0", "wait=5s", "wait=", "wait", "wait=1e1"] {
+            assert_eq!(of(text), Preference::None, "{text}");
+        }
         assert_eq!(Preference::of(&HeaderMap::new()), Preference::None);
     }
 }

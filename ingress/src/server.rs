@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
-use careq_shared::records::Kind;
+use careq_shared::records::{Kind, Limits};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -26,7 +26,7 @@ pub async fn run(listener: TcpListener, ingress: Arc<Ingress>, shutdown: Cancell
 }
 
 fn routes(ingress: Arc<Ingress>) -> Router {
-    let (api, document) = api().split_for_parts();
+    let (api, document) = api(ingress.settings.record_limits()).split_for_parts();
     let api = api
         // Before the layers, so that a wrong method has to prove itself, too.
         .method_not_allowed_fallback(|| async { Problem::wrong_method() })
@@ -50,7 +50,7 @@ fn routes(ingress: Arc<Ingress>) -> Router {
 }
 
 /// Each route with its description.
-fn api() -> OpenApiRouter<Arc<Ingress>> {
+fn api(limits: Limits) -> OpenApiRouter<Arc<Ingress>> {
     let webhooks = [
         ("/patient", Kind::Patient),
         ("/doctor", Kind::Doctor),
@@ -59,7 +59,7 @@ fn api() -> OpenApiRouter<Arc<Ingress>> {
         ("/appointment/status", Kind::Status),
         ("/appointment/cancel", Kind::Cancel),
     ];
-    let webhook = |(path, kind)| described(path, openapi::webhook(kind), post(webhook_of(kind)));
+    let webhook = move |(path, kind)| described(path, openapi::webhook(kind, limits), post(webhook_of(kind)));
     webhooks
         .map(webhook)
         .into_iter()

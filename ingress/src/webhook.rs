@@ -38,7 +38,8 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
     let verified = authenticate::body(caller, body.clone())?;
     let idempotency_key = validate::idempotency_key(&parts.headers)?;
     let verified = verified.read(|body| receive::json_object(&parts.headers, body)).map_err(about)?;
-    let stamps = Stamps { idempotency_key, accepted_at: ingress.clock.reserve(1) };
+    let (accepted_at, limits) = (ingress.clock.reserve(1), ingress.settings.record_limits());
+    let stamps = Stamps { idempotency_key, accepted_at, limits };
     let event = validate::event(kind, verified, stamps).map_err(about)?;
     let accepted = Accepted::of(&event);
 

@@ -130,7 +130,7 @@ pub struct Version {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records;
+    use crate::records::{self, Limits};
     use serde_json::json;
 
     fn accepted(key: u8) -> Event {
@@ -144,7 +144,9 @@ mod tests {
             canonical_body: &body.to_string(),
             accepted_at: DateTime::UNIX_EPOCH,
         };
-        Event::accept(records::read(Kind::Patient, body.as_object().unwrap()).unwrap(), origin)
+        let fields = body.as_object().unwrap();
+        let identified = records::read(Kind::Patient, fields, Limits::NONE, origin.accepted_at).unwrap();
+        Event::accept(identified, origin)
     }
 
     /// So that nobody who has the tables alone can try what a request said, until it fits.

@@ -16,6 +16,7 @@ pub mod canonical;
 pub mod event;
 pub mod event_key;
 pub mod ids;
+pub mod instant;
 pub mod json;
 pub mod message;
 pub mod outcome;

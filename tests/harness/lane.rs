@@ -11,7 +11,7 @@ use careq_shared::config::{self, RetentionConfig};
 use careq_shared::event::{Event, Origin};
 use careq_shared::event_key::EventKey;
 use careq_shared::message::{self, Content, Message};
-use careq_shared::records::{self, Kind};
+use careq_shared::records::{self, Kind, Limits};
 use careq_worker::{Lane, Settings};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -65,7 +65,7 @@ pub(crate) fn retention() -> RetentionConfig {
 
 /// An event as the ingress would have accepted it at that moment.
 pub(crate) fn accept(kind: Kind, body: &Value, accepted_at: DateTime<Utc>) -> Event {
-    let identified = records::read(kind, body.as_object().unwrap()).unwrap();
+    let identified = records::read(kind, body.as_object().unwrap(), Limits::NONE, accepted_at).unwrap();
     let origin = Origin {
         event_key: &EventKey::new([1; 32]),
         idempotency_key: None,

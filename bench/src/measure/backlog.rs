@@ -50,12 +50,15 @@ pub(super) async fn publish(installation: &Installation, seed: u64, events: u64)
 
 fn message(installation: &Installation, webhook: &Webhook) -> Result<Bytes> {
     let body = json::object(&webhook.body)?;
-    let identified = records::read(webhook.kind, &body).ok().context("what the simulator sends is valid")?;
+    let accepted_at = clock::now();
+    let limits = installation.config.ingress.record_limits();
+    let identified = records::read(webhook.kind, &body, limits, accepted_at);
+    let identified = identified.ok().context("what the simulator sends is valid")?;
     let origin = Origin {
         event_key: &installation.event_key,
         idempotency_key: None,
         canonical_body: &canonical::text(&body),
-        accepted_at: clock::now(),
+        accepted_at,
     };
     let content = Content::Event(Box::new(Event::accept(identified, origin)));
     Ok(message::encode(&Message { reply_to: None, content })?.into())

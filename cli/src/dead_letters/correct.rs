@@ -16,7 +16,8 @@ pub(super) async fn run(operations: &Operations<'_>, correct: Correct) -> Result
     let body = json::object(&bytes(&correct.with)?)
         .with_context(|| format!("{} cannot be used", correct.with.display()))?;
     let id = letters::find(database, correct.id).await?;
-    let correction = Correction { body, kind: correct.kind };
+    let correction =
+        Correction { body, kind: correct.kind, limits: operations.config.ingress.record_limits() };
     let corrected = letters::correct(database, seal, &actor(correct.named), id, correction).await?;
     if correct.wait {
         return progress::to_the_end(database, corrected.job.id, correct.output).await;

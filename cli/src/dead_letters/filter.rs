@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use careq_console::letters::{self, Chosen, Filter};
-use careq_shared::clock;
 use careq_shared::dead_letters::LetterState;
 use careq_shared::records::Kind;
+use careq_shared::{clock, instant};
 use chrono::{DateTime, Utc};
 use sea_orm::DatabaseConnection;
 
@@ -28,9 +28,8 @@ pub(super) async fn chosen(database: &DatabaseConnection, chosen: arguments::Cho
 
 /// A moment, or how long ago it was.
 pub(super) fn moment(text: &str) -> Result<DateTime<Utc>, String> {
-    let said = DateTime::parse_from_rfc3339(text).map(|moment| moment.to_utc()).ok();
     let ago = || humantime::parse_duration(text).ok().and_then(|ago| Some(clock::now() - chrono(ago)?));
-    said.or_else(ago).ok_or_else(|| {
+    instant::parse(text).or_else(ago).ok_or_else(|| {
         "a time such as 2026-01-31T08:00:00Z, or how long ago, such as 2h or 3days, is expected".to_owned()
     })
 }
@@ -79,7 +78,17 @@ mod tests {
         assert_eq!(moment("2026-01-31T08:00:00+01:00").unwrap().to_rfc3339(), "2026-01-31T07:00:00+00:00");
         let ago = clock::now() - moment("2h").unwrap();
         assert!((7_190..7_260).contains(&ago.num_seconds()), "{ago}");
-        for text in ["yesterday", "2026-01-31T08:00:00", "", "999999999y"] {
+        for text in [
+            "yesterday",
+            "2026-01-31T08:00:00",
+            "",
+            "999999999y",
+            "26-01-31T08:00:00Z",
+            "2026-01-31 08:00:00Z",
+            "-2h",
+            "+2h",
+            "2",
+        ] {
             assert!(moment(text).is_err(), "{text}");
         }
     }

@@ -150,7 +150,7 @@ async fn correct(
     Body(NewCorrection { body, kind }): Body<NewCorrection>,
 ) -> Result<(StatusCode, Json<Corrected>), Problem> {
     words.end()?;
-    let correction = Correction { body, kind };
+    let correction = Correction { body, kind, limits: api.limits };
     let corrected = letters::correct(&api.database, &api.seal, &actor, id, correction).await?;
     Ok((StatusCode::CREATED, Json(corrected)))
 }

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use careq_http::{BodyLimits, Failures};
 use careq_shared::networks::Networks;
+use careq_shared::records::Limits;
 use careq_shared::seal::Seal;
 use sea_orm::DatabaseConnection;
 use tokio::sync::Semaphore;
@@ -37,6 +38,8 @@ pub struct Api {
     pub(super) database: DatabaseConnection,
     pub(super) seal: Arc<Seal>,
     pub(super) body_limits: BodyLimits,
+    /// Of corrections.
+    pub(super) limits: Limits,
     pub(super) trusted_proxies: Networks,
     pub(super) failures: Failures,
     /// One for each request in hand.
@@ -55,6 +58,8 @@ pub struct Parts {
     pub seal: Arc<Seal>,
     /// The largest body in bytes: that of a webhook, since a correction is one.
     pub body_limit_bytes: usize,
+    /// The limits of the field rules, since a correction must satisfy them.
+    pub limits: Limits,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Networks,
     /// Ends the streams.
@@ -65,11 +70,12 @@ impl Api {
     /// An admin API with nothing in hand.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { database, seal, body_limit_bytes, trusted_proxies, shutdown } = parts;
+        let Parts { database, seal, body_limit_bytes, limits, trusted_proxies, shutdown } = parts;
         Arc::new(Self {
             database,
             seal,
             body_limits: BodyLimits { bytes: body_limit_bytes, within: BODY_TIMEOUT },
+            limits,
             trusted_proxies,
             failures: Failures::new(),
             places: Semaphore::new(MOST_REQUESTS),

@@ -7,7 +7,7 @@ use careq_shared::entities::{clinic, dead_letter, event};
 use careq_shared::event::{Event, Origin};
 use careq_shared::event_key::EventKey;
 use careq_shared::message;
-use careq_shared::records::{self, Identified, Kind};
+use careq_shared::records::{self, Identified, Kind, Limits};
 use careq_shared::seal::{Place, Seal, Sealed};
 use careq_shared::{clock, database};
 use chrono::{DateTime, Utc};
@@ -33,6 +33,8 @@ pub struct Correction {
     pub body: Map<String, Value>,
     /// Which of the six kinds; needed where the letter does not say.
     pub kind: Option<Kind>,
+    /// Those of the ingress.
+    pub limits: Limits,
 }
 
 impl std::fmt::Debug for Correction {
@@ -69,7 +71,8 @@ pub async fn correct(
     let row = dead_letter::Entity::find_by_id(id).one(database).await?;
     let original = row.ok_or_else(|| Error::UnknownLetter(id.to_string()))?;
     let kind = kind(&original, correction.kind)?;
-    let identified = records::read(kind, &correction.body).map_err(Error::Invalid)?;
+    let identified =
+        records::read(kind, &correction.body, correction.limits, clock::now()).map_err(Error::Invalid)?;
     same_clinic(&original, &identified)?;
     let key = event_key(database, seal, &identified.clinic_id).await?;
     let accepted_at = accepted_at(database, seal, &original).await?;

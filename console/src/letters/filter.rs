@@ -3,6 +3,7 @@
 
 use careq_shared::dead_letters::{Class, LetterState};
 use careq_shared::entities::dead_letter::Column;
+use careq_shared::instant;
 use careq_shared::records::Kind;
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait as _, Condition};
@@ -37,10 +38,10 @@ pub struct Filter {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
     /// Failed last at this moment or later.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "instant::deserialize")]
     pub since: Option<DateTime<Utc>>,
     /// Failed last before this moment.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "instant::deserialize")]
     pub until: Option<DateTime<Utc>>,
     /// One of these.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -13,13 +13,15 @@ pub(super) fn example(name: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use careq_shared::records::{self, Kind};
+    use careq_shared::records::{self, Kind, Limits};
+    use chrono::DateTime;
 
     #[test]
     fn the_examples_pass_the_field_rules() {
         for kind in Kind::ALL {
             let example = example(kind.as_str()).unwrap();
-            records::read(kind, example.as_object().unwrap()).unwrap();
+            let fields = example.as_object().unwrap();
+            records::read(kind, fields, Limits::NONE, DateTime::UNIX_EPOCH).unwrap();
         }
     }
 }

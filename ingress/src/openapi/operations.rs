@@ -1,6 +1,6 @@
 //! The operations: one function each, in the order of the specification. What they have in common stands in the files beside.
 
-use careq_shared::records::Kind;
+use careq_shared::records::{Kind, Limits};
 use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::ResponsesBuilder;
@@ -14,7 +14,7 @@ use super::schema::{self, NOT_BLANK};
 const EVENT_PAGE: PageLink<'static> = ("event", "event", &[("event_id", "$response.body#/data/event_id")]);
 
 /// `POST` of one kind of record (API specification, sections 1 to 6).
-pub(crate) fn webhook(kind: Kind) -> Operation {
+pub(crate) fn webhook(kind: Kind, limits: Limits) -> Operation {
     let record = kind.record();
     let record_page = [("kind", record.as_str()), ("careq_id", "$response.body#/data/careq_id")];
     let links = [EVENT_PAGE, ("record", "record", &record_page)];
@@ -35,7 +35,7 @@ pub(crate) fn webhook(kind: Kind) -> Operation {
     let key = "1 to 255 visible ASCII characters; the same key is the same event. Without it, the content is the key";
     posting(kind.as_str(), summary(kind))
         .parameter(optional(ParameterIn::Header, "Idempotency-Key", key))
-        .request_body(Some(body(schema::of_kind(kind), kind.as_str())))
+        .request_body(Some(body(schema::of_kind(kind, limits), kind.as_str())))
         .responses(body_refusals(refusals(responses)).build())
         .build()
 }

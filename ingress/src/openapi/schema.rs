@@ -1,7 +1,7 @@
 //! A field rule as a JSON schema. It must never allow what the rule refuses, nor refuse what it allows, as far as a schema can
 //! say it.
 
-use careq_shared::records::{self, Field, Kind, Rule};
+use careq_shared::records::{self, Field, Kind, Limits, Rule};
 use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, RefOr};
 
@@ -11,15 +11,18 @@ const NO_NUL: &str = r"^[^\u0000]*$";
 /// The same, and not blank.
 pub(super) const NOT_BLANK: &str = r"^[^\u0000]*[^\s\u0000][^\u0000]*$";
 
+/// Four digits of a year, two of everything else, and an offset of at most 14 hours.
+const INSTANT: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}(:[0-5][0-9](\.[0-9]{1,9})?)?([Zz]|[+-](0[0-9]|1[0-3]):?[0-5][0-9]|[+-]14:?00)$";
+
 /// The body of one kind of webhook.
-pub(super) fn of_kind(kind: Kind) -> ObjectBuilder {
+pub(super) fn of_kind(kind: Kind, limits: Limits) -> ObjectBuilder {
     records::rules(kind).iter().fold(ObjectBuilder::new(), |body, field| {
-        let body = body.property(field.name, of_field(field));
+        let body = body.property(field.name, of_field(field, limits));
         if field.is_required { body.required(field.name) } else { body }
     })
 }
 
-fn of_field(field: &Field) -> RefOr<Schema> {
+fn of_field(field: &Field, limits: Limits) -> RefOr<Schema> {
     let of_type = |kind: Type| ObjectBuilder::new().schema_type(nullable(kind, field.is_required));
     let text = || of_type(Type::String);
     let schema = match field.rule {
@@ -30,9 +33,10 @@ fn of_field(field: &Field) -> RefOr<Schema> {
             .description(Some("CareQ's identifier")),
         Rule::Text { max_characters } => {
             let pattern = if field.is_required { NOT_BLANK } else { NO_NUL };
-            text().max_length(max_characters).pattern(Some(pattern))
+            text().max_length(Some(max_characters)).pattern(Some(pattern))
         }
-        Rule::TextOrJson => return text_or_json(),
+        Rule::LongText => return long_text(limits).into(),
+        Rule::TextOrJson => return text_or_json(limits),
         Rule::Phone => text().pattern(Some("^[0-9]{10}$")).description(Some("Ten digits")),
         Rule::Email { max_characters } => {
             text().format(Some(custom("email"))).max_length(Some(max_characters))
@@ -45,7 +49,8 @@ fn of_field(field: &Field) -> RefOr<Schema> {
         Rule::Date => text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))),
         Rule::Instant => text()
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-            .description(Some("ISO 8601 with an offset, in the years 1 to 9998")),
+            .pattern(Some(INSTANT))
+            .description(Some("ISO 8601 with an offset, in the years 1 to 9998; seconds are optional")),
         Rule::Minutes => of_type(Type::Integer)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
             .minimum(Some(0_i64))
@@ -57,7 +62,14 @@ fn of_field(field: &Field) -> RefOr<Schema> {
         }
         Rule::Boolean => of_type(Type::Boolean),
     };
-    schema.into()
+    let is_text = matches!(field.rule, Rule::Text { .. });
+    if field.is_required || is_text { schema.into() } else { or_empty(schema) }
+}
+
+/// An empty text says that the field is absent, as `null` does.
+fn or_empty(schema: ObjectBuilder) -> RefOr<Schema> {
+    let empty = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).enum_values(Some([""]));
+    AnyOfBuilder::new().item(schema).item(empty).into()
 }
 
 fn nullable(kind: Type, is_required: bool) -> SchemaType {
@@ -68,9 +80,23 @@ fn custom(format: &str) -> SchemaFormat {
     SchemaFormat::Custom(format.to_owned())
 }
 
-fn text_or_json() -> RefOr<Schema> {
-    let text = ObjectBuilder::new().schema_type(nullable(Type::String, false)).pattern(Some(NO_NUL));
+/// A schema counts characters, the rule bytes: no fewer.
+fn long_text(limits: Limits) -> ObjectBuilder {
+    let max_bytes = limits.max_long_text_bytes;
+    ObjectBuilder::new()
+        .schema_type(nullable(Type::String, false))
+        .pattern(Some(NO_NUL))
+        .max_length(Some(max_bytes))
+        .description(Some(format!("At most {max_bytes} bytes in UTF-8")))
+}
+
+fn text_or_json(limits: Limits) -> RefOr<Schema> {
+    let text = long_text(limits);
     let json = |kind: Type| ObjectBuilder::new().schema_type(SchemaType::Type(kind));
     let any = AnyOfBuilder::new().item(text).item(json(Type::Object)).item(json(Type::Array));
-    any.description(Some("Text, or any JSON object or array, without a NUL character")).into()
+    let max_bytes = limits.max_long_text_bytes;
+    let description = format!(
+        "Text, or any JSON object or array, without a NUL character; at most {max_bytes} bytes in UTF-8, of JSON as compact text"
+    );
+    any.description(Some(description)).into()
 }

@@ -27,7 +27,7 @@ pub struct Appointment {
     pub referred_by: Option<String>,
     pub referred_by_address: Option<String>,
     pub color: Option<String>,
-    /// Unique within a clinic; an empty one is none.
+    /// Unique within a clinic.
     pub hash: Option<String>,
     pub created_at: Option<DateTime<Utc>>,
     pub updated_at: Option<DateTime<Utc>>,
@@ -49,9 +49,9 @@ impl Appointment {
             referred_by: form.text("referred_by", 256),
             referred_by_address: form.text("referred_by_address", 512),
             color: form.color("color"),
-            hash: form.text("hash", 512).filter(|hash| !hash.is_empty()),
+            hash: form.text("hash", 512),
             created_at: form.instant("created_at"),
-            updated_at: form.instant("updated_at"),
+            updated_at: form.version("updated_at"),
         };
         form.check_order(
             "start_datetime",

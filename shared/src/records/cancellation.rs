@@ -1,5 +1,6 @@
 //! The cancellation of an appointment (API specification, section 6). A lost one is a patient in an empty corridor: no
-//! optional field may ever be a reason to refuse more than its own format.
+//! optional field may ever be a reason to refuse more than its own format. That of the two texts is the limit of all long texts,
+//! thousands of times what a reason takes: without it, a few of them fill the memory of a worker.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ impl Cancellation {
         Self {
             cancellation_reason: form.long_text("cancellation_reason"),
             cancelled_by: form.long_text("cancelled_by"),
-            cancelled_at: form.instant("cancelled_at"),
+            cancelled_at: form.version("cancelled_at"),
         }
     }
 }

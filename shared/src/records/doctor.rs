@@ -46,7 +46,7 @@ impl Doctor {
             timezone: form.text("timezone", 256),
             language: form.text("language", 10),
             created_at: form.instant("created_at"),
-            updated_at: form.instant("updated_at"),
+            updated_at: form.version("updated_at"),
         }
     }
 }

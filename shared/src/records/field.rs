@@ -19,10 +19,12 @@ pub enum Rule {
     Id,
     /// Text without a NUL character.
     Text {
-        /// Its most characters; nothing: only the size of the body limits it.
-        max_characters: Option<usize>,
+        /// Its most characters.
+        max_characters: usize,
     },
-    /// Text, or any JSON object or array.
+    /// Text without a NUL character, of at most [`Limits::max_long_text_bytes`](super::Limits).
+    LongText,
+    /// The same, or any JSON object or array, whose canonical text has the same limit.
     TextOrJson,
     /// Ten digits.
     Phone,

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value};
 
+use super::Limits;
 use super::field::{Field, Rule};
 use super::price::{Price, PriceError};
-use crate::clock;
+use crate::instant;
 
 /// The specification's tables have 512; RFC 5321 would be content with 254.
 const LONGEST_EMAIL: usize = 512;
@@ -20,19 +21,23 @@ pub type FieldErrors = BTreeMap<String, Vec<String>>;
 /// A JSON object that is being read field by field.
 pub(super) struct Form<'body> {
     fields: &'body Map<String, Value>,
+    limits: Limits,
+    accepted_at: DateTime<Utc>,
     errors: FieldErrors,
     /// Kept only by a form that is asked for its rules.
     rules: Option<Vec<Field>>,
 }
 
 impl<'body> Form<'body> {
-    pub(super) fn new(fields: &'body Map<String, Value>) -> Self {
-        Self { fields, errors: FieldErrors::new(), rules: None }
+    pub(super) fn new(fields: &'body Map<String, Value>, limits: Limits, accepted_at: DateTime<Utc>) -> Self {
+        Self { fields, limits, accepted_at, errors: FieldErrors::new(), rules: None }
     }
 
     /// The rules that `read` applies, in its order.
     pub(super) fn rules(read: impl FnOnce(&mut Form<'_>)) -> Vec<Field> {
-        let mut form = Form { fields: &Map::new(), errors: FieldErrors::new(), rules: Some(Vec::new()) };
+        let none = Map::new();
+        let rules = Some(Vec::new());
+        let mut form = Form { rules, ..Form::new(&none, Limits::NONE, DateTime::UNIX_EPOCH) };
         read(&mut form);
         form.rules.unwrap_or_default()
     }
@@ -65,7 +70,7 @@ impl<'body> Form<'body> {
     }
 
     pub(super) fn required_text(&mut self, field: &'static str, max_characters: usize) -> String {
-        self.note(field, true, Rule::Text { max_characters: Some(max_characters) });
+        self.note(field, true, Rule::Text { max_characters });
         match self.limited_text(field, max_characters) {
             Some(text) if text.trim().is_empty() => self.refuse(field, "must not be empty"),
             Some(text) => return text,
@@ -76,7 +81,7 @@ impl<'body> Form<'body> {
 
     /// Text of at most so many characters.
     pub(super) fn text(&mut self, field: &'static str, max_characters: usize) -> Option<String> {
-        self.note(field, false, Rule::Text { max_characters: Some(max_characters) });
+        self.note(field, false, Rule::Text { max_characters });
         self.limited_text(field, max_characters)
     }
 
@@ -89,15 +94,30 @@ impl<'body> Form<'body> {
         Some(text)
     }
 
-    /// Text whose length only the size of the body limits.
+    /// Text of at most [`Limits::max_long_text_bytes`].
     pub(super) fn long_text(&mut self, field: &'static str) -> Option<String> {
-        self.note(field, false, Rule::Text { max_characters: None });
-        self.string(field)
+        self.note(field, false, Rule::LongText);
+        let text = self.string(field)?;
+        self.within_long_text(field, text)
     }
 
-    /// Text as it is, any other JSON as its text.
+    fn within_long_text(&mut self, field: &str, text: String) -> Option<String> {
+        let max_bytes = self.limits.max_long_text_bytes;
+        if text.len() > max_bytes {
+            self.refuse(field, &format!("must be at most {max_bytes} bytes in UTF-8"));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// Text as it is, any other JSON as its text; of at most [`Limits::max_long_text_bytes`].
     pub(super) fn text_or_json(&mut self, field: &'static str) -> Option<String> {
         self.note(field, false, Rule::TextOrJson);
+        let text = self.either_as_text(field)?;
+        self.within_long_text(field, text)
+    }
+
+    fn either_as_text(&mut self, field: &'static str) -> Option<String> {
         match self.present(field)? {
             Value::String(_) => self.string(field),
             value @ (Value::Object(_) | Value::Array(_)) if holds_nul(value) => {
@@ -176,14 +196,11 @@ impl<'body> Form<'body> {
     pub(super) fn date(&mut self, field: &'static str) -> Option<NaiveDate> {
         self.note(field, false, Rule::Date);
         let text = self.string(field)?;
-        let date = NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok();
-        // The parser also takes `1990-5-1`; only the written form of the same day is the format asked for.
-        let in_range = |date: &NaiveDate| (1..=9999).contains(&chrono::Datelike::year(date));
-        if let Some(date) = date.filter(|date| date.to_string() == text).filter(in_range) {
-            return Some(date);
+        let date = instant::parse_date(&text);
+        if date.is_none() {
+            self.refuse(field, "must be an existing date in the format YYYY-MM-DD");
         }
-        self.refuse(field, "must be an existing date in the format YYYY-MM-DD");
-        None
+        date
     }
 
     pub(super) fn required_instant(&mut self, field: &'static str) -> DateTime<Utc> {
@@ -200,15 +217,22 @@ impl<'body> Form<'body> {
         self.moment(field)
     }
 
+    /// The version of a record. One in the far future would make every later version an old one, for ever.
+    pub(super) fn version(&mut self, field: &'static str) -> Option<DateTime<Utc>> {
+        let version = self.instant(field)?;
+        if version - self.accepted_at <= self.limits.max_clock_skew {
+            return Some(version);
+        }
+        let skew_s = self.limits.max_clock_skew.num_seconds();
+        self.refuse(field, &format!("must not be more than {skew_s} seconds in the future"));
+        None
+    }
+
     fn moment(&mut self, field: &str) -> Option<DateTime<Utc>> {
         let text = self.string(field)?;
-        let instant = instant(&text);
+        let instant = instant::parse(&text);
         if instant.is_none() {
-            self.refuse(
-                field,
-                "must be an ISO 8601 date and time with an offset, such as 2025-12-15T14:00:00Z or \
-                 2025-12-15T19:30:00+05:30",
-            );
+            self.refuse(field, &format!("must be {}", instant::FORM));
         }
         instant
     }
@@ -232,7 +256,8 @@ impl<'body> Form<'body> {
         match self.present(field) {
             None => self.missing(field),
             Some(value) => match value.as_i64().map(i32::try_from) {
-                Some(Ok(minutes)) if minutes >= 0 => return minutes,
+                // `-0` is written with a sign, as no number of minutes is.
+                Some(Ok(minutes)) if minutes > 0 || value.to_string() == "0" => return minutes,
                 _ => self.refuse(field, "must be a whole number of minutes, not negative"),
             },
         }
@@ -264,9 +289,9 @@ impl<'body> Form<'body> {
         Some(*boolean)
     }
 
-    /// A field that is there; `null` says that it is not.
+    /// A field that is there; `null` and `""` say that it is not, whatever its rule.
     fn present(&self, field: &str) -> Option<&'body Value> {
-        self.fields.get(field).filter(|value| !value.is_null())
+        self.fields.get(field).filter(|value| !value.is_null() && value.as_str() != Some(""))
     }
 
     fn string(&mut self, field: &str) -> Option<String> {
@@ -296,17 +321,6 @@ fn label(field: &str) -> String {
     let words = field.replace('_', " ");
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-fn instant(text: &str) -> Option<DateTime<Utc>> {
-    // RFC 3339 first, then the two spellings of ISO 8601 that it leaves out: `+0530`, and no seconds.
-    let parsed = DateTime::parse_from_rfc3339(text)
-        .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%#z"))
-        .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M%#z"))
-        .ok()?;
-    let instant = clock::whole_microseconds(parsed.to_utc());
-    // Outside these years the databases' text and ours would no longer agree.
-    (1..=9998).contains(&chrono::Datelike::year(&instant)).then_some(instant)
 }
 
 fn holds_nul(value: &Value) -> bool {

@@ -25,7 +25,7 @@ pub use price::Price;
 pub use service::Service;
 pub use status_change::StatusChange;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -88,12 +88,31 @@ pub struct Identified {
     pub record: Record,
 }
 
-/// Reads one JSON object as a record of the given kind. All bad fields are reported at once.
+/// Limits of the field rules that the installation sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How far a record's version may be ahead of its acceptance.
+    pub max_clock_skew: TimeDelta,
+    /// The longest notes, prescription, custom field, description or reason, in bytes of UTF-8.
+    pub max_long_text_bytes: usize,
+}
+
+impl Limits {
+    /// For records that were accepted before.
+    pub const NONE: Self = Self { max_clock_skew: TimeDelta::MAX, max_long_text_bytes: usize::MAX };
+}
+
+/// Reads one JSON object as a record of the given kind, accepted at this moment. All bad fields are reported at once.
 ///
 /// # Errors
 /// The messages for every field that breaks a rule, by field name.
-pub fn read(kind: Kind, fields: &Map<String, Value>) -> Result<Identified, FieldErrors> {
-    let mut form = Form::new(fields);
+pub fn read(
+    kind: Kind,
+    fields: &Map<String, Value>,
+    limits: Limits,
+    accepted_at: DateTime<Utc>,
+) -> Result<Identified, FieldErrors> {
+    let mut form = Form::new(fields, limits, accepted_at);
     let identified = identified(kind, &mut form);
     form.finish(identified)
 }
@@ -120,3 +139,6 @@ fn identified(kind: Kind, form: &mut Form<'_>) -> Identified {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod limits_tests;

@@ -59,7 +59,7 @@ impl Patient {
             timezone: form.text("timezone", 256),
             language: form.text("language", 10),
             created_at: form.instant("created_at"),
-            updated_at: form.instant("updated_at"),
+            updated_at: form.version("updated_at"),
         }
     }
 }

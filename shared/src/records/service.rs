@@ -36,7 +36,7 @@ impl Service {
             category: form.text("category", 256),
             is_private: form.boolean("is_private"),
             created_at: form.instant("created_at"),
-            updated_at: form.instant("updated_at"),
+            updated_at: form.version("updated_at"),
         }
     }
 }

@@ -22,7 +22,7 @@ impl StatusChange {
         Self {
             status: form.required_one_of("status", &STATUSES),
             notes: form.long_text("notes"),
-            updated_at: form.instant("updated_at"),
+            updated_at: form.version("updated_at"),
         }
     }
 }

@@ -1,0 +1,115 @@
+//! `[ingress]`: the side that takes requests. A struct must never hold a default: those stand in `config.default.toml`, where an
+//! operator can read them.
+
+use std::net::SocketAddr;
+
+use chrono::TimeDelta;
+use serde::Deserialize;
+
+use crate::networks::Networks;
+use crate::records::Limits;
+
+/// `[ingress]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct IngressConfig {
+    /// CareQ's side.
+    pub listen: SocketAddr,
+    /// How long an answer may wait for its result, in milliseconds; 0 never waits.
+    pub answer_within_ms: u64,
+    /// The same for `POST /batch`.
+    pub batch_answer_within_ms: u64,
+    /// Requests per minute and clinic; 0 = no limit.
+    pub rate_per_minute: u32,
+    /// Requests that a clinic may send at once.
+    pub rate_burst: u32,
+    /// The largest body of a single webhook, in bytes.
+    pub body_limit_bytes: usize,
+    /// The largest body of a batch, in bytes; those in hand have four times as much together.
+    pub batch_body_limit_bytes: usize,
+    /// The largest head of a request, in bytes.
+    pub header_limit_bytes: usize,
+    /// The most header fields of a request.
+    pub header_limit_fields: usize,
+    /// How long a client may take to send its head, to stay silent between two requests, and to leave an answer unread, in
+    /// seconds.
+    pub header_timeout_s: u64,
+    /// How long a client may take to send its body, in seconds.
+    pub body_timeout_s: u64,
+    /// How long a request may take from its head to its answer, in seconds.
+    pub request_timeout_s: u64,
+    /// Most connections at the same time.
+    pub most_connections: usize,
+    /// Most connections of one address at the same time; 0 = no limit.
+    pub max_connections_per_address: usize,
+    /// How long a new connection may stay silent, in seconds.
+    pub first_byte_timeout_s: u64,
+    /// Most requests at the same time.
+    pub most_requests: usize,
+    /// Whether the caller's `traceparent` is followed.
+    pub trust_traceparent: bool,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Networks,
+    /// How far a record's version may be ahead of its acceptance, in seconds.
+    pub max_clock_skew_s: u32,
+    /// The longest notes, prescription, custom field, description or reason, in bytes.
+    pub max_long_text_bytes: usize,
+    /// How often the clinics are read again, in seconds.
+    pub clinics_refresh_s: u64,
+}
+
+impl IngressConfig {
+    /// The limits of the field rules.
+    #[must_use]
+    pub fn record_limits(&self) -> Limits {
+        Limits {
+            max_clock_skew: TimeDelta::seconds(self.max_clock_skew_s.into()),
+            max_long_text_bytes: self.max_long_text_bytes,
+        }
+    }
+
+    pub(super) fn faults(&self, require: &mut impl FnMut(bool, &str), publish_timeout_ms: u64) {
+        require(
+            (1..=5).contains(&self.clinics_refresh_s),
+            "ingress.clinics_refresh_s must be from 1 to 5: a clinic that was disabled must not go on for longer",
+        );
+        require(
+            (1..=3_600).contains(&self.header_timeout_s),
+            "ingress.header_timeout_s must be from 1 to 3600",
+        );
+        require(self.body_timeout_s >= 1, "ingress.body_timeout_s must be at least 1");
+        require(self.header_limit_bytes >= 8_192, "ingress.header_limit_bytes must be at least 8192");
+        require(self.header_limit_fields >= 16, "ingress.header_limit_fields must be at least 16");
+        require(
+            (1..=1_000_000).contains(&self.most_connections),
+            "ingress.most_connections must be from 1 to 1000000",
+        );
+        require(
+            (1..=self.header_timeout_s).contains(&self.first_byte_timeout_s),
+            "ingress.first_byte_timeout_s must be from 1 to ingress.header_timeout_s",
+        );
+        require(self.max_clock_skew_s >= 60, "ingress.max_clock_skew_s must be at least 60: clocks differ");
+        require(
+            self.max_long_text_bytes >= 1_024,
+            "ingress.max_long_text_bytes must be at least 1024: notes are longer than other texts",
+        );
+        require(self.most_requests >= 1, "ingress.most_requests must be at least 1");
+        let stages_ms = self
+            .body_timeout_s
+            .saturating_mul(1_000)
+            .saturating_add(publish_timeout_ms)
+            .saturating_add(25_000);
+        require(
+            self.request_timeout_s.saturating_mul(1_000) >= stages_ms,
+            "ingress.request_timeout_s must be at least ingress.body_timeout_s, broker.publish_timeout_ms and 25 s together: it \
+             is to end what hangs, and nothing else",
+        );
+        require(
+            self.answer_within_ms <= 25_000 && self.batch_answer_within_ms <= 25_000,
+            "ingress.answer_within_ms and ingress.batch_answer_within_ms must be at most 25000: CareQ gives up after 30 s",
+        );
+        require(
+            self.rate_per_minute == 0 || self.rate_burst >= 1,
+            "ingress.rate_burst must be at least 1 where ingress.rate_per_minute is set",
+        );
+    }
+}

@@ -1,0 +1,279 @@
+//! Dates and instants as text, read strictly: RFC 3339 and its basic offset `+0530`, seconds optional. What is left out must never
+//! be guessed: `25-12-10` is not a day of the year 25, and `:60` is not the next second.
+
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Utc};
+use serde::de::Error as _;
+use serde::{Deserialize as _, Deserializer};
+
+use crate::clock;
+
+/// The form of an instant, for messages.
+pub const FORM: &str =
+    "an ISO 8601 date and time with an offset, such as 2025-12-15T14:00:00Z or 2025-12-15T19:30:00+05:30";
+
+/// The largest offset of a place on earth, in minutes (Kiribati, UTC+14).
+const MAX_OFFSET_MINUTES: i32 = 14 * 60;
+
+/// An instant such as `2025-12-15T19:30:00.25+05:30`, in whole microseconds, in the years 1 to 9998 of UTC.
+///
+/// `t` and `z` are as good as `T` and `Z` (RFC 3339, 5.6). Leap seconds are refused: no database keeps them.
+#[must_use]
+pub fn parse(text: &str) -> Option<DateTime<Utc>> {
+    let mut text = Cursor(text.as_bytes());
+    let date = text.date()?;
+    text.one_of(b"Tt")?;
+    let time = text.time()?;
+    let offset = text.offset()?;
+    text.end()?;
+    let local = date.and_time(time).and_local_timezone(offset).single()?;
+    let instant = clock::whole_microseconds(local.to_utc());
+    // Outside these years, the databases' text and ours differ.
+    (1..=9998).contains(&chrono::Datelike::year(&instant)).then_some(instant)
+}
+
+/// An instant in JSON, by the same rules.
+///
+/// # Errors
+/// The value is neither an instant nor `null`.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| parse(&text).ok_or_else(|| D::Error::custom(format!("an instant must be {FORM}"))))
+        .transpose()
+}
+
+/// A day such as `1990-05-15`, in the years 1 to 9999.
+#[must_use]
+pub fn parse_date(text: &str) -> Option<NaiveDate> {
+    let mut text = Cursor(text.as_bytes());
+    let date = text.date()?;
+    text.end()?;
+    Some(date)
+}
+
+/// What is left of a text.
+struct Cursor<'text>(&'text [u8]);
+
+impl Cursor<'_> {
+    fn date(&mut self) -> Option<NaiveDate> {
+        let year = self.number(4)?;
+        self.one_of(b"-")?;
+        let month = self.number(2)?;
+        self.one_of(b"-")?;
+        let day = self.number(2)?;
+        let year = i32::try_from(year).ok().filter(|year| *year >= 1)?;
+        NaiveDate::from_ymd_opt(year, month, day)
+    }
+
+    fn time(&mut self) -> Option<NaiveTime> {
+        let hour = self.number(2)?;
+        self.one_of(b":")?;
+        let minute = self.number(2)?;
+        let (mut second, mut nanosecond) = (0, 0);
+        if self.one_of(b":").is_some() {
+            second = self.number(2)?;
+            if self.one_of(b".").is_some() {
+                nanosecond = self.fraction()?;
+            }
+        }
+        NaiveTime::from_hms_nano_opt(hour, minute, second, nanosecond)
+    }
+
+    /// One to nine decimals of a second, in nanoseconds.
+    fn fraction(&mut self) -> Option<u32> {
+        let digits = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let missing = u32::try_from(9_usize.checked_sub(digits)?).ok()?;
+        Some(self.number(digits)? * 10_u32.pow(missing))
+    }
+
+    fn offset(&mut self) -> Option<FixedOffset> {
+        let sign = match self.one_of(b"Zz+-")? {
+            b'+' => 1,
+            b'-' => -1,
+            _ => return FixedOffset::east_opt(0),
+        };
+        let hours = self.number(2)?;
+        self.one_of(b":");
+        let minutes = self.number(2).filter(|minutes| *minutes < 60)?;
+        let minutes = i32::try_from(hours * 60 + minutes).ok()?;
+        if minutes > MAX_OFFSET_MINUTES {
+            return None;
+        }
+        FixedOffset::east_opt(sign * minutes * 60)
+    }
+
+    /// Exactly so many ASCII digits, at least one and at most nine.
+    fn number(&mut self, digits: usize) -> Option<u32> {
+        let (number, rest) = self.0.split_at_checked(digits).filter(|(number, _)| !number.is_empty())?;
+        if !number.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        self.0 = rest;
+        Some(number.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0')))
+    }
+
+    fn one_of(&mut self, expected: &[u8]) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        if !expected.contains(first) {
+            return None;
+        }
+        self.0 = rest;
+        Some(*first)
+    }
+
+    fn end(&self) -> Option<()> {
+        self.0.is_empty().then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_forms_that_are_read() {
+        for (text, instant) in [
+            ("2025-12-10T10:00:00Z", "2025-12-10T10:00:00Z"),
+            ("2025-12-10t10:00:00z", "2025-12-10T10:00:00Z"),
+            ("2025-12-10T10:00Z", "2025-12-10T10:00:00Z"),
+            ("2025-12-10T10:00+0530", "2025-12-10T04:30:00Z"),
+            ("2025-12-10T10:00:00.123456789+05:30", "2025-12-10T04:30:00.123456Z"),
+            ("2025-12-10T10:00:00.5-00:00", "2025-12-10T10:00:00.500Z"),
+            ("2025-12-10T00:00:00+14:00", "2025-12-09T10:00:00Z"),
+            ("2025-12-10T23:59:59-1400", "2025-12-11T13:59:59Z"),
+            ("2024-02-29T00:00:00Z", "2024-02-29T00:00:00Z"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+            ("9998-12-31T23:59:59.999999Z", "9998-12-31T23:59:59.999999Z"),
+        ] {
+            let parsed = parse(text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(parsed.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true), instant, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_instant() {
+        for text in [
+            "",
+            "25-12-10T10:00:00Z",
+            "5-1-2T3:4Z",
+            "2025-1-2T3:4:5Z",
+            "2025-12-1T10:00:00Z",
+            "02025-12-10T10:00:00Z",
+            "+02025-12-10T10:00:00Z",
+            "+2025-12-10T10:00:00Z",
+            "-2025-12-10T10:00:00Z",
+            "12025-12-10T10:00:00Z",
+            "2025-12-10T10:00:60Z",
+            "2016-12-31T23:59:60Z",
+            "2025-12-10T10:60:00Z",
+            "2025-12-10T24:00:00Z",
+            "2025-12-10T24:00Z",
+            "2025-02-30T10:00:00Z",
+            "2023-02-29T10:00:00Z",
+            "2025-13-10T10:00:00Z",
+            "2025-00-10T10:00:00Z",
+            "2025-12-00T10:00:00Z",
+            "0000-12-10T10:00:00Z",
+            "9999-12-10T10:00:00Z",
+            "0001-01-01T00:00:00+00:01",
+            "2025-12-10 10:00:00Z",
+            "2025-12-10T 10:00:00Z",
+            "2025-12-10T10: 00:00Z",
+            "2025-12-10T10:00:00 Z",
+            "2025-12-10T10:00:00 +05:30",
+            "2025-12-10T10:00:00+05 :30",
+            " 2025-12-10T10:00:00Z",
+            "2025-12-10T10:00:00Z ",
+            "\n2025-12-10T10:00:00Z",
+            "2025-12-10T10:00:00Z\n",
+            "\t2025-12-10T10:00:00Z",
+            "2025-12-10T10:00:00Z\0",
+            "\u{feff}2025-12-10T10:00:00Z",
+            "2025-12-10T10:00:00",
+            "2025-12-10",
+            "2025-12-10Z",
+            "2025-12-10T10Z",
+            "20251210T100000Z",
+            "2025-12-10T100000Z",
+            "2025-W50-3T10:00:00Z",
+            "2025-344T10:00:00Z",
+            "2025/12/10T10:00:00Z",
+            "10-12-2025T10:00:00Z",
+            "2025-12-10T10:00:00.Z",
+            "2025-12-10T10:00.5Z",
+            "2025-12-10T10:00:00,5Z",
+            "2025-12-10T10:00:00.1234567890Z",
+            "2025-12-10T10:00:00.-5Z",
+            "2025-12-10T+1:00:00Z",
+            "2025-12-10T10:00:00+05",
+            "2025-12-10T10:00:00+5:30",
+            "2025-12-10T10:00:00+530",
+            "2025-12-10T10:00:00+05:3",
+            "2025-12-10T10:00:00+05:60",
+            "2025-12-10T10:00:00+14:01",
+            "2025-12-10T10:00:00-15:00",
+            "2025-12-10T10:00:00+24:00",
+            "2025-12-10T10:00:00+99:99",
+            "2025-12-10T10:00:00\u{2212}05:30",
+            "2025-12-10T10:00:00+-5:30",
+            "2025-12-10T10:00:00ZZ",
+            "2025-12-10T10:00:00Z+05:30",
+            "2025-12-10T10:00:00UTC",
+            "2025-12-10T10:00:00[Asia/Kolkata]",
+            "２０２５-12-10T10:00:00Z",
+            "२०२५-12-10T10:00:00Z",
+            "1733824800",
+            "Wed, 10 Dec 2025 10:00:00 GMT",
+            "now",
+        ] {
+            assert_eq!(parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn days_that_exist() {
+        for text in ["1990-05-15", "2024-02-29", "0001-01-01", "9999-12-31"] {
+            assert_eq!(parse_date(text).map(|date| date.to_string()).as_deref(), Some(text));
+        }
+        for text in [
+            "",
+            "90-05-15",
+            "1990-5-15",
+            "1990-05-5",
+            "01990-05-15",
+            "+1990-05-15",
+            "-1990-05-15",
+            "0000-01-01",
+            "2023-02-29",
+            "1990-02-30",
+            "1990-13-01",
+            "1990-00-01",
+            "1990-01-00",
+            "19900515",
+            "1990/05/15",
+            "15-05-1990",
+            "1990-05-15T00:00:00Z",
+            " 1990-05-15",
+            "1990-05-15 ",
+            "1990-05-15\n",
+            "1990 -05-15",
+            "१९९०-05-15",
+            "1990\u{2010}05\u{2010}15",
+        ] {
+            assert_eq!(parse_date(text), None, "{text:?}");
+        }
+    }
+
+    proptest! {
+        /// What is read is what chrono's parser of RFC 3339 reads, too.
+        #[test]
+        fn another_parser_agrees(
+            text in "[0-9]{3,5}-[01]?[0-9]-[0-3]?[0-9][Tt ][0-2]?[0-9]:[0-6]?[0-9]:[0-6]?[0-9](\\.[0-9]{0,10})?([Zz]|[+-][0-2][0-9]:[0-6][0-9])"
+        ) {
+            if let Some(instant) = parse(&text) {
+                let other = DateTime::parse_from_rfc3339(&text).unwrap().to_utc();
+                prop_assert_eq!(instant, clock::whole_microseconds(other));
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Absent fields, numbers as they are written, and the limits that an installation sets.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::tests::{read, smallest};
+use super::{Field, Kind, Limits, Record, rules};
+use crate::json;
+
+const DAY: TimeDelta = TimeDelta::days(1);
+
+fn accepted_at() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_765_360_800, 0).unwrap()
+}
+
+fn at(instant: DateTime<Utc>) -> Value {
+    json!(instant.to_rfc3339())
+}
+
+/// Two of them would collide in a unique column otherwise, and a required one would be empty.
+#[test]
+fn an_empty_text_says_that_a_field_is_absent() {
+    for kind in Kind::ALL {
+        let without = read(kind, &smallest(kind)).unwrap();
+        for Field { name, .. } in rules(kind).into_iter().filter(|field| !field.is_required) {
+            let mut body = smallest(kind);
+            body.insert(name.to_owned(), json!(""));
+            assert_eq!(read(kind, &body).as_ref(), Ok(&without), "{kind} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_blank_text_is_a_text() {
+    let mut body = smallest(Kind::Patient);
+    body.insert("notes".to_owned(), json!(" "));
+    let Record::Patient(patient) = read(Kind::Patient, &body).unwrap().record else { panic!() };
+    assert_eq!(patient.notes.as_deref(), Some(" "));
+}
+
+/// Numbers that are equal and written otherwise: which one is meant is not guessed.
+#[test]
+fn whole_numbers_are_written_plainly() {
+    for (kind, field) in
+        [(Kind::Patient, "careq_id"), (Kind::Appointment, "doctor_careq_id"), (Kind::Service, "duration")]
+    {
+        for number in ["1.0", "1e3", "1E0", "10e-1", "-0", "-1", "0.0", "9223372036854775808", "1e400"] {
+            let mut body = smallest(kind);
+            body.insert(field.to_owned(), json!("the number"));
+            let text = Value::Object(body).to_string().replace("\"the number\"", number);
+            let errors = read(kind, &json::object(text.as_bytes()).unwrap()).unwrap_err();
+            assert_eq!(errors.keys().collect::<Vec<_>>(), [field], "{number}");
+        }
+        for number in ["+1", "01", "00", ".5", "1.", "0x1", "1_000", "NaN", "Infinity", "1 000"] {
+            assert!(json::object(format!("{{\"careq_id\":{number}}}").as_bytes()).is_err(), "{number}");
+        }
+    }
+    for number in ["-0", "-0.0", "1e3", "5E0", "0.00001", "1e400"] {
+        let text = Value::Object(smallest(Kind::Service)).to_string();
+        let text = text.replacen('{', &format!("{{\"price\":{number},"), 1);
+        assert!(read(Kind::Service, &json::object(text.as_bytes()).unwrap()).is_err(), "{number}");
+    }
+}
+
+#[test]
+fn a_version_is_at_most_a_day_ahead() {
+    let limits = Limits { max_clock_skew: DAY, ..Limits::NONE };
+    for (kind, field) in
+        Kind::ALL.map(|kind| (kind, "updated_at")).into_iter().chain([(Kind::Cancel, "cancelled_at")])
+    {
+        let with = |version: &Value| {
+            let mut body = smallest(kind);
+            body.insert(field.to_owned(), version.clone());
+            super::read(kind, &body, limits, accepted_at())
+        };
+        let is_version = (kind == Kind::Cancel) == (field == "cancelled_at");
+        let largest = accepted_at() + DAY;
+        for version in [
+            at(accepted_at()),
+            at(largest),
+            json!("0001-01-01T00:00:00Z"),
+            json!("2025-12-11T15:30:00+05:30"),
+        ] {
+            assert!(with(&version).is_ok(), "{kind} {version}");
+        }
+        for version in [
+            at(largest + TimeDelta::microseconds(1)),
+            json!("9998-01-01T00:00:00Z"),
+            json!("2025-12-11T10:00:01Z"),
+        ] {
+            let refused = with(&version);
+            assert_eq!(refused.is_err(), is_version, "{kind} {field} {version}");
+            if let Err(errors) = refused {
+                assert!(
+                    errors[field][0].ends_with("must not be more than 86400 seconds in the future"),
+                    "{errors:?}"
+                );
+            }
+        }
+    }
+}
+
+/// When a record was made, and when a visit takes place, is no version.
+#[test]
+fn other_instants_may_be_ahead() {
+    let limits = Limits { max_clock_skew: DAY, ..Limits::NONE };
+    let mut body = smallest(Kind::Appointment);
+    for field in ["created_at", "book_datetime", "start_datetime"] {
+        body.insert(field.to_owned(), json!("2099-01-01T10:00:00Z"));
+    }
+    body.insert("end_datetime".to_owned(), json!("2099-01-01T10:30:00Z"));
+    assert!(super::read(Kind::Appointment, &body, limits, accepted_at()).is_ok());
+}
+
+#[test]
+fn long_texts_have_a_limit_in_bytes() {
+    const FIELDS: [(Kind, &[&str]); 6] = [
+        (
+            Kind::Patient,
+            &[
+                "notes",
+                "custom_field_1",
+                "custom_field_2",
+                "custom_field_3",
+                "custom_field_4",
+                "custom_field_5",
+            ],
+        ),
+        (Kind::Doctor, &["notes"]),
+        (Kind::Service, &["description"]),
+        (Kind::Appointment, &["notes", "prescription"]),
+        (Kind::Status, &["notes"]),
+        (Kind::Cancel, &["cancellation_reason", "cancelled_by"]),
+    ];
+    let limits = Limits { max_long_text_bytes: 3_000, ..Limits::NONE };
+    for (kind, field) in FIELDS.iter().flat_map(|(kind, fields)| fields.iter().map(|field| (*kind, *field))) {
+        let with = |value: Value| {
+            let mut body = smallest(kind);
+            body.insert(field.to_owned(), value);
+            super::read(kind, &body, limits, accepted_at())
+        };
+        assert!(with(json!("अ".repeat(1_000))).is_ok(), "{kind} {field}");
+        let errors = with(json!(format!("{}a", "अ".repeat(1_000)))).unwrap_err();
+        assert!(errors[field][0].ends_with("must be at most 3000 bytes in UTF-8"), "{errors:?}");
+    }
+    // JSON counts as the text that is stored.
+    let prescription = |items: usize| {
+        let mut body = smallest(Kind::Appointment);
+        body.insert("prescription".to_owned(), json!(vec![1; items]));
+        super::read(Kind::Appointment, &body, limits, accepted_at())
+    };
+    assert!(prescription(1_499).is_ok() && prescription(1_500).is_err());
+}
