@@ -1,6 +1,6 @@
 //! Where a request comes from. A forwarded address must never be believed but from a proxy that the settings name.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::extract::Request;
 use axum::http::HeaderMap;
@@ -55,6 +55,15 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> Client {
     client
 }
 
+/// The address that is counted by: one customer has a whole IPv6 /64 (RFC 6177), so that it counts as one.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        address @ IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
 /// Some proxies add the port.
 fn address(entry: &str) -> Option<IpAddr> {
     let address = entry.parse().ok().or_else(|| entry.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
@@ -79,6 +88,14 @@ mod tests {
         ("10.0.0.1", &["203.0.113.9,"], None),
         ("10.0.0.1", &["[2001:db8::1]:443"], Some("2001:db8::1")),
     ];
+
+    #[test]
+    fn an_ipv6_network_counts_as_one() {
+        let network_of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(network_of("2001:db8::1"), network_of("2001:db8::ffff"));
+        assert_ne!(network_of("2001:db8::1"), network_of("2001:db8:0:1::1"));
+        assert_eq!(network_of("::ffff:192.0.2.1"), network_of("192.0.2.1"));
+    }
 
     #[test]
     fn only_trusted_proxies_are_believed() {

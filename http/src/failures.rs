@@ -1,13 +1,16 @@
 //! Failures by address: whoever fails again and again waits for the answer. It must never hold up a request that proves what
 //! it has to, even from the same address, nor keep more than a bounded number of addresses.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use axum::response::Response;
 use dashmap::DashMap;
 use tokio::time::Instant;
+
+use crate::client::network;
 
 /// So many failures are answered at once: a mistyped secret is no attack.
 const ANSWERED_AT_ONCE: u32 = 5;
@@ -22,6 +25,10 @@ const FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
 
 /// Beyond, every failure of an address that is not known yet waits longest.
 const MOST_ADDRESSES: usize = 10_000;
+
+/// Put beside an answer that is no 401, to a request that has not proven what it has to.
+#[derive(Debug, Clone, Copy)]
+pub struct Unproven;
 
 /// Recent failures.
 #[derive(Debug)]
@@ -51,9 +58,11 @@ impl Failures {
 
     /// Holds an answer back if it refuses somebody who fails again and again. It must have given back its place by then: whoever
     /// waits here holds up nobody.
-    pub async fn hold_back(&self, address: IpAddr, status: StatusCode) {
-        if status == StatusCode::UNAUTHORIZED {
-            let delay = self.note(address);
+    pub fn hold_back(&self, address: IpAddr, answer: &Response) -> impl Future<Output = ()> + use<> {
+        let has_failed =
+            answer.status() == StatusCode::UNAUTHORIZED || answer.extensions().get::<Unproven>().is_some();
+        let delay = if has_failed { self.note(address) } else { Duration::ZERO };
+        async move {
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
@@ -62,7 +71,7 @@ impl Failures {
 
     /// Notes a failure, and how long its answer is to be held back.
     fn note(&self, address: IpAddr) -> Duration {
-        let (address, now) = (group(address), Instant::now());
+        let (address, now) = (network(address), Instant::now());
         if self.by_address.len() >= MOST_ADDRESSES && !self.by_address.contains_key(&address) {
             self.forget(now);
             if self.by_address.len() >= MOST_ADDRESSES {
@@ -95,14 +104,6 @@ fn delay(count: u32) -> Duration {
     }
 }
 
-/// One customer has a whole IPv6 /64 (RFC 6177), so that it counts as one address.
-fn group(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,12 +133,5 @@ mod tests {
         tokio::time::advance(FORGOTTEN_AFTER).await;
         assert_eq!(failures.note(address(40_000)), Duration::ZERO);
         assert_eq!(failures.by_address.len(), 1);
-    }
-
-    #[test]
-    fn an_ipv6_network_counts_as_one() {
-        let group_of = |text: &str| group(text.parse().unwrap());
-        assert_eq!(group_of("2001:db8::1"), group_of("2001:db8::ffff"));
-        assert_ne!(group_of("2001:db8::1"), group_of("2001:db8:0:1::1"));
     }
 }

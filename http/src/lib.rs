@@ -11,9 +11,9 @@ mod log;
 mod trace;
 
 pub use body::{BodyFault, BodyLimits, Share, body, body_into, require_json};
-pub use client::Client;
+pub use client::{Client, network};
 pub use described::described;
-pub use failures::Failures;
+pub use failures::{Failures, Unproven};
 pub use header::{SentTwiceOrUnreadable, bearer, single};
 pub use listen::{Limits, Peer, serve};
 pub use log::{AdminName, CareqId, ClinicId, Explanation, RequestLine};

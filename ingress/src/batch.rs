@@ -17,14 +17,14 @@ use chrono::TimeDelta;
 use serde_json::{Map, Value};
 use tracing::Instrument as _;
 
-use crate::authenticate::{self, Caller, Verified, same_clinic};
+use crate::authenticate::{Caller, Verified, same_clinic};
 use crate::ingress::Ingress;
 use crate::overload::Overload;
 use crate::prefer::Preference;
 use crate::problem::Problem;
 use crate::receive;
 use crate::validate::{self, Stamps, named_clinic};
-use crate::{answer, publish, report, trace, webhook};
+use crate::{answer, door, publish, report, trace, webhook};
 
 /// Most records of one batch.
 const MOST_RECORDS: usize = 1_000;
@@ -46,7 +46,7 @@ async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Pr
     let receiving = receive::body_into(share, &parts.headers, body, body_limits(ingress));
     let (body, share) = receiving.instrument(trace::receive()).await?;
     let about = |problem: Problem| problem.about(&body);
-    let verified = authenticate::body(caller, body.clone())?;
+    let verified = door::verify(ingress, caller, body.clone())?;
     // A part of what the confirm may take, so that 503 comes hardly later than to a webhook.
     let turning = ingress.batch_room.turn(body.len(), ingress.publish_timeout / 4);
     let turn = turning.instrument(trace::turn()).await.ok_or_else(|| Overload::Turns.refuse())?;

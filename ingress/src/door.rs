@@ -1,5 +1,6 @@
 //! The door of the API: who is it, and may it come in now. A request must never reach a handler but through here, and one
-//! without a body never without its signature checked.
+//! without a body never without its signature checked. Only what is verified is counted for its clinic: a token alone must not use
+//! up the rate of those who sign.
 
 use std::sync::Arc;
 
@@ -8,46 +9,72 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use careq_http::{Client, ClinicId};
-use careq_shared::telemetry::metrics::{No, metrics};
+use careq_http::{Client, ClinicId, Unproven};
 
-use crate::authenticate::{self, Caller};
+use crate::authenticate::{self, Caller, Verified};
 use crate::ingress::Ingress;
 use crate::limit;
 use crate::problem::Problem;
 
 /// Authenticates, limits, lets in.
 pub(crate) async fn guard(State(ingress): State<Arc<Ingress>>, request: Request, next: Next) -> Response {
-    let caller = match caller(&ingress, &request) {
+    let Some(client) = request.extensions().get::<Client>().copied() else {
+        return Problem::authentication_failed().into_response();
+    };
+    let caller = match authenticate::head(&ingress, client, request.headers()) {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
-    let clinic = Arc::clone(&caller.clinic);
-    let mut response = match ingress.limiter.take(&clinic) {
-        Ok(allowance) => limit::announce(allowance, enter(caller, request, next).await),
-        Err(refusal) => {
-            metrics().rate_limited_requests.get_or_create(&No {}).inc();
-            refusal.into_response()
-        }
+    let (clinic, counted) = (Arc::clone(&caller.clinic), Arc::clone(&caller.counted));
+    let response = enter(&ingress, caller, request, next).await.unwrap_or_else(Problem::into_response);
+    let mut response = match counted.get() {
+        Some(allowance) => limit::announce(*allowance, response),
+        None if response.status().is_client_error() => match ingress.limiter.fail(&clinic, client.address) {
+            Ok(()) => response,
+            Err(refusal) => unproven(refusal.problem()),
+        },
+        None => response,
     };
     response.extensions_mut().insert(ClinicId(clinic.clinic_id.clone()));
     response
 }
 
-fn caller(ingress: &Ingress, request: &Request) -> Result<Caller, Problem> {
-    let client = request.extensions().get::<Client>().copied().ok_or_else(Problem::authentication_failed)?;
-    authenticate::head(ingress, client, request.headers())
-}
-
-/// Only a POST has a body whose handler checks its signature; whatever else comes is checked here, as signing nothing.
-async fn enter(caller: Caller, mut request: Request, next: Next) -> Response {
+/// Only a POST has a body whose handler has it verified; whatever else comes is verified here, as signing nothing.
+async fn enter(
+    ingress: &Ingress,
+    caller: Caller,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    if caller.is_verified() {
+        count(ingress, &caller)?;
+    }
     if request.method() == Method::POST {
         request.extensions_mut().insert(caller);
     } else {
-        match authenticate::body(caller, Bytes::new()) {
-            Ok(verified) => request.extensions_mut().insert(verified),
-            Err(problem) => return problem.into_response(),
-        };
+        request.extensions_mut().insert(verify(ingress, caller, Bytes::new())?);
     }
-    next.run(request).await
+    Ok(next.run(request).await)
+}
+
+/// Checks what a body proves, and counts the request for its clinic.
+pub(crate) fn verify(ingress: &Ingress, caller: Caller, body: Bytes) -> Result<Verified<Bytes>, Problem> {
+    let verified = authenticate::body(&caller, body)?;
+    if !caller.is_verified() {
+        count(ingress, &caller)?;
+    }
+    Ok(verified)
+}
+
+fn count(ingress: &Ingress, caller: &Caller) -> Result<(), Problem> {
+    let taken = ingress.limiter.take(&caller.clinic);
+    let allowance = taken.map_or_else(|refusal| Some(refusal.allowance), |allowance| allowance);
+    caller.counted.get_or_init(|| allowance);
+    taken.map(drop).map_err(limit::Refusal::problem)
+}
+
+fn unproven(problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    response.extensions_mut().insert(Unproven);
+    response
 }

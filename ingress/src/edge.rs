@@ -25,7 +25,7 @@ pub(crate) async fn around(
     let span = line.span(request.headers(), ingress.settings.trust_traceparent);
     request.extensions_mut().insert(client);
     let response = async { line.write(in_time(&ingress, request, next).await) }.instrument(span).await;
-    ingress.failures.hold_back(client.address, response.status()).await;
+    ingress.failures.hold_back(client.address, &response).await;
     response
 }
 

@@ -13,14 +13,14 @@ use careq_shared::records::Kind;
 use tracing::Instrument as _;
 
 use crate::answer::Accepted;
-use crate::authenticate::{self, Caller};
+use crate::authenticate::Caller;
 use crate::ingress::Ingress;
 use crate::prefer::Preference;
 use crate::problem::Problem;
 use crate::receive;
 use crate::results::Budget;
 use crate::validate::{self, Stamps};
-use crate::{answer, publish, trace};
+use crate::{answer, door, publish, trace};
 
 /// Answers one webhook. The door has authenticated its headers and counted it.
 pub(crate) async fn handle(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Response {
@@ -35,7 +35,7 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
 
     let body = receive::body(&parts.headers, body, body_limits(ingress)).instrument(trace::receive()).await?;
     let about = |problem: Problem| problem.about(&body);
-    let verified = authenticate::body(caller, body.clone())?;
+    let verified = door::verify(ingress, caller, body.clone())?;
     let idempotency_key = validate::idempotency_key(&parts.headers)?;
     let verified = verified.read(|body| receive::json_object(&parts.headers, body)).map_err(about)?;
     let (accepted_at, limits) = (ingress.clock.reserve(1), ingress.settings.record_limits());

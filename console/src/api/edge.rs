@@ -23,7 +23,7 @@ pub(super) async fn around(State(api): State<Arc<Api>>, request: Request, next: 
     let client = Client::of(&request, &api.trusted_proxies).address;
     let line = RequestLine::begin(&request, client);
     let mut response = line.write(in_time(&api, request, next).await);
-    api.failures.hold_back(client, response.status()).await;
+    api.failures.hold_back(client, &response).await;
     // Messages, and what is revealed, must not stay in any cache.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -14,7 +14,7 @@ mod signature;
 pub use signature::Signature;
 pub use timestamp::Timestamp;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::http::HeaderMap;
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use careq_shared::clinics::Clinic;
 use careq_shared::clock;
 
 use crate::ingress::Ingress;
+use crate::limit::Allowance;
 use crate::problem::Problem;
 
 /// A caller whose head proves a clinic; made nowhere but here. What it sends proves nothing yet.
@@ -30,6 +31,15 @@ use crate::problem::Problem;
 pub(crate) struct Caller {
     pub(crate) clinic: Arc<Clinic>,
     signature: Option<Signature>,
+    /// What is left to the clinic, once the request is verified and counted.
+    pub(crate) counted: Arc<OnceLock<Option<Allowance>>>,
+}
+
+impl Caller {
+    /// Whether its head proves everything that its clinic asks for.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.clinic.signing_secrets.is_empty()
+    }
 }
 
 /// A body that its caller stands for; made nowhere but here.
@@ -62,15 +72,15 @@ pub(crate) fn head(ingress: &Ingress, client: Client, headers: &HeaderMap) -> Re
     if !bool::from(is_proven) {
         return Err(Problem::authentication_failed());
     }
-    Ok(Caller { clinic: Arc::clone(clinic), signature: signature.ok().flatten() })
+    Ok(Caller { clinic: Arc::clone(clinic), signature: signature.ok().flatten(), counted: Arc::default() })
 }
 
 /// Checks what a body proves: the signature over its raw bytes, where its clinic has a signing secret. A request without a
 /// body signs the empty one.
-pub(crate) fn body(caller: Caller, body: Bytes) -> Result<Verified<Bytes>, Problem> {
-    let Caller { clinic, signature } = caller;
-    if bool::from(signature::proves(signature, &body, &clinic.signing_secrets, clock::now())) {
-        return Ok(Verified { clinic, body });
+pub(crate) fn body(caller: &Caller, body: Bytes) -> Result<Verified<Bytes>, Problem> {
+    let Caller { clinic, signature, .. } = caller;
+    if bool::from(signature::proves(*signature, &body, &clinic.signing_secrets, clock::now())) {
+        return Ok(Verified { clinic: Arc::clone(clinic), body });
     }
     Err(Problem::authentication_failed())
 }

@@ -1,5 +1,6 @@
 //! The rate of a clinic, beside another way of counting it.
 
+use axum::response::IntoResponse as _;
 use careq_shared::event_key::EventKey;
 use careq_shared::networks::Networks;
 use proptest::prelude::*;
@@ -64,12 +65,36 @@ fn a_clinic_has_the_rate_of_its_own() {
 }
 
 #[test]
+fn failures_take_nothing_of_the_clinic_nor_of_another_address() {
+    let (limiter, clinic_abc) = (Limiter::new(60, 2), clinic("clinic_abc"));
+    let [one, other] = ["2001:db8::1", "2001:db8:0:1::1"].map(|address| address.parse().unwrap());
+    let same_network = "2001:db8::ffff".parse().unwrap();
+    assert!(
+        limiter.fail_at(&clinic_abc, one, at(0)).is_ok()
+            && limiter.fail_at(&clinic_abc, same_network, at(0)).is_ok()
+    );
+    assert_eq!(limiter.fail_at(&clinic_abc, one, at(0)).unwrap_err().retry_after, Duration::from_secs(1));
+    assert!(limiter.fail_at(&clinic_abc, other, at(0)).is_ok());
+    assert!(limiter.fail_at(&clinic("another_clinic"), one, at(0)).is_ok());
+    assert_eq!(limiter.take_at(&clinic_abc, at(0)).unwrap().unwrap().remaining, 1);
+}
+
+#[test]
+fn failures_from_many_addresses_take_bounded_memory() {
+    let (limiter, clinic) = (Limiter::new(1, 200), clinic("clinic_abc"));
+    for number in 0..30_000_u32 {
+        assert!(limiter.fail_at(&clinic, IpAddr::V4(number.into()), at(0)).is_ok());
+    }
+    assert!(limiter.failed.by_key.len() <= MAX_FAILING);
+}
+
+#[test]
 fn full_buckets_are_dropped() {
     let limiter = Limiter::new(60, 1);
     for number in 0..5_000_i64 {
         limiter.take_at(&clinic(&number.to_string()), at(number * 10_000)).unwrap();
     }
-    assert!(limiter.buckets.len() <= TIDY_BEYOND + 1, "{}", limiter.buckets.len());
+    assert!(limiter.verified.by_key.len() <= TIDY_BEYOND + 1, "{}", limiter.verified.by_key.len());
 }
 
 /// The same limit as a theoretical arrival time (GCRA, ITU-T I.371, annex A), in whole microseconds times the rate.
@@ -118,7 +143,7 @@ proptest! {
             prop_assert_eq!(taken.is_ok(), passes);
             let response = match taken {
                 Ok(allowance) => announce(allowance, Response::default()),
-                Err(refusal) => refusal.into_response(),
+                Err(refusal) => announce(Some(refusal.allowance), refusal.problem().into_response()),
             };
             prop_assert_eq!(number(&response, "x-ratelimit-limit"), i64::from(rate));
             prop_assert_eq!(i128::from(number(&response, "x-ratelimit-remaining")), left);
