@@ -59,6 +59,8 @@ mod healthcheck;
 
 mod drain;
 
+mod disk;
+
 mod containers;
 
 mod logs;

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use careq_shared::config::Config;
-use careq_shared::telemetry;
+use careq_shared::{refusal, telemetry};
 use clap::Parser as _;
 use tokio::runtime::Runtime;
 
@@ -39,7 +39,8 @@ fn main() -> ExitCode {
     match in_a_runtime(Arguments::parse()) {
         Ok(exit_status) => exit_status,
         Err(fault) => {
-            environment::tell(&format!("careq-sync: {fault:#}"));
+            let advice = refusal::advice(fault.as_ref()).map(|advice| format!(". {advice}, and try again"));
+            environment::tell(&format!("careq-sync: {fault:#}{}", advice.unwrap_or_default()));
             ExitCode::FAILURE
         }
     }

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, RuntimeErr, SqlxPostgresConnector, TransactionTrait as _,
+    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
+    SqlxPostgresConnector, TransactionTrait as _,
 };
 use secrecy::ExposeSecret as _;
 
 use crate::backoff::Backoff;
 use crate::config::Config;
-use crate::data_folder;
+use crate::{data_folder, refusal, sqlite};
 
 /// How long a statement may wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,7 +79,10 @@ pub async fn connect(config: &Config) -> Result<DatabaseConnection, ConnectError
         loop {
             match open(config, url.expose_secret()).await {
                 Ok(database) => return database,
-                Err(fault) => reason = fault.to_string(),
+                Err(fault) => {
+                    let advice = refusal::advice(&fault).map(|advice| format!(". {advice}"));
+                    reason = format!("{fault}{}", advice.unwrap_or_default());
+                }
             }
             backoff.wait().await;
         }
@@ -129,21 +132,14 @@ fn server(url: &str) -> Result<PgConnectOptions, DbErr> {
 }
 
 async fn open_sqlite(url: &str, create_if_missing: bool) -> Result<DatabaseConnection, DbErr> {
-    let mut options = ConnectOptions::new(url);
-    options
-        .sqlx_logging(false)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        // One writer is all that SQLite has; a second connection would only meet its lock.
-        .max_connections(1)
-        .map_sqlx_sqlite_opts(move |sqlite| {
-            sqlite
-                .create_if_missing(create_if_missing)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .foreign_keys(true)
-                .busy_timeout(Duration::from_secs(5))
-        });
-    Database::connect(options).await
+    let file: SqliteConnectOptions = url.parse().map_err(lost)?;
+    let file = file
+        .create_if_missing(create_if_missing)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5));
+    sqlite::open(file, ACQUIRE_TIMEOUT).await
 }
 
 async fn open_postgresql(config: &Config, url: &str) -> Result<DatabaseConnection, DbErr> {

@@ -35,3 +35,4 @@ pub mod refusal;
 pub mod replay;
 pub mod seal;
 pub mod secret;
+mod sqlite;

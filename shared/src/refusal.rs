@@ -1,6 +1,9 @@
 //! What a fault of the database means, by its numbers alone: whether to try again, and who is to blame. It must never carry the
 //! database's own words: they may quote a patient's data.
 
+use std::error::Error;
+use std::iter::successors;
+
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 /// What went wrong between us and the database.
@@ -68,6 +71,37 @@ impl Refusal {
     }
 }
 
+/// What to do when an error says that the disk of an SQLite database fails.
+#[must_use]
+pub fn advice(fault: &(dyn Error + 'static)) -> Option<&'static str> {
+    let mut causes = successors(Some(fault), |&fault| fault.source());
+    let refusal = causes.find_map(|cause| match cause.downcast_ref()? {
+        sqlx::Error::Database(refusal) => refusal.code(),
+        _ => None,
+    });
+    advice_by_code(&refusal?)
+}
+
+/// By SQLite's result code.
+fn advice_by_code(code: &str) -> Option<&'static str> {
+    let code: u32 = code.parse().ok().filter(|_| code.len() < 5)?;
+    match code & 0xff {
+        // SQLITE_FULL
+        13 => Some("The disk is full: free some space, or make it larger"),
+        // SQLITE_IOERR
+        10 => Some(
+            "The disk is full, a quota is used up, or the disk fails: free some space; if there is enough, see the system's log (dmesg)",
+        ),
+        // SQLITE_READONLY, SQLITE_CANTOPEN
+        8 | 14 => Some(
+            "The file cannot be written: if its owner is right, the system's log (dmesg) says why its file system is read-only",
+        ),
+        // SQLITE_CORRUPT, SQLITE_NOTADB
+        11 | 26 => Some("The file is damaged: stop careq-sync, and restore the data folder from a backup"),
+        _ => None,
+    }
+}
+
 fn is_of_the_connection(fault: &sqlx::Error) -> bool {
     use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
     matches!(fault, Io(_) | Tls(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed)
@@ -79,7 +113,10 @@ fn refused(refusal: &dyn sqlx::error::DatabaseError) -> Refusal {
         (Some(constraint), Some(table)) => {
             format!("The database refused it: error {code}, constraint {constraint} of {table}")
         }
-        _ => format!("The database refused it: error {code}"),
+        _ => match advice_by_code(&code) {
+            Some(advice) => format!("The database refused it: error {code}. {advice}"),
+            None => format!("The database refused it: error {code}"),
+        },
     };
     Refusal::Refused { meaning: meaning(&code), message }
 }
@@ -138,8 +175,33 @@ mod tests {
             ("25P03", Meaning::Unusable),
             ("57P01", Meaning::Unusable),
             ("13", Meaning::Unusable),
+            // SQLite's disk, and what follows when it has ended a transaction by itself.
+            ("10", Meaning::Unusable),
+            ("778", Meaning::Unusable),
+            ("1034", Meaning::Unusable),
+            ("8714", Meaning::Unusable),
+            ("8", Meaning::Unusable),
+            ("1288", Meaning::Unusable),
+            ("14", Meaning::Unusable),
+            ("11", Meaning::Unusable),
+            ("26", Meaning::Unusable),
+            ("7", Meaning::Unusable),
+            ("516", Meaning::Unusable),
+            ("1", Meaning::Unusable),
         ] {
             assert_eq!(meaning(code), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fails_has_its_sentence() {
+        for (code, word) in
+            [("13", "space"), ("778", "dmesg"), ("8", "dmesg"), ("14", "dmesg"), ("11", "backup")]
+        {
+            assert!(advice_by_code(code).is_some_and(|advice| advice.contains(word)), "{code}");
+        }
+        for code in ["5", "1811", "53100", "40001", ""] {
+            assert_eq!(advice_by_code(code), None, "{code}");
         }
     }
 

@@ -24,7 +24,8 @@ pub(crate) fn write(rows: &[(&str, u64, Row)], have_all_passed: bool) -> PathBuf
          Written by `make faults` on {day}, on a machine with {cores} cores, which carried load, servers and the product at \
          once. Each fault was played under load from `careq-sync simulate` with the seed given, on PostgreSQL and RabbitMQ or, \
          where it says so, on the embedded default. Afterwards the simulator looked for every acknowledged event by its status \
-         page, and compared every row with what the bookings imply; every process still ran, and every queue was empty.\n\n\
+         page, and compared every row with what the bookings imply; every process still ran, and every queue was empty. A disk \
+         failed by a preloaded library, `tests/harness/faulty_disk.c`, which fails the calls that write to the data folder.\n\n\
          *Recovered* is the time from the end of the fault until a new event got its result again through every ingress.\n\n\
          | fault | acknowledged | lost | doubled | wrong | recovered | seed |\n\
          |---|---|---|---|---|---|---|\n\

@@ -39,6 +39,8 @@ mod operations;
 
 mod pressure;
 
+mod disk;
+
 mod backlog;
 
 use std::panic::AssertUnwindSafe;
@@ -149,6 +151,8 @@ impl Wanted {
             operations::all(),
             pressure::all(),
             backlog::all(),
+            // The last one, so that the seeds of the others stay.
+            disk::all(),
         ];
         let is_named = |fault: &Fault| self.words.iter().all(|word| fault.name.contains(word.as_str()));
         all.into_iter().flatten().filter(|fault| fault.from <= self.form && is_named(fault)).collect()

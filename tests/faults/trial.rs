@@ -8,7 +8,7 @@ use sea_orm::{DatabaseConnection, EntityTrait as _, PaginatorTrait as _};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::{Client, Ended, Process, patient, until};
+use crate::harness::{Client, Ended, FaultyDisk, Process, patient, until};
 use crate::load::{Flowing, Load, Report};
 use crate::processes::{Ingress, TOKEN, settings, start};
 use crate::proxy::Proxy;
@@ -98,7 +98,17 @@ impl Trial {
 
     /// Everything in one process, on the embedded default.
     pub(crate) async fn embedded(load: Load, extra: &[(&str, &str)]) -> Self {
+        Self::embedded_in(tempfile::tempdir().unwrap(), load, extra).await
+    }
+
+    /// The same on a disk that fails on command, until its process is started again.
+    pub(crate) async fn embedded_on_a_faulty_disk(load: Load) -> (Self, FaultyDisk) {
         let folder = tempfile::tempdir().unwrap();
+        let disk = FaultyDisk::below(folder.path());
+        (Self::embedded_in(folder, load, &disk.settings()).await, disk)
+    }
+
+    async fn embedded_in(folder: TempDir, load: Load, extra: &[(&str, &str)]) -> Self {
         let nowhere = || Proxy::before("127.0.0.1:9");
         let own = [("CAREQ_DATA_DIR", folder.path().display().to_string())];
         let url = format!("sqlite://{}", folder.path().join("careq.db").display());

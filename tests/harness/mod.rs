@@ -4,6 +4,7 @@
 mod broker;
 mod collector;
 mod database;
+mod disk;
 mod exposition;
 mod http;
 mod lane;
@@ -18,6 +19,7 @@ pub(crate) use broker::{
 };
 pub(crate) use collector::{Collector, Span};
 pub(crate) use database::{Backend, FreshDatabase, opened, seal};
+pub(crate) use disk::{DiskFault, FaultyDisk};
 pub(crate) use exposition::Exposition;
 pub(crate) use http::{Answer, Client, fetch, operations, send};
 pub(crate) use lane::{WorkerLane, accept, deliver, delivery, retention};

@@ -108,6 +108,11 @@ impl Process {
         self.ended().await
     }
 
+    /// The same, for one that is replaced afterwards.
+    pub(crate) async fn kill_first(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
     /// The id of the running process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id().expect("the process runs")

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use careq_http::{BodyFault, Explanation};
 use careq_shared::clock;
 use careq_shared::records::FieldErrors;
-use careq_shared::refusal::Refusal;
+use careq_shared::refusal::{self, Refusal};
 use chrono::SecondsFormat;
 use sea_orm::DbErr;
 use serde_json::json;
@@ -141,9 +141,11 @@ impl Problem {
     pub(super) fn of_database(fault: &DbErr) -> Self {
         let refusal = Refusal::of(fault);
         let problem = if refusal.is_passing() {
-            Self::temporarily(
-                "The database cannot be used at the moment; look whether what you asked for was done before you ask again",
-            )
+            let advice = refusal::advice(fault).map(|advice| format!(". {advice}")).unwrap_or_default();
+            Self::temporarily(&format!(
+                "The database cannot be used at the moment; look whether what you asked for was done before you ask \
+                 again{advice}"
+            ))
         } else {
             let message = "The database refused, or answered what this version does not understand";
             Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::ServerError, message)

@@ -8,8 +8,8 @@ use sea_orm::DbErr;
 use tokio::sync::oneshot;
 
 use super::Arrivals;
+use super::settlement::Settlement;
 use super::store::{Claimed, Store};
-use crate::backoff::Backoff;
 use crate::broker::{Consumer, Delivery, NotAcked, Queue};
 
 pub(super) struct QueueConsumer {
@@ -17,26 +17,17 @@ pub(super) struct QueueConsumer {
     arrivals: Arc<Arrivals>,
     queue: Queue,
     batch: usize,
-    backoff: Backoff,
     claiming: Option<oneshot::Receiver<Result<Vec<Claimed>, DbErr>>>,
     in_flight: Vec<i64>,
 }
 
 impl QueueConsumer {
     pub(super) fn new(store: Arc<Store>, arrivals: Arc<Arrivals>, queue: Queue, batch: usize) -> Self {
-        Self {
-            store,
-            arrivals,
-            queue,
-            batch,
-            backoff: Backoff::default(),
-            claiming: None,
-            in_flight: Vec::new(),
-        }
+        Self { store, arrivals, queue, batch, claiming: None, in_flight: Vec::new() }
     }
 
     /// Runs to its end even when the caller's future is dropped, and is then found again: a claim that nobody remembers
-    /// would be stuck until the next start.
+    /// would be in flight until the next start.
     async fn claim(&mut self) -> Result<Vec<Claimed>, DbErr> {
         let claiming = self.claiming.get_or_insert_with(|| {
             let (store, arrivals) = (Arc::clone(&self.store), Arc::clone(&self.arrivals));
@@ -45,8 +36,7 @@ impl QueueConsumer {
             tokio::spawn(async move {
                 let claimed = store.claim(queue, batch).await;
                 if let Err(Ok(unwanted)) = hand_over.send(claimed) {
-                    give_back(&store, unwanted.into_iter().map(|message| message.id).collect()).await;
-                    arrivals.of(queue).notify_one();
+                    give_back(&store, &arrivals, queue, ids(&unwanted)).await;
                 }
             });
             claimed
@@ -64,9 +54,8 @@ impl Drop for QueueConsumer {
         if let (false, Ok(runtime)) = (ids.is_empty(), tokio::runtime::Handle::try_current()) {
             let (store, arrivals, queue) = (Arc::clone(&self.store), Arc::clone(&self.arrivals), self.queue);
             runtime.spawn(async move {
-                if let Err(reason) = store.abandon(&ids).await {
-                    tracing::error!(%reason, "messages could not be given back; they come again after a restart");
-                }
+                // If the disk fails, they are settled when it works again.
+                store.settle(Settlement::Abandon, ids).await.unwrap_or_default();
                 arrivals.of(queue).notify_one();
                 arrivals.of(Queue::Dead).notify_one();
             });
@@ -74,10 +63,14 @@ impl Drop for QueueConsumer {
     }
 }
 
-async fn give_back(store: &Store, ids: Vec<i64>) {
-    if let Err(reason) = store.release(&ids).await {
-        tracing::error!(%reason, "messages could not be given back; they come again after a restart");
-    }
+async fn give_back(store: &Store, arrivals: &Arrivals, queue: Queue, ids: Vec<i64>) {
+    // If the disk fails, they are settled when it works again.
+    store.settle(Settlement::Release, ids).await.unwrap_or_default();
+    arrivals.of(queue).notify_one();
+}
+
+fn ids(claimed: &[Claimed]) -> Vec<i64> {
+    claimed.iter().map(|message| message.id).collect()
 }
 
 #[async_trait]
@@ -86,19 +79,19 @@ impl Consumer for QueueConsumer {
         loop {
             match self.claim().await {
                 Ok(claimed) if claimed.is_empty() => {
-                    self.backoff.reset();
                     let arrivals = Arc::clone(&self.arrivals);
                     arrivals.of(self.queue).notified().await;
                 }
                 Ok(claimed) => {
                     // There may be more than one batch, and more than one reader.
                     self.arrivals.of(self.queue).notify_one();
-                    self.in_flight = claimed.iter().map(|message| message.id).collect();
+                    self.in_flight = ids(&claimed);
                     return claimed.into_iter().map(|message| message.delivery).collect();
                 }
-                Err(reason) => {
-                    tracing::error!(%reason, "the embedded queue cannot be read; trying again");
-                    self.backoff.wait().await;
+                Err(_) => {
+                    // The only error is that the store is gone, and its reader with it.
+                    let mut failed_bytes = self.store.failed_bytes();
+                    failed_bytes.wait_for(Option::is_none).await.map(drop).unwrap_or_default();
                 }
             }
         }
@@ -106,26 +99,21 @@ impl Consumer for QueueConsumer {
 
     async fn ack(&mut self) -> Result<(), NotAcked> {
         let ids = std::mem::take(&mut self.in_flight);
-        self.store.delete(&ids).await.map_err(|reason| {
-            tracing::error!(%reason, "the embedded queue cannot be written; is the disk full?");
-            NotAcked
-        })
+        self.store.settle(Settlement::Delete, ids).await.map_err(|_| NotAcked)
     }
 
     async fn requeue(&mut self) {
         let ids = std::mem::take(&mut self.in_flight);
-        if ids.is_empty() {
-            return;
+        if !ids.is_empty() {
+            give_back(&self.store, &self.arrivals, self.queue, ids).await;
         }
-        give_back(&self.store, ids).await;
-        self.arrivals.of(self.queue).notify_one();
     }
 
     async fn close(mut self: Box<Self>) {
         if let Some(claiming) = self.claiming.take()
             && let Ok(Ok(claimed)) = claiming.await
         {
-            give_back(&self.store, claimed.into_iter().map(|message| message.id).collect()).await;
+            give_back(&self.store, &self.arrivals, self.queue, ids(&claimed)).await;
         }
         self.requeue().await;
     }

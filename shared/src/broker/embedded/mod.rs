@@ -1,12 +1,15 @@
 //! The embedded broker: a queue table on SQLite in the data folder, for one process. A publish is confirmed when its
-//! transaction is on disk (`synchronous=FULL`); readers are woken in process, so that an idle system never polls.
+//! transaction is on disk (`synchronous=FULL`); readers are woken in process, so that an idle system never polls. While its disk fails,
+//! it confirms nothing and hands nothing out, and it goes on by itself.
 
 mod consumer;
 mod publisher;
+mod settlement;
 mod store;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,6 +24,9 @@ pub use store::StoreError;
 
 /// Result messages that may wait for one mailbox.
 const WAITING: usize = 256;
+
+/// How often a disk that fails is tried.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The queue of one process.
 #[derive(Debug)]
@@ -40,6 +46,7 @@ impl Embedded {
         let store = Arc::new(Store::open(folder).await?);
         let arrivals = Arc::new(Arrivals::default());
         let publisher = Publisher::start(Arc::clone(&store), Arc::clone(&arrivals));
+        tokio::spawn(probe(store.failed_bytes(), Arc::downgrade(&store), Arc::clone(&arrivals)));
         Ok(Self { store, publisher, arrivals, mailboxes: DashMap::new() })
     }
 
@@ -82,8 +89,22 @@ impl Broker for Embedded {
         }
     }
 
+    /// Whether the disk takes what is written.
     fn is_connected(&self) -> bool {
-        true
+        self.store.is_well()
+    }
+}
+
+/// Tries a disk that fails until it works, for as long as there is a store. Costs nothing while it works.
+async fn probe(mut failed: watch::Receiver<Option<usize>>, store: Weak<Store>, arrivals: Arc<Arrivals>) {
+    while failed.wait_for(Option::is_some).await.is_ok() {
+        tokio::time::sleep(PROBE_INTERVAL).await;
+        let Some(store) = store.upgrade() else { return };
+        if store.probe().await.is_ok() {
+            tracing::info!("the embedded queue can be written again");
+            // Messages may have been given back meanwhile.
+            Queue::ALL.iter().for_each(|queue| arrivals.of(*queue).notify_one());
+        }
     }
 }
 

@@ -44,10 +44,7 @@ async fn write(store: Arc<Store>, arrivals: Arc<Arrivals>, mut waiting: mpsc::Re
     let mut jobs = Vec::with_capacity(TOGETHER);
     while waiting.recv_many(&mut jobs, TOGETHER).await > 0 {
         let messages: Vec<_> = jobs.iter().map(|job| job.message.clone()).collect();
-        let result = store.insert(&messages).await.map_err(|reason| {
-            tracing::error!(%reason, "the embedded queue cannot be written; is the disk full?");
-            PublishError::Refused
-        });
+        let result = store.insert(&messages).await.map_err(|_| PublishError::Refused);
         for job in jobs.drain(..) {
             if result.is_ok() {
                 arrivals.of(job.message.queue).notify_one();

@@ -5,25 +5,27 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteLockingMode, SqliteSynchronous};
-use sea_orm::{
-    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, DbErr, Statement,
-    TransactionTrait as _, Value,
-};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement, Value};
+use tokio::sync::{Mutex, watch};
 
+use super::settlement::{Settlement, Unsettled};
 use crate::broker::{DELIVERY_LIMIT, Delivery, Queue};
-use crate::data_folder;
 use crate::telemetry::traces::TraceContext;
+use crate::{data_folder, refusal, sqlite};
 
-/// Longer than any process runs.
-const FOR_EVER: Duration = Duration::from_hours(100 * 365 * 24);
+/// A statement that waits longer for the one connection fails: the disk hangs.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Rows of one insert; three values each, far below SQLite's limit of 32,766.
-const ROWS_PER_INSERT: usize = 1_000;
+/// The largest message that [`Store::probe`] writes, and the smallest.
+const PROBE_BYTES: (usize, usize) = (4_096, 1 << 20);
 
 #[derive(Debug)]
 pub(in crate::broker) struct Store {
     database: DatabaseConnection,
+    unsettled: Mutex<Unsettled>,
+    /// The bytes of the largest write that failed; `None` while the disk works.
+    failed_bytes: watch::Sender<Option<usize>>,
 }
 
 /// Why the embedded queue cannot be used.
@@ -38,6 +40,16 @@ pub enum StoreError {
         folder: String,
         /// What the system says.
         reason: std::io::Error,
+    },
+    /// Its disk fails.
+    #[error("the embedded queue {file} cannot be used: {reason}. {advice}")]
+    Disk {
+        /// The file.
+        file: String,
+        /// What the database says.
+        reason: DbErr,
+        /// What to do.
+        advice: &'static str,
     },
     /// The file cannot be opened, or is locked.
     #[error(
@@ -73,22 +85,28 @@ impl Store {
             .map_err(|reason| StoreError::Folder { folder: folder.display().to_string(), reason })?;
         let file = folder.join("queue.db");
         let connected = async {
-            let mut options = ConnectOptions::new(format!("sqlite://{}", file.display()));
-            // The lock is the connection's: it must never be closed for being idle or old.
-            options.max_connections(1).min_connections(1).idle_timeout(FOR_EVER).max_lifetime(FOR_EVER);
-            options.sqlx_logging(false).map_sqlx_sqlite_opts(|sqlite| {
-                sqlite
-                    .create_if_missing(true)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Full)
-                    .locking_mode(SqliteLockingMode::Exclusive)
-                    .busy_timeout(Duration::from_millis(200))
-            });
-            let store = Self { database: Database::connect(options).await? };
+            let options = SqliteConnectOptions::new()
+                .filename(&file)
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .locking_mode(SqliteLockingMode::Exclusive)
+                .busy_timeout(Duration::from_millis(200));
+            let store = Self {
+                database: sqlite::open(options, ACQUIRE_TIMEOUT).await?,
+                unsettled: Mutex::default(),
+                failed_bytes: watch::Sender::default(),
+            };
             store.prepare().await?;
             Ok(store)
         };
-        connected.await.map_err(|reason| StoreError::Open { file: file.display().to_string(), reason })
+        connected.await.map_err(|reason| {
+            let file = file.display().to_string();
+            match refusal::advice(&reason) {
+                Some(advice) => StoreError::Disk { file, reason, advice },
+                None => StoreError::Open { file, reason },
+            }
+        })
     }
 
     async fn prepare(&self) -> Result<(), DbErr> {
@@ -108,7 +126,8 @@ impl Store {
         self.add_traceparent().await?;
         // What a former process took and did not finish.
         self.execute("UPDATE messages SET in_flight = 0 WHERE in_flight = 1", []).await?;
-        self.give_up().await
+        self.give_up().await?;
+        self.probe().await
     }
 
     /// To a queue of a version that knew no traces.
@@ -135,23 +154,26 @@ impl Store {
         self.execute(gave_up, [i64::from(DELIVERY_LIMIT).into()]).await
     }
 
-    /// Writes messages in one transaction; when this returns they are on disk.
+    /// Writes at most 10,000 messages, all or none. When this returns they are on disk: one statement is one transaction.
     pub(super) async fn insert(&self, messages: &[Message]) -> Result<(), DbErr> {
-        let transaction = self.database.begin().await?;
-        for rows in messages.chunks(ROWS_PER_INSERT) {
-            let places = vec!["(?, ?, ?)"; rows.len()].join(", ");
-            let values = rows.iter().flat_map(|Message { queue, body, trace }| {
-                let traceparent = trace.as_ref().map(TraceContext::traceparent);
-                [queue.as_str().into(), Value::from(body.to_vec()), Value::from(traceparent)]
-            });
-            let insert = format!("INSERT INTO messages (queue, body, traceparent) VALUES {places}");
-            transaction.execute(statement(&insert, values)).await?;
-        }
-        transaction.commit().await
+        let places = vec!["(?, ?, ?)"; messages.len()].join(", ");
+        let values = messages.iter().flat_map(|Message { queue, body, trace }| {
+            let traceparent = trace.as_ref().map(TraceContext::traceparent);
+            [queue.as_str().into(), Value::from(body.to_vec()), Value::from(traceparent)]
+        });
+        let insert = format!("INSERT INTO messages (queue, body, traceparent) VALUES {places}");
+        let inserted = self.execute(&insert, values).await;
+        self.watched(inserted, messages.iter().map(|message| message.body.len()).sum())
     }
 
     /// Hands out the oldest messages, and counts that it did before anyone works on them.
     pub(super) async fn claim(&self, queue: Queue, batch: usize) -> Result<Vec<Claimed>, DbErr> {
+        self.settle_rest().await?;
+        let claimed = self.take(queue, batch).await;
+        self.watched(claimed, 0)
+    }
+
+    async fn take(&self, queue: Queue, batch: usize) -> Result<Vec<Claimed>, DbErr> {
         let claim = statement(
             "UPDATE messages SET in_flight = 1, deliveries = deliveries + 1
              WHERE id IN (SELECT id FROM messages WHERE queue = ? AND in_flight = 0 ORDER BY id LIMIT ?)
@@ -176,24 +198,63 @@ impl Store {
         Ok(claimed)
     }
 
-    pub(super) async fn delete(&self, ids: &[i64]) -> Result<(), DbErr> {
-        self.execute(&format!("DELETE FROM messages WHERE id IN ({})", places(ids)), values(ids)).await
+    /// Settles messages that were handed out. If the disk fails, they are settled as soon as it works again.
+    pub(super) async fn settle(&self, settlement: Settlement, ids: Vec<i64>) -> Result<(), DbErr> {
+        self.unsettled.lock().await.add(settlement, ids);
+        self.settle_rest().await
     }
 
-    /// Gives messages back as if they had not been handed out.
-    pub(super) async fn release(&self, ids: &[i64]) -> Result<(), DbErr> {
-        let release = format!(
-            "UPDATE messages SET in_flight = 0, deliveries = deliveries - 1 WHERE id IN ({})",
-            places(ids)
-        );
-        self.execute(&release, values(ids)).await
+    /// Settles whatever is not settled yet.
+    async fn settle_rest(&self) -> Result<(), DbErr> {
+        let mut unsettled = self.unsettled.lock().await;
+        while let Some((settlement, ids)) = unsettled.first() {
+            let settled = self.execute(settlement.statement(), [ids.into()]).await;
+            self.watched(settled, 0)?;
+            if settlement == Settlement::Abandon {
+                self.watched(self.give_up().await, 0)?;
+            }
+            unsettled.first_is_settled();
+        }
+        Ok(())
     }
 
-    /// Gives messages back whose reader has come to a bad end: they have been handed out.
-    pub(super) async fn abandon(&self, ids: &[i64]) -> Result<(), DbErr> {
-        let abandon = format!("UPDATE messages SET in_flight = 0 WHERE id IN ({})", places(ids));
-        self.execute(&abandon, values(ids)).await?;
-        self.give_up().await
+    /// Settles the rest, and writes as much as could not be written; after that the disk is taken for well.
+    pub(super) async fn probe(&self) -> Result<(), DbErr> {
+        let (least, most) = PROBE_BYTES;
+        let bytes = self.failed_bytes.borrow().unwrap_or_default().clamp(least, most);
+        self.settle_rest().await?;
+        let write = "INSERT OR REPLACE INTO messages (id, queue, body) VALUES (0, 'probe', zeroblob(?))";
+        self.execute(write, [i64::try_from(bytes).unwrap_or(i64::MAX).into()]).await?;
+        self.execute("DELETE FROM messages WHERE id = 0", []).await?;
+        self.failed_bytes.send_replace(None);
+        Ok(())
+    }
+
+    /// Whether the last write was on disk.
+    pub(super) fn is_well(&self) -> bool {
+        self.failed_bytes.borrow().is_none()
+    }
+
+    /// The bytes of the largest write that failed; `None` while the disk works.
+    pub(super) fn failed_bytes(&self) -> watch::Receiver<Option<usize>> {
+        self.failed_bytes.subscribe()
+    }
+
+    /// Notes a write of so many bytes that failed. It is told once, until a probe succeeds.
+    fn watched<T>(&self, result: Result<T, DbErr>, bytes: usize) -> Result<T, DbErr> {
+        if let Err(reason) = &result {
+            let mut is_first = false;
+            self.failed_bytes.send_modify(|failed| {
+                is_first = failed.is_none();
+                *failed = (*failed).max(Some(bytes));
+            });
+            if is_first {
+                let advice = refusal::advice(reason).unwrap_or("The system's log may say more");
+                let reason = format!("{reason}. {advice}");
+                tracing::error!(reason, "the embedded queue cannot be written; webhooks are answered 503");
+            }
+        }
+        result
     }
 
     async fn execute(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<(), DbErr> {
@@ -203,12 +264,4 @@ impl Store {
 
 fn statement(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
     Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)
-}
-
-fn places(ids: &[i64]) -> String {
-    vec!["?"; ids.len()].join(", ")
-}
-
-fn values(ids: &[i64]) -> impl Iterator<Item = Value> {
-    ids.iter().map(|id| Value::from(*id))
 }

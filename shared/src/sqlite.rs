@@ -1,0 +1,105 @@
+//! Pools of one SQLite connection, which is outside of a transaction whenever it is handed out.
+//!
+//! sqlx-sqlite 0.8.6 counts a transaction as ended only when its COMMIT or ROLLBACK succeeds. SQLite ends a transaction by itself when
+//! the disk fails (SQLite, "Response To Errors Within A Transaction"), so that the ROLLBACK that follows fails, too. Later transactions
+//! of such a connection would be savepoints, and after a second failure their outermost one would never be committed.
+
+use std::time::Duration;
+
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions};
+use sea_orm::sqlx::{self, ConnectOptions as _, Executor as _, Sqlite, TransactionManager};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector};
+
+type Transactions = <Sqlite as sqlx::Database>::TransactionManager;
+
+/// Opens a file.
+pub(crate) async fn open(
+    file: SqliteConnectOptions,
+    acquire_timeout: Duration,
+) -> Result<DatabaseConnection, DbErr> {
+    let pool = SqlitePoolOptions::new()
+        // One writer is all that SQLite has; a second connection would only meet its lock.
+        .max_connections(1)
+        .acquire_timeout(acquire_timeout)
+        // A connection is never replaced. SQLite opens a file for reading alone when it cannot be written at that moment, and such a
+        // connection would never write again; and the embedded queue's lock is its connection's.
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .before_acquire(|connection, _| Box::pin(ends_every_transaction(connection)))
+        // Statements hold patients' data.
+        .connect_with(file.disable_statement_logging())
+        .await
+        .map_err(|fault| DbErr::Conn(RuntimeErr::SqlxError(fault)))?;
+    let database = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
+    // A former process may have met a failing fsync, after which the kernel takes a page for written that is not on the disk. What its
+    // log holds is written to the file, before anything relies on it.
+    database.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await?;
+    Ok(database)
+}
+
+/// Whether the connection is outside of a transaction; one that cannot be brought there is closed, which rolls back.
+async fn ends_every_transaction(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    if Transactions::get_transaction_depth(connection) > 0 {
+        // Fails if there is a transaction. If there is none, the ROLLBACK would fail without it.
+        connection.execute("BEGIN").await.map(drop).unwrap_or_default();
+        Transactions::rollback(connection).await?;
+    }
+    Ok(Transactions::get_transaction_depth(connection) == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use sea_orm::TransactionTrait as _;
+    use sea_orm::sqlx::sqlite::SqliteJournalMode;
+
+    use super::*;
+
+    async fn opened(file: &Path) -> DatabaseConnection {
+        let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
+        open(options.journal_mode(SqliteJournalMode::Wal), Duration::from_secs(5)).await.unwrap()
+    }
+
+    /// What is written is in the log of a process that was killed, and in the file itself when another one has opened it.
+    #[tokio::test]
+    async fn the_log_of_a_former_process_is_written_to_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let [killed, next, file_alone] =
+            ["killed.db", "next.db", "alone.db"].map(|name| folder.path().join(name));
+        let log = |file: &PathBuf| PathBuf::from(format!("{}-wal", file.display()));
+        let database = opened(&killed).await;
+        database.execute_unprepared("CREATE TABLE numbers (number INTEGER)").await.unwrap();
+        std::fs::copy(&killed, &next).unwrap();
+        std::fs::copy(log(&killed), log(&next)).unwrap();
+        let _next = opened(&next).await;
+        std::fs::copy(&next, &file_alone).unwrap();
+        opened(&file_alone).await.execute_unprepared("SELECT number FROM numbers").await.unwrap();
+    }
+
+    /// Transactions end as on a disk that fails: SQLite rolls one back by itself, and does not take the COMMIT of the next one.
+    #[tokio::test]
+    async fn after_transactions_that_ended_badly_the_next_one_is_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("test.db");
+        let (database, other) = (opened(&file).await, opened(&file).await);
+        let tables = "CREATE TABLE parents (id INTEGER PRIMARY KEY);
+                      CREATE TABLE children (parent INTEGER REFERENCES parents DEFERRABLE INITIALLY DEFERRED)";
+        database.execute_unprepared(tables).await.unwrap();
+        for id in 0..4 {
+            let rolled_back = database.begin().await.unwrap();
+            rolled_back.execute_unprepared("INSERT INTO parents VALUES (99)").await.unwrap();
+            rolled_back.execute_unprepared("INSERT OR ROLLBACK INTO parents VALUES (99)").await.unwrap_err();
+            drop(rolled_back);
+            let refused = database.begin().await.unwrap();
+            refused.execute_unprepared("INSERT INTO children VALUES (99)").await.unwrap();
+            refused.commit().await.unwrap_err();
+
+            let transaction = database.begin().await.unwrap();
+            transaction.execute_unprepared(&format!("INSERT INTO parents VALUES ({id})")).await.unwrap();
+            transaction.commit().await.unwrap();
+            let found = other.execute_unprepared(&format!("DELETE FROM parents WHERE id = {id}")).await;
+            assert_eq!(found.unwrap().rows_affected(), 1, "another connection sees {id}");
+        }
+    }
+}
