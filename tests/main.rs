@@ -39,6 +39,10 @@ mod poison;
 
 mod held_rows;
 
+mod foreign_faults;
+
+mod failover;
+
 mod dead_letters;
 
 mod simulator;

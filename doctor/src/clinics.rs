@@ -14,7 +14,7 @@ pub(crate) async fn examine(database: &DatabaseConnection, seal: &Seal) -> Vec<F
 }
 
 async fn look(database: &DatabaseConnection, seal: &Seal) -> Result<Vec<Finding>, DbErr> {
-    let Enabled { clinics, troubles } = read(clinics::enabled(database, seal)).await?;
+    let Enabled { clinics, troubles } = read(|| clinics::enabled(database, seal)).await?;
     if clinics.is_empty() && troubles.is_empty() {
         return Ok(vec![
             Finding::warning("clinics.none", "there is no clinic that is enabled")

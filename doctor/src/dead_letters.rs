@@ -11,7 +11,7 @@ pub(crate) async fn examine(database: &DatabaseConnection) -> Vec<Finding> {
 }
 
 async fn look(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
-    let letters: u64 = read(open(database)).await?.iter().map(|of_one| of_one.letters).sum();
+    let letters: u64 = read(|| open(database)).await?.iter().map(|of_one| of_one.letters).sum();
     Ok(vec![if letters == 0 {
         Finding::well("dead_letters.none", "no dead letter is open")
     } else {

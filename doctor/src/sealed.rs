@@ -11,7 +11,7 @@ pub(crate) async fn examine(database: &DatabaseConnection, seal: &Seal) -> Vec<F
 }
 
 async fn look(database: &DatabaseConnection, seal: &Seal) -> Result<Vec<Finding>, DbErr> {
-    let Sample { opened, unknown_keys, damaged } = read(seal::sample(database, seal)).await?;
+    let Sample { opened, unknown_keys, damaged } = read(|| seal::sample(database, seal)).await?;
     let mut findings: Vec<_> = unknown_keys.iter().map(|(key, values)| unknown(key, *values)).collect();
     if damaged > 0 {
         findings.push(unopened(opened, damaged));

@@ -74,7 +74,7 @@ pub(crate) fn keep_current(
         let mut was_read = true;
         let mut known_troubles = Vec::new();
         loop {
-            match database::read(clinics::enabled(&database, &seal)).await {
+            match database::read(|| clinics::enabled(&database, &seal)).await {
                 Ok(Enabled { clinics, troubles }) => {
                     tell_of(&troubles, &known_troubles);
                     metrics().clinics_were_read(refused(&troubles));

@@ -63,7 +63,7 @@ pub(crate) async fn event(
     let clinic = &caller.clinic;
     let subject =
         event_id.open(&clinic.event_key).ok_or_else(|| Problem::no_such("There is no such event"))?;
-    let result = read(event_result(&ingress, &clinic.clinic_id, &event_id)).await.map_err(no_database)?;
+    let result = read(|| event_result(&ingress, &clinic.clinic_id, &event_id)).await.map_err(no_database)?;
     let accepted = Accepted {
         event_id,
         kind: subject.kind,
@@ -168,8 +168,8 @@ pub(crate) async fn batch(
     let Path(batch_id) = batch_id.map_err(|_| unreadable())?;
     let Query(Receipt { receipt }) = receipt.map_err(|_| unreadable())?;
     let clinic = &caller.clinic;
-    let key = (clinic.clinic_id.clone(), batch_id.clone());
-    let row = read(batch::Entity::find_by_id(key).one(&ingress.database)).await.map_err(no_database)?;
+    let row = batch::Entity::find_by_id((clinic.clinic_id.clone(), batch_id.clone()));
+    let row = read(|| row.clone().one(&ingress.database)).await.map_err(no_database)?;
     let Some(row) = row else {
         let is_ours = |receipt: &String| ids::is_batch_receipt(&clinic.event_key, &batch_id, receipt);
         return match receipt.as_ref() {
@@ -181,7 +181,7 @@ pub(crate) async fn batch(
     };
     let listing: Vec<ListedEntry> =
         serde_json::from_str(&row.entries).map_err(|_| Problem::server_error("The batch cannot be read"))?;
-    let results = read(batch_results(&ingress, &clinic.clinic_id, &listing)).await.map_err(no_database)?;
+    let results = read(|| batch_results(&ingress, &clinic.clinic_id, &listing)).await.map_err(no_database)?;
     Ok(report::of_ledger(&clinic.clinic_id, &batch_id, &listing, &results))
 }
 
@@ -247,9 +247,9 @@ pub(crate) async fn record(
     data.insert("id".to_owned(), json!(ids::record_id(clinic_id, kind, careq_id)));
     data.insert("careq_id".to_owned(), json!(careq_id));
     data.insert("external_id".to_owned(), json!(careq_id.to_string()));
-    let known = match read(stored(&ingress, clinic_id, kind, careq_id)).await.map_err(no_database)? {
+    let known = match read(|| stored(&ingress, clinic_id, kind, careq_id)).await.map_err(no_database)? {
         Some(stored) => Some(stored),
-        None => read(not_stored(&ingress, clinic_id, kind, careq_id)).await.map_err(no_database)?,
+        None => read(|| not_stored(&ingress, clinic_id, kind, careq_id)).await.map_err(no_database)?,
     };
     data.extend(known.ok_or_else(unknown)?);
     let mut page = success(StatusCode::OK, &format!("{} found", kind.title()), data);

@@ -51,7 +51,9 @@ pub async fn up(database: &DatabaseConnection) -> Result<(), DbErr> {
     let transaction = database.begin().await?;
     let lock = match transaction.get_database_backend() {
         DbBackend::Postgres => {
-            format!("SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+            format!(
+                "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"
+            )
         }
         // Any write takes SQLite's one write lock, and waits for it.
         DbBackend::Sqlite | DbBackend::MySql => "PRAGMA user_version = 1".to_owned(),

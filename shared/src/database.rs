@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
 use sea_orm::{
@@ -13,27 +13,15 @@ use secrecy::ExposeSecret as _;
 
 use crate::backoff::Backoff;
 use crate::config::Config;
-use crate::{data_folder, refusal, sqlite};
+pub use crate::sessions::SESSION;
+use crate::refusal::{self, Refusal};
+use crate::{data_folder, sessions, sqlite};
 
 /// How long a statement may wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a connection may take to answer when it is given back.
-const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// How long a reader waits for its answer: a half-open connection never gives one.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What every session of ours is told (PostgreSQL manual, "Client Connection Defaults").
-pub const SESSION: [(&str, &str); 3] = [
-    // A generic plan that was made while a table was small reads the whole table for ever after: measured, a ledger of
-    // 50,000 rows was looked up in 200 ms instead of 2.
-    ("plan_cache_mode", "force_custom_plan"),
-    // A worker that is cut off in a transaction must not keep its rows locked: without this, until TCP gives up.
-    ("idle_in_transaction_session_timeout", "15s"),
-    // And whoever waits for such rows halves its batch, so that only the events of those rows wait.
-    ("lock_timeout", "3s"),
-];
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -143,33 +131,37 @@ async fn open_sqlite(url: &str, create_if_missing: bool) -> Result<DatabaseConne
 }
 
 async fn open_postgresql(config: &Config, url: &str) -> Result<DatabaseConnection, DbErr> {
-    let pool = PgPoolOptions::new()
+    let options = PgPoolOptions::new()
         .max_connections(config.database.max_connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        // A dead connection shows itself at the next statement, which is retried; asking each time costs a round trip.
-        .test_before_acquire(false)
-        // sqlx itself would wait for the answer of a half-open connection, which keeps its place in the pool meanwhile. What
-        // it then does to close it has no deadline but TCP's own.
-        .after_release(|connection, _| Box::pin(answers(connection)))
-        .connect_with(server(url)?)
-        .await
-        .map_err(lost)?;
+        .acquire_timeout(ACQUIRE_TIMEOUT);
+    let pool = sessions::rules(options).connect_with(server(url)?).await.map_err(lost)?;
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }
 
-/// Whether a connection still answers; one that does not is closed.
-async fn answers(connection: &mut PgConnection) -> sqlx::Result<bool> {
-    match tokio::time::timeout(RELEASE_TIMEOUT, connection.ping()).await {
-        Ok(answer) => answer.map(|()| true),
-        Err(_) => Err(sqlx::Error::PoolTimedOut),
+/// Gives up every open session where one of them is to blame, as after a failover; new ones take their places.
+pub fn renew_after(refusal: &Refusal) {
+    if refusal.is_of_the_session() {
+        sessions::renew();
     }
 }
 
-/// Reads with a deadline. What was asked for over a half-open connection comes to an error, and the connection is closed.
+/// Reads with a deadline. What was asked for over a half-open connection comes to an error, and the connection is closed. Where the
+/// session is to blame, as after a failover, it is read once more over a new one.
 ///
 /// # Errors
 /// The database's own, or that it did not answer in time.
-pub async fn read<T>(reading: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+pub async fn read<T, F>(mut reading: impl FnMut() -> F) -> Result<T, DbErr>
+where
+    F: Future<Output = Result<T, DbErr>>,
+{
+    let read = in_time(reading()).await;
+    let Err(fault) = &read else { return read };
+    let refusal = Refusal::of(fault);
+    renew_after(&refusal);
+    if refusal.is_of_the_session() { in_time(reading()).await } else { read }
+}
+
+async fn in_time<T>(reading: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
     match tokio::time::timeout(READ_TIMEOUT, reading).await {
         Ok(read) => read,
         Err(_) => Err(DbErr::Conn(RuntimeErr::Internal("the database did not answer in time".to_owned()))),
@@ -201,6 +193,18 @@ pub async fn begin_write(database: &DatabaseConnection) -> Result<DatabaseTransa
         transaction.execute_unprepared("DELETE FROM parked_events WHERE 0").await?;
     }
     Ok(transaction)
+}
+
+/// Ends each statement of a transaction on PostgreSQL that takes longer.
+///
+/// # Errors
+/// The database's own.
+pub async fn end_statements_after(transaction: &DatabaseTransaction, timeout: Duration) -> Result<(), DbErr> {
+    if transaction.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    let timeout = format!("SET LOCAL statement_timeout = {}", timeout.as_millis());
+    transaction.execute_unprepared(&timeout).await.map(drop)
 }
 
 /// How PostgreSQL plans the statements that follow in a transaction.

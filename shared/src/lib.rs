@@ -35,4 +35,5 @@ pub mod refusal;
 pub mod replay;
 pub mod seal;
 pub mod secret;
+mod sessions;
 mod sqlite;

@@ -1,16 +1,19 @@
-//! What a fault of the database means, by its numbers alone: whether to try again, and who is to blame. It must never carry the
+//! What a fault of the database means, by its numbers alone: would another event have failed, too? It must never carry the
 //! database's own words: they may quote a patient's data.
 
 use std::error::Error;
 use std::iter::successors;
 
+use sea_orm::sqlx::postgres::PgDatabaseError;
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 /// What went wrong between us and the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// There is no connection.
+    /// There is no connection to be had.
     NoConnection,
+    /// The connection broke, or what came over it could not be followed.
+    Lost,
     /// The database refused; for people, `message` says with which number, and which rule of which table it held against it.
     Refused {
         /// What the number means.
@@ -27,32 +30,38 @@ pub enum Refusal {
 pub enum Meaning {
     /// Somebody else was at the same rows; once more, at once.
     Contention,
-    /// A lock or a statement took too long; later.
+    /// A lock took too long; later.
     Busy,
+    /// The statement took too long, or was cancelled.
+    TimedOut,
+    /// This session cannot do it, and a new one may: it was ended, is read-only, or knows statements that have changed.
+    Session,
+    /// No resources, no permission, no table: an operator's business.
+    Unusable,
+    /// The same within a function of somebody's own, such as a trigger's: the server's trouble, or the function's.
+    Function,
     /// A rule of somebody's own, such as a trigger's, or what this server cannot do with just this; perhaps later.
     Rule,
     /// It has to do with another row, which has its unique value, or was its parent and has just gone.
     Collision,
     /// It can never be stored.
     Data,
-    /// No resources, no permission, no table: an operator's business.
-    Unusable,
 }
 
 impl Refusal {
     /// What a fault means.
     #[must_use]
     pub fn of(fault: &DbErr) -> Self {
+        use sqlx::Error::{Io, Protocol, Tls, WorkerCrashed};
         match fault {
-            DbErr::Exec(RuntimeErr::SqlxError(sqlx::Error::Database(refusal)))
-            | DbErr::Query(RuntimeErr::SqlxError(sqlx::Error::Database(refusal))) => {
-                refused(refusal.as_ref())
-            }
             DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => Self::NoConnection,
-            DbErr::Exec(RuntimeErr::SqlxError(fault)) | DbErr::Query(RuntimeErr::SqlxError(fault))
-                if is_of_the_connection(fault) =>
-            {
-                Self::NoConnection
+            DbErr::Exec(RuntimeErr::SqlxError(fault)) | DbErr::Query(RuntimeErr::SqlxError(fault)) => {
+                match fault {
+                    sqlx::Error::Database(refusal) => refused(refusal.as_ref()),
+                    sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => Self::NoConnection,
+                    Io(_) | Tls(_) | Protocol(_) | WorkerCrashed => Self::Lost,
+                    _ => Self::NotUnderstood,
+                }
             }
             _ => Self::NotUnderstood,
         }
@@ -62,12 +71,24 @@ impl Refusal {
     #[must_use]
     pub const fn is_passing(&self) -> bool {
         match self {
-            Self::NoConnection => true,
-            Self::Refused { meaning, .. } => {
-                matches!(meaning, Meaning::Contention | Meaning::Busy | Meaning::Unusable)
-            }
+            Self::NoConnection | Self::Lost => true,
+            Self::Refused { meaning, .. } => match meaning {
+                Meaning::Contention
+                | Meaning::Busy
+                | Meaning::TimedOut
+                | Meaning::Session
+                | Meaning::Unusable
+                | Meaning::Function => true,
+                Meaning::Rule | Meaning::Collision | Meaning::Data => false,
+            },
             Self::NotUnderstood => false,
         }
+    }
+
+    /// Whether the session is to blame, and those that were opened with it may be no better: a new one may do the same.
+    #[must_use]
+    pub const fn is_of_the_session(&self) -> bool {
+        matches!(self, Self::Lost | Self::Refused { meaning: Meaning::Session, .. })
     }
 }
 
@@ -102,11 +123,6 @@ fn advice_by_code(code: &str) -> Option<&'static str> {
     }
 }
 
-fn is_of_the_connection(fault: &sqlx::Error) -> bool {
-    use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
-    matches!(fault, Io(_) | Tls(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed)
-}
-
 fn refused(refusal: &dyn sqlx::error::DatabaseError) -> Refusal {
     let code = refusal.code().unwrap_or_default();
     let message = match (refusal.constraint(), refusal.table()) {
@@ -118,27 +134,51 @@ fn refused(refusal: &dyn sqlx::error::DatabaseError) -> Refusal {
             None => format!("The database refused it: error {code}"),
         },
     };
-    Refusal::Refused { meaning: meaning(&code), message }
+    let meaning = match refusal.try_downcast_ref::<PgDatabaseError>() {
+        Some(refusal) => {
+            of_postgresql(&code, refusal.routine().unwrap_or_default(), refusal.r#where().is_some())
+        }
+        None => of_sqlite(code.parse().unwrap_or_default()),
+    };
+    Refusal::Refused { meaning, message }
 }
 
-/// By SQLSTATE (PostgreSQL manual, appendix A) or SQLite's result code.
-fn meaning(code: &str) -> Meaning {
-    if code.len() == 5 {
-        return match code.get(..2).unwrap_or_default() {
-            // Unique and foreign key violation: usually somebody else was quicker, which the next look shows.
-            "23" if matches!(code, "23505" | "23503") => Meaning::Collision,
-            "22" | "23" => Meaning::Data,
-            // Serialization failure, deadlock.
-            "40" => Meaning::Contention,
-            // A lock not available; a statement cancelled.
-            "55" => Meaning::Busy,
-            "57" if code == "57014" => Meaning::Busy,
-            // A trigger's exception, a statement too complex, an internal error.
-            "P0" | "54" | "XX" | "0A" | "21" => Meaning::Rule,
-            _ => Meaning::Unusable,
-        };
+/// By SQLSTATE (PostgreSQL manual, appendix A), by the routine of the server that reported it, and by whether a function was called when
+/// it happened ("Error and Notice Message Fields"): our own statements call none.
+fn of_postgresql(code: &str, routine: &str, within_function: bool) -> Meaning {
+    match of_sqlstate(code) {
+        // What a function of somebody's own raises says nothing of the server, whatever number it chose.
+        Meaning::Session | Meaning::Unusable if routine == "exec_stmt_raise" => Meaning::Rule,
+        // "Cached plan must not change result type": a table was altered since this session prepared the statement.
+        _ if code == "0A000" && routine == "RevalidateCachedQuery" => Meaning::Session,
+        Meaning::Unusable if within_function => Meaning::Function,
+        meaning => meaning,
     }
-    let code: u32 = code.parse().unwrap_or_default();
+}
+
+fn of_sqlstate(code: &str) -> Meaning {
+    match (code.get(..2).unwrap_or_default(), code) {
+        // Unique and foreign key violation: usually somebody else was quicker, which the next look shows.
+        (_, "23505" | "23503") => Meaning::Collision,
+        ("22" | "23", _) => Meaning::Data,
+        // Serialization failure, deadlock.
+        ("40", _) => Meaning::Contention,
+        // A lock not available, an object in use.
+        (_, "55P03" | "55006") => Meaning::Busy,
+        // A statement cancelled, as by `statement_timeout`; `transaction_timeout`.
+        (_, "57014" | "25P04") => Meaning::TimedOut,
+        // Connection exceptions; a server that ends sessions; a transaction that is read-only, or that was ended for being idle;
+        // prepared statements that a pooler has mixed up; an internal error, or data that it finds corrupted.
+        ("08" | "57" | "25" | "26" | "XX", _) | (_, "42P05" | "34000") => Meaning::Session,
+        // Who may connect, and to what; resources, the system's errors, the configuration, snapshots; tables, columns and rights.
+        ("28" | "3D" | "3F" | "42" | "53" | "58" | "72" | "F0", _) => Meaning::Unusable,
+        // A trigger's exception, a statement too complex, a foreign table's, and numbers of somebody's own.
+        _ => Meaning::Rule,
+    }
+}
+
+/// By SQLite's extended result code.
+fn of_sqlite(code: u32) -> Meaning {
     match (code & 0xff, code) {
         // SQLITE_BUSY, SQLITE_LOCKED.
         (5 | 6, _) => Meaning::Contention,
@@ -148,6 +188,7 @@ fn meaning(code: &str) -> Meaning {
         (_, 787 | 1555 | 2067) => Meaning::Collision,
         // SQLITE_CONSTRAINT, TOOBIG, MISMATCH, RANGE.
         (19 | 18 | 20 | 25, _) => Meaning::Data,
+        // NOMEM, READONLY, IOERR, FULL, CANTOPEN and the like; and SQLITE_ERROR, as of a table that is missing.
         _ => Meaning::Unusable,
     }
 }
@@ -157,39 +198,53 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_mean_the_same_on_both_databases() {
-        for (code, expected) in [
-            ("40001", Meaning::Contention),
-            ("5", Meaning::Contention),
-            ("55P03", Meaning::Busy),
-            ("57014", Meaning::Busy),
-            ("P0001", Meaning::Rule),
-            ("1811", Meaning::Rule),
-            ("23505", Meaning::Collision),
-            ("23503", Meaning::Collision),
-            ("2067", Meaning::Collision),
-            ("787", Meaning::Collision),
-            ("23514", Meaning::Data),
-            ("275", Meaning::Data),
-            // Ended by `idle_in_transaction_session_timeout`, a server that is shutting down, a disk that is full.
-            ("25P03", Meaning::Unusable),
-            ("57P01", Meaning::Unusable),
-            ("13", Meaning::Unusable),
-            // SQLite's disk, and what follows when it has ended a transaction by itself.
-            ("10", Meaning::Unusable),
-            ("778", Meaning::Unusable),
-            ("1034", Meaning::Unusable),
-            ("8714", Meaning::Unusable),
-            ("8", Meaning::Unusable),
-            ("1288", Meaning::Unusable),
-            ("14", Meaning::Unusable),
-            ("11", Meaning::Unusable),
-            ("26", Meaning::Unusable),
-            ("7", Meaning::Unusable),
-            ("516", Meaning::Unusable),
-            ("1", Meaning::Unusable),
+    fn every_class_of_sqlstate_has_its_meaning() {
+        for (meaning, codes) in [
+            (Meaning::Contention, "40000 40001 40002 40003 40P01"),
+            (Meaning::Busy, "55P03 55006"),
+            (Meaning::TimedOut, "57014 25P04"),
+            (Meaning::Collision, "23505 23503"),
+            (Meaning::Data, "22000 22001 22003 22021 22P02 22P05 23000 23001 23502 23514 23P01"),
+            (Meaning::Session, "08000 08003 08006 08P01 25000 25001 25006 25P02 25P03 26000 34000 42P05"),
+            (Meaning::Session, "57000 57P01 57P02 57P03 57P04 57P05 XX000 XX001 XX002"),
+            (Meaning::Unusable, "28000 28P01 3D000 3F000 42000 42501 42601 42703 42883 42P01"),
+            (Meaning::Unusable, "53000 53100 53200 53300 53400 58000 58030 58P01 72000 F0000 F0001"),
+            (Meaning::Rule, "00000 01000 02000 03000 09000 0A000 0B000 0F000 0L000 0P000 0Z002 20000 21000"),
+            (Meaning::Rule, "24000 27000 2B000 2D000 2F005 38000 39000 3B000 44000 45000 54000 55000 55P02"),
+            (Meaning::Rule, "HV000 HV00A P0000 P0001 P0004 99999 ZZ001 CQ007 U0001"),
         ] {
-            assert_eq!(meaning(code), expected, "{code}");
+            for code in codes.split(' ') {
+                assert_eq!(of_sqlstate(code), meaning, "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_trigger_raises_says_nothing_of_the_server() {
+        for code in ["08006", "25006", "42501", "53100", "57P01", "58030", "XX000"] {
+            assert_eq!(of_postgresql(code, "exec_stmt_raise", true), Meaning::Rule, "{code}");
+            assert_ne!(of_postgresql(code, "another_routine", false), Meaning::Rule, "{code}");
+        }
+        assert_eq!(of_postgresql("40001", "exec_stmt_raise", true), Meaning::Contention);
+        assert_eq!(of_postgresql("0A000", "RevalidateCachedQuery", false), Meaning::Session);
+        assert_eq!(of_postgresql("0A000", "exec_stmt_raise", true), Meaning::Rule);
+        assert_eq!(of_postgresql("53200", "AllocSetAlloc", true), Meaning::Function);
+        assert_eq!(of_postgresql("53200", "AllocSetAlloc", false), Meaning::Unusable);
+    }
+
+    #[test]
+    fn every_result_code_of_sqlite_has_its_meaning() {
+        for (meaning, codes) in [
+            (Meaning::Contention, [5, 6, 261, 262, 517, 773].as_slice()),
+            (Meaning::Rule, &[1811]),
+            (Meaning::Collision, &[787, 1555, 2067]),
+            (Meaning::Data, &[18, 19, 20, 25, 275, 531, 1299, 2835, 3091]),
+            (Meaning::Unusable, &[1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 21, 22, 23, 24, 26]),
+            (Meaning::Unusable, &[264, 266, 267, 270, 522, 776, 778, 1034, 1546, 2826, 3338, 6410]),
+        ] {
+            for code in codes {
+                assert_eq!(of_sqlite(*code), meaning, "{code}");
+            }
         }
     }
 
@@ -209,5 +264,13 @@ mod tests {
     fn an_answer_of_another_version_does_not_pass() {
         assert!(Refusal::of(&DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout)).is_passing());
         assert!(!Refusal::of(&DbErr::Type("a word that is not known".to_owned())).is_passing());
+    }
+
+    #[test]
+    fn a_pool_that_is_used_up_says_nothing_of_its_sessions() {
+        let used_up = || DbErr::Query(RuntimeErr::SqlxError(sqlx::Error::PoolTimedOut));
+        assert!(!Refusal::of(&used_up()).is_of_the_session());
+        let broken = DbErr::Query(RuntimeErr::SqlxError(sqlx::Error::Protocol(String::new())));
+        assert!(Refusal::of(&broken).is_of_the_session());
     }
 }

@@ -34,7 +34,7 @@ fn deeds(letter: &str, job: &str) -> Vec<(String, Value)> {
 
 /// An admin, or whoever would like to be one.
 #[derive(Clone)]
-struct Admin {
+pub(crate) struct Admin {
     base: String,
     token: String,
     http: reqwest::Client,
@@ -42,7 +42,7 @@ struct Admin {
 
 impl Admin {
     /// Makes one by the command that an operator has.
-    async fn new(stack: &mut Stack, name: &str, role: &str) -> Self {
+    pub(crate) async fn new(stack: &mut Stack, name: &str, role: &str) -> Self {
         let base = format!("http://{}/admin/v1", stack.admin_address().await);
         let made = stack.command(&["admin", "add", name, "--role", role, "--json"], &[]).await;
         let made: Value = serde_json::from_str(&made).unwrap();
@@ -62,7 +62,7 @@ impl Admin {
         self.bare(method, path).bearer_auth(&self.token)
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         send(self.request(Method::GET, path)).await
     }
 

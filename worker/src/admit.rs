@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::database;
+use careq_shared::dead_letters::Class;
 use careq_shared::entities::batch;
 use careq_shared::event::Event;
 use careq_shared::message::{Batch, Entry};
@@ -13,22 +14,35 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{EntityTrait as _, IntoActiveModel as _};
 
+use crate::attempt::attempt;
 use crate::dead_letters;
 use crate::decode::{Membership, Request};
-use crate::fault::Fault;
+use crate::fault::{EventFault, Fault};
 use crate::lane::{Lane, Stopped};
-use crate::transaction;
+
+/// Between the tries to note a batch: those behind it wait meanwhile.
+const RETRY_DELAYS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
 /// Admits the batches among the requests; those in conflict lose their events.
 pub(crate) async fn batches(lane: &Lane, mut requests: Vec<Request>) -> Result<Vec<Request>, Stopped> {
     for request in &mut requests {
         let Membership::Batch(batch) = &request.batch else { continue };
-        let stored = noted(lane, batch).await?;
+        let stored = match noted(lane, batch).await? {
+            Ok(stored) => stored,
+            Err(fault) => {
+                let reason = format!("The batch cannot be noted. {}", fault.message);
+                dead_letters::keep_batch(lane, batch, Class::Data, &reason).await?;
+                request.events.clear();
+                request.batch = Membership::Unnoted;
+                continue;
+            }
+        };
         if stored.content_digest == batch.content_digest {
             request.events = accepted(batch, stored.accepted_at);
             continue;
         }
-        dead_letters::keep_batch(lane, batch, "The batch_id was used before for other content").await?;
+        let reason = "The batch_id was used before for other content";
+        dead_letters::keep_batch(lane, batch, Class::Conflict, reason).await?;
         request.events.clear();
         request.batch = Membership::Conflicting;
     }
@@ -47,15 +61,16 @@ fn accepted(batch: &Batch, accepted_at: DateTime<Utc>) -> Vec<Arc<Event>> {
     stamped.collect()
 }
 
-/// The batch as it is noted, however often it takes: nothing of it is applied before.
-async fn noted(lane: &Lane, batch: &Batch) -> Result<batch::Model, Stopped> {
+/// The batch as it is noted: nothing of it is applied before. Or why it cannot be, while the database works: it must not hold up others.
+async fn noted(lane: &Lane, batch: &Batch) -> Result<Result<batch::Model, EventFault>, Stopped> {
+    let mut delays = RETRY_DELAYS.into_iter();
     loop {
-        match transaction::attempt(lane, || note(lane, batch)).await? {
-            Ok(stored) => return Ok(stored),
-            Err(fault) => {
+        match (attempt(lane, || note(lane, batch)).await?, delays.next()) {
+            (Err(fault), Some(delay)) => {
                 tracing::error!(fault.message, "a batch cannot be noted; trying again");
-                lane.pause(Duration::from_secs(1)).await?;
+                lane.pause(delay).await?;
             }
+            (noted, _) => return Ok(noted),
         }
     }
 }

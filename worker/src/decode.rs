@@ -40,6 +40,8 @@ pub(crate) enum Membership {
     Batch(Batch),
     /// Its `batch_id` belongs to a batch with other content; none of its events are applied.
     Conflicting,
+    /// It could not be noted; its events are dead letters.
+    Unnoted,
 }
 
 pub(crate) fn each(queue: Queue, deliveries: &[Delivery]) -> Taken {

@@ -1,6 +1,7 @@
 //! What went wrong, by who can do something about it. A fault must never carry the database's own words: they may quote a
 //! patient's data.
 
+use careq_shared::database;
 use careq_shared::refusal::{Meaning, Refusal};
 use sea_orm::DbErr;
 
@@ -9,8 +10,10 @@ use sea_orm::DbErr;
 pub(crate) enum Fault {
     /// Another worker was at the same rows; once more, at once.
     Contention,
-    /// The database cannot be used; the lane waits for it, and no event is to blame.
-    Infrastructure(String),
+    /// The database could not be used. No event is to blame, unless the database works for all others: then this is its fault.
+    Infrastructure(EventFault),
+    /// It took too long. No event is to blame, unless the database is quick for all others.
+    TimedOut,
     /// One of the events is to blame.
     Event(EventFault),
 }
@@ -30,6 +33,12 @@ impl EventFault {
         Self { class: FaultClass::Permanent, message }
     }
 
+    /// Of an event whose transactions never end, while the database works.
+    pub(crate) fn stalled() -> Self {
+        let message = "Its transaction does not end in time, while the database works".to_owned();
+        Self { class: FaultClass::Transient, message }
+    }
+
     /// Of an event that collides with another row at every try.
     pub(crate) fn never_alone() -> Self {
         let message = "It collides with another row, by a unique index that is not ours".to_owned();
@@ -44,6 +53,8 @@ pub(crate) enum FaultClass {
     Permanent,
     /// It may work later.
     Transient,
+    /// The server itself had no resources or no rights for it; it is tried until it has.
+    Unusable,
     /// Somebody has held rows that it needs for too long. It may work later, and says nothing of the event.
     Busy,
     /// Something of it belongs to another row; worth another look at once, and never afterwards.
@@ -54,19 +65,27 @@ pub(crate) enum FaultClass {
 
 impl From<DbErr> for Fault {
     fn from(error: DbErr) -> Self {
-        let blame = |class, message| Self::Event(EventFault { class, message });
-        match Refusal::of(&error) {
-            Refusal::NoConnection => Self::Infrastructure("the connection was lost".to_owned()),
+        let fault = |class, message: &str| EventFault { class, message: message.to_owned() };
+        let refusal = Refusal::of(&error);
+        database::renew_after(&refusal);
+        match refusal {
+            Refusal::NoConnection | Refusal::Lost => {
+                Self::Infrastructure(fault(FaultClass::Transient, "The connection to the database was lost"))
+            }
             Refusal::NotUnderstood => {
-                blame(FaultClass::Transient, "The database's answer could not be understood".to_owned())
+                Self::Event(fault(FaultClass::Transient, "The database's answer could not be understood"))
             }
             Refusal::Refused { meaning, message } => match meaning {
                 Meaning::Contention => Self::Contention,
-                Meaning::Unusable => Self::Infrastructure(message),
-                Meaning::Busy => blame(FaultClass::Busy, message),
-                Meaning::Rule => blame(FaultClass::Transient, message),
-                Meaning::Collision => blame(FaultClass::Collision, message),
-                Meaning::Data => blame(FaultClass::Permanent, message),
+                Meaning::TimedOut => Self::TimedOut,
+                Meaning::Unusable => Self::Infrastructure(fault(FaultClass::Unusable, &message)),
+                Meaning::Session | Meaning::Function => {
+                    Self::Infrastructure(fault(FaultClass::Transient, &message))
+                }
+                Meaning::Busy => Self::Event(fault(FaultClass::Busy, &message)),
+                Meaning::Rule => Self::Event(fault(FaultClass::Transient, &message)),
+                Meaning::Collision => Self::Event(fault(FaultClass::Collision, &message)),
+                Meaning::Data => Self::Event(fault(FaultClass::Permanent, &message)),
             },
         }
     }

@@ -13,6 +13,10 @@ mod order;
 
 mod transaction;
 
+mod attempt;
+
+mod health;
+
 mod novelty;
 
 mod working_set;

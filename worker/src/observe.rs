@@ -69,7 +69,9 @@ pub(crate) fn in_hand(requests: &[Request]) -> Option<InHandBatch<'static>> {
     let first_time = requests.iter().filter(|request| request.replay.is_none());
     let accepted_at = first_time.filter_map(|request| match &request.batch {
         Membership::Batch(batch) => Some(batch.accepted_at),
-        Membership::Single | Membership::Conflicting => request.events.first().map(|event| event.accepted_at),
+        Membership::Single | Membership::Conflicting | Membership::Unnoted => {
+            request.events.first().map(|event| event.accepted_at)
+        }
     });
     accepted_at.min().map(|oldest| metrics().in_hand.take(oldest))
 }
@@ -106,6 +108,11 @@ pub(crate) fn buried(class: Class) {
 /// Counts a transaction that begins anew.
 pub(crate) fn repeated(reason: &'static str) {
     metrics().repeated_transactions.get_or_create(&Attempted { reason }).inc();
+}
+
+/// Notes that something in the database is tried again, for as long as the value lives.
+pub(crate) fn repeating() -> InHandBatch<'static> {
+    metrics().repeating.take(clock::now())
 }
 
 /// Counts a part of the worker that begins anew.

@@ -52,5 +52,6 @@ fn verdict(batch: &Membership, events: BTreeMap<usize, EventResult>) -> Option<V
         Membership::Single => events.into_values().next().map(Verdict::Event),
         Membership::Batch(_) => Some(Verdict::Batch(events.into_values().collect())),
         Membership::Conflicting => Some(Verdict::BatchConflict),
+        Membership::Unnoted => None,
     }
 }

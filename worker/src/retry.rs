@@ -1,6 +1,7 @@
 //! Another attempt after a failure: 1 s, 5 s, 30 s, 2 min and 10 min later, then a dead letter. The attempts must be
 //! counted in the database, not in a process that the event may bring down.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use careq_shared::clock;
@@ -11,17 +12,22 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
+    QuerySelect as _,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::attempt::attempt;
 use crate::fault::{EventFault, Fault, FaultClass};
 use crate::lane::{Lane, Stopped};
 use crate::order::Treatment;
 use crate::working_set::WorkingSet;
-use crate::{dead_letters, park, transaction};
+use crate::{dead_letters, park};
 
 /// The wait after each failed attempt, in seconds.
 const DELAYS_S: [u64; 5] = [1, 5, 30, 120, 600];
+
+/// The attempt that is followed by the last delay.
+const LAST_ATTEMPT: i32 = 5;
 
 /// Keeps an event for a try of its own.
 pub(crate) fn set_apart(set: &mut WorkingSet, event: &Event) -> EventResult {
@@ -37,15 +43,26 @@ pub(crate) fn after(set: &mut WorkingSet, event: &Event, fault: &EventFault) -> 
     let Ok(mut row) = park::row(set, event) else { return dead_letters::unwritable(set, event) };
     // A parked row's attempt was counted before it began.
     row.attempts = row.attempts.max(1);
+    if fault.class == FaultClass::Unusable {
+        // The server's own trouble never uses up the last attempt.
+        row.attempts = row.attempts.min(LAST_ATTEMPT);
+    }
     let delay = usize::try_from(row.attempts - 1).ok().and_then(|failed| DELAYS_S.get(failed));
     match delay {
-        Some(delay_s) if matches!(fault.class, FaultClass::Transient | FaultClass::Busy) => {
+        Some(delay_s) if is_worth_another_attempt(fault.class) => {
             row.due_at = set.now + jittered(*delay_s);
             row.tries = Some(with_one_more(tries(&row), Try::failed_now(set, fault)));
             row.last_message = Some(fault.message.clone());
             later(set, row)
         }
         _ => dead_letters::failed(set, event, fault, row.attempts),
+    }
+}
+
+const fn is_worth_another_attempt(class: FaultClass) -> bool {
+    match class {
+        FaultClass::Transient | FaultClass::Busy | FaultClass::Unusable => true,
+        FaultClass::Permanent | FaultClass::Collision | FaultClass::NoResult => false,
     }
 }
 
@@ -61,7 +78,7 @@ pub(crate) async fn past_its_row(lane: &Lane, event: &Event) -> Result<EventResu
         event_id = %event.event_id,
         "another session holds the row of an event in the ledger; it is tried again later"
     );
-    let kept = transaction::attempt(lane, || async {
+    let kept = attempt(lane, || async {
         let now = clock::whole_microseconds(clock::now());
         let row =
             park::new_row(&lane.seal, event, now).map_err(|_| Fault::Event(EventFault::unwritable()))?;
@@ -76,13 +93,13 @@ pub(crate) async fn past_its_row(lane: &Lane, event: &Event) -> Result<EventResu
     }
 }
 
-/// Takes due rows for their next attempt, which is counted before it begins. Those that no other worker has;
+/// Takes due rows for their next attempt, which is counted before it begins. The ids of those that no other worker has;
 /// all of `rows` have had as many attempts as the first.
 pub(crate) async fn claim(
     database: &DatabaseConnection,
     rows: &[parked_event::Model],
-) -> Result<Vec<parked_event::Model>, DbErr> {
-    let Some(attempts) = rows.first().map(|row| row.attempts) else { return Ok(Vec::new()) };
+) -> Result<HashSet<String>, DbErr> {
+    let Some(attempts) = rows.first().map(|row| row.attempts) else { return Ok(HashSet::new()) };
     let delay_s =
         usize::try_from(attempts).ok().and_then(|failed| DELAYS_S.get(failed)).copied().unwrap_or(600);
     // If this process dies now, they are due again after the next delay, one attempt the poorer.
@@ -96,20 +113,23 @@ pub(crate) async fn claim(
         .exec(database)
         .await?;
     if claimed.rows_affected == rows.len() as u64 {
-        return Ok(rows.to_vec());
+        return Ok(rows.iter().map(|row| row.event_id.clone()).collect());
     }
-    let ours = parked_event::Entity::find()
+    let ours: Vec<String> = parked_event::Entity::find()
+        .select_only()
+        .column(parked_event::Column::EventId)
         .filter(parked_event::Column::EventId.is_in(rows.iter().map(|row| row.event_id.as_str())))
         // With its random part, to the microsecond: nobody else's lease ends then.
         .filter(parked_event::Column::DueAt.eq(lease_ends))
+        .into_tuple()
         .all(database)
         .await?;
-    Ok(rows.iter().filter(|row| ours.iter().any(|own| own.event_id == row.event_id)).cloned().collect())
+    Ok(ours.into_iter().collect())
 }
 
 /// Takes back the attempt of a row that was claimed and never tried: not the event is to blame.
 pub(crate) async fn give_back(lane: &Lane, row: &parked_event::Model) -> Result<(), Stopped> {
-    let given_back = transaction::attempt(lane, || async {
+    let given_back = attempt(lane, || async {
         let claimed = parked_event::Entity::update_many()
             .col_expr(parked_event::Column::Attempts, Expr::value(row.attempts))
             .filter(parked_event::Column::EventId.eq(row.event_id.as_str()))

@@ -1,7 +1,7 @@
 //! Looks through what waits, at a steady pace: the level below the wake-up, patience that is over, retries that are due,
 //! letters whose events have gone through. It must never be what a normal wake-up depends on.
 
-use std::time::Duration;
+use std::collections::VecDeque;
 
 use careq_shared::broker::Depths;
 use careq_shared::clock;
@@ -15,11 +15,12 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use crate::attempt::attempt;
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
 use crate::patience::Watch;
 use crate::turn::Turn;
-use crate::{dead_letters, observe, retry, transaction, wake};
+use crate::{dead_letters, observe, retry, wake};
 
 /// Letters are looked through every so many sweeps: each open one costs a look into the ledger, and few have anything to learn.
 const SWEEPS_PER_LOOK_AT_LETTERS: u64 = 20;
@@ -48,9 +49,8 @@ pub(crate) async fn run(lane: Lane, depths: Depths) {
 }
 
 async fn letters(lane: &Lane, turn: &mut Turn<Uuid>) -> Result<(), Stopped> {
-    let followed = transaction::attempt(lane, || async {
-        dead_letters::gone_through(lane, turn).await.map_err(Fault::from)
-    });
+    let followed =
+        attempt(lane, || async { dead_letters::gone_through(lane, turn).await.map_err(Fault::from) });
     match followed.await? {
         Ok(next) => *turn = next,
         Err(fault) => tracing::error!(fault.message, "letters cannot be looked through"),
@@ -59,8 +59,7 @@ async fn letters(lane: &Lane, turn: &mut Turn<Uuid>) -> Result<(), Stopped> {
 }
 
 async fn waiting(lane: &Lane, turn: &mut Turn<String>) -> Result<(), Stopped> {
-    let looked =
-        transaction::attempt(lane, || async { beside_parents(lane, turn).await.map_err(Fault::from) });
+    let looked = attempt(lane, || async { beside_parents(lane, turn).await.map_err(Fault::from) });
     match looked.await? {
         Ok(next) => *turn = next,
         Err(fault) => {
@@ -69,22 +68,28 @@ async fn waiting(lane: &Lane, turn: &mut Turn<String>) -> Result<(), Stopped> {
         }
     }
     while !lane.shutdown.is_cancelled() {
-        let due = transaction::attempt(lane, || async {
-            if let Some(ended) = lane.patience.ended() {
-                out_of_patience(lane, ended).await?;
-            }
-            due(lane).await.map_err(Fault::from)
-        });
-        let rows = due.await?.unwrap_or_default();
-        if rows.is_empty() {
-            return Ok(());
-        }
+        end_patience(lane).await?;
+        let rows =
+            attempt(lane, || async { due(lane).await.map_err(Fault::from) }).await?.unwrap_or_default();
         // What was never tried goes together; what has failed before goes alone.
         let (fresh, tried): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.attempts == 0);
-        try_again(lane, &fresh).await?;
+        let mut taken = try_again(lane, fresh).await?;
         for row in tried {
-            try_again(lane, &[row]).await?;
+            taken |= try_again(lane, vec![row]).await?;
         }
+        // What is due and cannot be taken must not keep the sweep from all else.
+        if !taken {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+async fn end_patience(lane: &Lane) -> Result<(), Stopped> {
+    let Some(ended) = lane.patience.ended() else { return Ok(()) };
+    let made_due = attempt(lane, || async { out_of_patience(lane, ended).await.map_err(Fault::from) });
+    if let Err(fault) = made_due.await? {
+        tracing::error!(fault.message, "events whose patience is over cannot be taken; trying again");
     }
     Ok(())
 }
@@ -124,23 +129,28 @@ async fn make_due(lane: &Lane, events: Condition) -> Result<(), DbErr> {
         .map(drop)
 }
 
-async fn try_again(lane: &Lane, rows: &[parked_event::Model]) -> Result<(), Stopped> {
-    let claimed = transaction::attempt(lane, || async {
-        retry::claim(&lane.database, rows).await.map_err(Fault::from)
-    });
-    match claimed.await? {
-        Ok(ours) => {
-            if !ours.is_empty() {
-                crash_point::reached(CrashPoint::Claimed);
-                observe::retried(ours.iter().filter(|row| row.attempts > 0).count());
+/// Takes rows and settles them; whether any could be taken.
+async fn try_again(lane: &Lane, rows: Vec<parked_event::Model>) -> Result<bool, Stopped> {
+    let mut parts = VecDeque::from([rows]);
+    let mut taken = false;
+    while let Some(mut rows) = parts.pop_front() {
+        let claimed =
+            attempt(lane, || async { retry::claim(&lane.database, &rows).await.map_err(Fault::from) });
+        match claimed.await? {
+            Ok(ours) => {
+                rows.retain(|row| ours.contains(&row.event_id));
+                if !rows.is_empty() {
+                    taken = true;
+                    crash_point::reached(CrashPoint::Claimed);
+                    observe::retried(rows.iter().filter(|row| row.attempts > 0).count());
+                    wake::settle(lane, rows).await?;
+                }
             }
-            wake::settle(lane, &ours).await
-        }
-        Err(fault) => {
-            tracing::error!(fault.message, "waiting events cannot be taken; trying again");
-            lane.pause(Duration::from_secs(1)).await
+            Err(_) if rows.len() > 1 => parts.extend(rows.into_iter().map(|row| vec![row])),
+            Err(fault) => tracing::error!(fault.message, "a waiting event cannot be taken; trying again"),
         }
     }
+    Ok(taken)
 }
 
 async fn due(lane: &Lane) -> Result<Vec<parked_event::Model>, DbErr> {

@@ -12,6 +12,7 @@ use sea_orm::{
 };
 
 use crate::arrays;
+use crate::attempt::attempt;
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
 use crate::lookup::{self, Scoped, any_of, one_of};
@@ -56,7 +57,7 @@ impl Waking {
             if found_all || rows.is_empty() {
                 self.0.pop();
             }
-            let items = items(lane, &rows).await?;
+            let items = items(lane, rows).await?;
             if !items.is_empty() {
                 return Ok(items);
             }
@@ -151,7 +152,7 @@ pub(crate) async fn step(lane: &Lane, waking: &mut Waking) -> Result<(), Stopped
 }
 
 /// Settles parked rows, whom they wake, and so on, until told to stop.
-pub(crate) async fn settle(lane: &Lane, rows: &[parked_event::Model]) -> Result<(), Stopped> {
+pub(crate) async fn settle(lane: &Lane, rows: Vec<parked_event::Model>) -> Result<(), Stopped> {
     let items = order::parents_first(&[], items(lane, rows).await?);
     let mut waking = Waking::default();
     waking.after(transaction::bisecting(lane, &items).await?.wakes);
@@ -162,15 +163,15 @@ pub(crate) async fn settle(lane: &Lane, rows: &[parked_event::Model]) -> Result<
 }
 
 /// The events of parked rows; one that cannot be read becomes a dead letter, one that cannot be opened is left.
-async fn items(lane: &Lane, rows: &[parked_event::Model]) -> Result<Vec<Item>, Stopped> {
+async fn items(lane: &Lane, rows: Vec<parked_event::Model>) -> Result<Vec<Item>, Stopped> {
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
-        match park::item(&lane.seal, row, retry::treatment(row)) {
+        match park::item(&lane.seal, &row, retry::treatment(&row)) {
             Ok(item) => items.push(item),
-            Err(Unreadable::Undecodable(bytes)) => dead_letters::keep_unreadable(lane, row, &bytes).await?,
+            Err(Unreadable::Undecodable(bytes)) => dead_letters::keep_unreadable(lane, &row, &bytes).await?,
             Err(Unreadable::Sealed(reason)) => {
                 tracing::error!(event_id = row.event_id, %reason, "a parked event cannot be opened; it stays parked");
-                retry::give_back(lane, row).await?;
+                retry::give_back(lane, &row).await?;
             }
         }
     }
@@ -178,7 +179,7 @@ async fn items(lane: &Lane, rows: &[parked_event::Model]) -> Result<Vec<Item>, S
 }
 
 async fn find(lane: &Lane, search: &Statement) -> Result<Vec<parked_event::Model>, Stopped> {
-    let found = transaction::attempt(lane, || async {
+    let found = attempt(lane, || async {
         let rows = parked_event::Entity::find().from_raw_sql(search.clone()).all(&lane.database);
         rows.await.map_err(|error: DbErr| Fault::from(error))
     });

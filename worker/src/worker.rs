@@ -12,6 +12,7 @@ use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::attempt::DEADLINE;
 use crate::lane::Lane;
 use crate::novelty::Copies;
 use crate::patience::Patience;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub lanes: usize,
     /// Most events of one transaction, beside the few that the one before woke.
     pub batch: usize,
+    /// How long a transaction may take while the database is not slow.
+    pub deadline: Duration,
     /// How long an event waits for its parent.
     pub park_for: Duration,
     /// How often waiting events are looked through.
@@ -42,6 +45,7 @@ impl From<&Config> for Settings {
         Self {
             lanes: config.worker.lanes,
             batch: config.worker.batch,
+            deadline: DEADLINE,
             park_for: Duration::from_secs(config.worker.park_for_s),
             sweep_every: Duration::from_secs(config.worker.sweep_every_s),
             retention: config.retention,

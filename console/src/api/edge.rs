@@ -4,14 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use careq_http::{Client, RequestLine};
 
-use super::problem::Problem;
+use super::problem::{OnceMore, Problem};
 use super::server::Api;
 
 /// How long a request may take until its answer begins. What it has begun to write is taken back then, unless its commit is on the
@@ -32,6 +33,17 @@ pub(super) async fn around(State(api): State<Arc<Api>>, request: Request, next: 
 
 async fn in_time(api: &Api, request: Request, next: Next) -> Response {
     let Ok(_place) = api.places.try_acquire() else { return Problem::overloaded().into_response() };
-    let answer = tokio::time::timeout(DEADLINE, next.run(request)).await;
+    let answer = tokio::time::timeout(DEADLINE, answer(request, next)).await;
     answer.unwrap_or_else(|_| Problem::hung().into_response())
+}
+
+/// The answer; of a request that only reads, the second one, where the session with the database was to blame for the first.
+async fn answer(request: Request, next: Next) -> Response {
+    if request.method() != Method::GET {
+        return next.run(request).await;
+    }
+    let (parts, _) = request.into_parts();
+    let request = || Request::from_parts(parts.clone(), Body::empty());
+    let first = next.clone().run(request()).await;
+    if first.extensions().get::<OnceMore>().is_none() { first } else { next.run(request()).await }
 }

@@ -9,6 +9,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use careq_http::{BodyFault, Explanation};
 use careq_shared::clock;
+use careq_shared::database::renew_after;
 use careq_shared::records::FieldErrors;
 use careq_shared::refusal::{self, Refusal};
 use chrono::SecondsFormat;
@@ -63,11 +64,24 @@ pub(super) struct Problem {
     details: FieldErrors,
     /// For the error log alone.
     cause: Option<String>,
+    /// The session with the database was to blame; a new one may do the same.
+    is_of_the_session: bool,
 }
+
+/// In the extensions of an answer: what only reads can be done once more at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OnceMore;
 
 impl Problem {
     fn new(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), details: FieldErrors::new(), cause: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            details: FieldErrors::new(),
+            cause: None,
+            is_of_the_session: false,
+        }
     }
 
     pub(super) fn authentication_failed() -> Self {
@@ -140,6 +154,8 @@ impl Problem {
     /// Whether it is worth another try; the cause is for the log.
     pub(super) fn of_database(fault: &DbErr) -> Self {
         let refusal = Refusal::of(fault);
+        renew_after(&refusal);
+        let is_of_the_session = refusal.is_of_the_session();
         let problem = if refusal.is_passing() {
             let advice = refusal::advice(fault).map(|advice| format!(". {advice}")).unwrap_or_default();
             Self::temporarily(&format!(
@@ -151,11 +167,11 @@ impl Problem {
             Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::ServerError, message)
         };
         let cause = match refusal {
-            Refusal::NoConnection => "the connection to the database was lost".to_owned(),
+            Refusal::NoConnection | Refusal::Lost => "the connection to the database was lost".to_owned(),
             Refusal::Refused { message, .. } => message,
             Refusal::NotUnderstood => "the database's answer could not be understood".to_owned(),
         };
-        Self { cause: Some(cause), ..problem }
+        Self { cause: Some(cause), is_of_the_session, ..problem }
     }
 }
 
@@ -194,7 +210,7 @@ impl From<Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Self { status, code, message, details, cause } = self;
+        let Self { status, code, message, details, cause, is_of_the_session } = self;
         let body = json!({
             "success": false,
             "error": { "code": code.as_str(), "message": message, "details": details },
@@ -207,6 +223,9 @@ impl IntoResponse for Problem {
         };
         let mut response = (status, Json(body)).into_response();
         response.headers_mut().extend(hint);
+        if is_of_the_session {
+            response.extensions_mut().insert(OnceMore);
+        }
         if cause.is_some() || status == StatusCode::INTERNAL_SERVER_ERROR {
             let details = String::new();
             let explanation = Explanation {

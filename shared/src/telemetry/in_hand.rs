@@ -45,7 +45,7 @@ impl InHand {
     }
 
     /// The age of the oldest event in hand; `None` where no worker works.
-    pub(super) fn oldest_age(&self) -> Option<Duration> {
+    pub fn oldest_age(&self) -> Option<Duration> {
         let state = self.state();
         let oldest = state.oldest_by_batch.values().min();
         // Clocks differ between machines: an event from the future has no age.

@@ -66,7 +66,7 @@ impl Measured {
 
     async fn tables(&self) {
         let database = &self.database;
-        let measured = database::read(async {
+        let measured = database::read(|| async {
             Ok((parked(database).await?, open(database).await?, under_way(database).await?))
         });
         let measured = measured.await;

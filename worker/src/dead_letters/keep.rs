@@ -14,9 +14,9 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _};
 
 use super::{Letter, write};
+use crate::attempt::attempt;
 use crate::fault::{EventFault, Fault};
 use crate::lane::{Lane, Stopped};
-use crate::transaction;
 
 /// Keeps bytes that are no message.
 pub(crate) async fn keep_undecodable(lane: &Lane, bodies: &[Bytes]) -> Result<(), Stopped> {
@@ -37,10 +37,16 @@ pub(crate) async fn keep_undecodable(lane: &Lane, bodies: &[Bytes]) -> Result<()
 
 /// Keeps the records of a batch that is not admitted, each as a letter of its own. They get no row in the ledger: sent
 /// again in another batch, they are new.
-pub(crate) async fn keep_batch(lane: &Lane, batch: &Batch, reason: &str) -> Result<(), Stopped> {
-    let failure = Failure { code: ErrorCode::DuplicateRecord, message: reason.to_owned() };
+pub(crate) async fn keep_batch(
+    lane: &Lane,
+    batch: &Batch,
+    class: Class,
+    reason: &str,
+) -> Result<(), Stopped> {
+    let code = if class == Class::Conflict { ErrorCode::DuplicateRecord } else { ErrorCode::ServerError };
+    let failure = Failure { code, message: reason.to_owned() };
     let letters = batch.entries.iter().filter_map(|entry| match entry {
-        Entry::Accepted(event) => Some(of_event(lane, event, Class::Conflict, &failure)),
+        Entry::Accepted(event) => Some(of_event(lane, event, class, &failure)),
         Entry::Refused(_) => None,
     });
     keep(lane, letters.collect(), None).await
@@ -85,7 +91,7 @@ pub(crate) async fn keep_unreadable(
 
 /// Where the ledger says that an event waits, it says that it has failed from here on: nothing is left that could end its waiting.
 async fn end(lane: &Lane, event_id: &str) -> Result<(), Stopped> {
-    let noted = transaction::attempt(lane, || async {
+    let noted = attempt(lane, || async {
         let row = event::Entity::update_many()
             .col_expr(event::Column::Outcome, Expr::value("failed"))
             .col_expr(event::Column::ErrorCode, Expr::value(ErrorCode::ServerError.as_str()))
@@ -101,7 +107,7 @@ async fn end(lane: &Lane, event_id: &str) -> Result<(), Stopped> {
 
 async fn keep(lane: &Lane, letters: Vec<Letter>, parked: Option<&str>) -> Result<(), Stopped> {
     loop {
-        let kept = transaction::attempt(lane, || async {
+        let kept = attempt(lane, || async {
             let transaction = database::begin_write(&lane.database).await?;
             let failed = write::opened(&transaction, &letters).await?;
             if let Some(event_id) = parked {

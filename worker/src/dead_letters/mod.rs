@@ -41,7 +41,7 @@ pub(crate) fn parent_never_came(set: &mut WorkingSet, event: &Event, missing: &[
 pub(crate) fn failed(set: &mut WorkingSet, event: &Event, fault: &EventFault, attempts: i32) -> EventResult {
     let class = match fault.class {
         FaultClass::Permanent | FaultClass::Collision => Class::Data,
-        FaultClass::Transient | FaultClass::Busy => Class::Exhausted,
+        FaultClass::Transient | FaultClass::Busy | FaultClass::Unusable => Class::Exhausted,
         FaultClass::NoResult => Class::CrashLoop,
     };
     bury(

@@ -17,9 +17,9 @@ use careq_shared::entities::replay_job;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use crate::attempt::attempt;
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
-use crate::transaction;
 use claim::Claim;
 use pace::Pace;
 
@@ -110,7 +110,7 @@ where
     F: Future<Output = Result<T, Fault>>,
 {
     loop {
-        match transaction::attempt(lane, &work).await? {
+        match attempt(lane, &work).await? {
             Ok(done) => return Ok(done),
             Err(fault) => {
                 tracing::error!(fault.message, "a replay job cannot go on; trying again");

@@ -212,7 +212,7 @@ pub(super) async fn in_time<T>(
 pub(super) fn said(fault: DbErr) -> String {
     match Fault::from(fault) {
         Fault::Contention => "another process was at the same rows".to_owned(),
-        Fault::Infrastructure(reason) => reason,
-        Fault::Event(fault) => fault.message,
+        Fault::TimedOut => "the database did not answer in time".to_owned(),
+        Fault::Infrastructure(fault) | Fault::Event(fault) => fault.message,
     }
 }

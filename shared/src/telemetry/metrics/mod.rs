@@ -51,6 +51,8 @@ macro_rules! metrics {
             $( #[doc = $meaning] pub $field: $kind, )*
             /// What the workers of this process have in hand.
             pub in_hand: InHand,
+            /// What the workers of this process try again and again in the database, by the moment of the first failure.
+            pub repeating: InHand,
             registry: Registry,
         }
 
@@ -66,7 +68,7 @@ macro_rules! metrics {
                     let name = $name.strip_suffix("_total").unwrap_or($name);
                     registry.register(name, $meaning.trim_ascii(), $field.clone());
                 )*
-                Self { $( $field, )* in_hand: InHand::default(), registry }
+                Self { $( $field, )* in_hand: InHand::default(), repeating: InHand::default(), registry }
             }
         }
     };
@@ -126,6 +128,8 @@ metrics! {
     batch_duration: Histograms<ByQueue> = Family::new_with_constructor(quick), "careq_sync_batch_duration_seconds";
     /// Age of the oldest event that this worker has taken and not settled; 0 with nothing in hand
     oldest_in_hand: Seconds<No> = Family::default(), "careq_sync_oldest_unprocessed_age_seconds";
+    /// For how long this worker has tried the same transaction without success, the longest of them; 0 while all succeed
+    longest_repeat: Seconds<No> = Family::default(), "careq_sync_repeated_transaction_age_seconds";
     /// Further attempts of events that had failed or were set apart
     retried_events: Counters<No> = Family::default(), "careq_sync_retried_events_total";
     /// Transactions that were begun anew, by reason: contention, an unreachable database, or none that answers in time
@@ -189,6 +193,7 @@ impl Metrics {
     /// Notes that a worker runs here, with its patience with a missing parent.
     pub fn worker_begins(&self, park_for: Duration) {
         self.in_hand.begin();
+        self.repeating.begin();
         self.parked_age_limit.get_or_create(&No {}).set(park_for.as_secs_f64());
         self.retried_events.get_or_create(&No {}).inc_by(0);
         self.pruned_rows.get_or_create(&ByTable { table: "events" }).inc_by(0);
@@ -228,6 +233,9 @@ impl Metrics {
     pub fn exposition(&self) -> String {
         if let Some(age) = self.in_hand.oldest_age() {
             self.oldest_in_hand.get_or_create(&No {}).set(age.as_secs_f64());
+        }
+        if let Some(age) = self.repeating.oldest_age() {
+            self.longest_repeat.get_or_create(&No {}).set(age.as_secs_f64());
         }
         let mut text = String::new();
         // Writing to a string never fails.

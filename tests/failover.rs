@@ -1,0 +1,116 @@
+//! A database that changes under the running processes: sessions that were ended, a server that is read-only for a while, a table that
+//! an operator has altered. Nothing of it is an event's fault, and nothing has to be started again.
+
+use std::time::{Duration, Instant};
+
+use careq_shared::entities::{dead_letter, parked_event};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, PaginatorTrait as _};
+use serde_json::{Value, json};
+
+use crate::admin_api::Admin;
+use crate::harness::{Stack, appointment, doctor, patient, service, until, until_within};
+
+/// What waits is stored so soon after a writable server is there.
+const SOON: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn after_a_failover_everything_goes_on() {
+    let stack = Stack::full(1, &[("CAREQ_DATABASE_MAX_CONNECTIONS", "2")]).await;
+    assert_eq!(stack.client.post("/patient", &patient(1)).await.status, 201);
+
+    let name = stack.database.name().to_owned();
+    let end_sessions = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+    );
+    execute(&stack, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
+    execute(&stack, &end_sessions).await;
+    let waiting = later(&stack, 2).await;
+    is_repeated(&stack, 1.0).await;
+    execute(&stack, &format!("ALTER DATABASE {name} SET default_transaction_read_only = off")).await;
+    let began_at = Instant::now();
+    until_within(SOON, "it is stored after the failover", || stack.client.event_is(&waiting, "synced")).await;
+    println!("stored {:?} after the server could be written to", began_at.elapsed());
+
+    // An operator's mistake, and its mend.
+    let before = repeats(&stack).await;
+    execute(&stack, "ALTER TABLE patients RENAME TO mislaid").await;
+    let waiting = later(&stack, 3).await;
+    is_repeated(&stack, before + 1.0).await;
+    execute(&stack, "ALTER TABLE mislaid RENAME TO patients").await;
+    until_within(SOON, "it is stored with its table", || stack.client.event_is(&waiting, "synced")).await;
+
+    nothing_is_blamed(&stack).await;
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn a_column_may_change_its_type_under_running_processes() {
+    let mut stack = Stack::full(1, &[]).await;
+    let admin = Admin::new(&mut stack, "reader", "reader").await;
+    for (path, body) in [
+        ("/patient", patient(1)),
+        ("/doctor", doctor(1)),
+        ("/service", service(1)),
+        ("/appointment", appointment(1)),
+    ] {
+        assert_eq!(stack.client.post(path, &body).await.status, 201);
+    }
+    // Every session knows the statements from before.
+    for _ in 0..20 {
+        pages(&stack, &admin).await;
+    }
+    for change in [
+        "ALTER TABLE patients ALTER COLUMN notes TYPE varchar(100000)",
+        "ALTER TABLE appointments ALTER COLUMN notes TYPE varchar(100000)",
+        "ALTER TABLE events ALTER COLUMN error_message TYPE varchar(100000)",
+        "ALTER TABLE dead_letters ALTER COLUMN message TYPE varchar(100000)",
+    ] {
+        execute(&stack, change).await;
+    }
+    for update in 1..=20 {
+        let mut body = patient(1);
+        body["notes"] = json!(format!("update {update}"));
+        let answer = stack.client.post("/patient", &body).await;
+        assert_eq!(answer.status, 200, "{update}: {}", answer.body);
+        pages(&stack, &admin).await;
+    }
+    nothing_is_blamed(&stack).await;
+    stack.finish().await;
+}
+
+async fn pages(stack: &Stack, admin: &Admin) {
+    for path in ["/status/patient/1", "/status/appointment/1"] {
+        assert_eq!(stack.client.get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(admin.get("/dead-letters").await.status, 200);
+}
+
+async fn later(stack: &Stack, careq_id: i64) -> Value {
+    let answer = stack.client.post_with("/patient", &patient(careq_id), &[("Prefer", "respond-async")]).await;
+    assert_eq!(answer.status, 202);
+    answer.body["data"]["event_id"].clone()
+}
+
+async fn repeats(stack: &Stack) -> f64 {
+    stack.metric("careq_sync_repeated_transactions_total", &[("reason", "unreachable")]).await
+}
+
+async fn is_repeated(stack: &Stack, times: f64) {
+    until("the worker has met it", || async { (repeats(stack).await >= times).then_some(()) }).await;
+}
+
+async fn nothing_is_blamed(stack: &Stack) {
+    let connection = &stack.database.connection;
+    assert_eq!(dead_letter::Entity::find().count(connection).await.unwrap(), 0);
+    assert_eq!(parked_event::Entity::find().count(connection).await.unwrap(), 0);
+}
+
+/// In a transaction that says itself that it may write.
+async fn execute(stack: &Stack, sql: &str) {
+    let connection = &stack.database.connection;
+    until("the statement is done", || async {
+        let writable = format!("SET transaction_read_only = off; {sql}");
+        connection.execute_unprepared(&writable).await.ok()
+    })
+    .await;
+}
