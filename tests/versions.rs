@@ -1,5 +1,8 @@
 //! Newer wins, details and status each for themselves; and the histories that the contract names.
 
+use careq_shared::clock;
+use careq_shared::entities::appointment as appointment_row;
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::harness::{Stack, appointment, doctor, patient, service};
@@ -9,6 +12,8 @@ async fn on_the_embedded_default() {
     let stack = Stack::embedded(&[]).await;
     the_named_histories(&stack).await;
     details_and_status(&stack).await;
+    a_cancellation_without_a_stamp(&stack).await;
+    a_price_written_otherwise(&stack).await;
     stack.finish().await;
 }
 
@@ -17,6 +22,8 @@ async fn on_postgresql_and_rabbitmq() {
     let stack = Stack::full(2, &[]).await;
     the_named_histories(&stack).await;
     details_and_status(&stack).await;
+    a_cancellation_without_a_stamp(&stack).await;
+    a_price_written_otherwise(&stack).await;
     stack.finish().await;
 }
 
@@ -96,9 +103,60 @@ async fn details_and_status(stack: &Stack) {
     );
 }
 
-async fn row(stack: &Stack) -> careq_shared::entities::appointment::Model {
-    use careq_shared::entities::appointment;
+/// Newer than details that were accepted before it and stamped ahead; and its reason stays when the details change.
+async fn a_cancellation_without_a_stamp(stack: &Stack) {
+    let client = &stack.client;
+    let details = |ahead: TimeDelta, status: &str| {
+        let mut body = appointment(200);
+        body["careq_id"] = json!(201);
+        body["status"] = json!(status);
+        body["updated_at"] = json!(clock::now() + ahead);
+        body
+    };
+    let ahead = TimeDelta::minutes(330);
+    assert_eq!(client.post("/appointment", &details(ahead, "booked")).await.status, 201);
+    let cancel = json!({
+        "careq_id": 201, "clinic_id": "clinic_abc", "cancellation_reason": "ill", "cancelled_by": "patient",
+    });
+    let cancelled = client.post("/appointment/cancel", &cancel).await;
+    assert_eq!((cancelled.status, &cancelled.body["data"]["status"]), (200, &json!("cancelled")));
+    let shown = |row: appointment_row::Model| (row.status, row.cancellation_reason, row.cancelled_by);
+    let expected = ("cancelled".to_owned(), Some("ill".to_owned()), Some("patient".to_owned()));
+    assert_eq!(shown(row_of(stack, 201).await), expected);
+    let moved = client.post("/appointment", &details(ahead + TimeDelta::minutes(1), "cancelled")).await;
+    assert_eq!(moved.status, 200, "{}", moved.body);
+    assert_eq!(shown(row_of(stack, 201).await), expected, "a change of details keeps the cancellation");
+    let again = client.post("/appointment", &details(ahead + TimeDelta::minutes(2), "booked")).await;
+    assert_eq!(again.status, 200, "{}", again.body);
+    assert_eq!(shown(row_of(stack, 201).await), ("booked".to_owned(), None, None));
+}
+
+/// The same price is `unchanged` on both databases, and stored as it was sent last.
+async fn a_price_written_otherwise(stack: &Stack) {
+    let service = |price: &str| {
+        let body = format!(
+            r#"{{"careq_id": 201, "clinic_id": "clinic_abc", "name": "X-ray", "duration": 5, "price": {price}}}"#
+        );
+        serde_json::from_str::<Value>(&body).unwrap()
+    };
+    assert_eq!(stack.client.post("/service", &service("500.10")).await.status, 201);
+    let again = stack.client.post("/service", &service("500.1")).await;
+    assert_eq!(
+        (again.status, &again.body["data"]["sync_status"]),
+        (200, &json!("unchanged")),
+        "{}",
+        again.body
+    );
+    let other = stack.client.post("/service", &service("500.01")).await;
+    assert_eq!(other.body["data"]["sync_status"], "updated", "{}", other.body);
+}
+
+async fn row(stack: &Stack) -> appointment_row::Model {
+    row_of(stack, 200).await
+}
+
+async fn row_of(stack: &Stack, number: i64) -> appointment_row::Model {
     use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
-    let found = appointment::Entity::find().filter(appointment::Column::CareqId.eq(200));
+    let found = appointment_row::Entity::find().filter(appointment_row::Column::CareqId.eq(number));
     found.one(&stack.database.connection).await.unwrap().unwrap()
 }

@@ -117,7 +117,7 @@ pub struct Origin<'request> {
 
 /// Newer wins: CareQ's stamp first (the acceptance where it sent none), then the acceptance, then the id, so that of any
 /// set of events one is the newest, whatever their order.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Version {
     /// `updated_at` or `cancelled_at`, else `accepted_at`.
     pub stamp: DateTime<Utc>,

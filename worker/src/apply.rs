@@ -32,7 +32,7 @@ pub(crate) fn one(set: &mut WorkingSet, item: &Item) -> Result<EventResult, DbEr
         Treatment::Ordinary | Treatment::OnceMore => match resolve::check(set, &event) {
             resolve::Check::Missing(parents) => park::wait_for(set, &event, parents),
             resolve::Check::HashTaken(owner) => dead_letters::hash_taken(set, &event, owner),
-            resolve::Check::Complete => fold::into_its_row(set, &event),
+            resolve::Check::Complete => fold::into_its_row(set, &event)?,
         },
     };
     if result.outcome.is_final() {

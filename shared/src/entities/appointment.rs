@@ -36,6 +36,8 @@ pub struct Model {
     pub status_updated_at: ChronoDateTimeUtc,
     pub status_accepted_at: ChronoDateTimeUtc,
     pub status_event_id: String,
+    /// Other versions that decide over the status, as JSON; nothing where the shown one is the only one.
+    pub status_versions: Option<String>,
     pub synced_at: ChronoDateTimeUtc,
 }
 

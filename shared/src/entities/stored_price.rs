@@ -1,16 +1,17 @@
 //! A price in its column: `numeric` on PostgreSQL, text on SQLite, which has no exact decimals. sea-orm's own decimal must
 //! never be used on SQLite: it passes through a floating-point number.
 
+use rust_decimal::Decimal;
 use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, StringLen, ValueType, ValueTypeErr};
 use sea_orm::{ColIdx, DbBackend, QueryResult, TryGetError, TryGetable, Value};
 
 use crate::records::Price;
 
-/// A price as one of the two databases keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A price as one of the two databases keeps it, with the decimals that were sent. Prices of the same value are equal: 500.10 is 500.1.
+#[derive(Debug, Clone)]
 pub enum StoredPrice {
     /// PostgreSQL.
-    Numeric(rust_decimal::Decimal),
+    Numeric(Decimal),
     /// SQLite.
     Text(String),
 }
@@ -25,6 +26,28 @@ impl StoredPrice {
         }
     }
 }
+
+impl StoredPrice {
+    /// Nothing where the column holds something that we have not written.
+    fn amount(&self) -> Option<Decimal> {
+        match self {
+            Self::Numeric(amount) => Some(*amount),
+            Self::Text(text) => Decimal::from_str_exact(text).ok(),
+        }
+    }
+}
+
+impl PartialEq for StoredPrice {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.amount(), other.amount()) {
+            (Some(one), Some(other)) => one == other,
+            (None, None) => matches!((self, other), (Self::Text(one), Self::Text(other)) if one == other),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for StoredPrice {}
 
 impl From<StoredPrice> for Value {
     fn from(price: StoredPrice) -> Self {
@@ -48,7 +71,7 @@ impl TryGetable for StoredPrice {
         match Option::<String>::try_get_by(row, index) {
             Ok(Some(text)) => Ok(Self::Text(text)),
             Ok(None) => Err(TryGetError::Null(format!("{index:?}"))),
-            Err(_) => rust_decimal::Decimal::try_get_by(row, index).map(Self::Numeric),
+            Err(_) => Decimal::try_get_by(row, index).map(Self::Numeric),
         }
     }
 }
@@ -72,5 +95,23 @@ impl ValueType for StoredPrice {
 
     fn column_type() -> ColumnType {
         ColumnType::String(StringLen::None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So that a service whose price is written otherwise is `unchanged` on both databases, and still stored as it was sent.
+    #[test]
+    fn prices_of_the_same_value_are_equal_on_both_databases() {
+        let price = |text: &str, backend| StoredPrice::new(text.parse().unwrap(), backend);
+        for backend in [DbBackend::Sqlite, DbBackend::Postgres] {
+            assert_eq!(price("500.10", backend), price("500.1", backend), "{backend:?}");
+            assert_eq!(price("0", backend), price("0.0000", backend), "{backend:?}");
+            assert_ne!(price("500.10", backend), price("500.01", backend), "{backend:?}");
+        }
+        let Value::String(Some(text)) = Value::from(price("500.10", DbBackend::Sqlite)) else { panic!() };
+        assert_eq!(*text, "500.10");
     }
 }

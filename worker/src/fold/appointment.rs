@@ -5,20 +5,12 @@ use careq_shared::entities::appointment;
 use careq_shared::event::{Event, Version};
 use careq_shared::ids::confirmation_number;
 use careq_shared::outcome::Outcome;
-use careq_shared::records::{Appointment, Record, RecordKind};
+use careq_shared::records::{Appointment, RecordKind};
 use chrono::{DateTime, Utc};
+use sea_orm::DbErr;
 
-use super::row_id;
+use super::{row_id, status};
 use crate::working_set::{Slot, WorkingSet};
-
-/// The status version's columns.
-struct StatusColumns {
-    status: String,
-    status_notes: Option<String>,
-    cancellation_reason: Option<String>,
-    cancelled_by: Option<String>,
-    cancelled_at: Option<DateTime<Utc>>,
-}
 
 /// The version of an appointment's details.
 pub(crate) fn details_version(row: &appointment::Model) -> Version {
@@ -29,20 +21,12 @@ pub(crate) fn details_version(row: &appointment::Model) -> Version {
     }
 }
 
-fn status_version(row: &appointment::Model) -> Version {
-    Version {
-        stamp: row.status_updated_at,
-        accepted_at: row.status_accepted_at,
-        event_id: row.status_event_id.clone(),
-    }
-}
-
 /// Applies an appointment event: its details, and the status that it carries.
 pub(super) fn fold_details(
     set: &mut WorkingSet,
     event: &Event,
     appointment: &Appointment,
-) -> (Outcome, Option<String>) {
+) -> Result<(Outcome, Option<String>), DbErr> {
     let key = (event.clinic_id.clone(), event.careq_id);
     let outcome = match set.appointments.get_mut(&key) {
         None => {
@@ -57,62 +41,30 @@ pub(super) fn fold_details(
                 replace_details(&mut slot.row, event, appointment);
                 move_hash(set, event, former.hash.as_ref(), appointment.hash.as_ref());
             }
-            replace_status(set, event);
+            replace_status(set, event)?;
             outcome(set, event, &former)
         }
     };
-    (outcome, status(set, event))
+    Ok((outcome, shown_status(set, event)))
 }
 
 /// Applies a status change or a cancellation to an appointment that is here.
-pub(super) fn fold_status(set: &mut WorkingSet, event: &Event) -> (Outcome, Option<String>) {
+pub(super) fn fold_status(set: &mut WorkingSet, event: &Event) -> Result<(Outcome, Option<String>), DbErr> {
     let former =
         set.appointments.get(&(event.clinic_id.clone(), event.careq_id)).map(|slot| slot.row.clone());
-    replace_status(set, event);
+    replace_status(set, event)?;
     let outcome = former.map_or(Outcome::Unchanged, |former| outcome(set, event, &former));
-    (outcome, status(set, event))
+    Ok((outcome, shown_status(set, event)))
 }
 
-fn replace_status(set: &mut WorkingSet, event: &Event) {
-    let Some(slot) = set.appointments.get_mut(&(event.clinic_id.clone(), event.careq_id)) else { return };
-    let version = event.version();
-    if status_version(&slot.row) >= version {
-        return;
-    }
-    let Some(next) = status_columns(&event.record) else { return };
-    slot.touch();
-    let row = &mut slot.row;
-    row.status = next.status;
-    row.status_notes = next.status_notes;
-    row.cancellation_reason = next.cancellation_reason;
-    row.cancelled_by = next.cancelled_by;
-    row.cancelled_at = next.cancelled_at;
-    row.status_updated_at = version.stamp;
-    row.status_accepted_at = version.accepted_at;
-    row.status_event_id = version.event_id;
-}
-
-/// A newer status clears what it does not carry.
-fn status_columns(record: &Record) -> Option<StatusColumns> {
-    let plain = |status: &str, status_notes: Option<String>| StatusColumns {
-        status: status.to_owned(),
-        status_notes,
-        cancellation_reason: None,
-        cancelled_by: None,
-        cancelled_at: None,
+fn replace_status(set: &mut WorkingSet, event: &Event) -> Result<(), DbErr> {
+    let Some(slot) = set.appointments.get_mut(&(event.clinic_id.clone(), event.careq_id)) else {
+        return Ok(());
     };
-    match record {
-        Record::Appointment(appointment) => Some(plain(&appointment.status, None)),
-        Record::Status(change) => Some(plain(&change.status, change.notes.clone())),
-        Record::Cancel(cancellation) => Some(StatusColumns {
-            status: "cancelled".to_owned(),
-            status_notes: None,
-            cancellation_reason: cancellation.cancellation_reason.clone(),
-            cancelled_by: cancellation.cancelled_by.clone(),
-            cancelled_at: cancellation.cancelled_at,
-        }),
-        Record::Patient(_) | Record::Doctor(_) | Record::Service(_) => None,
+    if status::fold(&mut slot.row, event)? {
+        slot.touch();
     }
+    Ok(())
 }
 
 /// Compares what CareQ said, before and after; acceptance stamps and, where CareQ sent none, versions are ours.
@@ -125,6 +77,7 @@ fn outcome(set: &mut WorkingSet, event: &Event, former: &appointment::Model) -> 
     comparable.version_event_id.clone_from(&former.version_event_id);
     comparable.status_accepted_at = former.status_accepted_at;
     comparable.status_event_id.clone_from(&former.status_event_id);
+    comparable.status_versions.clone_from(&former.status_versions);
     if event.record.stamp().is_none() {
         comparable.updated_at = former.updated_at;
         comparable.status_updated_at = former.status_updated_at;
@@ -136,7 +89,7 @@ fn outcome(set: &mut WorkingSet, event: &Event, former: &appointment::Model) -> 
     Outcome::Updated
 }
 
-fn status(set: &WorkingSet, event: &Event) -> Option<String> {
+fn shown_status(set: &WorkingSet, event: &Event) -> Option<String> {
     set.appointments.get(&(event.clinic_id.clone(), event.careq_id)).map(|slot| slot.row.status.clone())
 }
 
@@ -149,7 +102,7 @@ fn move_hash(set: &mut WorkingSet, event: &Event, former: Option<&String>, next:
     }
 }
 
-fn new_row(event: &Event, appointment: &Appointment, now: DateTime<Utc>) -> appointment::Model {
+pub(super) fn new_row(event: &Event, appointment: &Appointment, now: DateTime<Utc>) -> appointment::Model {
     let version = event.version();
     let mut row = appointment::Model {
         id: row_id(event, RecordKind::Appointment),
@@ -181,6 +134,7 @@ fn new_row(event: &Event, appointment: &Appointment, now: DateTime<Utc>) -> appo
         status_updated_at: version.stamp,
         status_accepted_at: version.accepted_at,
         status_event_id: version.event_id,
+        status_versions: None,
         synced_at: now,
     };
     replace_details(&mut row, event, appointment);
