@@ -53,6 +53,8 @@ mod admin_api;
 
 mod copies;
 
+mod deliveries;
+
 mod credentials;
 
 mod sealing;

@@ -6,6 +6,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use careq_shared::clock;
 use careq_shared::event::Event;
+use careq_shared::event_key::EventKey;
 use careq_shared::ids::{self, EventId};
 use careq_shared::outcome::{self, ErrorCode, EventResult, Outcome};
 use careq_shared::records::{Kind, Record};
@@ -21,6 +22,8 @@ use crate::problem::Problem;
 #[derive(Debug, Clone)]
 pub(crate) struct Accepted {
     pub(crate) event_id: EventId,
+    /// Names this delivery, of an event that may be said again.
+    pub(crate) receipt: Option<String>,
     pub(crate) kind: Kind,
     pub(crate) clinic_id: String,
     pub(crate) careq_id: i64,
@@ -28,7 +31,8 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
-    pub(crate) fn of(event: &Event) -> Self {
+    pub(crate) fn of(event: &Event, key: &EventKey) -> Self {
+        let receipt = || ids::event_receipt(key, &event.event_id, event.accepted_at);
         let confirmation_number = match &event.record {
             Record::Appointment(appointment) => {
                 Some(ids::confirmation_number(appointment.book_datetime, event.careq_id))
@@ -37,6 +41,7 @@ impl Accepted {
         };
         Self {
             event_id: event.event_id.clone(),
+            receipt: event.may_come_again().then(receipt),
             kind: event.kind(),
             clinic_id: event.clinic_id.clone(),
             careq_id: event.careq_id,
@@ -59,7 +64,10 @@ impl Accepted {
     }
 
     pub(crate) fn status_url(&self) -> String {
-        format!("{API}/events/{}", self.event_id)
+        match &self.receipt {
+            Some(receipt) => format!("{API}/events/{}?receipt={receipt}", self.event_id),
+            None => format!("{API}/events/{}", self.event_id),
+        }
     }
 }
 

@@ -10,8 +10,9 @@ use careq_shared::broker::Queue;
 use careq_shared::canonical;
 use careq_shared::clinics::Clinic;
 use careq_shared::event::Event;
+use careq_shared::ids;
 use careq_shared::message::{Batch, Content, Entry, Message, RefusedEntry, Verdict};
-use careq_shared::outcome::ErrorCode;
+use careq_shared::outcome::{self, ErrorCode};
 use careq_shared::records::{self, FieldErrors, Kind};
 use chrono::TimeDelta;
 use serde_json::{Map, Value};
@@ -54,6 +55,7 @@ async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Pr
     let clinic = Arc::clone(&verified.clinic);
     let batch = validate(ingress, verified).map_err(about)?;
     let (batch_id, listing) = (batch.batch_id.clone(), batch.listing());
+    let receipt = ids::batch_receipt(&clinic.event_key, &batch_id, &batch.content_digest);
 
     let budget = webhook::budget(ingress, preference, ingress.settings.batch_answer_within_ms);
     let expectation = ingress.results.expect(Queue::Bulk, budget);
@@ -67,10 +69,8 @@ async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Pr
 
     let answer = match expectation.result().instrument(trace::result()).await {
         Some(Verdict::Batch(results)) => report::of_results(&clinic.clinic_id, &batch_id, &listing, results),
-        Some(Verdict::BatchConflict) => {
-            Problem::conflict("The batch_id was used before for other content").into_response()
-        }
-        Some(Verdict::Event(_)) | None => report::queued(&clinic, &batch_id, &listing),
+        Some(Verdict::BatchConflict) => Problem::conflict(outcome::BATCH_ID_REUSED).into_response(),
+        Some(Verdict::Event(_)) | None => report::queued(&clinic, &batch_id, &receipt, &listing),
     };
     Ok(answer::with_preference(answer, preference))
 }

@@ -39,6 +39,8 @@ mod problem;
 
 mod trace;
 
+mod known;
+
 mod pages;
 
 mod openapi;

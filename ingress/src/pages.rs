@@ -1,7 +1,6 @@
 //! The status pages and `health`. A clinic must never see another's; a page must never say "queued" of something that was
 //! not accepted.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -14,11 +13,8 @@ use bytes::Bytes;
 use careq_http::CareqId;
 use careq_shared::database::read;
 use careq_shared::dead_letters::LetterState;
-use careq_shared::entities::{
-    appointment, batch, dead_letter, doctor, event, parked_event, patient, service,
-};
+use careq_shared::entities::{appointment, batch, dead_letter, doctor, parked_event, patient, service};
 use careq_shared::ids::{self, EventId};
-use careq_shared::ledger;
 use careq_shared::message::ListedEntry;
 use careq_shared::outcome::{self, ErrorCode, EventResult, Failure, Outcome, Parent};
 use careq_shared::records::{FieldErrors, Kind, RecordKind};
@@ -34,7 +30,7 @@ use crate::answer::{self, Accepted, Data, success, sync_status};
 use crate::authenticate::Verified;
 use crate::ingress::{API, Ingress};
 use crate::problem::Problem;
-use crate::report;
+use crate::{known, report};
 
 /// `GET /health` (API specification, section 8).
 pub(crate) async fn health(
@@ -58,14 +54,20 @@ pub(crate) async fn event(
     State(ingress): State<Arc<Ingress>>,
     Extension(caller): Extension<Verified<Bytes>>,
     event_id: Result<Path<EventId>, PathRejection>,
+    receipt: Result<Query<Receipt>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Path(event_id) = event_id.map_err(|_| unreadable())?;
+    let Query(Receipt { receipt }) = receipt.map_err(|_| unreadable())?;
     let clinic = &caller.clinic;
     let subject =
         event_id.open(&clinic.event_key).ok_or_else(|| Problem::no_such("There is no such event"))?;
-    let result = read(|| event_result(&ingress, &clinic.clinic_id, &event_id)).await.map_err(no_database)?;
+    let delivery =
+        receipt.as_ref().and_then(|receipt| ids::open_event_receipt(&clinic.event_key, &event_id, receipt));
+    let known = || known::of_event(&ingress.database, &clinic.clinic_id, &event_id, delivery);
+    let result = read(known).await.map_err(no_database)?;
     let accepted = Accepted {
         event_id,
+        receipt: receipt.filter(|_| delivery.is_some()),
         kind: subject.kind,
         clinic_id: clinic.clinic_id.clone(),
         careq_id: subject.careq_id,
@@ -74,38 +76,6 @@ pub(crate) async fn event(
     let mut page = success(StatusCode::OK, "Event found", event_data(&accepted, result.as_ref()));
     page.extensions_mut().insert(CareqId(accepted.careq_id));
     Ok(page)
-}
-
-/// What the ledger says; what a dead letter says of an event that the ledger never took; nothing while it is queued.
-async fn event_result(
-    ingress: &Ingress,
-    clinic_id: &str,
-    event_id: &EventId,
-) -> Result<Option<EventResult>, DbErr> {
-    let row = event::Entity::find_by_id(event_id.as_str())
-        .filter(event::Column::ClinicId.eq(clinic_id))
-        .one(&ingress.database)
-        .await?;
-    let known = row.as_ref().map(ledger::read).transpose()?;
-    if let Some(result) = &known
-        && !matches!(result.outcome, Outcome::Failed(_))
-    {
-        return Ok(known);
-    }
-    let letter = dead_letter::Entity::find()
-        .filter(dead_letter::Column::EventId.eq(event_id.as_str()))
-        .filter(dead_letter::Column::ClinicId.eq(clinic_id))
-        .one(&ingress.database)
-        .await?;
-    Ok(match letter {
-        Some(letter) if is_under_way(&letter) => None,
-        letter => known.or_else(|| letter.map(buried)),
-    })
-}
-
-/// A letter that is replayed, or a correction that was not tried yet: that it has failed is no longer, or not, what is to be said.
-fn is_under_way(letter: &dead_letter::Model) -> bool {
-    letter.state == LetterState::Replaying || letter.attempts == 0
 }
 
 /// `data` of the page of an event.
@@ -152,7 +122,7 @@ fn waits(kind: Kind, missing: &[Parent]) -> EventError<'static> {
     EventError { code, message, details: outcome::missing_parents(kind, missing) }
 }
 
-/// The proof that a batch was accepted, see [`ids::batch_receipt`].
+/// Which delivery is asked about, see [`ids::batch_receipt`] and [`ids::event_receipt`].
 #[derive(Debug, Deserialize)]
 pub(crate) struct Receipt {
     receipt: Option<String>,
@@ -168,65 +138,27 @@ pub(crate) async fn batch(
     let Path(batch_id) = batch_id.map_err(|_| unreadable())?;
     let Query(Receipt { receipt }) = receipt.map_err(|_| unreadable())?;
     let clinic = &caller.clinic;
+    let content =
+        receipt.as_ref().and_then(|receipt| ids::open_batch_receipt(&clinic.event_key, &batch_id, receipt));
     let row = batch::Entity::find_by_id((clinic.clinic_id.clone(), batch_id.clone()));
     let row = read(|| row.clone().one(&ingress.database)).await.map_err(no_database)?;
-    let Some(row) = row else {
-        let is_ours = |receipt: &String| ids::is_batch_receipt(&clinic.event_key, &batch_id, receipt);
-        return match receipt.as_ref() {
-            Some(receipt) if is_ours(receipt) => Ok(report::queued_page(clinic, &batch_id)),
-            _ => Err(Problem::no_such(
+    let row = match (row, receipt, content) {
+        (Some(row), Some(receipt), Some(content)) if !row.content_digest.starts_with(&content) => {
+            return Ok(report::refused_page(&batch_id, &receipt));
+        }
+        (Some(row), _, _) => row,
+        (None, Some(receipt), Some(_)) => return Ok(report::queued_page(&batch_id, &receipt)),
+        (None, _, _) => {
+            return Err(Problem::no_such(
                 "No worker has seen a batch with this id; one that was just accepted is at its answer's status_url",
-            )),
-        };
+            ));
+        }
     };
     let listing: Vec<ListedEntry> =
         serde_json::from_str(&row.entries).map_err(|_| Problem::server_error("The batch cannot be read"))?;
-    let results = read(|| batch_results(&ingress, &clinic.clinic_id, &listing)).await.map_err(no_database)?;
-    Ok(report::of_ledger(&clinic.clinic_id, &batch_id, &listing, &results))
-}
-
-/// By event id, from the ledger and, for what it never took, from the dead letters.
-async fn batch_results(
-    ingress: &Ingress,
-    clinic_id: &str,
-    listing: &[ListedEntry],
-) -> Result<HashMap<String, EventResult>, DbErr> {
-    let ids = listing.iter().filter_map(|entry| match entry {
-        ListedEntry::Accepted(event) => Some(event.event_id.as_str()),
-        ListedEntry::Refused(_) => None,
-    });
-    let rows = event::Entity::find()
-        .filter(event::Column::EventId.is_in(ids.clone()))
-        .all(&ingress.database)
-        .await?;
-    let mut results = HashMap::with_capacity(rows.len());
-    for row in rows {
-        results.insert(row.event_id.clone(), ledger::read(&row)?);
-    }
-    let unknown: Vec<_> = ids.filter(|id| !results.contains_key(*id)).collect();
-    if !unknown.is_empty() {
-        let letters = dead_letter::Entity::find()
-            .filter(dead_letter::Column::ClinicId.eq(clinic_id))
-            .filter(dead_letter::Column::EventId.is_in(unknown))
-            .all(&ingress.database)
-            .await?;
-        for letter in letters {
-            results.extend(letter.event_id.clone().map(|event_id| (event_id, buried(letter))));
-        }
-    }
-    Ok(results)
-}
-
-/// The result of an event that only a dead letter knows.
-fn buried(letter: dead_letter::Model) -> EventResult {
-    EventResult {
-        outcome: Outcome::Failed(Failure {
-            code: ErrorCode::from_word(&letter.code),
-            message: letter.message,
-        }),
-        appointment_status: None,
-        replayed: false,
-    }
+    let known = || known::of_batch(&ingress.database, &row, &listing);
+    let results = read(known).await.map_err(no_database)?;
+    Ok(report::of_known(&clinic.clinic_id, &batch_id, &listing, &results))
 }
 
 /// `GET /status/{kind}/{careq_id}`
@@ -324,11 +256,12 @@ async fn not_stored(
         .filter(dead_letter::Column::ClinicId.eq(clinic_id))
         .filter(dead_letter::Column::Kind.eq(kind.as_str()))
         .filter(dead_letter::Column::CareqId.eq(careq_id))
+        .filter(dead_letter::Column::State.ne(LetterState::Resolved))
         .order_by_desc(dead_letter::Column::LastSeenAt)
         .one(&ingress.database)
         .await?;
     Ok(failed.and_then(|letter| {
-        let word = if is_under_way(&letter) { "queued" } else { "failed" };
+        let word = if known::is_under_way(&letter) { "queued" } else { "failed" };
         letter.event_id.map(|event_id| state(word, &event_id))
     }))
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 use careq_shared::clinics::Clinic;
 use careq_shared::ids;
 use careq_shared::message::{ListedEntry, ListedEvent, RefusedEntry};
-use careq_shared::outcome::{self, EventResult, Outcome};
+use careq_shared::outcome::{self, ErrorCode, EventResult, Outcome};
 use serde_json::{Map, Value, json};
 
 use crate::answer::{self, success};
@@ -27,44 +27,51 @@ pub(crate) fn of_results(
     if is_repeated { answer::with_header(response, "idempotent-replayed", "true") } else { response }
 }
 
-/// The report by the ledger, for the batch's page.
-pub(crate) fn of_ledger(
+/// The report by what is known, by position, for the batch's page.
+pub(crate) fn of_known(
     clinic_id: &str,
     batch_id: &str,
     listing: &[ListedEntry],
-    ledger: &HashMap<String, EventResult>,
+    known: &HashMap<usize, EventResult>,
 ) -> Response {
-    report(clinic_id, batch_id, listing, |event| ledger.get(event.event_id.as_str()).cloned())
+    report(clinic_id, batch_id, listing, |position| known.get(&position).cloned())
 }
 
 /// 202: the batch is ours, its results are not known yet.
-pub(crate) fn queued(clinic: &Clinic, batch_id: &str, listing: &[ListedEntry]) -> Response {
+pub(crate) fn queued(clinic: &Clinic, batch_id: &str, receipt: &str, listing: &[ListedEntry]) -> Response {
     let mut data = data(&clinic.clinic_id, batch_id, listing, |_| None);
-    add_queued(&mut data, clinic, batch_id);
+    data.extend(standing(batch_id, receipt, "queued"));
     success(StatusCode::ACCEPTED, "Batch accepted; its report will be at status_url", data)
 }
 
 /// The page of a batch that no worker has seen yet.
-pub(crate) fn queued_page(clinic: &Clinic, batch_id: &str) -> Response {
-    let mut data = Map::from_iter([("batch_id".to_owned(), json!(batch_id))]);
-    add_queued(&mut data, clinic, batch_id);
-    success(StatusCode::OK, "Batch is queued", data)
+pub(crate) fn queued_page(batch_id: &str, receipt: &str) -> Response {
+    success(StatusCode::OK, "Batch is queued", standing(batch_id, receipt, "queued"))
 }
 
-fn add_queued(data: &mut Map<String, Value>, clinic: &Clinic, batch_id: &str) {
-    let receipt = ids::batch_receipt(&clinic.event_key, batch_id);
-    data.insert("sync_status".to_owned(), json!("queued"));
-    data.insert(
-        "status_url".to_owned(),
-        json!(format!("{API}/batch/{}?receipt={receipt}", path_segment(batch_id))),
-    );
+/// The page of a batch whose `batch_id` belongs to another one: its records are dead letters, or will be.
+pub(crate) fn refused_page(batch_id: &str, receipt: &str) -> Response {
+    let mut data = standing(batch_id, receipt, "failed");
+    let error =
+        json!({ "code": ErrorCode::DuplicateRecord, "message": outcome::BATCH_ID_REUSED, "details": {} });
+    data.insert("error".to_owned(), error);
+    success(StatusCode::OK, "Batch was refused; none of its records were applied", data)
+}
+
+fn standing(batch_id: &str, receipt: &str, sync_status: &str) -> Map<String, Value> {
+    let status_url = format!("{API}/batch/{}?receipt={receipt}", path_segment(batch_id));
+    Map::from_iter([
+        ("batch_id".to_owned(), json!(batch_id)),
+        ("sync_status".to_owned(), json!(sync_status)),
+        ("status_url".to_owned(), json!(status_url)),
+    ])
 }
 
 fn report(
     clinic_id: &str,
     batch_id: &str,
     listing: &[ListedEntry],
-    result: impl FnMut(&ListedEvent) -> Option<EventResult>,
+    result: impl FnMut(usize) -> Option<EventResult>,
 ) -> Response {
     success(StatusCode::OK, "Batch processed successfully", data(clinic_id, batch_id, listing, result))
 }
@@ -73,13 +80,14 @@ fn data(
     clinic_id: &str,
     batch_id: &str,
     listing: &[ListedEntry],
-    mut result: impl FnMut(&ListedEvent) -> Option<EventResult>,
+    mut result: impl FnMut(usize) -> Option<EventResult>,
 ) -> Map<String, Value> {
     let results: Vec<_> = listing
         .iter()
-        .map(|entry| match entry {
+        .enumerate()
+        .map(|(position, entry)| match entry {
             ListedEntry::Refused(refused) => refused_result(refused),
-            ListedEntry::Accepted(event) => event_result(clinic_id, event, result(event)),
+            ListedEntry::Accepted(event) => event_result(clinic_id, event, result(position)),
         })
         .collect();
     let count = |status: &str| results.iter().filter(|result| result["status"] == status).count();

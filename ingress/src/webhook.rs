@@ -35,13 +35,14 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
 
     let body = receive::body(&parts.headers, body, body_limits(ingress)).instrument(trace::receive()).await?;
     let about = |problem: Problem| problem.about(&body);
+    let clinic = Arc::clone(&caller.clinic);
     let verified = door::verify(ingress, caller, body.clone())?;
     let idempotency_key = validate::idempotency_key(&parts.headers)?;
     let verified = verified.read(|body| receive::json_object(&parts.headers, body)).map_err(about)?;
     let (accepted_at, limits) = (ingress.clock.reserve(1), ingress.settings.record_limits());
     let stamps = Stamps { idempotency_key, accepted_at, limits };
     let event = validate::event(kind, verified, stamps).map_err(about)?;
-    let accepted = Accepted::of(&event);
+    let accepted = Accepted::of(&event, &clinic.event_key);
 
     let expectation = ingress.results.expect(Queue::Live, budget(ingress, preference, answer_within_ms));
     let message =

@@ -13,8 +13,8 @@ use secrecy::ExposeSecret as _;
 
 use crate::backoff::Backoff;
 use crate::config::Config;
-pub use crate::sessions::SESSION;
 use crate::refusal::{self, Refusal};
+pub use crate::sessions::SESSION;
 use crate::{data_folder, sessions, sqlite};
 
 /// How long a statement may wait for a free connection.

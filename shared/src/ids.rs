@@ -7,8 +7,9 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Datelike as _, Utc};
-use hmac::Mac as _;
+use hmac::{Hmac, Mac as _};
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 use uuid::Uuid;
 
 use crate::canonical;
@@ -122,23 +123,54 @@ pub struct EventSubject {
     pub careq_id: i64,
 }
 
-/// Proves that a batch was accepted, before any worker has seen it: part of the `status_url` in its answer.
+/// Proves that a batch with this content was accepted, before any worker has seen it: part of the `status_url` in its answer.
 #[must_use]
-pub fn batch_receipt(key: &EventKey, batch_id: &str) -> String {
-    let seal = key.mac(&batch_body(batch_id)).finalize().into_bytes();
-    URL_SAFE_NO_PAD.encode(seal.get(..16).unwrap_or_default())
+pub fn batch_receipt(key: &EventKey, batch_id: &str, content_digest: &str) -> String {
+    receipt(key, "batch/", batch_id, content_digest.as_bytes().get(..DIGEST_BYTES).unwrap_or_default())
 }
 
-/// Whether a receipt is the one that [`batch_receipt`] gave out.
+/// Whether a receipt is the one that [`batch_receipt`] gave out, and if so the beginning of the content's digest.
 #[must_use]
-pub fn is_batch_receipt(key: &EventKey, batch_id: &str, receipt: &str) -> bool {
-    let seal = URL_SAFE_NO_PAD.decode(receipt).unwrap_or_default();
-    seal.len() == 16 && key.mac(&batch_body(batch_id)).verify_truncated_left(&seal).is_ok()
+pub fn open_batch_receipt(key: &EventKey, batch_id: &str, receipt: &str) -> Option<String> {
+    String::from_utf8(open_receipt(key, "batch/", batch_id, receipt)?).ok()
 }
 
-fn batch_body(batch_id: &str) -> Vec<u8> {
-    // No event id begins with these bytes.
-    [b"batch/", batch_id.as_bytes()].concat()
+/// Names one delivery of an event that may be said again, so that its page does not tell of an earlier one: part of the `status_url`.
+#[must_use]
+pub fn event_receipt(key: &EventKey, event_id: &EventId, accepted_at: DateTime<Utc>) -> String {
+    receipt(key, "event/", event_id.as_str(), &accepted_at.timestamp_micros().to_be_bytes())
+}
+
+/// When the delivery was accepted for which [`event_receipt`] gave out this receipt; nothing if it did not.
+#[must_use]
+pub fn open_event_receipt(key: &EventKey, event_id: &EventId, receipt: &str) -> Option<DateTime<Utc>> {
+    let said = open_receipt(key, "event/", event_id.as_str(), receipt)?;
+    DateTime::from_timestamp_micros(i64::from_be_bytes(said.try_into().ok()?))
+}
+
+/// Of the 64 hexadecimal digits of a content's digest.
+const DIGEST_BYTES: usize = 32;
+
+const RECEIPT_MAC_BYTES: usize = 16;
+
+/// A MAC over `of`, `id` and `said`, and then `said` itself. No event id begins with the bytes of any `of`.
+fn receipt(key: &EventKey, of: &str, id: &str, said: &[u8]) -> String {
+    let seal = receipt_mac(key, of, id, said).finalize().into_bytes();
+    let seal = seal.iter().take(RECEIPT_MAC_BYTES);
+    URL_SAFE_NO_PAD.encode(seal.chain(said).copied().collect::<Vec<u8>>())
+}
+
+fn open_receipt(key: &EventKey, of: &str, id: &str, receipt: &str) -> Option<Vec<u8>> {
+    let bytes = URL_SAFE_NO_PAD.decode(receipt).ok()?;
+    let (seal, said) = bytes.split_at_checked(RECEIPT_MAC_BYTES)?;
+    receipt_mac(key, of, id, said).verify_truncated_left(seal).ok()?;
+    Some(said.to_vec())
+}
+
+fn receipt_mac(key: &EventKey, of: &str, id: &str, said: &[u8]) -> Hmac<Sha256> {
+    let mut mac = key.mac(of.as_bytes());
+    canonical::frame(&[id.as_bytes(), said], |piece| mac.update(piece));
+    mac
 }
 
 const fn code(kind: Kind) -> u8 {
@@ -189,6 +221,26 @@ mod tests {
         for text in ["", "evt_", "evt_AAAA", "nonsense", id.as_str().split_at(40).0] {
             assert_eq!(text.parse::<EventId>().unwrap().open(&key), None);
         }
+    }
+
+    #[test]
+    fn a_receipt_names_one_content_of_a_batch_and_one_delivery_of_an_event() {
+        let (key, other) = (EventKey::new([7; 32]), EventKey::new([8; 32]));
+        let (one, two) = ("1".repeat(64), "2".repeat(64));
+        let receipt = batch_receipt(&key, "b", &one);
+        assert!(one.starts_with(&open_batch_receipt(&key, "b", &receipt).unwrap()));
+        assert!(!two.starts_with(&open_batch_receipt(&key, "b", &receipt).unwrap()));
+        assert_eq!(open_batch_receipt(&key, "c", &receipt), None);
+        assert_eq!(open_batch_receipt(&other, "b", &receipt), None);
+        assert_eq!(open_batch_receipt(&key, "b", "nonsense"), None);
+        assert_eq!(open_batch_receipt(&key, "b", ""), None);
+        let id = EventId::issue(&key, &source("k", "c"));
+        let at = DateTime::from_timestamp_micros(1_750_000_000_000_001).unwrap();
+        let receipt = event_receipt(&key, &id, at);
+        assert_eq!(open_event_receipt(&key, &id, &receipt), Some(at));
+        assert_eq!(open_event_receipt(&key, &EventId::issue(&key, &source("l", "c")), &receipt), None);
+        assert_eq!(open_event_receipt(&other, &id, &receipt), None);
+        assert_eq!(open_event_receipt(&key, &id, &batch_receipt(&key, id.as_str(), &one)), None);
     }
 
     #[test]

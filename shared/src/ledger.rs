@@ -4,7 +4,7 @@
 use sea_orm::DbErr;
 
 use crate::entities::event;
-use crate::outcome::{ErrorCode, EventResult, Failure, Outcome};
+use crate::outcome::{ErrorCode, EventResult, Failure, Outcome, Parent};
 
 /// Writes what became of an event into its row.
 pub fn write(result: &EventResult, row: &mut event::Model) {
@@ -17,15 +17,22 @@ pub fn write(result: &EventResult, row: &mut event::Model) {
     row.error_code = failure.map(|failure| failure.code.as_str().to_owned());
     row.error_message = failure.map(|failure| failure.message.clone());
     row.waiting_for = match &result.outcome {
-        Outcome::Waiting(missing) => serde_json::to_string(missing).ok(),
+        Outcome::Waiting(missing) => Some(parents(missing)),
         _ => None,
     };
+}
+
+/// Missing parents as the column `waiting_for` keeps them.
+#[must_use]
+#[expect(clippy::expect_used, reason = "a row that does not say what it waits for could not be read again")]
+pub fn parents(missing: &[Parent]) -> String {
+    serde_json::to_string(missing).expect("parents can be written as JSON")
 }
 
 /// What became of an event, by its row.
 ///
 /// # Errors
-/// The row holds a word that this version does not know.
+/// The row lacks something, or holds a word that this version does not know.
 pub fn read(row: &event::Model) -> Result<EventResult, DbErr> {
     let outcome = match row.outcome.as_str() {
         "created" => Outcome::Created,
@@ -33,18 +40,20 @@ pub fn read(row: &event::Model) -> Result<EventResult, DbErr> {
         "unchanged" => Outcome::Unchanged,
         "retrying" => Outcome::Retrying,
         "waiting" => {
-            let missing = serde_json::from_str(row.waiting_for.as_deref().unwrap_or("[]"));
-            Outcome::Waiting(missing.map_err(|_| damaged(row))?)
+            let missing = row.waiting_for.as_deref().and_then(|parents| serde_json::from_str(parents).ok());
+            Outcome::Waiting(missing.ok_or_else(|| damaged(row))?)
         }
-        "failed" => Outcome::Failed(Failure {
-            code: ErrorCode::from_word(row.error_code.as_deref().unwrap_or_default()),
-            message: row.error_message.clone().unwrap_or_default(),
-        }),
+        "failed" => {
+            let code = row.error_code.as_deref().and_then(ErrorCode::from_word);
+            let failure =
+                code.zip(row.error_message.clone()).map(|(code, message)| Failure { code, message });
+            Outcome::Failed(failure.ok_or_else(|| damaged(row))?)
+        }
         _ => return Err(damaged(row)),
     };
     Ok(EventResult { outcome, appointment_status: row.appointment_status.clone(), replayed: false })
 }
 
 fn damaged(row: &event::Model) -> DbErr {
-    DbErr::Custom(format!("the ledger row of event {} holds an unknown outcome", row.event_id))
+    DbErr::Custom(format!("the ledger row of event {} holds an outcome that cannot be read", row.event_id))
 }

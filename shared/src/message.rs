@@ -85,6 +85,7 @@ impl Batch {
                 kind: event.kind(),
                 careq_id: event.careq_id,
                 event_id: event.event_id.clone(),
+                may_come_again: event.may_come_again(),
             }),
         };
         self.entries.iter().map(listed).collect()
@@ -110,6 +111,9 @@ pub struct ListedEvent {
     pub careq_id: i64,
     /// The event's public id.
     pub event_id: EventId,
+    /// See [`Event::may_come_again`].
+    #[serde(default)]
+    pub may_come_again: bool,
 }
 
 /// Why a record of a batch was refused. It must never hold the record itself.

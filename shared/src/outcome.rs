@@ -40,13 +40,20 @@ impl ErrorCode {
         }
     }
 
-    /// The code that a stored word stands for.
+    const ALL: [Self; 7] = [
+        Self::AuthenticationFailed,
+        Self::ValidationError,
+        Self::DuplicateRecord,
+        Self::RecordNotFound,
+        Self::InvalidRequest,
+        Self::ServerError,
+        Self::RateLimitExceeded,
+    ];
+
+    /// The code that a stored word stands for; nothing for a word that this version does not know.
     #[must_use]
-    pub fn from_word(word: &str) -> Self {
-        [Self::ValidationError, Self::DuplicateRecord, Self::RecordNotFound]
-            .into_iter()
-            .find(|code| code.as_str() == word)
-            .unwrap_or(Self::ServerError)
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == word)
     }
 }
 
@@ -130,6 +137,9 @@ pub struct EventResult {
     /// Whether this is the answer of an earlier copy.
     pub replayed: bool,
 }
+
+/// Why a batch is refused whose `batch_id` belongs to another one.
+pub const BATCH_ID_REUSED: &str = "The batch_id was used before for other content";
 
 /// The messages of an event that waits, one for each missing parent, by the field that names it.
 #[must_use]

@@ -91,5 +91,8 @@ fn letter(seal: &Seal, event: &Event) -> dead_letter::Model {
         original_id: None,
         job_id: None,
         audit_id: None,
+        accepted_at: event.may_come_again().then_some(event.accepted_at),
+        waiting_kind: None,
+        waiting_careq_id: None,
     }
 }

@@ -6,6 +6,7 @@ mod copies;
 mod corrections;
 mod guide;
 mod kept;
+mod late_parents;
 mod races;
 mod replays;
 mod volume;

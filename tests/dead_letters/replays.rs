@@ -90,7 +90,8 @@ async fn on_postgresql_and_rabbitmq() {
     stack.finish().await;
 }
 
-/// An appointment whose parents never came: replayed too early, it comes back with its history; then its parents come.
+/// An appointment whose parents never came: replayed too early, it comes back with its history; then its parents come, and it goes
+/// through by itself.
 async fn out_and_back(stack: &Stack) {
     let booked = stack.client.post("/appointment", &appointment(7)).await;
     let event_id = &booked.body["event_id"];
@@ -113,13 +114,14 @@ async fn out_and_back(stack: &Stack) {
     for (path, body) in [("/patient", patient(7)), ("/doctor", doctor(7)), ("/service", service(7))] {
         stack.client.post(path, &body).await;
     }
-    let job = command(stack, &["replay", short, "--wait", "--as", "Asha Rao"]).await;
-    assert_eq!((&job["state"], &job["progress"]["resolved"]), (&json!("finished"), &json!(1)), "{job}");
-    stack.client.event_is(event_id, "synced").await.expect("it kept its identity");
+    until("it kept its identity", || stack.client.event_is(event_id, "synced")).await;
     let shown = command(stack, &["show", id]).await;
     assert_eq!(shown["state"], "resolved", "{shown}");
+    let refused_batch = refused_record(stack, 70).await;
+    let job = command(stack, &["replay", &refused_batch, "--wait", "--as", "Asha Rao"]).await;
+    assert_eq!((&job["state"], &job["progress"]["resolved"]), (&json!("finished"), &json!(1)), "{job}");
     assert_eq!(command(stack, &["list"]).await["count"], 0);
-    assert_eq!(command(stack, &["list", "--state", "all"]).await["count"], 1);
+    assert_eq!(command(stack, &["list", "--state", "all"]).await["count"], 2);
     let jobs = command(stack, &["jobs"]).await;
     let makers: Vec<_> = jobs["jobs"].as_array().unwrap().iter().map(|job| job["made_by"].clone()).collect();
     let maker = makers[0].as_str().unwrap();
@@ -137,6 +139,17 @@ async fn out_and_back(stack: &Stack) {
     assert!(refused(stack, &["show", "ffff0000"]).await.contains("there is no dead letter ffff0000"));
     let fault = refused(stack, &["jobs", "cancel", jobs["jobs"][0]["id"].as_str().unwrap()]).await;
     assert!(fault.contains("is finished already"), "{fault}");
+}
+
+/// The letter of a patient in a batch whose id was used before.
+async fn refused_record(stack: &Stack, number: i64) -> String {
+    let batch = |number| {
+        let records = [json!({ "type": "patient", "data": patient(number) })];
+        json!({ "clinic_id": "clinic_abc", "batch_id": "reused", "records": records })
+    };
+    assert_eq!(stack.client.post("/batch", &batch(number + 1)).await.status, 200);
+    assert_eq!(stack.client.post("/batch", &batch(number)).await.status, 409);
+    command(stack, &["list"]).await["letters"][0]["id"].as_str().unwrap().to_owned()
 }
 
 /// What CareQ sends again by itself is left out of a job that has not come to it; a cancelled job opens its letters again.

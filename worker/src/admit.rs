@@ -10,6 +10,7 @@ use careq_shared::dead_letters::Class;
 use careq_shared::entities::batch;
 use careq_shared::event::Event;
 use careq_shared::message::{Batch, Entry};
+use careq_shared::outcome;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{EntityTrait as _, IntoActiveModel as _};
@@ -41,8 +42,7 @@ pub(crate) async fn batches(lane: &Lane, mut requests: Vec<Request>) -> Result<V
             request.events = accepted(batch, stored.accepted_at);
             continue;
         }
-        let reason = "The batch_id was used before for other content";
-        dead_letters::keep_batch(lane, batch, Class::Conflict, reason).await?;
+        dead_letters::keep_batch(lane, batch, Class::Conflict, outcome::BATCH_ID_REUSED).await?;
         request.events.clear();
         request.batch = Membership::Conflicting;
     }

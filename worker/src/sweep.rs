@@ -31,6 +31,7 @@ const MOST_IMPATIENT: u64 = 1_000;
 /// Sweeps until told to stop.
 pub(crate) async fn run(lane: Lane, depths: Depths) {
     let (mut events, mut open_letters) = (Turn::<String>::default(), Turn::<Uuid>::default());
+    let mut late_parents = Turn::<Uuid>::default();
     let mut watch = Watch::new(depths, lane.settings.park_for, lane.settings.sweep_every);
     for sweep in 0_u64.. {
         if lane.pause(lane.settings.sweep_every).await.is_err() {
@@ -42,7 +43,7 @@ pub(crate) async fn run(lane: Lane, depths: Depths) {
             return;
         }
         watch.look(&lane.patience).await;
-        if waiting(&lane, &mut events).await.is_err() {
+        if wait_again(&lane, &mut late_parents).await.is_err() || waiting(&lane, &mut events).await.is_err() {
             return;
         }
     }
@@ -54,6 +55,16 @@ async fn letters(lane: &Lane, turn: &mut Turn<Uuid>) -> Result<(), Stopped> {
     match followed.await? {
         Ok(next) => *turn = next,
         Err(fault) => tracing::error!(fault.message, "letters cannot be looked through"),
+    }
+    Ok(())
+}
+
+/// Letters of a missing parent that is here now.
+async fn wait_again(lane: &Lane, turn: &mut Turn<Uuid>) -> Result<(), Stopped> {
+    let parked = attempt(lane, || async { dead_letters::wait_again_beside_parents(lane, turn).await });
+    match parked.await? {
+        Ok(next) => *turn = next,
+        Err(fault) => tracing::error!(fault.message, "letters of missing parents cannot be looked through"),
     }
     Ok(())
 }
@@ -98,7 +109,7 @@ async fn end_patience(lane: &Lane) -> Result<(), Stopped> {
 async fn beside_parents(lane: &Lane, turn: &Turn<String>) -> Result<Turn<String>, DbErr> {
     let all = parked_event::Entity::find();
     let (part, next) = turn.part(&lane.database, all, parked_event::Column::EventId).await?;
-    make_due(lane, part.add(wake::parent_is_here())).await?;
+    make_due(lane, part.add(wake::parked_beside_parent())).await?;
     Ok(next)
 }
 

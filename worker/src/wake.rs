@@ -7,8 +7,8 @@ use careq_shared::entities::{appointment, doctor, parked_event, patient, service
 use careq_shared::records::RecordKind;
 use sea_orm::sea_query::{Alias, Expr, Order, Query, SelectStatement, SimpleExpr};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait as _, DbBackend, DbErr, EntityTrait as _,
-    IntoSimpleExpr as _, Iterable as _, QueryFilter as _, QueryTrait as _, Statement,
+    ColumnTrait, Condition, ConnectionTrait as _, DbBackend, DbErr, EntityTrait as _, IntoSimpleExpr as _,
+    Iterable as _, QueryFilter as _, QueryTrait as _, Statement,
 };
 
 use crate::arrays;
@@ -82,6 +82,8 @@ impl Wakes {
 
     /// At most so many of those that wait no longer, and whether there were no more.
     async fn find(&mut self, lane: &Lane, most: u64) -> Result<(Vec<parked_event::Model>, bool), Stopped> {
+        // Those whose patience was over wait again, and are found with the others.
+        dead_letters::wait_again(lane, &self.stored).await?;
         let mut found = BTreeMap::new();
         for search in self.searches(lane.database.get_database_backend(), most) {
             let rows = find(lane, &search).await?;
@@ -105,7 +107,7 @@ impl Wakes {
         }
         if !self.parked.is_empty() {
             let parked = one_of(backend, parked_event::Column::EventId, self.parked.clone());
-            let beside_parents = parked_event::Entity::find().filter(parked).filter(parent_is_here());
+            let beside_parents = parked_event::Entity::find().filter(parked).filter(parked_beside_parent());
             searches.push(backend.build(&first(beside_parents.into_query(), most)));
         }
         searches
@@ -187,25 +189,35 @@ async fn find(lane: &Lane, search: &Statement) -> Result<Vec<parked_event::Model
     Ok(found.await?.unwrap_or_default())
 }
 
-/// `EXISTS (SELECT 1 FROM patients WHERE …) OR …` for the parent that a row waits for.
-pub(crate) fn parent_is_here() -> Condition {
-    Condition::any()
-        .add(exists::<patient::Entity>(RecordKind::Patient))
-        .add(exists::<doctor::Entity>(RecordKind::Doctor))
-        .add(exists::<service::Entity>(RecordKind::Service))
-        .add(exists::<appointment::Entity>(RecordKind::Appointment))
+/// Parked events whose parent is here.
+pub(crate) fn parked_beside_parent() -> Condition {
+    use parked_event::Column::{ClinicId, WaitingCareqId, WaitingKind};
+    parent_is_here(ClinicId, WaitingKind, WaitingCareqId)
 }
 
-fn exists<E: RecordTable>(kind: RecordKind) -> SimpleExpr {
-    use parked_event::Column::{ClinicId, WaitingCareqId, WaitingKind};
+/// `EXISTS (SELECT 1 FROM patients WHERE …) OR …` for the parent that a row waits for.
+pub(crate) fn parent_is_here<C: ColumnTrait>(clinic_id: C, kind: C, careq_id: C) -> Condition {
+    Condition::any()
+        .add(exists::<patient::Entity, C>(RecordKind::Patient, clinic_id, kind, careq_id))
+        .add(exists::<doctor::Entity, C>(RecordKind::Doctor, clinic_id, kind, careq_id))
+        .add(exists::<service::Entity, C>(RecordKind::Service, clinic_id, kind, careq_id))
+        .add(exists::<appointment::Entity, C>(RecordKind::Appointment, clinic_id, kind, careq_id))
+}
+
+fn exists<E: RecordTable, C: ColumnTrait>(
+    kind: RecordKind,
+    clinic_id: C,
+    waiting_kind: C,
+    careq_id: C,
+) -> SimpleExpr {
     let parent = Query::select()
         .expr(Expr::val(1))
         .from(E::default())
-        .and_where(E::CLINIC_ID.into_simple_expr().eq(ClinicId.into_simple_expr()))
-        .and_where(E::CAREQ_ID.into_simple_expr().eq(WaitingCareqId.into_simple_expr()))
+        .and_where(E::CLINIC_ID.into_simple_expr().eq(clinic_id.into_simple_expr()))
+        .and_where(E::CAREQ_ID.into_simple_expr().eq(careq_id.into_simple_expr()))
         // With an offset PostgreSQL looks each parent up; without one it may read the whole table to look a few of them up in that.
         .limit(1)
         .offset(0)
         .to_owned();
-    WaitingKind.eq(kind.as_str()).and(Expr::exists(parent))
+    waiting_kind.eq(kind.as_str()).and(Expr::exists(parent))
 }

@@ -154,12 +154,12 @@ async fn letter(
         if known.state != LetterState::Open {
             return Err(Error::CorrectionExists(id, known.state));
         }
-        link(transaction, id, original.id).await?;
+        link(transaction, seal, &known, original.id, event).await?;
         return Ok(id);
     }
     let kind = event.kind().as_str();
     let message = format!("A correction of dead letter {}, not yet tried", original.id);
-    let payload = message::encode(event).map_err(|fault| DbErr::Custom(fault.to_string()))?;
+    let payload = encoded(event)?;
     let letter = dead_letter::Model {
         id,
         event_id: Some(event.event_id.to_string()),
@@ -179,20 +179,39 @@ async fn letter(
         original_id: Some(original.id),
         job_id: None,
         audit_id: None,
+        accepted_at: event.may_come_again().then_some(event.accepted_at),
+        waiting_kind: None,
+        waiting_careq_id: None,
         ..original.clone()
     };
     dead_letter::Entity::insert(letter.into_active_model()).exec_without_returning(transaction).await?;
     Ok(id)
 }
 
-/// What is a letter already is the correction of this one from now on.
-async fn link(database: &impl ConnectionTrait, id: Uuid, original_id: Uuid) -> Result<(), Error> {
-    dead_letter::Entity::update_many()
-        .col_expr(dead_letter::Column::OriginalId, Expr::value(original_id))
-        .filter(dead_letter::Column::Id.eq(id))
-        .exec(database)
-        .await?;
+/// What is a letter already is the correction of this one from now on, and as old as whichever of the two was accepted last.
+async fn link(
+    database: &impl ConnectionTrait,
+    seal: &Seal,
+    known: &dead_letter::Model,
+    original_id: Uuid,
+    event: &Event,
+) -> Result<(), Error> {
+    use dead_letter::Column::{AcceptedAt, Id, OriginalId};
+    let mut update = dead_letter::Entity::update_many()
+        .col_expr(OriginalId, Expr::value(original_id))
+        .filter(Id.eq(known.id));
+    if event.may_come_again() && known.accepted_at.is_none_or(|known| known < event.accepted_at) {
+        let payload = seal.seal(Place::dead_letter(&known.id.to_string()), &encoded(event)?).into_bytes();
+        update = update
+            .col_expr(AcceptedAt, Expr::value(event.accepted_at))
+            .col_expr(dead_letter::Column::Payload, Expr::value(payload));
+    }
+    update.exec(database).await?;
     Ok(())
+}
+
+fn encoded(event: &Event) -> Result<Vec<u8>, DbErr> {
+    message::encode(event).map_err(|fault| DbErr::Custom(fault.to_string()))
 }
 
 async fn supersede(transaction: &DatabaseTransaction, id: Uuid, audit_id: Uuid) -> Result<(), Error> {

@@ -95,6 +95,7 @@ pub(crate) fn event_page() -> Operation {
         .response("404", error("It was never issued to this clinic"));
     reading("event", "What became of an event")
         .parameter(in_path("event_id", string()))
+        .parameter(optional(ParameterIn::Query, "receipt", "From the `status_url` of a 202"))
         .responses(refusals(responses).build())
         .build()
 }

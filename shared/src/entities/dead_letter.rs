@@ -35,6 +35,13 @@ pub struct Model {
     pub job_id: Option<Uuid>,
     /// The entry of the audit log that settled it.
     pub audit_id: Option<Uuid>,
+    /// When the delivery that failed was accepted, of an event that may be said again: what became of an earlier delivery does not
+    /// settle this letter. Nothing where every delivery of the event says the same.
+    pub accepted_at: Option<ChronoDateTimeUtc>,
+    /// The kind of the parent that never came.
+    pub waiting_kind: Option<String>,
+    /// CareQ's identifier of the parent that never came.
+    pub waiting_careq_id: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -3,12 +3,11 @@
 
 use careq_shared::database;
 use careq_shared::dead_letters::LetterState;
-use careq_shared::entities::{dead_letter, event};
+use careq_shared::entities::dead_letter;
 use careq_shared::outcome::{EventResult, Outcome};
-use sea_orm::sea_query::{Expr, LockType, Query};
+use sea_orm::sea_query::LockType;
 use sea_orm::{
-    ColumnTrait as _, DbErr, EntityTrait as _, IntoSimpleExpr as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use uuid::Uuid;
 
@@ -51,17 +50,7 @@ pub(crate) fn follow(set: &mut WorkingSet, item: &Item, before: Option<&Outcome>
 /// Resolves open letters whose events have gone through without it being known that they had failed: those of a refused batch, sent
 /// again in another one, were new to the ledger. All of them, or, of very many, a part at a time.
 pub(crate) async fn gone_through(lane: &Lane, turn: &Turn<Uuid>) -> Result<Turn<Uuid>, DbErr> {
-    use dead_letter::Column::{EventId, Id, State};
-    let column = |column: event::Column| column.into_simple_expr();
-    let gone_through = Query::select()
-        .expr(Expr::val(1))
-        .from(event::Entity)
-        .and_where(column(event::Column::EventId).eq(EventId.into_simple_expr()))
-        .and_where(event::Column::Outcome.is_in(["created", "updated", "unchanged"]))
-        // So that PostgreSQL looks each event up, and never reads the whole ledger for it.
-        .limit(1)
-        .offset(0)
-        .to_owned();
+    use dead_letter::Column::{Id, State};
     let open = dead_letter::Entity::find().filter(State.eq(LetterState::Open));
     let (part, next) = turn.part(&lane.database, open, Id).await?;
     let transaction = database::begin_write(&lane.database).await?;
@@ -70,7 +59,7 @@ pub(crate) async fn gone_through(lane: &Lane, turn: &Turn<Uuid>) -> Result<Turn<
         .column(Id)
         .filter(State.eq(LetterState::Open))
         .filter(part)
-        .filter(Expr::exists(gone_through))
+        .filter(write::is_settled(&["created", "updated", "unchanged"]))
         .order_by_asc(Id)
         .lock(LockType::NoKeyUpdate)
         .into_tuple()

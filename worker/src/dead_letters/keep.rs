@@ -8,7 +8,7 @@ use careq_shared::database;
 use careq_shared::dead_letters::Class;
 use careq_shared::entities::{event, parked_event};
 use careq_shared::event::Event;
-use careq_shared::message::{self, Batch, Entry};
+use careq_shared::message::{Batch, Entry};
 use careq_shared::outcome::{ErrorCode, EventResult, Failure, Outcome};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _};
@@ -61,14 +61,14 @@ pub(crate) async fn keep_unnoted(
     let failure = Failure { code: ErrorCode::ServerError, message: fault.message.clone() };
     let letter = of_event(lane, event, Class::Data, &failure);
     keep(lane, vec![letter], Some(event.event_id.as_str())).await?;
-    end(lane, event.event_id.as_str()).await?;
+    end(lane, event.event_id.as_str(), &failure).await?;
     Ok(EventResult { outcome: Outcome::Failed(failure), appointment_status: None, replayed: false })
 }
 
 fn of_event(lane: &Lane, event: &Event, class: Class, failure: &Failure) -> Letter {
     Letter::of_event(event, &lane.settings.name)
         .because(class, failure)
-        .sealed(&lane.seal, &message::encode(event).unwrap_or_default())
+        .sealed(&lane.seal, &super::payload(event))
 }
 
 /// Keeps a parked event that this version cannot read.
@@ -86,15 +86,17 @@ pub(crate) async fn keep_unreadable(
         .tried(row.attempts.max(1), crate::retry::tries(row))
         .sealed(&lane.seal, bytes);
     keep(lane, vec![letter], Some(&row.event_id)).await?;
-    end(lane, &row.event_id).await
+    end(lane, &row.event_id, &failure).await
 }
 
 /// Where the ledger says that an event waits, it says that it has failed from here on: nothing is left that could end its waiting.
-async fn end(lane: &Lane, event_id: &str) -> Result<(), Stopped> {
+async fn end(lane: &Lane, event_id: &str, failure: &Failure) -> Result<(), Stopped> {
     let noted = attempt(lane, || async {
         let row = event::Entity::update_many()
             .col_expr(event::Column::Outcome, Expr::value("failed"))
-            .col_expr(event::Column::ErrorCode, Expr::value(ErrorCode::ServerError.as_str()))
+            .col_expr(event::Column::ErrorCode, Expr::value(failure.code.as_str()))
+            .col_expr(event::Column::ErrorMessage, Expr::value(failure.message.as_str()))
+            .col_expr(event::Column::WaitingFor, Expr::value(Option::<String>::None))
             .filter(event::Column::EventId.eq(event_id))
             .filter(event::Column::Outcome.is_in(["waiting", "retrying"]));
         row.exec(&lane.database).await.map_err(|error: DbErr| Fault::from(error))

@@ -4,6 +4,7 @@
 mod follow;
 mod keep;
 mod row;
+mod wait;
 mod write;
 
 use careq_shared::dead_letters::Class;
@@ -18,24 +19,33 @@ use crate::{observe, retry};
 pub(crate) use follow::{Followed, follow, gone_through};
 pub(crate) use keep::{keep_batch, keep_undecodable, keep_unnoted, keep_unreadable};
 pub(crate) use row::Letter;
+pub(crate) use wait::{wait_again, wait_again_beside_parents};
 pub(crate) use write::changes;
 
 pub(crate) fn key_reused(set: &mut WorkingSet, event: &Event) -> EventResult {
     let message =
         "The idempotency key was used before for other content; a new event needs a new key".to_owned();
-    bury(set, event, Class::Conflict, Failure { code: ErrorCode::DuplicateRecord, message }, 1)
+    conflict(set, event, message)
 }
 
 pub(crate) fn hash_taken(set: &mut WorkingSet, event: &Event, owner: i64) -> EventResult {
     let message =
         format!("The hash belongs to appointment {owner}; every appointment needs a hash of its own");
-    bury(set, event, Class::Conflict, Failure { code: ErrorCode::DuplicateRecord, message }, 1)
+    conflict(set, event, message)
+}
+
+fn conflict(set: &mut WorkingSet, event: &Event, message: String) -> EventResult {
+    let failure = Failure { code: ErrorCode::DuplicateRecord, message };
+    let letter = letter(set, event, Class::Conflict, &failure, 1);
+    bury(set, event, letter, failure)
 }
 
 pub(crate) fn parent_never_came(set: &mut WorkingSet, event: &Event, missing: &[Parent]) -> EventResult {
     let names: Vec<_> = missing.iter().map(|parent| format!("{} {}", parent.kind, parent.careq_id)).collect();
     let message = format!("Waited for {} until the patience was over", names.join(", "));
-    bury(set, event, Class::MissingParent, Failure { code: ErrorCode::RecordNotFound, message }, 1)
+    let failure = Failure { code: ErrorCode::RecordNotFound, message };
+    let letter = letter(set, event, Class::MissingParent, &failure, 1).waits_for(missing.first());
+    bury(set, event, letter, failure)
 }
 
 pub(crate) fn failed(set: &mut WorkingSet, event: &Event, fault: &EventFault, attempts: i32) -> EventResult {
@@ -44,13 +54,9 @@ pub(crate) fn failed(set: &mut WorkingSet, event: &Event, fault: &EventFault, at
         FaultClass::Transient | FaultClass::Busy | FaultClass::Unusable => Class::Exhausted,
         FaultClass::NoResult => Class::CrashLoop,
     };
-    bury(
-        set,
-        event,
-        class,
-        Failure { code: ErrorCode::ServerError, message: fault.message.clone() },
-        attempts,
-    )
+    let failure = Failure { code: ErrorCode::ServerError, message: fault.message.clone() };
+    let letter = letter(set, event, class, &failure, attempts);
+    bury(set, event, letter, failure)
 }
 
 /// An event that cannot even be written down again.
@@ -66,13 +72,26 @@ pub(crate) fn told(letters: &[&Letter]) {
     }
 }
 
-fn bury(set: &mut WorkingSet, event: &Event, class: Class, failure: Failure, attempts: i32) -> EventResult {
+fn letter(set: &WorkingSet, event: &Event, class: Class, failure: &Failure, attempts: i32) -> Letter {
     let earlier = set.parked.get(event.event_id.as_str()).map(|slot| retry::tries(&slot.row));
-    let letter = Letter::of_event(event, &set.settings.name)
-        .because(class, &failure)
-        .tried(attempts, earlier.unwrap_or_default());
+    Letter::of_event(event, &set.settings.name)
+        .because(class, failure)
+        .tried(attempts, earlier.unwrap_or_default())
+        .sealed(&set.seal, &payload(event))
+}
+
+fn bury(set: &mut WorkingSet, event: &Event, letter: Letter, failure: Failure) -> EventResult {
     // A copy beside it in this batch finds it dead.
     set.replaying.remove(event.event_id.as_str());
-    set.dead_letters.push(letter.sealed(&set.seal, &message::encode(event).unwrap_or_default()));
+    set.dead_letters.push(letter);
     EventResult { outcome: Outcome::Failed(failure), appointment_status: None, replayed: false }
+}
+
+/// What a letter keeps of its event: all that is left of what CareQ was promised.
+#[expect(
+    clippy::expect_used,
+    reason = "a letter without its event would lose it: the process must rather end"
+)]
+fn payload(event: &Event) -> Vec<u8> {
+    message::encode(event).expect("an event can be written as JSON")
 }

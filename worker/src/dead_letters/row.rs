@@ -4,7 +4,7 @@ use careq_shared::clock;
 use careq_shared::dead_letters::{self, Class, LetterState};
 use careq_shared::entities::{dead_letter, dead_letter_attempt, parked_event};
 use careq_shared::event::Event;
-use careq_shared::outcome::Failure;
+use careq_shared::outcome::{Failure, Parent};
 use careq_shared::redact;
 use careq_shared::seal::{Place, Seal};
 use chrono::{DateTime, Utc};
@@ -36,6 +36,7 @@ impl Letter {
         letter.row.kind = Some(event.kind().as_str().to_owned());
         letter.row.careq_id = Some(event.careq_id);
         letter.row.first_seen_at = event.accepted_at;
+        letter.row.accepted_at = event.may_come_again().then_some(event.accepted_at);
         letter.accepted_at = Some(event.accepted_at);
         letter.shape = Some(redact::record(&event.record));
         letter
@@ -82,6 +83,9 @@ impl Letter {
             original_id: None,
             job_id: None,
             audit_id: None,
+            accepted_at: None,
+            waiting_kind: None,
+            waiting_careq_id: None,
         };
         Self { row, class: None, accepted_at: None, earlier: Vec::new(), shape: None }
     }
@@ -100,6 +104,13 @@ impl Letter {
     pub(crate) fn tried(mut self, attempts: i32, earlier: Vec<Try>) -> Self {
         self.row.attempts = attempts;
         self.earlier = earlier;
+        self
+    }
+
+    /// For want of this parent: it is tried again when that comes.
+    pub(crate) fn waits_for(mut self, parent: Option<&Parent>) -> Self {
+        self.row.waiting_kind = parent.map(|parent| parent.kind.as_str().to_owned());
+        self.row.waiting_careq_id = parent.map(|parent| parent.careq_id);
         self
     }
 
@@ -153,7 +164,11 @@ impl Letter {
         // Bytes that a job has put back into the queue, and that came out unreadable again.
         let resolved = before.filter(|before| before.state == LetterState::Resolved && accepted_at.is_none());
         let resolved_at = resolved.and_then(|before| before.settled_at).map(|at| at.timestamp_micros());
-        format!("{accepted_at:?} {job_id:?} {resolved_at:?}")
+        // An event that was under way for the sake of its parent is the same delivery, and may fail again.
+        let under_way =
+            before.filter(|before| before.state == LetterState::Replaying && before.job_id.is_none());
+        let attempts = under_way.map(|before| before.attempts);
+        format!("{accepted_at:?} {job_id:?} {resolved_at:?} {attempts:?}")
     }
 }
 
@@ -164,4 +179,5 @@ pub(super) struct Before {
     pub(super) state: LetterState,
     pub(super) job_id: Option<Uuid>,
     pub(super) settled_at: Option<DateTime<Utc>>,
+    pub(super) attempts: i32,
 }

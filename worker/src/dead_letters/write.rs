@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use careq_shared::clock;
 use careq_shared::dead_letters::{LetterState, letter_id};
-use careq_shared::entities::{dead_letter, dead_letter_attempt, replay_job_letter};
+use careq_shared::entities::{dead_letter, dead_letter_attempt, event, replay_job_letter};
 use careq_shared::replay::JobLetterState;
-use sea_orm::sea_query::{Alias, Expr, LockType, OnConflict, Query, SimpleExpr};
+use sea_orm::sea_query::{
+    Alias, CaseStatement, Expr, ExprTrait as _, LockType, OnConflict, Query, SelectStatement, SimpleExpr,
+};
 use sea_orm::{
     ColumnTrait as _, Condition, DatabaseTransaction, DbErr, EntityTrait as _, IntoActiveModel as _,
     IntoSimpleExpr as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
@@ -42,14 +44,14 @@ async fn lock(
     transaction: &DatabaseTransaction,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> Result<BTreeMap<Uuid, Before>, DbErr> {
-    use dead_letter::Column::{Id, JobId, SettledAt, State};
+    use dead_letter::Column::{Attempts, Id, JobId, SettledAt, State};
     let ids: BTreeSet<_> = ids.into_iter().collect();
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
     let select = dead_letter::Entity::find()
         .select_only()
-        .columns([Id, State, JobId, SettledAt])
+        .columns([Id, State, JobId, SettledAt, Attempts])
         .filter(Id.is_in(ids))
         .order_by_asc(Id)
         .lock(LockType::NoKeyUpdate);
@@ -69,6 +71,7 @@ pub(super) async fn resolve(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -
         .col_expr(SettledAt, Expr::value(now))
         .filter(Id.is_in(ids.clone()))
         .filter(State.is_in([LetterState::Open, LetterState::Replaying]))
+        .filter(is_settled(&["created", "updated", "unchanged"]))
         .exec(transaction)
         .await?;
     if resolved.rows_affected == 0 {
@@ -78,7 +81,7 @@ pub(super) async fn resolve(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -
     replay_job_letter::Entity::update_many()
         .col_expr(replay_job_letter::Column::State, Expr::value(JobLetterState::Resolved))
         .col_expr(replay_job_letter::Column::SettledAt, Expr::value(now))
-        .filter(replay_job_letter::Column::LetterId.is_in(ids))
+        .filter(replay_job_letter::Column::LetterId.in_subquery(of_these(ids, LetterState::Resolved)))
         .filter(replay_job_letter::Column::State.is_in(JobLetterState::UNDER_WAY))
         .exec(transaction)
         .await
@@ -91,6 +94,7 @@ async fn set_under_way(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Res
         .col_expr(State, Expr::value(LetterState::Replaying))
         .filter(Id.is_in(ids.clone()))
         .filter(State.eq(LetterState::Open))
+        .filter(is_settled(&["waiting", "retrying"]))
         .exec(transaction)
         .await?;
     replay_job_letter::Entity::update_many()
@@ -99,6 +103,35 @@ async fn set_under_way(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Res
         .exec(transaction)
         .await
         .map(drop)
+}
+
+/// Letters that the ledger, as it is in this transaction, says more of than their own failure: their event has one of these outcomes,
+/// and not by an earlier delivery than the one that failed.
+pub(super) fn is_settled(outcomes: &[&str]) -> SimpleExpr {
+    use dead_letter::Column::{AcceptedAt, EventId};
+    let column = |column: event::Column| column.into_simple_expr();
+    let is_later = column(event::Column::AcceptedAt).gte(AcceptedAt.into_simple_expr());
+    let settled = Query::select()
+        .expr(Expr::val(1))
+        .from(event::Entity)
+        .and_where(column(event::Column::EventId).eq(EventId.into_simple_expr()))
+        .and_where(event::Column::Outcome.is_in(outcomes.iter().copied()))
+        .and_where(AcceptedAt.is_null().or(is_later))
+        // So that PostgreSQL looks each event up, and never reads the whole ledger for it.
+        .limit(1)
+        .offset(0)
+        .to_owned();
+    Expr::exists(settled)
+}
+
+fn of_these(ids: Vec<Uuid>, state: LetterState) -> SelectStatement {
+    use dead_letter::Column::{Id, State};
+    Query::select()
+        .column(Id)
+        .from(dead_letter::Entity)
+        .and_where(Id.is_in(ids))
+        .and_where(State.eq(state))
+        .to_owned()
 }
 
 /// Writes letters that need a person; a letter that is there already is opened again, with one more failure. A copy of what has
@@ -150,18 +183,27 @@ async fn known(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Result<BTre
     Ok(known.into_iter().collect())
 }
 
-/// What a letter that is there already takes from the new one. Its payload and where it came from stay, and so does who had
+/// What a letter that is there already takes from the new one. Where it came from stays, and so does who had
 /// discarded it, and why.
 fn once_more() -> OnConflict {
     use dead_letter::Column::{
-        Attempts, Class, Code, Fingerprint, Id, JobId, LastSeenAt, Message, SettledAt, State, Version, Worker,
+        AcceptedAt, Attempts, Class, Code, Fingerprint, Id, JobId, LastSeenAt, Message, Payload, SettledAt,
+        State, Version, WaitingCareqId, WaitingKind, Worker,
     };
     let newer = [Class, Code, Fingerprint, LastSeenAt, Message, Version, Worker, State];
-    let unsettled = [SettledAt, JobId];
-    let excluded = Expr::col((Alias::new("excluded"), Attempts));
+    let unsettled = [SettledAt, JobId, WaitingKind, WaitingCareqId];
+    let excluded = |column| Expr::col((Alias::new("excluded"), column));
+    let stored = |column| Expr::col((dead_letter::Entity, column));
+    // A replay must apply the latest delivery of an event that may be said again.
+    let is_later = stored(AcceptedAt).is_null().or(stored(AcceptedAt).lt(excluded(AcceptedAt)));
+    let is_later = excluded(AcceptedAt).is_not_null().and(is_later);
+    let latest =
+        |column| CaseStatement::new().case(is_later.clone(), excluded(column)).finally(stored(column));
     OnConflict::column(Id)
         .update_columns(newer.into_iter().chain(unsettled))
-        .value(Attempts, Expr::col((dead_letter::Entity, Attempts)).add(excluded))
+        .value(Attempts, stored(Attempts).add(excluded(Attempts)))
+        .value(AcceptedAt, latest(AcceptedAt))
+        .value(Payload, latest(Payload))
         .to_owned()
 }
 

@@ -1,0 +1,202 @@
+//! What became of one delivery is never told of another one: the same record said again, and a `batch_id` that is used again.
+
+use careq_shared::dead_letters::LetterState;
+use careq_shared::entities::{dead_letter, patient as patients};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, CLINIC, Stack, appointment, doctor, patient, service, until};
+
+#[tokio::test]
+async fn on_the_embedded_default() {
+    let stack = Stack::embedded(&[]).await;
+    a_reused_batch(&stack).await;
+    said_again_in_a_refused_batch(&stack).await;
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn on_postgresql_and_rabbitmq() {
+    let mut stack = Stack::full(1, &[("CAREQ_WORKER_SWEEP_EVERY_S", "1")]).await;
+    a_reused_batch(&stack).await;
+    let event_id = said_again_in_a_refused_batch(&stack).await;
+    no_sweep_settles_it_by_the_earlier_one(&mut stack).await;
+    a_replay_applies_it(&stack, &event_id).await;
+    said_again_while_no_worker_works(&mut stack, &event_id).await;
+    stack.finish().await;
+}
+
+fn batch(id: &str, records: &[Value]) -> Value {
+    let records: Vec<_> = records.iter().map(|data| json!({ "type": "patient", "data": data })).collect();
+    json!({ "clinic_id": CLINIC, "batch_id": id, "records": records })
+}
+
+fn named(first_name: &str) -> Value {
+    let mut body = patient(1);
+    body["first_name"] = json!(first_name);
+    body
+}
+
+const ASYNC: [(&str, &str); 1] = [("Prefer", "respond-async")];
+
+async fn letter(stack: &Stack, careq_id: i64) -> Option<dead_letter::Model> {
+    let of_patient = dead_letter::Entity::find().filter(dead_letter::Column::CareqId.eq(careq_id));
+    of_patient.one(&stack.database.connection).await.unwrap()
+}
+
+async fn letter_is_open(stack: &Stack, careq_id: i64) {
+    until("the record is a dead letter", || async {
+        letter(stack, careq_id).await.filter(|letter| letter.state == LetterState::Open)
+    })
+    .await;
+}
+
+async fn first_name(stack: &Stack) -> String {
+    let found = patients::Entity::find().filter(patients::Column::CareqId.eq(1));
+    found.one(&stack.database.connection).await.unwrap().unwrap().first_name
+}
+
+/// The page of a batch is that of the content that was accepted.
+async fn a_reused_batch(stack: &Stack) {
+    let first = stack.client.post_with("/batch", &batch("bx", &[patient(70)]), &ASYNC).await;
+    assert_eq!(first.status, 202, "{}", first.body);
+    let first = first.body["data"]["status_url"].as_str().unwrap().to_owned();
+    until("the batch is settled", || async {
+        (stack.client.get(&first).await.body["data"]["successful"] == 1).then_some(())
+    })
+    .await;
+    let second = stack.client.post_with("/batch", &batch("bx", &[patient(71)]), &ASYNC).await;
+    assert_eq!(second.status, 202, "{}", second.body);
+    let second = second.body["data"]["status_url"].as_str().unwrap().to_owned();
+    letter_is_open(stack, 71).await;
+    let page = stack.client.get(&second).await;
+    assert_eq!((page.status, &page.body["data"]["sync_status"]), (200, &json!("failed")), "{}", page.body);
+    assert_eq!(page.body["data"]["error"]["code"], "DUPLICATE_RECORD", "{}", page.body);
+    assert_eq!(page.body["data"]["successful"], Value::Null, "{}", page.body);
+    assert_eq!(page.body["data"]["status_url"], json!(second));
+    for of_first in [first.as_str(), "/batch/bx", "/batch/bx?receipt=nonsense"] {
+        let page = stack.client.get(of_first).await;
+        assert_eq!((page.status, &page.body["data"]["successful"]), (200, &json!(1)), "{of_first}");
+    }
+}
+
+/// A, B, then A in a batch that is refused: the first A is no answer to the second. The id of A's event.
+async fn said_again_in_a_refused_batch(stack: &Stack) -> Value {
+    let a = stack.client.post("/patient", &named("A")).await;
+    assert_eq!(a.status, 201, "{}", a.body);
+    assert_eq!(stack.client.post("/patient", &named("B")).await.status, 200);
+    let accepted = stack.client.post("/batch", &batch("n1", &[patient(2)])).await;
+    assert_eq!(accepted.status, 200, "{}", accepted.body);
+    let refused = stack.client.post_with("/batch", &batch("n1", &[named("A")]), &ASYNC).await;
+    assert_eq!(refused.status, 202, "{}", refused.body);
+    letter_is_open(stack, 1).await;
+    let event_id = a.body["data"]["event_id"].clone();
+    let page = stack.client.event_is(&event_id, "failed").await.expect("its latest delivery has failed");
+    assert_eq!(page.body["data"]["error"]["code"], "DUPLICATE_RECORD", "{}", page.body);
+    let page = stack.client.get(refused.body["data"]["status_url"].as_str().unwrap()).await;
+    assert_eq!(page.body["data"]["sync_status"], "failed", "{}", page.body);
+    assert_eq!(first_name(stack).await, "B");
+    event_id
+}
+
+async fn no_sweep_settles_it_by_the_earlier_one(stack: &mut Stack) {
+    // The letter of another refused record, which comes in another batch: when a sweep has resolved it, it has looked at both.
+    let refused = stack.client.post("/batch", &batch("n1", &[patient(3)])).await;
+    assert_eq!(refused.status, 409, "{}", refused.body);
+    assert_eq!(stack.client.post("/batch", &batch("n2", &[patient(3)])).await.status, 200);
+    stack.stop_workers().await;
+    stack.start_worker().await;
+    until("a sweep has looked at the letters", || async {
+        letter(stack, 3).await.filter(|letter| letter.state == LetterState::Resolved)
+    })
+    .await;
+    assert_eq!(letter(stack, 1).await.unwrap().state, LetterState::Open);
+}
+
+/// As of the delivery that failed, which is newer than B.
+async fn a_replay_applies_it(stack: &Stack, event_id: &Value) {
+    let id = letter(stack, 1).await.unwrap().id.to_string();
+    stack.command(&["dead-letters", "replay", &id, "--wait"], &[]).await;
+    assert_eq!(first_name(stack).await, "A");
+    assert_eq!(letter(stack, 1).await.unwrap().state, LetterState::Resolved);
+    stack.client.event_is(event_id, "updated").await.expect("what became of its latest delivery");
+}
+
+/// Its `status_url` names the delivery, the page without it the latest that is known.
+async fn said_again_while_no_worker_works(stack: &mut Stack, event_id: &Value) {
+    assert_eq!(stack.client.post("/patient", &named("B")).await.status, 200);
+    stack.stop_workers().await;
+    let again = stack.client.post_with("/patient", &named("A"), &ASYNC).await;
+    assert_eq!(again.body["data"]["event_id"], *event_id);
+    let status_url = again.body["data"]["status_url"].as_str().unwrap().to_owned();
+    let word = |page: &Answer| page.body["data"]["sync_status"].clone();
+    assert_eq!(word(&stack.client.get(&status_url).await), "queued");
+    stack.client.event_is(event_id, "updated").await.expect("an earlier delivery");
+    let batch_again = stack.client.post_with("/batch", &batch("n3", &[named("A")]), &ASYNC).await;
+    let of_batch = batch_again.body["data"]["status_url"].as_str().unwrap().to_owned();
+    assert_eq!(word(&stack.client.get(&of_batch).await), "queued");
+    stack.start_worker().await;
+    until("it is settled", || async {
+        (word(&stack.client.get(&status_url).await) == "updated").then_some(())
+    })
+    .await;
+    until("the batch is settled", || async {
+        (stack.client.get(&of_batch).await.body["data"]["successful"] == 1).then_some(())
+    })
+    .await;
+    assert_eq!(first_name(stack).await, "A");
+}
+
+#[tokio::test]
+async fn a_parent_that_comes_late_on_the_embedded_default() {
+    let stack = Stack::embedded(&QUICK).await;
+    a_late_parent(&stack).await;
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn a_parent_that_comes_late_on_postgresql_and_rabbitmq() {
+    let stack = Stack::full(2, &QUICK).await;
+    a_late_parent(&stack).await;
+    stack.finish().await;
+}
+
+const QUICK: [(&str, &str); 2] = [("CAREQ_WORKER_PARK_FOR_S", "1"), ("CAREQ_WORKER_SWEEP_EVERY_S", "1")];
+
+/// "Kept and applied when it arrives" is true after the patience, too; and what a person has discarded stays so.
+async fn a_late_parent(stack: &Stack) {
+    let client = &stack.client;
+    let mut events = Vec::new();
+    for number in [7, 8] {
+        let booked = client.post("/appointment", &appointment(number)).await;
+        assert_eq!(booked.status, 422, "{}", booked.body);
+        events.push(booked.body["event_id"].clone());
+    }
+    let cancel = json!({ "careq_id": 7, "clinic_id": CLINIC, "cancellation_reason": "ill" });
+    let cancelled = client.post("/appointment/cancel", &cancel).await;
+    assert_eq!(cancelled.status, 404, "{}", cancelled.body);
+    events.push(cancelled.body["event_id"].clone());
+    for event_id in &events {
+        until("the patience is over", || client.event_is(event_id, "failed")).await;
+    }
+    let discard = ["dead-letters", "discard", "--careq-id", "8", "--reason", "a test"];
+    stack.command(&discard, &[]).await;
+    for number in [7, 8] {
+        for (path, body) in
+            [("/patient", patient(number)), ("/doctor", doctor(number)), ("/service", service(number))]
+        {
+            assert_eq!(client.post(path, &body).await.status, 201);
+        }
+    }
+    until("the appointment is stored", || client.event_is(&events[0], "synced")).await;
+    until("the cancellation is applied", || client.event_is(&events[2], "updated")).await;
+    let page = client.get("/status/appointment/7").await;
+    assert_eq!(page.body["data"]["status"], "cancelled", "{}", page.body);
+    client.event_is(&events[1], "failed").await.expect("it was discarded");
+    assert_eq!(client.get("/status/appointment/8").await.body["data"]["sync_status"], "failed");
+    for letter in dead_letter::Entity::find().all(&stack.database.connection).await.unwrap() {
+        let expected =
+            if letter.careq_id == Some(8) { LetterState::Discarded } else { LetterState::Resolved };
+        assert_eq!(letter.state, expected, "{letter:?}");
+    }
+}
