@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{Installation, Running};
-use crate::harness::{Answer, DiskFault, patient, until, until_reads, until_within};
+use crate::harness::{Answer, CLINIC, DiskFault, patient, until, until_reads, until_within};
 
 /// Calls that write, of one transaction on the queue or on the database; a failure is tried before each.
 const CALLS: i32 = 7;
@@ -18,7 +18,10 @@ const STORED_WITHIN: Duration = Duration::from_secs(25);
 #[derive(Default)]
 struct Sent {
     last_id: i64,
-    acknowledged: Vec<Value>,
+    /// The ids of the records.
+    acknowledged: Vec<i64>,
+    /// Those of the webhooks' events.
+    events: Vec<Value>,
 }
 
 impl Sent {
@@ -26,33 +29,56 @@ impl Sent {
     async fn patients(&mut self, running: &Running, count: i64, notes: usize) -> usize {
         let ids = self.last_id + 1..=self.last_id + count;
         self.last_id += count;
-        let sending = ids.map(|id| send(running, id, notes));
-        let mut acknowledged = 0;
-        for answer in join_all(sending).await {
-            if answer.status == 503 {
-                assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
-            } else {
-                assert!(matches!(answer.status, 201 | 202), "{answer:?}");
-                self.acknowledged.push(answer.body["data"]["event_id"].clone());
-                acknowledged += 1;
+        let sending = ids.map(async |id| {
+            let mut body = patient(id);
+            body["notes"] = json!("n".repeat(notes));
+            (id, running.client.post("/patient", &body).await)
+        });
+        let before = self.acknowledged.len();
+        for (id, answer) in join_all(sending).await {
+            if is_acknowledged(&answer) {
+                self.acknowledged.push(id);
+                self.events.push(answer.body["data"]["event_id"].clone());
             }
         }
-        acknowledged
+        self.acknowledged.len() - before
     }
 
-    /// By the status pages.
-    async fn are_stored(&self, running: &Running) {
-        for event_id in &self.acknowledged {
+    /// A batch of patients.
+    async fn batch(&mut self, running: &Running, count: i64) {
+        let ids = self.last_id + 1..=self.last_id + count;
+        self.last_id += count;
+        let record = |id| json!({ "type": "patient", "data": patient(id) });
+        let records: Vec<_> = ids.clone().map(record).collect();
+        let batch = json!({ "clinic_id": CLINIC, "batch_id": self.last_id.to_string(), "records": records });
+        if is_acknowledged(&running.client.post("/batch", &batch).await) {
+            self.acknowledged.extend(ids);
+        }
+    }
+
+    /// By the status pages, and by another connection to the database.
+    async fn are_stored(&self, installation: &Installation, running: &Running) {
+        for event_id in &self.events {
             let stored = async || running.client.event_is(event_id, "synced").await;
             until_within(STORED_WITHIN, &format!("{event_id} is stored"), stored).await;
         }
+        let all = i64::try_from(self.acknowledged.len()).unwrap();
+        let rows =
+            format!("patients WHERE careq_id IN (SELECT value FROM json_each('{:?}'))", self.acknowledged);
+        let stored = || installation.count("careq.db", &rows);
+        until_reads(STORED_WITHIN, "another connection sees every patient", &all, stored).await;
+        assert_eq!(installation.blamed().await, 0);
     }
 }
 
-async fn send(running: &Running, id: i64, notes: usize) -> Answer {
-    let mut body = patient(id);
-    body["notes"] = json!("n".repeat(notes));
-    running.client.post("/patient", &body).await
+/// Whoever is refused is told when to come again.
+fn is_acknowledged(answer: &Answer) -> bool {
+    if answer.status == 503 {
+        assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
+        return false;
+    }
+    assert!(matches!(answer.status, 200..=202), "{answer:?}");
+    true
 }
 
 #[tokio::test]
@@ -72,6 +98,7 @@ async fn acknowledged_is_stored(fault: DiskFault) {
             for succeeding in 0..CALLS {
                 disk.fails_later(fault, succeeding, failing);
                 sent.patients(&running, 2, 100).await;
+                sent.batch(&running, 3).await;
             }
         }
         disk.fails(fault);
@@ -83,17 +110,13 @@ async fn acknowledged_is_stored(fault: DiskFault) {
         } else {
             let queue = || async { running.metric("queue_messages").await };
             until_reads(STORED_WITHIN, "the queue is empty", &0.0, queue).await;
-            sent.are_stored(&running).await;
+            sent.are_stored(&installation, &running).await;
             assert!(running.process.stop().await.success);
             assert_eq!(installation.count("queue.db", "messages").await, 0, "{fault:?}: all were settled");
         }
     }
-    let stored =
-        installation.count("careq.db", "patients").await + installation.count("queue.db", "messages").await;
-    assert!(stored >= i64::try_from(sent.acknowledged.len()).unwrap(), "{fault:?}: {stored}");
     let running = installation.start().await;
-    sent.are_stored(&running).await;
-    assert_eq!(installation.blamed().await, 0, "{fault:?}");
+    sent.are_stored(&installation, &running).await;
     running.process.stop().await;
 }
 
@@ -121,8 +144,10 @@ async fn told_and_over(fault: DiskFault) {
     until_reads(Duration::from_secs(5), "it is ready again", &200, ready).await;
     assert_eq!((running.metric("broker_up").await, running.times_logged(told)), (1.0, 1));
     assert_eq!(sent.patients(&running, 2, 0).await, 2);
-    sent.are_stored(&running).await;
-    running.process.stop().await;
+    sent.are_stored(&installation, &running).await;
+    installation.disk.fails(fault);
+    assert_eq!(sent.patients(&running, 1, 0).await, 0);
+    assert!(running.process.stop().await.success, "a disk that fails does not hold up the end");
 }
 
 #[tokio::test]
@@ -130,29 +155,41 @@ async fn what_the_database_cannot_store_waits_in_the_queue() {
     join_all(DiskFault::ALL.map(waits_in_the_queue)).await;
 }
 
+/// How a fault ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Mended,
+    Terminated,
+    Killed,
+}
+
 /// The disk of the database alone fails.
 async fn waits_in_the_queue(fault: DiskFault) {
     let installation = Installation::failing("careq.db");
     let mut sent = Sent::default();
-    for is_killed in [false, true] {
+    for ending in [Ending::Mended, Ending::Terminated, Ending::Killed] {
         let running = installation.start().await;
+        sent.are_stored(&installation, &running).await;
         installation.disk.fails(fault);
         assert_eq!(sent.patients(&running, 10, 0).await, 10, "the queue takes them");
-        let blamed = "the database cannot be used; events wait in the queue meanwhile";
-        until("a lane has met the disk", || async { (running.times_logged(blamed) > 0).then_some(()) }).await;
-        if is_killed {
-            running.process.kill().await;
-            assert_eq!(installation.count("queue.db", "messages").await, 10, "{fault:?}");
-        } else {
+        let waits = "the database cannot be used; events wait in the queue meanwhile";
+        until("a lane has met the disk", async || (running.times_logged(waits) > 0).then_some(())).await;
+        if ending == Ending::Mended {
             installation.disk.works();
-            sent.are_stored(&running).await;
-            running.process.stop().await;
-            assert_eq!(installation.count("queue.db", "messages").await, 0, "{fault:?}");
+            sent.are_stored(&installation, &running).await;
         }
+        let left = if ending == Ending::Killed {
+            running.process.kill().await;
+            installation.count("queue.db", "messages").await
+        } else {
+            assert!(running.process.stop().await.success);
+            // They have not been worked on.
+            installation.count("queue.db", "messages WHERE in_flight = 0 AND deliveries = 0").await
+        };
+        assert_eq!(left, if ending == Ending::Mended { 0 } else { 10 }, "{fault:?} {ending:?}");
         installation.disk.works();
     }
     let running = installation.start().await;
-    sent.are_stored(&running).await;
-    assert_eq!(installation.blamed().await, 0, "{fault:?}");
+    sent.are_stored(&installation, &running).await;
     running.process.stop().await;
 }

@@ -11,19 +11,18 @@ use crate::trial::Trial;
 use crate::{Fault, Play, fault};
 
 pub(crate) fn all() -> Vec<Fault> {
-    let kinds = [
-        ("embedded: disk full", DiskFault::Full),
-        ("embedded: disk fails: I/O errors", DiskFault::Io),
-        ("embedded: disk read-only", DiskFault::ReadOnly),
-    ];
-    let all = kinds
-        .map(|(name, kind)| fault(name, move |servers, play| failing(servers, play, kind).boxed_local()));
-    all.into()
+    let of = |name, kind| fault(name, move |servers, play| failing(servers, play, kind).boxed_local());
+    vec![
+        of("embedded: disk full", DiskFault::Full),
+        of("embedded: disk fails: I/O errors", DiskFault::Io),
+        of("embedded: disk read-only", DiskFault::ReadOnly).in_the_long_form(),
+        of("embedded: disk over its quota", DiskFault::Quota).in_the_long_form(),
+    ]
 }
 
 /// Now and then for one to three calls, and then for a while for all of them; killed and started again, and once more.
 async fn failing(servers: &mut Servers, play: Play, kind: DiskFault) -> Row {
-    let (mut trial, disk) = Trial::embedded_on_a_faulty_disk(play.load(8)).await;
+    let (mut trial, disk) = Trial::embedded_on_a_faulty_disk(play.load(5)).await;
     trial.under_load().await;
     for failing in 1..=play.choose(12, 60) {
         disk.fails_later(kind, failing % 7, 1 + failing % 3);

@@ -103,7 +103,9 @@ async fn probe(mut failed: watch::Receiver<Option<usize>>, store: Weak<Store>, a
         if store.probe().await.is_ok() {
             tracing::info!("the embedded queue can be written again");
             // Messages may have been given back meanwhile.
-            Queue::ALL.iter().for_each(|queue| arrivals.of(*queue).notify_one());
+            for queue in Queue::ALL {
+                arrivals.of(queue).notify_one();
+            }
         }
     }
 }
