@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::broker::rabbitmq::RabbitMq;
-use careq_shared::broker::{Broker, Consumer, DELIVERY_LIMIT, Delivery, PublishError, Queue};
+use careq_shared::broker::{BatchLimit, Broker, Consumer, DELIVERY_LIMIT, Delivery, PublishError, Queue};
 use futures_util::future::try_join_all;
 use lapin::options::QueueDeleteOptions;
 use tempfile::TempDir;
@@ -77,6 +77,7 @@ macro_rules! contract {
 
 contract!(
     messages_come_in_order_and_in_batches,
+    a_batch_is_bounded_by_bytes,
     what_is_acknowledged_never_comes_again,
     what_is_given_back_comes_again,
     what_was_in_flight_when_the_process_ended_comes_again,
@@ -96,7 +97,8 @@ async fn neighbours_come_to_the_same_reader() {
     let Installation::RabbitMq(prefix) = &installation else { unreachable!() };
     let broker = installation.open().await;
     let read = |_| {
-        let (mut consumer, taken) = (broker.consume(Queue::Live, 32), Arc::new(AtomicUsize::new(0)));
+        let (mut consumer, taken) =
+            (broker.consume(Queue::Live, messages(32)), Arc::new(AtomicUsize::new(0)));
         let counted = Arc::clone(&taken);
         let reading = tokio::spawn(async move {
             loop {
@@ -208,7 +210,7 @@ async fn take(consumer: &mut Box<dyn Consumer>, count: usize) -> Vec<u32> {
 async fn messages_come_in_order_and_in_batches(installation: &Installation) {
     let broker = installation.open().await;
     publish(&broker, Queue::Live, 0..50).await;
-    let mut consumer = broker.consume(Queue::Live, 8);
+    let mut consumer = broker.consume(Queue::Live, messages(8));
     let mut seen = Vec::new();
     while seen.len() < 50 {
         let batch = consumer.next().await;
@@ -221,14 +223,33 @@ async fn messages_come_in_order_and_in_batches(installation: &Installation) {
     consumer.close().await;
 }
 
+async fn a_batch_is_bounded_by_bytes(installation: &Installation) {
+    const SIZE: usize = 100_000;
+    let broker = installation.open().await;
+    for _ in 0..6 {
+        broker.publish(Queue::Live, vec![b' '; SIZE].into()).await.unwrap();
+    }
+    for (bytes, largest) in [(1, 1), (SIZE * 5 / 2, 3)] {
+        let mut consumer = broker.consume(Queue::Live, BatchLimit { messages: 32, bytes });
+        let mut taken = 0;
+        while taken < 3 {
+            let batch = consumer.next().await;
+            assert!((1..=largest).contains(&batch.len()), "{bytes}: {}", batch.len());
+            taken += batch.len();
+            consumer.ack().await.unwrap();
+        }
+        consumer.close().await;
+    }
+}
+
 async fn what_is_acknowledged_never_comes_again(installation: &Installation) {
     let broker = installation.open().await;
     publish(&broker, Queue::Live, 0..10).await;
-    let mut consumer = broker.consume(Queue::Live, 4);
+    let mut consumer = broker.consume(Queue::Live, messages(4));
     take(&mut consumer, 10).await;
     consumer.close().await;
     publish(&broker, Queue::Live, [99]).await;
-    let mut consumer = broker.consume(Queue::Live, 4);
+    let mut consumer = broker.consume(Queue::Live, messages(4));
     assert_eq!(take(&mut consumer, 1).await, [99]);
     consumer.close().await;
 }
@@ -236,7 +257,7 @@ async fn what_is_acknowledged_never_comes_again(installation: &Installation) {
 async fn what_is_given_back_comes_again(installation: &Installation) {
     let broker = installation.open().await;
     publish(&broker, Queue::Live, 0..6).await;
-    let mut consumer = broker.consume(Queue::Live, 3);
+    let mut consumer = broker.consume(Queue::Live, messages(3));
     assert!(!consumer.next().await.is_empty());
     consumer.requeue().await;
     let mut seen = take(&mut consumer, 6).await;
@@ -249,13 +270,13 @@ async fn what_was_in_flight_when_the_process_ended_comes_again(installation: &In
     {
         let broker = installation.open().await;
         publish(&broker, Queue::Live, 0..6).await;
-        let mut consumer = broker.consume(Queue::Live, 3);
+        let mut consumer = broker.consume(Queue::Live, messages(3));
         assert!(!consumer.next().await.is_empty());
         // As a killed process: neither settled nor closed.
         drop(consumer);
     }
     let broker = installation.open().await;
-    let mut consumer = broker.consume(Queue::Live, 6);
+    let mut consumer = broker.consume(Queue::Live, messages(6));
     let mut seen = take(&mut consumer, 6).await;
     seen.sort_unstable();
     assert_eq!(seen, (0..6).collect::<Vec<_>>());
@@ -265,7 +286,7 @@ async fn what_was_in_flight_when_the_process_ended_comes_again(installation: &In
 async fn a_message_survives_its_publisher(installation: &Installation) {
     publish(&installation.open().await, Queue::Bulk, [7]).await;
     let broker = installation.open().await;
-    let mut consumer = broker.consume(Queue::Bulk, 1);
+    let mut consumer = broker.consume(Queue::Bulk, messages(1));
     assert_eq!(take(&mut consumer, 1).await, [7]);
     consumer.close().await;
 }
@@ -274,7 +295,7 @@ async fn a_message_of_many_frames_comes_whole(installation: &Installation) {
     let broker = installation.open().await;
     let long: Bytes = (0..1_000_000_u32).flat_map(u32::to_be_bytes).collect();
     broker.publish(Queue::Bulk, long.clone()).await.unwrap();
-    let mut consumer = broker.consume(Queue::Bulk, 1);
+    let mut consumer = broker.consume(Queue::Bulk, messages(1));
     let [delivery] = &consumer.next().await[..] else { panic!("one message") };
     assert!(delivery.body == long);
     consumer.ack().await.unwrap();
@@ -287,20 +308,20 @@ async fn a_message_that_always_comes_back_ends_in_the_dead_queue(installation: &
     // A worker that is brought down each time.
     for _ in 0..=DELIVERY_LIMIT {
         let broker = installation.open().await;
-        let mut consumer = broker.consume(Queue::Live, 1);
+        let mut consumer = broker.consume(Queue::Live, messages(1));
         redeliveries.extend(consumer.next().await.iter().map(|delivery| delivery.redeliveries));
         drop(consumer);
     }
     assert_eq!(redeliveries, (0..=DELIVERY_LIMIT).collect::<Vec<_>>(), "each time is counted");
     let broker = installation.open().await;
-    let mut dead = broker.consume(Queue::Dead, 1);
+    let mut dead = broker.consume(Queue::Dead, messages(1));
     assert_eq!(take(&mut dead, 1).await, [13]);
     dead.close().await;
 }
 
 async fn a_consumer_that_waits_is_woken(installation: &Installation) {
     let broker = installation.open().await;
-    let mut consumer = broker.consume(Queue::Live, 4);
+    let mut consumer = broker.consume(Queue::Live, messages(4));
     let waiting = tokio::spawn(async move {
         let taken = take(&mut consumer, 3).await;
         consumer.close().await;
@@ -312,7 +333,7 @@ async fn a_consumer_that_waits_is_woken(installation: &Installation) {
 
 async fn a_dropped_wait_loses_nothing(installation: &Installation) {
     let broker = installation.open().await;
-    let mut consumer = broker.consume(Queue::Live, 4);
+    let mut consumer = broker.consume(Queue::Live, messages(4));
     for body in 0..20 {
         // Dropped at every stage of its way.
         let nothing = tokio::time::timeout(Duration::from_millis(u64::from(body % 5)), consumer.next());
@@ -325,7 +346,8 @@ async fn a_dropped_wait_loses_nothing(installation: &Installation) {
 
 async fn two_consumers_share_a_queue(installation: &Installation) {
     let broker = installation.open().await;
-    let (mut one, mut two) = (broker.consume(Queue::Live, 2), broker.consume(Queue::Live, 2));
+    let (mut one, mut two) =
+        (broker.consume(Queue::Live, messages(2)), broker.consume(Queue::Live, messages(2)));
     let (mut first, mut second) = (Vec::new(), Vec::new());
     publish(&broker, Queue::Live, 0..200).await;
     while first.len() + second.len() < 200 {
@@ -349,4 +371,9 @@ async fn results_reach_the_mailbox_they_are_sent_to(installation: &Installation)
     broker.tell(&address, "found".into());
     assert_eq!(mine.messages.recv().await.unwrap(), "found");
     assert!(other.messages.is_empty());
+}
+
+/// Of whatever size.
+const fn messages(messages: usize) -> BatchLimit {
+    BatchLimit { messages, bytes: usize::MAX }
 }

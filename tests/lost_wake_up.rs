@@ -49,7 +49,7 @@ async fn a_copy_wakes_whom_the_first_one_left_asleep() {
     let lane = WorkerLane::new(&database, 256).await;
     children(&lane, [1]).await;
     let doctor = [delivery(Kind::Doctor, &harness::doctor(7))];
-    lane.batch(Queue::Live, &doctor, &mut Waking::default()).await.unwrap();
+    lane.batch(Queue::Live, doctor.to_vec(), &mut Waking::default()).await.unwrap();
     assert_eq!(stored(&database).await, 0, "nobody was woken");
     lane.work(Queue::Live, &doctor).await.unwrap();
     assert_eq!(stored(&database).await, 1);
@@ -63,10 +63,12 @@ async fn many_children_do_not_hold_up_what_comes_in() {
         let lane = WorkerLane::new(&database, 100).await;
         children(&lane, 1..=250).await;
         let mut waking = Waking::default();
-        lane.batch(Queue::Live, &[delivery(Kind::Doctor, &harness::doctor(7))], &mut waking).await.unwrap();
+        lane.batch(Queue::Live, vec![delivery(Kind::Doctor, &harness::doctor(7))], &mut waking)
+            .await
+            .unwrap();
         for (batch, beside) in [(1, 64), (2, 128)] {
             let patient = delivery(Kind::Patient, &harness::patient(1000 + batch));
-            lane.batch(Queue::Live, &[patient], &mut waking).await.unwrap();
+            lane.batch(Queue::Live, vec![patient], &mut waking).await.unwrap();
             assert_eq!(stored(&database).await, beside, "after batch {batch}");
         }
         lane.wake(&mut waking).await.unwrap();

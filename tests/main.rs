@@ -43,6 +43,8 @@ mod foreign_faults;
 
 mod failover;
 
+mod bounds;
+
 mod dead_letters;
 
 mod simulator;

@@ -11,6 +11,7 @@ use careq_ingress::{Ingress, Parts};
 use careq_shared::config::{BrokerKind, Config};
 use careq_shared::seal::{self, Seal};
 use careq_shared::telemetry::measure::{Measured, MeasuredBroker};
+use careq_shared::telemetry::metrics::metrics;
 use careq_worker::{Settings, Worker};
 use sea_orm::DatabaseConnection;
 use tokio::net::TcpListener;
@@ -23,6 +24,9 @@ use crate::{first_start, migrate};
 
 /// How long a process that has finished waits for the servers that it leaves.
 const GOODBYE: Duration = Duration::from_secs(2);
+
+/// A worker that has repeated the same transaction for so long is not ready.
+const STUCK_AFTER: Duration = Duration::from_mins(1);
 
 /// Ingress and worker together, on whatever database and broker are set.
 pub(crate) async fn standalone(config: &Config, shutdown: CancellationToken) -> Result<()> {
@@ -88,13 +92,18 @@ pub(crate) async fn worker(config: &Config, shutdown: CancellationToken) -> Resu
     let database = migrate::connect(config).await?;
     let broker = OpenBroker::open(config, "worker").await?;
     let connected = broker.port();
-    let readiness: Readiness = Arc::new(move || connected.is_connected());
+    let readiness: Readiness = Arc::new(move || connected.is_connected() && !is_stuck());
     let measured = measured(&database, &broker);
     operations::start(config, readiness, measured, Router::new(), shutdown.clone()).await?;
     let worker = Worker::new(database.clone(), broker.port(), broker.depths(), seal, Settings::from(config));
     worker.run(shutdown).await;
     leave(Some(&broker), &[database]).await;
     Ok(())
+}
+
+/// Whether a worker has tried the same transaction for long: only a person may be able to help.
+fn is_stuck() -> bool {
+    metrics().repeating.oldest_age().is_some_and(|age| age > STUCK_AFTER)
 }
 
 /// A console: the admin API, on the operations port. It needs no broker, since replay jobs are rows.

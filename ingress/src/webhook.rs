@@ -44,11 +44,12 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
     let event = validate::event(kind, verified, stamps).map_err(about)?;
     let accepted = Accepted::of(&event, &clinic.event_key);
 
-    let expectation = ingress.results.expect(Queue::Live, budget(ingress, preference, answer_within_ms));
+    let queue = Queue::of_webhook(body.len());
+    let expectation = ingress.results.expect(queue, budget(ingress, preference, answer_within_ms));
     let message =
         Message { reply_to: expectation.reply_to.clone(), content: Content::Event(Box::new(event)) };
     let preference = preference.granted(expectation.is_granted());
-    publish::confirmed(ingress, Queue::Live, &message).await.map_err(about)?;
+    publish::confirmed(ingress, queue, &message).await.map_err(about)?;
 
     let answer = match expectation.result().instrument(trace::result()).await {
         Some(Verdict::Event(result)) => answer::settled(&accepted, &result),

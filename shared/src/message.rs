@@ -1,6 +1,8 @@
 //! What travels through the broker: accepted events one way, their results the other. A message must be readable by the
 //! version before and the version after it, since queues outlive processes: fields may be added, never renamed.
 
+use std::io;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -170,6 +172,24 @@ pub struct Undecodable(#[source] serde_json::Error);
 /// Never for the types of this module; the error is passed on rather than assumed away.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Undecodable> {
     serde_json::to_vec(message).map_err(Undecodable)
+}
+
+/// How many bytes [`encode`] would give.
+#[must_use]
+pub fn size<T: Serialize>(message: &T) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // What cannot be written is too large for everything.
+    serde_json::to_writer(&mut count, message).map_or(usize::MAX, |()| count.0)
 }
 
 /// The message that bytes stand for.

@@ -21,7 +21,7 @@ pub const SESSION: [(&str, &str); 4] = [
     // And whoever waits for such rows halves its batch, so that only the events of those rows wait.
     ("lock_timeout", "3s"),
     // A statement that stands still, as in a trigger, ends before its client gives up: otherwise it would keep its rows locked.
-    ("statement_timeout", "15s"),
+    ("statement_timeout", "12s"),
 ];
 
 /// Sessions that were opened before this moment are not used again.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use careq_shared::broker::{Broker, Consumer, Delivery, Mailbox, NotAcked, PublishError, Queue};
+use careq_shared::broker::{BatchLimit, Broker, Consumer, Delivery, Mailbox, NotAcked, PublishError, Queue};
 use tokio::sync::{mpsc, watch};
 
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ impl Broker for Kept {
         Ok(())
     }
 
-    fn consume(&self, _: Queue, _: usize) -> Box<dyn Consumer> {
+    fn consume(&self, _: Queue, _: BatchLimit) -> Box<dyn Consumer> {
         Box::new(Nothing)
     }
 

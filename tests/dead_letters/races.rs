@@ -81,6 +81,7 @@ impl Scene {
         let settings = Settings {
             lanes: 1,
             batch: 100,
+            max_batch_bytes: 16 << 20,
             deadline: Duration::from_secs(20),
             park_for: Duration::from_mins(15),
             sweep_every: Duration::from_millis(20),

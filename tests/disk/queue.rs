@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use careq_shared::broker::embedded::Embedded;
-use careq_shared::broker::{Broker as _, Queue};
+use careq_shared::broker::{BatchLimit, Broker as _, Queue};
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -96,7 +96,7 @@ async fn on_a_failing_disk() {
     let (mut random, disk) = (StdRng::seed_from_u64(seed.parse().unwrap()), FaultyDisk::inherited());
     let mut journal = File::create(folder.join("journal")).unwrap();
     let queue = Embedded::open(&folder.join("data")).await.unwrap();
-    let mut consumer = queue.consume(Queue::Live, 3);
+    let mut consumer = queue.consume(Queue::Live, messages(3));
     let mut last = 0;
     let mut publish = async |journal: &mut File, count: u64, bytes: usize| {
         let numbers = last + 1..=last + count;
@@ -136,10 +136,14 @@ async fn on_a_failing_disk() {
     assert_eq!(publish(&mut journal, 20, 10).await, 20);
     consumer.close().await;
     // What was taken and given back comes again without a restart, and counts as never handed out.
-    let mut consumer = queue.consume(Queue::Live, 10_000);
+    let mut consumer = queue.consume(Queue::Live, messages(10_000));
     let deliveries = consumer.next().await;
     assert!(deliveries.iter().all(|delivery| delivery.redeliveries == 0), "innocent messages were counted");
     consumer.close().await;
     writeln!(journal, "done").unwrap();
     std::future::pending::<()>().await;
+}
+
+const fn messages(messages: usize) -> BatchLimit {
+    BatchLimit { messages, bytes: usize::MAX }
 }

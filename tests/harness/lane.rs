@@ -33,6 +33,7 @@ impl WorkerLane {
         let settings = Settings {
             lanes: 1,
             batch,
+            max_batch_bytes: 16 << 20,
             deadline: Duration::from_secs(20),
             park_for: Duration::from_mins(15),
             sweep_every: Duration::from_mins(15),

@@ -176,6 +176,11 @@ impl Stack {
         peak_bytes(&self.ingress)
     }
 
+    /// The most memory that one of the workers ever had, in bytes.
+    pub(crate) fn worker_peak_bytes(&self) -> u64 {
+        self.workers.iter().map(peak_bytes).max().expect("there is a worker")
+    }
+
     /// Stops all workers and waits for their end; what they have logged.
     pub(crate) async fn stop_workers(&mut self) -> String {
         let mut logged = String::new();

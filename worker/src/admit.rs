@@ -1,6 +1,7 @@
 //! Notes each batch before its records are applied, so that its report can be given from then on. A `batch_id` that is
 //! reused with other content must never change anything.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ const RETRY_DELAYS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs
 /// Admits the batches among the requests; those in conflict lose their events.
 pub(crate) async fn batches(lane: &Lane, mut requests: Vec<Request>) -> Result<Vec<Request>, Stopped> {
     for request in &mut requests {
-        let Membership::Batch(batch) = &request.batch else { continue };
+        let Membership::Batch(batch) = &mut request.batch else { continue };
         let stored = match noted(lane, batch).await? {
             Ok(stored) => stored,
             Err(fault) => {
@@ -39,7 +40,7 @@ pub(crate) async fn batches(lane: &Lane, mut requests: Vec<Request>) -> Result<V
             }
         };
         if stored.content_digest == batch.content_digest {
-            request.events = accepted(batch, stored.accepted_at);
+            request.events = accepted(mem::take(&mut batch.entries), stored.accepted_at);
             continue;
         }
         dead_letters::keep_batch(lane, batch, Class::Conflict, outcome::BATCH_ID_REUSED).await?;
@@ -52,10 +53,10 @@ pub(crate) async fn batches(lane: &Lane, mut requests: Vec<Request>) -> Result<V
 
 /// The events of a batch, one microsecond apart in the order sent. Sent again, a batch is the same batch: its records are as
 /// old as when it was first accepted, and change nothing that has changed since.
-fn accepted(batch: &Batch, accepted_at: DateTime<Utc>) -> Vec<Arc<Event>> {
+fn accepted(entries: Vec<Entry>, accepted_at: DateTime<Utc>) -> Vec<Arc<Event>> {
     let stamps = (0_i64..).map(|position| accepted_at + TimeDelta::microseconds(position));
-    let stamped = batch.entries.iter().zip(stamps).filter_map(|(entry, accepted_at)| match entry {
-        Entry::Accepted(event) => Some(Arc::new(Event { accepted_at, ..event.as_ref().clone() })),
+    let stamped = entries.into_iter().zip(stamps).filter_map(|(entry, accepted_at)| match entry {
+        Entry::Accepted(event) => Some(Arc::new(Event { accepted_at, ..*event })),
         Entry::Refused(_) => None,
     });
     stamped.collect()

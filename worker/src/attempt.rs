@@ -13,7 +13,7 @@ use crate::{health, observe};
 
 /// A transaction that takes longer is given up: its connection is probably half-open. The server ends its statements before, as
 /// [`SESSION`](careq_shared::database::SESSION) says.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(16);
 
 /// Or the database is slow: each further attempt has twice the time, up to this.
 const MAX_DEADLINE: Duration = Duration::from_mins(5);
@@ -45,7 +45,7 @@ impl Limits {
     /// Of something whose failure has a consequence.
     pub(crate) fn of_one(lane: &Lane) -> Self {
         let deadline = lane.settings.deadline;
-        Self { deadline, short_deadline: deadline / 4, max_collisions: 50, max_failures: 6 }
+        Self { deadline, short_deadline: deadline / 3, max_collisions: 50, max_failures: 6 }
     }
 
     /// Of something that can be done in parts.

@@ -25,6 +25,8 @@ pub(crate) struct Taken {
 pub(crate) struct Request {
     pub(crate) reply_to: Option<ReplyTo>,
     pub(crate) events: Vec<Arc<Event>>,
+    /// How large its message was.
+    pub(crate) bytes: usize,
     pub(crate) is_redelivered: bool,
     pub(crate) suspicious: bool,
     pub(crate) batch: Membership,
@@ -44,16 +46,17 @@ pub(crate) enum Membership {
     Unnoted,
 }
 
-pub(crate) fn each(queue: Queue, deliveries: &[Delivery]) -> Taken {
+/// Reads each, and lets go of its bytes.
+pub(crate) fn each(queue: Queue, deliveries: Vec<Delivery>) -> Taken {
     crash_point::reached(CrashPoint::Taken);
     let mut taken = Taken { requests: Vec::with_capacity(deliveries.len()), undecodable: Vec::new() };
     for delivery in deliveries {
         match message::decode::<Message>(&delivery.body) {
             Ok(message) => {
                 let span = observe::message(delivery.trace.as_ref(), queue);
-                taken.requests.push(request(message, queue, delivery, span));
+                taken.requests.push(request(message, queue, &delivery, span));
             }
-            Err(_) => taken.undecodable.push(delivery.body.clone()),
+            Err(_) => taken.undecodable.push(delivery.body),
         }
     }
     taken
@@ -74,5 +77,6 @@ fn request(message: Message, queue: Queue, delivery: &Delivery, span: Span) -> R
         }
     };
     let (is_redelivered, suspicious) = (delivery.redeliveries > 0, is_suspicious(queue, delivery));
-    Request { reply_to: message.reply_to, events, is_redelivered, suspicious, batch, replay, span }
+    let (reply_to, bytes) = (message.reply_to, delivery.body.len());
+    Request { reply_to, events, bytes, is_redelivered, suspicious, batch, replay, span }
 }

@@ -33,6 +33,12 @@ impl EventFault {
         Self { class: FaultClass::Permanent, message }
     }
 
+    /// Of events that touch too much together.
+    pub(crate) fn too_large() -> Self {
+        let message = "The rows that they touch are too large to be read together".to_owned();
+        Self { class: FaultClass::Transient, message }
+    }
+
     /// Of an event whose transactions never end, while the database works.
     pub(crate) fn stalled() -> Self {
         let message = "Its transaction does not end in time, while the database works".to_owned();

@@ -18,7 +18,7 @@ use crate::patience::Patience;
 use crate::transaction::Settled;
 use crate::wake::{MOST_BESIDE_A_BATCH, Waking};
 use crate::worker::Settings;
-use crate::{admit, dead_letters, decode, observe, order, report, transaction, wake};
+use crate::{admit, bounds, dead_letters, decode, observe, order, report, transaction, wake};
 
 /// How long a lane that was told to stop still wakes.
 const LAST_WAKES: Duration = Duration::from_secs(5);
@@ -75,7 +75,7 @@ impl Lane {
             let worked = if deliveries.is_empty() {
                 wake::step(&self, &mut waking).await
             } else {
-                self.take(queue, &deliveries, &mut waking, &mut consumer).await
+                self.take(queue, deliveries, &mut waking, &mut consumer).await
             };
             if worked == Err(Stopped) {
                 break;
@@ -90,18 +90,19 @@ impl Lane {
     async fn take(
         &self,
         queue: Queue,
-        deliveries: &[Delivery],
+        deliveries: Vec<Delivery>,
         waking: &mut Waking,
         consumer: &mut Box<dyn Consumer>,
     ) -> Result<(), Stopped> {
-        let (began_at, batch) = (Instant::now(), observe::batch(queue, deliveries));
+        let (began_at, batch, messages) =
+            (Instant::now(), observe::batch(queue, &deliveries), deliveries.len());
         self.batch(queue, deliveries, waking).instrument(batch).await?;
         // Every message has its outcome in the database: all of them are settled together, here and nowhere else.
         if let Err(reason) = consumer.ack().await {
             tracing::warn!(%reason, "copies are recognised by the ledger");
         }
         crash_point::reached(CrashPoint::Acknowledged);
-        observe::worked(queue, deliveries.len(), began_at);
+        observe::worked(queue, messages, began_at);
         Ok(())
     }
 
@@ -119,7 +120,7 @@ impl Lane {
     /// The process was told to stop while the database was away. Nothing has been lost: the batch comes again.
     pub async fn work(&self, queue: Queue, deliveries: &[Delivery]) -> Result<(), Stopped> {
         let mut waking = Waking::default();
-        self.batch(queue, deliveries, &mut waking).await?;
+        self.batch(queue, deliveries.to_vec(), &mut waking).await?;
         self.wake(&mut waking).await
     }
 
@@ -141,7 +142,7 @@ impl Lane {
     pub async fn batch(
         &self,
         queue: Queue,
-        deliveries: &[Delivery],
+        deliveries: Vec<Delivery>,
         waking: &mut Waking,
     ) -> Result<(), Stopped> {
         let taken = decode::each(queue, deliveries);
@@ -159,11 +160,11 @@ impl Lane {
         Ok(())
     }
 
-    /// Gives every item its outcome, in transactions of at most so many.
-    async fn settle(&self, items: &[Item], most: usize) -> Result<Settled, Stopped> {
+    /// Gives every item its outcome, in transactions of at most so many, and of so many bytes.
+    pub(crate) async fn settle(&self, items: &[Item], most: usize) -> Result<Settled, Stopped> {
         let mut settled = Settled::default();
-        for chunk in items.chunks(most) {
-            settled.extend(transaction::bisecting(self, chunk).await?);
+        for part in bounds::parts(items, most, bounds::MAX_TRANSACTION) {
+            settled.extend(transaction::bisecting(self, part).await?);
         }
         Ok(settled)
     }

@@ -37,6 +37,8 @@ mod persist;
 
 mod insert;
 
+mod bounds;
+
 mod report;
 
 mod park;

@@ -3,16 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::TryStreamExt as _;
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{
     Alias, Cond, Expr, IntoIden as _, JoinType, LockType, Query, SelectStatement, SimpleExpr,
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    FromQueryResult as _, IntoSimpleExpr as _, Iterable as _, QueryResult, Statement, TryGetableMany, Value,
+    FromQueryResult as _, IntoSimpleExpr as _, Iterable as _, QueryResult, Statement, StreamTrait as _,
+    TryGetableMany, Value,
 };
 
 use crate::arrays;
+use crate::bounds::{Budget, InBytes};
+use crate::fault::Fault;
 
 /// A clinic's record, or a clinic's key.
 pub(crate) type Scoped<K> = (String, K);
@@ -30,12 +34,30 @@ where
     K: Clone + Ord + Into<Value>,
     Vec<K>: Into<Value>,
 {
-    /// The rows, each locked until the end of the transaction, in the order of the keys: the same for everyone.
-    pub(crate) async fn lock(&self, transaction: &DatabaseTransaction) -> Result<Vec<E::Model>, DbErr> {
+    /// The rows, each locked until the end of the transaction, in the order of the keys: the same for everyone. No more of them than
+    /// the budget allows.
+    pub(crate) async fn lock(
+        &self,
+        transaction: &DatabaseTransaction,
+        budget: &mut Budget,
+    ) -> Result<Vec<E::Model>, Fault>
+    where
+        E::Model: InBytes,
+    {
+        if self.keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let columns: Vec<_> = E::Column::iter().collect();
         // Not FOR UPDATE: that would also hold up appointments which only point at the row.
-        let rows = self.find(transaction, &columns, Some(LockType::NoKeyUpdate)).await?;
-        rows.iter().map(|row| E::Model::from_query_result(row, "")).collect()
+        let statement = self.statement(transaction, &columns, Some(LockType::NoKeyUpdate));
+        let mut rows = transaction.stream(statement).await?;
+        let mut locked = Vec::with_capacity(self.keys.len());
+        while let Some(row) = rows.try_next().await? {
+            let row = E::Model::from_query_result(&row, "")?;
+            budget.take(&row)?;
+            locked.push(row);
+        }
+        Ok(locked)
     }
 
     /// These columns of the rows.
@@ -44,26 +66,25 @@ where
         transaction: &DatabaseTransaction,
         columns: &[E::Column],
     ) -> Result<Vec<T>, DbErr> {
-        let rows = self.find(transaction, columns, None).await?;
+        if self.keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = transaction.query_all(self.statement(transaction, columns, None)).await?;
         rows.iter().map(QueryResult::try_get_many_by_index).collect()
     }
 
-    async fn find(
+    fn statement(
         &self,
         transaction: &DatabaseTransaction,
         columns: &[E::Column],
         lock: Option<LockType>,
-    ) -> Result<Vec<QueryResult>, DbErr> {
-        if self.keys.is_empty() {
-            return Ok(Vec::new());
-        }
+    ) -> Statement {
         let backend = transaction.get_database_backend();
-        let statement = match backend {
+        match backend {
             DbBackend::Postgres => self.each(columns, lock),
             // It has one writer, so that there is nothing to lock.
             DbBackend::Sqlite | DbBackend::MySql => backend.build(&self.all(columns)),
-        };
-        transaction.query_all(statement).await
+        }
     }
 
     fn each(&self, columns: &[E::Column], lock: Option<LockType>) -> Statement {

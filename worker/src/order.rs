@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use careq_shared::event::Event;
+use careq_shared::message;
 use uuid::Uuid;
 
+use crate::bounds::InBytes;
 use crate::decode::Request;
 use crate::fault::EventFault;
 
@@ -13,6 +15,8 @@ use crate::fault::EventFault;
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
     pub(crate) event: Arc<Event>,
+    /// How large it is as a message.
+    pub(crate) bytes: usize,
     pub(crate) treatment: Treatment,
     /// Which request, and which of its events; nothing for an event that was parked.
     pub(crate) place: Option<Place>,
@@ -20,6 +24,12 @@ pub(crate) struct Item {
     pub(crate) replay: Option<Uuid>,
     /// The broker has handed it out before.
     pub(crate) is_redelivered: bool,
+}
+
+impl InBytes for Item {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 /// Where a result belongs.
@@ -53,6 +63,8 @@ fn items(number: usize, request: &Request) -> impl Iterator<Item = Item> {
     let treatment = if request.suspicious { Treatment::SetApart } else { Treatment::Ordinary };
     request.events.iter().enumerate().map(move |(position, event)| Item {
         event: Arc::clone(event),
+        // Of a single event, its message is about as large.
+        bytes: if request.events.len() == 1 { request.bytes } else { message::size(event.as_ref()) },
         treatment: treatment.clone(),
         place: Some(Place { request: number, event: position }),
         replay: request.replay,

@@ -95,6 +95,7 @@ pub(crate) enum Unreadable {
 /// The event of a parked row.
 pub(crate) fn item(seal: &Seal, row: &parked_event::Model, treatment: Treatment) -> Result<Item, Unreadable> {
     let bytes = seal.open(Place::parked_event(&row.event_id), &row.event).map_err(Unreadable::Sealed)?;
-    let event = message::decode(&bytes).map_err(|_| Unreadable::Undecodable(bytes))?;
-    Ok(Item { event: Arc::new(event), treatment, place: None, replay: None, is_redelivered: false })
+    let Ok(event) = message::decode(&bytes) else { return Err(Unreadable::Undecodable(bytes)) };
+    let (event, bytes) = (Arc::new(event), bytes.len());
+    Ok(Item { event, bytes, treatment, place: None, replay: None, is_redelivered: false })
 }

@@ -1,4 +1,4 @@
-//! Writes what changed, a statement per table: parents, appointments, ledger, parked events, dead letters. It must never
+//! Writes what changed, a statement per table, or a few where rows are large: parents, appointments, ledger, parked events, dead letters. It must never
 //! overwrite a row that was not read and locked: what turns out not to be new makes the whole transaction start over.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use sea_orm::{
     QueryFilter as _,
 };
 
+use crate::bounds::{self, InBytes, MAX_STATEMENT};
 use crate::dead_letters::Letter;
 use crate::fault::Fault;
 use crate::lookup::one_of;
@@ -56,22 +57,24 @@ async fn rows<E, K>(
 ) -> Result<(), Fault>
 where
     E: EntityTrait,
-    E::Model: IntoActiveModel<E::ActiveModel> + Clone,
+    E::Model: IntoActiveModel<E::ActiveModel> + InBytes + Clone,
     E::ActiveModel: ActiveModelTrait<Entity = E> + Send,
 {
     let in_state = |state| {
         rows.values().filter(move |slot| slot.state == state).map(|slot| &slot.row).collect::<Vec<_>>()
     };
     let changed = in_state(State::Changed);
-    if !changed.is_empty() {
-        let update = OnConflict::columns(key).update_columns(all_but_keys::<E>()).to_owned();
-        insert::many::<E>(transaction, &changed, update).await?;
+    let update = OnConflict::columns(key).update_columns(all_but_keys::<E>()).to_owned();
+    for part in bounds::parts(&changed, changed.len(), MAX_STATEMENT) {
+        insert::many::<E>(transaction, part, update.clone()).await?;
     }
     let new = in_state(State::New);
     // Whatever it collides with, by any of its unique keys: another worker has just stored it.
     let nothing = OnConflict::new().do_nothing().to_owned();
-    if !new.is_empty() && insert::many::<E>(transaction, &new, nothing).await? < new.len() as u64 {
-        return Err(Fault::Contention);
+    for part in bounds::parts(&new, new.len(), MAX_STATEMENT) {
+        if insert::many::<E>(transaction, part, nothing.clone()).await? < part.len() as u64 {
+            return Err(Fault::Contention);
+        }
     }
     Ok(())
 }

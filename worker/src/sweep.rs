@@ -10,8 +10,8 @@ use careq_shared::entities::parked_event;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait as _, Condition, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, QueryTrait as _,
+    ColumnTrait as _, Condition, ConnectionTrait as _, DbErr, EntityTrait as _, Iterable as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
 };
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
 use crate::patience::Watch;
 use crate::turn::Turn;
-use crate::{dead_letters, observe, retry, wake};
+use crate::{bounds, dead_letters, observe, retry, wake};
 
 /// Letters are looked through every so many sweeps: each open one costs a look into the ledger, and few have anything to learn.
 const SWEEPS_PER_LOOK_AT_LETTERS: u64 = 20;
@@ -165,11 +165,13 @@ async fn try_again(lane: &Lane, rows: Vec<parked_event::Model>) -> Result<bool, 
 }
 
 async fn due(lane: &Lane) -> Result<Vec<parked_event::Model>, DbErr> {
-    parked_event::Entity::find()
-        .filter(parked_event::Column::WaitingKind.is_null())
-        .filter(parked_event::Column::DueAt.lte(clock::now()))
-        .order_by_asc(parked_event::Column::DueAt)
-        .limit(u64::try_from(lane.settings.batch).unwrap_or(u64::MAX))
-        .all(&lane.database)
-        .await
+    use parked_event::Column::{DueAt, WaitingKind};
+    let due = parked_event::Entity::find()
+        .filter(WaitingKind.is_null())
+        .filter(DueAt.lte(clock::now()))
+        .limit(u64::try_from(lane.settings.batch).unwrap_or(u64::MAX));
+    let columns = parked_event::Column::iter();
+    let first = bounds::first_rows(due.into_query(), columns, "event", &["due_at", "event_id"]);
+    let statement = lane.database.get_database_backend().build(&first);
+    parked_event::Entity::find().from_raw_sql(statement).all(&lane.database).await
 }

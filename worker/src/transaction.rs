@@ -91,6 +91,8 @@ impl Part {
 /// failure; then, where not even that can be written, a place among the parked or a dead letter.
 async fn alone(lane: &Lane, mut item: Item, mut fault: EventFault) -> Result<Settled, Stopped> {
     let limits = Limits::of_one(lane);
+    // It has failed before, so that what takes long would do so again.
+    let limits = Limits { deadline: limits.short_deadline, ..limits };
     if deserves_another_look(&item, &fault) {
         item.treatment = Treatment::OnceMore;
         match committed(lane, slice::from_ref(&item), limits).await? {

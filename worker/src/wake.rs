@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use careq_shared::entities::{appointment, doctor, parked_event, patient, service};
 use careq_shared::records::RecordKind;
-use sea_orm::sea_query::{Alias, Expr, Order, Query, SelectStatement, SimpleExpr};
+use sea_orm::sea_query::{Expr, Query, SelectStatement, SimpleExpr};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait as _, DbBackend, DbErr, EntityTrait as _, IntoSimpleExpr as _,
     Iterable as _, QueryFilter as _, QueryTrait as _, Statement,
@@ -13,13 +13,14 @@ use sea_orm::{
 
 use crate::arrays;
 use crate::attempt::attempt;
+use crate::bounds::{self, InBytes, MAX_WAITING};
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
 use crate::lookup::{self, Scoped, any_of, one_of};
 use crate::order::{self, Item};
 use crate::park::Unreadable;
 use crate::working_set::RecordTable;
-use crate::{dead_letters, park, retry, transaction};
+use crate::{dead_letters, park, retry};
 
 /// Most that are settled beside a batch, so that many children of one parent do not hold up what comes in. Beside a thousand
 /// others, these still fit into one statement of SQLite, which has 32,766 parameters.
@@ -84,12 +85,15 @@ impl Wakes {
     async fn find(&mut self, lane: &Lane, most: u64) -> Result<(Vec<parked_event::Model>, bool), Stopped> {
         // Those whose patience was over wait again, and are found with the others.
         dead_letters::wait_again(lane, &self.stored).await?;
-        let mut found = BTreeMap::new();
+        let (mut found, mut found_all) = (BTreeMap::new(), true);
         for search in self.searches(lane.database.get_database_backend(), most) {
             let rows = find(lane, &search).await?;
+            // The search ended at a bound, if it ended at one.
+            let bytes: usize = rows.iter().map(InBytes::bytes).sum();
+            found_all &= (rows.len() as u64) < most && bytes < MAX_WAITING;
             found.extend(rows.into_iter().map(|row| (row.event_id.clone(), row)));
         }
-        let found_all = (found.len() as u64) < most;
+        found_all &= (found.len() as u64) < most;
         let mut rows: Vec<_> =
             found.into_values().take(usize::try_from(most).unwrap_or(usize::MAX)).collect();
         let found = rows.iter().map(|row| row.event_id.clone()).collect();
@@ -140,7 +144,7 @@ impl Wakes {
 }
 
 fn first(mut select: SelectStatement, most: u64) -> SelectStatement {
-    select.order_by(Alias::new("event_id"), Order::Asc).limit(most).to_owned()
+    bounds::first_rows(select.limit(most).to_owned(), parked_event::Column::iter(), "event", &["event_id"])
 }
 
 /// Settles the next of those that were woken, by themselves, and notes whom they wake in turn.
@@ -148,7 +152,7 @@ pub(crate) async fn step(lane: &Lane, waking: &mut Waking) -> Result<(), Stopped
     let most = u64::try_from(lane.settings.batch).unwrap_or(u64::MAX);
     let items = order::parents_first(&[], waking.next(lane, most).await?);
     if !items.is_empty() {
-        waking.after(transaction::bisecting(lane, &items).await?.wakes);
+        waking.after(lane.settle(&items, lane.settings.batch).await?.wakes);
     }
     Ok(())
 }
@@ -157,7 +161,7 @@ pub(crate) async fn step(lane: &Lane, waking: &mut Waking) -> Result<(), Stopped
 pub(crate) async fn settle(lane: &Lane, rows: Vec<parked_event::Model>) -> Result<(), Stopped> {
     let items = order::parents_first(&[], items(lane, rows).await?);
     let mut waking = Waking::default();
-    waking.after(transaction::bisecting(lane, &items).await?.wakes);
+    waking.after(lane.settle(&items, lane.settings.batch).await?.wakes);
     while !waking.is_empty() && !lane.shutdown.is_cancelled() {
         step(lane, &mut waking).await?;
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use careq_shared::backoff::Backoff;
-use careq_shared::broker::{Broker, Depths, Queue};
+use careq_shared::broker::{BatchLimit, Broker, Depths, Queue};
 use careq_shared::config::{Config, RetentionConfig};
 use careq_shared::seal::Seal;
 use careq_shared::telemetry::metrics::metrics;
@@ -28,6 +28,8 @@ pub struct Settings {
     pub lanes: usize,
     /// Most events of one transaction, beside the few that the one before woke.
     pub batch: usize,
+    /// Most bytes of the messages that are taken together.
+    pub max_batch_bytes: usize,
     /// How long a transaction may take while the database is not slow.
     pub deadline: Duration,
     /// How long an event waits for its parent.
@@ -45,6 +47,7 @@ impl From<&Config> for Settings {
         Self {
             lanes: config.worker.lanes,
             batch: config.worker.batch,
+            max_batch_bytes: config.worker.max_batch_bytes,
             deadline: DEADLINE,
             park_for: Duration::from_secs(config.worker.park_for_s),
             sweep_every: Duration::from_secs(config.worker.sweep_every_s),
@@ -87,7 +90,8 @@ impl Worker {
         let live = std::iter::repeat_n((Queue::Live, self.settings.batch), self.settings.lanes);
         for (queue, messages) in live.chain([(Queue::Bulk, BULK_MESSAGES), (Queue::Dead, BULK_MESSAGES)]) {
             let (lane, broker) = (self.lane(&shutdown), Arc::clone(&self.broker));
-            tasks.spawn(keep("lane", move || lane.clone().run(queue, broker.consume(queue, messages))));
+            let batch = BatchLimit { messages, bytes: self.settings.max_batch_bytes };
+            tasks.spawn(keep("lane", move || lane.clone().run(queue, broker.consume(queue, batch))));
         }
         let (lane, depths) = (self.lane(&shutdown), self.depths.clone());
         tasks.spawn(keep("sweep", move || sweep::run(lane.clone(), depths.clone())));

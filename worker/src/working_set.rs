@@ -12,7 +12,9 @@ use careq_shared::seal::Seal;
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter as _};
 
+use crate::bounds::{Budget, InBytes};
 use crate::dead_letters::{Followed, Letter};
+use crate::fault::Fault;
 use crate::lane::Lane;
 use crate::lookup::{Lookup, Scoped, one_of};
 use crate::novelty::Novelty;
@@ -90,10 +92,11 @@ impl WorkingSet {
         items: &[Item],
         novelty: Novelty,
         lane: &Lane,
-    ) -> Result<Self, DbErr> {
+    ) -> Result<Self, Fault> {
         let now = clock::now();
         let wanted = Wanted::of(items, novelty);
-        let ledger = load_ledger(transaction, &wanted.keys).await?;
+        let mut budget = Budget::of(items.len());
+        let ledger = load_ledger(transaction, &wanted.keys, &mut budget).await?;
         Ok(Self {
             backend: transaction.get_database_backend(),
             now,
@@ -101,14 +104,10 @@ impl WorkingSet {
             patience_ended: lane.patience.ended(),
             seal: Arc::clone(&lane.seal),
             parked: load_parked(transaction, items, &ledger).await?,
-            patients: load_rows::<patient::Entity>(transaction, wanted.of_kind(RecordKind::Patient)).await?,
-            doctors: load_rows::<doctor::Entity>(transaction, wanted.of_kind(RecordKind::Doctor)).await?,
-            services: load_rows::<service::Entity>(transaction, wanted.of_kind(RecordKind::Service)).await?,
-            appointments: load_rows::<appointment::Entity>(
-                transaction,
-                wanted.of_kind(RecordKind::Appointment),
-            )
-            .await?,
+            patients: load_rows::<patient::Entity>(transaction, &wanted, &mut budget).await?,
+            doctors: load_rows::<doctor::Entity>(transaction, &wanted, &mut budget).await?,
+            services: load_rows::<service::Entity>(transaction, &wanted, &mut budget).await?,
+            appointments: load_rows::<appointment::Entity>(transaction, &wanted, &mut budget).await?,
             parents: load_parents(transaction, &wanted.parents).await?,
             hashes: load_hashes(transaction, &wanted.hashes).await?,
             ledger,
@@ -169,10 +168,11 @@ impl Wanted {
 async fn load_ledger(
     transaction: &DatabaseTransaction,
     keys: &BTreeSet<Scoped<String>>,
-) -> Result<Rows<String, event::Model>, DbErr> {
+    budget: &mut Budget,
+) -> Result<Rows<String, event::Model>, Fault> {
     use event::Column::{ClinicId, IdempotencyKey};
     let lookup = Lookup::<event::Entity, _> { clinic: ClinicId, key: IdempotencyKey, keys };
-    let rows = lookup.lock(transaction).await?;
+    let rows = lookup.lock(transaction, budget).await?;
     Ok(rows
         .into_iter()
         .map(|row| ((row.clinic_id.clone(), row.idempotency_key.clone()), stored(row)))
@@ -200,6 +200,7 @@ async fn load_parked(
 
 /// A table of records.
 pub(crate) trait RecordTable: EntityTrait {
+    const KIND: RecordKind;
     const CLINIC_ID: Self::Column;
     const CAREQ_ID: Self::Column;
     fn key(row: &Self::Model) -> Scoped<i64>;
@@ -210,8 +211,9 @@ pub(crate) trait RecordTable: EntityTrait {
 }
 
 macro_rules! record_table {
-    ($($module:ident),*) => { $(
+    ($($kind:ident $module:ident),*) => { $(
         impl RecordTable for $module::Entity {
+            const KIND: RecordKind = RecordKind::$kind;
             const CLINIC_ID: $module::Column = $module::Column::ClinicId;
             const CAREQ_ID: $module::Column = $module::Column::CareqId;
             fn key(row: &$module::Model) -> Scoped<i64> {
@@ -220,13 +222,17 @@ macro_rules! record_table {
         }
     )* };
 }
-record_table!(patient, doctor, service, appointment);
+record_table!(Patient patient, Doctor doctor, Service service, Appointment appointment);
 
 async fn load_rows<E: RecordTable>(
     transaction: &DatabaseTransaction,
-    keys: BTreeSet<Scoped<i64>>,
-) -> Result<Rows<i64, E::Model>, DbErr> {
-    let rows = E::by_careq_id(&keys).lock(transaction).await?;
+    wanted: &Wanted,
+    budget: &mut Budget,
+) -> Result<Rows<i64, E::Model>, Fault>
+where
+    E::Model: InBytes,
+{
+    let rows = E::by_careq_id(&wanted.of_kind(E::KIND)).lock(transaction, budget).await?;
     Ok(rows.into_iter().map(|row| (E::key(&row), stored(row))).collect())
 }
 

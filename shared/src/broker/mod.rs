@@ -20,7 +20,7 @@ pub use depths::Depths;
 pub enum Queue {
     /// Single webhooks.
     Live,
-    /// Batches: a thousand records in one message must not stand before a cancellation.
+    /// Batches, and webhooks that are large: a thousand records in one message must not stand before a cancellation.
     Bulk,
     /// What the broker itself gave up on; the net below the dead-letter table.
     Dead,
@@ -29,6 +29,13 @@ pub enum Queue {
 impl Queue {
     /// Every queue; the dead one first, since the others point at it.
     pub const ALL: [Self; 3] = [Self::Dead, Self::Live, Self::Bulk];
+
+    /// Where a webhook goes whose body has so many bytes. A reader of the live queue prefetches by count, for AMQP knows no bound by bytes:
+    /// what is large goes where one message is taken at a time. Nothing depends on the order between the queues.
+    #[must_use]
+    pub const fn of_webhook(bytes: usize) -> Self {
+        if bytes > MAX_LIVE_BYTES { Self::Bulk } else { Self::Live }
+    }
 
     /// The last part of its name.
     #[must_use]
@@ -40,6 +47,9 @@ impl Queue {
         }
     }
 }
+
+/// The largest body of a webhook that goes through [`Queue::Live`].
+const MAX_LIVE_BYTES: usize = 16 * 1_024;
 
 /// How often a queue hands a message out before it moves it to [`Queue::Dead`]. Workers take a message that keeps
 /// coming back into the database long before (see the worker's `isolate`).
@@ -55,8 +65,8 @@ pub trait Broker: fmt::Debug + Send + Sync {
     /// The message may or may not have arrived; whoever sent it must be told to send it again.
     async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError>;
 
-    /// Takes messages of a queue, at most `batch` at a time.
-    fn consume(&self, queue: Queue, batch: usize) -> Box<dyn Consumer>;
+    /// Takes messages of a queue, a batch at a time.
+    fn consume(&self, queue: Queue, batch: BatchLimit) -> Box<dyn Consumer>;
 
     /// Opens a mailbox for results of this process.
     fn mailbox(&self) -> Mailbox;
@@ -66,6 +76,15 @@ pub trait Broker: fmt::Debug + Send + Sync {
 
     /// Whether messages can be published at this moment.
     fn is_connected(&self) -> bool;
+}
+
+/// How much is handed out together; a single message always is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimit {
+    /// Most messages.
+    pub messages: usize,
+    /// Their bodies together are no larger, but for the last of them.
+    pub bytes: usize,
 }
 
 /// One reader of one queue. It rebuilds whatever is lost beneath it, for ever.

@@ -125,6 +125,8 @@ pub struct WorkerConfig {
     pub lanes: usize,
     /// Most messages of one batch.
     pub batch: usize,
+    /// Most bytes of its messages; a single message may be larger.
+    pub max_batch_bytes: usize,
     /// How long an event waits for its parent, in seconds.
     pub park_for_s: u64,
     /// How often waiting events are looked through, in seconds.
@@ -244,6 +246,10 @@ impl Config {
         require(self.database.max_connections >= 2, "database.max_connections must be at least 2");
         // SQLite takes at most 32,766 values in a statement, and the widest row has 30.
         require((1..=1_000).contains(&self.worker.batch), "worker.batch must be from 1 to 1000");
+        require(
+            (65_536..=67_108_864).contains(&self.worker.max_batch_bytes),
+            "worker.max_batch_bytes must be from 65536 to 67108864",
+        );
         require((1..=64).contains(&self.worker.lanes), "worker.lanes must be from 1 to 64");
         require(
             self.worker.park_for_s <= 315_360_000,

@@ -51,6 +51,12 @@ impl Sealed {
         Self(String::from_utf8_lossy(bytes).into_owned())
     }
 
+    /// How many bytes its column holds.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.0.len()
+    }
+
     /// For a column of text.
     #[must_use]
     pub fn into_text(self) -> String {

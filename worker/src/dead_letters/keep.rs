@@ -1,6 +1,7 @@
 //! Letters that are written by themselves, for want of a batch that could take them. Nothing may go on before each is kept: it is
 //! all that is left of what CareQ was promised.
 
+use std::slice;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use sea_orm::{ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _};
 
 use super::{Letter, write};
 use crate::attempt::attempt;
+use crate::bounds::{self, MAX_TRANSACTION};
 use crate::fault::{EventFault, Fault};
 use crate::lane::{Lane, Stopped};
 
@@ -107,26 +109,37 @@ async fn end(lane: &Lane, event_id: &str, failure: &Failure) -> Result<(), Stopp
     Ok(())
 }
 
+/// Keeps letters in transactions of so many bytes; one that cannot be kept must not hold up the others.
 async fn keep(lane: &Lane, letters: Vec<Letter>, parked: Option<&str>) -> Result<(), Stopped> {
-    loop {
-        let kept = attempt(lane, || async {
-            let transaction = database::begin_write(&lane.database).await?;
-            let failed = write::opened(&transaction, &letters).await?;
-            if let Some(event_id) = parked {
-                parked_event::Entity::delete_by_id(event_id).exec(&transaction).await?;
-            }
-            transaction.commit().await.map_err(|error: DbErr| Fault::from(error))?;
-            Ok(failed)
-        });
-        match kept.await? {
-            Ok(failed) => {
-                super::told(&failed);
-                return Ok(());
-            }
-            Err(fault) => {
-                tracing::error!(fault.message, "a dead letter cannot be kept; trying again");
-                lane.pause(Duration::from_secs(1)).await?;
-            }
+    let mut alone = Vec::new();
+    for part in bounds::parts(&letters, letters.len(), MAX_TRANSACTION) {
+        match kept(lane, part, parked).await? {
+            Ok(()) => {}
+            Err(_) => alone.extend(part),
         }
     }
+    for letter in alone {
+        while let Err(fault) = kept(lane, slice::from_ref(letter), parked).await? {
+            tracing::error!(fault.message, "a dead letter cannot be kept; trying again");
+            lane.pause(Duration::from_secs(1)).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn kept(
+    lane: &Lane,
+    letters: &[Letter],
+    parked: Option<&str>,
+) -> Result<Result<(), EventFault>, Stopped> {
+    let kept = attempt(lane, || async {
+        let transaction = database::begin_write(&lane.database).await?;
+        let failed = write::opened(&transaction, letters).await?;
+        if let Some(event_id) = parked {
+            parked_event::Entity::delete_by_id(event_id).exec(&transaction).await?;
+        }
+        transaction.commit().await.map_err(|error: DbErr| Fault::from(error))?;
+        Ok(failed)
+    });
+    Ok(kept.await?.map(|failed| super::told(&failed)))
 }

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
+use crate::bounds::InBytes;
 use crate::retry::Try;
 
 /// A letter that is to be written.
@@ -25,6 +26,12 @@ pub(crate) struct Letter {
     earlier: Vec<Try>,
     /// The payload as a log may show it, if it can be read.
     shape: Option<String>,
+}
+
+impl InBytes for Letter {
+    fn bytes(&self) -> usize {
+        self.row.payload.len()
+    }
 }
 
 impl Letter {

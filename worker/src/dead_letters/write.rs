@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::row::Before;
 use super::{Followed, Letter};
+use crate::bounds::{self, MAX_STATEMENT};
 use crate::fault::Fault;
 use crate::working_set::WorkingSet;
 
@@ -165,10 +166,12 @@ pub(super) async fn opened<'letters>(
     let failed: Vec<_> = attempts.keys().filter_map(|id| by_id.get(id).copied()).collect();
     // As long as its letter says in which.
     failed_again(transaction, attempts.into_keys().collect()).await?;
-    dead_letter::Entity::insert_many(failed.iter().map(|letter| letter.row.clone().into_active_model()))
-        .on_conflict(once_more())
-        .exec_without_returning(transaction)
-        .await?;
+    for part in bounds::parts(&failed, failed.len(), MAX_STATEMENT) {
+        dead_letter::Entity::insert_many(part.iter().map(|letter| letter.row.clone().into_active_model()))
+            .on_conflict(once_more())
+            .exec_without_returning(transaction)
+            .await?;
+    }
     Ok(failed)
 }
 

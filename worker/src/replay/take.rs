@@ -9,12 +9,13 @@ use careq_shared::replay::{JobLetterState, JobState};
 use careq_shared::{clock, database};
 use sea_orm::sea_query::{Expr, LockType, Query};
 use sea_orm::{
-    ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, Iterable as _,
+    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
 };
 use uuid::Uuid;
 
 use super::{mark, patiently};
+use crate::bounds;
 use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
 
@@ -26,9 +27,6 @@ const STEPS_PER_SECOND: u64 = 5;
 
 /// Most letters of all jobs that are published and not settled: what is in the queue cannot be paused, and batches of CareQ stand behind it.
 const MOST_UNDER_WAY: u64 = 500;
-
-/// Most bytes of one message; a message larger than 16 MiB is refused by RabbitMQ 4.
-const MOST_BYTES: usize = 4 * 1_048_576;
 
 /// A letter that was published so long ago is published again: a worker of an older version may have taken the message, which it
 /// cannot read. Where it still is in the queue, it is a copy.
@@ -54,20 +52,19 @@ pub(super) async fn next(lane: &Lane, job: &replay_job::Model) -> Result<Taken, 
 }
 
 async fn take(transaction: &DatabaseTransaction, job: &replay_job::Model) -> Result<Taken, Fault> {
-    use dead_letter::Column::{FirstSeenAt, Id};
+    use dead_letter::Column::Id;
     let runs = still_runs(transaction, job.id).await?;
     let ids = if runs { pending(transaction, job).await? } else { Vec::new() };
     if ids.is_empty() {
         return Ok(Taken { count: 0, letters: Vec::new() });
     }
     set_under_way(transaction, job.id, &ids).await?;
-    let of_ids = Id.is_in(ids.clone());
-    let letters = dead_letter::Entity::find()
-        .filter(of_ids)
-        .order_by_asc(FirstSeenAt)
-        .order_by_asc(Id)
-        .all(transaction);
-    let letters = letters.await?;
+    // As many as fit into a message; the others are the next.
+    let letters = dead_letter::Entity::find().filter(Id.is_in(ids.clone())).into_query();
+    let columns = dead_letter::Column::iter();
+    let first = bounds::first_rows(letters, columns, "payload", &["first_seen_at", "id"]);
+    let statement = transaction.get_database_backend().build(&first);
+    let letters = dead_letter::Entity::find().from_raw_sql(statement).all(transaction).await?;
     // Also those that a worker took before it died: whether they were published, nobody knows.
     let is_ours =
         |letter: &dead_letter::Model| letter.state == LetterState::Replaying && letter.job_id == Some(job.id);
@@ -75,19 +72,7 @@ async fn take(transaction: &DatabaseTransaction, job: &replay_job::Model) -> Res
     for letter in &others {
         skip(transaction, job.id, letter).await?;
     }
-    let letters = of_one_message(ours);
-    Ok(Taken { count: letters.len() + others.len(), letters })
-}
-
-/// As many as fit; the others are the next.
-fn of_one_message(letters: Vec<dead_letter::Model>) -> Vec<dead_letter::Model> {
-    let mut bytes = 0;
-    let fits = |letter: &dead_letter::Model| {
-        let is_first = bytes == 0;
-        bytes += letter.payload.len();
-        is_first || bytes <= MOST_BYTES
-    };
-    letters.into_iter().take_while(fits).collect()
+    Ok(Taken { count: ours.len() + others.len(), letters: ours })
 }
 
 /// Whoever pauses or cancels the job waits until these letters are taken, and then sees that they are; or was quicker.

@@ -10,19 +10,19 @@ use tokio::sync::oneshot;
 use super::Arrivals;
 use super::settlement::Settlement;
 use super::store::{Claimed, Store};
-use crate::broker::{Consumer, Delivery, NotAcked, Queue};
+use crate::broker::{BatchLimit, Consumer, Delivery, NotAcked, Queue};
 
 pub(super) struct QueueConsumer {
     store: Arc<Store>,
     arrivals: Arc<Arrivals>,
     queue: Queue,
-    batch: usize,
+    batch: BatchLimit,
     claiming: Option<oneshot::Receiver<Result<Vec<Claimed>, DbErr>>>,
     in_flight: Vec<i64>,
 }
 
 impl QueueConsumer {
-    pub(super) fn new(store: Arc<Store>, arrivals: Arc<Arrivals>, queue: Queue, batch: usize) -> Self {
+    pub(super) fn new(store: Arc<Store>, arrivals: Arc<Arrivals>, queue: Queue, batch: BatchLimit) -> Self {
         Self { store, arrivals, queue, batch, claiming: None, in_flight: Vec::new() }
     }
 

@@ -17,7 +17,7 @@ use dashmap::DashMap;
 use tokio::sync::{Notify, mpsc, watch};
 use uuid::Uuid;
 
-use super::{Broker, Consumer, Depths, Mailbox, PublishError, Queue};
+use super::{BatchLimit, Broker, Consumer, Depths, Mailbox, PublishError, Queue};
 use publisher::Publisher;
 pub(super) use store::Store;
 pub use store::StoreError;
@@ -63,7 +63,7 @@ impl Broker for Embedded {
         self.publisher.publish(queue, body).await
     }
 
-    fn consume(&self, queue: Queue, batch: usize) -> Box<dyn Consumer> {
+    fn consume(&self, queue: Queue, batch: BatchLimit) -> Box<dyn Consumer> {
         Box::new(consumer::QueueConsumer::new(
             Arc::clone(&self.store),
             Arc::clone(&self.arrivals),

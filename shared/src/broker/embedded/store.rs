@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statem
 use tokio::sync::{Mutex, watch};
 
 use super::settlement::{Settlement, Unsettled};
-use crate::broker::{DELIVERY_LIMIT, Delivery, Queue};
+use crate::broker::{BatchLimit, DELIVERY_LIMIT, Delivery, Queue};
 use crate::telemetry::traces::TraceContext;
 use crate::{data_folder, refusal, sqlite};
 
@@ -167,18 +167,21 @@ impl Store {
     }
 
     /// Hands out the oldest messages, and counts that it did before anyone works on them.
-    pub(super) async fn claim(&self, queue: Queue, batch: usize) -> Result<Vec<Claimed>, DbErr> {
+    pub(super) async fn claim(&self, queue: Queue, batch: BatchLimit) -> Result<Vec<Claimed>, DbErr> {
         self.settle_rest().await?;
         let claimed = self.take(queue, batch).await;
         self.watched(claimed, 0)
     }
 
-    async fn take(&self, queue: Queue, batch: usize) -> Result<Vec<Claimed>, DbErr> {
+    async fn take(&self, queue: Queue, batch: BatchLimit) -> Result<Vec<Claimed>, DbErr> {
         let claim = statement(
             "UPDATE messages SET in_flight = 1, deliveries = deliveries + 1
-             WHERE id IN (SELECT id FROM messages WHERE queue = ? AND in_flight = 0 ORDER BY id LIMIT ?)
+             WHERE id IN (SELECT id FROM (
+                 SELECT id, SUM(size) OVER (ORDER BY id) - size AS bytes_before FROM (
+                     SELECT id, LENGTH(body) AS size FROM messages WHERE queue = ? AND in_flight = 0 ORDER BY id LIMIT ?
+                 )) WHERE bytes_before < ?)
              RETURNING id, body, deliveries, traceparent",
-            [queue.as_str().into(), i64::try_from(batch).unwrap_or(i64::MAX).into()],
+            [queue.as_str().into(), number(batch.messages), number(batch.bytes)],
         );
         let rows = self.database.query_all(claim).await?;
         let mut claimed = Vec::with_capacity(rows.len());
@@ -264,4 +267,8 @@ impl Store {
 
 fn statement(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
     Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)
+}
+
+fn number(number: usize) -> Value {
+    i64::try_from(number).unwrap_or(i64::MAX).into()
 }

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use super::link::{Link, LinkError, within};
 use super::topology::Topology;
 use crate::backoff::Backoff;
-use crate::broker::{Consumer, Delivery, NotAcked, Queue};
+use crate::broker::{BatchLimit, Consumer, Delivery, NotAcked, Queue};
 use crate::telemetry::traces::{TRACEPARENT, TraceContext};
 
 pub(super) struct QueueConsumer {
@@ -32,8 +32,8 @@ pub(super) struct Source {
     pub(super) link: Arc<Link>,
     pub(super) topology: Arc<Topology>,
     pub(super) queue: Queue,
-    /// Most messages that are handed out together.
-    pub(super) batch: usize,
+    /// How much is handed out together.
+    pub(super) batch: BatchLimit,
     /// How many readers this process had before.
     pub(super) number: i32,
 }
@@ -66,9 +66,10 @@ impl Source {
         }
     }
 
-    /// The next batch is on its way while this one is worked on, and no more than that.
+    /// The next batch is on its way while this one is worked on, and no more than that. Its bytes are bounded by the publishers, see
+    /// [`Queue::of_webhook`].
     fn prefetch(&self) -> u16 {
-        u16::try_from(self.batch * 2).unwrap_or(u16::MAX)
+        u16::try_from(self.batch.messages * 2).unwrap_or(u16::MAX)
     }
 
     /// RabbitMQ fills readers of higher priority first, instead of dealing messages out in turn. So neighbours, which are often of one
@@ -184,9 +185,13 @@ impl QueueConsumer {
 impl Consumer for QueueConsumer {
     async fn next(&mut self) -> Vec<Delivery> {
         let mut delivered = vec![self.first().await];
-        while delivered.len() < self.source.batch
+        let BatchLimit { messages, bytes } = self.source.batch;
+        let mut taken = delivered.iter().map(|first| first.data.len()).sum::<usize>();
+        while delivered.len() < messages
+            && taken < bytes
             && let Some(another) = self.another()
         {
+            taken += another.data.len();
             delivered.push(another);
         }
         self.in_flight = delivered.last().map(|last| last.acker.clone());

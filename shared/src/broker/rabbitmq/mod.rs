@@ -21,7 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Broker, Consumer, Depths, Mailbox, PublishError, Queue};
+use super::{BatchLimit, Broker, Consumer, Depths, Mailbox, PublishError, Queue};
 use crate::config::BrokerConfig;
 pub use address::Address;
 pub(super) use counting::Counting;
@@ -95,7 +95,7 @@ impl Broker for RabbitMq {
         self.publisher.publish(queue, body).await
     }
 
-    fn consume(&self, queue: Queue, batch: usize) -> Box<dyn Consumer> {
+    fn consume(&self, queue: Queue, batch: BatchLimit) -> Box<dyn Consumer> {
         let (link, topology) = (self.server.another(queue.as_str()), Arc::clone(&self.topology));
         let number = self.readers.fetch_add(1, Ordering::Relaxed);
         Box::new(consumer::QueueConsumer::new(consumer::Source { link, topology, queue, batch, number }))

@@ -1,0 +1,113 @@
+//! Bounds by bytes: however much waits in queues and tables, a worker holds a part of it at a time, and the events of another clinic
+//! do not wait for it.
+
+use std::time::{Duration, Instant};
+
+use careq_shared::broker::rabbitmq::RabbitMq;
+use careq_shared::broker::{Broker as _, Queue};
+use careq_shared::clock;
+use careq_shared::entities::{appointment, dead_letter, parked_event, patient};
+use careq_shared::records::Kind;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
+use serde_json::{Value, json};
+
+use crate::harness::{self, MIB, OTHER_CLINIC, Stack, accept, broker_config, deliver, until, until_within};
+
+/// Appointments, each with a prescription of a mebibyte.
+const LARGE: i64 = 60;
+
+/// The most memory of a worker.
+const MAX_MEMORY: u64 = 192 * MIB;
+
+/// So soon another clinic's events are stored.
+const SECONDS: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn large_events_are_worked_on_in_parts() {
+    let mut stack = Stack::full(0, &[("CAREQ_WORKER_SWEEP_EVERY_S", "1")]).await;
+    let (connection, prefix) = (stack.database.connection.clone(), stack.prefix.clone().unwrap());
+    let broker = RabbitMq::connect(&broker_config(&prefix), "test").await.unwrap();
+    for careq_id in 1..=LARGE {
+        let mut large = harness::appointment(careq_id);
+        large["prescription"] = json!("\",".repeat(1 << 19));
+        for parent in ["patient_careq_id", "doctor_careq_id", "service_careq_id"] {
+            large[parent] = json!(1);
+        }
+        publish(&broker, Kind::Appointment, &large).await;
+    }
+    publish(&broker, Kind::Doctor, &harness::doctor(1)).await;
+    publish(&broker, Kind::Service, &harness::service(1)).await;
+
+    stack.start_worker().await;
+    let parked = || async {
+        let parked = parked_event::Entity::find().count(&connection).await.unwrap();
+        (parked == LARGE.unsigned_abs()).then_some(())
+    };
+    until_within(Duration::from_secs(90), "all wait for their patient", parked).await;
+
+    // All of them are woken together; another clinic does not notice.
+    publish(&broker, Kind::Patient, &harness::patient(1)).await;
+    let began_at = Instant::now();
+    for careq_id in 1..=20 {
+        let mut other = harness::patient(careq_id);
+        other["clinic_id"] = json!(OTHER_CLINIC);
+        publish(&broker, Kind::Patient, &other).await;
+    }
+    until_within(SECONDS, "the other clinic's patients are stored", || async {
+        let theirs = patient::Entity::find().filter(patient::Column::ClinicId.eq(OTHER_CLINIC));
+        (theirs.count(&connection).await.unwrap() == 20).then_some(())
+    })
+    .await;
+    println!("the other clinic's patients are stored after {:?}", began_at.elapsed());
+    until_within(Duration::from_secs(90), "all are stored", || async {
+        let stored = appointment::Entity::find().count(&connection).await.unwrap();
+        (stored == LARGE.unsigned_abs()).then_some(())
+    })
+    .await;
+
+    // Small events, whose rows are large.
+    for careq_id in 1..=LARGE {
+        let completed = json!({
+            "careq_id": careq_id, "clinic_id": "clinic_abc", "status": "completed", "updated_at": "2026-01-01T10:00:00Z",
+        });
+        publish(&broker, Kind::Status, &completed).await;
+    }
+    until_within(Duration::from_mins(1), "all are completed", || async {
+        let completed = appointment::Entity::find().filter(appointment::Column::Status.eq("completed"));
+        (completed.count(&connection).await.unwrap() == LARGE.unsigned_abs()).then_some(())
+    })
+    .await;
+    assert_eq!(dead_letter::Entity::find().count(&connection).await.unwrap(), 0);
+    let peak = stack.worker_peak_bytes();
+    println!("the worker had at most {} MiB", peak / MIB);
+    assert!(peak <= MAX_MEMORY, "{} MiB", peak / MIB);
+    broker.close().await;
+    stack.finish().await;
+}
+
+/// A reader of the live queue prefetches by count.
+#[tokio::test]
+async fn a_large_webhook_goes_where_one_is_taken_at_a_time() {
+    let mut stack = Stack::full(0, &[]).await;
+    let mut large = harness::patient(1);
+    large["notes"] = json!("n".repeat(20_000));
+    let asynchronously = [("Prefer", "respond-async")];
+    let answer = stack.client.post_with("/patient", &large, &asynchronously).await;
+    assert_eq!(answer.status, 202);
+    stack.client.post_with("/patient", &harness::patient(2), &asynchronously).await;
+    until("each is in its queue", || async {
+        let waiting = (stack.waiting_in("live").await, stack.waiting_in("bulk").await);
+        (waiting == (1, 1)).then_some(())
+    })
+    .await;
+    stack.start_worker().await;
+    until("it is stored", || stack.client.event_is(&answer.body["data"]["event_id"], "synced")).await;
+    stack.finish().await;
+}
+
+/// As the ingress would.
+async fn publish(broker: &RabbitMq, kind: Kind, body: &Value) {
+    let message = deliver(&accept(kind, body, clock::now())).body;
+    let queue = Queue::of_webhook(message.len());
+    broker.publish(queue, message).await.unwrap();
+}
