@@ -67,10 +67,20 @@ pub(crate) fn retention() -> RetentionConfig {
 
 /// An event as the ingress would have accepted it at that moment.
 pub(crate) fn accept(kind: Kind, body: &Value, accepted_at: DateTime<Utc>) -> Event {
+    accept_with_key(kind, body, accepted_at, None)
+}
+
+/// The same, with an `Idempotency-Key`.
+pub(crate) fn accept_with_key(
+    kind: Kind,
+    body: &Value,
+    accepted_at: DateTime<Utc>,
+    idempotency_key: Option<&str>,
+) -> Event {
     let identified = records::read(kind, body.as_object().unwrap(), Limits::NONE, accepted_at).unwrap();
     let origin = Origin {
         event_key: &EventKey::new([1; 32]),
-        idempotency_key: None,
+        idempotency_key: idempotency_key.map(str::to_owned),
         canonical_body: &body.to_string(),
         accepted_at,
     };

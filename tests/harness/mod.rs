@@ -22,7 +22,7 @@ pub(crate) use database::{Backend, FreshDatabase, opened, seal};
 pub(crate) use disk::{DiskFault, FaultyDisk};
 pub(crate) use exposition::Exposition;
 pub(crate) use http::{Answer, Client, fetch, operations, send};
-pub(crate) use lane::{WorkerLane, accept, deliver, delivery, retention};
+pub(crate) use lane::{WorkerLane, accept, accept_with_key, deliver, delivery, retention};
 pub(crate) use memory::{MIB, open_files, peak_bytes, resident_bytes};
 pub(crate) use process::{Ended, Process, clock_library};
 pub(crate) use records::{appointment, doctor, patient, sample, service};

@@ -1,0 +1,135 @@
+//! Guarantee 2: the same set of events gives the same tables, in any order, with any copies, split into any batches over
+//! several workers; and they are the tables of a plain fold that is written down here. Every page says what is true.
+
+mod model;
+mod pages;
+mod said;
+mod status;
+mod stored;
+mod world;
+
+use careq_shared::broker::{Delivery, Queue};
+use careq_shared::event_key::EventKey;
+use careq_worker::Waking;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
+use rand::{RngExt, SeedableRng as _};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+
+use crate::harness::{Backend, FreshDatabase, WorkerLane};
+use model::Truth;
+use pages::Pages;
+use said::History;
+use stored::Tables;
+
+const LANES: usize = 3;
+
+/// Unless `TEST_HISTORIES` says otherwise.
+const HISTORIES: u32 = 40;
+
+#[test]
+fn on_sqlite() {
+    any_history_gives_the_tables_of_the_fold(Backend::Sqlite);
+}
+
+#[test]
+fn on_postgresql() {
+    any_history_gives_the_tables_of_the_fold(Backend::Postgres);
+}
+
+/// Of the clinics, and of what the harness accepts.
+fn event_key() -> EventKey {
+    EventKey::new([1; 32])
+}
+
+fn any_history_gives_the_tables_of_the_fold(backend: Backend) {
+    #[expect(clippy::disallowed_methods, reason = "how many histories")]
+    let cases = std::env::var("TEST_HISTORIES").map_or(HISTORIES, |cases| cases.parse().unwrap());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (database, lanes, pages) = runtime.block_on(async {
+        let database = FreshDatabase::new(backend).await;
+        refuse_poison(backend, &database.connection).await;
+        let mut lanes = Vec::new();
+        for batch in [256, 3, 1] {
+            lanes.push(WorkerLane::new(&database, batch).await);
+        }
+        let pages = Pages::of(&database).await;
+        (database, lanes, pages)
+    });
+    let config = Config { cases, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config)
+        .run(&(world::requests(), any::<u64>()), |(requests, seed)| {
+            let history = History::of(&requests);
+            let (tables, differences) = runtime.block_on(async {
+                empty(&database.connection).await;
+                play(&lanes, &history.deliveries, seed).await;
+                let tables = Tables::of(&database.connection).await;
+                let truth = Truth::of(&history, &tables);
+                pages::has_letters_where_it_failed(&tables, &truth);
+                let differences = pages.differences(&history, &tables, &truth).await;
+                (tables, differences)
+            });
+            let truth = Truth::of(&history, &tables);
+            prop_assert_eq!(&tables.rows, &truth.rows);
+            prop_assert!(differences.is_empty(), "{}", differences.join("\n"));
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// The same on both databases: SQLite adds no constraint but with a column.
+async fn refuse_poison(backend: Backend, database: &DatabaseConnection) {
+    let refuse = match backend {
+        Backend::Sqlite => "ALTER TABLE patients ADD COLUMN unused text CHECK (first_name <> 'poison')",
+        Backend::Postgres => "ALTER TABLE patients ADD CONSTRAINT no_poison CHECK (first_name <> 'poison')",
+    };
+    database.execute_unprepared(refuse).await.unwrap();
+}
+
+/// Shuffles, copies, splits, and lets several lanes work at the same time.
+async fn play(lanes: &[WorkerLane], deliveries: &[Delivery], seed: u64) {
+    let mut chance = StdRng::seed_from_u64(seed);
+    let mut deliveries = deliveries.to_vec();
+    for _ in 0..chance.random_range(0..=deliveries.len()) {
+        let redeliveries = chance.random_range(0..2);
+        let copy = &deliveries[chance.random_range(0..deliveries.len())];
+        deliveries.push(Delivery { redeliveries, ..copy.clone() });
+    }
+    deliveries.shuffle(&mut chance);
+    let mut work: Vec<Vec<Vec<Delivery>>> = vec![Vec::new(); LANES];
+    while !deliveries.is_empty() {
+        let size = chance.random_range(1..=deliveries.len().min(9));
+        let rest = deliveries.split_off(size);
+        work[chance.random_range(0..LANES)].push(std::mem::replace(&mut deliveries, rest));
+    }
+    let working = lanes.iter().cloned().zip(work).map(|(lane, batches)| {
+        tokio::spawn(async move {
+            let mut waking = Waking::default();
+            for batch in batches {
+                lane.batch(Queue::Live, &batch, &mut waking).await.unwrap();
+            }
+            lane.wake(&mut waking).await.unwrap();
+        })
+    });
+    for lane in working.collect::<Vec<_>>() {
+        lane.await.unwrap();
+    }
+}
+
+async fn empty(database: &DatabaseConnection) {
+    let tables = [
+        "appointments",
+        "patients",
+        "doctors",
+        "services",
+        "events",
+        "batches",
+        "parked_events",
+        "dead_letters",
+        "dead_letter_attempts",
+    ];
+    let delete = tables.map(|table| format!("DELETE FROM {table}")).join("; ");
+    database.execute_unprepared(&delete).await.unwrap();
+}

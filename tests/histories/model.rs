@@ -1,0 +1,346 @@
+//! The truth about a history, by a plain fold that owes nothing to the product's. Some things depend on the order by contract
+//! (ARCHITECTURE.md, "Known limits of guarantee 2"): of these, and of nothing else, the tables may say what was chosen, and each choice
+//! must have been possible.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use careq_shared::entities::event;
+use careq_shared::records::{Kind, RecordKind};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+
+use super::said::{History, SaidBatch, Saying};
+use super::status;
+use super::stored::{Key, NULL, Row, Tables, instant};
+use super::world::POISON;
+
+/// What became of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
+    Settled,
+    Waiting,
+    /// With this code.
+    Failed(&'static str),
+}
+
+/// An event that the ledger has.
+#[derive(Debug, Clone)]
+pub(super) struct Event<'history> {
+    pub(super) said: &'history Saying,
+    /// The acceptance that counts.
+    pub(super) accepted_at: DateTime<Utc>,
+    pub(super) state: State,
+}
+
+/// Stamp, acceptance, id.
+pub(super) type Version = (DateTime<Utc>, DateTime<Utc>, String);
+
+impl Event<'_> {
+    pub(super) fn stamp(&self) -> Option<DateTime<Utc>> {
+        let stamp = self.said.body.get("updated_at").or_else(|| self.said.body.get("cancelled_at"))?;
+        Some(stamp.as_str().unwrap().parse().unwrap())
+    }
+
+    pub(super) fn version(&self) -> Version {
+        (self.stamp().unwrap_or(self.accepted_at), self.accepted_at, self.said.id.clone())
+    }
+
+    fn is_poison(&self) -> bool {
+        self.said.kind == Kind::Patient && self.said.body["first_name"] == POISON
+    }
+
+    fn text(&self, field: &str) -> Option<&str> {
+        self.said.body.get(field).and_then(Value::as_str)
+    }
+
+    pub(super) fn is_applied(&self) -> bool {
+        self.state == State::Settled
+    }
+}
+
+/// What must be there.
+pub(super) struct Truth<'history> {
+    pub(super) rows: BTreeMap<Key, Row>,
+    pub(super) events: Vec<Event<'history>>,
+    /// The latest refused delivery of each event in a batch whose id belongs to another one.
+    pub(super) refused: BTreeMap<&'history str, (&'history Saying, DateTime<Utc>)>,
+    /// Events whose key belongs to another one.
+    pub(super) losers: BTreeMap<&'history str, &'history Saying>,
+}
+
+impl<'history> Truth<'history> {
+    pub(super) fn of(history: &'history History, tables: &Tables) -> Self {
+        let mut applied: Vec<(&Saying, DateTime<Utc>)> =
+            history.webhooks.iter().map(|said| (said, said.accepted_at)).collect();
+        let mut refused: BTreeMap<&str, (&Saying, DateTime<Utc>)> = BTreeMap::new();
+        let groups: BTreeSet<_> = history.batches.iter().map(|batch| (&batch.clinic, &batch.id)).collect();
+        assert_eq!(tables.batches.len(), groups.len(), "a row for each batch_id");
+        for batch in &history.batches {
+            match noted(history, batch, tables) {
+                Some(noted_at) => {
+                    applied.extend(records(batch).map(|(place, said)| (said, noted_at + place)))
+                }
+                None => {
+                    for (place, said) in records(batch) {
+                        let latest = refused.entry(&said.id).or_insert((said, batch.accepted_at + place));
+                        latest.1 = latest.1.max(batch.accepted_at + place);
+                    }
+                }
+            }
+        }
+        let mut truth = Self { rows: BTreeMap::new(), events: Vec::new(), refused, losers: BTreeMap::new() };
+        let mut sayings: BTreeMap<(String, String), Vec<(&Saying, DateTime<Utc>)>> = BTreeMap::new();
+        for (said, at) in applied {
+            sayings.entry((said.clinic.clone(), said.key.clone())).or_default().push((said, at));
+        }
+        assert_eq!(
+            tables.ledger.keys().collect::<Vec<_>>(),
+            sayings.keys().collect::<Vec<_>>(),
+            "one row a key in the ledger"
+        );
+        for (key, sayings) in sayings {
+            truth.choose(&sayings, &tables.ledger[&key]);
+        }
+        truth.judge_parents();
+        truth.judge_appointments();
+        truth.judge_statuses();
+        truth
+    }
+
+    /// Of a key that was used for several contents, the one that was stored first has it.
+    fn choose(&mut self, sayings: &[(&'history Saying, DateTime<Utc>)], row: &event::Model) {
+        let stamps: Vec<_> = sayings.iter().filter(|(said, _)| said.id == row.event_id).collect();
+        let (said, _) = stamps.first().expect("the ledger has an event that was said");
+        let latest = stamps.iter().map(|(_, at)| *at).max().unwrap();
+        if said.may_come_again {
+            assert_eq!(row.accepted_at, latest, "copies count as the latest: {said:?}");
+        }
+        assert!(stamps.iter().any(|(_, at)| *at == row.accepted_at), "{row:?}");
+        let state = match row.outcome.as_str() {
+            "created" | "updated" | "unchanged" => State::Settled,
+            "waiting" => State::Waiting,
+            "failed" if row.error_code.as_deref() == Some("DUPLICATE_RECORD") => {
+                State::Failed("DUPLICATE_RECORD")
+            }
+            "failed" => State::Failed("SERVER_ERROR"),
+            other => panic!("{other}"),
+        };
+        self.events.push(Event { said, accepted_at: row.accepted_at, state });
+        let losers = sayings.iter().filter(|(said, _)| said.id != row.event_id);
+        self.losers.extend(losers.map(|(said, _)| (said.id.as_str(), *said)));
+    }
+
+    /// The events of one record, all of which must be of one of these kinds.
+    fn of_record(&self, kind: RecordKind) -> BTreeMap<(String, i64), Vec<Event<'history>>> {
+        let mut records: BTreeMap<(String, i64), Vec<Event<'_>>> = BTreeMap::new();
+        for event in self.events.iter().filter(|event| event.said.kind.record() == kind) {
+            records.entry((event.said.clinic.clone(), event.said.careq_id)).or_default().push(event.clone());
+        }
+        records
+    }
+
+    fn judge_parents(&mut self) {
+        for kind in [RecordKind::Patient, RecordKind::Doctor, RecordKind::Service] {
+            for ((clinic, careq_id), events) in self.of_record(kind) {
+                let newest =
+                    events.iter().filter(|event| !event.is_poison()).max_by_key(|event| event.version());
+                for event in &events {
+                    let is_old = newest.is_some_and(|newest| newest.version() > event.version());
+                    match &event.state {
+                        State::Settled => assert!(!event.is_poison() || is_old, "stored poison: {event:?}"),
+                        State::Failed("SERVER_ERROR") => assert!(event.is_poison(), "{event:?}"),
+                        _ => panic!("{event:?}"),
+                    }
+                }
+                if let Some(newest) = newest {
+                    self.rows.insert((clinic, kind, careq_id), row(newest));
+                }
+            }
+        }
+    }
+
+    fn parents_exist(&self, event: &Event<'_>) -> bool {
+        let exists = |field: &str, kind| {
+            let careq_id = event.said.body[field].as_i64().unwrap();
+            self.rows.contains_key(&(event.said.clinic.clone(), kind, careq_id))
+        };
+        exists("patient_careq_id", RecordKind::Patient)
+            && exists("doctor_careq_id", RecordKind::Doctor)
+            && exists("service_careq_id", RecordKind::Service)
+    }
+
+    fn judge_appointments(&mut self) {
+        for ((clinic, careq_id), events) in self.of_record(RecordKind::Appointment) {
+            let bookings = || events.iter().filter(|event| event.said.kind == Kind::Appointment);
+            let stored = bookings()
+                .filter(|event| event.is_applied() && self.parents_exist(event))
+                .max_by_key(|event| event.version());
+            for event in bookings() {
+                let is_old = stored.is_some_and(|stored| stored.version() > event.version());
+                match (&event.state, self.parents_exist(event)) {
+                    (State::Settled, true) | (State::Waiting, false) => {}
+                    // Details that are older than those stored are not applied, so what they refer to may be missing.
+                    (State::Settled, false) => assert!(is_old, "stored without its parents: {event:?}"),
+                    (State::Failed("DUPLICATE_RECORD"), true) => {
+                        assert!(self.may_lack_its_hash(event), "nobody else has had its hash: {event:?}");
+                    }
+                    _ => panic!("{event:?}"),
+                }
+            }
+            if let Some(stored) = stored {
+                let applied: Vec<_> = events.iter().filter(|event| event.is_applied()).collect();
+                let mut details = row(stored);
+                details.insert("confirmation_number".to_owned(), format!("APPT-2025-{careq_id}"));
+                details.extend(status::shown(&applied));
+                self.rows.insert((clinic, RecordKind::Appointment, careq_id), details);
+            }
+        }
+    }
+
+    /// Of appointments that claim one hash, the first one stored has it.
+    fn may_lack_its_hash(&self, event: &Event<'_>) -> bool {
+        let hash = event.text("hash");
+        let is_other = |other: &&Event<'_>| {
+            other.said.kind == Kind::Appointment
+                && other.said.clinic == event.said.clinic
+                && other.said.careq_id != event.said.careq_id
+        };
+        hash.is_some()
+            && self
+                .events
+                .iter()
+                .filter(is_other)
+                .any(|other| other.is_applied() && other.text("hash") == hash)
+    }
+
+    fn judge_statuses(&self) {
+        for event in self.events.iter().filter(|event| matches!(event.said.kind, Kind::Status | Kind::Cancel))
+        {
+            let key = (event.said.clinic.clone(), RecordKind::Appointment, event.said.careq_id);
+            let expected = if self.rows.contains_key(&key) { State::Settled } else { State::Waiting };
+            assert_eq!(event.state, expected, "{event:?}");
+        }
+    }
+}
+
+/// The records of a batch, each accepted a microsecond after the one before.
+pub(super) fn records(batch: &SaidBatch) -> impl Iterator<Item = (TimeDelta, &Saying)> {
+    let places = (0..).map(TimeDelta::microseconds);
+    places.zip(&batch.records).filter_map(|(place, record)| Some((place, record.as_ref()?)))
+}
+
+/// When the batch that has this id was accepted, if it is this one: of several contents the one that was noted first has it, as of
+/// whichever delivery came first.
+pub(super) fn noted(history: &History, batch: &SaidBatch, tables: &Tables) -> Option<DateTime<Utc>> {
+    let row = &tables.batches[&(batch.clinic.clone(), batch.id.clone())];
+    let of_row = |one: &&SaidBatch| {
+        (&one.clinic, &one.id, &one.content) == (&row.clinic_id, &row.batch_id, &row.content_digest)
+    };
+    let was_said = history.batches.iter().filter(of_row).any(|one| one.accepted_at == row.accepted_at);
+    assert!(was_said, "{row:?}");
+    (row.content_digest == batch.content).then_some(row.accepted_at)
+}
+
+/// The columns that the newest version of a record gives.
+fn row(newest: &Event<'_>) -> Row {
+    let mut row = Row::new();
+    for (column, form) in columns(newest.said.kind) {
+        let value = newest.said.body.get(*column).filter(|value| !value.is_null());
+        let word = value.map_or_else(|| NULL.to_owned(), |value| word(value, *form));
+        row.insert((*column).to_owned(), word);
+    }
+    let (stamp, accepted_at, event_id) = newest.version();
+    row.insert("updated_at".to_owned(), instant(stamp));
+    row.insert("version_accepted_at".to_owned(), instant(accepted_at));
+    row.insert("version_event_id".to_owned(), event_id);
+    row
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Plain,
+    Instant,
+}
+
+fn word(value: &Value, form: Form) -> String {
+    match (form, value) {
+        (Form::Instant, Value::String(text)) => instant(DateTime::parse_from_rfc3339(text).unwrap().to_utc()),
+        (Form::Plain, Value::String(text)) => text.clone(),
+        (_, other) => other.to_string(),
+    }
+}
+
+fn columns(kind: Kind) -> &'static [(&'static str, Form)] {
+    use Form::{Instant, Plain};
+    match kind {
+        Kind::Patient => &[
+            ("first_name", Plain),
+            ("last_name", Plain),
+            ("email", Plain),
+            ("phone_number", Plain),
+            ("date_of_birth", Plain),
+            ("gender", Plain),
+            ("address", Plain),
+            ("city", Plain),
+            ("state", Plain),
+            ("zip_code", Plain),
+            ("aadhar_number", Plain),
+            ("spouse_name", Plain),
+            ("father_name", Plain),
+            ("custom_field_1", Plain),
+            ("custom_field_2", Plain),
+            ("custom_field_3", Plain),
+            ("custom_field_4", Plain),
+            ("custom_field_5", Plain),
+            ("notes", Plain),
+            ("timezone", Plain),
+            ("language", Plain),
+            ("created_at", Instant),
+        ],
+        Kind::Doctor => &[
+            ("first_name", Plain),
+            ("last_name", Plain),
+            ("email", Plain),
+            ("phone_number", Plain),
+            ("mobile_number", Plain),
+            ("address", Plain),
+            ("city", Plain),
+            ("state", Plain),
+            ("zip_code", Plain),
+            ("specialization", Plain),
+            ("notes", Plain),
+            ("is_private", Plain),
+            ("timezone", Plain),
+            ("language", Plain),
+            ("created_at", Instant),
+        ],
+        Kind::Service => &[
+            ("name", Plain),
+            ("duration", Plain),
+            ("price", Plain),
+            ("currency", Plain),
+            ("description", Plain),
+            ("location", Plain),
+            ("color", Plain),
+            ("category", Plain),
+            ("is_private", Plain),
+            ("created_at", Instant),
+        ],
+        Kind::Appointment | Kind::Status | Kind::Cancel => &[
+            ("patient_careq_id", Plain),
+            ("doctor_careq_id", Plain),
+            ("service_careq_id", Plain),
+            ("book_datetime", Instant),
+            ("start_datetime", Instant),
+            ("end_datetime", Instant),
+            ("location", Plain),
+            ("notes", Plain),
+            ("prescription", Plain),
+            ("referred_by", Plain),
+            ("referred_by_address", Plain),
+            ("color", Plain),
+            ("hash", Plain),
+            ("created_at", Instant),
+        ],
+    }
+}
