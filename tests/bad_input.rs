@@ -32,13 +32,12 @@ async fn bodies(stack: &Stack) {
     let valid = patient(1).to_string();
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let large = format!("{{\"notes\": \"{}\"}}", "x".repeat(1_100_000));
-    let rows: [(&str, Vec<u8>, u16); 12] = [
+    let rows: [(&str, Vec<u8>, u16); 11] = [
         (json, b"{".to_vec(), 400),
         (json, b"".to_vec(), 400),
         (json, b"[]".to_vec(), 400),
         (json, b"null".to_vec(), 400),
         (json, b"\xff\xfe".to_vec(), 400),
-        (json, b"{\"a\": \"\\ud800\"}".to_vec(), 400),
         (json, deep.into_bytes(), 400),
         (json, large.into_bytes(), 413),
         ("text/plain", valid.clone().into_bytes(), 400),

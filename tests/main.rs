@@ -63,6 +63,8 @@ mod sealing;
 
 mod overload;
 
+mod hostile_bodies;
+
 mod healthcheck;
 
 mod drain;

@@ -85,7 +85,7 @@ async fn whole(
     body: &mut Body,
     limit_bytes: usize,
 ) -> Result<Bytes, BodyFault> {
-    check_length(headers, limit_bytes)?;
+    let announced = announced(headers, limit_bytes)?;
     let mut kept = BytesMut::new();
     while let Some(frame) = body.frame().await {
         // A frame without data has trailers, which nobody asked for.
@@ -98,6 +98,10 @@ async fn whole(
         }
         if kept.is_empty() && body.is_end_stream() {
             return Ok(piece);
+        }
+        if kept.capacity() == 0 {
+            // Its whole length, where it was announced: while it grew there would be two copies of it.
+            kept.reserve(announced.unwrap_or_default().max(piece.len()));
         }
         kept.extend_from_slice(&piece);
     }
@@ -124,12 +128,13 @@ async fn discard(body: &mut Body, limits: BodyLimits) {
     }
 }
 
-fn check_length(headers: &HeaderMap, limit_bytes: usize) -> Result<(), BodyFault> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit_bytes as u64) {
-        return Err(BodyFault::TooLarge(limit_bytes));
+/// The length that the head says, if it says one.
+fn announced(headers: &HeaderMap, limit_bytes: usize) -> Result<Option<usize>, BodyFault> {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    match length {
+        Some(length) if length > limit_bytes => Err(BodyFault::TooLarge(limit_bytes)),
+        length => Ok(length),
     }
-    Ok(())
 }
 
 /// Whether the head says that the body is JSON.

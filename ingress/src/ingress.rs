@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use careq_http::{Failures, Limits};
 use careq_shared::broker::Broker;
+use careq_shared::clinics::Clinic;
 use careq_shared::clock::AcceptanceClock;
 use careq_shared::config::IngressConfig;
 use careq_shared::seal::Seal;
@@ -13,11 +14,16 @@ use careq_shared::telemetry::metrics::metrics;
 use sea_orm::DatabaseConnection;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
+use crate::admission::{Admission, Turn};
 use crate::directory::{self, Directory};
 use crate::limit::Limiter;
+use crate::overload::Overload;
+use crate::problem::Problem;
 use crate::results::ResultDesk;
-use crate::room::BatchRoom;
+use crate::room::Room;
+use crate::trace;
 
 /// The base path of the API (specification, "Base URL").
 pub const API: &str = "/api/v1/careq-sync";
@@ -37,7 +43,10 @@ pub struct Ingress {
     pub(crate) limiter: Limiter,
     /// One for each request in hand.
     pub(crate) places: Semaphore,
-    pub(crate) batch_room: BatchRoom,
+    /// For the bodies of batches, and for large ones of webhooks.
+    pub(crate) room: Arc<Room>,
+    /// For those that are being worked on.
+    admission: Arc<Admission>,
     pub(crate) clock: AcceptanceClock,
     pub(crate) results: Arc<ResultDesk>,
 }
@@ -69,9 +78,11 @@ impl Ingress {
         let results = ResultDesk::start(broker.mailbox());
         let limiter = Limiter::new(settings.rate_per_minute, settings.rate_burst);
         let clock = AcceptanceClock::default();
+        let largest_bytes = settings.batch_body_limit_bytes.max(settings.body_limit_bytes);
         Arc::new(Self {
             places: Semaphore::new(settings.most_requests),
-            batch_room: BatchRoom::new(settings.batch_body_limit_bytes),
+            room: Room::new(largest_bytes),
+            admission: Admission::new(largest_bytes),
             settings,
             publish_timeout,
             broker,
@@ -88,6 +99,13 @@ impl Ingress {
     pub async fn clinics_are_known(&self) {
         // The only error is that the process is ending.
         self.directory.clone().wait_for(Option::is_some).await.map(drop).unwrap_or_default();
+    }
+
+    /// A turn for a large body of a clinic. It comes within a part of what the confirm may take, so that 503 comes hardly later than to
+    /// a small webhook.
+    pub(crate) async fn turn(&self, clinic: &Clinic, body_bytes: usize) -> Result<Turn, Problem> {
+        let turn = self.admission.turn(&clinic.clinic_id, body_bytes, self.publish_timeout / 4);
+        turn.instrument(trace::turn()).await.ok_or_else(|| Overload::Turns.refuse())
     }
 
     /// Whether a caller may wait for longer than usual. Those who wait hold places: they must leave half of them to the others.

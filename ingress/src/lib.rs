@@ -25,6 +25,10 @@ mod receive;
 
 mod room;
 
+mod admission;
+
+mod compute;
+
 mod validate;
 
 mod publish;

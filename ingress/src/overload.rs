@@ -9,9 +9,9 @@ use crate::problem::Problem;
 pub(crate) enum Overload {
     /// `ingress.most_requests` are in hand.
     Requests,
-    /// There is no room for the body of a batch.
+    /// There is no room for the body of a batch, for a large one of a webhook, or for a report.
     Bodies,
-    /// A batch had no turn in time, for others were before it. They keep their turns until their confirm: a broker that is slow to confirm
+    /// A large body had no turn in time, for others were before it. They keep their turns until their confirm: a broker that is slow to confirm
     /// fills them, too.
     Turns,
 }

@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use careq_http::{BodyFault, Explanation};
 use careq_shared::ids::EventId;
+use careq_shared::json::{Document, NotAnObject};
 use careq_shared::outcome::{ErrorCode, Failure};
 use careq_shared::records::FieldErrors;
 use careq_shared::redact;
@@ -40,6 +41,19 @@ struct Note {
     /// The shape of what was sent.
     payload: Option<String>,
     careq_id: Option<i64>,
+}
+
+/// What the error log may know of a body.
+#[derive(Debug, Clone)]
+pub(crate) struct Shape {
+    payload: String,
+    careq_id: Option<i64>,
+}
+
+impl Shape {
+    pub(crate) fn of(body: &Document) -> Self {
+        Self { payload: redact::of_document(body), careq_id: redact::careq_id(body) }
+    }
 }
 
 /// A header that tells the caller what to do next.
@@ -105,6 +119,12 @@ impl Problem {
             BodyFault::NoRoom => return Overload::Bodies.refuse(),
         };
         Self::new(status, ErrorCode::InvalidRequest, &fault.to_string())
+    }
+
+    /// A message that no broker takes: sent again it would be as large.
+    pub(crate) fn too_large() -> Self {
+        let message = "What was sent is too large for the message broker; send it in smaller parts";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, message)
     }
 
     pub(crate) fn unknown_path() -> Self {
@@ -179,11 +199,18 @@ impl Problem {
     }
 
     /// Notes for the error log what was sent, without saying it.
-    pub(crate) fn about(self, body: &[u8]) -> Self {
-        self.noted(|note| {
-            note.payload = Some(redact::shape(body));
-            note.careq_id = redact::careq_id(body);
-        })
+    pub(crate) fn about(self, body: &Document) -> Self {
+        self.of_shape(Shape::of(body))
+    }
+
+    /// The same of what could not be read.
+    pub(crate) fn about_no_object(self, bytes: usize, fault: NotAnObject) -> Self {
+        self.noted(|note| note.payload = Some(redact::of_no_object(bytes, fault)))
+    }
+
+    /// The same of what has been let go.
+    pub(crate) fn of_shape(self, Shape { payload, careq_id }: Shape) -> Self {
+        self.noted(|note| (note.payload, note.careq_id) = (Some(payload), careq_id))
     }
 
     fn noted(mut self, write: impl FnOnce(&mut Note)) -> Self {

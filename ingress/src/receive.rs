@@ -4,15 +4,9 @@ use axum::body::Body;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use careq_http::{BodyLimits, Share};
-use careq_shared::json;
-use serde_json::{Map, Value};
+use careq_shared::json::Document;
 
 use crate::problem::Problem;
-
-/// Reads the whole body.
-pub(crate) async fn body(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Bytes, Problem> {
-    careq_http::body(headers, body, limits).await.map_err(Problem::of_body)
-}
 
 /// Reads the whole body into a shared room.
 pub(crate) async fn body_into<S: Share>(
@@ -25,7 +19,8 @@ pub(crate) async fn body_into<S: Share>(
 }
 
 /// Parses the body as a JSON object, if its head says that it is one.
-pub(crate) fn json_object(headers: &HeaderMap, body: &Bytes) -> Result<Map<String, Value>, Problem> {
+pub(crate) fn document(headers: &HeaderMap, body: &[u8]) -> Result<Document, Problem> {
     careq_http::require_json(headers).map_err(Problem::of_body)?;
-    json::object(body).map_err(|reason| Problem::invalid(&reason.to_string()))
+    Document::parse(body)
+        .map_err(|fault| Problem::invalid(&fault.to_string()).about_no_object(body.len(), fault))
 }

@@ -14,6 +14,18 @@ use serde_json::{Map, Value, json};
 use crate::answer::{self, success};
 use crate::ingress::API;
 
+/// About how many bytes a listing and its report take.
+pub(crate) fn cost(listing: &[ListedEntry]) -> usize {
+    let of_entry = |entry: &ListedEntry| match entry {
+        ListedEntry::Accepted(_) => 1_024,
+        ListedEntry::Refused(refused) => {
+            let messages = refused.details.values().flatten();
+            1_024 + messages.map(|message| 512 + 4 * message.len()).sum::<usize>()
+        }
+    };
+    listing.iter().map(of_entry).sum()
+}
+
 /// The report when the worker has sent the results, in the order of the accepted records.
 pub(crate) fn of_results(
     clinic_id: &str,

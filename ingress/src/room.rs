@@ -1,137 +1,161 @@
-//! Room for batches: for the bodies that have come, and for the few that are read and published at the same time. A burst of batches
-//! must never take the memory of the process, and with it the webhooks in hand; nor one clinic all of the room.
+//! Room for large bodies that have come: those of batches, and of webhooks beyond the usual size. A burst of them must never take the
+//! memory of the process, and with it the webhooks in hand; nor one clinic all of the room.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::body::{Body, HttpBody as _};
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_LENGTH;
+use axum::response::Response;
 use careq_http::Share;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use http_body_util::BodyExt as _;
 
-/// There is room for so many of the largest bodies, half of it for one clinic.
-const LARGEST_BODIES: usize = 4;
+/// There is room for so many of the largest bodies.
+const LARGEST_BODIES: usize = 3;
 
-/// So many batches have their turn at the same time, however small they are: a thousand records that are refused cost as much as others.
-const MOST_TURNS: u32 = 8;
+/// The largest body of a webhook that takes no room: most are far smaller, and there are never more of them than requests.
+pub(crate) const SMALL_BYTES: usize = 64 * 1_024;
 
-/// What batches may take.
+/// What large bodies may take.
 #[derive(Debug)]
-pub(crate) struct BatchRoom {
-    bodies_bytes: usize,
-    bodies: Mutex<Bodies>,
-    /// A permit for each byte of one of the largest bodies. As records and as a message, a batch takes several times its bytes: so
-    /// batches take turns, one of the largest at a time, or several smaller ones.
-    turns: Semaphore,
-    turns_bytes: u32,
+pub(crate) struct Room {
+    limit_bytes: usize,
+    taken: Mutex<Taken>,
 }
 
-/// What is taken.
 #[derive(Debug, Default)]
-struct Bodies {
+struct Taken {
     bytes: usize,
     /// Of those clinics alone that have something here.
     by_clinic: HashMap<String, usize>,
 }
 
-impl BatchRoom {
+impl Room {
     /// Room for bodies of at most so many bytes each.
-    pub(crate) fn new(body_limit_bytes: usize) -> Self {
-        let turns_bytes = u32::try_from(body_limit_bytes.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
-        Self {
-            bodies_bytes: body_limit_bytes.saturating_mul(LARGEST_BODIES),
-            bodies: Mutex::default(),
-            turns: Semaphore::new(turns_bytes as usize),
-            turns_bytes,
+    pub(crate) fn new(body_limit_bytes: usize) -> Arc<Self> {
+        let limit_bytes = body_limit_bytes.saturating_mul(LARGEST_BODIES);
+        Arc::new(Self { limit_bytes, taken: Mutex::default() })
+    }
+
+    /// The share of a body of this clinic, of which nothing has come yet. One that is not larger than so many bytes takes nothing.
+    pub(crate) fn share(self: &Arc<Self>, clinic_id: &str, small_bytes: usize) -> BodyShare {
+        BodyShare { room: Arc::clone(self), clinic_id: clinic_id.to_owned(), small_bytes, bytes: 0, taken: 0 }
+    }
+
+    /// Takes so many bytes of a clinic for those that it gives back. No clinic may have more than it leaves free: so the first one has
+    /// half of the room, and those that come later always find some.
+    fn exchange(&self, clinic_id: &str, given: usize, wanted: usize) -> bool {
+        let mut taken = self.taken();
+        let bytes = taken.bytes - given + wanted;
+        let of_clinic = taken.by_clinic.get(clinic_id).copied().unwrap_or_default() - given + wanted;
+        if wanted > given && bytes + of_clinic > self.limit_bytes {
+            return false;
         }
+        taken.bytes = bytes;
+        if of_clinic == 0 {
+            taken.by_clinic.remove(clinic_id);
+        } else {
+            taken.by_clinic.insert(clinic_id.to_owned(), of_clinic);
+        }
+        true
     }
 
-    /// Room for a body of this clinic, of which nothing has come yet.
-    pub(crate) fn share(&self, clinic_id: &str) -> BodyShare<'_> {
-        BodyShare { room: self, clinic_id: clinic_id.to_owned(), bytes: 0 }
-    }
-
-    /// A turn for a body of so many bytes, in the order in which they ask; `None` when it does not come in time.
-    pub(crate) async fn turn(&self, body_bytes: usize, within: Duration) -> Option<SemaphorePermit<'_>> {
-        let most = self.turns_bytes;
-        let permits = u32::try_from(body_bytes).unwrap_or(most).clamp(most / MOST_TURNS, most);
-        tokio::time::timeout(within, self.turns.acquire_many(permits)).await.ok()?.ok()
-    }
-
-    fn bodies(&self) -> MutexGuard<'_, Bodies> {
-        self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What one body takes, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct BodyShare<'room> {
-    room: &'room BatchRoom,
+pub(crate) struct BodyShare {
+    room: Arc<Room>,
     clinic_id: String,
+    small_bytes: usize,
     bytes: usize,
+    taken: usize,
 }
 
-impl Share for BodyShare<'_> {
-    fn grow(&mut self, bytes: usize) -> bool {
-        let (limit_bytes, mut bodies) = (self.room.bodies_bytes, self.room.bodies());
-        let of_clinic = bodies.by_clinic.get(&self.clinic_id).copied().unwrap_or_default() + bytes;
-        let fits = bodies.bytes + bytes <= limit_bytes && of_clinic <= limit_bytes / 2;
+impl BodyShare {
+    /// Takes so many bytes instead of those that it has; fewer always fit.
+    pub(crate) fn resize(&mut self, bytes: usize) -> bool {
+        let wanted = if bytes > self.small_bytes { bytes } else { 0 };
+        let fits = self.room.exchange(&self.clinic_id, self.taken, wanted);
         if fits {
-            bodies.bytes += bytes;
-            bodies.by_clinic.insert(self.clinic_id.clone(), of_clinic);
-            self.bytes += bytes;
+            (self.bytes, self.taken) = (bytes, wanted);
         }
         fits
     }
+
+    /// Keeps the share as long as the body of an answer is not handed over.
+    pub(crate) fn until_sent(self, response: Response) -> Response {
+        let length = response.body().size_hint().exact();
+        let mut response = response.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                let _kept = &self;
+                frame
+            }))
+        });
+        if let Some(length) = length {
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        response
+    }
 }
 
-impl Drop for BodyShare<'_> {
+impl Share for BodyShare {
+    fn grow(&mut self, bytes: usize) -> bool {
+        self.resize(self.bytes.saturating_add(bytes))
+    }
+}
+
+impl Drop for BodyShare {
     fn drop(&mut self) {
-        let mut bodies = self.room.bodies();
-        bodies.bytes -= self.bytes;
-        if let Some(of_clinic) = bodies.by_clinic.get_mut(&self.clinic_id) {
-            *of_clinic -= self.bytes;
-            if *of_clinic == 0 {
-                bodies.by_clinic.remove(&self.clinic_id);
-            }
-        }
+        self.room.exchange(&self.clinic_id, self.taken, 0);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_util::future::join_all;
 
     #[test]
-    fn a_clinic_has_half_of_it_and_all_have_all() {
-        let room = BatchRoom::new(10);
-        let (mut first, mut second) = (room.share("clinic_a"), room.share("clinic_a"));
+    fn a_clinic_has_no_more_than_it_leaves_to_the_others() {
+        let room = Arc::new(Room { limit_bytes: 40, taken: Mutex::default() });
+        let share = |clinic_id: &str| room.share(clinic_id, 0);
+        let (mut first, mut second) = (share("a"), share("a"));
         assert!(first.grow(10) && second.grow(9));
-        assert!(!second.grow(2) && !room.share("clinic_a").grow(2), "its half is full");
+        assert!(!second.grow(2) && !share("a").grow(2), "its half is full");
         assert!(second.grow(1), "what did not fit has taken nothing");
-        let (mut third, mut fourth) = (room.share("clinic_b"), room.share("clinic_c"));
-        assert!(third.grow(15) && fourth.grow(5));
-        assert!(!fourth.grow(1) && !room.share("clinic_d").grow(1), "all is full");
+        let (mut third, mut fourth) = (share("b"), share("c"));
+        assert!(
+            third.grow(10) && !third.grow(1) && fourth.grow(5) && !fourth.grow(1),
+            "halves of what is left"
+        );
+        assert!(share("d").grow(2), "one that comes late finds room");
+        assert!(!share("a").grow(1));
         drop(first);
-        assert!(room.share("clinic_a").grow(10), "what ends leaves its room to others");
-        drop((second, third, fourth));
-        assert!(room.bodies().by_clinic.is_empty(), "nothing is kept of a clinic that has nothing here");
+        assert!(share("a").grow(2) && !share("a").grow(3), "the others have some of its half now");
+        drop((second, third));
+        assert!(share("a").grow(17) && !share("a").grow(18));
+        assert!(fourth.resize(1) && fourth.resize(0), "fewer always fit");
+        drop(fourth);
+        let taken = room.taken();
+        assert!(
+            taken.bytes == 0 && taken.by_clinic.is_empty(),
+            "nothing is kept of a clinic that has nothing here"
+        );
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn batches_take_turns_in_the_order_in_which_they_ask() {
-        let (room, patience) = (BatchRoom::new(80), Duration::from_secs(1));
-        let small = room.turn(30, patience).await.unwrap();
-        assert!(room.turn(51, patience).await.is_none(), "its turn did not come in time");
-        let overtaking = async {
-            assert!(room.turn(1, patience / 2).await.is_none(), "nobody overtakes a large one");
-            drop(small);
-        };
-        let (large, ()) = tokio::join!(room.turn(990, patience), overtaking);
-        assert!(large.is_some(), "what is larger than all turns has all of them");
-        drop(large);
-        let tiny = join_all((0..MOST_TURNS).map(|_| room.turn(1, patience))).await;
-        assert!(tiny.iter().all(Option::is_some));
-        assert!(room.turn(1, patience).await.is_none(), "the smallest take a part, too");
+    #[test]
+    fn a_small_body_takes_nothing_and_a_larger_one_all_of_it() {
+        let room = Room::new(100);
+        let mut share = room.share("a", 64);
+        assert!(share.grow(60) && share.grow(4));
+        assert_eq!(room.taken().bytes, 0);
+        assert!(share.grow(1));
+        assert_eq!(room.taken().bytes, 65);
+        assert!(share.resize(64));
+        assert_eq!(room.taken().bytes, 0);
     }
 }

@@ -3,14 +3,13 @@
 
 use axum::http::HeaderMap;
 use careq_http::single;
-use careq_shared::canonical;
 use careq_shared::clinics::Clinic;
 use careq_shared::event::{Event, Origin};
+use careq_shared::json::{Document, Object, Raw};
 use careq_shared::records::{self, Kind, Limits};
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
 
-use crate::authenticate::{Verified, same_clinic};
+use crate::authenticate::same_clinic;
 use crate::problem::Problem;
 
 /// What validation needs besides the body.
@@ -22,16 +21,14 @@ pub(crate) struct Stamps {
 }
 
 /// An event of a verified body.
-pub(crate) fn event(
-    kind: Kind,
-    verified: Verified<Map<String, Value>>,
-    stamps: Stamps,
-) -> Result<Event, Problem> {
-    let Verified { clinic, body } = verified;
-    same_clinic(&clinic, named_clinic(&body))?;
-    let identified =
-        records::read(kind, &body, stamps.limits, stamps.accepted_at).map_err(Problem::validation)?;
-    Ok(Event::accept(identified, origin(&clinic, &canonical::text(&body), stamps)))
+pub(crate) fn event(kind: Kind, clinic: &Clinic, body: &Document, stamps: Stamps) -> Result<Event, Problem> {
+    let fields = body.object();
+    let identified = in_clinic(clinic, &fields)
+        .and_then(|()| {
+            records::read(kind, &fields, stamps.limits, stamps.accepted_at).map_err(Problem::validation)
+        })
+        .map_err(|problem| problem.about(body))?;
+    Ok(Event::accept(identified, origin(clinic, body.text(), stamps)))
 }
 
 pub(crate) fn origin<'request>(
@@ -47,9 +44,10 @@ pub(crate) fn origin<'request>(
     }
 }
 
-/// The clinic that a body names, if it names one at all.
-pub(crate) fn named_clinic(body: &Map<String, Value>) -> Option<&str> {
-    body.get("clinic_id").and_then(Value::as_str).filter(|clinic_id| !clinic_id.is_empty())
+/// Checks that a body speaks of its caller's clinic, if it names one at all.
+pub(crate) fn in_clinic(clinic: &Clinic, body: &Object<'_>) -> Result<(), Problem> {
+    let named = body.get("clinic_id").and_then(Raw::as_str).filter(|clinic_id| !clinic_id.is_empty());
+    same_clinic(clinic, named.as_deref())
 }
 
 /// `Idempotency-Key`: 1 to 255 visible ASCII characters, sent once.

@@ -13,14 +13,16 @@ use careq_shared::records::Kind;
 use tracing::Instrument as _;
 
 use crate::answer::Accepted;
-use crate::authenticate::Caller;
+use crate::authenticate::{Caller, Verified};
 use crate::ingress::Ingress;
 use crate::prefer::Preference;
 use crate::problem::Problem;
+use crate::publish::Outgoing;
 use crate::receive;
 use crate::results::Budget;
+use crate::room::SMALL_BYTES;
 use crate::validate::{self, Stamps};
-use crate::{answer, door, publish, trace};
+use crate::{answer, compute, door, publish, trace};
 
 /// Answers one webhook. The door has authenticated its headers and counted it.
 pub(crate) async fn handle(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Response {
@@ -33,15 +35,19 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
     let answer_within_ms = caller.clinic.answer_within_ms.unwrap_or(ingress.settings.answer_within_ms);
     let preference = Preference::of(&parts.headers).granted(ingress.has_room_to_wait());
 
-    let body = receive::body(&parts.headers, body, body_limits(ingress)).instrument(trace::receive()).await?;
-    let about = |problem: Problem| problem.about(&body);
-    let clinic = Arc::clone(&caller.clinic);
-    let verified = door::verify(ingress, caller, body.clone())?;
+    let share = ingress.room.share(&caller.clinic.clinic_id, SMALL_BYTES);
+    let receiving = receive::body_into(share, &parts.headers, body, body_limits(ingress));
+    let (body, share) = receiving.instrument(trace::receive()).await?;
+    let bytes = body.len();
+    let Verified { clinic, body } = compute::on_body(bytes, || door::verify(ingress, caller, body))?;
     let idempotency_key = validate::idempotency_key(&parts.headers)?;
-    let verified = verified.read(|body| receive::json_object(&parts.headers, body)).map_err(about)?;
-    let (accepted_at, limits) = (ingress.clock.reserve(1), ingress.settings.record_limits());
-    let stamps = Stamps { idempotency_key, accepted_at, limits };
-    let event = validate::event(kind, verified, stamps).map_err(about)?;
+    let turn = if bytes > SMALL_BYTES { Some(ingress.turn(&clinic, bytes).await?) } else { None };
+    let (document, event) = compute::on_body(bytes, || {
+        let document = receive::document(&parts.headers, &body)?;
+        let (accepted_at, limits) = (ingress.clock.reserve(1), ingress.settings.record_limits());
+        let stamps = Stamps { idempotency_key, accepted_at, limits };
+        validate::event(kind, &clinic, &document, stamps).map(|event| (document, event))
+    })?;
     let accepted = Accepted::of(&event, &clinic.event_key);
 
     let queue = Queue::of_webhook(body.len());
@@ -49,7 +55,10 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
     let message =
         Message { reply_to: expectation.reply_to.clone(), content: Content::Event(Box::new(event)) };
     let preference = preference.granted(expectation.is_granted());
-    publish::confirmed(ingress, queue, &message).await.map_err(about)?;
+    let about = |problem: Problem| problem.about(&document);
+    let outgoing = compute::on_body(bytes, || Outgoing::new(message, bytes)).map_err(about)?;
+    publish::confirmed(ingress, queue, outgoing).await.map_err(about)?;
+    drop((body, document, turn, share));
 
     let answer = match expectation.result().instrument(trace::result()).await {
         Some(Verdict::Event(result)) => answer::settled(&accepted, &result),

@@ -109,7 +109,7 @@ pub struct Origin<'request> {
     pub event_key: &'request EventKey,
     /// The `Idempotency-Key` header, where one was sent.
     pub idempotency_key: Option<String>,
-    /// The body in its one spelling, see [`crate::canonical::text`].
+    /// The body in its one spelling, see [`crate::canonical`].
     pub canonical_body: &'request str,
     /// The ingress's stamp.
     pub accepted_at: DateTime<Utc>,
@@ -130,6 +130,7 @@ pub struct Version {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::Document;
     use crate::records::{self, Limits};
     use serde_json::json;
 
@@ -144,8 +145,9 @@ mod tests {
             canonical_body: &body.to_string(),
             accepted_at: DateTime::UNIX_EPOCH,
         };
-        let fields = body.as_object().unwrap();
-        let identified = records::read(Kind::Patient, fields, Limits::NONE, origin.accepted_at).unwrap();
+        let document = Document::parse(body.to_string().as_bytes()).unwrap();
+        let fields = document.object();
+        let identified = records::read(Kind::Patient, &fields, Limits::NONE, origin.accepted_at).unwrap();
         Event::accept(identified, origin)
     }
 

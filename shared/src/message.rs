@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::broker::MAX_MESSAGE_BYTES;
 use crate::event::Event;
 use crate::ids::EventId;
 use crate::outcome::EventResult;
@@ -190,6 +191,51 @@ pub fn size<T: Serialize>(message: &T) -> usize {
     let mut count = Count(0);
     // What cannot be written is too large for everything.
     serde_json::to_writer(&mut count, message).map_or(usize::MAX, |()| count.0)
+}
+
+/// Why a message was not encoded.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// It has more than [`MAX_MESSAGE_BYTES`].
+    #[error("the message is larger than {MAX_MESSAGE_BYTES} bytes")]
+    TooLarge,
+    /// Never for the types of this module.
+    #[error("the message cannot be written")]
+    Unwritable(#[source] serde_json::Error),
+}
+
+/// The bytes of a message that is made of a body of so many bytes, if a broker takes as many. A message has at most the bytes of the
+/// body, and 4 KiB for each record: texts are written with no more escapes than they were sent with, and JSON in `prescription` as JSON.
+///
+/// # Errors
+/// It is too large.
+pub fn encode_within_limit(message: &Message, body_bytes: usize) -> Result<Vec<u8>, EncodeError> {
+    let records = if let Content::Batch(batch) = &message.content { batch.entries.len() } else { 1 };
+    // What a record usually has besides what was sent of it; as few copies as can be are made of a large one while it grows.
+    let usual = body_bytes.saturating_add(records.saturating_mul(1_024));
+    let mut limited = Limited(Vec::with_capacity(usual.min(MAX_MESSAGE_BYTES)));
+    match serde_json::to_writer(&mut limited, message) {
+        Ok(()) => Ok(limited.0),
+        Err(fault) if fault.is_io() => Err(EncodeError::TooLarge),
+        Err(fault) => Err(EncodeError::Unwritable(fault)),
+    }
+}
+
+/// Bytes, up to [`MAX_MESSAGE_BYTES`].
+struct Limited(Vec<u8>);
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > MAX_MESSAGE_BYTES - self.0.len() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The message that bytes stand for.

@@ -2,10 +2,10 @@
 //! come through, nor a name that the specification does not have: a client may have put anything there.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value};
-
+use crate::json::{Document, NotAnObject, Object, Raw};
 use crate::records::{self, Kind, Record};
 
 /// The names that may be shown.
@@ -17,52 +17,84 @@ static NAMES: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
 /// The shape of a body.
 #[must_use]
 pub fn shape(body: &[u8]) -> String {
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(members)) => of_object(&members).to_string(),
-        Ok(_) => format!("JSON of {} bytes, not an object", body.len()),
-        Err(_) => format!("{} bytes, not JSON", body.len()),
+    match Document::parse(body) {
+        Ok(document) => of_document(&document),
+        Err(fault) => of_no_object(body.len(), fault),
+    }
+}
+
+/// The shape of a body that could not be read as an object.
+#[must_use]
+pub fn of_no_object(bytes: usize, fault: NotAnObject) -> String {
+    match fault {
+        NotAnObject::OtherValue => format!("JSON of {bytes} bytes, not an object"),
+        NotAnObject::TooDeep | NotAnObject::TooManyValues => {
+            format!("{bytes} bytes, beyond the limits of JSON")
+        }
+        NotAnObject::Utf8 | NotAnObject::Json { .. } => format!("{bytes} bytes, not JSON"),
     }
 }
 
 /// The shape of an accepted record.
 #[must_use]
 pub fn record(record: &Record) -> String {
-    match serde_json::to_value(record) {
-        // The one member is named after the kind.
-        Ok(Value::Object(members)) => {
-            members.values().filter_map(Value::as_object).map(|data| of_object(data).to_string()).collect()
-        }
-        _ => String::new(),
-    }
+    let text = serde_json::to_string(record).unwrap_or_default();
+    let record = Raw::of_canonical(&text).as_object();
+    // The one member is named after the kind.
+    let data = record.as_ref().and_then(|record| record.members().next()?.1.as_object());
+    data.map(|data| of_object(&data)).unwrap_or_default()
 }
 
 /// The `careq_id` in a body, which is CareQ's own number and nobody's secret.
 #[must_use]
-pub fn careq_id(body: &[u8]) -> Option<i64> {
-    serde_json::from_slice::<Value>(body).ok()?.get("careq_id")?.as_i64()
+pub fn careq_id(body: &Document) -> Option<i64> {
+    body.object().get("careq_id")?.as_i64()
 }
 
-fn of_object(members: &Map<String, Value>) -> Value {
-    let known = members.iter().filter(|(name, _)| NAMES.contains(name.as_str()));
-    let mut shape: Map<_, _> = known.map(|(name, value)| (name.clone(), of_value(name, value))).collect();
-    let unknown = members.len() - shape.len();
+/// The shape of a body that was read.
+#[must_use]
+pub fn of_document(body: &Document) -> String {
+    of_object(&body.object())
+}
+
+fn of_object(members: &Object<'_>) -> String {
+    let (mut known, unknown): (Vec<_>, Vec<_>) =
+        members.members().partition(|(name, _)| NAMES.contains(name));
+    known.sort_by_key(|(name, _)| *name);
+    let mut shape = "{".to_owned();
+    let mut add = |name: &str, value: &str| {
+        let comma = if shape.len() > 1 { "," } else { "" };
+        // Writing to a text cannot fail.
+        write!(shape, "{comma}\"{name}\":{value}").unwrap_or_default();
+    };
+    let unknown = unknown.len() + usize::from(members.has_unreadable_name());
     if unknown > 0 {
-        shape.insert("(other fields)".to_owned(), unknown.into());
+        add("(other fields)", &unknown.to_string());
     }
-    Value::Object(shape)
+    for (name, value) in known {
+        add(name, &of_value(name, value));
+    }
+    shape + "}"
 }
 
-fn of_value(name: &str, value: &Value) -> Value {
-    match value {
-        // CareQ's numbers of records tell an operator where to look. A longer one is none of them.
-        Value::Number(number) if name.ends_with("careq_id") && number.as_i64().is_some() => value.clone(),
-        Value::Object(members) if name == "data" => of_object(members),
-        Value::Null => Value::Null,
-        Value::Bool(_) => "boolean".into(),
-        Value::Number(_) => "number".into(),
-        Value::String(text) => format!("text of {}", text.chars().count()).into(),
-        Value::Array(items) => format!("list of {}", items.len()).into(),
-        Value::Object(members) => format!("object of {}", members.len()).into(),
+fn of_value(name: &str, value: Raw<'_>) -> String {
+    // CareQ's numbers of records tell an operator where to look. A longer one is none of them.
+    if let Some(number) = value.as_i64().filter(|_| name.ends_with("careq_id")) {
+        return number.to_string();
+    }
+    if let Some(text) = value.as_str() {
+        return format!("\"text of {}\"", text.chars().count());
+    }
+    if let Some(items) = value.as_list() {
+        return format!("\"list of {}\"", items.len());
+    }
+    match value.as_object() {
+        Some(data) if name == "data" => of_object(&data),
+        Some(members) => format!("\"object of {}\"", members.members().count()),
+        None if value.is_null() => "null".to_owned(),
+        None if value.as_bool().is_some() => "\"boolean\"".to_owned(),
+        None if value.is_text() => "\"text that is no Unicode\"".to_owned(),
+        None => "\"number\"".to_owned(),
     }
 }
 
@@ -73,16 +105,16 @@ mod tests {
     #[test]
     fn names_and_sizes_come_through_and_nothing_else() {
         let body = br#"{"careq_id": 7, "first_name": "Asha", "phone_number": 9000000001, "Asha Rao": "Asha", "notes": null,
-                        "is_private": true, "prescription": {"Asha": 1}, "records": [{"Asha": 2}]}"#;
+                        "is_private": true, "prescription": {"Asha": 1}, "records": [{"Asha": 2}], "city": "\ud83d"}"#;
         assert_eq!(
             shape(body),
-            r#"{"(other fields)":1,"careq_id":7,"first_name":"text of 4","is_private":"boolean","notes":null,"phone_number":"number","prescription":"object of 1","records":"list of 1"}"#
+            r#"{"(other fields)":1,"careq_id":7,"city":"text that is no Unicode","first_name":"text of 4","is_private":"boolean","notes":null,"phone_number":"number","prescription":"object of 1","records":"list of 1"}"#
         );
-        assert_eq!((shape(b"Asha"), careq_id(b"Asha")), ("4 bytes, not JSON".to_owned(), None));
-        assert_eq!(
-            (shape(b"[\"Asha\"]"), careq_id(body)),
-            ("JSON of 8 bytes, not an object".to_owned(), Some(7))
-        );
+        assert_eq!(shape(b"Asha"), "4 bytes, not JSON");
+        assert_eq!(shape(b"[\"Asha\"]"), "JSON of 8 bytes, not an object");
         assert_eq!(shape(br#"{"careq_id": "Asha"}"#), r#"{"careq_id":"text of 4"}"#);
+        assert_eq!(shape(&b"[".repeat(100)), "100 bytes, beyond the limits of JSON");
+        let document = Document::parse(body).unwrap();
+        assert_eq!(careq_id(&document), Some(7));
     }
 }

@@ -10,6 +10,7 @@ use careq_shared::clock;
 use careq_shared::config::{self, RetentionConfig};
 use careq_shared::event::{Event, Origin};
 use careq_shared::event_key::EventKey;
+use careq_shared::json::Document;
 use careq_shared::message::{self, Content, Message};
 use careq_shared::records::{self, Kind, Limits};
 use careq_worker::{Lane, Settings};
@@ -77,11 +78,12 @@ pub(crate) fn accept_with_key(
     accepted_at: DateTime<Utc>,
     idempotency_key: Option<&str>,
 ) -> Event {
-    let identified = records::read(kind, body.as_object().unwrap(), Limits::NONE, accepted_at).unwrap();
+    let document = Document::parse(body.to_string().as_bytes()).unwrap();
+    let identified = records::read(kind, &document.object(), Limits::NONE, accepted_at).unwrap();
     let origin = Origin {
         event_key: &EventKey::new([1; 32]),
         idempotency_key: idempotency_key.map(str::to_owned),
-        canonical_body: &body.to_string(),
+        canonical_body: document.text(),
         accepted_at,
     };
     Event::accept(identified, origin)

@@ -108,7 +108,7 @@ async fn play(lanes: &[WorkerLane], deliveries: &[Delivery], seed: u64) {
         tokio::spawn(async move {
             let mut waking = Waking::default();
             for batch in batches {
-                lane.batch(Queue::Live, &batch, &mut waking).await.unwrap();
+                lane.batch(Queue::Live, batch, &mut waking).await.unwrap();
             }
             lane.wake(&mut waking).await.unwrap();
         })

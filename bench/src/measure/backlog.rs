@@ -7,8 +7,9 @@ use bytes::Bytes;
 use careq_shared::broker::{Broker as _, Queue};
 use careq_shared::clock;
 use careq_shared::event::{Event, Origin};
+use careq_shared::json::Document;
 use careq_shared::message::{self, Content, Message};
-use careq_shared::{canonical, json, records};
+use careq_shared::records;
 use careq_simulator::Webhook;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -49,15 +50,15 @@ pub(super) async fn publish(installation: &Installation, seed: u64, events: u64)
 }
 
 fn message(installation: &Installation, webhook: &Webhook) -> Result<Bytes> {
-    let body = json::object(&webhook.body)?;
+    let body = Document::parse(&webhook.body)?;
     let accepted_at = clock::now();
     let limits = installation.config.ingress.record_limits();
-    let identified = records::read(webhook.kind, &body, limits, accepted_at);
+    let identified = records::read(webhook.kind, &body.object(), limits, accepted_at);
     let identified = identified.ok().context("what the simulator sends is valid")?;
     let origin = Origin {
         event_key: &installation.event_key,
         idempotency_key: None,
-        canonical_body: &canonical::text(&body),
+        canonical_body: body.text(),
         accepted_at,
     };
     let content = Content::Event(Box::new(Event::accept(identified, origin)));

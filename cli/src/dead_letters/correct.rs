@@ -6,14 +6,14 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use careq_console::ShortId;
 use careq_console::letters::{self, Correction};
-use careq_shared::json;
+use careq_shared::json::Document;
 
 use super::arguments::Correct;
 use super::{Operations, actor, progress, show_as};
 
 pub(super) async fn run(operations: &Operations<'_>, correct: Correct) -> Result<()> {
     let (database, seal) = (&operations.database, &operations.seal()?);
-    let body = json::object(&bytes(&correct.with)?)
+    let body = Document::parse(&bytes(&correct.with)?)
         .with_context(|| format!("{} cannot be used", correct.with.display()))?;
     let id = letters::find(database, correct.id).await?;
     let correction =

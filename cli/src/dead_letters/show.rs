@@ -1,7 +1,7 @@
 //! `dead-letters show`: one letter with its history. What `--reveal` prints can be corrected and given to `correct --with`.
 
 use anyhow::Result;
-use careq_console::letters::{self, Shown};
+use careq_console::letters::{self, InClear, Shown};
 
 use super::arguments::Show;
 use super::table::{facts, or_dash, table, time};
@@ -12,11 +12,13 @@ pub(super) async fn run(operations: &Operations<'_>, show: Show) -> Result<()> {
     let id = letters::find(database, show.id).await?;
     if show.reveal {
         let payload = letters::reveal(database, seal, &actor(show.named), id).await?;
-        let value = payload.value();
-        // Bytes that are no event are shown as they are.
-        return show_as(show.output, &value, || {
-            value.as_str().map_or_else(|| format!("{value:#}"), str::to_owned)
-        });
+        let payload = payload.in_clear()?;
+        let for_people = match &payload {
+            InClear::Body(body) => serde_json::to_string_pretty(body)?,
+            // Bytes that are no event are shown as they are.
+            InClear::Text(text) => text.clone(),
+        };
+        return show_as(show.output, &payload, || for_people);
     }
     let shown = letters::show(database, seal, id).await?;
     show_as(show.output, &shown, || for_people(&shown))

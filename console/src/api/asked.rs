@@ -9,11 +9,11 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use careq_shared::dead_letters::LetterState;
+use careq_shared::instant;
+use careq_shared::json::Document;
 use careq_shared::records::FieldErrors;
-use careq_shared::{instant, json};
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::problem::Problem;
@@ -231,30 +231,24 @@ impl<T: DeserializeOwned> FromRequest<Arc<Api>> for Body<T> {
         let bytes =
             careq_http::body(&parts.headers, body, api.body_limits).await.map_err(Problem::of_body)?;
         careq_http::require_json(&parts.headers).map_err(Problem::of_body)?;
-        let object =
-            Value::Object(json::object(&bytes).map_err(|fault| Problem::invalid(fault.to_string()))?);
-        if has_nul(&object) {
+        let document = Document::parse(&bytes).map_err(|fault| Problem::invalid(fault.to_string()))?;
+        if document.object().raw().has_nul() {
             return Err(Problem::field("body", NUL));
         }
-        T::deserialize(object).map(Self).map_err(|fault| Problem::field("body", without_values(&fault)))
+        let read = serde_json::from_str(document.text());
+        read.map(Self).map_err(|fault| Problem::field("body", without_values(&fault)))
     }
 }
 
 /// What serde says of members and of words; what it says of other values quotes them.
 fn without_values(fault: &serde_json::Error) -> String {
     let sentence = fault.to_string();
+    // The place is one in the canonical spelling, which nobody has seen.
+    let sentence = sentence.rsplit_once(" at line ").map_or(sentence.as_str(), |(sentence, _)| sentence);
     let is_of_names =
         ["missing field", "unknown field", "unknown variant"].iter().any(|words| sentence.starts_with(words));
-    if is_of_names { sentence } else { "it has not the form that /admin/openapi.json describes".to_owned() }
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(values) => values.iter().any(has_nul),
-        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
+    let of_another = "it has not the form that /admin/openapi.json describes";
+    if is_of_names { sentence } else { of_another }.to_owned()
 }
 
 /// The open letters to act on, if it can be meant: nothing is acted on that was not named.

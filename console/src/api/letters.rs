@@ -6,9 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use careq_shared::json::Document;
 use careq_shared::records::Kind;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -17,7 +18,7 @@ use super::guard::Operator;
 use super::openapi::{Paged, Parameter, acting, reading};
 use super::problem::Problem;
 use super::server::Api;
-use crate::letters::{self, Corrected, Correction, Filter, Letter, Shown, Turned};
+use crate::letters::{self, Corrected, Correction, Filter, InClear, Letter, Shown, Turned};
 use crate::schema;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -113,10 +114,11 @@ async fn show(State(api): State<Arc<Api>>, Id(id): Id, words: Words) -> Result<J
 }
 
 /// What was sent.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct Revealed {
     /// The body as CareQ would send it, to be corrected; of bytes that are no event, a text.
-    payload: Value,
+    #[schema(value_type = serde_json::Value)]
+    payload: InClear,
 }
 
 async fn reveal(
@@ -127,7 +129,7 @@ async fn reveal(
 ) -> Result<Json<Revealed>, Problem> {
     words.end()?;
     let payload = letters::reveal(&api.database, &api.seal, &actor, id).await?;
-    Ok(Json(Revealed { payload: payload.value() }))
+    Ok(Json(Revealed { payload: payload.in_clear()? }))
 }
 
 /// What a person makes of a letter.
@@ -135,7 +137,8 @@ async fn reveal(
 #[serde(deny_unknown_fields)]
 struct NewCorrection {
     /// The whole body, as CareQ would send it. It is held against the field rules of the front door.
-    body: Map<String, Value>,
+    #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
+    body: Box<RawValue>,
     /// Needed where the letter does not say.
     #[serde(default)]
     #[schema(schema_with = schema::kind_or_null)]
@@ -150,6 +153,8 @@ async fn correct(
     Body(NewCorrection { body, kind }): Body<NewCorrection>,
 ) -> Result<(StatusCode, Json<Corrected>), Problem> {
     words.end()?;
+    let body = Document::parse(body.get().as_bytes());
+    let body = body.map_err(|fault| Problem::field("body", fault.to_string()))?;
     let correction = Correction { body, kind, limits: api.limits };
     let corrected = letters::correct(&api.database, &api.seal, &actor, id, correction).await?;
     Ok((StatusCode::CREATED, Json(corrected)))

@@ -1,11 +1,11 @@
 //! Correct, then replay: a person edits the body, it passes the field rules as at the front door, and goes in as what CareQ
 //! would have sent. The letter that it corrects stays, and each names the other.
 
-use careq_shared::canonical;
 use careq_shared::dead_letters::{Class, LetterState, fingerprint, letter_id};
 use careq_shared::entities::{clinic, dead_letter, event};
 use careq_shared::event::{Event, Origin};
 use careq_shared::event_key::EventKey;
+use careq_shared::json::Document;
 use careq_shared::message;
 use careq_shared::records::{self, Identified, Kind, Limits};
 use careq_shared::seal::{Place, Seal, Sealed};
@@ -17,7 +17,7 @@ use sea_orm::{
     IntoActiveModel as _, QueryFilter as _,
 };
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ use crate::jobs::{self, Job};
 #[derive(Clone)]
 pub struct Correction {
     /// The whole body, as CareQ would send it.
-    pub body: Map<String, Value>,
+    pub body: Document,
     /// Which of the six kinds; needed where the letter does not say.
     pub kind: Option<Kind>,
     /// Those of the ingress.
@@ -71,8 +71,8 @@ pub async fn correct(
     let row = dead_letter::Entity::find_by_id(id).one(database).await?;
     let original = row.ok_or_else(|| Error::UnknownLetter(id.to_string()))?;
     let kind = kind(&original, correction.kind)?;
-    let identified =
-        records::read(kind, &correction.body, correction.limits, clock::now()).map_err(Error::Invalid)?;
+    let identified = records::read(kind, &correction.body.object(), correction.limits, clock::now())
+        .map_err(Error::Invalid)?;
     same_clinic(&original, &identified)?;
     let key = event_key(database, seal, &identified.clinic_id).await?;
     let accepted_at = accepted_at(database, seal, &original).await?;
@@ -135,10 +135,10 @@ async fn accepted_at(
 fn as_sent(
     event_key: &EventKey,
     identified: Identified,
-    body: &Map<String, Value>,
+    body: &Document,
     accepted_at: DateTime<Utc>,
 ) -> Event {
-    let canonical_body = &canonical::text(body);
+    let canonical_body = body.text();
     Event::accept(identified, Origin { event_key, idempotency_key: None, canonical_body, accepted_at })
 }
 

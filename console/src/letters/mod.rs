@@ -24,7 +24,7 @@ pub use groups::{Group, groups};
 pub use list::{Letter, count, list};
 
 pub(crate) use list::nothing_open;
-pub use payload::Payload;
+pub use payload::{InClear, Payload};
 pub use reopen::reopen;
 pub use show::{Attempt, InJob, Shown, find, reveal, show};
 pub use turn::Turned;

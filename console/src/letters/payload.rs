@@ -1,12 +1,16 @@
 //! What a letter holds, opened: an event as CareQ would send it, or bytes that are none. It is a patient's data, and must go to
 //! nobody but the one who asked.
 
+use std::collections::BTreeMap;
+
 use careq_shared::entities::dead_letter;
 use careq_shared::event::Event;
 use careq_shared::message;
 use careq_shared::redact;
 use careq_shared::seal::{Place, Seal, Sealed};
-use serde_json::{Map, Value};
+use sea_orm::DbErr;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::Error;
 
@@ -45,46 +49,43 @@ impl Payload {
         }
     }
 
-    /// The body as CareQ would send it, to be looked at and corrected; nothing where the bytes are no event.
-    #[must_use]
-    pub fn body(&self) -> Option<Map<String, Value>> {
-        let Self::Event(event) = self else { return None };
-        let mut body = Map::new();
-        body.insert("careq_id".to_owned(), event.careq_id.into());
-        body.insert("clinic_id".to_owned(), event.clinic_id.clone().into());
-        // The one member of a record is named after its kind.
-        if let Ok(Value::Object(record)) = serde_json::to_value(&event.record) {
-            body.extend(record.into_iter().filter_map(|(_, fields)| object(fields)).flatten());
-        }
-        body.retain(|_, value| !value.is_null());
-        price_as_number(&mut body);
-        Some(body)
-    }
-
     /// What a person is shown: the body, or the bytes as text as far as they are.
-    #[must_use]
-    pub fn value(&self) -> Value {
-        match (self.body(), self) {
-            (Some(body), _) => Value::Object(body),
-            (None, Self::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned().into(),
-            (None, Self::Event(_)) => Value::Null,
+    ///
+    /// # Errors
+    /// Never: what was accepted can be written.
+    pub fn in_clear(&self) -> Result<InClear, Error> {
+        match self {
+            Self::Event(event) => {
+                let body =
+                    body(event).map_err(|_| DbErr::Custom("the event cannot be written".to_owned()))?;
+                Ok(InClear::Body(body))
+            }
+            Self::Bytes(bytes) => Ok(InClear::Text(String::from_utf8_lossy(bytes).into_owned())),
         }
     }
 }
 
-fn object(value: Value) -> Option<Map<String, Value>> {
-    match value {
-        Value::Object(members) => Some(members),
-        _ => None,
-    }
+/// A payload for a person. Its values stay text: they are a client's.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum InClear {
+    /// The body as CareQ would send it, to be looked at and corrected.
+    Body(BTreeMap<String, Box<RawValue>>),
+    /// Bytes that are no event.
+    Text(String),
 }
 
-/// A price is stored as text, so that it keeps its digits, and sent as a number.
-fn price_as_number(body: &mut Map<String, Value>) {
-    if let Some(price) = body.get_mut("price")
-        && let Some(number) = price.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok())
-        && number.is_number()
-    {
-        *price = number;
+fn body(event: &Event) -> Result<BTreeMap<String, Box<RawValue>>, serde_json::Error> {
+    let text = serde_json::to_string(&event.record)?;
+    // The one member of a record is named after its kind.
+    let record: BTreeMap<&str, BTreeMap<String, Box<RawValue>>> = serde_json::from_str(&text)?;
+    let mut body: BTreeMap<_, _> = record.into_values().flatten().collect();
+    body.insert("careq_id".to_owned(), to_raw_value(&event.careq_id)?);
+    body.insert("clinic_id".to_owned(), to_raw_value(&event.clinic_id)?);
+    body.retain(|_, value| value.get() != "null");
+    // A price is stored as text, so that it keeps its digits, and sent as a number.
+    if let Some(price) = body.get_mut("price") {
+        *price = serde_json::from_str(price.get().trim_matches('"'))?;
     }
+    Ok(body)
 }

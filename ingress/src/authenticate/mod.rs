@@ -49,13 +49,6 @@ pub(crate) struct Verified<B> {
     pub(crate) body: B,
 }
 
-impl<B> Verified<B> {
-    /// The same body, read.
-    pub(crate) fn read<T>(self, read: impl FnOnce(&B) -> Result<T, Problem>) -> Result<Verified<T>, Problem> {
-        Ok(Verified { body: read(&self.body)?, clinic: self.clinic })
-    }
-}
-
 /// Checks what the head of a request proves. Every check is made, whatever the others say, and for an unknown token against a
 /// clinic that asks for everything: how long it takes tells nothing.
 pub(crate) fn head(ingress: &Ingress, client: Client, headers: &HeaderMap) -> Result<Caller, Problem> {

@@ -55,6 +55,9 @@ const MAX_LIVE_BYTES: usize = 16 * 1_024;
 /// coming back into the database long before (see the worker's `isolate`).
 pub const DELIVERY_LIMIT: u32 = 20;
 
+/// The largest message. RabbitMQ's default is as much since 4.0 (`max_message_size`).
+pub const MAX_MESSAGE_BYTES: usize = 16 * 1_024 * 1_024;
+
 /// A message broker.
 #[async_trait]
 pub trait Broker: fmt::Debug + Send + Sync {
@@ -142,11 +145,15 @@ pub enum PublishError {
     /// The queue does not exist.
     #[error("the broker has no such queue")]
     Unroutable,
+    /// The broker takes no message of this size. It never will, unless it is set otherwise.
+    #[error("the message is larger than the broker takes (RabbitMQ: max_message_size)")]
+    TooLarge,
 }
 
 impl PublishError {
     /// Every reason.
-    pub const ALL: [Self; 4] = [Self::Disconnected, Self::TimedOut, Self::Refused, Self::Unroutable];
+    pub const ALL: [Self; 5] =
+        [Self::Disconnected, Self::TimedOut, Self::Refused, Self::Unroutable, Self::TooLarge];
 
     /// The word for it in metrics.
     #[must_use]
@@ -156,6 +163,7 @@ impl PublishError {
             Self::TimedOut => "timed_out",
             Self::Refused => "refused",
             Self::Unroutable => "unroutable",
+            Self::TooLarge => "too_large",
         }
     }
 }

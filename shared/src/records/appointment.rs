@@ -23,6 +23,7 @@ pub struct Appointment {
     pub status: String,
     pub location: Option<String>,
     pub notes: Option<String>,
+    #[serde(default, with = "super::free_form")]
     pub prescription: Option<String>,
     pub referred_by: Option<String>,
     pub referred_by_address: Option<String>,

@@ -5,22 +5,25 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde_json::{Map, Value};
 
 use super::Limits;
 use super::field::{Field, Rule};
 use super::price::{Price, PriceError};
 use crate::instant;
+use crate::json::{Object, Raw};
 
 /// The specification's tables have 512; RFC 5321 would be content with 254.
 const LONGEST_EMAIL: usize = 512;
+
+/// What is said of half a surrogate pair, such as `"\ud83d"`.
+const NO_UNICODE: &str = "must be valid Unicode text";
 
 /// Messages by field name, in words a person can act on.
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
 
 /// A JSON object that is being read field by field.
 pub(super) struct Form<'body> {
-    fields: &'body Map<String, Value>,
+    fields: &'body Object<'body>,
     limits: Limits,
     accepted_at: DateTime<Utc>,
     errors: FieldErrors,
@@ -29,13 +32,13 @@ pub(super) struct Form<'body> {
 }
 
 impl<'body> Form<'body> {
-    pub(super) fn new(fields: &'body Map<String, Value>, limits: Limits, accepted_at: DateTime<Utc>) -> Self {
+    pub(super) fn new(fields: &'body Object<'body>, limits: Limits, accepted_at: DateTime<Utc>) -> Self {
         Self { fields, limits, accepted_at, errors: FieldErrors::new(), rules: None }
     }
 
     /// The rules that `read` applies, in its order.
     pub(super) fn rules(read: impl FnOnce(&mut Form<'_>)) -> Vec<Field> {
-        let none = Map::new();
+        let none = Object::empty();
         let rules = Some(Vec::new());
         let mut form = Form { rules, ..Form::new(&none, Limits::NONE, DateTime::UNIX_EPOCH) };
         read(&mut form);
@@ -49,7 +52,11 @@ impl<'body> Form<'body> {
     }
 
     /// The record, unless any field was refused on the way.
-    pub(super) fn finish<T>(self, record: T) -> Result<T, FieldErrors> {
+    pub(super) fn finish<T>(mut self, record: T) -> Result<T, FieldErrors> {
+        // In a field that has a rule it has been refused. Other names are not ours to repeat.
+        if self.errors.is_empty() && !self.fields.raw().is_unicode() {
+            self.errors.insert("(other fields)".to_owned(), vec![format!("Other fields {NO_UNICODE}")]);
+        }
         if self.errors.is_empty() { Ok(record) } else { Err(self.errors) }
     }
 
@@ -118,18 +125,23 @@ impl<'body> Form<'body> {
     }
 
     fn either_as_text(&mut self, field: &'static str) -> Option<String> {
-        match self.present(field)? {
-            Value::String(_) => self.string(field),
-            value @ (Value::Object(_) | Value::Array(_)) if holds_nul(value) => {
-                self.refuse(field, "must not contain a NUL character");
-                None
-            }
-            value @ (Value::Object(_) | Value::Array(_)) => Some(crate::canonical::text(value)),
-            _ => {
-                self.refuse(field, "must be text or a JSON object");
-                None
-            }
+        let value = self.present(field)?;
+        if value.is_text() {
+            return self.string(field);
         }
+        if !value.is_object() && !value.is_list() {
+            self.refuse(field, "must be text or a JSON object");
+            return None;
+        }
+        if value.has_nul() {
+            self.refuse(field, "must not contain a NUL character");
+            return None;
+        }
+        if !value.is_unicode() {
+            self.refuse(field, NO_UNICODE);
+            return None;
+        }
+        Some(value.text().to_owned())
     }
 
     pub(super) fn required_phone(&mut self, field: &'static str) -> String {
@@ -257,7 +269,7 @@ impl<'body> Form<'body> {
             None => self.missing(field),
             Some(value) => match value.as_i64().map(i32::try_from) {
                 // `-0` is written with a sign, as no number of minutes is.
-                Some(Ok(minutes)) if minutes > 0 || value.to_string() == "0" => return minutes,
+                Some(Ok(minutes)) if minutes > 0 || value.text() == "0" => return minutes,
                 _ => self.refuse(field, "must be a whole number of minutes, not negative"),
             },
         }
@@ -266,12 +278,11 @@ impl<'body> Form<'body> {
 
     pub(super) fn price(&mut self, field: &'static str) -> Option<Price> {
         self.note(field, false, Rule::Price);
-        let Value::Number(number) = self.present(field)? else {
+        let Some(number) = self.present(field)?.as_number() else {
             self.refuse(field, "must be a number");
             return None;
         };
-        // With serde_json's `arbitrary_precision` this is the text that was sent.
-        match number.to_string().parse() {
+        match number.parse() {
             Ok(price) => Some(price),
             Err(fault) => {
                 self.refuse(field, &PriceError::to_string(&fault));
@@ -282,25 +293,26 @@ impl<'body> Form<'body> {
 
     pub(super) fn boolean(&mut self, field: &'static str) -> Option<bool> {
         self.note(field, false, Rule::Boolean);
-        let Value::Bool(boolean) = self.present(field)? else {
+        let boolean = self.present(field)?.as_bool();
+        if boolean.is_none() {
             self.refuse(field, "must be true or false");
-            return None;
-        };
-        Some(*boolean)
+        }
+        boolean
     }
 
     /// A field that is there; `null` and `""` say that it is not, whatever its rule.
-    fn present(&self, field: &str) -> Option<&'body Value> {
-        self.fields.get(field).filter(|value| !value.is_null() && value.as_str() != Some(""))
+    fn present(&self, field: &str) -> Option<Raw<'body>> {
+        self.fields.get(field).filter(|value| !value.is_null() && value.text() != "\"\"")
     }
 
     fn string(&mut self, field: &str) -> Option<String> {
-        match self.present(field)? {
-            Value::String(text) if text.contains('\0') => {
-                self.refuse(field, "must not contain a NUL character");
-            }
-            Value::String(text) => return Some(text.clone()),
-            _ => self.refuse(field, "must be text"),
+        let value = self.present(field)?;
+        match value.as_str() {
+            Some(text) if text.contains('\0') => self.refuse(field, "must not contain a NUL character"),
+            Some(text) => return Some(text.into_owned()),
+            // Half of a surrogate pair.
+            None if value.is_text() => self.refuse(field, NO_UNICODE),
+            None => self.refuse(field, "must be text"),
         }
         None
     }
@@ -321,13 +333,4 @@ fn label(field: &str) -> String {
     let words = field.replace('_', " ");
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-fn holds_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(holds_nul),
-        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
-        _ => false,
-    }
 }

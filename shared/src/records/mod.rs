@@ -4,6 +4,7 @@
 
 mod field;
 mod form;
+mod free_form;
 mod kind;
 mod price;
 
@@ -27,8 +28,8 @@ pub use status_change::StatusChange;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
+use crate::json::Object;
 use form::Form;
 
 /// A record that satisfies the specification's field table of its kind.
@@ -108,7 +109,7 @@ impl Limits {
 /// The messages for every field that breaks a rule, by field name.
 pub fn read(
     kind: Kind,
-    fields: &Map<String, Value>,
+    fields: &Object<'_>,
     limits: Limits,
     accepted_at: DateTime<Utc>,
 ) -> Result<Identified, FieldErrors> {

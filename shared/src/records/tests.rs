@@ -5,13 +5,19 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{FieldErrors, Identified, Kind, Limits, Record};
-
-pub(super) fn read(kind: Kind, fields: &Map<String, Value>) -> Result<Identified, FieldErrors> {
-    super::read(kind, fields, Limits::NONE, DateTime::UNIX_EPOCH)
-}
+use crate::json::Document;
 
 fn fields(value: &Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
+}
+
+pub(super) fn read(kind: Kind, body: &Map<String, Value>) -> Result<Identified, FieldErrors> {
+    read_text(kind, &serde_json::to_string(body).unwrap())
+}
+
+pub(super) fn read_text(kind: Kind, body: &str) -> Result<Identified, FieldErrors> {
+    let document = Document::parse(body.as_bytes()).unwrap();
+    super::read(kind, &document.object(), Limits::NONE, DateTime::UNIX_EPOCH)
 }
 
 pub(super) fn smallest(kind: Kind) -> Map<String, Value> {
@@ -227,6 +233,44 @@ fn instants_are_stored_in_utc_and_json_as_text() {
     let Record::Appointment(appointment) = read(Kind::Appointment, &body).unwrap().record else { panic!() };
     assert_eq!(appointment.start_datetime.to_rfc3339(), "2025-12-15T14:00:00+00:00");
     assert_eq!(appointment.prescription.as_deref(), Some(r#"{"a":[],"b":1}"#));
+}
+
+/// What is half of a surrogate pair, or a name that `serde_json` keeps for itself, is a fault of its field and of no other.
+#[test]
+fn what_is_no_text_and_no_number_is_refused_by_its_field() {
+    let patient = |fields: &str| {
+        let text = format!(
+            r#"{{"careq_id": 1, "clinic_id": "c", "first_name": "A", "last_name": "B", "phone_number": "9000000001", {fields}}}"#
+        );
+        read_text(Kind::Patient, &text).map(drop).map_err(|errors| errors.into_keys().collect::<Vec<_>>())
+    };
+    for (fields, refused) in [
+        (r#""careq_id": {"$serde_json::private::Number": "77"}"#, "careq_id"),
+        (r#""careq_id": {"\u0024serde_json::private::RawValue": "77"}"#, "careq_id"),
+        (r#""notes": {"$serde_json::private::RawValue": "\"77\""}"#, "notes"),
+        (r#""notes": "\ud83d""#, "notes"),
+        (r#""first_name": "A\ude00""#, "first_name"),
+        (r#""other": [{"a": "\ud83d"}]"#, "(other fields)"),
+        (r#""\ud83d": 1"#, "(other fields)"),
+    ] {
+        assert_eq!(patient(fields), Err(vec![refused.to_owned()]), "{fields}");
+    }
+    assert_eq!(patient(r#""notes": "\ud83d\ude00", "$serde_json::private::Number": "5""#), Ok(()));
+    let mut body = smallest(Kind::Appointment);
+    body.insert("prescription".to_owned(), json!("HERE"));
+    let text = serde_json::to_string(&body)
+        .unwrap()
+        .replace("\"HERE\"", r#"{"$serde_json::private::RawValue": "\ud83d"}"#);
+    assert_eq!(
+        read_text(Kind::Appointment, &text).unwrap_err()["prescription"],
+        ["Prescription must be valid Unicode text"]
+    );
+    let Record::Appointment(appointment) =
+        read_text(Kind::Appointment, &text.replace("\\ud83d", "[")).unwrap().record
+    else {
+        panic!()
+    };
+    assert_eq!(appointment.prescription.as_deref(), Some(r#"{"$serde_json::private::RawValue":"["}"#));
 }
 
 proptest! {

@@ -38,6 +38,11 @@ impl RabbitMq {
         Self { management_port: port, ..Self::start_with("rabbitmq_management", &settings).await }
     }
 
+    /// With settings of its own.
+    pub(crate) async fn start_with_settings(settings: &str) -> Self {
+        Self::start_with("", settings).await
+    }
+
     async fn start_with(plugin: &str, settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (port, mapper) = (free_port(), free_port().to_string());

@@ -10,8 +10,9 @@ use futures_util::future::try_join_all;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Confirmation};
+use lapin::{BasicProperties, Channel, Confirmation, ErrorKind};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
@@ -113,13 +114,14 @@ struct Target {
 async fn supervise(target: Target, mut jobs: mpsc::Receiver<Job>, connection: watch::Sender<bool>) {
     let (broker, queue) = (target.publishing.address(), target.name.as_str());
     let mut backoff = Backoff::default();
+    let mut limit = SizeLimit::default();
     let mut opened = open(&target).await;
     loop {
         match opened {
             Ok(channel) => {
                 backoff.reset();
                 connection.send_replace(true);
-                match serve(&channel, &target.name, &mut jobs).await {
+                match serve(&channel, &target.name, &mut jobs, &mut limit).await {
                     Ended::NobodyPublishes => return,
                     Ended::Lost(_) if target.publishing.has_ended() => return,
                     Ended::Lost(reason) => {
@@ -157,22 +159,34 @@ enum Ended {
     Lost(String),
 }
 
-/// Publishes until the channel is lost. Whoever still waits for a confirm then learns it by its oneshot's end.
-async fn serve(channel: &Channel, queue: &str, jobs: &mut mpsc::Receiver<Job>) -> Ended {
+/// Publishes until the channel is lost. Whoever still waits for a confirm then learns it by its oneshot's end, if not before.
+async fn serve(
+    channel: &Channel,
+    queue: &str,
+    jobs: &mut mpsc::Receiver<Job>,
+    limit: &mut SizeLimit,
+) -> Ended {
     let mut confirms = FuturesUnordered::new();
     let mut lost = std::pin::pin!(lost(channel));
-    loop {
+    let reason = loop {
         tokio::select! {
-            () = &mut lost => return Ended::Lost("the channel was closed".to_owned()),
+            () = &mut lost => break "the channel was closed".to_owned(),
             job = jobs.recv(), if confirms.len() < IN_FLIGHT => {
                 let Some(first) = job else { return Ended::NobodyPublishes };
-                let round = round(first, jobs).await;
+                let round = limit.refuse_larger(round(first, jobs).await);
                 match within(try_join_all(round.iter().map(|job| publish(channel, queue, job)))).await {
                     // Their bodies are not needed any more.
-                    Ok(published) => confirms.extend(round.into_iter().zip(published).map(
-                        |(Job { done, .. }, confirm)| async { (done, timeout(DEADLINE, confirm).await) }
-                    )),
-                    Err(fault) => return Ended::Lost(fault.to_string()),
+                    Ok(published) => confirms.extend(round.into_iter().zip(published).map(|(job, confirm)| {
+                        let sent = Sent { bytes: job.body.len(), done: job.done };
+                        async { (sent, timeout(DEADLINE, confirm).await) }
+                    })),
+                    Err(fault) => {
+                        if let LinkError::Protocol(fault) = &fault {
+                            limit.learn(fault);
+                        }
+                        drop(limit.refuse_larger(round));
+                        break fault.to_string();
+                    }
                 }
             }
             Some(first) = confirms.next() => {
@@ -180,12 +194,16 @@ async fn serve(channel: &Channel, queue: &str, jobs: &mut mpsc::Receiver<Job>) -
                 while let Some(Some(another)) = confirms.next().now_or_never() {
                     round.push(another);
                 }
-                if let Some(reason) = settle(round) {
-                    return Ended::Lost(reason);
+                if let Some(reason) = settle(round, limit) {
+                    break reason;
                 }
             }
         }
-    }
+    };
+    // A channel that was closed for one message has failed the others' confirms, too.
+    let rest: Vec<Confirmed> = std::iter::from_fn(|| confirms.next().now_or_never().flatten()).collect();
+    settle(rest, limit);
+    Ended::Lost(reason)
 }
 
 /// The jobs that are published together with a first one: lapin's thread is woken once for all of them, and RabbitMQ gets one packet.
@@ -213,28 +231,35 @@ async fn lost(channel: &Channel) {
     }
 }
 
-type Confirmed = (oneshot::Sender<Result<(), PublishError>>, Result<lapin::Result<Confirmation>, Elapsed>);
+/// A message that was published.
+struct Sent {
+    bytes: usize,
+    done: oneshot::Sender<Result<(), PublishError>>,
+}
+
+type Confirmed = (Sent, Result<lapin::Result<Confirmation>, Elapsed>);
 
 /// Tells the senders of one round. Why the channel can no longer be trusted, if it cannot: then nobody of the round is told
 /// "done", for lapin gives a returned message to whichever confirm comes first, which need not be its own.
-fn settle(round: Vec<Confirmed>) -> Option<String> {
+fn settle(round: Vec<Confirmed>, limit: &mut SizeLimit) -> Option<String> {
     let is_returned = |(_, confirmation): &Confirmed| {
         matches!(confirmation, Ok(Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)))))
     };
     if round.iter().any(is_returned) {
-        for (done, _) in round {
+        for (Sent { done, .. }, _) in round {
             done.send(Err(PublishError::Unroutable)).unwrap_or_default();
         }
         return Some("a queue is missing; it is declared again".to_owned());
     }
     let mut lost = None;
-    for (done, confirmation) in round {
+    for (Sent { bytes, done }, confirmation) in round {
         let result = match confirmation {
             Ok(Ok(Confirmation::Ack(_))) => Ok(()),
             Ok(Ok(Confirmation::Nack(_) | Confirmation::NotRequested)) => Err(PublishError::Refused),
             Ok(Err(fault)) => {
+                limit.learn(&fault);
                 lost = Some(fault.to_string());
-                Err(PublishError::Disconnected)
+                Err(if limit.holds(bytes) { PublishError::Disconnected } else { PublishError::TooLarge })
             }
             Err(_) => {
                 lost = Some("no confirm arrived; an alarm may block publishers".to_owned());
@@ -245,6 +270,35 @@ fn settle(round: Vec<Confirmed>) -> Option<String> {
         done.send(result).unwrap_or_default();
     }
     lost
+}
+
+/// RabbitMQ's `max_message_size`, as soon as it has refused a message for it. It closes the channel then, and all that was on its way
+/// there fails: so what is larger is not sent again, until the channel is lost for another reason.
+#[derive(Debug, Default)]
+struct SizeLimit(Option<usize>);
+
+impl SizeLimit {
+    /// `PRECONDITION_FAILED - message size 16900000 is larger than configured max size 16777216`
+    fn learn(&mut self, fault: &lapin::Error) {
+        let ErrorKind::ProtocolError(fault) = fault.kind() else { return };
+        let is_of_size = fault.kind() == &AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED)
+            && fault.get_message().as_str().contains("message size");
+        let last = fault.get_message().as_str().rsplit(' ').next().and_then(|word| word.parse().ok());
+        self.0 = last.filter(|_| is_of_size);
+    }
+
+    fn holds(&self, bytes: usize) -> bool {
+        self.0.is_none_or(|most| bytes <= most)
+    }
+
+    /// The jobs that are small enough; the others are told.
+    fn refuse_larger(&self, round: Vec<Job>) -> Vec<Job> {
+        let (held, larger): (Vec<_>, Vec<_>) = round.into_iter().partition(|job| self.holds(job.body.len()));
+        for job in larger {
+            job.done.send(Err(PublishError::TooLarge)).unwrap_or_default();
+        }
+        held
+    }
 }
 
 async fn publish(channel: &Channel, queue: &str, job: &Job) -> lapin::Result<lapin::PublisherConfirm> {

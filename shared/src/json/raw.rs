@@ -1,0 +1,197 @@
+//! A value in its canonical spelling, and what can be asked of it. Asking must never cost more than the value's own length.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A value within a [`Document`](super::Document).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Raw<'a>(&'a str);
+
+impl fmt::Debug for Raw<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Raw({} bytes)", self.0.len())
+    }
+}
+
+impl<'a> Raw<'a> {
+    pub(crate) const fn of_canonical(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    /// The canonical spelling.
+    #[must_use]
+    pub const fn text(self) -> &'a str {
+        self.0
+    }
+
+    /// Whether it is `null`.
+    #[must_use]
+    pub fn is_null(self) -> bool {
+        self.0 == "null"
+    }
+
+    /// Whether it is a text.
+    #[must_use]
+    pub fn is_text(self) -> bool {
+        self.0.starts_with('"')
+    }
+
+    /// Whether it is a list.
+    #[must_use]
+    pub fn is_list(self) -> bool {
+        self.0.starts_with('[')
+    }
+
+    /// Whether it is an object.
+    #[must_use]
+    pub fn is_object(self) -> bool {
+        self.0.starts_with('{')
+    }
+
+    /// A text without its escapes; nothing where it is another value, or has half a surrogate pair.
+    #[must_use]
+    pub fn as_str(self) -> Option<Cow<'a, str>> {
+        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        if inner.contains('\\') {
+            return serde_json::from_str(self.0).ok().map(Cow::Owned);
+        }
+        Some(Cow::Borrowed(inner))
+    }
+
+    /// The digits of a number.
+    #[must_use]
+    pub fn as_number(self) -> Option<&'a str> {
+        self.0.starts_with(|letter: char| letter == '-' || letter.is_ascii_digit()).then_some(self.0)
+    }
+
+    /// A whole number that fits.
+    #[must_use]
+    pub fn as_i64(self) -> Option<i64> {
+        self.as_number()?.parse().ok()
+    }
+
+    /// `true` or `false`.
+    #[must_use]
+    pub fn as_bool(self) -> Option<bool> {
+        match self.0 {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The values of a list.
+    #[must_use]
+    pub fn as_list(self) -> Option<Vec<Raw<'a>>> {
+        let values: Vec<&RawValue> = self.is_list().then(|| serde_json::from_str(self.0).ok()).flatten()?;
+        Some(values.into_iter().map(|value| Raw(value.get())).collect())
+    }
+
+    /// The members of an object.
+    #[must_use]
+    pub fn as_object(self) -> Option<Object<'a>> {
+        let Members(members) = self.is_object().then(|| serde_json::from_str(self.0).ok()).flatten()?;
+        let all = members.len();
+        let read = |(name, value): (Raw<'a>, Raw<'a>)| name.as_str().map(|name| (name, value));
+        let members: Vec<_> = members.into_iter().filter_map(read).collect();
+        Some(Object { raw: self, has_unreadable_name: members.len() < all, members })
+    }
+
+    /// Whether each text in it, names included, is Unicode: RFC 8259 lets `"\ud83d"` pass, half of a surrogate pair.
+    #[must_use]
+    pub fn is_unicode(self) -> bool {
+        // In the canonical spelling, only halves are written as escapes of surrogates.
+        !self.has_escape(|digits| digits.starts_with(b"d"))
+    }
+
+    /// Whether a text in it, or a name, has a NUL character.
+    #[must_use]
+    pub fn has_nul(self) -> bool {
+        self.has_escape(|digits| digits == b"0000")
+    }
+
+    /// Whether a text in it has such a `\u` escape.
+    fn has_escape(self, is_meant: impl Fn(&[u8]) -> bool) -> bool {
+        let mut rest = self.0.as_bytes();
+        while let Some(position) = rest.iter().position(|byte| *byte == b'\\') {
+            let escape = rest.get(position + 1..).unwrap_or_default();
+            if escape.first() == Some(&b'u') && escape.get(1..5).is_some_and(&is_meant) {
+                return true;
+            }
+            // A backslash that is escaped begins nothing.
+            rest = escape.get(1..).unwrap_or_default();
+        }
+        false
+    }
+}
+
+/// The members of an object, by name. Of several with one name the last one counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object<'a> {
+    raw: Raw<'a>,
+    /// In the order of the names, as the canonical spelling has them.
+    members: Vec<(Cow<'a, str>, Raw<'a>)>,
+    has_unreadable_name: bool,
+}
+
+impl<'a> Object<'a> {
+    /// One with no member.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self { raw: Raw("{}"), members: Vec::new(), has_unreadable_name: false }
+    }
+
+    /// The value of a member.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Raw<'a>> {
+        let place = self.members.binary_search_by(|(member, _)| member.as_ref().cmp(name)).ok()?;
+        self.members.get(place).map(|(_, value)| *value)
+    }
+
+    /// The members whose names are Unicode, in the order of the names.
+    pub fn members(&self) -> impl Iterator<Item = (&str, Raw<'a>)> {
+        self.members.iter().map(|(name, value)| (name.as_ref(), *value))
+    }
+
+    /// Whether there is a member whose name has half a surrogate pair.
+    #[must_use]
+    pub const fn has_unreadable_name(&self) -> bool {
+        self.has_unreadable_name
+    }
+
+    /// The object itself.
+    #[must_use]
+    pub const fn raw(&self) -> Raw<'a> {
+        self.raw
+    }
+}
+
+/// Names and values as they are written. A borrowed [`RawValue`] is asked of the parser itself: no name can be mistaken for it.
+struct Members<'a>(Vec<(Raw<'a>, Raw<'a>)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EachMember;
+
+        impl<'de> Visitor<'de> for EachMember {
+            type Value = Members<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+                    members.push((Raw(name.get()), Raw(value.get())));
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(EachMember)
+    }
+}

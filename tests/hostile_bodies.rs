@@ -1,0 +1,376 @@
+//! Bodies that are made to do harm: an authenticated client may send what it likes, and harms itself alone.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{self, Answer, CLINIC, Client, MIB, OTHER_CLINIC, OTHER_TOKEN, Stack, patient, until};
+use crate::servers::RabbitMq;
+
+/// A debug build on two busy cores takes longer to read what is sent at once. Between two bodies of a connection, the client makes up others.
+const PATIENT: [(&str, &str); 3] = [
+    ("CAREQ_INGRESS_BODY_TIMEOUT_S", "120"),
+    ("CAREQ_INGRESS_REQUEST_TIMEOUT_S", "240"),
+    ("CAREQ_INGRESS_HEADER_TIMEOUT_S", "240"),
+];
+
+/// Whatever is sent, an ingress takes no more.
+const MOST_MEMORY: u64 = 128_000_000;
+
+const RESPOND_ASYNC: [(&str, &str); 1] = [("prefer", "respond-async")];
+
+const BATCH_BYTES: usize = 8 << 20;
+const WEBHOOK_BYTES: usize = 1 << 20;
+
+/// The reader of `serde_json::Value` takes members with these names for something else: for a number, and for text that is to be parsed
+/// again, as deep as the stack does not bear.
+#[tokio::test]
+async fn names_that_a_library_keeps_for_itself_do_nothing() {
+    for stack in [Stack::embedded(&[]).await, Stack::full(1, &[]).await] {
+        let number = r#"{"$serde_json::private::Number": "77"}"#;
+        for name in ["$serde_json::private::Number", "\\u0024serde_json::private::Number"] {
+            let body = patient_with(&format!(
+                r#""careq_id": {}"#,
+                number.replace("$serde_json::private::Number", name)
+            ));
+            let answer = post(&stack.client, "/patient", body.into(), &[]).await;
+            assert_eq!((answer.status, named(&answer)), (422, vec!["careq_id"]), "{name}");
+        }
+        for arrays in [120, 50] {
+            for field in ["notes", "prescription", "unknown"] {
+                let body = patient_with(&format!(r#""{field}": {}"#, texts_in_texts(arrays)));
+                let answer = post(&stack.client, "/patient", body.clone().into(), &[]).await;
+                let expected: &[u16] = if arrays > 64 { &[400] } else { &[200, 201, 422] };
+                assert!(expected.contains(&answer.status), "{field}, {arrays}: {}", answer.body);
+                let record = json!({ "type": "patient", "data": 0 }).to_string().replace('0', &body);
+                let batch = format!(
+                    r#"{{"clinic_id": "{CLINIC}", "batch_id": "{field} {arrays}", "records": [{record}]}}"#
+                );
+                let answer = post(&stack.client, "/batch", batch.into(), &[]).await;
+                assert!([200, 400].contains(&answer.status), "{field}, {arrays}: {}", answer.body);
+            }
+        }
+        // A key and the id of a batch may be any text; as free-form JSON, they stay what they are.
+        let name = "$serde_json::private::Number";
+        let keyed = [("idempotency-key", name)];
+        assert_eq!(stack.client.post_with("/patient", &patient(5), &keyed).await.status, 201);
+        assert_eq!(
+            stack.client.post_with("/patient", &patient(5), &keyed).await.headers["idempotent-replayed"],
+            "true"
+        );
+        let batch = json!({ "clinic_id": CLINIC, "batch_id": name, "records": [{ "type": "patient", "data": patient(6) }] });
+        assert_eq!(stack.client.post("/batch", &batch).await.status, 200);
+        stack.finish().await;
+    }
+}
+
+/// A text of a patient, with one more member.
+fn patient_with(member: &str) -> String {
+    let patient = patient(4).to_string();
+    format!("{},{member}}}", patient.trim_end_matches('}'))
+}
+
+/// A hundred texts within each other, each of which is as many lists and an object. It takes escapes that do not double.
+fn texts_in_texts(arrays: usize) -> String {
+    (0..100).fold("1".to_owned(), |inner, _| {
+        let inner = inner.replace('\\', "\\u005c").replace('"', "\\u0022");
+        let object = format!(r#"{{"$serde_json::private::RawValue": "{inner}"}}"#);
+        format!("{}{object}{}", "[".repeat(arrays), "]".repeat(arrays))
+    })
+}
+
+#[tokio::test]
+async fn half_of_a_character_refuses_its_own_record_alone() {
+    let stack = Stack::embedded(&[]).await;
+    let answer = post(&stack.client, "/patient", patient_with(r#""notes": "\ud83d""#).into(), &[]).await;
+    assert_eq!((answer.status, named(&answer)), (422, vec!["notes"]));
+    let records = [
+        patient(1).to_string(),
+        patient_with(r#""notes": "a\ud83d""#),
+        patient_with(r#""\ude00": 1"#),
+        patient(2).to_string(),
+    ];
+    let records = records.map(|data| format!(r#"{{"type": "patient", "data": {data}}}"#)).join(",");
+    let batch = format!(r#"{{"clinic_id": "{CLINIC}", "batch_id": "b", "records": [{records}]}}"#);
+    let answer = post(&stack.client, "/batch", batch.into(), &[]).await;
+    let results = answer.body["data"]["results"].as_array().unwrap();
+    let statuses: Vec<_> = results.iter().map(|result| result["status"].as_str().unwrap()).collect();
+    assert_eq!((answer.status, statuses), (200, vec!["created", "failed", "failed", "created"]));
+    let details = &results[1]["error"]["details"];
+    assert_eq!(details["notes"], json!(["Notes must be valid Unicode text"]));
+    stack.finish().await;
+}
+
+/// The bodies that took 879 MB and 327 MB, alone and 64 at once.
+#[tokio::test]
+async fn bodies_that_are_large_once_they_are_read_are_not_read() {
+    let stack = Stack::full(0, &PATIENT).await;
+    let batch = batch_of(&"{\"\":0},".repeat(BATCH_BYTES / 7 - 20));
+    let webhook = appointment_with(&"{\"\":0},".repeat(WEBHOOK_BYTES / 7 - 100));
+    let one = post(&stack.client, "/batch", batch.clone(), &[]).await;
+    assert_eq!((one.status, &one.body["message"]), (400, &json!("The body has more than 50000 values")));
+    let send = async |number: usize| match number {
+        ..50 => post(&stack.client, "/appointment", webhook.clone(), &[]).await,
+        _ => post(&stack.client, "/batch", batch.clone(), &[]).await,
+    };
+    let answers = join_all((0..64).map(send)).await;
+    assert!(answers.iter().all(|answer| [400, 503].contains(&answer.status)), "{:?}", statuses(&answers));
+    let peak_bytes = stack.ingress_peak_bytes();
+    assert!(peak_bytes <= MOST_MEMORY, "{} MiB", peak_bytes / MIB);
+    stack.stop().await;
+}
+
+/// 64 at once of what someone may think of, as large as they may be, from two clinics: none aborts, none is our fault, and together they
+/// do not take more than an ingress has.
+#[tokio::test]
+async fn whatever_is_sent_at_once_takes_no_more_memory_than_there_is() {
+    let stack = Stack::full(0, &PATIENT).await;
+    let others = stack.client.with_token(OTHER_TOKEN);
+    let mut runner = TestRunner::deterministic();
+    for round in 0..2 {
+        let bodies: Vec<(String, bool, Bytes)> =
+            (0..64).map(|_| made_up().new_tree(&mut runner).unwrap().current()).collect();
+        let send = async |(name, is_batch, body): &(String, bool, Bytes)| {
+            let path = if *is_batch { "/batch" } else { "/appointment" };
+            let client = if is_others(name) { &others } else { &stack.client };
+            let answer = post(client, path, body.clone(), &RESPOND_ASYNC).await;
+            (name.clone(), answer.status)
+        };
+        let answers = join_all(bodies.iter().map(send)).await;
+        let ours = answers.iter().find(|(_, status)| ![202, 400, 413, 422, 503].contains(status));
+        assert_eq!(ours, None, "round {round}");
+        let peak_bytes = stack.ingress_peak_bytes();
+        assert!(peak_bytes <= MOST_MEMORY, "round {round}: {} MiB after {answers:?}", peak_bytes / MIB);
+    }
+    assert_eq!(stack.client.post("/patient", &patient(1)).await.status, 202, "webhooks go on");
+    stack.stop().await;
+}
+
+fn is_others(name: &str) -> bool {
+    name.len() % 2 == 0
+}
+
+/// A body of something that is repeated: its name, whether it is a batch, the body.
+fn made_up() -> impl Strategy<Value = (String, bool, Bytes)> {
+    let units = vec![
+        "{\"\":0},",
+        "null,",
+        "[],",
+        "\"\",",
+        "\"a\":0,",
+        "\"b\":{\"a\":[",
+        "[[",
+        "{\"a\":",
+        "\\u0041",
+        "\\\\",
+        "\\n",
+        "\\\"",
+        "\\ud83d",
+        "\\ud83d\\ude00",
+        "x",
+        "é",
+        "\\u0001",
+        "9",
+        "1e999999999,",
+        "-0.0000000000000000001,",
+        "{\"$serde_json::private::Number\":\"1\"},",
+        "{\"\\u0024serde_json::private::RawValue\":\"[\"},",
+        "\"N\":1,",
+        "\"\\u004eN\":[],",
+        "BAD",
+        "LONG",
+        "SLASHES",
+        "UNSORTED",
+    ];
+    let sizes = prop_oneof![Just(1), Just(1), 2..200_usize];
+    (prop::sample::select(units), sizes, any::<bool>()).prop_map(|(unit, part, is_batch)| {
+        let bytes = (if is_batch { BATCH_BYTES } else { WEBHOOK_BYTES } - 1_000) / part;
+        let name = format!("{unit} / {part}");
+        let clinic = if is_others(&name) { OTHER_CLINIC } else { CLINIC };
+        let body = body_of(unit, bytes, is_batch).replace(CLINIC, clinic);
+        (name, is_batch, Bytes::from(body))
+    })
+}
+
+fn body_of(unit: &str, bytes: usize, is_batch: bool) -> String {
+    let times = bytes / unit.len();
+    let record = |data: Value| json!({ "type": "appointment", "data": data });
+    let appointment = |field: &str, value: Value| {
+        let mut appointment = harness::appointment(1);
+        appointment[field] = value;
+        appointment
+    };
+    let records: Vec<_> = match unit {
+        // Every field is bad.
+        "BAD" => {
+            let mut data = appointment("careq_id", json!(0));
+            data.as_object_mut().unwrap().values_mut().for_each(|value| *value = json!(0));
+            for field in [
+                "location",
+                "notes",
+                "prescription",
+                "referred_by",
+                "color",
+                "hash",
+                "created_at",
+                "updated_at",
+            ] {
+                data[field] = json!(0);
+            }
+            vec![record(data); 1_000]
+        }
+        "LONG" => {
+            vec![record(appointment("notes", "x".repeat((bytes / 1_000).saturating_sub(500)).into())); 1_000]
+        }
+        "SLASHES" => {
+            vec![
+                record(appointment("prescription", json!(["\\".repeat((bytes / 2_000).saturating_sub(250))])));
+                1_000
+            ]
+        }
+        _ => Vec::new(),
+    };
+    let records: String = records.iter().map(|record| record.to_string() + ",").collect();
+    let records = if bytes < 1_000_000 { "" } else { records.trim_end_matches(',') };
+    let inner = match unit {
+        "\"N\":1," | "\"\\u004eN\":[]," => {
+            let member = |number: usize| unit.replace('N', &number.to_string());
+            let members: String = (0..bytes / (unit.len() + 5)).map(member).collect();
+            format!("{{{}}}", members.trim_end_matches(','))
+        }
+        "UNSORTED" => (0..60).fold(format!("\"{}\"", "x".repeat(bytes.saturating_sub(1_000))), |inner, _| {
+            format!(r#"{{"b":{inner},"a":1}}"#)
+        }),
+        unit if unit.ends_with(':') || unit.ends_with('[') => unit.repeat(times),
+        unit if unit.starts_with("\"a\":") => format!("{{{}\"z\":0}}", unit.repeat(times)),
+        unit if unit.ends_with(',') => format!("[{}0]", unit.repeat(times)),
+        "9" => unit.repeat(times),
+        unit => format!("\"{}\"", unit.repeat(times)),
+    };
+    if !is_batch {
+        let mut appointment = appointment("prescription", json!("HERE"));
+        appointment["careq_id"] = json!(7);
+        return appointment.to_string().replace("\"HERE\"", &inner);
+    }
+    let records = if records.is_empty() { inner } else { format!("[{records}]") };
+    format!(r#"{{"clinic_id":"{CLINIC}","records":{records},"batch_id":"b"}}"#)
+}
+
+/// One clinic sends bodies that are as large as they may be, and refused, over two connections all the time: of too many values, and of
+/// as many as there may be.
+#[tokio::test]
+async fn another_clinics_batches_come_in_their_turn() {
+    let stack =
+        Stack::full(0, &[PATIENT[0], PATIENT[1], PATIENT[2], ("CAREQ_BROKER_PUBLISH_TIMEOUT_MS", "1500")])
+            .await;
+    let many = batch_of(&"{\"\":0},".repeat(BATCH_BYTES / 7 - 20));
+    let long = format!("\"{}\",", "\\u0041".repeat(27));
+    let long = batch_of(&long.repeat((BATCH_BYTES - 1_000) / long.len()));
+    let client = stack.client.with_token(OTHER_TOKEN);
+    let noisy = async |invalid: &Bytes| loop {
+        let answer = post(&stack.client, "/batch", invalid.clone(), &[]).await;
+        assert!([400, 422, 503].contains(&answer.status), "{}", answer.body);
+    };
+    let quiet = async {
+        let mut taken = 0;
+        for number in 0..15 {
+            let record = |careq_id: i64| {
+                let mut data = patient(careq_id);
+                data["clinic_id"] = OTHER_CLINIC.into();
+                json!({ "type": "patient", "data": data })
+            };
+            let records: Vec<_> = (1..=200).map(record).collect();
+            let batch =
+                json!({ "clinic_id": OTHER_CLINIC, "batch_id": format!("b{number}"), "records": records });
+            let answer = post(&client, "/batch", batch.to_string().into(), &RESPOND_ASYNC).await;
+            taken += usize::from(answer.status == 202);
+        }
+        taken
+    };
+    let taken = tokio::select! {
+        taken = quiet => taken,
+        _ = async { tokio::join!(noisy(&many), noisy(&long)) } => unreachable!(),
+    };
+    assert!(taken >= 14, "{taken} of 15");
+    stack.stop().await;
+}
+
+/// A broker that takes less than was published says so by closing the channel: the batch is refused for good, and the others go on. At
+/// the limit of RabbitMQ 4, nothing that is made of a body is too large.
+#[tokio::test]
+async fn a_message_that_the_broker_does_not_take_is_refused_for_good_and_alone() {
+    let rabbitmq = RabbitMq::start_with_settings("max_message_size = 1500000\n").await;
+    let url = RabbitMq::url(&rabbitmq.address());
+    let settings = [PATIENT[0], PATIENT[1], PATIENT[2], ("CAREQ_BROKER_URL", url.as_str())];
+    let stack = Stack::full(0, &settings).await;
+    let others = stack.client.with_token(OTHER_TOKEN);
+    let large = async || post(&stack.client, "/batch", slashes(CLINIC, 2_000_000), &[]).await;
+    let small = async || post(&others, "/batch", slashes(OTHER_CLINIC, 600_000), &RESPOND_ASYNC).await;
+    let answer = large().await;
+    assert_eq!((answer.status, &answer.body["error"]["code"]), (413, &json!("INVALID_REQUEST")));
+    until("batches are taken again", || async { (small().await.status == 202).then_some(()) }).await;
+    // What is known to be too large is not published again.
+    let answers = tokio::join!(large(), small(), large(), small(), large(), small());
+    assert_eq!([answers.0.status, answers.2.status, answers.4.status], [413; 3]);
+    assert_eq!([answers.1.status, answers.3.status, answers.5.status], [202; 3]);
+    stack.stop().await;
+
+    rabbitmq.control(&["eval", "application:set_env(rabbit, max_message_size, 16777216)."]).await;
+    let stack = Stack::full(1, &settings).await;
+    let answer = post(&stack.client, "/batch", slashes(CLINIC, BATCH_BYTES), &RESPOND_ASYNC).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    let page = answer.body["data"]["status_url"].as_str().unwrap();
+    let are_waiting =
+        || async { (stack.client.get(page).await.body["data"]["pending"] == 1_000).then_some(()) };
+    until("its records wait for their parents", are_waiting).await;
+    stack.stop().await;
+}
+
+/// A batch of 1,000 appointments with so many bytes of backslashes, each of which is escaped.
+fn slashes(clinic: &str, bytes: usize) -> Bytes {
+    let record = |careq_id: usize| {
+        let mut data = harness::appointment(i64::try_from(careq_id).unwrap());
+        data["clinic_id"] = clinic.into();
+        data["prescription"] = json!(["\\".repeat((bytes / 1_000 - 310) / 2)]);
+        json!({ "type": "appointment", "data": data })
+    };
+    let records: Vec<_> = (1..=1_000).map(record).collect();
+    let batch = json!({ "clinic_id": clinic, "batch_id": format!("slashes {bytes}"), "records": records })
+        .to_string();
+    assert!((bytes * 9 / 10..bytes).contains(&batch.len()), "{}", batch.len());
+    batch.into()
+}
+
+fn batch_of(records: &str) -> Bytes {
+    format!(r#"{{"clinic_id":"{CLINIC}","batch_id":"b","records":[{}]}}"#, records.trim_end_matches(','))
+        .into()
+}
+
+fn appointment_with(prescription: &str) -> Bytes {
+    let mut appointment = harness::appointment(1);
+    appointment["prescription"] = json!("HERE");
+    appointment.to_string().replace("\"HERE\"", &format!("[{}]", prescription.trim_end_matches(','))).into()
+}
+
+async fn post(client: &Client, path: &str, body: Bytes, headers: &[(&str, &str)]) -> Answer {
+    let request = client.request(Method::POST, path).header("content-type", "application/json").body(body);
+    harness::send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+}
+
+fn named(answer: &Answer) -> Vec<&str> {
+    answer.body["errors"].as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+fn statuses(answers: &[Answer]) -> BTreeMap<u16, usize> {
+    let mut statuses = BTreeMap::new();
+    for answer in answers {
+        *statuses.entry(answer.status).or_default() += 1;
+    }
+    statuses
+}
