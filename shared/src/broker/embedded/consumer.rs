@@ -63,6 +63,7 @@ impl Drop for QueueConsumer {
     }
 }
 
+/// Settles, besides, what a failing disk has left: this may be the last that is heard of the queue before the end.
 async fn give_back(store: &Store, arrivals: &Arrivals, queue: Queue, ids: Vec<i64>) {
     // If the disk fails, they are settled when it works again.
     store.settle(Settlement::Release, ids).await.unwrap_or_default();
@@ -103,10 +104,7 @@ impl Consumer for QueueConsumer {
     }
 
     async fn requeue(&mut self) {
-        let ids = std::mem::take(&mut self.in_flight);
-        if !ids.is_empty() {
-            give_back(&self.store, &self.arrivals, self.queue, ids).await;
-        }
+        give_back(&self.store, &self.arrivals, self.queue, std::mem::take(&mut self.in_flight)).await;
     }
 
     async fn close(mut self: Box<Self>) {
