@@ -43,6 +43,15 @@ async fn what_may_work_later_is_tried_again_on_postgresql() {
     assert_eq!((parked.len(), parked[0].careq_id, parked[0].attempts), (1, 13, 1), "the attempt is counted");
 }
 
+#[tokio::test]
+async fn what_a_trigger_cannot_compute_harms_its_event_alone_on_sqlite() {
+    let compute = "CREATE TRIGGER poison BEFORE INSERT ON patients WHEN NEW.careq_id = 13 BEGIN
+                       SELECT json('{');
+                   END";
+    let database = batch_with_poison(Backend::Sqlite, compute).await;
+    assert_eq!(outcome(&database).await, "retrying");
+}
+
 /// The whole way: the first attempt fails, the sweep tries again after a second, and by then it works.
 #[tokio::test]
 async fn a_failed_attempt_is_made_again() {

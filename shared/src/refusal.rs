@@ -188,8 +188,10 @@ fn of_sqlite(code: u32) -> Meaning {
         (_, 787 | 1555 | 2067) => Meaning::Collision,
         // SQLITE_CONSTRAINT, TOOBIG, MISMATCH, RANGE.
         (19 | 18 | 20 | 25, _) => Meaning::Data,
-        // NOMEM, READONLY, IOERR, FULL, CANTOPEN and the like; and SQLITE_ERROR, as of a table that is missing.
-        _ => Meaning::Unusable,
+        // PERM, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOLFS, AUTH, NOTADB.
+        (3 | 7 | 8 | 10 | 11 | 13 | 14 | 15 | 22 | 23 | 26, _) => Meaning::Unusable,
+        // SQLITE_ERROR, as of a table that is missing, or of what a trigger computes; and what should not be.
+        _ => Meaning::Function,
     }
 }
 
@@ -239,7 +241,8 @@ mod tests {
             (Meaning::Rule, &[1811]),
             (Meaning::Collision, &[787, 1555, 2067]),
             (Meaning::Data, &[18, 19, 20, 25, 275, 531, 1299, 2835, 3091]),
-            (Meaning::Unusable, &[1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 21, 22, 23, 24, 26]),
+            (Meaning::Unusable, &[3, 7, 8, 10, 11, 13, 14, 15, 22, 23, 26]),
+            (Meaning::Function, &[0, 1, 2, 4, 9, 12, 16, 17, 21, 24, 513, 769]),
             (Meaning::Unusable, &[264, 266, 267, 270, 522, 776, 778, 1034, 1546, 2826, 3338, 6410]),
         ] {
             for code in codes {
