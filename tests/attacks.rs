@@ -244,3 +244,52 @@ async fn repeated_failures_are_slowed_down_and_nobody_is_locked_out() {
     assert!(began.elapsed() < std::time::Duration::from_millis(500), "{:?}", began.elapsed());
     stack.finish().await;
 }
+
+/// Who has a clinic's token, but not its signing secret, uses up nothing of the clinic's: neither from another address nor from its own.
+#[tokio::test]
+async fn what_is_not_verified_is_not_counted_for_the_clinic() {
+    const BURST: usize = 20;
+    let settings = [
+        ("CAREQ_INGRESS_TRUSTED_PROXIES", "127.0.0.0/8"),
+        ("CAREQ_INGRESS_CLINICS_REFRESH_S", "1"),
+        ("CAREQ_INGRESS_RATE_PER_MINUTE", "1"),
+        ("CAREQ_INGRESS_RATE_BURST", "20"),
+    ];
+    let stack = Stack::embedded(&settings).await;
+    let secrets = Secrets::of_new_clinic(&stack, SIGNED).await;
+    let good = good(&secrets).await;
+    let get = secrets.sign(Method::GET, "/health", Vec::new()).await;
+    let wrong = |address: &str| {
+        let signature = format!("sha256={}", "0".repeat(64));
+        let from = |request: &Signed| {
+            request.clone().with("x-careq-signature", &signature).and("x-forwarded-for", address)
+        };
+        [from(&good), from(&get)]
+    };
+    until("the ingress knows the clinic", || async {
+        let answer = send(wrong("198.51.100.201")[1].request(&stack.client)).await;
+        (answer.status == 401 && stack.logged().contains(SIGNED)).then_some(())
+    })
+    .await;
+    let flood = ["198.51.100.1", ITS_OWN].map(|address| {
+        let requests = wrong(address).into_iter().cycle().take(3 * BURST);
+        let client = &stack.client;
+        futures_util::future::join_all(requests.map(async |request| send(request.request(client)).await))
+    });
+    for answers in futures_util::future::join_all(flood).await {
+        let refused = answers.iter().filter(|answer| answer.status == 401).count();
+        assert_eq!(refused, BURST, "they have a bucket of their own");
+        assert!(answers.iter().all(|answer| [401, 429].contains(&answer.status)));
+        assert!(answers.iter().all(|answer| !answer.headers.contains_key("x-ratelimit-limit")));
+    }
+    for number in 0..BURST {
+        let request = if number % 2 == 0 { &good } else { &get };
+        let answer = send(request.clone().and("x-forwarded-for", ITS_OWN).request(&stack.client)).await;
+        assert!(answer.status < 300, "{number}: {} {}", answer.status, answer.body);
+        let left = (BURST - 1 - number).to_string();
+        assert_eq!(answer.headers["x-ratelimit-remaining"], left.as_str(), "{number}");
+    }
+    let limited = send(good.and("x-forwarded-for", "198.51.100.3").request(&stack.client)).await;
+    assert_eq!((limited.status, &limited.headers["x-ratelimit-remaining"]), (429, &"0".parse().unwrap()));
+    stack.finish().await;
+}

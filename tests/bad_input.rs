@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{CLINIC, Stack, TOKEN, patient, send};
+use crate::harness::{CLINIC, Stack, TOKEN, now, patient, send};
 
 #[tokio::test]
 async fn every_row_is_refused_and_leaves_nothing() {
@@ -57,8 +57,30 @@ async fn bodies(stack: &Stack) {
         );
         assert_eq!(answer.body["success"], false);
     }
-    let key = stack.client.post_with("/patient", &patient(1), &[("Idempotency-Key", "with space")]).await;
-    assert_eq!(key.status, 400);
+    headers(stack).await;
+}
+
+/// A header that says one thing is sent once: of two that disagree, either could be meant.
+async fn headers(stack: &Stack) {
+    let json = ("content-type", "application/json");
+    for headers in [
+        &[json, ("idempotency-key", "with space")][..],
+        &[json, ("idempotency-key", "")],
+        &[json, ("idempotency-key", "one"), ("idempotency-key", "two")],
+        &[json, ("idempotency-key", "one"), ("idempotency-key", "one")],
+        &[json, json],
+        &[json, ("content-type", "text/plain")],
+        &[("content-type", "text/plain"), json],
+    ] {
+        let request = stack.client.request(Method::POST, "/patient").body(patient(1).to_string());
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let answer = send(request).await;
+        assert_eq!(
+            (answer.status, &answer.body["error"]["code"]),
+            (400, &json!("INVALID_REQUEST")),
+            "{headers:?}"
+        );
+    }
 }
 
 async fn fields(stack: &Stack) {
@@ -80,6 +102,26 @@ async fn fields(stack: &Stack) {
             &["date_of_birth", "gender"],
         ),
         ("/patient", json!({ "updated_at": "2025-12-10T10:00:00" }), &["updated_at"]),
+        ("/patient", json!({ "updated_at": "25-12-10T10:00:00Z" }), &["updated_at"]),
+        ("/patient", json!({ "updated_at": "2025-1-2T3:4:5Z" }), &["updated_at"]),
+        ("/patient", json!({ "created_at": "2025-12-10T10:00:00Z\n" }), &["created_at"]),
+        ("/patient", json!({ "updated_at": "9998-12-10T10:00:00Z" }), &["updated_at"]),
+        ("/patient", json!({ "updated_at": in_hours(25) }), &["updated_at"]),
+        ("/appointment/cancel", json!({ "cancelled_at": in_hours(25) }), &["cancelled_at"]),
+        ("/appointment/status", json!({ "updated_at": in_hours(25) }), &["updated_at"]),
+        ("/appointment", json!({ "start_datetime": "2025-12-15T13:59:60Z" }), &["start_datetime"]),
+        (
+            "/patient",
+            json!({ "clinic_id": "", "last_name": "", "phone_number": "" }),
+            &["clinic_id", "last_name", "phone_number"],
+        ),
+        ("/patient", json!({ "notes": "अ".repeat(21_846) }), &["notes"]),
+        ("/appointment", json!({ "prescription": vec![0; 32_768] }), &["prescription"]),
+        (
+            "/appointment/cancel",
+            json!({ "cancellation_reason": "x".repeat(65_537) }),
+            &["cancellation_reason"],
+        ),
         ("/appointment", json!({ "end_datetime": "2025-12-15T13:00:00Z" }), &["end_datetime"]),
         ("/appointment", json!({ "status": "maybe", "color": "blue" }), &["color", "status"]),
         ("/service", json!({ "price": "500", "duration": -1 }), &["duration", "price"]),
@@ -101,6 +143,58 @@ async fn fields(stack: &Stack) {
     }
 }
 
+/// A moment from now.
+fn in_hours(hours: i64) -> String {
+    chrono::DateTime::from_timestamp(now() + hours * 3_600, 0).unwrap().to_rfc3339()
+}
+
+/// What looks alike and is right.
+#[tokio::test]
+async fn what_is_written_otherwise_and_right_is_taken() {
+    let stack = Stack::embedded(&[]).await;
+    for content_type in ["application/json; charset=utf8", "Application/JSON; Charset=\"UTF-8\""] {
+        let request = stack.client.request(Method::POST, "/patient").header("content-type", content_type);
+        let answer = send(request.body(patient(1).to_string())).await;
+        assert!(answer.status < 300, "{content_type}: {}", answer.body);
+    }
+    let mut with_empty_fields = patient(2);
+    let fields = [
+        "email",
+        "gender",
+        "date_of_birth",
+        "notes",
+        "created_at",
+        "updated_at",
+        "language",
+        "custom_field_1",
+    ];
+    for field in fields {
+        with_empty_fields[field] = json!("");
+    }
+    with_empty_fields["notes"] = json!("अ".repeat(21_845));
+    assert_eq!(stack.client.post("/patient", &with_empty_fields).await.status, 201);
+    let mut ahead = patient(2);
+    ahead["updated_at"] = json!(in_hours(23));
+    assert_eq!(stack.client.post("/patient", &ahead).await.status, 200);
+    // Each record of a batch for itself.
+    let record = |careq_id: i64, updated_at: &str| {
+        let mut data = patient(careq_id);
+        data["updated_at"] = json!(updated_at);
+        json!({ "type": "patient", "data": data })
+    };
+    let records = [record(3, &in_hours(25)), record(4, &in_hours(23)), record(5, "5-1-2T3:4Z")];
+    let batch = json!({ "clinic_id": CLINIC, "batch_id": "stamps", "records": records });
+    let answer = stack.client.post("/batch", &batch).await;
+    let statuses: Vec<_> = answer.body["data"]["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|result| result["status"].clone())
+        .collect();
+    assert_eq!(statuses, ["failed", "created", "failed"], "{}", answer.body);
+    stack.finish().await;
+}
+
 async fn paths_and_methods(stack: &Stack) {
     for (method, path, status) in [
         (Method::GET, "/patient", 405),
@@ -109,6 +203,9 @@ async fn paths_and_methods(stack: &Stack) {
         (Method::POST, "/nothing", 404),
         (Method::GET, "/events/%FF", 400),
         (Method::GET, "/batch/x?receipt=a&receipt=b", 400),
+        (Method::GET, "/status/patient/+1", 404),
+        (Method::GET, "/status/patient/01", 404),
+        (Method::GET, "/status/patient/1.0", 404),
     ] {
         let answer = send(stack.client.request(method.clone(), path)).await;
         assert_eq!((answer.status, &answer.body["success"]), (status, &json!(false)), "{method} {path}");

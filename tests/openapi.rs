@@ -119,6 +119,16 @@ async fn the_documentation_page_is_bundled(stack: &Stack) {
         !page.contains("http://") && !page.contains("https://"),
         "it loads nothing from elsewhere: {page}"
     );
+    for path in ["/docs/", "/docs/swagger-ui-bundle.js", "/openapi.json"] {
+        let answer = reqwest::get(format!("http://{}{path}", stack.client.address())).await.unwrap();
+        let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(answer.headers()["x-content-type-options"], "nosniff", "{path}");
+    }
+    // What the policy forbids must not be there: scripts, styles and handlers within the page.
+    for forbidden in ["<style", "style=", "onload=", "<script>"] {
+        assert!(!page.contains(forbidden), "{forbidden}: {page}");
+    }
     assert!(get("/docs/swagger-initializer.js").await.contains("/openapi.json"));
     assert!(get("/docs/swagger-ui-bundle.js").await.len() > 100_000);
     let refused = reqwest::Client::new().post(format!("http://{}/openapi.json", stack.client.address()));

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::drain::number;
 use crate::harness::{
@@ -206,16 +206,97 @@ async fn a_client_that_leaves_is_logged() {
 
 #[tokio::test]
 async fn idle_connections_take_no_place_for_long() {
-    let settings = [("CAREQ_INGRESS_MOST_CONNECTIONS", "8"), ("CAREQ_INGRESS_HEADER_TIMEOUT_S", "1")];
+    let settings = [
+        ("CAREQ_INGRESS_MOST_CONNECTIONS", "8"),
+        ("CAREQ_INGRESS_HEADER_TIMEOUT_S", "600"),
+        ("CAREQ_INGRESS_FIRST_BYTE_TIMEOUT_S", "600"),
+    ];
     let stack = Stack::embedded(&settings).await;
     let mut silent = Vec::new();
-    for _ in 0..200 {
-        silent.push(connect(&stack).await);
+    for number in 0..200 {
+        let mut connection = connect(&stack).await;
+        if number % 2 == 0 {
+            connection.write_all(b"GET / HTTP/1.1\r\nhost").await.unwrap();
+        }
+        silent.push(connection);
     }
-    // They are cut eight at a time, each after a second: the others are still waiting when these have gone away.
-    silent.truncate(16);
+    // The one that has been idle longest leaves its place.
     assert_eq!(stack.client.get("/health").await.status, 200);
     drop(silent);
+    stack.finish().await;
+}
+
+/// An address has so many connections, and a new one has a moment to begin.
+#[tokio::test]
+async fn silent_connections_of_one_address_delay_nobody() {
+    let settings =
+        [("CAREQ_INGRESS_MAX_CONNECTIONS_PER_ADDRESS", "64"), ("CAREQ_INGRESS_FIRST_BYTE_TIMEOUT_S", "2")];
+    let stack = Stack::embedded(&settings).await;
+    let mut silent = Vec::new();
+    for _ in 0..1_000 {
+        silent.push(connect_from(&stack, "127.0.0.2").await);
+    }
+    for _ in 0..20 {
+        let began = Instant::now();
+        assert_eq!(stack.client.get("/health").await.status, 200);
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    }
+    let began = Instant::now();
+    let ends = silent.iter_mut().map(async |connection| {
+        let end = connection.read(&mut [0; 1]).await;
+        assert!(!matches!(end, Ok(1)), "nothing is said to them");
+        began.elapsed()
+    });
+    let ends = join_all(ends).await;
+    let at_once = ends.iter().filter(|after| **after < Duration::from_millis(500)).count();
+    assert!(at_once >= silent.len() - 64, "{at_once} are closed at once");
+    let longest = ends.iter().max().unwrap();
+    assert!(longest < &Duration::from_secs(8), "the others after a moment, not {longest:?}");
+    stack.finish().await;
+}
+
+/// Whoever asks for what everyone may have, and does not read it, costs next to nothing.
+#[tokio::test]
+async fn unread_answers_take_no_memory() {
+    const CONNECTIONS: usize = 1_000;
+    let settings = [("CAREQ_INGRESS_HEADER_TIMEOUT_S", "600")];
+    let stack = Stack::embedded(&settings).await;
+    let before_bytes = stack.ingress_peak_bytes();
+    let mut deaf = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut connection = connect_from(&stack, "127.0.0.2").await;
+        let ask = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(20);
+        connection.write_all(ask.as_bytes()).await.unwrap();
+        deaf.push(connection);
+    }
+    for connection in &mut deaf {
+        connection.read_exact(&mut [0; 1]).await.unwrap();
+    }
+    assert_eq!(stack.client.get("/health").await.status, 200);
+    let taken_bytes = stack.ingress_peak_bytes() - before_bytes;
+    assert!(taken_bytes < 40 * MIB, "{} MiB", taken_bytes / MIB);
+    drop(deaf);
+    stack.finish().await;
+}
+
+/// One clinic's requests that are still being sent are no burst of another, and leave it places.
+#[tokio::test]
+async fn a_clinic_that_sends_slowly_delays_nobody_else() {
+    let [body_timeout, request_timeout] = PATIENT;
+    let stack =
+        Stack::embedded(&[("CAREQ_INGRESS_MOST_REQUESTS", "56"), body_timeout, request_timeout]).await;
+    let other = stack.client.with_token(OTHER_TOKEN);
+    let mut slow = Vec::new();
+    for _ in 0..42 {
+        slow.push(half_a_request(&stack).await);
+    }
+    let change = json!({ "careq_id": 1, "clinic_id": OTHER_CLINIC, "status": "confirmed" });
+    let unknown = other.post("/appointment/status", &change).await;
+    assert_eq!(unknown.status, 404, "its result is waited for: {}", unknown.body);
+    let waited = other.post_with("/appointment/status", &change, &[("prefer", "wait=5")]).await;
+    assert_eq!(waited.headers["preference-applied"], "wait=5");
+    assert_eq!(stack.client.get("/health").await.status, 503, "it has three quarters of the places");
+    drop(slow);
     stack.finish().await;
 }
 
@@ -245,6 +326,13 @@ async fn a_request_that_is_still_being_sent_is_finished_before_the_end() {
     finish_request(body).await;
     drop((silent, half_a_head));
     stack.has_ended().await;
+}
+
+/// Loopback has many addresses.
+async fn connect_from(stack: &Stack, address: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+    socket.connect(stack.client.address().parse().unwrap()).await.unwrap()
 }
 
 async fn connect(stack: &Stack) -> TcpStream {

@@ -11,9 +11,10 @@ use tokio::process::{Child, Command};
 
 use crate::load;
 
-/// Beside the defaults: a rate limit would be measured instead, ports must be free, and logs are read here.
-pub(crate) const SETTINGS: [(&str, &str); 4] = [
+/// Beside the defaults: limits by clinic and address would be measured instead, ports must be free, and logs are read here.
+pub(crate) const SETTINGS: [(&str, &str); 5] = [
     ("CAREQ_INGRESS_RATE_PER_MINUTE", "0"),
+    ("CAREQ_INGRESS_MAX_CONNECTIONS_PER_ADDRESS", "0"),
     ("CAREQ_INGRESS_LISTEN", "127.0.0.1:0"),
     ("CAREQ_OPERATIONS_LISTEN", "127.0.0.1:0"),
     ("CAREQ_LOG_FORMAT", "json"),

@@ -12,6 +12,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use careq_http::Limits;
 use careq_shared::config::{Config, OperationsConfig};
+use careq_shared::networks::Networks;
 use careq_shared::telemetry::measure::Measured;
 use careq_shared::telemetry::metrics::{self, No, metrics};
 use tokio::net::TcpListener;
@@ -21,14 +22,19 @@ use tokio_util::sync::CancellationToken;
 /// Whether the process can do its work, asked at each request.
 pub(crate) type Readiness = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// Probes, a person or two, and whatever they leave open.
-const LIMITS: Limits = Limits {
-    most_connections: 512,
-    header_limit_bytes: 16_384,
-    header_limit_fields: 64,
-    header_timeout: Duration::from_secs(15),
-    request_timeout: Duration::from_secs(30),
-};
+/// Probes, a person or two, and whatever they leave open. They may all come from one address.
+fn limits() -> Limits {
+    Limits {
+        most_connections: 512,
+        max_connections_per_address: 0,
+        trusted_proxies: Networks::default(),
+        header_limit_bytes: 16_384,
+        header_limit_fields: 64,
+        first_byte_timeout: Duration::from_secs(5),
+        header_timeout: Duration::from_secs(15),
+        request_timeout: Duration::from_secs(30),
+    }
+}
 
 /// Serves `/livez`, `/readyz`, `/metrics` and these routes until told to stop; then finishes the requests in hand.
 pub(crate) async fn start(
@@ -66,7 +72,7 @@ pub(crate) async fn start(
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(exposition));
-    Ok(tokio::spawn(careq_http::serve(listener, routes.merge(besides), LIMITS, shutdown)))
+    Ok(tokio::spawn(careq_http::serve(listener, routes.merge(besides), limits(), shutdown)))
 }
 
 /// The address that was set; if it is the default and taken, any free one, so that several processes fit on one machine. Never so

@@ -3,7 +3,9 @@
 
 mod body;
 mod client;
+mod connections;
 mod described;
+mod documentation;
 mod failures;
 mod header;
 mod listen;
@@ -13,6 +15,7 @@ mod trace;
 pub use body::{BodyFault, BodyLimits, Share, body, body_into, require_json};
 pub use client::{Client, network};
 pub use described::described;
+pub use documentation::documentation;
 pub use failures::{Failures, Unproven};
 pub use header::{SentTwiceOrUnreadable, bearer, single};
 pub use listen::{Limits, Peer, serve};

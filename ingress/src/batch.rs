@@ -43,13 +43,13 @@ pub(crate) async fn handle(State(ingress): State<Arc<Ingress>>, request: Request
 async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::authentication_failed)?;
-    let preference = Preference::of(&parts.headers).granted(ingress.has_room_to_wait());
-
     let share = ingress.room.share(&caller.clinic.clinic_id, 0);
     let receiving = receive::body_into(share, &parts.headers, body, body_limits(ingress));
     let (body, mut share) = receiving.instrument(trace::receive()).await?;
     let bytes = body.len();
-    let verified = compute::on_body(bytes, || door::verify(ingress, caller, body))?;
+    let verified = compute::on_body(bytes, || door::verify(ingress, &caller, body))?;
+    let _received = ingress.received.enter(&verified.clinic.clinic_id);
+    let (preference, _waiting) = ingress.granted(&verified.clinic.clinic_id, Preference::of(&parts.headers));
     let turn = ingress.turn(&verified.clinic, bytes).await?;
     let (clinic, batch, told) = compute::on_body(bytes, || read(ingress, &parts.headers, verified))?;
     let (batch_id, listing) = (batch.batch_id.clone(), batch.listing());
@@ -58,8 +58,9 @@ async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Pr
         return Err(Overload::Bodies.refuse().of_shape(told));
     }
 
-    let budget = webhook::budget(ingress, preference, ingress.settings.batch_answer_within_ms);
-    let expectation = ingress.results.expect(Queue::Bulk, budget);
+    let answer_within_ms = ingress.settings.batch_answer_within_ms;
+    let budget = webhook::budget(ingress, &clinic.clinic_id, preference, answer_within_ms);
+    let expectation = ingress.results.expect(&clinic.clinic_id, Queue::Bulk, budget);
     let message = Message { reply_to: expectation.reply_to.clone(), content: Content::Batch(batch) };
     let preference = preference.granted(expectation.is_granted());
     let published = match compute::on_body(bytes, || Outgoing::new(message, bytes)) {

@@ -14,6 +14,7 @@ use careq_http::{Client, ClinicId, Unproven};
 use crate::authenticate::{self, Caller, Verified};
 use crate::ingress::Ingress;
 use crate::limit;
+use crate::overload::Overload;
 use crate::problem::Problem;
 
 /// Authenticates, limits, lets in.
@@ -26,6 +27,9 @@ pub(crate) async fn guard(State(ingress): State<Arc<Ingress>>, request: Request,
         Err(problem) => return problem.into_response(),
     };
     let (clinic, counted) = (Arc::clone(&caller.clinic), Arc::clone(&caller.counted));
+    let Some(_in_hand) = ingress.in_hand.enter(&clinic.clinic_id) else {
+        return Overload::Requests.refuse().into_response();
+    };
     let response = enter(&ingress, caller, request, next).await.unwrap_or_else(Problem::into_response);
     let mut response = match counted.get() {
         Some(allowance) => limit::announce(*allowance, response),
@@ -52,23 +56,23 @@ async fn enter(
     if request.method() == Method::POST {
         request.extensions_mut().insert(caller);
     } else {
-        request.extensions_mut().insert(verify(ingress, caller, Bytes::new())?);
+        request.extensions_mut().insert(verify(ingress, &caller, Bytes::new())?);
     }
     Ok(next.run(request).await)
 }
 
 /// Checks what a body proves, and counts the request for its clinic.
-pub(crate) fn verify(ingress: &Ingress, caller: Caller, body: Bytes) -> Result<Verified<Bytes>, Problem> {
-    let verified = authenticate::body(&caller, body)?;
+pub(crate) fn verify(ingress: &Ingress, caller: &Caller, body: Bytes) -> Result<Verified<Bytes>, Problem> {
+    let verified = authenticate::body(caller, body)?;
     if !caller.is_verified() {
-        count(ingress, &caller)?;
+        count(ingress, caller)?;
     }
     Ok(verified)
 }
 
 fn count(ingress: &Ingress, caller: &Caller) -> Result<(), Problem> {
     let taken = ingress.limiter.take(&caller.clinic);
-    let allowance = taken.map_or_else(|refusal| Some(refusal.allowance), |allowance| allowance);
+    let allowance = taken.unwrap_or_else(|refusal| Some(refusal.allowance));
     caller.counted.get_or_init(|| allowance);
     taken.map(drop).map_err(limit::Refusal::problem)
 }

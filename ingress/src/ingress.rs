@@ -17,9 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::admission::{Admission, Turn};
+use crate::by_clinic::{ByClinic, Counted};
 use crate::directory::{self, Directory};
 use crate::limit::Limiter;
 use crate::overload::Overload;
+use crate::prefer::Preference;
 use crate::problem::Problem;
 use crate::results::ResultDesk;
 use crate::room::Room;
@@ -28,7 +30,7 @@ use crate::trace;
 /// The base path of the API (specification, "Base URL").
 pub const API: &str = "/api/v1/careq-sync";
 
-/// More requests in hand than these are a burst. With answers of 10 ms, they come at 3,200 a second.
+/// More requests of one clinic in hand than these are a burst. With answers of 10 ms, they come at 3,200 a second.
 const MOST_WITHOUT_HURRY: usize = 32;
 
 /// What every request shares.
@@ -47,6 +49,13 @@ pub struct Ingress {
     pub(crate) room: Arc<Room>,
     /// For those that are being worked on.
     admission: Arc<Admission>,
+    /// Requests in hand whose head proves a clinic: one clinic leaves a quarter of the places to the others.
+    pub(crate) in_hand: ByClinic,
+    /// Those of them whose body is here: one that is slow to send it makes no burst.
+    pub(crate) received: ByClinic,
+    /// Those that wait for longer than usual. They hold places: they leave half of them to the others, and a clinic half of that to
+    /// other clinics.
+    pub(crate) waiting: ByClinic,
     pub(crate) clock: AcceptanceClock,
     pub(crate) results: Arc<ResultDesk>,
 }
@@ -83,6 +92,9 @@ impl Ingress {
             places: Semaphore::new(settings.most_requests),
             room: Room::new(largest_bytes),
             admission: Admission::new(largest_bytes),
+            in_hand: ByClinic::new(usize::MAX, settings.most_requests - settings.most_requests / 4),
+            received: ByClinic::unlimited(),
+            waiting: ByClinic::new(settings.most_requests.div_ceil(2), settings.most_requests.div_ceil(4)),
             settings,
             publish_timeout,
             broker,
@@ -108,25 +120,29 @@ impl Ingress {
         turn.instrument(trace::turn()).await.ok_or_else(|| Overload::Turns.refuse())
     }
 
-    /// Whether a caller may wait for longer than usual. Those who wait hold places: they must leave half of them to the others.
-    pub(crate) fn has_room_to_wait(&self) -> bool {
-        self.in_hand() <= self.settings.most_requests.div_ceil(2)
+    /// Whether a burst of this clinic is coming in. Nobody of it who has not asked to waits for a result then: the senders go on
+    /// with what they still have, and the workers get full batches.
+    pub(crate) fn is_in_a_burst(&self, clinic_id: &str) -> bool {
+        self.received.of(clinic_id) > MOST_WITHOUT_HURRY
     }
 
-    /// Whether a burst is coming in. Nobody who has not asked to waits for a result then: the senders go on with what they
-    /// still have, and the workers get full batches.
-    pub(crate) fn is_in_a_burst(&self) -> bool {
-        self.in_hand() > MOST_WITHOUT_HURRY
-    }
-
-    fn in_hand(&self) -> usize {
-        self.settings.most_requests.saturating_sub(self.places.available_permits())
+    /// The preference as it is followed, with the place of one that waits.
+    pub(crate) fn granted(
+        &self,
+        clinic_id: &str,
+        preference: Preference,
+    ) -> (Preference, Option<Counted<'_>>) {
+        let waiting = preference.wait().and_then(|_| self.waiting.enter(clinic_id));
+        (preference.granted(waiting.is_some()), waiting)
     }
 
     /// What its connections are allowed.
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             most_connections: self.settings.most_connections,
+            max_connections_per_address: self.settings.max_connections_per_address,
+            trusted_proxies: self.settings.trusted_proxies.clone(),
+            first_byte_timeout: Duration::from_secs(self.settings.first_byte_timeout_s),
             header_limit_bytes: self.settings.header_limit_bytes,
             header_limit_fields: self.settings.header_limit_fields,
             header_timeout: Duration::from_secs(self.settings.header_timeout_s),

@@ -15,6 +15,8 @@ mod directory;
 
 mod limit;
 
+mod by_clinic;
+
 mod overload;
 
 mod webhook;

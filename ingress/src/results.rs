@@ -1,5 +1,5 @@
-//! Waiting for results, while waiting pays. The desk must never make a burst slower: when results come late, or nobody
-//! works, it stops waiting by itself, and asks with one request at a time whether that has changed.
+//! Waiting for results, while waiting pays. The desk must never make a burst slower: when results of a clinic come late, or nobody
+//! works, it stops waiting by itself, and asks with one request of that clinic at a time whether that has changed.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,13 +22,14 @@ pub(crate) struct ResultDesk {
     address: watch::Receiver<Option<String>>,
     next_request: AtomicU64,
     open: DashMap<u64, Open>,
-    live: Pace,
-    bulk: Pace,
+    /// One of each clinic and queue: what holds up one clinic's results must not keep the others' answers from waiting.
+    paces: DashMap<(String, Queue), Arc<Pace>>,
 }
 
-/// Whether results of a queue come in time.
+/// Whether results of a clinic from a queue come in time.
 #[derive(Debug, Default)]
 struct Pace {
+    clinic_id: String,
     late_in_a_row: AtomicU32,
     is_slow: AtomicBool,
     probe: Mutex<Option<(u64, Instant)>>,
@@ -37,7 +38,7 @@ struct Pace {
 #[derive(Debug)]
 struct Open {
     asked_at: Instant,
-    queue: Queue,
+    pace: Arc<Pace>,
     budget: Budget,
     waiter: Option<oneshot::Sender<Verdict>>,
 }
@@ -58,51 +59,57 @@ impl ResultDesk {
             address: mailbox.address,
             next_request: AtomicU64::new(1),
             open: DashMap::new(),
-            live: Pace::default(),
-            bulk: Pace::default(),
+            paces: DashMap::new(),
         });
         tokio::spawn(sort(Arc::clone(&desk), mailbox.messages));
         desk
     }
 
     /// Prepares to wait. The result may arrive before the publisher learns of the confirm, so this comes first.
-    pub(crate) fn expect(self: &Arc<Self>, queue: Queue, budget: Option<Budget>) -> Expectation {
+    pub(crate) fn expect(
+        self: &Arc<Self>,
+        clinic_id: &str,
+        queue: Queue,
+        budget: Option<Budget>,
+    ) -> Expectation {
         let Some(mailbox) = self.address.borrow().clone() else { return Expectation::nothing() };
+        let pace = self.pace(clinic_id, queue);
         match budget {
             None | Some(Budget::Usual(Duration::ZERO)) => Expectation::nothing(),
-            Some(usual @ Budget::Usual(_)) if self.pace(queue).is_slow.load(Ordering::Relaxed) => {
-                let reply_to = self.probe(queue, usual).map(|request| ReplyTo { mailbox, request });
+            Some(usual @ Budget::Usual(_)) if pace.is_slow.load(Ordering::Relaxed) => {
+                let reply_to = self.probe(&pace, usual).map(|request| ReplyTo { mailbox, request });
                 Expectation { reply_to, waiting: None }
             }
             Some(budget) => {
                 let (waiter, verdict) = oneshot::channel();
-                let request = self.ask(queue, budget, Some(waiter));
-                let waiting = Waiting { desk: Arc::clone(self), queue, request, verdict, budget };
+                let request = self.ask(&pace, budget, Some(waiter));
+                let waiting = Waiting { desk: Arc::clone(self), pace, request, verdict, budget };
                 Expectation { reply_to: Some(ReplyTo { mailbox, request }), waiting: Some(waiting) }
             }
         }
     }
 
-    fn pace(&self, queue: Queue) -> &Pace {
-        if queue == Queue::Bulk { &self.bulk } else { &self.live }
+    fn pace(&self, clinic_id: &str, queue: Queue) -> Arc<Pace> {
+        let new = || Arc::new(Pace { clinic_id: clinic_id.to_owned(), ..Pace::default() });
+        Arc::clone(&self.paces.entry((clinic_id.to_owned(), queue)).or_insert_with(new))
     }
 
-    fn ask(&self, queue: Queue, budget: Budget, waiter: Option<oneshot::Sender<Verdict>>) -> u64 {
+    fn ask(&self, pace: &Arc<Pace>, budget: Budget, waiter: Option<oneshot::Sender<Verdict>>) -> u64 {
         let request = self.next_request.fetch_add(1, Ordering::Relaxed);
-        self.open.insert(request, Open { asked_at: Instant::now(), queue, budget, waiter });
+        self.open.insert(request, Open { asked_at: Instant::now(), pace: Arc::clone(pace), budget, waiter });
         request
     }
 
     /// A request whose result nobody waits for, but whose delay tells whether waiting would pay again.
-    fn probe(&self, queue: Queue, budget: Budget) -> Option<u64> {
-        let mut probe = self.pace(queue).probe.lock().unwrap_or_else(PoisonError::into_inner);
+    fn probe(&self, pace: &Arc<Pace>, budget: Budget) -> Option<u64> {
+        let mut probe = pace.probe.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((outstanding, asked_at)) = *probe {
             if asked_at.elapsed() < PROBE_AGAIN_AFTER {
                 return None;
             }
             self.open.remove(&outstanding);
         }
-        let request = self.ask(queue, budget, None);
+        let request = self.ask(pace, budget, None);
         *probe = Some((request, Instant::now()));
         Some(request)
     }
@@ -115,7 +122,7 @@ impl ResultDesk {
         match open.budget {
             // A wait begins after the confirm, a probe before it: the confirm gets as much time again.
             Budget::Usual(budget) if was_awaited || passed <= budget * 2 => {
-                self.pace(open.queue).was_in_time();
+                open.pace.was_in_time();
             }
             Budget::Usual(_) | Budget::Explicit(_) => {}
         }
@@ -126,14 +133,19 @@ impl Pace {
     fn was_in_time(&self) {
         self.late_in_a_row.store(0, Ordering::Relaxed);
         if self.is_slow.swap(false, Ordering::Relaxed) {
-            tracing::info!("results come in time again; answers wait for them");
+            let clinic_id = &self.clinic_id;
+            tracing::info!(clinic_id, "results come in time again; answers wait for them");
         }
     }
 
     fn was_late(&self) {
         let late = self.late_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
         if late >= LATE_IN_A_ROW && !self.is_slow.swap(true, Ordering::Relaxed) {
-            tracing::info!("results come late or not at all; requests are acknowledged at once meanwhile");
+            let clinic_id = &self.clinic_id;
+            tracing::info!(
+                clinic_id,
+                "results come late or not at all; requests are acknowledged at once meanwhile"
+            );
         }
     }
 }
@@ -160,7 +172,7 @@ pub(crate) struct Expectation {
 #[derive(Debug)]
 struct Waiting {
     desk: Arc<ResultDesk>,
-    queue: Queue,
+    pace: Arc<Pace>,
     request: u64,
     verdict: oneshot::Receiver<Verdict>,
     budget: Budget,
@@ -182,7 +194,7 @@ impl Expectation {
         let (Budget::Explicit(patience) | Budget::Usual(patience)) = waiting.budget;
         let verdict = tokio::time::timeout(patience, &mut waiting.verdict).await.ok().and_then(Result::ok);
         if verdict.is_none() && matches!(waiting.budget, Budget::Usual(_)) {
-            waiting.desk.pace(waiting.queue).was_late();
+            waiting.pace.was_late();
         }
         verdict
     }
@@ -219,30 +231,37 @@ mod tests {
         let usual = Some(Budget::Usual(Duration::from_secs(5)));
         for _ in 0..LATE_IN_A_ROW {
             assert_eq!(
-                desk.expect(Queue::Live, Some(Budget::Usual(Duration::from_millis(20)))).result().await,
+                desk.expect("clinic_a", Queue::Live, Some(Budget::Usual(Duration::from_millis(20))))
+                    .result()
+                    .await,
                 None
             );
         }
-        let probe = desk.expect(Queue::Live, usual);
+        let probe = desk.expect("clinic_a", Queue::Live, usual);
         assert!(probe.reply_to.is_some(), "the first request asks");
-        assert!(desk.expect(Queue::Live, usual).reply_to.is_none(), "the others do not even ask");
-        let explicit = desk.expect(Queue::Live, Some(Budget::Explicit(Duration::from_secs(1))));
+        assert!(desk.expect("clinic_a", Queue::Live, usual).reply_to.is_none(), "the others do not even ask");
+        assert!(
+            desk.expect("clinic_b", Queue::Live, usual).is_granted(),
+            "another clinic has nothing to do with it"
+        );
+        let explicit = desk.expect("clinic_a", Queue::Live, Some(Budget::Explicit(Duration::from_secs(1))));
         answer(&tell, &explicit).await;
         assert_eq!(explicit.result().await, Some(Verdict::BatchConflict));
         answer(&tell, &probe).await;
-        while desk.live.is_slow.load(Ordering::Relaxed) {
+        while desk.pace("clinic_a", Queue::Live).is_slow.load(Ordering::Relaxed) {
             tokio::task::yield_now().await;
         }
-        let waits = desk.expect(Queue::Live, usual);
+        let waits = desk.expect("clinic_a", Queue::Live, usual);
         answer(&tell, &waits).await;
         assert_eq!(waits.result().await, Some(Verdict::BatchConflict));
-        assert_eq!(desk.bulk.late_in_a_row.load(Ordering::Relaxed), 0, "batches have a pace of their own");
+        let of_batches = desk.pace("clinic_a", Queue::Bulk);
+        assert_eq!(of_batches.late_in_a_row.load(Ordering::Relaxed), 0, "batches have a pace of their own");
     }
 
     #[tokio::test]
     async fn a_request_that_goes_away_leaves_nothing_behind() {
         let (desk, _tell) = desk();
-        drop(desk.expect(Queue::Live, Some(Budget::Usual(Duration::from_secs(5)))));
+        drop(desk.expect("clinic_a", Queue::Live, Some(Budget::Usual(Duration::from_secs(5)))));
         assert!(desk.open.is_empty());
     }
 }

@@ -13,7 +13,6 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::ingress::{API, Ingress};
 use crate::openapi::{self, described};
@@ -36,11 +35,10 @@ fn routes(ingress: Arc<Ingress>) -> Router {
             CatchPanicLayer::custom(problem::of_panic),
         ));
     // The description holds nothing of any clinic, and CareQ needs it before it has a token.
-    let config = Config::default().validator_url("none");
-    let page = SwaggerUi::new("/docs").config(config).url("/openapi.json", openapi::document(document));
+    let page = careq_http::documentation("/docs", "/openapi.json", &openapi::document(document));
     Router::new()
         .nest(API, api)
-        .merge(Router::from(page).method_not_allowed_fallback(|| async { Problem::wrong_method() }))
+        .merge(page.method_not_allowed_fallback(|| async { Problem::wrong_method() }))
         .fallback(|| async { Problem::unknown_path() })
         .layer((
             from_fn_with_state(Arc::clone(&ingress), edge::around),

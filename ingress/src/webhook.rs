@@ -33,13 +33,14 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
     let (parts, body) = request.into_parts();
     let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::authentication_failed)?;
     let answer_within_ms = caller.clinic.answer_within_ms.unwrap_or(ingress.settings.answer_within_ms);
-    let preference = Preference::of(&parts.headers).granted(ingress.has_room_to_wait());
 
     let share = ingress.room.share(&caller.clinic.clinic_id, SMALL_BYTES);
     let receiving = receive::body_into(share, &parts.headers, body, body_limits(ingress));
     let (body, share) = receiving.instrument(trace::receive()).await?;
     let bytes = body.len();
-    let Verified { clinic, body } = compute::on_body(bytes, || door::verify(ingress, caller, body))?;
+    let Verified { clinic, body } = compute::on_body(bytes, || door::verify(ingress, &caller, body))?;
+    let _received = ingress.received.enter(&clinic.clinic_id);
+    let (preference, _waiting) = ingress.granted(&clinic.clinic_id, Preference::of(&parts.headers));
     let idempotency_key = validate::idempotency_key(&parts.headers)?;
     let turn = if bytes > SMALL_BYTES { Some(ingress.turn(&clinic, bytes).await?) } else { None };
     let (document, event) = compute::on_body(bytes, || {
@@ -51,7 +52,8 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
     let accepted = Accepted::of(&event, &clinic.event_key);
 
     let queue = Queue::of_webhook(body.len());
-    let expectation = ingress.results.expect(queue, budget(ingress, preference, answer_within_ms));
+    let budget = budget(ingress, &clinic.clinic_id, preference, answer_within_ms);
+    let expectation = ingress.results.expect(&clinic.clinic_id, queue, budget);
     let message =
         Message { reply_to: expectation.reply_to.clone(), content: Content::Event(Box::new(event)) };
     let preference = preference.granted(expectation.is_granted());
@@ -70,10 +72,15 @@ async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<
 }
 
 /// How long this request may wait for its result.
-pub(crate) fn budget(ingress: &Ingress, preference: Preference, answer_within_ms: u64) -> Option<Budget> {
+pub(crate) fn budget(
+    ingress: &Ingress,
+    clinic_id: &str,
+    preference: Preference,
+    answer_within_ms: u64,
+) -> Option<Budget> {
     match preference {
         Preference::RespondAsync => None,
-        Preference::None if ingress.is_in_a_burst() => None,
+        Preference::None if ingress.is_in_a_burst(clinic_id) => None,
         Preference::Wait { .. } => preference.wait().map(Budget::Explicit),
         Preference::None => Some(Budget::Usual(Duration::from_millis(answer_within_ms))),
     }

@@ -89,6 +89,9 @@ async fn what_is_refused_changes_nothing(stack: &Stack) {
     };
     for (body, kind, said) in [
         (with("end_datetime", json!("2025-12-15T14:30:00")), None, "End datetime"),
+        (with("start_datetime", json!("25-12-15T14:00:00Z")), None, "Start datetime"),
+        (with("updated_at", json!("2525-12-15T14:00:00Z")), None, "86400 seconds in the future"),
+        (with("notes", json!("x".repeat(65_537))), None, "65536 bytes"),
         (with("clinic_id", json!("clinic_xyz")), None, "must name the clinic clinic_abc"),
         (good.clone(), Some("patient"), "is of the kind appointment"),
         (good.clone(), None, "says what the letter says already"),

@@ -66,6 +66,8 @@ pub(crate) fn settings(own: &[(&str, String)], extra: &[(&str, &str)]) -> Vec<(S
     let common = [
         ("CAREQ_OPERATIONS_LISTEN", "127.0.0.1:0"),
         ("CAREQ_INGRESS_RATE_PER_MINUTE", "0"),
+        // They all come from this machine.
+        ("CAREQ_INGRESS_MAX_CONNECTIONS_PER_ADDRESS", "0"),
         ("CAREQ_CLINICS", clinics.as_str()),
         ("CAREQ_WORKER_SWEEP_EVERY_S", "1"),
         ("CAREQ_LOG_FORMAT", "json"),

@@ -256,6 +256,8 @@ fn settings(database: &FreshDatabase, extra: &[(&str, &str)]) -> Vec<(String, St
         ("CAREQ_INGRESS_LISTEN", "127.0.0.1:0"),
         ("CAREQ_OPERATIONS_LISTEN", "127.0.0.1:0"),
         ("CAREQ_INGRESS_RATE_PER_MINUTE", "0"),
+        // They all come from this machine.
+        ("CAREQ_INGRESS_MAX_CONNECTIONS_PER_ADDRESS", "0"),
         // Two debug builds on two busy cores are slower than any installation.
         ("CAREQ_INGRESS_ANSWER_WITHIN_MS", "20000"),
         ("CAREQ_INGRESS_BATCH_ANSWER_WITHIN_MS", "20000"),

@@ -105,10 +105,10 @@ async fn requests(client: &Client) {
     assert_eq!(client.post("/appointment", &of_first(1)).await.status, 201);
     let refused = client.post("/appointment", &of_first(2)).await;
     assert_eq!(refused.status, 409);
-    let status = json!({ "careq_id": FIRST + 1, "clinic_id": CLINIC, "status": "confirmed", "updated_at": "2030-01-01T00:00:00Z" });
+    let status = json!({ "careq_id": FIRST + 1, "clinic_id": CLINIC, "status": "confirmed", "updated_at": "2026-01-01T00:00:00Z" });
     assert_eq!(client.post("/appointment/status", &status).await.status, 200);
     let cancel =
-        json!({ "careq_id": FIRST + 1, "clinic_id": CLINIC, "cancelled_at": "2030-01-02T00:00:00Z" });
+        json!({ "careq_id": FIRST + 1, "clinic_id": CLINIC, "cancelled_at": "2026-01-02T00:00:00Z" });
     assert_eq!(client.post("/appointment/cancel", &cancel).await.status, 200);
     let report = client.post("/batch", &batch("one", 10..=409)).await;
     assert_eq!(report.body["data"]["successful"], 400, "{}", report.body["message"]);

@@ -15,7 +15,6 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::{self, Problem};
 use super::{admin, audit, edge, groups, guard, jobs, letters, openapi, progress};
@@ -93,13 +92,11 @@ impl Api {
             .layer(CatchPanicLayer::custom(problem::of_panic))
             .layer(from_fn_with_state(Arc::clone(&self), guard::guard));
         // The description holds nothing of any clinic, and whoever builds on it needs it before there is a token.
-        let config = Config::default().validator_url("none");
-        let page = SwaggerUi::new("/admin/docs")
-            .config(config)
-            .url("/admin/openapi.json", openapi::document(document));
+        let document = openapi::document(document);
+        let page = careq_http::documentation("/admin/docs", "/admin/openapi.json", &document);
         Router::new()
             .nest(PREFIX, api)
-            .merge(Router::from(page).method_not_allowed_fallback(|| async { Problem::wrong_method() }))
+            .merge(page.method_not_allowed_fallback(|| async { Problem::wrong_method() }))
             .route("/admin/{*path}", axum::routing::any(|| async { Problem::unknown_path() }))
             .layer(CatchPanicLayer::custom(problem::of_panic))
             .layer(from_fn_with_state(Arc::clone(&self), edge::around))

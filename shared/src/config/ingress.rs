@@ -84,8 +84,8 @@ impl IngressConfig {
             "ingress.most_connections must be from 1 to 1000000",
         );
         require(
-            (1..=self.header_timeout_s).contains(&self.first_byte_timeout_s),
-            "ingress.first_byte_timeout_s must be from 1 to ingress.header_timeout_s",
+            (1..=3_600).contains(&self.first_byte_timeout_s),
+            "ingress.first_byte_timeout_s must be from 1 to 3600",
         );
         require(self.max_clock_skew_s >= 60, "ingress.max_clock_skew_s must be at least 60: clocks differ");
         require(

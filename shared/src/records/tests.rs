@@ -175,6 +175,11 @@ fn patient_formats() -> Vec<Row> {
             vec![json!("male"), json!("female"), json!("other")],
             vec![json!("Male"), json!(" "), json!("male ")],
         ),
+    ]
+}
+
+fn other_formats() -> Vec<Row> {
+    vec![
         (
             Kind::Patient,
             "updated_at",
@@ -191,11 +196,6 @@ fn patient_formats() -> Vec<Row> {
                 json!("2025-13-10T10:00:00Z"),
             ],
         ),
-    ]
-}
-
-fn other_formats() -> Vec<Row> {
-    vec![
         (
             Kind::Service,
             "duration",

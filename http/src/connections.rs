@@ -1,0 +1,200 @@
+//! The connections of a port: how many an address has, and which of them is idle. What is kept of them must never outlive them.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use careq_shared::networks::Networks;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::network;
+
+/// In the place of the time since when a connection is idle: it has a request that is not answered yet.
+const BUSY: u64 = u64::MAX;
+
+/// The same: it was evicted.
+const EVICTED: u64 = u64::MAX - 1;
+
+/// The open connections of a port.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    /// Of one address; 0 = no limit.
+    max_per_address: usize,
+    /// Proxies, which carry the requests of many.
+    exempt: Networks,
+    began_at: Instant,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    next_id: u64,
+    by_id: HashMap<u64, Arc<Connection>>,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// What is known of one connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    began_at: Instant,
+    /// In microseconds since then.
+    idle_since: AtomicU64,
+    evicted: CancellationToken,
+}
+
+/// An entry of the open connections. Dropping it removes it.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    connections: Arc<Connections>,
+    id: u64,
+    /// `None` where the address is exempt.
+    address: Option<IpAddr>,
+    pub(crate) connection: Arc<Connection>,
+}
+
+impl Connections {
+    pub(crate) fn new(max_per_address: usize, exempt: Networks) -> Arc<Self> {
+        Arc::new(Self { max_per_address, exempt, began_at: Instant::now(), open: Mutex::default() })
+    }
+
+    /// Notes a new connection; `None` when its address has too many.
+    pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Entry> {
+        let is_exempt = self.max_per_address == 0 || self.exempt.contains(peer);
+        let address = (!is_exempt).then(|| network(peer));
+        let mut open = self.open();
+        if let Some(address) = address {
+            let count = open.by_address.entry(address).or_default();
+            if *count >= self.max_per_address {
+                return None;
+            }
+            *count += 1;
+        }
+        let id = open.next_id;
+        open.next_id += 1;
+        let connection = Arc::new(Connection::new(self.began_at));
+        open.by_id.insert(id, Arc::clone(&connection));
+        drop(open);
+        Some(Entry { connections: Arc::clone(self), id, address, connection })
+    }
+
+    /// Ends the connection that has been idle longest, if there is one.
+    pub(crate) fn evict(&self) {
+        let open = self.open();
+        let idle = |connection: &&Arc<Connection>| connection.idle_since.load(Ordering::Relaxed) < EVICTED;
+        let since = |connection: &&Arc<Connection>| connection.idle_since.load(Ordering::Relaxed);
+        // One may become busy while it is looked at: then it is the next one's turn.
+        while let Some(longest) = open.by_id.values().filter(idle).min_by_key(since) {
+            if longest.evict() {
+                return;
+            }
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connection {
+    fn new(began_at: Instant) -> Self {
+        // Until it has a place: it must not be evicted for itself.
+        Self { began_at, idle_since: AtomicU64::new(BUSY), evicted: CancellationToken::new() }
+    }
+
+    /// It has a request.
+    pub(crate) fn becomes_busy(&self) {
+        self.idle_since.store(BUSY, Ordering::Relaxed);
+    }
+
+    /// It has a place, or its request was answered; the answer may not have been read yet.
+    pub(crate) fn becomes_idle(&self) {
+        let now_us = u64::try_from(self.began_at.elapsed().as_micros()).unwrap_or(EVICTED - 1);
+        self.idle_since.store(now_us, Ordering::Relaxed);
+    }
+
+    /// Returns when another connection is to have its place.
+    pub(crate) async fn evicted(&self) {
+        self.evicted.cancelled().await;
+    }
+
+    /// `false` when it has become busy.
+    fn evict(&self) -> bool {
+        let idle_since = self.idle_since.load(Ordering::Relaxed);
+        let is_evicted = idle_since < EVICTED
+            && self
+                .idle_since
+                .compare_exchange(idle_since, EVICTED, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        if is_evicted {
+            self.evicted.cancel();
+        }
+        is_evicted
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut open = self.connections.open();
+        open.by_id.remove(&self.id);
+        if let Some(address) = self.address
+            && let Some(count) = open.by_address.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                open.by_address.remove(&address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_address_has_so_many_and_a_proxy_as_many_as_it_likes() {
+        let connections = Connections::new(2, "10.0.0.0/8".parse().unwrap());
+        let of = |peer: &str| connections.enter(address(peer));
+        let (first, _second) = (of("2001:db8::1").unwrap(), of("2001:db8::2").unwrap());
+        assert!(of("2001:db8::3").is_none(), "a /64 is one address");
+        assert!(of("2001:db8:0:1::1").is_some() && of("192.0.2.1").is_some());
+        drop(first);
+        assert!(of("2001:db8::3").is_some());
+        let proxied: Vec<_> = (0..100).map(|_| of("::ffff:10.0.0.1").unwrap()).collect();
+        drop(proxied);
+        assert_eq!(connections.open().by_address.len(), 1, "what has ended is forgotten");
+        assert_eq!(connections.open().by_id.len(), 1);
+        let unlimited = Connections::new(0, Networks::default());
+        let entries: Vec<_> = (0..100).map(|_| unlimited.enter(address("192.0.2.1")).unwrap()).collect();
+        assert!(unlimited.open().by_address.is_empty() && entries.len() == 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_one_that_has_been_idle_longest_is_evicted() {
+        let connections = Connections::new(0, Networks::default());
+        let mut entries = Vec::new();
+        for _ in 0..4 {
+            entries.push(connections.enter(address("192.0.2.1")).unwrap());
+            entries.last().unwrap().connection.becomes_idle();
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        entries[0].connection.becomes_busy();
+        entries[1].connection.becomes_busy();
+        entries[1].connection.becomes_idle();
+        let evicted =
+            || -> Vec<_> { entries.iter().map(|entry| entry.connection.evicted.is_cancelled()).collect() };
+        for expected in [[false, false, true, false], [false, false, true, true], [false, true, true, true]] {
+            connections.evict();
+            assert_eq!(evicted(), expected);
+        }
+        connections.evict();
+        assert_eq!(evicted(), [false, true, true, true], "a busy one is left");
+    }
+}
