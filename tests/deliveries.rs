@@ -163,10 +163,28 @@ async fn a_parent_that_comes_late_on_postgresql_and_rabbitmq() {
 
 const QUICK: [(&str, &str); 2] = [("CAREQ_WORKER_PARK_FOR_S", "1"), ("CAREQ_WORKER_SWEEP_EVERY_S", "1")];
 
+/// When its patient has come, it waits for its doctor: with its patience before it, and then it is dead once more.
+async fn a_parent_of_several(stack: &Stack) {
+    let event_id = stack.client.post("/appointment", &appointment(9)).await.body["event_id"].clone();
+    until("the patience is over", || stack.client.event_is(&event_id, "failed")).await;
+    stack.client.post("/patient", &patient(9)).await;
+    until("the patience is over again", || async {
+        letter(stack, 9).await.filter(|letter| letter.state == LetterState::Open && letter.attempts == 2)
+    })
+    .await;
+    let page = stack.client.event_is(&event_id, "failed").await.expect("its letter is open");
+    let message = page.body["data"]["error"]["message"].as_str().unwrap();
+    assert!(message.contains("doctor 9") && !message.contains("patient 9"), "{message}");
+    stack.client.post("/doctor", &doctor(9)).await;
+    stack.client.post("/service", &service(9)).await;
+    until("the appointment is stored", || stack.client.event_is(&event_id, "synced")).await;
+}
+
 /// "Kept and applied when it arrives" is true after the patience, too; and what a person has discarded stays so.
 async fn a_late_parent(stack: &Stack) {
     let client = &stack.client;
     let mut events = Vec::new();
+    a_parent_of_several(stack).await;
     for number in [7, 8] {
         let booked = client.post("/appointment", &appointment(number)).await;
         assert_eq!(booked.status, 422, "{}", booked.body);

@@ -53,6 +53,8 @@ mod attacks;
 
 mod admin_api;
 
+mod clock;
+
 mod copies;
 
 mod deliveries;

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use careq_shared::clinics::{self, Clinic, Credential, Enabled, Trouble};
+use careq_shared::clock::{self, AcceptanceClock};
 use careq_shared::database;
 use careq_shared::event_key::EventKey;
+use careq_shared::ledger;
 use careq_shared::networks::Networks;
 use careq_shared::seal::Seal;
 use careq_shared::secret::Digest;
 use careq_shared::telemetry::metrics::metrics;
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, DbErr};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -62,10 +64,35 @@ fn nobody() -> Clinic {
     }
 }
 
+/// Where the clinics are read, and whose stamps must go on after those that are stored there.
+pub(crate) struct Source {
+    pub(crate) database: DatabaseConnection,
+    pub(crate) seal: Arc<Seal>,
+    pub(crate) clock: Arc<AcceptanceClock>,
+}
+
+impl Source {
+    /// The clinics; the first time, also the newest acceptance: the system clock may have been set back while no process ran, and of
+    /// two versions without a stamp the one that is accepted later must be the newer.
+    async fn clinics(&self, is_first: bool) -> Result<Enabled, DbErr> {
+        if is_first && let Some(newest) = ledger::newest_acceptance(&self.database).await? {
+            let now = clock::now();
+            if newest > now {
+                let duration_ms = (newest - now).num_milliseconds();
+                tracing::warn!(
+                    duration_ms,
+                    "the system clock is behind the newest accepted event; stamps go on after that"
+                );
+            }
+            self.clock.go_on_after(newest);
+        }
+        clinics::enabled(&self.database, &self.seal).await
+    }
+}
+
 /// Reads the clinics again and again. `None` until they have been read once.
 pub(crate) fn keep_current(
-    database: DatabaseConnection,
-    seal: Arc<Seal>,
+    source: Source,
     every: Duration,
     shutdown: CancellationToken,
 ) -> watch::Receiver<Option<Arc<Directory>>> {
@@ -74,7 +101,8 @@ pub(crate) fn keep_current(
         let mut was_read = true;
         let mut known_troubles = Vec::new();
         loop {
-            match database::read(|| clinics::enabled(&database, &seal)).await {
+            let is_first = current.borrow().is_none();
+            match database::read(|| source.clinics(is_first)).await {
                 Ok(Enabled { clinics, troubles }) => {
                     tell_of(&troubles, &known_troubles);
                     metrics().clinics_were_read(refused(&troubles));

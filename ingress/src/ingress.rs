@@ -18,7 +18,7 @@ use tracing::Instrument as _;
 
 use crate::admission::{Admission, Turn};
 use crate::by_clinic::{ByClinic, Counted};
-use crate::directory::{self, Directory};
+use crate::directory::{self, Directory, Source};
 use crate::limit::Limiter;
 use crate::overload::Overload;
 use crate::prefer::Preference;
@@ -56,7 +56,7 @@ pub struct Ingress {
     /// Those that wait for longer than usual. They hold places: they leave half of them to the others, and a clinic half of that to
     /// other clinics.
     pub(crate) waiting: ByClinic,
-    pub(crate) clock: AcceptanceClock,
+    pub(crate) clock: Arc<AcceptanceClock>,
     pub(crate) results: Arc<ResultDesk>,
 }
 
@@ -83,10 +83,11 @@ impl Ingress {
         let Parts { mut settings, publish_timeout, broker, database, seal } = parts;
         settings.most_requests = settings.most_requests.min(Semaphore::MAX_PERMITS);
         let refresh_every = Duration::from_secs(settings.clinics_refresh_s);
-        let directory = directory::keep_current(database.clone(), seal, refresh_every, shutdown.clone());
+        let clock = Arc::new(AcceptanceClock::default());
+        let source = Source { database: database.clone(), seal, clock: Arc::clone(&clock) };
+        let directory = directory::keep_current(source, refresh_every, shutdown.clone());
         let results = ResultDesk::start(broker.mailbox());
         let limiter = Limiter::new(settings.rate_per_minute, settings.rate_burst);
-        let clock = AcceptanceClock::default();
         let largest_bytes = settings.batch_body_limit_bytes.max(settings.body_limit_bytes);
         Arc::new(Self {
             places: Semaphore::new(settings.most_requests),

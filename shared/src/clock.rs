@@ -39,6 +39,11 @@ impl AcceptanceClock {
             .unwrap_or_else(|current_us| current_us);
         DateTime::from_timestamp_micros(follow(previous_us)).unwrap_or(now)
     }
+
+    /// Hands out later stamps than this one from now on: another process gave it out, and the system clock may have been set back since.
+    pub fn go_on_after(&self, stamp: DateTime<Utc>) {
+        self.last_us.fetch_max(stamp.timestamp_micros(), Ordering::AcqRel);
+    }
 }
 
 #[cfg(test)]
@@ -53,6 +58,15 @@ mod tests {
         let next = clock.reserve(1);
         assert!(next >= batch + TimeDelta::microseconds(1_000));
         assert!(clock.reserve(1) > next);
+    }
+
+    #[test]
+    fn stamps_go_on_after_those_of_another_process() {
+        let clock = AcceptanceClock::default();
+        let ahead = now() + TimeDelta::days(1);
+        clock.go_on_after(ahead);
+        clock.go_on_after(now());
+        assert_eq!(clock.reserve(1), ahead + TimeDelta::microseconds(1));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! How a result is written in a row of `events`, and read from it. The two directions must never be kept apart: a status
 //! page would tell something else than the answer did.
 
-use sea_orm::DbErr;
+use chrono::{DateTime, Utc};
+use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QuerySelect as _};
 
 use crate::entities::event;
 use crate::outcome::{ErrorCode, EventResult, Failure, Outcome, Parent};
@@ -52,6 +53,15 @@ pub fn read(row: &event::Model) -> Result<EventResult, DbErr> {
         _ => return Err(damaged(row)),
     };
     Ok(EventResult { outcome, appointment_status: row.appointment_status.clone(), replayed: false })
+}
+
+/// The newest acceptance of an event that a worker has seen.
+///
+/// # Errors
+/// The database's own.
+pub async fn newest_acceptance(database: &DatabaseConnection) -> Result<Option<DateTime<Utc>>, DbErr> {
+    let newest = event::Entity::find().select_only().column_as(event::Column::AcceptedAt.max(), "newest");
+    Ok(newest.into_tuple::<Option<DateTime<Utc>>>().one(database).await?.flatten())
 }
 
 fn damaged(row: &event::Model) -> DbErr {

@@ -193,6 +193,20 @@ impl Stack {
         logged
     }
 
+    /// Stops the ingress, or the one process, and starts it again.
+    pub(crate) async fn restart_ingress(mut self) -> Self {
+        self.ingress.terminate().await;
+        let (arguments, ready): (&[&str], _) = match self.prefix {
+            None => (&[], "careq-sync takes requests"),
+            Some(_) => (&["ingress"], "the ingress takes requests"),
+        };
+        let ended = self.ingress.ended().await;
+        assert!(ended.success, "{}", ended.stderr);
+        self.ingress = start(arguments, &self.settings);
+        self.client = client(&self.ingress, ready).await;
+        self
+    }
+
     /// Tells the ingress to stop, without waiting.
     pub(crate) async fn tell_ingress_to_stop(&self) {
         self.ingress.terminate().await;

@@ -8,7 +8,7 @@ use careq_shared::records::{FieldErrors, Kind};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::world::{Request, hour};
+use super::world::{Record, Request, hour};
 use crate::harness::{accept_with_key, deliver};
 
 /// One saying of one record.
@@ -75,12 +75,20 @@ impl History {
             Request::Batch { clinic, id, records } => {
                 let is_of_a_batch = |kind: Kind| !matches!(kind, Kind::Status | Kind::Cancel);
                 let stamps = (0..).map(|place| at + TimeDelta::microseconds(place));
+                let before: Vec<_> = self.webhooks.iter().filter(|said| said.clinic == *clinic).collect();
                 let read = records.iter().zip(stamps).map(|(record, at)| {
-                    let change = record.as_ref().filter(|change| is_of_a_batch(change.kind))?;
-                    let body = change.body(clinic);
-                    Some((accept_with_key(change.kind, &body, at, None), body))
+                    let (kind, body) = match record {
+                        Record::Change(change) => (change.kind, change.body(clinic)),
+                        Record::SaidBefore(which) if !before.is_empty() => {
+                            let said = which.get(&before);
+                            (said.kind, said.body.clone())
+                        }
+                        Record::SaidBefore(_) | Record::Invalid => return None,
+                    };
+                    is_of_a_batch(kind).then(|| (accept_with_key(kind, &body, at, None), body))
                 });
-                self.accept_batch(clinic, id, at, &read.collect::<Vec<_>>());
+                let read: Vec<_> = read.collect();
+                self.accept_batch(clinic, id, at, &read);
             }
         }
     }

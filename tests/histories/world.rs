@@ -33,14 +33,23 @@ pub(super) enum Request {
         change: Change,
         key: Option<&'static str>,
     },
-    /// A record that is none is refused at the door.
     Batch {
         clinic: &'static str,
         id: &'static str,
-        records: Vec<Option<Change>>,
+        records: Vec<Record>,
     },
     /// One of those before, once more.
     Again(Index),
+}
+
+/// A record of a batch.
+#[derive(Debug, Clone)]
+pub(super) enum Record {
+    Change(Change),
+    /// What one of the webhooks before has said.
+    SaidBefore(Index),
+    /// Refused at the door.
+    Invalid,
 }
 
 pub(super) fn requests() -> impl Strategy<Value = Vec<Request>> {
@@ -48,10 +57,15 @@ pub(super) fn requests() -> impl Strategy<Value = Vec<Request>> {
     let key = prop_oneof![6 => Just(None), 1 => select(vec![Some("k1"), Some("k2")])];
     let webhook =
         (clinic(), change(), key).prop_map(|(clinic, change, key)| Request::Webhook { clinic, change, key });
-    let records = prop::collection::vec(prop::option::weighted(0.95, change()), 1..4);
+    let record = prop_oneof![
+        8 => change().prop_map(Record::Change),
+        8 => any::<Index>().prop_map(Record::SaidBefore),
+        1 => Just(Record::Invalid),
+    ];
+    let records = prop::collection::vec(record, 1..4);
     let batch = (clinic(), select(vec!["b1", "b2"]), records)
         .prop_map(|(clinic, id, records)| Request::Batch { clinic, id, records });
-    let request = prop_oneof![12 => webhook, 2 => batch, 3 => any::<Index>().prop_map(Request::Again)];
+    let request = prop_oneof![12 => webhook, 4 => batch, 3 => any::<Index>().prop_map(Request::Again)];
     prop::collection::vec(request, 1..40)
 }
 
