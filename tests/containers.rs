@@ -83,6 +83,48 @@ fn workers_can_be_many() {
     }
 }
 
+/// Each of the units has the same, so that none is open for want of a line; its memory is the chart's.
+#[test]
+fn units_forbid_what_a_process_does_not_need() {
+    let values = read("deploy/helm/careq-sync/values.yaml");
+    for (unit, part) in [("ingress", "ingress:"), ("worker@", "worker:"), ("console", "console:")] {
+        let text = read(&format!("deploy/systemd/careq-sync-{unit}.service"));
+        for line in [
+            "SystemCallFilter=@system-service",
+            "SystemCallFilter=~@privileged",
+            "CapabilityBoundingSet=",
+            "LimitCORE=0",
+            "UMask=0077",
+            "NoNewPrivileges=yes",
+        ] {
+            assert!(text.lines().any(|own| own == line), "{unit}: {line}");
+        }
+        let of_part = values.split(&format!("\n{part}\n")).nth(1).unwrap();
+        let limit = of_part.split("limits: { memory: ").nth(1).unwrap().split("Mi").next().unwrap();
+        assert!(text.contains(&format!("\nMemoryMax={limit}M\n")), "{unit}: {limit}");
+    }
+}
+
+/// Names of a private network are no loopback: what is set for them is what a process would start with.
+#[test]
+fn the_compose_file_says_why_it_speaks_in_clear() {
+    let compose = read("docker-compose.yml");
+    let pairs = ["DATABASE_URL", "BROKER_URL"].map(|name| {
+        let name = format!("CAREQ_{name}");
+        let value = compose.split(&format!("{name}: \"")).nth(1).unwrap().split('"').next().unwrap();
+        let (before, after) = (value.split("${").next().unwrap(), value.rsplit('}').next().unwrap());
+        (name, format!("{before}S3cret{after}"))
+    });
+    let load = |settings: &[(String, String)]| careq_shared::config::load(None, settings.to_vec());
+    assert!(load(&pairs).unwrap_err().to_string().contains("2 fault(s)"));
+    let allowed = ["DATABASE", "BROKER"].map(|section| {
+        let name = format!("CAREQ_{section}_ALLOW_CLEARTEXT");
+        assert!(compose.contains(&format!("{name}: \"true\"")), "{name}");
+        (name, "true".to_owned())
+    });
+    load(&[pairs, allowed].concat()).unwrap();
+}
+
 fn read(name: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     std::fs::read_to_string(root.join(name)).unwrap_or_else(|fault| panic!("{name}: {fault}"))

@@ -50,6 +50,7 @@ mod dead_letters;
 mod simulator;
 
 mod attacks;
+mod audit;
 
 mod admin_api;
 

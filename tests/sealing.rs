@@ -1,13 +1,21 @@
 //! What is sealed at rest: not to be read in the database, equal when it says the same, and sealed anew after a rotation.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
 use careq_shared::entities::{clinic, clinic_credential, dead_letter, parked_event, patient as patients};
 use careq_shared::seal::Place;
+use futures_util::future::join_all;
+use lapin::options::{BasicGetOptions, BasicNackOptions};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _,
 };
 use serde_json::{Value, json};
 
-use crate::harness::{SEAL_KEYS, Secrets, Stack, appointment, patient, sample, seal, until};
+use crate::harness::{
+    CLINIC, Client, Process, SEAL_KEYS, Secrets, Stack, TOKEN, appointment, channel, patient, sample, seal,
+    until,
+};
 
 const AADHAR_NUMBER: &str = "1234-5678-9012";
 const NEW_KEY: &str = "second:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
@@ -203,4 +211,98 @@ async fn becomes(stack: &Stack, secrets: &Secrets, expected: u16) {
         (crate::harness::send(signed.request(&stack.client)).await.status == expected).then_some(())
     })
     .await;
+}
+
+/// Twelve digits that are nowhere else.
+const NUMBERS: [&str; 2] = ["7391-5502-8846", "739155028846"];
+
+fn numbered(careq_id: i64) -> Value {
+    let mut body = patient(careq_id);
+    body["aadhar_number"] = json!(NUMBERS[usize::try_from(careq_id % 2).unwrap()]);
+    body
+}
+
+fn holds_a_number(bytes: &[u8]) -> bool {
+    NUMBERS.iter().any(|number| bytes.windows(number.len()).any(|piece| piece == number.as_bytes()))
+}
+
+#[tokio::test]
+async fn no_file_of_the_embedded_default_holds_a_number_after_a_clean_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let settings = [
+        ("CAREQ_DATA_DIR", data.to_str().unwrap()),
+        ("CAREQ_INGRESS_LISTEN", "127.0.0.1:0"),
+        ("CAREQ_OPERATIONS_LISTEN", "127.0.0.1:0"),
+        ("CAREQ_INGRESS_RATE_PER_MINUTE", "0"),
+        ("CAREQ_CLINICS", &format!("{CLINIC}={TOKEN}")),
+        ("CAREQ_LOG_FORMAT", "json"),
+    ];
+    let process = Process::start(&[], &settings);
+    let address = process.logged("careq-sync takes requests").await["fields"]["address"].clone();
+    let client = Client::new(address.as_str().unwrap(), TOKEN);
+    let answers =
+        join_all((1..=60).map(async |careq_id| client.post("/patient", &numbered(careq_id)).await.status));
+    assert!(answers.await.iter().all(|status| [201, 202].contains(status)));
+    for file in files(&data) {
+        assert!(!holds_a_number(&std::fs::read(&file).unwrap()), "{} at work", file.display());
+    }
+    assert!(process.stop().await.success);
+
+    let names: Vec<_> = files(&data).iter().map(|file| file.file_name().unwrap().to_owned()).collect();
+    assert!(
+        names.iter().any(|name| name == "queue.db") && names.iter().any(|name| name == "careq.db"),
+        "{names:?}"
+    );
+    for file in files(&data) {
+        let (bytes, mode) = (std::fs::read(&file).unwrap(), file.metadata().unwrap().permissions().mode());
+        assert!(!holds_a_number(&bytes), "{}", file.display());
+        assert_eq!(mode & 0o077, 0, "{} is open to others", file.display());
+        assert!(
+            !file.to_str().unwrap().ends_with("-wal") || bytes.is_empty(),
+            "{} is not cleaned",
+            file.display()
+        );
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[tokio::test]
+async fn no_message_in_rabbitmq_holds_what_was_sent() {
+    let mut stack = Stack::full(0, &[("CAREQ_INGRESS_ANSWER_WITHIN_MS", "0")]).await;
+    assert_eq!(stack.client.post("/patient", &numbered(80)).await.status, 202);
+    let (_connection, channel) = channel().await;
+    let queue = format!("{}.live", stack.prefix.as_ref().unwrap());
+    let got = channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await.unwrap().unwrap();
+    for piece in ["Asha", "9000000001", "careq_id", "7391", CLINIC] {
+        assert!(!String::from_utf8_lossy(&got.delivery.data).contains(piece), "{piece}");
+    }
+    got.delivery.acker.nack(BasicNackOptions { requeue: true, ..BasicNackOptions::default() }).await.unwrap();
+
+    // Under a key that its worker lacks, it becomes a dead letter, and comes back with the key.
+    let other = stack
+        .settings()
+        .map(|(name, value)| if name == "CAREQ_SEAL_KEYS" { (name, NEW_KEY) } else { (name, value) });
+    let stranger = Process::start(&["worker"], &other.collect::<Vec<_>>());
+    let database = stack.database.connection.clone();
+    let letter =
+        until("it is a dead letter", || async { dead_letter::Entity::find().one(&database).await.unwrap() })
+            .await;
+    assert_eq!(letter.class, "undecodable");
+    assert!(stranger.stop().await.success);
+    let both = [("CAREQ_SEAL_KEYS", &*format!("{SEAL_KEYS},{NEW_KEY}"))];
+    stack.set("CAREQ_SEAL_KEYS", both[0].1);
+    stack.start_worker().await;
+    stack.command(&["dead-letters", "replay", "--class", "undecodable"], &both).await;
+    let stored = patients::Entity::find().filter(patients::Column::CareqId.eq(80));
+    let row = until("it is stored", || async { stored.clone().one(&database).await.unwrap() }).await;
+    let place = row.id.to_string();
+    assert_eq!(
+        seal().open(Place::aadhar_number(&place), &row.aadhar_number.unwrap()).unwrap(),
+        NUMBERS[0].as_bytes()
+    );
+    stack.finish().await;
 }

@@ -5,39 +5,65 @@ use crate::harness::{Process, SEAL_KEYS, amqp_url, fresh_prefix};
 /// arguments, settings, and what the operator must read
 type Row<'row> = (&'row [&'row str], &'row [(&'row str, &'row str)], &'row [&'row str]);
 
+/// Nothing of these is started, nor needs a server.
+const ROWS: [Row; 10] = [
+    (&[], &[("CAREQ_INGRESS_LISTEM", "127.0.0.1:0")], &["CAREQ_INGRESS_LISTEM names no setting"]),
+    (
+        &[],
+        &[("CAREQ_WORKER_BATCH", "0"), ("CAREQ_BROKER_URL", "http://x"), ("CAREQ_INGRESS_LISTEN", "nowhere")],
+        &["ingress.listen"],
+    ),
+    (
+        &[],
+        &[("CAREQ_WORKER_BATCH", "0"), ("CAREQ_BROKER_URL", "http://x")],
+        &[
+            "2 fault(s)",
+            "worker.batch must be from 1 to 1000",
+            "broker.url must be `embedded` or begin with amqp://",
+        ],
+    ),
+    (&[], &[("CAREQ_CLINICS", "clinic_abc=short")], &["at least 32 characters"]),
+    (&["ingress"], &[], &["`careq-sync ingress` needs RabbitMQ", "CAREQ_BROKER_URL"]),
+    (&["worker"], &[], &["`careq-sync worker` needs RabbitMQ"]),
+    (
+        &["standalone"],
+        &[
+            ("CAREQ_BROKER_URL", "amqp://guest:a-secret@127.0.0.1:1/%2f"),
+            ("CAREQ_DATABASE_URL", "postgres://careq:a-secret@127.0.0.1:1/careq"),
+            ("CAREQ_SEAL_KEYS", SEAL_KEYS),
+            ("CAREQ_DATABASE_CONNECT_TIMEOUT_S", "1"),
+        ],
+        &["cannot be reached: connection refused"],
+    ),
+    (
+        &["clinic", "add", "clinic_abc"],
+        &[("CAREQ_BROKER_URL", "amqp://careq:x@a-secret/abc@127.0.0.1"), ("CAREQ_PORT", "tcp://10.0.0.1:80")],
+        &["broker.url cannot be read as an AMQP URL", "percent-encoded"],
+    ),
+    (
+        &[],
+        &[("CAREQ_SEAL_KEYS", "a-secret"), ("CAREQ_INGRESS_TRUSTED_PROXIES", "a-secret")],
+        &["ingress.trusted_proxies", "networks such as 203.0.113.0/24"],
+    ),
+    (&["--config", "missing.toml"], &[], &["missing.toml cannot be read"]),
+];
+
 #[tokio::test]
 async fn every_fault_is_named_with_its_remedy() {
+    refused(&ROWS).await;
     let (broker, prefix) = (amqp_url(), fresh_prefix());
-    let rows: [Row; 11] = [
-        (&[], &[("CAREQ_INGRESS_LISTEM", "127.0.0.1:0")], &["CAREQ_INGRESS_LISTEM names no setting"]),
-        (
-            &[],
-            &[
-                ("CAREQ_WORKER_BATCH", "0"),
-                ("CAREQ_BROKER_URL", "http://x"),
-                ("CAREQ_INGRESS_LISTEN", "nowhere"),
-            ],
-            &["ingress.listen"],
-        ),
-        (
-            &[],
-            &[("CAREQ_WORKER_BATCH", "0"), ("CAREQ_BROKER_URL", "http://x")],
-            &[
-                "2 fault(s)",
-                "worker.batch must be from 1 to 1000",
-                "broker.url must be `embedded` or begin with amqp://",
-            ],
-        ),
-        (&[], &[("CAREQ_CLINICS", "clinic_abc=short")], &["at least 32 characters"]),
-        (&["ingress"], &[], &["`careq-sync ingress` needs RabbitMQ", "CAREQ_BROKER_URL"]),
-        (&["worker"], &[], &["`careq-sync worker` needs RabbitMQ"]),
+    refused(&[
         (
             &["worker"],
             &[
-                ("CAREQ_BROKER_URL", "amqp://guest:a-secret@127.0.0.1:1/%2f"),
-                ("CAREQ_BROKER_CONNECT_TIMEOUT_S", "1"),
+                ("CAREQ_BROKER_URL", &broker),
+                ("CAREQ_BROKER_PREFIX", &prefix),
+                ("CAREQ_SEAL_KEYS", SEAL_KEYS),
             ],
-            &["RabbitMQ at 127.0.0.1:1 cannot be used", "Check that it runs"],
+            &[
+                "an SQLite file or nothing: every process would store into a file of its own",
+                "Set database.url to the PostgreSQL",
+            ],
         ),
         (
             &["worker"],
@@ -48,7 +74,10 @@ async fn every_fault_is_named_with_its_remedy() {
                 ("CAREQ_DATABASE_CONNECT_TIMEOUT_S", "1"),
                 ("CAREQ_SEAL_KEYS", SEAL_KEYS),
             ],
-            &["the database postgres://careq@127.0.0.1:1/careq cannot be reached", "CAREQ_DATABASE_URL"],
+            &[
+                "the database postgres://careq@127.0.0.1:1/careq cannot be reached: connection refused",
+                "CAREQ_DATABASE_URL",
+            ],
         ),
         (
             &["worker"],
@@ -58,14 +87,12 @@ async fn every_fault_is_named_with_its_remedy() {
             ],
             &["there is no key to seal with", "CAREQ_SEAL_KEYS", "openssl rand -base64 32"],
         ),
-        (
-            &[],
-            &[("CAREQ_SEAL_KEYS", "a-secret"), ("CAREQ_INGRESS_TRUSTED_PROXIES", "a-secret")],
-            &["ingress.trusted_proxies", "networks such as 203.0.113.0/24"],
-        ),
-        (&["--config", "missing.toml"], &[], &["missing.toml cannot be read"]),
-    ];
-    for (arguments, settings, expected) in rows {
+    ])
+    .await;
+}
+
+async fn refused(rows: &[Row<'_>]) {
+    for &(arguments, settings, expected) in rows {
         let ended = Process::run(arguments, settings).await;
         assert!(!ended.success, "{arguments:?} {settings:?}");
         for sentence in expected {

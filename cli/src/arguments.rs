@@ -52,6 +52,9 @@ pub(crate) enum Command {
     /// Makes and changes those who may use the admin API.
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Looks whether the audit log is as it was written.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Shows what could not be stored, and replays, corrects or discards it.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
@@ -78,11 +81,20 @@ pub(crate) enum AdminCommand {
         /// reader: may look at everything but payloads; operator: may reveal, replay, correct and discard, too.
         #[arg(long)]
         role: Role,
+        /// How long its token is good, at most a year.
+        #[arg(long, value_name = "DURATION", default_value = "90days", value_parser = humantime::parse_duration)]
+        expires: Duration,
     },
-    /// Lists all admins.
+    /// Lists all admins, with the ends of their tokens.
     List(Output),
     /// Gives an admin a new token and prints it once; the old one is void at once.
-    Rotate(OneAdmin),
+    Rotate {
+        #[command(flatten)]
+        admin: OneAdmin,
+        /// How long the new token is good, at most a year.
+        #[arg(long, value_name = "DURATION", default_value = "90days", value_parser = humantime::parse_duration)]
+        expires: Duration,
+    },
     /// Refuses an admin's requests from now on.
     Disable(OneAdmin),
 }
@@ -95,6 +107,14 @@ pub(crate) struct OneAdmin {
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+/// What to do with the audit log; `dead-letters audit` lists it.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Reads every entry, and names the first one that was changed, removed or inserted. Prints the head of the chain, to be noted
+    /// elsewhere: who can change the whole chain cannot change what stands there.
+    Verify(Output),
 }
 
 /// What to do with clinics.

@@ -20,12 +20,25 @@ pub(crate) async fn make_clinics(
     config: &Config,
 ) -> Result<Option<SecretString>> {
     let keys = || seal::open(config);
-    clinics::seed(database, &keys, &config.clinics).await?;
+    seed(database, config).await?;
     if !clinics::list(database).await?.is_empty() {
         return Ok(None);
     }
     let secrets = clinics::add(database, &keys, TEST_CLINIC, &[]).await?;
     Ok(secrets.into_iter().next().map(|(_, token)| token))
+}
+
+/// Makes the clinics of the settings that are missing, and warns of those whose token there means nothing.
+pub(crate) async fn seed(database: &DatabaseConnection, config: &Config) -> Result<()> {
+    clinics::seed(database, &|| seal::open(config), &config.clinics).await?;
+    for clinic_id in clinics::unheeded(database, &config.clinics).await? {
+        tracing::warn!(
+            clinic_id,
+            "the token that the setting clinics (CAREQ_CLINICS) has for this clinic is none that is valid, and is ignored: `careq-sync \
+             clinic rotate --stdin` gives the clinic that token, or take the entry away"
+        );
+    }
+    Ok(())
 }
 
 /// Shows a newcomer the main job: one line that answers 201 when pasted (API specification, "Sample Test Data").

@@ -3,8 +3,10 @@
 
 mod arguments;
 mod environment;
+mod hardening;
 
 mod admin;
+mod audit;
 mod clinic;
 mod dead_letters;
 mod doctor;
@@ -23,7 +25,7 @@ mod shutdown;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use careq_shared::config::Config;
+use careq_shared::config::{Config, Process};
 use careq_shared::{refusal, telemetry};
 use clap::Parser as _;
 use tokio::runtime::Runtime;
@@ -36,7 +38,8 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    match in_a_runtime(Arguments::parse()) {
+    let hardened = hardening::apply();
+    match in_a_runtime(Arguments::parse(), hardened) {
         Ok(exit_status) => exit_status,
         Err(fault) => {
             let advice = refusal::advice(fault.as_ref()).map(|advice| format!(". {advice}, and try again"));
@@ -46,21 +49,31 @@ fn main() -> ExitCode {
     }
 }
 
-fn in_a_runtime(arguments: Arguments) -> Result<ExitCode> {
+fn in_a_runtime(arguments: Arguments, hardened: Result<(), String>) -> Result<ExitCode> {
     let runtime = Runtime::new()?;
-    let ended = runtime.block_on(run(arguments));
+    let ended = runtime.block_on(run(arguments, hardened));
     // Whatever still hangs, as the look-up of a name can, must not hold up a process that has finished.
     runtime.shutdown_background();
     ended
 }
 
-async fn run(arguments: Arguments) -> Result<ExitCode> {
+async fn run(arguments: Arguments, hardened: Result<(), String>) -> Result<ExitCode> {
     let command = arguments.command.unwrap_or(Command::Standalone);
-    let config = match (environment::config(arguments.config.as_deref()), &command) {
+    let config = match (environment::config(process(&command), arguments.config.as_deref()), &command) {
         (Err(faults), Command::Doctor(output)) => return Ok(doctor::of_faults(&faults, *output)),
         (config, _) => config?,
     };
-    let telemetry = telemetry::start(&config.log, &config.telemetry, process(&command))?;
+    let telemetry =
+        telemetry::start(&config.log, &config.telemetry, process(&command).and_then(Process::runs_on))?;
+    if let Err(reason) = hardened {
+        tracing::warn!(%reason, "core dumps cannot be switched off; they would hold keys and patients' data");
+    }
+    if !config.service_links.is_empty() {
+        tracing::info!(
+            count = config.service_links.len(),
+            "ignored the variables that Kubernetes made for Services called careq…"
+        );
+    }
     let ended = perform(command, &config).await;
     telemetry.end().await;
     ended
@@ -78,19 +91,21 @@ async fn perform(command: Command, config: &Config) -> Result<ExitCode> {
         Command::Simulate(simulation) => simulate::run(config, simulation).await,
         Command::Clinic(command) => clinic::run(config, command).await,
         Command::Admin(command) => admin::run(config, command).await,
+        Command::Audit(command) => audit::run(config, command).await,
         Command::DeadLetters(command) => dead_letters::run(config, command).await,
         Command::Doctor(output) => return Ok(doctor::run(config, output).await),
     };
     ended.map(|()| ExitCode::SUCCESS)
 }
 
-/// The name of a command that runs on, in metrics and traces.
-const fn process(command: &Command) -> Option<&'static str> {
+/// What the settings of a command are for. Some need neither the database nor the broker that these name.
+const fn process(command: &Command) -> Option<Process> {
     match command {
-        Command::Standalone => Some("standalone"),
-        Command::Ingress => Some("ingress"),
-        Command::Worker => Some("worker"),
-        Command::Console => Some("console"),
-        _ => None,
+        Command::Standalone => Some(Process::Standalone),
+        Command::Ingress => Some(Process::Ingress),
+        Command::Worker => Some(Process::Worker),
+        Command::Console => Some(Process::Console),
+        Command::Healthcheck(_) | Command::Simulate(_) => None,
+        _ => Some(Process::Command),
     }
 }

@@ -4,16 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use axum::Router;
 use careq_console::api::{self, Api};
 use careq_ingress::{Ingress, Parts};
-use careq_shared::config::{BrokerKind, Config};
+use careq_shared::config::Config;
 use careq_shared::seal::{self, Seal};
 use careq_shared::telemetry::measure::{Measured, MeasuredBroker};
 use careq_shared::telemetry::metrics::metrics;
 use careq_worker::{Settings, Worker};
-use sea_orm::DatabaseConnection;
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +32,7 @@ const STUCK_AFTER: Duration = Duration::from_mins(1);
 pub(crate) async fn standalone(config: &Config, shutdown: CancellationToken) -> Result<()> {
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
-    let broker = OpenBroker::open(config, "standalone").await?;
+    let broker = OpenBroker::open(config, &seal, "standalone").await?;
     let first_token = first_start::make_clinics(&database, config).await?;
     let listener = listen(config).await?;
     let address = listener.local_addr()?;
@@ -65,11 +65,10 @@ pub(crate) async fn standalone(config: &Config, shutdown: CancellationToken) -> 
 
 /// An ingress.
 pub(crate) async fn ingress(config: &Config, shutdown: CancellationToken) -> Result<()> {
-    require_rabbitmq(config, "ingress")?;
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
-    careq_shared::clinics::seed(&database, &|| seal::open(config), &config.clinics).await?;
-    let broker = OpenBroker::open(config, "ingress").await?;
+    first_start::seed(&database, config).await?;
+    let broker = OpenBroker::open(config, &seal, "ingress").await?;
     let listener = listen(config).await?;
     let address = listener.local_addr()?;
     let ingress = Ingress::start(parts(config, &broker, database.clone(), &seal), &shutdown);
@@ -87,10 +86,9 @@ pub(crate) async fn ingress(config: &Config, shutdown: CancellationToken) -> Res
 
 /// A worker.
 pub(crate) async fn worker(config: &Config, shutdown: CancellationToken) -> Result<()> {
-    require_rabbitmq(config, "worker")?;
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
-    let broker = OpenBroker::open(config, "worker").await?;
+    let broker = OpenBroker::open(config, &seal, "worker").await?;
     let connected = broker.port();
     let readiness: Readiness = Arc::new(move || connected.is_connected() && !is_stuck());
     let measured = measured(&database, &broker);
@@ -129,11 +127,20 @@ async fn leave(broker: Option<&OpenBroker>, databases: &[DatabaseConnection]) {
     };
     let from_databases = async {
         for database in databases {
+            clean(database).await;
             database.close_by_ref().await.unwrap_or_default();
         }
     };
     // At the same time, for one of them may not answer.
     tokio::join!(for_a_moment(from_broker), for_a_moment(from_databases));
+}
+
+/// Brings all of SQLite's second file, which holds what was written last, into the first.
+async fn clean(database: &DatabaseConnection) {
+    if database.get_database_backend() == DbBackend::Sqlite {
+        // As long as another reads, the last one to close the file does it.
+        database.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.map(drop).unwrap_or_default();
+    }
 }
 
 async fn for_a_moment(leaving: impl Future<Output = ()>) {
@@ -186,14 +193,4 @@ async fn listen(config: &Config) -> Result<TcpListener> {
 fn readiness(ingress: &Arc<Ingress>) -> Readiness {
     let ingress = Arc::clone(ingress);
     Arc::new(move || ingress.is_ready())
-}
-
-fn require_rabbitmq(config: &Config, process: &str) -> Result<()> {
-    if config.broker.kind() == BrokerKind::Embedded {
-        bail!(
-            "`careq-sync {process}` needs RabbitMQ, since the embedded queue belongs to one process: set broker.url \
-             (CAREQ_BROKER_URL), or run `careq-sync` alone for one machine"
-        );
-    }
-    Ok(())
 }

@@ -1,8 +1,11 @@
 //! `careq-sync reseal`: the second half of a key's rotation. It must never report success while a value is left under an old key.
 
 use anyhow::{Result, bail};
+use careq_shared::audit::{self, Action, Actor, Deed, Origin};
 use careq_shared::config::Config;
-use careq_shared::seal;
+use careq_shared::database;
+use careq_shared::seal::{self, Report};
+use sea_orm::DatabaseConnection;
 use serde_json::json;
 
 use crate::arguments::Output;
@@ -13,6 +16,7 @@ pub(crate) async fn run(config: &Config, output: Output) -> Result<()> {
     let keys = seal::open(config)?;
     let database = migrate::connect(config).await?;
     let report = seal::anew(&database, &keys).await?;
+    note(&database, &report, keys.current_key()).await?;
     let (key, sealed, left) = (keys.current_key(), report.sealed, report.left);
     print(&if output.json {
         json!({ "key": key, "sealed": sealed, "left": left, "reasons": report.unopened }).to_string()
@@ -29,4 +33,13 @@ pub(crate) async fn run(config: &Config, output: Output) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A step was committed when it was done; the entry says what they came to.
+async fn note(database: &DatabaseConnection, report: &Report, key: &str) -> Result<()> {
+    let transaction = database::begin_write(database).await?;
+    let details = json!({ "key": key, "sealed": report.sealed, "left": report.left });
+    let deed = Deed { details, ..Deed::new(Action::Reseal) };
+    audit::note(&transaction, &Actor::of_process(Origin::CommandLine), deed).await?;
+    Ok(transaction.commit().await?)
 }

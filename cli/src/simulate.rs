@@ -54,8 +54,7 @@ fn clinics(config: &Config, file: Option<&Path>) -> Result<Vec<Clinic>> {
 
 /// With the keys of the settings, which must be the installation's.
 async fn store(config: &Config, url: &str) -> Result<Store> {
-    let mut config = config.clone();
-    config.database.url = url.into();
+    let config = config.with_database(url)?;
     let seal = seal::open(&config)?;
     Ok(Store { database: database::connect(&config).await?, seal })
 }

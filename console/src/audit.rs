@@ -1,15 +1,17 @@
-//! The audit log: who did what when, on which letters or job. An entry must be committed together with what it speaks of, or
-//! before it; it is never changed, and never holds a patient's data.
+//! The audit log: who did what when, on which letters, job, clinic or admin. An entry must be committed together with what it speaks of,
+//! or before it; it is never changed, and never holds a patient's data.
+
+mod verify;
+
+pub use verify::{Verified, verify};
 
 use careq_shared::entities::audit_entry::{Column, Entity, Model};
 use careq_shared::entities::{audit_letter, dead_letter};
-use careq_shared::{clock, words};
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, LockType, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr,
-    EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    QueryTrait as _,
+    ColumnTrait as _, Condition, ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbErr,
+    EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -19,87 +21,8 @@ use uuid::Uuid;
 use crate::schema;
 use crate::{Cursor, Error, Listed, Page};
 
-words! {
-    /// Where somebody acted.
-    Origin {
-        /// `careq-sync dead-letters …`
-        CommandLine = "command_line",
-        /// The admin API.
-        Api = "api",
-    }
-}
-
-words! {
-    /// What was done.
-    Action {
-        /// A payload was shown.
-        Reveal = "reveal",
-        /// Letters were discarded.
-        Discard = "discard",
-        /// Letters that were discarded or superseded were opened again.
-        Reopen = "reopen",
-        /// A letter was corrected.
-        Correct = "correct",
-        /// A replay job was made.
-        Replay = "replay",
-        /// A replay job was paused.
-        Pause = "pause",
-        /// A replay job was resumed.
-        Resume = "resume",
-        /// A replay job was cancelled.
-        Cancel = "cancel",
-        /// An admin was made.
-        AddAdmin = "add_admin",
-        /// An admin got a new token.
-        RotateAdmin = "rotate_admin",
-        /// An admin was disabled.
-        DisableAdmin = "disable_admin",
-    }
-}
-
-/// Who acts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actor {
-    /// A user of the machine, or the name of a token.
-    pub name: String,
-    /// Where.
-    pub origin: Origin,
-}
-
-/// What somebody did.
-#[derive(Debug)]
-pub(crate) struct Deed {
-    /// Of the entry.
-    pub(crate) id: Uuid,
-    pub(crate) action: Action,
-    pub(crate) letter_id: Option<Uuid>,
-    pub(crate) job_id: Option<Uuid>,
-    pub(crate) letters: Option<u64>,
-    pub(crate) details: Value,
-}
-
-impl Deed {
-    pub(crate) fn new(action: Action) -> Self {
-        let id = Uuid::new_v4();
-        Self { id, action, letter_id: None, job_id: None, letters: None, details: Value::Null }
-    }
-}
-
-/// Writes an entry.
-pub(crate) async fn note(database: &impl ConnectionTrait, actor: &Actor, deed: Deed) -> Result<(), DbErr> {
-    let entry = Model {
-        id: deed.id,
-        at: clock::now(),
-        actor: actor.name.clone(),
-        origin: actor.origin.as_str().to_owned(),
-        action: deed.action.as_str().to_owned(),
-        letter_id: deed.letter_id,
-        job_id: deed.job_id,
-        letters: deed.letters.map(|letters| i32::try_from(letters).unwrap_or(i32::MAX)),
-        details: deed.details.to_string(),
-    };
-    Entity::insert(entry.into_active_model()).exec_without_returning(database).await.map(drop)
-}
+pub use careq_shared::audit::{Action, Actor, Origin};
+pub(crate) use careq_shared::audit::{Deed, note};
 
 /// An entry, as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

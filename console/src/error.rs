@@ -42,9 +42,15 @@ pub enum Error {
     JobIs(Uuid, JobState),
     /// Nobody would know why, or nobody would read it.
     #[error(
-        "a letter is discarded, or opened again, with a reason of 1 to 500 characters, for those who ask later"
+        "a letter is revealed, discarded, or opened again with a reason of 1 to 500 characters, for those who ask later"
     )]
     Reason,
+    /// More payloads than a person reads.
+    #[error(
+        "{} payloads were shown within a minute; try again in a minute",
+        crate::letters::MAX_REVEALS_PER_MINUTE
+    )]
+    TooManyReveals,
     /// Zero, or more than a worker can do.
     #[error("a rate is from 1 to {} letters per second", crate::jobs::FASTEST_PER_SECOND)]
     Rate,

@@ -2,6 +2,7 @@
 
 use careq_shared::clinics::{self, Clinic, Credential, CredentialKind, Enabled, Trouble};
 use careq_shared::clock;
+use careq_shared::config::ClinicSeed;
 use careq_shared::database::read;
 use careq_shared::seal::Seal;
 use chrono::{DateTime, Utc};
@@ -9,11 +10,19 @@ use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::finding::{Finding, or_refused};
 
-pub(crate) async fn examine(database: &DatabaseConnection, seal: &Seal) -> Vec<Finding> {
-    or_refused(look(database, seal).await)
+pub(crate) async fn examine(
+    database: &DatabaseConnection,
+    seal: &Seal,
+    seeds: &[ClinicSeed],
+) -> Vec<Finding> {
+    or_refused(look(database, seal, seeds).await)
 }
 
-async fn look(database: &DatabaseConnection, seal: &Seal) -> Result<Vec<Finding>, DbErr> {
+async fn look(
+    database: &DatabaseConnection,
+    seal: &Seal,
+    seeds: &[ClinicSeed],
+) -> Result<Vec<Finding>, DbErr> {
     let Enabled { clinics, troubles } = read(|| clinics::enabled(database, seal)).await?;
     if clinics.is_empty() && troubles.is_empty() {
         return Ok(vec![
@@ -25,6 +34,14 @@ async fn look(database: &DatabaseConnection, seal: &Seal) -> Result<Vec<Finding>
     let now = clock::now();
     let mut findings: Vec<_> = troubles.iter().map(trouble).collect();
     findings.extend(clinics.iter().flat_map(|clinic| expired(clinic, now)));
+    findings.extend(read(|| clinics::unheeded(database, seeds)).await?.iter().map(|clinic_id| {
+        Finding::warning(
+            "clinics.token_unheeded",
+            format!("the token that the setting clinics (CAREQ_CLINICS) has for clinic {clinic_id} is none that is valid"),
+        )
+        .means("it is ignored, since a clinic that exists keeps its tokens: requests with it are answered 401")
+        .remedy(format!("`careq-sync clinic rotate {clinic_id} --stdin` gives the clinic that token; or take the entry away"))
+    }));
     if findings.is_empty() {
         findings.push(Finding::well("clinics.well", format!("{} clinics may call", clinics.len())));
     }

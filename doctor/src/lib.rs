@@ -46,7 +46,8 @@ pub async fn examine(config: &Config) -> Report {
             report.add("server", database::server::examine(&database)).await;
             report.add("durability", database::durability::examine(&database)).await;
             report.add("session", database::session::examine(&database)).await;
-            report.add("permissions", database::permissions::examine(&database)).await;
+            report.add("logging", database::logging::examine(&database)).await;
+            report.add("permissions", database::permissions::examine(&database, config)).await;
             report.add("connections", database::connections::examine(&database, config)).await;
             report.add("transactions", database::transactions::examine(&database)).await;
             report.add("clock of the database", clock::of_database(&database)).await;
@@ -55,7 +56,7 @@ pub async fn examine(config: &Config) -> Report {
         }
         if report.reach("tables", database::tables::examine(&database)).await.is_some() {
             if let Some(seal) = &seal {
-                report.add("clinics", Box::pin(clinics::examine(&database, seal))).await;
+                report.add("clinics", Box::pin(clinics::examine(&database, seal, &config.clinics))).await;
                 report.add("sealed values", Box::pin(sealed::examine(&database, seal))).await;
             }
             report.add("dead letters", dead_letters::examine(&database)).await;

@@ -1,6 +1,6 @@
 //! The settings, as far as they can be judged without asking anybody.
 
-use careq_shared::config::{BrokerKind, Config, Faults};
+use careq_shared::config::{Config, Faults};
 use secrecy::ExposeSecret as _;
 
 use crate::finding::Finding;
@@ -18,9 +18,10 @@ pub(crate) fn faults(faults: &Faults) -> Vec<Finding> {
 }
 
 pub(crate) fn examine(config: &Config) -> Vec<Finding> {
-    let mut findings: Vec<_> = [one_file_for_many(config), few_connections(config), same_address(config)]
+    let mut findings: Vec<_> = [few_connections(config), same_address(config)]
         .into_iter()
         .chain(reachable(config))
+        .chain(in_clear(config))
         .flatten()
         .collect();
     if findings.is_empty() {
@@ -31,18 +32,6 @@ pub(crate) fn examine(config: &Config) -> Vec<Finding> {
 
 fn is_sqlite(config: &Config) -> bool {
     config.database_url().expose_secret().starts_with("sqlite:")
-}
-
-fn one_file_for_many(config: &Config) -> Option<Finding> {
-    let is_so = config.broker.kind() == BrokerKind::RabbitMq && is_sqlite(config);
-    is_so.then(|| {
-        Finding::warning(
-            "settings.sqlite_behind_rabbitmq",
-            "broker.url names RabbitMQ, and database.url an SQLite file",
-        )
-        .means("ingress and workers would have to share one file: it is slow, and ends with this machine")
-        .remedy("set database.url (CAREQ_DATABASE_URL) to a PostgreSQL")
-    })
 }
 
 fn few_connections(config: &Config) -> Option<Finding> {
@@ -88,4 +77,35 @@ fn reachable(config: &Config) -> [Option<Finding>; 2] {
             .remedy("listen on 127.0.0.1, or see to it that only probes, Prometheus and a proxy with TLS reach it")
     });
     [ingress, operations]
+}
+
+/// What `allow_cleartext` allows, where it is made use of.
+fn in_clear(config: &Config) -> [Option<Finding>; 2] {
+    let finding = |code, seen: &str, remedy| {
+        Finding::warning(
+            code,
+            format!(
+                "{seen} leads beyond this machine without verified TLS, which allow_cleartext = true allows"
+            ),
+        )
+        .means(
+            "passwords and patients' data can be read and changed by all that can read or join that network",
+        )
+        .remedy(remedy)
+    };
+    let database = config.is_database_in_clear().then(|| {
+        finding(
+            "settings.database_in_clear",
+            "database.url",
+            "add ?sslmode=verify-full&sslrootcert=FILE to database.url, and take database.allow_cleartext away",
+        )
+    });
+    let broker = config.is_broker_in_clear().then(|| {
+        finding(
+            "settings.broker_in_clear",
+            "broker.url",
+            "switch TLS on in RabbitMQ, begin broker.url with amqps://, and take broker.allow_cleartext away",
+        )
+    });
+    [database, broker]
 }

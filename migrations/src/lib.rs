@@ -12,6 +12,7 @@ mod m20261125_000002_replay;
 mod m20261125_000003_watched;
 mod m20261125_000004_admins;
 mod m20261125_000005_retention;
+mod m20261130_000001_audit_chain;
 mod m20261130_000004_deliveries;
 
 use sea_orm_migration::prelude::*;
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000003_watched::Migration),
             Box::new(m20261125_000004_admins::Migration),
             Box::new(m20261125_000005_retention::Migration),
+            Box::new(m20261130_000001_audit_chain::Migration),
             Box::new(m20261130_000004_deliveries::Migration),
         ]
     }

@@ -15,7 +15,7 @@ use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::refusal::{self, Refusal};
 pub use crate::sessions::SESSION;
-use crate::{data_folder, sessions, sqlite};
+use crate::{data_folder, server_url, sessions, sqlite, unreachable};
 
 /// How long a statement may wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -69,7 +69,7 @@ pub async fn connect(config: &Config) -> Result<DatabaseConnection, ConnectError
                 Ok(database) => return database,
                 Err(fault) => {
                     let advice = refusal::advice(&fault).map(|advice| format!(". {advice}"));
-                    reason = format!("{fault}{}", advice.unwrap_or_default());
+                    reason = format!("{}{}", unreachable::database(&fault), advice.unwrap_or_default());
                 }
             }
             backoff.wait().await;
@@ -90,16 +90,13 @@ pub async fn attempt(config: &Config) -> Result<DatabaseConnection, DbErr> {
     if is_sqlite(url.expose_secret()) {
         return open_sqlite(url.expose_secret(), false).await;
     }
-    // A pool would try again, and in the end know only that it took too long.
-    let alone = server(url.expose_secret())?.connect().await.map_err(lost)?;
-    alone.close().await.map_err(lost)?;
     open_postgresql(config, url.expose_secret()).await
 }
 
 /// Where the database is, for people: its URL without its password.
 #[must_use]
 pub fn address(config: &Config) -> String {
-    without_password(config.database_url().expose_secret())
+    server_url::redacted(config.database_url().expose_secret())
 }
 
 async fn open(config: &Config, url: &str) -> Result<DatabaseConnection, DbErr> {
@@ -126,11 +123,15 @@ async fn open_sqlite(url: &str, create_if_missing: bool) -> Result<DatabaseConne
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        // What is deleted is overwritten, and not only forgotten.
+        .pragma("secure_delete", "ON")
         .busy_timeout(Duration::from_secs(5));
     sqlite::open(file, ACQUIRE_TIMEOUT).await
 }
 
 async fn open_postgresql(config: &Config, url: &str) -> Result<DatabaseConnection, DbErr> {
+    // A pool would try again, and in the end know only that it took too long.
+    server(url)?.connect().await.map_err(lost)?.close().await.map_err(lost)?;
     let options = PgPoolOptions::new()
         .max_connections(config.database.max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT);
@@ -230,47 +231,4 @@ pub async fn plan(transaction: &DatabaseTransaction, planning: Planning) -> Resu
         Planning::Once => "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off",
     };
     transaction.execute_unprepared(settings).await.map(drop)
-}
-
-/// `postgres://user:secret@host/name?password=secret` → `postgres://user@host/name`. Of an address whose password holds what ends a
-/// host, so that it is none (RFC 3986, 3.2), nothing but the scheme is told.
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| *scheme != "sqlite") else {
-        return url.split('?').next().unwrap_or_default().to_owned();
-    };
-    let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    if after.contains('@') {
-        return format!("{scheme}://…");
-    }
-    let path = after.split(['?', '#']).next().unwrap_or_default();
-    match authority.rsplit_once('@') {
-        Some((credentials, host)) => {
-            let user = credentials.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}@{host}{path}")
-        }
-        None => format!("{scheme}://{authority}{path}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without_password;
-
-    #[test]
-    fn the_password_is_left_out() {
-        assert_eq!(without_password("postgres://me:p@ss:w@db:5432/careq"), "postgres://me@db:5432/careq");
-        assert_eq!(without_password("postgres://me@db/careq?password=pass"), "postgres://me@db/careq");
-        assert_eq!(without_password("postgres://db/careq?user=me&password=pass"), "postgres://db/careq");
-        assert_eq!(without_password("sqlite://data/careq.db"), "sqlite://data/careq.db");
-        assert_eq!(without_password("sqlite:data/c@req.db?mode=rwc"), "sqlite:data/c@req.db");
-    }
-
-    #[test]
-    fn of_an_address_that_cannot_be_read_nothing_is_told() {
-        for password in ["S3cret?x", "S3cret/x", "S3cret#x", "S3?cr/et@x", "S3c:r#et", "S3@cr/et", "S3@c?ret"]
-        {
-            let told = without_password(&format!("postgres://careq:{password}@db/careq"));
-            assert_eq!(told, "postgres://…", "{password}");
-        }
-    }
 }

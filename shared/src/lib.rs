@@ -21,6 +21,7 @@ pub mod json;
 pub mod message;
 pub mod outcome;
 
+pub mod audit;
 pub mod broker;
 
 pub mod clinics;
@@ -35,5 +36,7 @@ pub mod refusal;
 pub mod replay;
 pub mod seal;
 pub mod secret;
+pub mod server_url;
 mod sessions;
 mod sqlite;
+pub mod unreachable;

@@ -6,7 +6,7 @@ use reqwest::Method;
 use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 
-use super::{Admin, QUICK, deeds, orphan};
+use super::{Admin, QUICK, deeds, execute, orphan};
 use crate::harness::{Answer, Stack, TOKEN, send, until};
 
 #[tokio::test]
@@ -131,6 +131,7 @@ async fn the_log_names_admins_and_no_secret(stack: &Stack, admins: &[&Admin]) {
 async fn a_change_holds_at_once(stack: &mut Stack, operator: &Admin) {
     let rotated = stack.command(&["admin", "rotate", "operator.one", "--json"], &[]).await;
     let rotated: Value = serde_json::from_str(&rotated).unwrap();
+    assert!(rotated["expires_at"].is_string(), "{rotated}");
     assert_eq!(operator.get("/me").await.status, 401, "the old token is void");
     let operator = operator.with_token(rotated["token"].as_str().unwrap());
     assert_eq!(operator.get("/me").await.body, json!({ "name": "operator.one", "role": "operator" }));
@@ -152,6 +153,11 @@ async fn a_change_holds_at_once(stack: &mut Stack, operator: &Admin) {
     let audited = reader.audited().await;
     let actions: Vec<_> = audited.iter().map(|(_, action)| action.as_str()).take(3).collect();
     assert_eq!(actions, ["add_admin", "disable_admin", "rotate_admin"]);
+    execute(stack, "UPDATE admins SET expires_at = '2020-01-01T00:00:00+00:00' WHERE name = 'reader.two'")
+        .await;
+    assert_eq!(reader.get("/me").await.status, 401, "its token has ended");
+    let listed = stack.command(&["admin", "list"], &[]).await;
+    assert!(listed.contains("reader.two  reader") && listed.contains(", ended 2020-01-01"), "{listed}");
 }
 
 /// As at the front door: whoever fails again and again waits, and nobody else does.

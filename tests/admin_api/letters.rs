@@ -1,5 +1,6 @@
 //! Letters over HTTP: shown masked, revealed after the audit log knows, corrected and replayed, discarded.
 
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
@@ -24,7 +25,8 @@ async fn one_letter_is_corrected_and_another_discarded() {
 async fn not_revealed_unless_it_is_noted(stack: &Stack, operator: &Admin, letter: &str) {
     let refuse = "CREATE TRIGGER mute BEFORE INSERT ON audit_log BEGIN SELECT RAISE(ABORT, 'no'); END";
     execute(stack, refuse).await;
-    let answer = operator.post(&format!("/dead-letters/{letter}/reveal"), &json!({})).await;
+    let why = json!({ "reason": "to call the patient" });
+    let answer = operator.post(&format!("/dead-letters/{letter}/reveal"), &why).await;
     assert_eq!((answer.status, answer.body.get("payload")), (500, None), "{}", answer.body);
     execute(stack, "DROP TRIGGER mute").await;
 }
@@ -35,7 +37,14 @@ async fn masked_unless_it_is_revealed(operator: &Admin, letter: &str) {
     assert_eq!((&shown["class"], &shown["careq_id"]), (&json!("missing_parent"), &json!(7)), "{shown}");
     assert!(!shown.to_string().contains("2025-12-15T14:00:00"), "the payload is masked: {shown}");
     assert_eq!(shown["audit"], json!([]));
-    let revealed = operator.post(&format!("{path}/reveal"), &json!({})).await;
+    for (body, status) in
+        [(json!({}), 422), (json!({ "reason": " " }), 422), (json!({ "reason": "x".repeat(501) }), 422)]
+    {
+        let refused = operator.post(&format!("{path}/reveal"), &body).await;
+        assert_eq!((refused.status, refused.body.get("payload")), (status, None), "{}", refused.body);
+    }
+    let why = json!({ "reason": "to call the patient" });
+    let revealed = operator.post(&format!("{path}/reveal"), &why).await;
     assert_eq!(revealed.headers["cache-control"], "no-store");
     assert_eq!(revealed.body["payload"]["start_datetime"], "2025-12-15T14:00:00Z", "{}", revealed.body);
     let entry = operator.get(&path).await.body["audit"][0].clone();
@@ -43,6 +52,17 @@ async fn masked_unless_it_is_revealed(operator: &Admin, letter: &str) {
         (&entry["actor"], &entry["origin"], &entry["action"], &entry["letter_id"]),
         (&json!("operator"), &json!("api"), &json!("reveal"), &json!(letter))
     );
+    assert_eq!(entry["details"]["reason"], "to call the patient", "{entry}");
+    let again = join_all((0..30).map(async |_| operator.post(&format!("{path}/reveal"), &why).await)).await;
+    let shown = again.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(shown, 19, "twenty a minute, at once or one after the other");
+    for refused in again.iter().filter(|answer| answer.status != 200) {
+        assert_eq!((refused.status, refused.body.get("payload")), (429, None), "{}", refused.body);
+        assert_eq!(
+            (&refused.headers["retry-after"], &refused.body["error"]["code"]),
+            (&"60".parse().unwrap(), &json!("RATE_LIMIT_EXCEEDED"))
+        );
+    }
 }
 
 /// The appointment was booked for a doctor that does not exist.

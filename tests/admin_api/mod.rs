@@ -21,7 +21,7 @@ const QUICK: [(&str, &str); 2] = [("CAREQ_WORKER_PARK_FOR_S", "1"), ("CAREQ_WORK
 fn deeds(letter: &str, job: &str) -> Vec<(String, Value)> {
     let filter = json!({ "ids": [letter] });
     vec![
-        (format!("/dead-letters/{letter}/reveal"), json!({})),
+        (format!("/dead-letters/{letter}/reveal"), json!({ "reason": "x" })),
         (format!("/dead-letters/{letter}/correct"), json!({ "body": appointment(8) })),
         ("/dead-letters/discard".to_owned(), json!({ "filter": filter, "reason": "x" })),
         ("/dead-letters/reopen".to_owned(), json!({ "filter": filter, "reason": "x" })),

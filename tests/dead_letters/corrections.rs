@@ -33,7 +33,10 @@ async fn on_postgresql_and_rabbitmq() {
 
 /// What `show --reveal` prints.
 async fn revealed(stack: &Stack, id: &str) -> Value {
-    serde_json::from_str(&stack.command(&["dead-letters", "show", id, "--reveal"], &[]).await).unwrap()
+    serde_json::from_str(
+        &stack.command(&["dead-letters", "show", id, "--reveal", "--reason", "it is wrong"], &[]).await,
+    )
+    .unwrap()
 }
 
 /// What `correct ID --with - --json` says of this body.
@@ -174,7 +177,10 @@ async fn bytes_that_are_no_event(stack: &Stack) {
         letters(stack).await.iter().any(|letter| letter.id.to_string() == id).then_some(())
     })
     .await;
-    assert_eq!(stack.command(&["dead-letters", "show", &id, "--reveal"], &[]).await, "not an event");
+    assert_eq!(
+        stack.command(&["dead-letters", "show", &id, "--reveal", "--reason", "it is wrong"], &[]).await,
+        "not an event"
+    );
     let refused = stack.failing_command(&["dead-letters", "replay", &id, "--wait"], &[]).await;
     assert!(refused.contains("not every letter went through"), "{refused}");
     let shown = command(stack, &["show", &id]).await;

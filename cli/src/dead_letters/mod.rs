@@ -25,7 +25,7 @@ use sea_orm::DatabaseConnection;
 use serde::Serialize;
 
 use crate::arguments::Output;
-use crate::environment::{print, user};
+use crate::environment::print;
 use crate::migrate;
 use arguments::As;
 pub(crate) use arguments::DeadLettersCommand;
@@ -59,9 +59,11 @@ pub(crate) async fn run(config: &Config, command: DeadLettersCommand) -> Result<
 
 /// Who acts: the user of the machine, whatever name is given besides.
 fn actor(named: As) -> Actor {
-    let user = user();
-    let name = named.name.map_or_else(|| user.clone(), |name| format!("{name}, as {user}"));
-    Actor { name, origin: Origin::CommandLine }
+    let user = Actor::of_process(Origin::CommandLine);
+    match named.name {
+        Some(name) => Actor { name: format!("{name}, as {}", user.name), ..user },
+        None => user,
+    }
 }
 
 fn show_as(output: Output, as_json: &impl Serialize, for_people: impl FnOnce() -> String) -> Result<()> {

@@ -10,8 +10,8 @@ use super::{Operations, actor, show_as};
 pub(super) async fn run(operations: &Operations<'_>, show: Show) -> Result<()> {
     let (database, seal) = (&operations.database, &operations.seal()?);
     let id = letters::find(database, show.id).await?;
-    if show.reveal {
-        let payload = letters::reveal(database, seal, &actor(show.named), id).await?;
+    if let Some(reason) = show.reason {
+        let payload = letters::reveal(database, seal, &actor(show.named), id, &reason).await?;
         let payload = payload.in_clear()?;
         let for_people = match &payload {
             InClear::Body(body) => serde_json::to_string_pretty(body)?,

@@ -1,10 +1,12 @@
 //! Admins are made, given a new token, disabled. Each is noted in the audit log. There must never be two tokens of one admin: the old
 //! one is void when a new one is made.
 
+use std::time::Duration;
+
 use careq_shared::entities::admin::{Column, Entity, Model};
 use careq_shared::secret::{self, Digest};
 use careq_shared::{clock, database};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait as _, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait as _, IntoActiveModel as _,
@@ -29,6 +31,8 @@ pub struct Made {
     pub role: Role,
     /// Shown only now.
     pub token: SecretString,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// What is known of an admin; never the token.
@@ -44,6 +48,8 @@ pub struct Summary {
     pub rotated_at: Option<DateTime<Utc>>,
     /// Since when its requests are refused.
     pub disabled_at: Option<DateTime<Utc>>,
+    /// When its token ends, or has ended.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// Why an admin could not be changed.
@@ -61,6 +67,9 @@ pub enum AdminError {
     /// It has no token to be replaced.
     #[error("admin {0} is disabled; add another under a new name")]
     Disabled(String),
+    /// A token that is forgotten must not be good for ever.
+    #[error("a token ends after at least an hour, and at most 366 days")]
+    Expires,
     /// The database's own.
     #[error("the database refused: {0}")]
     Database(#[from] DbErr),
@@ -75,8 +84,10 @@ pub async fn add(
     actor: &Actor,
     name: &str,
     role: Role,
+    expires: Duration,
 ) -> Result<Made, AdminError> {
     require_name(name)?;
+    let expires_at = end_of(expires)?;
     let transaction = database::begin_write(database).await?;
     if Entity::find_by_id(name).one(&transaction).await?.is_some() {
         return Err(AdminError::Exists(name.to_owned()));
@@ -89,18 +100,26 @@ pub async fn add(
         created_at: clock::now(),
         rotated_at: None,
         disabled_at: None,
+        expires_at: Some(expires_at),
     };
     Entity::insert(row.into_active_model()).exec_without_returning(&transaction).await?;
-    note(&transaction, actor, Action::AddAdmin, name).await?;
+    let details = json!({ "admin": name, "role": role, "expires_at": expires_at });
+    audit::note(&transaction, actor, Deed { details, ..Deed::new(Action::AddAdmin) }).await?;
     transaction.commit().await?;
-    Ok(Made { name: name.to_owned(), role, token })
+    Ok(Made { name: name.to_owned(), role, token, expires_at })
 }
 
 /// Gives an admin a new token; the old one is void at once.
 ///
 /// # Errors
 /// There is none, or it is disabled; or the database's own.
-pub async fn rotate(database: &DatabaseConnection, actor: &Actor, name: &str) -> Result<Made, AdminError> {
+pub async fn rotate(
+    database: &DatabaseConnection,
+    actor: &Actor,
+    name: &str,
+    expires: Duration,
+) -> Result<Made, AdminError> {
+    let expires_at = end_of(expires)?;
     let transaction = database::begin_write(database).await?;
     let admin = require(&transaction, name).await?;
     let role = admin.role.parse().ok().filter(|_| admin.disabled_at.is_none());
@@ -109,12 +128,14 @@ pub async fn rotate(database: &DatabaseConnection, actor: &Actor, name: &str) ->
     Entity::update_many()
         .col_expr(Column::Verifier, Expr::value(Digest::of(token.expose_secret()).into_text()))
         .col_expr(Column::RotatedAt, Expr::value(clock::now()))
+        .col_expr(Column::ExpiresAt, Expr::value(expires_at))
         .filter(Column::Name.eq(name))
         .exec(&transaction)
         .await?;
-    note(&transaction, actor, Action::RotateAdmin, name).await?;
+    let details = json!({ "admin": name, "expires_at": expires_at });
+    audit::note(&transaction, actor, Deed { details, ..Deed::new(Action::RotateAdmin) }).await?;
     transaction.commit().await?;
-    Ok(Made { name: name.to_owned(), role, token })
+    Ok(Made { name: name.to_owned(), role, token, expires_at })
 }
 
 /// Refuses an admin's requests from now on.
@@ -131,7 +152,8 @@ pub async fn disable(database: &DatabaseConnection, actor: &Actor, name: &str) -
         .filter(Column::Name.eq(name))
         .exec(&transaction)
         .await?;
-    note(&transaction, actor, Action::DisableAdmin, name).await?;
+    let deed = Deed { details: json!({ "admin": name }), ..Deed::new(Action::DisableAdmin) };
+    audit::note(&transaction, actor, deed).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -142,10 +164,16 @@ pub async fn disable(database: &DatabaseConnection, actor: &Actor, name: &str) -
 pub async fn list(database: &DatabaseConnection) -> Result<Vec<Summary>, AdminError> {
     let rows = Entity::find().order_by_asc(Column::Name).all(database).await?;
     let summary = |row: Model| {
-        let Model { name, role, created_at, rotated_at, disabled_at, .. } = row;
-        Summary { name, role, created_at, rotated_at, disabled_at }
+        let Model { name, role, created_at, rotated_at, disabled_at, expires_at, .. } = row;
+        Summary { name, role, created_at, rotated_at, disabled_at, expires_at }
     };
     Ok(rows.into_iter().map(summary).collect())
+}
+
+fn end_of(expires: Duration) -> Result<DateTime<Utc>, AdminError> {
+    let expires = TimeDelta::from_std(expires).ok();
+    let expires = expires.filter(|expires| (TimeDelta::hours(1)..=TimeDelta::days(366)).contains(expires));
+    Ok(clock::now() + expires.ok_or(AdminError::Expires)?)
 }
 
 fn require_name(name: &str) -> Result<(), AdminError> {
@@ -158,14 +186,4 @@ fn require_name(name: &str) -> Result<(), AdminError> {
 async fn require(transaction: &DatabaseTransaction, name: &str) -> Result<Model, AdminError> {
     let found = Entity::find_by_id(name).one(transaction).await?;
     found.ok_or_else(|| AdminError::Unknown(name.to_owned()))
-}
-
-async fn note(
-    transaction: &DatabaseTransaction,
-    actor: &Actor,
-    action: Action,
-    name: &str,
-) -> Result<(), DbErr> {
-    let deed = Deed { details: json!({ "admin": name }), ..Deed::new(action) };
-    audit::note(transaction, actor, deed).await
 }

@@ -1,6 +1,7 @@
 //! Whose token it is. The database is asked at each request, so that a change holds at once; a token must never be compared itself:
 //! its digest is.
 
+use careq_shared::clock;
 use careq_shared::database::read;
 use careq_shared::entities::admin::{Column, Entity};
 use careq_shared::secret::Digest;
@@ -18,7 +19,7 @@ pub struct Admin {
     pub role: Role,
 }
 
-/// The admin whose token has this digest, unless it is disabled.
+/// The admin whose token has this digest, unless it is disabled, or the token has ended.
 ///
 /// # Errors
 /// The database's own.
@@ -28,6 +29,7 @@ pub async fn of_token(database: &DatabaseConnection, digest: &Digest) -> Result<
         .filter(Column::DisabledAt.is_null());
     let Some(row) = read(|| select.clone().one(database)).await? else { return Ok(None) };
     let is_its = bool::from(row.verifier.as_bytes().ct_eq(digest.as_bytes()));
+    let is_its = is_its && row.expires_at.is_some_and(|end| end > clock::now());
     // A role that this version does not know lets nobody in.
     Ok(row.role.parse().ok().filter(|_| is_its).map(|role| Admin { name: row.name, role }))
 }

@@ -47,7 +47,9 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
         )
         .routes(
             acting("reveal", "/dead-letters/{id}/reveal", "The payload in clear; the audit log knows before")
+                .takes::<Reason>()
                 .answers::<Revealed>("200", "What was sent")
+                .too_many("Too many payloads were revealed within a minute; Retry-After says when it is worth trying again")
                 .not_found("There is no such letter")
                 .conflict("It is sealed under a key that is not here")
                 .handled_by(post(reveal)),
@@ -121,14 +123,24 @@ struct Revealed {
     payload: InClear,
 }
 
+/// Why a payload is to be shown.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Reason {
+    /// For those who ask later.
+    #[schema(min_length = 1, max_length = 500)]
+    reason: String,
+}
+
 async fn reveal(
     State(api): State<Arc<Api>>,
     Operator(actor): Operator,
     Id(id): Id,
     words: Words,
+    Body(Reason { reason }): Body<Reason>,
 ) -> Result<Json<Revealed>, Problem> {
     words.end()?;
-    let payload = letters::reveal(&api.database, &api.seal, &actor, id).await?;
+    let payload = letters::reveal(&api.database, &api.seal, &actor, id, &reason).await?;
     Ok(Json(Revealed { payload: payload.in_clear()? }))
 }
 

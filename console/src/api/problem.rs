@@ -28,17 +28,19 @@ pub(super) enum Code {
     NotFound,
     Conflict,
     ValidationError,
+    RateLimitExceeded,
     ServerError,
 }
 
 impl Code {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::InvalidRequest,
         Self::AuthenticationFailed,
         Self::Forbidden,
         Self::NotFound,
         Self::Conflict,
         Self::ValidationError,
+        Self::RateLimitExceeded,
         Self::ServerError,
     ];
 
@@ -50,6 +52,7 @@ impl Code {
             Self::NotFound => "NOT_FOUND",
             Self::Conflict => "CONFLICT",
             Self::ValidationError => "VALIDATION_ERROR",
+            Self::RateLimitExceeded => "RATE_LIMIT_EXCEEDED",
             Self::ServerError => "SERVER_ERROR",
         }
     }
@@ -195,6 +198,9 @@ impl From<Error> for Problem {
             }
             Error::Invalid(details) => Self::validation(details),
             Error::Reason => Self::field("reason", fault.to_string()),
+            Error::TooManyReveals => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimitExceeded, fault.to_string())
+            }
             Error::Rate => Self::field("rate_per_second", fault.to_string()),
             Error::OtherClinic(_) => Self::field("clinic_id", fault.to_string()),
             Error::UnknownClinic(clinic_id) => {
@@ -218,6 +224,7 @@ impl IntoResponse for Problem {
         });
         let hint: Option<(HeaderName, HeaderValue)> = match status {
             StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            StatusCode::TOO_MANY_REQUESTS => Some((RETRY_AFTER, HeaderValue::from_static("60"))),
             StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, HeaderValue::from_static("5"))),
             _ => None,
         };

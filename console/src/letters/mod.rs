@@ -26,5 +26,6 @@ pub use list::{Letter, count, list};
 pub(crate) use list::nothing_open;
 pub use payload::{InClear, Payload};
 pub use reopen::reopen;
+pub(crate) use show::MAX_REVEALS_PER_MINUTE;
 pub use show::{Attempt, InJob, Shown, find, reveal, show};
 pub use turn::Turned;

@@ -1,22 +1,26 @@
 //! One letter with all that is known of it. Its payload is masked, unless it is revealed, and then the audit log knew before.
 
-use careq_shared::entities::{dead_letter, dead_letter_attempt, replay_job_letter};
+use careq_shared::entities::{audit_entry, dead_letter, dead_letter_attempt, replay_job_letter};
 use careq_shared::replay::JobLetterState;
 use careq_shared::seal::Seal;
-use chrono::{DateTime, Utc};
+use careq_shared::{clock, database};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
-    ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, FromQueryResult, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait as _, FromQueryResult,
+    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Letter, Payload};
+use super::{Letter, Payload, reason};
 use crate::audit::{self, Action, Actor, Deed};
 use crate::schema;
 use crate::{Error, ShortId};
+
+/// Payloads that one actor can see in a minute: more than a person reads.
+pub(crate) const MAX_REVEALS_PER_MINUTE: u64 = 20;
 
 /// A letter and its history.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -89,21 +93,41 @@ pub async fn show(database: &DatabaseConnection, seal: &Seal, id: Uuid) -> Resul
     })
 }
 
-/// A letter's payload, in clear. It is written down who asked for it before it is opened.
+/// A letter's payload, in clear. It is written down who asked for it, and why, before it is opened; only so many can be asked for in a
+/// minute, that nobody copies all of them unnoticed.
 ///
 /// # Errors
-/// There is no such letter, its payload cannot be opened, or the database's own.
+/// The reason is none, the actor has asked too often, there is no such letter, its payload cannot be opened, or the database's own.
 pub async fn reveal(
     database: &DatabaseConnection,
     seal: &Seal,
     actor: &Actor,
     id: Uuid,
+    reason: &str,
 ) -> Result<Payload, Error> {
+    let reason = reason::given(reason)?;
     let letter = Letter::by_id(database, id).await?;
-    let details = json!({ "event_id": letter.event_id });
+    let details = json!({ "event_id": letter.event_id, "reason": reason });
     let deed = Deed { letter_id: Some(id), details, ..Deed::new(Action::Reveal) };
-    audit::note(database, actor, deed).await?;
+    let transaction = database::begin_write(database).await?;
+    audit::note(&transaction, actor, deed).await?;
+    // Behind the entry, which others wait for: two that ask at once are counted one after the other.
+    require_few(&transaction, actor).await?;
+    transaction.commit().await?;
     opened(database, seal, id).await
+}
+
+/// Counts the entries of the last minute, the new one among them.
+async fn require_few(transaction: &DatabaseTransaction, actor: &Actor) -> Result<(), Error> {
+    use audit_entry::Column::{Action as What, Actor as Who, At};
+    let since = clock::now() - TimeDelta::minutes(1);
+    let reveals = audit_entry::Entity::find()
+        .filter(What.eq(Action::Reveal.as_str()))
+        .filter(Who.eq(actor.name.as_str()))
+        .filter(At.gt(since))
+        .count(transaction)
+        .await?;
+    if reveals > MAX_REVEALS_PER_MINUTE { Err(Error::TooManyReveals) } else { Ok(()) }
 }
 
 async fn opened(database: &DatabaseConnection, seal: &Seal, id: Uuid) -> Result<Payload, Error> {

@@ -3,6 +3,7 @@
 pub(crate) mod connections;
 pub(crate) mod durability;
 pub(crate) mod file;
+pub(crate) mod logging;
 pub(crate) mod permissions;
 pub(crate) mod server;
 pub(crate) mod session;
@@ -13,7 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use careq_shared::config::Config;
-use careq_shared::database;
+use careq_shared::{database, unreachable};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, QueryResult, RuntimeErr, Statement, sqlx};
 use secrecy::ExposeSecret as _;
 use tokio::time::timeout;
@@ -91,13 +92,11 @@ fn refused(address: &str, fault: &DbErr) -> Finding {
 }
 
 fn said(fault: &DbErr) -> (Option<String>, String) {
-    match fault {
-        DbErr::Conn(RuntimeErr::SqlxError(sqlx::Error::Database(said))) => {
-            (said.code().map(Into::into), said.message().to_owned())
-        }
-        DbErr::Conn(RuntimeErr::SqlxError(fault)) => (None, fault.to_string()),
-        fault => (None, fault.to_string()),
-    }
+    let state = match fault {
+        DbErr::Conn(RuntimeErr::SqlxError(sqlx::Error::Database(said))) => said.code().map(Into::into),
+        _ => None,
+    };
+    (state, unreachable::database(fault))
 }
 
 /// The one row of an answer.

@@ -1,6 +1,7 @@
 //! What the role may do: everything that careq-sync does with its tables, and bringing them up to date, which each process
 //! does at its start.
 
+use careq_shared::config::Config;
 use careq_shared::entities;
 use sea_orm::{DatabaseConnection, DbErr};
 
@@ -10,11 +11,15 @@ use crate::finding::{Finding, or_refused};
 const WHO: &str = "SELECT current_user::text AS role, current_schema()::text AS schema,
     coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create";
 
-pub(crate) async fn examine(database: &DatabaseConnection) -> Vec<Finding> {
-    or_refused(look(database).await)
+/// What the role may do to `audit_log`, if that is there; and whether it owns it.
+const AUDIT_LOG: &str = "SELECT pg_has_role(relowner, 'USAGE') AS owns, has_table_privilege(oid, 'UPDATE, TRUNCATE') AS may_change,
+    has_table_privilege(oid, 'DELETE') AS may_delete FROM pg_class WHERE oid = to_regclass('audit_log')";
+
+pub(crate) async fn examine(database: &DatabaseConnection, config: &Config) -> Vec<Finding> {
+    or_refused(look(database, config.retention.audit_days > 0).await)
 }
 
-async fn look(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
+async fn look(database: &DatabaseConnection, forgets_entries: bool) -> Result<Vec<Finding>, DbErr> {
     let who = row(database, WHO).await?;
     let role: String = who.try_get_by("role")?;
     let schema: Option<String> = who.try_get_by("schema")?;
@@ -30,7 +35,7 @@ async fn look(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
             .remedy(format!("GRANT CREATE ON SCHEMA \"{schema}\" TO \"{role}\"")),
         );
     }
-    for (privilege, tables) in missing(database).await? {
+    for (privilege, tables) in missing(database, forgets_entries).await? {
         let tables = tables.join(", ");
         findings.push(
             Finding::error("permissions.tables", format!("the role {role} has no {privilege} on {tables}"))
@@ -38,11 +43,46 @@ async fn look(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
                 .remedy(format!("GRANT {privilege} ON {tables} TO \"{role}\"")),
         );
     }
+    findings.extend(audit_log(database, &role, forgets_entries).await?);
     if findings.is_empty() {
         let seen = format!("the role {role} may do all that careq-sync does in the schema {schema}");
         findings.push(Finding::well("permissions.well", seen));
     }
     Ok(findings)
+}
+
+/// An entry is written once, and never changed.
+async fn audit_log(
+    database: &DatabaseConnection,
+    role: &str,
+    forgets_entries: bool,
+) -> Result<Option<Finding>, DbErr> {
+    let Some(found) = rows(database, AUDIT_LOG).await?.pop() else { return Ok(None) };
+    let (owns, may_change, may_delete): (bool, bool, bool) =
+        (found.try_get_by("owns")?, found.try_get_by("may_change")?, found.try_get_by("may_delete")?);
+    if !may_change && (!may_delete || forgets_entries) {
+        return Ok(None);
+    }
+    let remedy = if owns {
+        format!(
+            "make a role that no process uses, say careq_owner; ALTER TABLE audit_log OWNER TO careq_owner; GRANT SELECT, INSERT ON \
+             audit_log TO \"{role}\"; and run `careq-sync migrate` as that role at upgrades"
+        )
+    } else {
+        format!("REVOKE UPDATE, DELETE, TRUNCATE ON audit_log FROM \"{role}\"")
+    };
+    let kept = if forgets_entries { "; retention.audit_days needs DELETE" } else { "" };
+    Ok(Some(
+        Finding::warning(
+            "permissions.audit_log",
+            format!("the role {role} may change or delete entries of the audit log"),
+        )
+        .means(
+            "those who have its password can hide what they did; `careq-sync audit verify` shows it, unless they compute the whole \
+             chain anew",
+        )
+        .remedy(remedy + kept),
+    ))
 }
 
 fn no_schema(role: &str) -> Finding {
@@ -55,14 +95,21 @@ fn no_schema(role: &str) -> Finding {
 }
 
 /// Privileges that are missing, each with the tables that it is missing on. A table that is not there has none to miss.
-async fn missing(database: &DatabaseConnection) -> Result<Vec<(&'static str, Vec<String>)>, DbErr> {
+async fn missing(
+    database: &DatabaseConnection,
+    forgets_entries: bool,
+) -> Result<Vec<(&'static str, Vec<String>)>, DbErr> {
     let of_all = entities::tables();
+    let is_audit_log = |name: &&String| name.as_str() == "audit_log";
+    let changed: Vec<_> = of_all.iter().filter(|name| !is_audit_log(name)).cloned().collect();
     let deleted_from = entities::deleted_from();
+    let deleted_from: Vec<_> =
+        deleted_from.iter().filter(|name| forgets_entries || !is_audit_log(name)).cloned().collect();
     let mut missing = Vec::new();
     for (privilege, tables) in [
         ("SELECT", of_all.as_slice()),
         ("INSERT", of_all.as_slice()),
-        ("UPDATE", of_all.as_slice()),
+        ("UPDATE", changed.as_slice()),
         ("DELETE", deleted_from.as_slice()),
     ] {
         let names = tables.iter().map(|name| format!("('{name}')")).collect::<Vec<_>>().join(", ");

@@ -5,6 +5,7 @@ pub mod embedded;
 pub mod rabbitmq;
 
 mod depths;
+mod sealing;
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::telemetry::traces::TraceContext;
 pub use depths::Depths;
+pub use sealing::Sealing;
 
 /// The three queues of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,8 +57,8 @@ const MAX_LIVE_BYTES: usize = 16 * 1_024;
 /// coming back into the database long before (see the worker's `isolate`).
 pub const DELIVERY_LIMIT: u32 = 20;
 
-/// The largest message. RabbitMQ's default is as much since 4.0 (`max_message_size`).
-pub const MAX_MESSAGE_BYTES: usize = 16 * 1_024 * 1_024;
+/// The largest message in clear. Sealed it is a little larger, and RabbitMQ's default since 4.0 is 16 MiB (`max_message_size`).
+pub const MAX_MESSAGE_BYTES: usize = 16 * 1_024 * 1_024 - 1_024;
 
 /// A message broker.
 #[async_trait]

@@ -7,17 +7,19 @@ use std::time::Duration;
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, EntityTrait as _,
-    PaginatorTrait as _, QueryFilter as _, TransactionTrait as _, sea_query::Expr,
+    PaginatorTrait as _, QueryFilter as _, sea_query::Expr,
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 use uuid::Uuid;
 
-use super::manage::require;
+use super::manage::{note, require};
 use super::{ClinicError, Keys};
-use crate::clock;
+use crate::audit::Action;
 use crate::entities::clinic_credential::{ActiveModel, Column, Entity};
 use crate::seal::Place;
 use crate::secret::{self, Digest};
+use crate::{clock, database};
 
 /// What a clinic can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,12 +85,14 @@ pub async fn set(
     keys: Keys<'_>,
     change: &Change<'_>,
 ) -> Result<SecretString, ClinicError> {
-    let transaction = database.begin().await?;
+    let transaction = database::begin_write(database).await?;
     require(&transaction, change.clinic_id).await?;
     if count(&transaction, change).await? > 0 {
         return Err(ClinicError::IsSet(change.clinic_id.to_owned(), change.kind));
     }
     let secret = insert(&transaction, keys, change).await?;
+    let details = json!({ "credential": change.kind.as_str() });
+    note(&transaction, Action::SetCredential, change.clinic_id, details).await?;
     transaction.commit().await?;
     Ok(secret)
 }
@@ -103,7 +107,7 @@ pub async fn rotate(
     change: &Change<'_>,
     overlap: Duration,
 ) -> Result<SecretString, ClinicError> {
-    let transaction = database.begin().await?;
+    let transaction = database::begin_write(database).await?;
     require(&transaction, change.clinic_id).await?;
     if count(&transaction, change).await? == 0 {
         return Err(ClinicError::IsNotSet(change.clinic_id.to_owned(), change.kind));
@@ -117,6 +121,8 @@ pub async fn rotate(
         .exec(&transaction)
         .await?;
     let secret = insert(&transaction, keys, change).await?;
+    let details = json!({ "credential": change.kind.as_str(), "old_ones_end_at": end });
+    note(&transaction, Action::RotateCredential, change.clinic_id, details).await?;
     transaction.commit().await?;
     Ok(secret)
 }
@@ -133,13 +139,18 @@ pub async fn unset(
     if kind == CredentialKind::Token {
         return Err(ClinicError::TokenIsRequired);
     }
-    require(database, clinic_id).await?;
+    let transaction = database::begin_write(database).await?;
+    require(&transaction, clinic_id).await?;
     let deleted = Entity::delete_many()
         .filter(Column::ClinicId.eq(clinic_id))
         .filter(Column::Kind.eq(kind.as_str()))
-        .exec(database)
+        .exec(&transaction)
         .await?;
-    if deleted.rows_affected == 0 { Err(ClinicError::IsNotSet(clinic_id.to_owned(), kind)) } else { Ok(()) }
+    if deleted.rows_affected == 0 {
+        return Err(ClinicError::IsNotSet(clinic_id.to_owned(), kind));
+    }
+    note(&transaction, Action::UnsetCredential, clinic_id, json!({ "credential": kind.as_str() })).await?;
+    Ok(transaction.commit().await?)
 }
 
 async fn count(database: &impl ConnectionTrait, change: &Change<'_>) -> Result<u64, ClinicError> {

@@ -4,18 +4,21 @@
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict, SimpleExpr};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait as _,
-    QueryFilter as _, QueryOrder as _, TransactionTrait as _,
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr,
+    EntityTrait as _, QueryFilter as _, QueryOrder as _,
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
 
 use super::credential::{self, Change, CredentialKind};
 use super::{ClinicError, Keys};
-use crate::clock;
+use crate::audit::{self, Action, Actor, Deed, Origin};
 use crate::config::ClinicSeed;
 use crate::entities::{clinic, clinic_credential};
 use crate::event_key::EventKey;
 use crate::networks::Networks;
+use crate::secret::Digest;
+use crate::{clock, database};
 
 /// What an operator sees of a clinic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +62,26 @@ pub struct Configuration {
     pub addresses: Option<Setting<Networks>>,
 }
 
+impl Configuration {
+    /// What it changes, for the audit log.
+    fn details(&self) -> Value {
+        fn of<T: ToString>(name: &str, setting: Option<&Setting<T>>) -> Option<(String, Value)> {
+            let value = match setting? {
+                Setting::Default => "default".to_owned(),
+                Setting::Own(value) => value.to_string(),
+            };
+            Some((name.to_owned(), value.into()))
+        }
+        let changes = [
+            of("answer_within_ms", self.answer_within_ms.as_ref()),
+            of("rate_per_minute", self.rate_per_minute.as_ref()),
+            of("rate_burst", self.rate_burst.as_ref()),
+            of("addresses", self.addresses.as_ref()),
+        ];
+        Value::Object(changes.into_iter().flatten().collect())
+    }
+}
+
 /// A value of the clinic's own, or whatever holds for all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting<T> {
@@ -87,7 +110,7 @@ pub async fn add(
     clinic_id: &str,
     besides: &[CredentialKind],
 ) -> Result<Vec<(CredentialKind, SecretString)>, ClinicError> {
-    let transaction = database.begin().await?;
+    let transaction = database::begin_write(database).await?;
     if !make(&transaction, keys, clinic_id).await? {
         return Err(ClinicError::Exists(clinic_id.to_owned()));
     }
@@ -96,6 +119,8 @@ pub async fn add(
         let change = Change { clinic_id, kind, given: None };
         secrets.push((kind, credential::insert(&transaction, keys, &change).await?));
     }
+    let made: Vec<_> = secrets.iter().map(|(kind, _)| kind.as_str()).collect();
+    note(&transaction, Action::AddClinic, clinic_id, json!({ "credentials": made })).await?;
     transaction.commit().await?;
     Ok(secrets)
 }
@@ -110,11 +135,15 @@ pub async fn seed(
     seeds: &[ClinicSeed],
 ) -> Result<(), ClinicError> {
     for seed in seeds {
-        let transaction = database.begin().await?;
+        let transaction = database::begin_write(database).await?;
         if make(&transaction, keys, &seed.clinic_id).await? {
             let given = Some(seed.token.clone());
             let change = Change { clinic_id: &seed.clinic_id, kind: CredentialKind::Token, given };
             credential::insert(&transaction, keys, &change).await?;
+            let details =
+                json!({ "clinic_id": seed.clinic_id, "credentials": [CredentialKind::Token.as_str()] });
+            let deed = Deed { details, ..Deed::new(Action::AddClinic) };
+            audit::note(&transaction, &Actor::of_process(Origin::Settings), deed).await?;
         }
         transaction.commit().await?;
     }
@@ -131,6 +160,7 @@ pub async fn configure(
     configuration: Configuration,
 ) -> Result<(), ClinicError> {
     use clinic::Column::{Addresses, AnswerWithinMs, RateBurst, RatePerMinute};
+    let details = configuration.details();
     let number =
         |value: Option<u32>| Expr::value(value.map(|value| i32::try_from(value).unwrap_or(i32::MAX)));
     let changes: [(clinic::Column, Option<SimpleExpr>); 4] = [
@@ -139,7 +169,8 @@ pub async fn configure(
         (RateBurst, configuration.rate_burst.map(|burst| number(burst.own()))),
         (Addresses, configuration.addresses.map(|own| Expr::value(own.own().map(|own| own.to_string())))),
     ];
-    require(database, clinic_id).await?;
+    let transaction = database::begin_write(database).await?;
+    require(&transaction, clinic_id).await?;
     let mut update = clinic::Entity::update_many().filter(clinic::Column::ClinicId.eq(clinic_id));
     let mut is_change = false;
     for (column, value) in changes.into_iter().filter_map(|(column, value)| Some((column, value?))) {
@@ -147,9 +178,10 @@ pub async fn configure(
         is_change = true;
     }
     if is_change {
-        update.exec(database).await?;
+        update.exec(&transaction).await?;
+        note(&transaction, Action::ConfigureClinic, clinic_id, details).await?;
     }
-    Ok(())
+    Ok(transaction.commit().await?)
 }
 
 /// Refuses a clinic's requests from now on.
@@ -157,14 +189,18 @@ pub async fn configure(
 /// # Errors
 /// There is no such clinic, or the database refused.
 pub async fn disable(database: &DatabaseConnection, clinic_id: &str) -> Result<(), ClinicError> {
-    require(database, clinic_id).await?;
-    clinic::Entity::update_many()
+    let transaction = database::begin_write(database).await?;
+    require(&transaction, clinic_id).await?;
+    let disabled = clinic::Entity::update_many()
         .col_expr(clinic::Column::DisabledAt, Expr::value(clock::now()))
         .filter(clinic::Column::ClinicId.eq(clinic_id))
         .filter(clinic::Column::DisabledAt.is_null())
-        .exec(database)
+        .exec(&transaction)
         .await?;
-    Ok(())
+    if disabled.rows_affected > 0 {
+        note(&transaction, Action::DisableClinic, clinic_id, json!({})).await?;
+    }
+    Ok(transaction.commit().await?)
 }
 
 /// Every clinic, by name.
@@ -194,6 +230,44 @@ pub async fn list(database: &DatabaseConnection) -> Result<Vec<Summary>, DbErr> 
         addresses: row.addresses,
     };
     Ok(clinics.into_iter().map(summary).collect())
+}
+
+/// The clinics of the settings that exist and whose token there is none that is valid: it was changed, which does nothing, or the clinic has
+/// another one since, or is disabled.
+///
+/// # Errors
+/// The database's own.
+pub async fn unheeded(database: &DatabaseConnection, seeds: &[ClinicSeed]) -> Result<Vec<String>, DbErr> {
+    let mut unheeded = Vec::new();
+    for ClinicSeed { clinic_id, token } in seeds {
+        use clinic_credential::Column::{ClinicId, Kind, Verifier};
+        let Some(known) = clinic::Entity::find_by_id(clinic_id).one(database).await? else { continue };
+        let digest = Digest::of(token.expose_secret()).into_text();
+        let select = clinic_credential::Entity::find()
+            .filter(ClinicId.eq(clinic_id))
+            .filter(Kind.eq(CredentialKind::Token.as_str()))
+            .filter(Verifier.eq(digest));
+        let found = select.one(database).await?;
+        let is_valid = found.is_some_and(|found| found.expires_at.is_none_or(|end| end > clock::now()));
+        if !is_valid || known.disabled_at.is_some() {
+            unheeded.push(clinic_id.clone());
+        }
+    }
+    Ok(unheeded)
+}
+
+/// Notes what the user of this process does with a clinic.
+pub(super) async fn note(
+    transaction: &DatabaseTransaction,
+    action: Action,
+    clinic_id: &str,
+    mut details: Value,
+) -> Result<(), DbErr> {
+    if let Value::Object(details) = &mut details {
+        details.insert("clinic_id".to_owned(), clinic_id.into());
+    }
+    let deed = Deed { details, ..Deed::new(action) };
+    audit::note(transaction, &Actor::of_process(Origin::CommandLine), deed).await
 }
 
 /// `false`: it existed.

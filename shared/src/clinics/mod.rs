@@ -7,7 +7,7 @@ mod manage;
 
 pub use credential::{Change, CredentialKind, rotate, set, unset};
 pub use enabled::{Enabled, Trouble, enabled};
-pub use manage::{Configuration, Setting, Summary, add, configure, disable, list, seed};
+pub use manage::{Configuration, Setting, Summary, add, configure, disable, list, seed, unheeded};
 
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;

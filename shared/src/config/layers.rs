@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
-use config::{File, FileFormat, Source, Value};
+use config::{File, FileFormat, Source, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
 use super::sections::{ClinicSeed, Config};
+use super::servers::Process;
+use super::values;
 
 /// The documented defaults.
 pub const DEFAULTS: &str = include_str!("../../../config.default.toml");
@@ -27,6 +29,10 @@ impl fmt::Display for Faults {
 impl std::error::Error for Faults {}
 
 impl Faults {
+    pub(super) fn of(fault: String) -> Self {
+        Self(vec![fault])
+    }
+
     /// Each fault, as a sentence.
     #[must_use]
     pub fn sentences(&self) -> &[String] {
@@ -34,11 +40,23 @@ impl Faults {
     }
 }
 
-/// Reads the settings of this process: defaults, then `file`, then variables named `CAREQ_` + section + `_` + key.
+/// Reads settings, whatever they are for: defaults, then `file`, then variables named `CAREQ_` + section + `_` + key.
 ///
 /// # Errors
-/// Every fault at once: unknown names, wrong types, values that cannot work.
+/// See [`load_for`].
 pub fn load(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Config, Faults> {
+    load_for(None, file, environment)
+}
+
+/// The same for a process or a command, whose database and broker have to fit.
+///
+/// # Errors
+/// Every fault at once: unknown names, wrong types, values that cannot work, set-ups that cannot.
+pub fn load_for(
+    process: Option<Process>,
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Config, Faults> {
@@ -47,6 +65,7 @@ pub fn load(
     let known: BTreeSet<String> = defaults.keys().cloned().collect();
 
     let mut settings = defaults.clone();
+    let mut service_links = Vec::new();
     if let Some(path) = file {
         let name = path.display().to_string();
         let from_file = flat(&File::from(path).format(FileFormat::Toml), &name, &mut faults);
@@ -54,34 +73,25 @@ pub fn load(
         settings.extend(from_file.into_iter().filter(|(key, _)| known.contains(key)));
     }
     for (variable, value) in environment {
-        match setting_of(&variable, &known) {
-            Variable::Sets(key) => {
-                settings.insert(key, Value::new(Some(&variable), value));
-            }
-            Variable::Unknown => faults.push(format!(
+        let Some(name) = variable.strip_prefix("CAREQ_") else { continue };
+        let spelled = |key: &&String| key.replace('.', "_").to_uppercase() == name;
+        if let Some(key) = known.iter().find(spelled) {
+            settings.insert(key.clone(), Value::new(Some(&variable), value));
+        } else if values::is_service_link(&variable, &value) {
+            service_links.push(variable);
+        } else {
+            faults.push(format!(
                 "the environment variable {variable} names no setting; they are CAREQ_ + section + _ + key, as \
                  documented in config.default.toml"
-            )),
-            Variable::Foreign => {}
+            ));
         }
     }
-    assemble(&settings, &defaults, faults)
-}
-
-enum Variable {
-    Sets(String),
-    Unknown,
-    Foreign,
-}
-
-fn setting_of(variable: &str, known: &BTreeSet<String>) -> Variable {
-    let Some(name) = variable.strip_prefix("CAREQ_") else { return Variable::Foreign };
-    // Kubernetes gives every container CAREQ_SYNC_SERVICE_HOST and the like when a Service is called careq-sync.
-    if name.starts_with("SYNC_") {
-        return Variable::Foreign;
+    let config = assemble(settings, &defaults, &mut faults).map(|config| Config { service_links, ..config });
+    faults.extend(config.iter().flat_map(|config| config.faults(process)));
+    match config {
+        Some(config) if faults.is_empty() => Ok(config),
+        _ => Err(Faults(faults)),
     }
-    let spelled = |key: &&String| key.replace('.', "_").to_uppercase() == name;
-    known.iter().find(spelled).map_or(Variable::Unknown, |key| Variable::Sets(key.clone()))
 }
 
 fn unknown(given: &Settings, known: &BTreeSet<String>, file: &str) -> Vec<String> {
@@ -129,51 +139,31 @@ fn flat(source: &dyn Source, name: &str, faults: &mut Vec<String>) -> Settings {
 
 type Settings = BTreeMap<String, Value>;
 
-fn assemble(settings: &Settings, defaults: &Settings, mut faults: Vec<String>) -> Result<Config, Faults> {
-    let layers = Layers { settings, defaults };
-    let data = layers.section("data", &mut faults);
-    let database = layers.section("database", &mut faults);
-    let broker = layers.section("broker", &mut faults);
-    let seal = layers.section("seal", &mut faults);
-    let ingress = layers.section("ingress", &mut faults);
-    let worker = layers.section("worker", &mut faults);
-    let retention = layers.section("retention", &mut faults);
-    let operations = layers.section("operations", &mut faults);
-    let log = layers.section("log", &mut faults);
-    let telemetry = layers.section("telemetry", &mut faults);
-    let clinics = layers.section::<String>("clinics", &mut faults).map(|list| clinics(&list, &mut faults));
-
-    let (
-        Some(data),
-        Some(database),
-        Some(broker),
-        Some(seal),
-        Some(ingress),
-        Some(worker),
-        Some(retention),
-        Some(operations),
-        Some(log),
-        Some(telemetry),
-        Some(clinics),
-    ) = (data, database, broker, seal, ingress, worker, retention, operations, log, telemetry, clinics)
-    else {
-        return Err(Faults(faults));
-    };
-    let config = Config {
-        data,
-        database,
-        broker,
-        seal,
-        ingress,
-        worker,
-        retention,
-        operations,
-        log,
-        telemetry,
-        clinics,
-    };
-    faults.extend(config.faults());
-    if faults.is_empty() { Ok(config) } else { Err(Faults(faults)) }
+/// The settings, with the default of each that is wrong by itself: so what is wrong with the others is found, too.
+fn assemble(mut settings: Settings, defaults: &Settings, faults: &mut Vec<String>) -> Option<Config> {
+    for (key, value) in &mut settings {
+        // A number from a file is no text.
+        let ValueKind::String(text) = &value.kind else { continue };
+        if let (Some(fault), Some(default)) = (values::fault(key, text), defaults.get(key)) {
+            faults.push(fault);
+            *value = default.clone();
+        }
+    }
+    let layers = Layers { settings: &settings, defaults };
+    Some(Config {
+        data: layers.section("data", faults)?,
+        database: layers.section("database", faults)?,
+        broker: layers.section("broker", faults)?,
+        seal: layers.section("seal", faults)?,
+        ingress: layers.section("ingress", faults)?,
+        worker: layers.section("worker", faults)?,
+        retention: layers.section("retention", faults)?,
+        operations: layers.section("operations", faults)?,
+        log: layers.section("log", faults)?,
+        telemetry: layers.section("telemetry", faults)?,
+        clinics: clinics(&layers.section::<String>("clinics", faults)?, faults),
+        service_links: Vec::new(),
+    })
 }
 
 struct Layers<'settings> {
@@ -183,15 +173,21 @@ struct Layers<'settings> {
 
 impl Layers<'_> {
     fn section<T: DeserializeOwned>(&self, name: &str, faults: &mut Vec<String>) -> Option<T> {
-        read(self.settings, name).ok().or_else(|| {
-            faults.extend(self.bad_keys::<T>(name));
-            None
-        })
+        if let Ok(section) = read(self.settings, name) {
+            return Some(section);
+        }
+        let mut settings = self.settings.clone();
+        for (key, fault) in self.bad_keys::<T>(name) {
+            faults.push(fault);
+            settings
+                .extend(self.defaults.get_key_value(&key).map(|(key, value)| (key.clone(), value.clone())));
+        }
+        read(&settings, name).map_err(|fault| faults.push(format!("[{name}] cannot be used: {fault}"))).ok()
     }
 
-    /// Each setting beside the defaults of all others tells which ones are to blame. The value is not repeated: it may be a
+    /// Each setting beside the defaults of all others tells which ones are to blame, and why. The value is not repeated: it may be a
     /// password.
-    fn bad_keys<T: DeserializeOwned>(&self, section: &str) -> Vec<String> {
+    fn bad_keys<T: DeserializeOwned>(&self, section: &str) -> Vec<(String, String)> {
         let is_of_section = |key: &str| key.split('.').next() == Some(section);
         let blame = |(key, value): (&String, &Value)| {
             let mut alone = self.defaults.clone();
@@ -200,13 +196,13 @@ impl Layers<'_> {
             let default = self.defaults.get(key).map(ToString::to_string).unwrap_or_default();
             let reason = fault.to_string();
             let kind = if reason.contains("socket address") {
-                format!("an address such as {default}")
+                format!("an address such as {default}; a name, such as localhost, is none")
             } else if reason.contains("CIDR notation") {
                 "networks such as 203.0.113.0/24,2001:db8::/32".to_owned()
             } else {
                 format!("like its default {default}")
             };
-            Some(format!("{key} has a value of the wrong kind; it must be {kind}"))
+            Some((key.clone(), format!("{key} has a value of the wrong kind; it must be {kind}")))
         };
         self.settings.iter().filter(|(key, _)| is_of_section(key)).filter_map(blame).collect()
     }
@@ -222,18 +218,30 @@ fn read<T: DeserializeOwned>(settings: &Settings, section: &str) -> Result<T, co
 
 /// `clinic_id=token,…`
 fn clinics(list: &str, faults: &mut Vec<String>) -> Vec<ClinicSeed> {
-    let mut seeds = Vec::new();
+    let mut seeds: Vec<ClinicSeed> = Vec::new();
     for (position, entry) in list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).enumerate() {
-        match entry.split_once('=') {
-            Some((clinic_id, token)) if !clinic_id.is_empty() && token.chars().count() >= 32 => {
+        let named =
+            entry.split_once('=').map(|(clinic_id, token)| (clinic_id.trim_end(), token.trim_start()));
+        match named {
+            Some((clinic_id, _)) if seeds.iter().any(|seed| seed.clinic_id == clinic_id) => faults.push(format!(
+                "clinics: entry {} names a clinic that stands there already; `careq-sync clinic rotate` gives a clinic a second token",
+                position + 1
+            )),
+            Some((clinic_id, token)) if !clinic_id.is_empty() && is_token(token) => {
                 seeds.push(ClinicSeed { clinic_id: clinic_id.to_owned(), token: token.to_owned().into() });
             }
             // The entry itself may hold a token and stays out of the message.
             _ => faults.push(format!(
-                "clinics: entry {} must be clinic_id=token with a token of at least 32 characters",
+                "clinics: entry {} must be clinic_id=token with a token of at least 32 characters, visible ASCII and no quotes",
                 position + 1
             )),
         }
     }
     seeds
+}
+
+/// As it can stand in a header.
+fn is_token(text: &str) -> bool {
+    text.len() >= 32
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'`'))
 }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::ingress::IngressConfig;
 use super::layers::DEFAULTS;
 use super::retention::RetentionConfig;
+use super::servers::Process;
 use crate::seal;
 
 /// Every setting of a process.
@@ -38,6 +39,8 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// `clinics`
     pub clinics: Vec<ClinicSeed>,
+    /// Variables of the environment that Kubernetes made for its Services, and that set nothing.
+    pub service_links: Vec<String>,
 }
 
 impl Config {
@@ -64,6 +67,8 @@ pub struct DataConfig {
 pub struct DatabaseConfig {
     /// `postgres://…`, `sqlite://…`, or empty for SQLite in the data folder.
     pub url: SecretString,
+    /// Whether a server beyond this machine may be spoken to without verified TLS.
+    pub allow_cleartext: bool,
     /// Connections of one process.
     pub max_connections: u32,
     /// How long a process tries to reach the database at start, in seconds.
@@ -84,6 +89,8 @@ pub struct SealConfig {
 pub struct BrokerConfig {
     /// `embedded` or `amqp://…`.
     pub url: SecretString,
+    /// Whether a server beyond this machine may be spoken to without TLS.
+    pub allow_cleartext: bool,
     /// Queues are `{prefix}.live`, `{prefix}.bulk` and `{prefix}.dead`.
     pub prefix: String,
     /// How long a process tries to reach the broker at start, in seconds.
@@ -215,34 +222,17 @@ pub struct ClinicSeed {
 
 impl Config {
     /// Sentences about values that are well-formed and yet cannot work.
-    pub(super) fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
+    pub(super) fn faults(&self, process: Option<Process>) -> Vec<String> {
+        let mut faults = self.server_faults(process);
         let mut require = |holds: bool, sentence: &str| {
             if !holds {
                 faults.push(sentence.to_owned());
             }
         };
-        let database = self.database.url.expose_secret();
-        let known = ["postgres://", "postgresql://", "sqlite:"];
-        require(
-            database.is_empty() || known.iter().any(|scheme| database.starts_with(scheme)),
-            "database.url must begin with postgres:// or sqlite://, or be empty for SQLite in the data folder",
-        );
-        let broker = self.broker.url.expose_secret();
-        require(
-            broker == "embedded" || broker.starts_with("amqp://") || broker.starts_with("amqps://"),
-            "broker.url must be `embedded` or begin with amqp:// or amqps://",
-        );
+        require(!self.data.dir.as_os_str().is_empty(), "data.dir must not be empty");
         require(!self.broker.prefix.is_empty(), "broker.prefix must not be empty");
         require(self.broker.prefix.len() <= 200, "broker.prefix must be at most 200 bytes");
         require(self.broker.publish_timeout_ms >= 10, "broker.publish_timeout_ms must be at least 10");
-        let management = self.broker.management_url.expose_secret();
-        require(
-            ["", "none"].contains(&management)
-                || management.starts_with("http://")
-                || management.starts_with("https://"),
-            "broker.management_url must begin with http:// or https://, be `none`, or be empty for RabbitMQ's usual port",
-        );
         require(self.database.max_connections >= 2, "database.max_connections must be at least 2");
         // SQLite takes at most 32,766 values in a statement, and the widest row has 30.
         require((1..=1_000).contains(&self.worker.batch), "worker.batch must be from 1 to 1000");
@@ -261,6 +251,12 @@ impl Config {
             "seal.keys must be NAME:KEY, separated by commas: names of 1 to 32 letters, digits, - and _, keys of 32 bytes in \
              base64, such as `openssl rand -base64 32` prints",
         );
+        // A command that needs no key, such as `migrate`, is not asked for one.
+        if process.is_some_and(|process| process.runs_on().is_some())
+            && let Some(fault) = seal::fault(self)
+        {
+            require(false, &fault.to_string());
+        }
         self.retention.faults(&mut require);
         self.telemetry.faults(&mut require);
         self.ingress.faults(&mut require, self.broker.publish_timeout_ms);
@@ -270,11 +266,6 @@ impl Config {
 
 impl TelemetryConfig {
     fn faults(&self, require: &mut impl FnMut(bool, &str)) {
-        let endpoint = self.otlp_endpoint.as_str();
-        require(
-            endpoint.is_empty() || endpoint.starts_with("http://") || endpoint.starts_with("https://"),
-            "telemetry.otlp_endpoint must begin with http:// or https://, such as http://collector:4318, or be empty for no traces",
-        );
         require((0.0..=1.0).contains(&self.sample_ratio), "telemetry.sample_ratio must be from 0 to 1");
         require(
             (2..=3_600).contains(&self.measure_every_s),

@@ -14,6 +14,8 @@ pub struct Model {
     pub created_at: ChronoDateTimeUtc,
     pub rotated_at: Option<ChronoDateTimeUtc>,
     pub disabled_at: Option<ChronoDateTimeUtc>,
+    /// When its token ends.
+    pub expires_at: Option<ChronoDateTimeUtc>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

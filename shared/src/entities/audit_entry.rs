@@ -16,6 +16,12 @@ pub struct Model {
     pub letters: Option<i32>,
     /// JSON.
     pub details: String,
+    /// Its number in the chain; nothing in entries of a version that chained none.
+    pub sequence: Option<i64>,
+    /// The digest of the entry before it.
+    pub previous: Option<String>,
+    /// See [`crate::audit::digest`].
+    pub digest: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

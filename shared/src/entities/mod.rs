@@ -28,6 +28,7 @@ pub mod replay_job;
 pub mod replay_job_letter;
 
 pub mod audit_entry;
+pub mod audit_head;
 pub mod audit_letter;
 
 pub mod lease;
@@ -38,7 +39,7 @@ use sea_orm::EntityName as _;
 
 /// The name of every table, for whoever looks at permissions.
 #[must_use]
-pub fn tables() -> [String; 17] {
+pub fn tables() -> [String; 18] {
     [
         clinic::Entity.table_name(),
         clinic_credential::Entity.table_name(),
@@ -54,6 +55,7 @@ pub fn tables() -> [String; 17] {
         replay_job::Entity.table_name(),
         replay_job_letter::Entity.table_name(),
         audit_entry::Entity.table_name(),
+        audit_head::Entity.table_name(),
         audit_letter::Entity.table_name(),
         admin::Entity.table_name(),
         lease::Entity.table_name(),

@@ -63,6 +63,16 @@ pub fn open(config: &Config) -> Result<Seal, KeysError> {
     }
 }
 
+/// Why these settings name no keys, as far as that can be told without reading a file.
+pub(crate) fn fault(config: &Config) -> Option<KeysError> {
+    let is_set = [config.seal.keys.expose_secret().is_empty(), config.seal.key_file.as_os_str().is_empty()];
+    match is_set {
+        [false, false] => Some(KeysError::Both),
+        [true, true] if !config.database.url.expose_secret().is_empty() => Some(KeysError::Missing),
+        _ => None,
+    }
+}
+
 /// The file that the keys of this process come from, if they come from one.
 #[must_use]
 pub fn file(config: &Config) -> Option<PathBuf> {

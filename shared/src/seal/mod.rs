@@ -2,6 +2,7 @@
 //! A value must never open anywhere but in the table, column and row that it was sealed for.
 
 mod keys;
+mod message;
 
 mod place;
 mod sealed;
@@ -15,6 +16,7 @@ use aes_gcm::aead::{Aead as _, KeyInit as _, Nonce, Payload};
 use aes_gcm::{Aes256Gcm, Key};
 
 pub use anew::{Report, anew};
+pub(crate) use keys::fault;
 pub use keys::{KeysError, file, is_well_formed, open};
 pub use place::Place;
 pub use sample::{Sample, sample};

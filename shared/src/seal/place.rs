@@ -1,4 +1,4 @@
-//! What is sealed: five columns, and where each value lives. Whatever else holds personal data in the database is in clear.
+//! What is sealed: five columns, and the broker's messages; and where each value lives. Whatever else holds personal data in the database is in clear.
 
 use crate::canonical;
 
@@ -39,6 +39,11 @@ impl<'row> Place<'row> {
     #[must_use]
     pub const fn dead_letter(row: &'row str) -> Self {
         Self { table: "dead_letters", column: "payload", row }
+    }
+
+    /// A message of the broker, whose queue it may leave for another.
+    pub(super) const fn message() -> Self {
+        Self { table: "", column: "message", row: "" }
     }
 
     pub(super) fn bytes(&self) -> [u8; 32] {

@@ -88,10 +88,44 @@ fn only_the_embedded_database_makes_a_key_of_its_own() {
     let second = open(&load(std::slice::from_ref(&data))).unwrap();
     assert_eq!(second.open(place("1"), &sealed).unwrap(), b"value", "the second start finds it");
 
-    let postgres = ("CAREQ_DATABASE_URL".to_owned(), "postgres://careq@db/careq".to_owned());
+    let postgres = ("CAREQ_DATABASE_URL".to_owned(), "postgres://careq@localhost/careq".to_owned());
     let fault = open(&load(&[data.clone(), postgres.clone()])).unwrap_err().to_string();
     assert!(fault.contains("CAREQ_SEAL_KEYS") && fault.contains("openssl rand"), "{fault}");
     let named = ("CAREQ_SEAL_KEY_FILE".to_owned(), file.display().to_string());
     let from_file = open(&load(&[data, postgres, named])).unwrap();
     assert_eq!(from_file.open(place("1"), &sealed).unwrap(), b"value");
+}
+
+#[test]
+fn a_message_is_sealed_as_a_whole() {
+    let (old, body) = (seal(OLD), br#"{"aadhar_number":"1234-5678-9012"}"#);
+    let sealed = old.seal_message(body).unwrap();
+    assert!(!sealed.windows(4).any(|piece| piece == b"5678") && sealed.len() < body.len() + 48);
+    assert_ne!(old.seal_message(body).unwrap(), sealed, "every sealing has a nonce of its own");
+    assert_eq!(seal(&format!("{NEW},{OLD}")).open_message(&sealed).unwrap().unwrap(), body);
+    assert_eq!(old.open_message(body).unwrap(), None, "it came in clear");
+    assert_eq!(seal(NEW).open_message(&sealed), Err(OpenError::UnknownKey("old".to_owned())));
+    for position in "sealed:old.".len()..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[position] ^= 1;
+        assert_eq!(old.open_message(&changed), Err(OpenError::Damaged), "{position}");
+        assert_eq!(old.open_message(&sealed[..position]), Err(OpenError::Damaged), "{position}");
+    }
+}
+
+/// `cargo test --release -p careq-shared cost -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn cost_of_a_message() {
+    let seal = seal(OLD);
+    for bytes in [1_024, 65_536, 8 * 1_048_576] {
+        let (body, times) = (vec![7_u8; bytes], 64 * 1_048_576 / bytes);
+        let began_at = std::time::Instant::now();
+        let sealed: Vec<_> = (0..times).map(|_| seal.seal_message(&body).unwrap().len()).collect();
+        println!("{bytes} bytes: {:?} to seal", began_at.elapsed() / u32::try_from(sealed.len()).unwrap());
+        let sealed = seal.seal_message(&body).unwrap();
+        let began_at = std::time::Instant::now();
+        let opened: Vec<_> = (0..times).map(|_| seal.open_message(&sealed).unwrap().unwrap().len()).collect();
+        println!("{bytes} bytes: {:?} to open", began_at.elapsed() / u32::try_from(opened.len()).unwrap());
+    }
 }

@@ -2,7 +2,8 @@
 //! unless somebody says otherwise.
 
 use careq_shared::entities::audit_entry::{Column, Entity};
-use careq_shared::entities::audit_letter;
+use careq_shared::entities::{audit_head, audit_letter};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _,
 };
@@ -27,8 +28,19 @@ impl Rule for Entries {
             return Ok(Looked { forgotten: 0, with: letters, next: Next::Same });
         }
         let deleted = Entity::delete_many().filter(Column::Id.is_in(ids)).exec(transaction).await?;
+        begin_chain(transaction).await?;
         Ok(Looked { forgotten: deleted.rows_affected, with: letters, next })
     }
+}
+
+/// The chain begins with the oldest entry that is kept, or with the next one.
+async fn begin_chain(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+    let oldest = Entity::find().select_only().expr(Column::Sequence.min());
+    let oldest: Option<Option<i64>> = oldest.into_tuple().one(transaction).await?;
+    let after_all = Expr::col(audit_head::Column::Sequence).add(1);
+    let first = oldest.flatten().map_or_else(|| after_all, Expr::value);
+    let head = audit_head::Entity::update_many().col_expr(audit_head::Column::First, first);
+    head.exec(transaction).await.map(drop)
 }
 
 /// Deletes what says of which letters these entries speak, at most as many rows as a step may; how many.

@@ -139,6 +139,11 @@ impl Route {
         self.error("409", about)
     }
 
+    /// 429
+    pub(in crate::api) fn too_many(self, about: &str) -> Self {
+        self.error("429", about)
+    }
+
     /// With its handler, which must take its method.
     pub(in crate::api) fn handled_by(self, handler: MethodRouter<Arc<Api>>) -> UtoipaMethodRouter<Arc<Api>> {
         let operation = self.operation.responses(self.responses.build()).build();

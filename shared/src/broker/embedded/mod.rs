@@ -50,6 +50,12 @@ impl Embedded {
         Ok(Self { store, publisher, arrivals, mailboxes: DashMap::new() })
     }
 
+    /// Cleans the files of a process that has done its work, and closes them: what was deleted is in neither of them any more. Whatever
+    /// is asked of it afterwards fails.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
     /// How many messages wait in the queues.
     #[must_use]
     pub fn depths(&self) -> Depths {

@@ -91,6 +91,8 @@ impl Store {
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .locking_mode(SqliteLockingMode::Exclusive)
+                // What is deleted is overwritten, and not only forgotten.
+                .pragma("secure_delete", "ON")
                 .busy_timeout(Duration::from_millis(200));
             let store = Self {
                 database: sqlite::open(options, ACQUIRE_TIMEOUT).await?,
@@ -258,6 +260,14 @@ impl Store {
             }
         }
         result
+    }
+
+    /// Brings everything into the one file, leaves the other empty, and closes both.
+    pub(super) async fn close(&self) {
+        let emptied = self.database.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await;
+        if let Err(reason) = emptied.and(self.database.close_by_ref().await) {
+            tracing::warn!(%reason, "the embedded queue could not be closed in order; the next start does it");
+        }
     }
 
     async fn execute(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<(), DbErr> {

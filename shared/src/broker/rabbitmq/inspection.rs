@@ -185,7 +185,7 @@ impl From<LinkError> for Refusal {
             Some((AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED), words)) => Self::VirtualHost(words),
             Some((_, words)) => Self::Other(words),
             None if matches!(fault, LinkError::TimedOut) => Self::Silent,
-            None => Self::Other(fault.to_string()),
+            None => Self::Other(fault.reason()),
         }
     }
 }

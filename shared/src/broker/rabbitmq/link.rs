@@ -17,6 +17,8 @@ use super::topology::Topology;
 use crate::backoff::Backoff;
 use crate::broker::Queue;
 use crate::config::BrokerConfig;
+use crate::server_url::{PERCENT_ENCODING, is_plain};
+use crate::unreachable;
 
 /// How long any single exchange with the server may take.
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
@@ -68,8 +70,8 @@ struct Attempt {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LinkError {
     /// The URL is none.
-    #[error("broker.url is not an AMQP URL: {0}; it looks like amqp://user:password@host:5672/vhost")]
-    Url(String),
+    #[error("broker.url is not an AMQP URL: {PERCENT_ENCODING}")]
+    Url,
     /// No connection at start.
     #[error(
         "RabbitMQ at {address} cannot be used: {reason}. Check that it runs, that broker.url (CAREQ_BROKER_URL) names it, \
@@ -87,6 +89,16 @@ pub enum LinkError {
     /// The server did not answer.
     #[error("no answer within {} s", DEADLINE.as_secs())]
     TimedOut,
+}
+
+impl LinkError {
+    /// Why the server cannot be reached, in words.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Protocol(fault) => unreachable::broker(fault),
+            fault => fault.to_string(),
+        }
+    }
 }
 
 impl Link {
@@ -200,7 +212,7 @@ impl Link {
             loop {
                 match topology.declare_each(self, &Queue::ALL).await {
                     Ok(()) => return,
-                    Err(fault) => reason = fault.to_string(),
+                    Err(fault) => reason = fault.reason(),
                 }
                 backoff.wait().await;
             }
@@ -220,7 +232,9 @@ async fn close_in_order(connection: &Connection, broker: &str) {
 
 /// What `broker.url` says.
 pub(super) fn uri(config: &BrokerConfig) -> Result<AMQPUri, LinkError> {
-    let mut uri: AMQPUri = config.url.expose_secret().parse().map_err(LinkError::Url)?;
+    let text = config.url.expose_secret();
+    // The parser's own words may hold what was typed.
+    let mut uri: AMQPUri = text.parse().ok().filter(|_| is_plain(text)).ok_or(LinkError::Url)?;
     // `amqp://host/` names, to the letter, a virtual host with an empty name, which nobody has.
     if uri.vhost.is_empty() {
         "/".clone_into(&mut uri.vhost);

@@ -1,0 +1,65 @@
+//! Messages of the broker, sealed as a whole: `sealed:{key id}.` and the bytes of nonce, ciphertext and tag. Neither the broker's files nor
+//! those that can read its queues may learn what CareQ has sent.
+
+use aes_gcm::Aes256Gcm;
+use aes_gcm::aead::{AeadInOut as _, Nonce, Tag};
+
+use super::sealed::is_key_id;
+use super::{NONCE_BYTES, OpenError, Place, Seal};
+
+/// What no message in clear begins with: those are JSON.
+const MARK: &[u8] = b"sealed:";
+
+const TAG_BYTES: usize = 16;
+
+impl Seal {
+    /// Seals a message under the current key.
+    ///
+    /// # Errors
+    /// The message has more than 64 GiB (NIST SP 800-38D, 5.2.1.1).
+    pub fn seal_message(&self, body: &[u8]) -> Result<Vec<u8>, OpenError> {
+        let mut nonce = [0; NONCE_BYTES];
+        rand::fill(&mut nonce);
+        let head = [MARK, self.current.id.as_bytes(), b".", &nonce].concat();
+        let mut sealed = Vec::with_capacity(head.len() + body.len() + TAG_BYTES);
+        sealed.extend_from_slice(&head);
+        sealed.extend_from_slice(body);
+        let content = sealed.get_mut(head.len()..).ok_or(OpenError::Damaged)?;
+        let aad = Place::message().bytes();
+        let tag = self.current.cipher.encrypt_inout_detached(
+            &Nonce::<Aes256Gcm>::from(nonce),
+            &aad,
+            content.into(),
+        );
+        sealed.extend_from_slice(&tag.map_err(|_| OpenError::Damaged)?);
+        Ok(sealed)
+    }
+
+    /// The message; nothing where it was published in clear, by a version that sealed none.
+    ///
+    /// # Errors
+    /// Its key is unknown, or it is damaged.
+    pub fn open_message(&self, sealed: &[u8]) -> Result<Option<Vec<u8>>, OpenError> {
+        let Some(rest) = sealed.strip_prefix(MARK) else { return Ok(None) };
+        let end = rest.iter().position(|byte| *byte == b'.').ok_or(OpenError::Damaged)?;
+        let (key_id, rest) = rest.split_at_checked(end).ok_or(OpenError::Damaged)?;
+        let key_id =
+            str::from_utf8(key_id).ok().filter(|key_id| is_key_id(key_id)).ok_or(OpenError::Damaged)?;
+        let key = self.keys().find(|key| key.id == key_id);
+        let key = key.ok_or_else(|| OpenError::UnknownKey(key_id.to_owned()))?;
+        let (nonce, rest) = rest
+            .get(1..)
+            .and_then(|rest| rest.split_first_chunk::<NONCE_BYTES>())
+            .ok_or(OpenError::Damaged)?;
+        let (content, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or(OpenError::Damaged)?;
+        let mut body = content.to_vec();
+        let (nonce, tag) = (Nonce::<Aes256Gcm>::from(*nonce), Tag::<Aes256Gcm>::from(*tag));
+        let opened = key.cipher.decrypt_inout_detached(
+            &nonce,
+            &Place::message().bytes(),
+            body.as_mut_slice().into(),
+            &tag,
+        );
+        opened.map_err(|_| OpenError::Damaged).map(|()| Some(body))
+    }
+}

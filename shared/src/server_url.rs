@@ -1,0 +1,235 @@
+//! URLs of servers, which may hold a password, read strictly: for their rules, and for people. No part of a password may be shown,
+//! whatever the URL looks like: a URL that can be read in two ways is shown by its scheme alone.
+
+/// The schemes that settings know.
+const SCHEMES: [&str; 6] = ["postgres", "postgresql", "amqp", "amqps", "http", "https"];
+
+/// What to do with a URL that [`is_plain`] refuses.
+pub const PERCENT_ENCODING: &str = "it looks like scheme://user:password@host:port/path, with every character of user and password \
+                                    that is no letter and no digit percent-encoded (@ is %40, / is %2F, ? is %3F, # is %23, : is %3A)";
+
+/// A URL that can be read in one way (RFC 3986, section 3).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ServerUrl<'url> {
+    pub(crate) scheme: &'url str,
+    user: Option<&'url str>,
+    pub(crate) host: &'url str,
+    port: Option<&'url str>,
+    path: &'url str,
+}
+
+impl<'url> ServerUrl<'url> {
+    /// Nothing where the URL is none, or can be read in two ways.
+    pub(crate) fn read(url: &'url str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let is_known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+        let (authority, after) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
+        let (credentials, place) =
+            authority.rsplit_once('@').map_or((None, authority), |(before, after)| (Some(before), after));
+        let (host, port) = host_and_port(place)?;
+        let url = Self {
+            scheme,
+            user: credentials.map(|credentials| credentials.split(':').next().unwrap_or_default()),
+            host,
+            port,
+            path: after.split(['?', '#']).next().unwrap_or_default(),
+        };
+        // An `@` behind the host belongs to a password that holds what ends a host.
+        let is_one =
+            is_known && !after.contains('@') && url.user.is_none_or(is_plain_text) && is_plain_text(url.path);
+        is_one.then_some(url)
+    }
+
+    /// Whether it leads to this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        is_loopback(self.host)
+    }
+
+    /// For people, without the password.
+    fn shown(&self) -> String {
+        let Self { scheme, user, host, port, path } = self;
+        match (user, port) {
+            (Some(user), Some(port)) => format!("{scheme}://{user}@{host}:{port}{path}"),
+            (Some(user), None) => format!("{scheme}://{user}@{host}{path}"),
+            // `user:password` without a host looks the same.
+            (None, Some(_)) => format!("{scheme}://{host}:…"),
+            (None, None) => format!("{scheme}://{host}{path}"),
+        }
+    }
+}
+
+/// Whether every URL of the text, which may list several after commas, can be read in one way.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    each(text).into_iter().all(|url| ServerUrl::read(url).is_some())
+}
+
+/// A setting that may hold a password, as people may see it: `amqp://user:password@host/vhost` becomes `amqp://user@host/vhost`.
+#[must_use]
+pub fn redacted(text: &str) -> String {
+    if let Some(file) = text.strip_prefix("sqlite:") {
+        let path = file.split('?').next().unwrap_or_default();
+        let is_password = file.split_once('@').is_some_and(|(before, _)| before.contains(':'));
+        return if is_password { "sqlite:…".to_owned() } else { format!("sqlite:{path}") };
+    }
+    let shown: Option<Vec<_>> =
+        each(text).into_iter().map(|url| Some(ServerUrl::read(url)?.shown())).collect();
+    shown.map_or_else(|| scheme_alone(text), |urls| urls.join(","))
+}
+
+/// The URLs of a list. A comma that no URL follows is part of a URL. A list in which only some have a user is no list.
+pub(crate) fn each(text: &str) -> Vec<&str> {
+    let is_start = |rest: &str| {
+        rest.split_once("://")
+            .is_some_and(|(scheme, _)| SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)))
+    };
+    let mut urls = Vec::new();
+    let mut rest = text;
+    let commas = text.match_indices(',').filter(|(comma, _)| text.get(comma + 1..).is_some_and(is_start));
+    for (comma, _) in commas.collect::<Vec<_>>().into_iter().rev() {
+        if let Some((before, url)) = rest.split_at_checked(comma) {
+            urls.push(url.strip_prefix(',').unwrap_or(url));
+            rest = before;
+        }
+    }
+    urls.push(rest);
+    let with_user = urls.iter().filter(|url| url.contains('@')).count();
+    if with_user != 0 && with_user != urls.len() {
+        return vec![text];
+    }
+    urls.reverse();
+    urls
+}
+
+fn scheme_alone(text: &str) -> String {
+    let known =
+        SCHEMES.iter().find(|known| text.split_once("://").is_some_and(|(scheme, _)| scheme == **known));
+    known.map_or_else(|| "…".to_owned(), |scheme| format!("{scheme}://…"))
+}
+
+/// An address in brackets, or a name; and a port of digits.
+fn host_and_port(place: &str) -> Option<(&str, Option<&str>)> {
+    let is_address =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
+    let (host, port) = match place.strip_prefix('[') {
+        Some(rest) => {
+            let (address, after) = rest.split_once(']').filter(|(address, _)| is_address(address))?;
+            let host = place.get(..address.len() + 2)?;
+            (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
+        }
+        None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
+    };
+    let is_host = host.starts_with('[') || is_plain_text(host) && !host.contains('/');
+    let is_port =
+        port.is_none_or(|port| port.parse::<u16>().is_ok() && port.bytes().all(|byte| byte.is_ascii_digit()));
+    (is_host && is_port).then_some((host, port))
+}
+
+/// The characters that stand for themselves (RFC 3986, section 2.3), `%` and `/`.
+fn is_plain_text(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'/'))
+}
+
+/// Whether a host is this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_password_alone_is_left_out() {
+        for (url, shown) in [
+            ("postgres://me:p@ss:w@db:5432/careq", "postgres://me@db:5432/careq"),
+            ("postgres://me@db/careq?password=pass", "postgres://me@db/careq"),
+            ("postgres://db/careq?user=me&password=pass", "postgres://db/careq"),
+            ("postgres:///careq?host=/run/postgresql", "postgres:///careq"),
+            ("amqps://me:S3cret@[2001:db8::1]:5671/%2f", "amqps://me@[2001:db8::1]:5671/%2f"),
+            ("amqp://me:a,b@one/%2f,amqp://me:c@two:5672/%2f", "amqp://me@one/%2f,amqp://me@two:5672/%2f"),
+            ("http://127.0.0.1:15672", "http://127.0.0.1:…"),
+            ("sqlite://data/careq.db", "sqlite://data/careq.db"),
+            ("sqlite:data/c@req.db?mode=rwc", "sqlite:data/c@req.db"),
+            ("embedded", "…"),
+        ] {
+            assert_eq!(redacted(url), shown, "{url}");
+        }
+    }
+
+    #[test]
+    fn of_what_can_be_read_in_two_ways_the_scheme_is_shown() {
+        for password in [
+            "S3cret?x",
+            "S3cret/x",
+            "S3cret#x",
+            "S3?cr/et@x",
+            "S3c:r#et",
+            "S3@cr/et",
+            "S3@c?ret",
+            "12/S3cret",
+            "1@S3cret/x",
+            "S3\\cret",
+        ] {
+            for host in ["db/careq", "db:5432/careq", "[::1]/careq"] {
+                let url = format!("postgres://careq:{password}@{host}");
+                assert_eq!((redacted(&url).as_str(), is_plain(&url)), ("postgres://…", false), "{url}");
+            }
+        }
+        assert_eq!(redacted("amqp://careq:x@Secret/abc@host"), "amqp://…");
+    }
+
+    #[test]
+    fn loopback_is_this_machine_alone() {
+        for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.8.9.1", "[::1]", "::1"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["", "localhost.example", "0.0.0.0", "10.0.0.1", "[::]", "db", "127.0.0.1.example"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    /// `{}` is where the password stands, or where somebody has put it by mistake.
+    const TEMPLATES: [&str; 20] = [
+        "postgres://careq:{}@db:5432/careq",
+        "postgresql://careq:{}@db/careq?sslmode=verify-full",
+        "postgres://db/careq?user=careq&password={}",
+        "postgres://careq:{}",
+        "postgres://careq:{}/careq",
+        "postgres:/careq:{}@db/careq",
+        "postgres//careq:{}@db/careq",
+        "postgres:careq:{}@db/careq",
+        "careq:{}@db/careq",
+        "host=db user=careq password={}",
+        "amqp://careq:{}@host:5672/%2f",
+        "amqp://careq:{}@host:x/%2f",
+        "amqp://careq:{}@[::1/%2f",
+        "amqps://careq:{}@one/v,amqps://careq:{}@two:5671/v",
+        "amqp://one:5672,amqp://careq:{}@two/v",
+        "\"amqp://careq:{}@host/%2f\"",
+        "http://me:{}@host:15672",
+        "https://me:{}@host/api?x=y",
+        "sqlite://careq:{}@db/careq",
+        "AMQP://careq:{}@host/%2f",
+    ];
+
+    proptest! {
+        #[test]
+        fn no_part_of_a_password_is_ever_shown(
+            template in prop::sample::select(TEMPLATES.to_vec()),
+            password in "[A-Za-z0-9@/?#:%,;&=\\[\\]\\\\ .+é-]{4,24}",
+        ) {
+            // `careq:one@two` without a host is, to the letter, a password and a host.
+            prop_assume!(template.contains("{}@") || !password.contains('@'));
+            let shown = redacted(&template.replace("{}", &password));
+            let letters: Vec<char> = password.chars().collect();
+            for piece in letters.windows(4).map(|piece| piece.iter().collect::<String>()) {
+                prop_assert!(template.contains(&piece) || !shown.contains(&piece), "{shown} shows {piece} of {password}");
+            }
+        }
+    }
+}
