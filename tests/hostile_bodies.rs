@@ -153,7 +153,7 @@ async fn whatever_is_sent_at_once_takes_no_more_memory_than_there_is() {
 }
 
 fn is_others(name: &str) -> bool {
-    name.len() % 2 == 0
+    name.len().is_multiple_of(2)
 }
 
 /// A body of something that is repeated: its name, whether it is a batch, the body.
