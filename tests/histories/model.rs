@@ -78,7 +78,7 @@ impl<'history> Truth<'history> {
         for batch in &history.batches {
             match noted(history, batch, tables) {
                 Some(noted_at) => {
-                    applied.extend(records(batch).map(|(place, said)| (said, noted_at + place)))
+                    applied.extend(records(batch).map(|(place, said)| (said, noted_at + place)));
                 }
                 None => {
                     for (place, said) in records(batch) {
@@ -89,7 +89,7 @@ impl<'history> Truth<'history> {
             }
         }
         let mut truth = Self { rows: BTreeMap::new(), events: Vec::new(), refused, losers: BTreeMap::new() };
-        let mut sayings: BTreeMap<(String, String), Vec<(&Saying, DateTime<Utc>)>> = BTreeMap::new();
+        let mut sayings = BTreeMap::<_, Vec<_>>::new();
         for (said, at) in applied {
             sayings.entry((said.clinic.clone(), said.key.clone())).or_default().push((said, at));
         }
@@ -245,9 +245,9 @@ pub(super) fn noted(history: &History, batch: &SaidBatch, tables: &Tables) -> Op
 fn row(newest: &Event<'_>) -> Row {
     let mut row = Row::new();
     for (column, form) in columns(newest.said.kind) {
-        let value = newest.said.body.get(*column).filter(|value| !value.is_null());
-        let word = value.map_or_else(|| NULL.to_owned(), |value| word(value, *form));
-        row.insert((*column).to_owned(), word);
+        let value = newest.said.body.get(column).filter(|value| !value.is_null());
+        let word = value.map_or_else(|| NULL.to_owned(), |value| word(value, form));
+        row.insert((column).to_owned(), word);
     }
     let (stamp, accepted_at, event_id) = newest.version();
     row.insert("updated_at".to_owned(), instant(stamp));
@@ -270,77 +270,31 @@ fn word(value: &Value, form: Form) -> String {
     }
 }
 
-fn columns(kind: Kind) -> &'static [(&'static str, Form)] {
-    use Form::{Instant, Plain};
-    match kind {
-        Kind::Patient => &[
-            ("first_name", Plain),
-            ("last_name", Plain),
-            ("email", Plain),
-            ("phone_number", Plain),
-            ("date_of_birth", Plain),
-            ("gender", Plain),
-            ("address", Plain),
-            ("city", Plain),
-            ("state", Plain),
-            ("zip_code", Plain),
-            ("aadhar_number", Plain),
-            ("spouse_name", Plain),
-            ("father_name", Plain),
-            ("custom_field_1", Plain),
-            ("custom_field_2", Plain),
-            ("custom_field_3", Plain),
-            ("custom_field_4", Plain),
-            ("custom_field_5", Plain),
-            ("notes", Plain),
-            ("timezone", Plain),
-            ("language", Plain),
-            ("created_at", Instant),
-        ],
-        Kind::Doctor => &[
-            ("first_name", Plain),
-            ("last_name", Plain),
-            ("email", Plain),
-            ("phone_number", Plain),
-            ("mobile_number", Plain),
-            ("address", Plain),
-            ("city", Plain),
-            ("state", Plain),
-            ("zip_code", Plain),
-            ("specialization", Plain),
-            ("notes", Plain),
-            ("is_private", Plain),
-            ("timezone", Plain),
-            ("language", Plain),
-            ("created_at", Instant),
-        ],
-        Kind::Service => &[
-            ("name", Plain),
-            ("duration", Plain),
-            ("price", Plain),
-            ("currency", Plain),
-            ("description", Plain),
-            ("location", Plain),
-            ("color", Plain),
-            ("category", Plain),
-            ("is_private", Plain),
-            ("created_at", Instant),
-        ],
-        Kind::Appointment | Kind::Status | Kind::Cancel => &[
-            ("patient_careq_id", Plain),
-            ("doctor_careq_id", Plain),
-            ("service_careq_id", Plain),
-            ("book_datetime", Instant),
-            ("start_datetime", Instant),
-            ("end_datetime", Instant),
-            ("location", Plain),
-            ("notes", Plain),
-            ("prescription", Plain),
-            ("referred_by", Plain),
-            ("referred_by_address", Plain),
-            ("color", Plain),
-            ("hash", Plain),
-            ("created_at", Instant),
-        ],
-    }
+/// The columns that hold what CareQ said, under its own names.
+fn columns(kind: Kind) -> impl Iterator<Item = (&'static str, Form)> {
+    let names = match kind {
+        Kind::Patient => {
+            "first_name last_name email phone_number date_of_birth gender address city state \
+             zip_code aadhar_number spouse_name father_name custom_field_1 custom_field_2 \
+             custom_field_3 custom_field_4 custom_field_5 notes timezone language created_at"
+        }
+        Kind::Doctor => {
+            "first_name last_name email phone_number mobile_number address city state zip_code \
+             specialization notes is_private timezone language created_at"
+        }
+        Kind::Service => {
+            "name duration price currency description location color category is_private \
+             created_at"
+        }
+        Kind::Appointment | Kind::Status | Kind::Cancel => {
+            "patient_careq_id doctor_careq_id service_careq_id book_datetime start_datetime \
+             end_datetime location notes prescription referred_by referred_by_address color hash \
+             created_at"
+        }
+    };
+    let form = |name: &str| match name {
+        "created_at" | "book_datetime" | "start_datetime" | "end_datetime" => Form::Instant,
+        _ => Form::Plain,
+    };
+    names.split(' ').map(move |name| (name, form(name)))
 }
