@@ -26,7 +26,7 @@ pub fn write(result: &EventResult, row: &mut event::Model) {
 /// Missing parents as the column `waiting_for` keeps them.
 ///
 /// # Panics
-/// Never: kinds and numbers can be written as JSON.
+/// Never for the values of this type: they have no maps and no numbers that JSON lacks.
 #[must_use]
 #[expect(clippy::expect_used, reason = "a row that does not say what it waits for could not be read again")]
 pub fn parents(missing: &[Parent]) -> String {

@@ -89,7 +89,7 @@ impl<'history> Truth<'history> {
             }
         }
         let mut truth = Self { rows: BTreeMap::new(), events: Vec::new(), refused, losers: BTreeMap::new() };
-        let mut sayings = BTreeMap::<_, Vec<_>>::new();
+        let mut sayings: BTreeMap<(String, String), Vec<_>> = BTreeMap::new();
         for (said, at) in applied {
             sayings.entry((said.clinic.clone(), said.key.clone())).or_default().push((said, at));
         }
@@ -244,10 +244,10 @@ pub(super) fn noted(history: &History, batch: &SaidBatch, tables: &Tables) -> Op
 /// The columns that the newest version of a record gives.
 fn row(newest: &Event<'_>) -> Row {
     let mut row = Row::new();
-    for (column, form) in columns(newest.said.kind) {
+    for column in columns(newest.said.kind) {
         let value = newest.said.body.get(column).filter(|value| !value.is_null());
-        let word = value.map_or_else(|| NULL.to_owned(), |value| word(value, form));
-        row.insert((column).to_owned(), word);
+        let word = value.map_or_else(|| NULL.to_owned(), |value| word(column, value));
+        row.insert(column.to_owned(), word);
     }
     let (stamp, accepted_at, event_id) = newest.version();
     row.insert("updated_at".to_owned(), instant(stamp));
@@ -256,35 +256,32 @@ fn row(newest: &Event<'_>) -> Row {
     row
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Form {
-    Plain,
-    Instant,
-}
-
-fn word(value: &Value, form: Form) -> String {
-    match (form, value) {
-        (Form::Instant, Value::String(text)) => instant(DateTime::parse_from_rfc3339(text).unwrap().to_utc()),
-        (Form::Plain, Value::String(text)) => text.clone(),
-        (_, other) => other.to_string(),
+fn word(column: &str, value: &Value) -> String {
+    match value {
+        Value::String(text) if INSTANTS.contains(&column) => {
+            instant(DateTime::parse_from_rfc3339(text).unwrap().to_utc())
+        }
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 
-/// The columns that hold what CareQ said, under its own names.
-fn columns(kind: Kind) -> impl Iterator<Item = (&'static str, Form)> {
-    let names = match kind {
+const INSTANTS: [&str; 4] = ["created_at", "book_datetime", "start_datetime", "end_datetime"];
+
+/// The columns that hold what CareQ has said, but for a record's stamp and status.
+fn columns(kind: Kind) -> impl Iterator<Item = &'static str> {
+    let columns = match kind {
         Kind::Patient => {
-            "first_name last_name email phone_number date_of_birth gender address city state \
-             zip_code aadhar_number spouse_name father_name custom_field_1 custom_field_2 \
-             custom_field_3 custom_field_4 custom_field_5 notes timezone language created_at"
+            "first_name last_name email phone_number date_of_birth gender address city state zip_code \
+             aadhar_number spouse_name father_name custom_field_1 custom_field_2 custom_field_3 \
+             custom_field_4 custom_field_5 notes timezone language created_at"
         }
         Kind::Doctor => {
             "first_name last_name email phone_number mobile_number address city state zip_code \
              specialization notes is_private timezone language created_at"
         }
         Kind::Service => {
-            "name duration price currency description location color category is_private \
-             created_at"
+            "name duration price currency description location color category is_private created_at"
         }
         Kind::Appointment | Kind::Status | Kind::Cancel => {
             "patient_careq_id doctor_careq_id service_careq_id book_datetime start_datetime \
@@ -292,9 +289,5 @@ fn columns(kind: Kind) -> impl Iterator<Item = (&'static str, Form)> {
              created_at"
         }
     };
-    let form = |name: &str| match name {
-        "created_at" | "book_datetime" | "start_datetime" | "end_datetime" => Form::Instant,
-        _ => Form::Plain,
-    };
-    names.split(' ').map(move |name| (name, form(name)))
+    columns.split_whitespace()
 }
