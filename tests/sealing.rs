@@ -13,8 +13,8 @@ use sea_orm::{
 use serde_json::{Value, json};
 
 use crate::harness::{
-    CLINIC, Client, Process, SEAL_KEYS, Secrets, Stack, TOKEN, appointment, channel, patient, sample, seal,
-    until,
+    CLINIC, Client, Process, SEAL_KEYS, Secrets, Stack, TOKEN, appointment, channel, now, patient, sample,
+    seal, until,
 };
 
 const AADHAR_NUMBER: &str = "1234-5678-9012";
@@ -68,7 +68,9 @@ async fn aadhar_numbers(stack: &Stack) {
     assert_eq!(stack.client.post("/patient", &unstamped).await.body["data"]["sync_status"], "unchanged");
 
     same["aadhar_number"] = json!("2222-5678-9012");
-    same["updated_at"] = json!("2026-06-01T00:00:00Z");
+    // Newer than the one without a stamp, which counts as its acceptance.
+    let in_an_hour = chrono::DateTime::from_timestamp(now() + 3_600, 0).unwrap().to_rfc3339();
+    same["updated_at"] = json!(in_an_hour);
     assert_eq!(stack.client.post("/patient", &same).await.body["data"]["sync_status"], "updated");
     let changed = stored(database).await.aadhar_number.unwrap();
     assert_eq!(seal().open(Place::aadhar_number(&place), &changed).unwrap(), b"2222-5678-9012");
