@@ -56,10 +56,11 @@ async fn backlog(servers: &mut Servers, play: Play) -> Row {
     );
 
     let client = Client::new(trial.ingresses[0].address(), TOKEN);
-    fill(&client, 0..batches / 5).await;
+    // Half of them, so that several have been worked on at the same moment before: each is held in clear and sealed for a while.
+    fill(&client, 0..batches / 2).await;
     let growth = Growth::begins(peak_bytes(&trial.ingresses[0].process));
-    fill(&client, batches / 5..batches).await;
-    let later = in_batches * 4 / 5;
+    fill(&client, batches / 2..batches).await;
+    let later = in_batches / 2;
     growth.ends(&mut trial, "ingress, batches", |trial| peak_bytes(&trial.ingresses[0].process), later);
 
     let came_at = Instant::now();
