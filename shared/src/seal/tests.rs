@@ -112,20 +112,3 @@ fn a_message_is_sealed_as_a_whole() {
         assert_eq!(old.open_message(&sealed[..position]), Err(OpenError::Damaged), "{position}");
     }
 }
-
-/// `cargo test --release -p careq-shared cost -- --ignored --nocapture`
-#[test]
-#[ignore = "a measurement"]
-fn cost_of_a_message() {
-    let seal = seal(OLD);
-    for bytes in [1_024, 65_536, 8 * 1_048_576] {
-        let (body, times) = (vec![7_u8; bytes], 64 * 1_048_576 / bytes);
-        let began_at = std::time::Instant::now();
-        let sealed: Vec<_> = (0..times).map(|_| seal.seal_message(&body).unwrap().len()).collect();
-        println!("{bytes} bytes: {:?} to seal", began_at.elapsed() / u32::try_from(sealed.len()).unwrap());
-        let sealed = seal.seal_message(&body).unwrap();
-        let began_at = std::time::Instant::now();
-        let opened: Vec<_> = (0..times).map(|_| seal.open_message(&sealed).unwrap().unwrap().len()).collect();
-        println!("{bytes} bytes: {:?} to open", began_at.elapsed() / u32::try_from(opened.len()).unwrap());
-    }
-}
