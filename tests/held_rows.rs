@@ -3,8 +3,10 @@
 
 use careq_shared::broker::Queue;
 use careq_shared::clock;
-use careq_shared::entities::{appointment, dead_letter, event, parked_event};
+use careq_shared::entities::{appointment, dead_letter, doctor, event, parked_event};
+use careq_shared::event::Event;
 use careq_shared::records::Kind;
+use chrono::TimeDelta;
 use sea_orm::{
     ConnectionTrait as _, DatabaseTransaction, EntityTrait as _, PaginatorTrait as _, TransactionTrait as _,
 };
@@ -44,14 +46,7 @@ async fn an_event_whose_own_row_is_held_holds_up_nobody_for_long() {
     let database = FreshDatabase::new(Backend::Postgres).await;
     let lane = WorkerLane::new(&database, 256).await;
     let event = accept(Kind::Doctor, &harness::doctor(7), clock::now());
-    let same_key = format!(
-        "INSERT INTO events (event_id, clinic_id, idempotency_key, content_digest, kind, careq_id, accepted_at, outcome, settled_at)
-         VALUES ('{}', '{}', '{}', '', 'doctor', 7, now(), 'created', now())",
-        event.event_id,
-        event.clinic_id,
-        event.idempotency_key.as_str()
-    );
-    let holder = holding(&database, &same_key).await;
+    let holder = holding(&database, &row_of(&event)).await;
     let batch = [deliver(&event), delivery(Kind::Doctor, &harness::doctor(8))];
     lane.work(Queue::Live, &batch).await.unwrap();
     holder.rollback().await.unwrap();
@@ -60,6 +55,45 @@ async fn an_event_whose_own_row_is_held_holds_up_nobody_for_long() {
     let numbers: Vec<_> = ledger.iter().map(|row| (row.careq_id, row.outcome.as_str())).collect();
     assert_eq!(numbers, [(8, "created")], "its neighbour is stored");
     is_parked(&database, "doctor").await;
+}
+
+/// A, B, A without any stamp ends in A, also where the second A comes while the first one is parked and the ledger cannot be written.
+#[tokio::test]
+async fn the_latest_copy_of_an_event_whose_own_row_is_held_is_kept() {
+    let database = FreshDatabase::new(Backend::Postgres).await;
+    let lane = WorkerLane::new(&database, 256).await;
+    let began_at = clock::whole_microseconds(clock::now());
+    let named = |first_name: &str, second: i64| {
+        let mut body = harness::doctor(7);
+        body["first_name"] = json!(first_name);
+        accept(Kind::Doctor, &body, began_at + TimeDelta::seconds(second))
+    };
+    let holder = holding(&database, &row_of(&named("A", 0))).await;
+    let copies = [0, 2].map(|second| [deliver(&named("A", second))]);
+    let [first, second] = copies.each_ref().map(|copy| lane.work(Queue::Live, copy));
+    let (first, second) = tokio::join!(first, second);
+    first.and(second).unwrap();
+    holder.rollback().await.unwrap();
+    is_parked(&database, "doctor").await;
+
+    // The next record wakes it.
+    let waits = "UPDATE parked_events SET waiting_kind = 'doctor', waiting_careq_id = 7";
+    database.connection.execute_unprepared(waits).await.unwrap();
+    lane.work(Queue::Live, &[deliver(&named("B", 1))]).await.unwrap();
+    let stored = doctor::Entity::find().one(&database.connection).await.unwrap().unwrap();
+    assert_eq!(stored.first_name, "A");
+    assert_eq!(parked_event::Entity::find().count(&database.connection).await.unwrap(), 0);
+}
+
+/// Inserts an event's row of the ledger.
+fn row_of(event: &Event) -> String {
+    format!(
+        "INSERT INTO events (event_id, clinic_id, idempotency_key, content_digest, kind, careq_id, accepted_at, outcome, settled_at)
+         VALUES ('{}', '{}', '{}', '', 'doctor', 7, now(), 'created', now())",
+        event.event_id,
+        event.clinic_id,
+        event.idempotency_key.as_str()
+    )
 }
 
 /// A session that has done this and does not end.

@@ -11,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbErr;
 
 use crate::order::Item;
+use crate::park;
 use crate::working_set::{Slot, WorkingSet};
 
 /// What the ledger knows of an event.
@@ -32,8 +33,9 @@ pub(crate) fn find(set: &WorkingSet, item: &Item) -> Result<Finding, DbErr> {
     if item.replay.is_some() && !is_under_way {
         return Ok(Finding::Spent);
     }
+    let latest = latest_of_copies(set, event);
     let Some(Slot { row, .. }) = set.ledger.get(&key(event)) else {
-        return Ok(Finding::Due(Arc::clone(event)));
+        return Ok(due_as_of(event, latest));
     };
     if row.content_digest != event.content_digest {
         return Ok(Finding::KeyReused);
@@ -44,11 +46,11 @@ pub(crate) fn find(set: &WorkingSet, item: &Item) -> Result<Finding, DbErr> {
         return Ok(due_as_of(event, event.accepted_at.max(row.accepted_at)));
     }
     if event.may_come_again() {
-        if known.outcome.is_final() && event.accepted_at <= row.accepted_at {
+        if known.outcome.is_final() && latest <= row.accepted_at {
             return Ok(Finding::Repeat(EventResult { replayed: true, ..known }));
         }
         // Copies count as the latest of them: A, B, A without any stamp ends in A, in whatever order they come.
-        return Ok(due_as_of(event, event.accepted_at.max(row.accepted_at)));
+        return Ok(due_as_of(event, latest.max(row.accepted_at)));
     }
     // CareQ sends again what it was told had failed, and what stood in its way may be gone.
     if matches!(known.outcome, Outcome::Failed(_)) && event.accepted_at > row.accepted_at {
@@ -59,6 +61,14 @@ pub(crate) fn find(set: &WorkingSet, item: &Item) -> Result<Finding, DbErr> {
     }
     // Waiting, or to be tried again: a copy is as good as the original, whose stamp it takes.
     Ok(due_as_of(event, row.accepted_at))
+}
+
+/// When an event was accepted; of one that may come again, its latest copy: one that came while the ledger could not be written may be
+/// parked, and goes with the row.
+fn latest_of_copies(set: &WorkingSet, event: &Event) -> DateTime<Utc> {
+    let parked = set.parked.get(event.event_id.as_str()).filter(|_| event.may_come_again());
+    let parked = parked.and_then(|slot| park::accepted_at(&set.seal, &slot.row));
+    parked.map_or(event.accepted_at, |parked| parked.max(event.accepted_at))
 }
 
 fn due_as_of(event: &Event, accepted_at: DateTime<Utc>) -> Finding {

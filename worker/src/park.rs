@@ -75,6 +75,11 @@ pub(crate) fn new_row(
     })
 }
 
+/// When the delivery that a row keeps was accepted; nothing where it cannot be read.
+pub(crate) fn accepted_at(seal: &Seal, row: &parked_event::Model) -> Option<DateTime<Utc>> {
+    item(seal, row, Treatment::Ordinary).ok().map(|item| item.event.accepted_at)
+}
+
 /// Notes that the row has to be written.
 pub(crate) fn put(set: &mut WorkingSet, row: parked_event::Model) {
     let state = match set.parked.get(&row.event_id) {

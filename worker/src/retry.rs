@@ -4,15 +4,15 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use careq_shared::clock;
 use careq_shared::entities::parked_event;
 use careq_shared::event::Event;
 use careq_shared::outcome::{EventResult, Outcome};
+use careq_shared::{clock, database};
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
-    QuerySelect as _,
+    QuerySelect as _, Set,
 };
 use serde::{Deserialize, Serialize};
 
@@ -72,25 +72,37 @@ fn later(set: &mut WorkingSet, row: parked_event::Model) -> EventResult {
 }
 
 /// Keeps an event whose row in the ledger cannot be touched, as another session holds it, for another attempt: the lane must go on, and
-/// nothing is wrong with the event. One that is parked already has its next attempt.
+/// nothing is wrong with the event. One that is parked already has its next attempt, as of its latest delivery.
 pub(crate) async fn past_its_row(lane: &Lane, event: &Event) -> Result<EventResult, Stopped> {
     tracing::warn!(
         event_id = %event.event_id,
         "another session holds the row of an event in the ledger; it is tried again later"
     );
-    let kept = attempt(lane, || async {
-        let now = clock::whole_microseconds(clock::now());
-        let row =
-            park::new_row(&lane.seal, event, now).map_err(|_| Fault::Event(EventFault::unwritable()))?;
-        let row = parked_event::Model { due_at: now + jittered(DELAYS_S[2]), attempts: 1, ..row };
-        let unless_parked = OnConflict::column(parked_event::Column::EventId).do_nothing().to_owned();
-        let insert = parked_event::Entity::insert(row.into_active_model()).on_conflict(unless_parked);
-        insert.exec_without_returning(&lane.database).await.map_err(|error: DbErr| Fault::from(error))
-    });
-    match kept.await? {
-        Ok(_) => Ok(EventResult { outcome: Outcome::Retrying, appointment_status: None, replayed: false }),
+    match attempt(lane, || keep_latest(lane, event)).await? {
+        Ok(()) => Ok(EventResult { outcome: Outcome::Retrying, appointment_status: None, replayed: false }),
         Err(fault) => dead_letters::keep_unnoted(lane, event, &fault).await,
     }
+}
+
+async fn keep_latest(lane: &Lane, event: &Event) -> Result<(), Fault> {
+    use parked_event::Column::EventId;
+    let now = clock::whole_microseconds(clock::now());
+    let row = park::new_row(&lane.seal, event, now).map_err(|_| Fault::Event(EventFault::unwritable()))?;
+    let row = parked_event::Model { due_at: now + jittered(DELAYS_S[2]), attempts: 1, ..row };
+    let transaction = database::begin_write(&lane.database).await?;
+    // Changes nothing in a row that is there, and locks it.
+    let unless_parked = OnConflict::column(EventId).update_column(EventId).to_owned();
+    let insert = parked_event::Entity::insert(row.clone().into_active_model()).on_conflict(unless_parked);
+    let parked = insert.exec_with_returning(&transaction).await?;
+    if park::accepted_at(&lane.seal, &parked).is_some_and(|accepted_at| accepted_at < event.accepted_at) {
+        let latest = parked_event::ActiveModel { event: Set(row.event), ..Default::default() };
+        parked_event::Entity::update_many()
+            .set(latest)
+            .filter(EventId.eq(row.event_id))
+            .exec(&transaction)
+            .await?;
+    }
+    Ok(transaction.commit().await?)
 }
 
 /// Takes due rows for their next attempt, which is counted before it begins. The ids of those that no other worker has;

@@ -10,7 +10,11 @@ use careq_shared::event::Event;
 use careq_shared::records::{Record, RecordKind};
 use careq_shared::seal::Seal;
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter as _};
+use sea_orm::sea_query::LockType;
+use sea_orm::{
+    ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
+};
 
 use crate::bounds::{Budget, InBytes};
 use crate::dead_letters::{Followed, Letter};
@@ -194,7 +198,13 @@ async fn load_parked(
     }
     let backend = transaction.get_database_backend();
     let parked = one_of(backend, parked_event::Column::EventId, ids.into_iter().collect());
-    let rows = parked_event::Entity::find().filter(parked).all(transaction).await?;
+    // Locked: a row may be given a later copy of its event, and is deleted here.
+    let rows = parked_event::Entity::find()
+        .filter(parked)
+        .order_by_asc(parked_event::Column::EventId)
+        .lock(LockType::Update)
+        .all(transaction)
+        .await?;
     Ok(rows.into_iter().map(|row| (row.event_id.clone(), stored(row))).collect())
 }
 
