@@ -173,13 +173,20 @@ async fn in_time<T>(reading: impl Future<Output = Result<T, DbErr>>) -> Result<T
 #[must_use]
 pub fn pool(database: &DatabaseConnection) -> (i64, i64, i64) {
     fn of<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> (i64, i64, i64) {
-        let idle = i64::try_from(pool.num_idle()).unwrap_or(i64::MAX);
-        (pool.options().get_max_connections().into(), i64::from(pool.size()).max(idle), idle)
+        let (open, idle) = counted(pool.size(), pool.num_idle());
+        (pool.options().get_max_connections().into(), open, idle)
     }
     match database.get_database_backend() {
         DbBackend::Sqlite => of(database.get_sqlite_connection_pool()),
         DbBackend::Postgres | DbBackend::MySql => of(database.get_postgres_connection_pool()),
     }
+}
+
+/// Connections that are open and that are idle. sqlx takes one of its idle connections before it has counted that it came back: for
+/// a moment it counts one fewer than none, which wraps around.
+fn counted(open: u32, idle: usize) -> (i64, i64) {
+    let idle = u32::try_from(idle).unwrap_or(0).min(open);
+    (open.into(), idle.into())
 }
 
 /// Begins a transaction that will write.
@@ -231,4 +238,16 @@ pub async fn plan(transaction: &DatabaseTransaction, planning: Planning) -> Resu
         Planning::Once => "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off",
     };
     transaction.execute_unprepared(settings).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn connections_are_never_counted_below_none() {
+        assert_eq!(counted(3, 2), (3, 2));
+        assert_eq!(counted(3, 4), (3, 3), "one has just been closed");
+        assert_eq!(counted(3, usize::MAX), (3, 0), "one is taken that is not counted yet");
+    }
 }
