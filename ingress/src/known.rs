@@ -10,7 +10,24 @@ use careq_shared::ledger;
 use careq_shared::message::{ListedEntry, ListedEvent};
 use careq_shared::outcome::{ErrorCode, EventResult, Failure, Outcome};
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _};
+use sea_orm::{
+    ColumnTrait as _, DatabaseConnection, DbErr, DerivePartialModel, EntityTrait as _, FromQueryResult,
+    QueryFilter as _,
+};
+use uuid::Uuid;
+
+/// What a page needs of a dead letter: all but its payload, which is as large as a message.
+#[derive(Debug, Clone, DerivePartialModel, FromQueryResult)]
+#[sea_orm(entity = "dead_letter::Entity")]
+pub(crate) struct Letter {
+    id: Uuid,
+    pub(crate) event_id: Option<String>,
+    state: LetterState,
+    attempts: i32,
+    code: String,
+    message: String,
+    accepted_at: Option<DateTime<Utc>>,
+}
 
 /// The result of an event, or nothing while it is queued. `delivery` is the acceptance of the delivery in question, the latest known one
 /// where it is missing.
@@ -27,6 +44,7 @@ pub(crate) async fn of_event(
     let letter = dead_letter::Entity::find()
         .filter(dead_letter::Column::EventId.eq(event_id.as_str()))
         .filter(dead_letter::Column::ClinicId.eq(clinic_id))
+        .into_partial_model::<Letter>()
         .one(database)
         .await?;
     result(row.as_ref(), letter.as_ref(), delivery)
@@ -45,6 +63,7 @@ pub(crate) async fn of_batch(
     let letters = dead_letter::Entity::find()
         .filter(dead_letter::Column::ClinicId.eq(batch.clinic_id.as_str()))
         .filter(dead_letter::Column::EventId.is_in(ids))
+        .into_partial_model::<Letter>()
         .all(database)
         .await?;
     let letters = letters.into_iter().filter_map(|letter| Some((letter.event_id.clone()?, letter)));
@@ -72,14 +91,14 @@ fn accepted((position, entry): (usize, &ListedEntry)) -> Option<(usize, &ListedE
 
 fn result(
     row: Option<&event::Model>,
-    letter: Option<&dead_letter::Model>,
+    letter: Option<&Letter>,
     delivery: Option<DateTime<Utc>>,
 ) -> Result<Option<EventResult>, DbErr> {
     let covers = |accepted_at: DateTime<Utc>| delivery.is_none_or(|delivery| accepted_at >= delivery);
     let row = row.filter(|row| covers(row.accepted_at));
     let letter = letter.filter(|letter| letter.accepted_at.is_none_or(covers));
     let known = row.map(ledger::read).transpose()?;
-    let is_later = |letter: &dead_letter::Model| match (letter.accepted_at, row) {
+    let is_later = |letter: &Letter| match (letter.accepted_at, row) {
         (Some(of_letter), Some(row)) => of_letter > row.accepted_at,
         (_, row) => row.is_none(),
     };
@@ -94,11 +113,11 @@ fn result(
 }
 
 /// A letter that is replayed, or a correction that was not tried yet.
-pub(crate) fn is_under_way(letter: &dead_letter::Model) -> bool {
+pub(crate) fn is_under_way(letter: &Letter) -> bool {
     letter.state == LetterState::Replaying || (letter.state == LetterState::Open && letter.attempts == 0)
 }
 
-fn buried(letter: &dead_letter::Model) -> Result<EventResult, DbErr> {
+fn buried(letter: &Letter) -> Result<EventResult, DbErr> {
     let unknown = || DbErr::Custom(format!("dead letter {} holds an unknown code", letter.id));
     let code = ErrorCode::from_word(&letter.code).ok_or_else(unknown)?;
     let outcome = Outcome::Failed(Failure { code, message: letter.message.clone() });
@@ -108,7 +127,6 @@ fn buried(letter: &dead_letter::Model) -> Result<EventResult, DbErr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use uuid::Uuid;
 
     fn at(second: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::seconds(second)
@@ -133,40 +151,19 @@ mod tests {
         }
     }
 
-    fn letter(state: LetterState, accepted_at: Option<i64>) -> dead_letter::Model {
-        dead_letter::Model {
+    fn letter(state: LetterState, accepted_at: Option<i64>) -> Letter {
+        Letter {
             id: Uuid::nil(),
             event_id: Some("evt".to_owned()),
-            clinic_id: Some("clinic".to_owned()),
-            kind: Some("patient".to_owned()),
-            careq_id: Some(1),
-            class: "conflict".to_owned(),
+            state,
+            attempts: 1,
             code: "DUPLICATE_RECORD".to_owned(),
             message: "letter".to_owned(),
-            attempts: 1,
-            first_seen_at: at(0),
-            last_seen_at: at(0),
-            worker: String::new(),
-            version: String::new(),
-            payload: Vec::new(),
-            state,
-            fingerprint: String::new(),
-            settled_at: None,
-            reason: None,
-            original_id: None,
-            job_id: None,
-            audit_id: None,
             accepted_at: accepted_at.map(at),
-            waiting_kind: None,
-            waiting_careq_id: None,
         }
     }
 
-    fn word(
-        row: Option<&event::Model>,
-        letter: Option<&dead_letter::Model>,
-        delivery: Option<i64>,
-    ) -> String {
+    fn word(row: Option<&event::Model>, letter: Option<&Letter>, delivery: Option<i64>) -> String {
         match result(row, letter, delivery.map(at)).unwrap().map(|known| known.outcome) {
             None => "queued".to_owned(),
             Some(Outcome::Failed(failure)) => format!("failed by {}", failure.message),
@@ -208,7 +205,7 @@ mod tests {
             word(Some(&row("created", 10)), Some(&letter(LetterState::Resolved, Some(10))), None),
             "created"
         );
-        let untried = |state| dead_letter::Model { attempts: 0, ..letter(state, Some(10)) };
+        let untried = |state| Letter { attempts: 0, ..letter(state, Some(10)) };
         assert_eq!(word(None, Some(&untried(LetterState::Open)), None), "queued");
         assert_eq!(word(None, Some(&untried(LetterState::Discarded)), None), "failed by letter", "given up");
     }

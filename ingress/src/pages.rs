@@ -242,15 +242,18 @@ async fn not_stored(
     kind: RecordKind,
     careq_id: i64,
 ) -> Result<Option<Map<String, Value>>, DbErr> {
-    let waits = parked_event::Entity::find()
+    let waits: Option<(String, Option<String>)> = parked_event::Entity::find()
         .filter(parked_event::Column::ClinicId.eq(clinic_id))
         .filter(parked_event::Column::Kind.eq(kind.as_str()))
         .filter(parked_event::Column::CareqId.eq(careq_id))
+        .select_only()
+        .columns([parked_event::Column::EventId, parked_event::Column::WaitingKind])
+        .into_tuple()
         .one(&ingress.database)
         .await?;
-    if let Some(row) = waits {
-        let word = if row.waiting_kind.is_some() { "waiting" } else { "queued" };
-        return Ok(Some(state(word, &row.event_id)));
+    if let Some((event_id, waiting_kind)) = waits {
+        let word = if waiting_kind.is_some() { "waiting" } else { "queued" };
+        return Ok(Some(state(word, &event_id)));
     }
     let failed = dead_letter::Entity::find()
         .filter(dead_letter::Column::ClinicId.eq(clinic_id))
@@ -258,6 +261,7 @@ async fn not_stored(
         .filter(dead_letter::Column::CareqId.eq(careq_id))
         .filter(dead_letter::Column::State.ne(LetterState::Resolved))
         .order_by_desc(dead_letter::Column::LastSeenAt)
+        .into_partial_model::<known::Letter>()
         .one(&ingress.database)
         .await?;
     Ok(failed.and_then(|letter| {

@@ -13,8 +13,8 @@ use super::columns::{AadharNumbers, DeadLetters, EventKeys, ParkedEvents, Sealed
 use super::{Seal, Sealed};
 use crate::database;
 
-/// Rows of one transaction.
-const ROWS: u64 = 200;
+/// Rows of one transaction, each of which may be as large as a message.
+const ROWS: u64 = 16;
 
 /// What was done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
