@@ -1,11 +1,9 @@
 //! A backlog that is there before any worker comes: it must grow in the broker, and not in our processes. Most of it comes in
 //! batches of a thousand, the rest from the simulator at full speed.
 
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use futures_util::{FutureExt as _, StreamExt as _, stream};
-use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 use crate::harness::{Client, MIB, peak_bytes};
@@ -14,7 +12,7 @@ use crate::processes::TOKEN;
 use crate::servers::Servers;
 use crate::table::Row;
 use crate::trial::Trial;
-use crate::{Fault, Play, fault};
+use crate::{Fault, Play, batches, fault};
 
 /// Records of one batch (API specification, section 7: the most).
 const RECORDS: u64 = 1_000;
@@ -27,9 +25,6 @@ const FIRST: u64 = 1_000_000_000;
 /// (of 3,200 where it is webhooks that leave it in the ingress).
 const MAY_GROW_BYTES: u64 = 6 * MIB;
 const MAY_GROW_BYTES_PER_EVENT: u64 = 50;
-
-/// Batches that are under way at the same time.
-const AT_ONCE: usize = 4;
 
 /// What is worked off in a second, even on a slow machine.
 const STORED_PER_SECOND: u64 = 500;
@@ -57,9 +52,9 @@ async fn backlog(servers: &mut Servers, play: Play) -> Row {
 
     let client = Client::new(trial.ingresses[0].address(), TOKEN);
     // Half of them, so that several have been worked on at the same moment before: each is held in clear and sealed for a while.
-    fill(&client, 0..batches / 2).await;
+    batches::fill(&client, 0..batches / 2, batch).await;
     let growth = Growth::begins(peak_bytes(&trial.ingresses[0].process));
-    fill(&client, batches / 2..batches).await;
+    batches::fill(&client, batches / 2..batches, batch).await;
     let later = in_batches / 2;
     growth.ends(&mut trial, "ingress, batches", |trial| peak_bytes(&trial.ingresses[0].process), later);
 
@@ -96,29 +91,9 @@ impl Growth {
     }
 }
 
-/// Sends these batches; each until it is accepted, as CareQ would.
-async fn fill(client: &Client, batches: Range<u64>) {
-    let sending = stream::iter(batches).map(|number| accepted(client, number)).buffer_unordered(AT_ONCE);
-    sending.collect::<Vec<()>>().await;
-}
-
-async fn accepted(client: &Client, number: u64) {
+fn batch(number: u64) -> Value {
     let records: Vec<_> = (number * RECORDS..(number + 1) * RECORDS).map(patient).collect();
-    let body = json!({ "clinic_id": "probe", "batch_id": format!("backlog-{number}"), "records": records });
-    for _ in 0..20 {
-        let posting = client.try_post("/batch", &body, &[("Prefer", "respond-async")]);
-        match tokio::time::timeout(Duration::from_secs(20), posting)
-            .await
-            .ok()
-            .flatten()
-            .map(|answer| answer.status)
-        {
-            Some(202) => return,
-            Some(503) | None => tokio::time::sleep(Duration::from_millis(500)).await,
-            Some(status) => panic!("batch {number} was answered {status}"),
-        }
-    }
-    panic!("batch {number} was never accepted");
+    json!({ "clinic_id": "probe", "batch_id": format!("backlog-{number}"), "records": records })
 }
 
 /// One whose telephone number says which one it is.
@@ -138,15 +113,9 @@ async fn stored_as_sent(trial: &mut Trial, sent: u64) -> u64 {
     let ledger = format!(
         "SELECT count(*) FROM events WHERE clinic_id = 'probe' AND careq_id >= {FIRST} AND outcome = 'created'"
     );
-    let in_ledger = count(trial, ledger).await;
+    let in_ledger = batches::count(trial, &ledger).await;
     trial.expect(in_ledger == sent, &format!("the ledger has {in_ledger} of {sent} events in batches"));
-    count(trial, rows).await
-}
-
-async fn count(trial: &Trial, select: String) -> u64 {
-    let statement = Statement::from_string(DatabaseBackend::Postgres, select);
-    let row = trial.database.query_one(statement).await.unwrap().unwrap();
-    u64::try_from(row.try_get_by_index::<i64>(0).unwrap()).unwrap()
+    batches::count(trial, &rows).await
 }
 
 async fn stored_reaches(trial: &Trial, events: u64) {

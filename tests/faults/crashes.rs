@@ -141,7 +141,8 @@ async fn crash_loop(servers: &mut Servers, play: Play) -> Row {
     trial.judge(servers).await
 }
 
-async fn has_crashed(process: &mut Process) {
+/// Ended by itself, with an abort.
+pub(crate) async fn has_crashed(process: &mut Process) {
     let process = std::cell::RefCell::new(process);
     let signal =
         until("the process ends where it should", || async { process.borrow_mut().signalled() }).await;

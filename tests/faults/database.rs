@@ -6,6 +6,7 @@ use careq_shared::clock;
 use futures_util::FutureExt as _;
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, DatabaseConnection, Statement};
 
+use crate::proxy::Proxy;
 use crate::servers::{Postgresql, Servers};
 use crate::table::Row;
 use crate::trial::Trial;
@@ -20,6 +21,13 @@ pub(crate) fn all() -> Vec<Fault> {
         }),
         fault("database ends every session", |servers, play| sessions_ended(servers, play).boxed_local()),
     ]
+}
+
+/// Needs a second server.
+pub(crate) fn failover() -> Vec<Fault> {
+    vec![fault("database lost, its standby takes over", |servers, play| {
+        standby_takes_over(servers, play).boxed_local()
+    })]
 }
 
 async fn stopped(servers: &mut Servers, play: Play) -> Row {
@@ -71,6 +79,26 @@ async fn in_recovery(servers: &mut Servers, play: Play) -> Row {
     let report = trial.report().await;
     went_on_acknowledging(&mut trial, &report.accepted_between(from, to));
     trial.conclude(servers, &report).await
+}
+
+/// The server is lost for good. Its standby has all that was committed, and takes over the address.
+async fn standby_takes_over(servers: &mut Servers, play: Play) -> Row {
+    let mut trial = Trial::full(servers, play.load(8), 1, 2).await;
+    let standby = servers.postgresql.standby().await;
+    trial.under_load().await;
+    let from = clock::now();
+    servers.postgresql.kill().await;
+    trial.expect(trial.stored().await.is_none(), "the database was not away");
+    standby.promote().await;
+    let takes_over = Proxy::at(&servers.postgresql.address(), &standby.address()).await;
+    let to = clock::now();
+    servers.postgresql = standby;
+    trial.lifted().await;
+    let report = trial.report().await;
+    went_on_acknowledging(&mut trial, &report.accepted_between(from, to));
+    let row = trial.conclude(servers, &report).await;
+    drop(takes_over);
+    row
 }
 
 /// As an operator, or a pooler, would.

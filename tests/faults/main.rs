@@ -43,6 +43,10 @@ mod disk;
 
 mod backlog;
 
+mod batches;
+
+mod memory;
+
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -151,8 +155,10 @@ impl Wanted {
             operations::all(),
             pressure::all(),
             backlog::all(),
-            // The last one, so that the seeds of the others stay.
             disk::all(),
+            // The last ones, so that the seeds of the others stay.
+            memory::all(),
+            database::failover(),
         ];
         let is_named = |fault: &Fault| self.words.iter().all(|word| fault.name.contains(word.as_str()));
         all.into_iter().flatten().filter(|fault| fault.from <= self.form && is_named(fault)).collect()

@@ -11,6 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::harness::until;
+
 /// What happens to bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Line {
@@ -40,8 +42,13 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) async fn before(server: &str) -> Self {
+        Self::at("127.0.0.1:0", server).await
+    }
+
+    /// At an address that nobody has any more.
+    pub(crate) async fn at(address: &str, server: &str) -> Self {
         let server: Arc<str> = server.into();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = until("the address is free", || async { TcpListener::bind(address).await.ok() }).await;
         let address = listener.local_addr().unwrap();
         let (line, (cuts, _)) = (watch::Sender::new(Line::Open), watch::channel(0));
         let (lines, cut) = (line.subscribe(), cuts.subscribe());

@@ -113,6 +113,13 @@ impl Process {
         self.child.kill().await.unwrap();
     }
 
+    /// Limits what it may allocate (setrlimit(2), `RLIMIT_DATA`); what it has it keeps.
+    pub(crate) async fn limit_memory(&self, bytes: u64) {
+        let limits = [format!("--pid={}", self.id()), format!("--data={bytes}")];
+        let limited = Command::new("prlimit").args(limits).status().await.unwrap();
+        assert!(limited.success());
+    }
+
     /// The id of the running process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id().expect("the process runs")

@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseBackend, DatabaseConnection, Statement,
+};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use uuid::Uuid;
 
 use super::{STARTS_WITHIN, bound_to_the_suite, free_port, run, signal, spawn};
+use crate::harness::until;
 
 /// A server that is there is reached at once.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
@@ -128,6 +131,29 @@ impl Postgresql {
         let mut touch = as_its_user(Path::new("touch")).await;
         run(touch.arg(self.folder.path().join("data/standby.signal"))).await;
         self.start_again().await;
+    }
+
+    /// A second server that has all that is committed here from now on (PostgreSQL, "Synchronous Replication").
+    pub(crate) async fn standby(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        give_to_its_user(folder.path()).await;
+        let mut copy = as_its_user(&self.programs.join("pg_basebackup")).await;
+        copy.args(["--host=127.0.0.1", "--username=careq", &format!("--port={}", self.port)]);
+        copy.args(["--checkpoint=fast", "--no-sync", "--write-recovery-conf", "--pgdata"]);
+        run(copy.arg(folder.path().join("data"))).await;
+        let mut standby = Self { programs: self.programs.clone(), folder, port: free_port(), server: None };
+        standby.start_again().await;
+        let server = self.connect("postgres").await.expect("PostgreSQL takes connections");
+        server.execute_unprepared("ALTER SYSTEM SET synchronous_standby_names = '*'").await.unwrap();
+        server.execute_unprepared("SELECT pg_reload_conf()").await.unwrap();
+        until("the standby follows", || async {
+            let follows =
+                "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync' AND replay_lsn >= sent_lsn";
+            let follows = Statement::from_string(DatabaseBackend::Postgres, follows);
+            server.query_one(follows).await.unwrap().map(drop)
+        })
+        .await;
+        standby
     }
 
     /// Ends the recovery: it takes over.

@@ -1,0 +1,40 @@
+//! Batches of the probing clinic, besides what the simulator sends: each is sent until it is accepted, as CareQ would.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use sea_orm::{ConnectionTrait as _, DatabaseBackend, Statement};
+use serde_json::Value;
+
+use crate::harness::Client;
+use crate::trial::Trial;
+
+/// Batches that are under way at the same time.
+const AT_ONCE: usize = 4;
+
+/// Sends the batches with these numbers.
+pub(crate) async fn fill(client: &Client, numbers: Range<u64>, batch: fn(u64) -> Value) {
+    let sending = stream::iter(numbers).map(|number| accepted(client, batch(number)));
+    sending.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+}
+
+async fn accepted(client: &Client, batch: Value) {
+    for _ in 0..20 {
+        let posting = client.try_post("/batch", &batch, &[("Prefer", "respond-async")]);
+        let answer = tokio::time::timeout(Duration::from_secs(20), posting).await.ok().flatten();
+        match answer.map(|answer| answer.status) {
+            Some(202) => return,
+            Some(503) | None => tokio::time::sleep(Duration::from_millis(500)).await,
+            Some(status) => panic!("{} was answered {status}", batch["batch_id"]),
+        }
+    }
+    panic!("{} was never accepted", batch["batch_id"]);
+}
+
+/// What a `SELECT count(*)` counts.
+pub(crate) async fn count(trial: &Trial, select: &str) -> u64 {
+    let statement = Statement::from_string(DatabaseBackend::Postgres, select);
+    let row = trial.database.query_one(statement).await.unwrap().unwrap();
+    u64::try_from(row.try_get_by_index::<i64>(0).unwrap()).unwrap()
+}

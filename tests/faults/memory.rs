@@ -1,0 +1,119 @@
+//! Processes that may have no more memory than an installation gives them, and processes that get none at all: an allocation fails,
+//! which ends a process wherever it is. The limit is setrlimit(2), `RLIMIT_DATA`.
+
+use std::ops::Range;
+
+use futures_util::future::join_all;
+use futures_util::{FutureExt as _, join};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::crashes::has_crashed;
+use crate::harness::{Client, MIB, peak_bytes};
+use crate::processes::TOKEN;
+use crate::servers::Servers;
+use crate::table::Row;
+use crate::trial::Trial;
+use crate::{Fault, Play, batches, fault};
+
+/// The limits of the Helm chart.
+const LIMIT_BYTES: u64 = 256 * MIB;
+
+/// Records of one batch, each as long as a text may be: 6 MB.
+const RECORDS: u64 = 100;
+const TEXT_BYTES: usize = 60_000;
+
+/// The number of the first patient.
+const FIRST: u64 = 2_000_000_000;
+
+pub(crate) fn all() -> Vec<Fault> {
+    vec![
+        fault("memory limit: large batches, and hostile ones", |servers, play| {
+            limited(servers, play).boxed_local()
+        }),
+        fault("memory runs out: workers, then the ingress", |servers, play| {
+            runs_out(servers, play).boxed_local()
+        }),
+    ]
+}
+
+/// Nobody ends, and everything goes on.
+async fn limited(servers: &mut Servers, play: Play) -> Row {
+    let mut trial = Trial::full(servers, play.load(8), 1, 2).await;
+    for process in trial.workers.iter().chain([&trial.ingresses[0].process]) {
+        process.limit_memory(LIMIT_BYTES).await;
+    }
+    trial.under_load().await;
+    let client = Client::new(trial.ingresses[0].address(), TOKEN);
+    let sent = play.choose(16, 200);
+    join!(batches::fill(&client, 0..sent, batch), hostile(&client, play.choose(2, 30)));
+    let peaks = [&trial.ingresses[0].process, &trial.workers[0], &trial.workers[1]].map(peak_bytes);
+    trial.notes.push(format!("ingress and workers: {:?} MiB at most", peaks.map(|bytes| bytes / MIB)));
+    trial.lifted().await;
+    finish(trial, servers, 0..sent).await
+}
+
+/// Each process in turn, while it has much to do.
+async fn runs_out(servers: &mut Servers, play: Play) -> Row {
+    let mut trial = Trial::full(servers, play.load(8), 1, 1).await;
+    trial.under_load().await;
+    let client = Client::new(trial.ingresses[0].address(), TOKEN);
+    let rounds = play.choose(1, 6);
+    for round in 0..rounds {
+        trial.workers[0].limit_memory(0).await;
+        batches::fill(&client, 2 * round..2 * round + 1, batch).await;
+        trial.worker_ends(has_crashed).await;
+        trial.start_worker(&[]).await;
+
+        trial.ingresses[0].process.limit_memory(0).await;
+        let again = async {
+            has_crashed(&mut trial.ingresses[0].process).await;
+            trial.start_ingress_again(0, &["ingress"]).await;
+        };
+        join!(batches::fill(&client, 2 * round + 1..2 * round + 2, batch), again);
+    }
+    trial.lifted().await;
+    finish(trial, servers, 0..2 * rounds).await
+}
+
+async fn finish(mut trial: Trial, servers: &Servers, batches: Range<u64>) -> Row {
+    let report = trial.report().await;
+    let sent = (batches.end - batches.start) * RECORDS;
+    let as_sent = format!(
+        "SELECT count(*) FROM patients WHERE clinic_id = 'probe' AND careq_id >= {FIRST} AND notes = repeat('n', {TEXT_BYTES})"
+    );
+    let lost = sent.saturating_sub(batches::count(&trial, &as_sent).await);
+    trial.conclude(servers, &report).await.and(sent, lost)
+}
+
+fn batch(number: u64) -> Value {
+    let patient = |careq_id: u64| {
+        json!({ "type": "patient", "data": {
+            "careq_id": careq_id, "clinic_id": "probe", "first_name": "Large", "last_name": "Patient",
+            "phone_number": "9876543210", "notes": "n".repeat(TEXT_BYTES),
+        } })
+    };
+    let first = FIRST + number * RECORDS;
+    let records: Vec<_> = (first..first + RECORDS).map(patient).collect();
+    json!({ "clinic_id": "probe", "batch_id": format!("large-{number}"), "records": records })
+}
+
+/// Bodies that are much larger once they are read, many at once.
+async fn hostile(client: &Client, rounds: usize) {
+    let empty_objects = "{\"\":0},".repeat(1_100_000);
+    let escapes = format!("\"{}\"", "\\u0041".repeat(1_300_000));
+    let lists = "[".repeat(8_000_000);
+    let bodies = [empty_objects, escapes, lists].map(|inner| {
+        bytes::Bytes::from(format!(
+            r#"{{"clinic_id": "probe", "batch_id": "hostile", "records": [{inner}]}}"#
+        ))
+    });
+    for _ in 0..rounds {
+        let sent = bodies.iter().cycle().take(12).map(|body| async {
+            let request = client.request(Method::POST, "/batch").header("content-type", "application/json");
+            let response = request.body(body.clone()).send().await.expect("the ingress answers");
+            assert!([400, 413, 422, 503].contains(&response.status().as_u16()), "{}", response.status());
+        });
+        join_all(sent).await;
+    }
+}
