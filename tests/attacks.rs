@@ -19,7 +19,7 @@ const ITS_OWN: &str = "203.0.113.250";
 #[tokio::test]
 async fn every_row_gets_the_same_refusal_and_leaves_nothing() {
     let settings =
-        [("CAREQ_INGRESS_TRUSTED_PROXIES", "127.0.0.0/8"), ("CAREQ_INGRESS_CLINICS_REFRESH_S", "1")];
+        [("CAREQ_INGRESS_TRUSTED_PROXIES", "127.0.0.0/8"), ("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")];
     let stack = Stack::embedded(&settings).await;
     let secrets = Secrets::of_new_clinic(&stack, SIGNED).await;
     stack.command(&["clinic", "configure", SIGNED, "--addresses", "203.0.113.0/24"], &[]).await;
@@ -251,7 +251,7 @@ async fn what_is_not_verified_is_not_counted_for_the_clinic() {
     const BURST: usize = 20;
     let settings = [
         ("CAREQ_INGRESS_TRUSTED_PROXIES", "127.0.0.0/8"),
-        ("CAREQ_INGRESS_CLINICS_REFRESH_S", "1"),
+        ("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1"),
         ("CAREQ_INGRESS_RATE_PER_MINUTE", "1"),
         ("CAREQ_INGRESS_RATE_BURST", "20"),
     ];

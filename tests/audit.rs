@@ -12,7 +12,7 @@ use crate::harness::{CLINIC, Stack, TOKEN, until_within};
 #[tokio::test]
 async fn on_the_embedded_default() {
     let extra =
-        [("CAREQ_RETENTION_AUDIT_DAYS", "365"), ("CAREQ_RETENTION_LOOK_EVERY_S", "1"), ("USER", "meera")];
+        [("CAREQ_RETENTION_AUDIT_DAYS", "365"), ("CAREQ_RETENTION_SCAN_INTERVAL_S", "1"), ("USER", "meera")];
     let stack = Stack::embedded(&extra).await;
     every_act_is_an_entry(&stack).await;
     what_was_not_written_so_is_found(&stack).await;

@@ -24,7 +24,7 @@ const SECONDS: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 async fn large_events_are_worked_on_in_parts() {
-    let mut stack = Stack::full(0, &[("CAREQ_WORKER_SWEEP_EVERY_S", "1")]).await;
+    let mut stack = Stack::full(0, &[("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")]).await;
     let (connection, prefix) = (stack.database.connection.clone(), stack.prefix.clone().unwrap());
     let broker = RabbitMq::connect(&broker_config(&prefix), "test").await.unwrap();
     for careq_id in 1..=LARGE {

@@ -83,7 +83,7 @@ async fn a_change_is_known_within_ten_seconds() {
 
 #[tokio::test]
 async fn the_ingress_works_from_what_it_knows_while_the_database_is_away() {
-    let stack = Stack::full(0, &[("CAREQ_INGRESS_CLINICS_REFRESH_S", "1")]).await;
+    let stack = Stack::full(0, &[("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")]).await;
     let secrets = Secrets::of_new_clinic(&stack, SIGNED).await;
     becomes(&stack, &secrets, true).await;
     let away = Away::begin(&stack.database).await;

@@ -17,7 +17,7 @@ async fn on_the_embedded_default() {
 
 #[tokio::test]
 async fn on_postgresql_and_rabbitmq() {
-    let mut stack = Stack::full(1, &[("CAREQ_WORKER_SWEEP_EVERY_S", "1")]).await;
+    let mut stack = Stack::full(1, &[("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")]).await;
     a_reused_batch(&stack).await;
     let event_id = said_again_in_a_refused_batch(&stack).await;
     no_sweep_settles_it_by_the_earlier_one(&mut stack).await;
@@ -161,7 +161,8 @@ async fn a_parent_that_comes_late_on_postgresql_and_rabbitmq() {
     stack.finish().await;
 }
 
-const QUICK: [(&str, &str); 2] = [("CAREQ_WORKER_PARK_FOR_S", "1"), ("CAREQ_WORKER_SWEEP_EVERY_S", "1")];
+const QUICK: [(&str, &str); 2] =
+    [("CAREQ_WORKER_PARENT_TIMEOUT_S", "1"), ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")];
 
 /// When its patient has come, it waits for its doctor: with its patience before it, and then it is dead once more.
 async fn a_parent_of_several(stack: &Stack) {

@@ -20,7 +20,7 @@ async fn a_worker_gives_back_what_it_cannot_finish() {
     let line = Proxy::before("127.0.0.1:5432").await;
     let database = FreshDatabase::empty(Backend::Postgres).await;
     let url = database.url.replace(line.server(), &line.address());
-    let settings = [("CAREQ_DATABASE_URL", url.as_str()), ("CAREQ_INGRESS_ANSWER_WITHIN_MS", "0")];
+    let settings = [("CAREQ_DATABASE_URL", url.as_str()), ("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "0")];
     let mut stack = Stack::full(1, &settings).await;
     line.set(Line::Down);
     let accepted = stack.client.post("/patient", &patient(1)).await;

@@ -55,7 +55,8 @@ async fn a_trigger_that_does_not_end_harms_its_event_alone() {
 }
 
 async fn guilty_alone(does: &[&str]) {
-    let mut stack = Stack::full(0, &[("CAREQ_WORKER_SWEEP_EVERY_S", "1"), ("CAREQ_WORKER_LANES", "1")]).await;
+    let mut stack =
+        Stack::full(0, &[("CAREQ_WORKER_SWEEP_INTERVAL_S", "1"), ("CAREQ_WORKER_CONCURRENCY", "1")]).await;
     stack.database.connection.execute_unprepared(TRIGGER).await.unwrap();
     let asynchronously = [("Prefer", "respond-async")];
     for careq_id in 1..=INNOCENT / 2 {

@@ -22,8 +22,8 @@ const BURST: u32 = 30;
 pub(crate) const SETTINGS: [(&str, &str); 4] = [
     ("CAREQ_INGRESS_RATE_PER_MINUTE", "1"),
     ("CAREQ_INGRESS_RATE_BURST", "30"),
-    ("CAREQ_TELEMETRY_MEASURE_EVERY_S", "2"),
-    ("CAREQ_WORKER_SWEEP_EVERY_S", "1"),
+    ("CAREQ_TELEMETRY_MEASURE_INTERVAL_S", "2"),
+    ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1"),
 ];
 
 #[tokio::test]
@@ -231,8 +231,8 @@ async fn they_go_on_while_the_database_and_the_broker_are_away() {
     let settings = [
         ("CAREQ_DATABASE_URL", database_url.as_str()),
         ("CAREQ_BROKER_URL", broker_url.as_str()),
-        ("CAREQ_TELEMETRY_MEASURE_EVERY_S", "2"),
-        ("CAREQ_INGRESS_ANSWER_WITHIN_MS", "0"),
+        ("CAREQ_TELEMETRY_MEASURE_INTERVAL_S", "2"),
+        ("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "0"),
     ];
     let stack = Stack::full(1, &settings).await;
     becomes(&stack, "database_up", &[], 2.0).await;

@@ -51,7 +51,7 @@ async fn heads_that_are_too_large_or_too_slow_are_refused() {
 
 #[tokio::test]
 async fn too_many_requests_at_once_are_told_to_come_again_at_once() {
-    let stack = Stack::embedded(&[("CAREQ_INGRESS_MOST_REQUESTS", "2")]).await;
+    let stack = Stack::embedded(&[("CAREQ_INGRESS_MAX_REQUESTS", "2")]).await;
     let mut slow = Vec::new();
     for _ in 0..2 {
         slow.push(half_a_request(&stack).await);
@@ -113,7 +113,7 @@ async fn a_clinic_has_half_of_the_room_and_the_others_the_rest() {
     let (batch, others) = (batch_of_a_thousand(CLINIC), batch_of_a_thousand(OTHER_CLINIC));
     let limit_bytes = (batch.len() + 100).to_string();
     let [body_timeout, request_timeout] = PATIENT;
-    let limit = ("CAREQ_INGRESS_BATCH_BODY_LIMIT_BYTES", limit_bytes.as_str());
+    let limit = ("CAREQ_INGRESS_MAX_BATCH_BODY_BYTES", limit_bytes.as_str());
     let stack = Stack::embedded(&[limit, body_timeout, request_timeout]).await;
     let send = async |client: Client| post(&client, "/batch", &batch).await;
     let mut slow = Vec::new();
@@ -207,7 +207,7 @@ async fn a_client_that_leaves_is_logged() {
 #[tokio::test]
 async fn idle_connections_take_no_place_for_long() {
     let settings = [
-        ("CAREQ_INGRESS_MOST_CONNECTIONS", "8"),
+        ("CAREQ_INGRESS_MAX_CONNECTIONS", "8"),
         ("CAREQ_INGRESS_HEADER_TIMEOUT_S", "600"),
         ("CAREQ_INGRESS_FIRST_BYTE_TIMEOUT_S", "600"),
     ];
@@ -294,8 +294,7 @@ fn unsent_bytes(address: &str) -> u64 {
 #[tokio::test]
 async fn a_clinic_that_sends_slowly_delays_nobody_else() {
     let [body_timeout, request_timeout] = PATIENT;
-    let stack =
-        Stack::embedded(&[("CAREQ_INGRESS_MOST_REQUESTS", "56"), body_timeout, request_timeout]).await;
+    let stack = Stack::embedded(&[("CAREQ_INGRESS_MAX_REQUESTS", "56"), body_timeout, request_timeout]).await;
     let other = stack.client.with_token(OTHER_TOKEN);
     let mut slow = Vec::new();
     for _ in 0..42 {
@@ -314,7 +313,7 @@ async fn a_clinic_that_sends_slowly_delays_nobody_else() {
 /// A client that asks and asks, and never reads an answer, is cut.
 #[tokio::test]
 async fn unread_answers_take_no_place_for_long() {
-    let settings = [("CAREQ_INGRESS_MOST_CONNECTIONS", "1"), ("CAREQ_INGRESS_HEADER_TIMEOUT_S", "1")];
+    let settings = [("CAREQ_INGRESS_MAX_CONNECTIONS", "1"), ("CAREQ_INGRESS_HEADER_TIMEOUT_S", "1")];
     let stack = Stack::embedded(&settings).await;
     let mut deaf = connect(&stack).await;
     let ask = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n".repeat(50);

@@ -55,7 +55,7 @@ async fn what_a_trigger_cannot_compute_harms_its_event_alone_on_sqlite() {
 /// The whole way: the first attempt fails, the sweep tries again after a second, and by then it works.
 #[tokio::test]
 async fn a_failed_attempt_is_made_again() {
-    let stack = Stack::full(2, &[("CAREQ_WORKER_SWEEP_EVERY_S", "1")]).await;
+    let stack = Stack::full(2, &[("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")]).await;
     let database = &stack.database.connection;
     database.execute_unprepared(REFUSE_FOR_NOW).await.unwrap();
     let answer = stack.client.post("/patient", &body(13)).await;

@@ -10,7 +10,7 @@ use crate::harness::{CLINIC, Process, Stack, patient, until};
 
 #[tokio::test]
 async fn acknowledged_at_once_and_stored_when_a_worker_comes() {
-    let mut stack = Stack::full(0, &[("CAREQ_INGRESS_ANSWER_WITHIN_MS", "250")]).await;
+    let mut stack = Stack::full(0, &[("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "250")]).await;
     let client = stack.client.clone();
     let started = Instant::now();
     let mut events = Vec::new();
@@ -75,7 +75,7 @@ async fn acknowledged_at_once_and_stored_when_a_worker_comes() {
 #[tokio::test]
 async fn the_rest_of_a_burst_is_acknowledged_at_once() {
     const BURST: i64 = 40;
-    let mut stack = Stack::full(0, &[("CAREQ_INGRESS_ANSWER_WITHIN_MS", "25000")]).await;
+    let mut stack = Stack::full(0, &[("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "25000")]).await;
     let mut answers = JoinSet::new();
     for careq_id in 1..=BURST {
         let client = stack.client.clone();
@@ -97,7 +97,7 @@ async fn the_rest_of_a_burst_is_acknowledged_at_once() {
 /// A clinic may have its own patience; every ingress learns it without a restart.
 #[tokio::test]
 async fn a_clinic_that_never_waits_is_answered_at_once() {
-    let stack = Stack::embedded(&[("CAREQ_INGRESS_CLINICS_REFRESH_S", "1")]).await;
+    let stack = Stack::embedded(&[("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")]).await;
     assert_eq!(stack.client.post("/patient", &patient(1)).await.status, 201, "the settings say to wait");
     let configure = ["clinic", "configure", CLINIC, "--answer-within-ms", "0"];
     let configured = Process::run(&configure, &[("CAREQ_DATABASE_URL", &stack.database.url)]).await;

@@ -23,9 +23,9 @@ use crate::harness::{
 
 /// Looked for as often as can be set; as long as nobody says otherwise, but the audit log.
 const SETTINGS: [(&str, &str); 3] = [
-    ("CAREQ_RETENTION_LOOK_EVERY_S", "1"),
+    ("CAREQ_RETENTION_SCAN_INTERVAL_S", "1"),
     ("CAREQ_RETENTION_AUDIT_DAYS", "365"),
-    ("CAREQ_WORKER_SWEEP_EVERY_S", "1"),
+    ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1"),
 ];
 
 #[tokio::test]

@@ -16,8 +16,8 @@ const USUAL: [&str; 4] = ["--max-examples", "25", "--workers", "2"];
 /// Its requests come from an address each, see `schemathesis/hooks.py`; answers need not wait for the workers.
 const SETTINGS: [(&str, &str); 3] = [
     ("CAREQ_INGRESS_TRUSTED_PROXIES", "127.0.0.0/8"),
-    ("CAREQ_INGRESS_ANSWER_WITHIN_MS", "250"),
-    ("CAREQ_INGRESS_BATCH_ANSWER_WITHIN_MS", "250"),
+    ("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "250"),
+    ("CAREQ_INGRESS_BATCH_RESULT_TIMEOUT_MS", "250"),
 ];
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn finds_nothing_on_postgresql_and_rabbitmq() {
 #[tokio::test]
 #[ignore = "needs schemathesis; run by `make schemathesis`"]
 async fn finds_nothing_in_the_admin_api() {
-    let quick = [("CAREQ_WORKER_PARK_FOR_S", "1"), ("CAREQ_WORKER_SWEEP_EVERY_S", "1")];
+    let quick = [("CAREQ_WORKER_PARENT_TIMEOUT_S", "1"), ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")];
     let mut stack = Stack::full(1, &[&SETTINGS[..], &quick].concat()).await;
     for careq_id in 1..=20 {
         let at_once = [("prefer", "respond-async")];

@@ -149,7 +149,7 @@ async fn signing_secret(database: &DatabaseConnection) -> String {
 /// Whoever can write to the database, but has no key, cannot move a sealed value to where it would do harm.
 #[tokio::test]
 async fn a_signing_secret_that_was_moved_lets_nobody_in() {
-    let stack = Stack::embedded(&[("CAREQ_INGRESS_CLINICS_REFRESH_S", "1")]).await;
+    let stack = Stack::embedded(&[("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")]).await;
     let database = &stack.database.connection;
     let mine = Secrets::of_new_clinic(&stack, "clinic_mine").await;
     let theirs = Secrets::of_new_clinic(&stack, "clinic_theirs").await;
@@ -179,7 +179,7 @@ async fn a_signing_secret_that_was_moved_lets_nobody_in() {
 /// What cannot be opened counts for nothing; what has expired does, too, and neither makes a signature needless.
 #[tokio::test]
 async fn of_several_signing_secrets_those_count_that_open_and_have_not_expired() {
-    let stack = Stack::embedded(&[("CAREQ_INGRESS_CLINICS_REFRESH_S", "1")]).await;
+    let stack = Stack::embedded(&[("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")]).await;
     let database = &stack.database.connection;
     let old = Secrets::of_new_clinic(&stack, "clinic_signs").await;
     let rotate = ["clinic", "rotate", "clinic_signs", "signing-secret", "--overlap", "1h", "--json"];
@@ -274,7 +274,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 #[tokio::test]
 async fn no_message_in_rabbitmq_holds_what_was_sent() {
-    let mut stack = Stack::full(0, &[("CAREQ_INGRESS_ANSWER_WITHIN_MS", "0")]).await;
+    let mut stack = Stack::full(0, &[("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "0")]).await;
     assert_eq!(stack.client.post("/patient", &numbered(80)).await.status, 202);
     let (_connection, channel) = channel().await;
     let queue = format!("{}.live", stack.prefix.as_ref().unwrap());

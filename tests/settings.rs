@@ -10,15 +10,19 @@ const ROWS: [Row; 10] = [
     (&[], &[("CAREQ_INGRESS_LISTEM", "127.0.0.1:0")], &["CAREQ_INGRESS_LISTEM names no setting"]),
     (
         &[],
-        &[("CAREQ_WORKER_BATCH", "0"), ("CAREQ_BROKER_URL", "http://x"), ("CAREQ_INGRESS_LISTEN", "nowhere")],
+        &[
+            ("CAREQ_WORKER_BATCH_SIZE", "0"),
+            ("CAREQ_BROKER_URL", "http://x"),
+            ("CAREQ_INGRESS_LISTEN", "nowhere"),
+        ],
         &["ingress.listen"],
     ),
     (
         &[],
-        &[("CAREQ_WORKER_BATCH", "0"), ("CAREQ_BROKER_URL", "http://x")],
+        &[("CAREQ_WORKER_BATCH_SIZE", "0"), ("CAREQ_BROKER_URL", "http://x")],
         &[
             "2 fault(s)",
-            "worker.batch must be from 1 to 1000",
+            "worker.batch_size must be from 1 to 1000",
             "broker.url must be `embedded` or begin with amqp://",
         ],
     ),

@@ -20,7 +20,7 @@ async fn passes_the_embedded_default() {
 
 #[tokio::test]
 async fn passes_postgresql_and_rabbitmq_and_the_same_seed_is_the_same_run() {
-    let stack = Stack::full(2, &[("CAREQ_INGRESS_ANSWER_WITHIN_MS", "0")]).await;
+    let stack = Stack::full(2, &[("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "0")]).await;
     let disorder = ["--events", "300", "--shuffle", "--poison", "10", "--orphans", "10", "--seed", "7"];
     let first = simulate(&stack, &disorder).await;
     assert!(first["passed"] == true, "{first:#}");

@@ -113,7 +113,7 @@ fn every_setting_is_documented() {
         } else if line.is_empty() || line.starts_with('[') {
             documented = false;
         } else if line.contains('=') {
-            let follows = line.starts_with("rate_burst") || line.starts_with("batch_body_limit_bytes");
+            let follows = line.starts_with("rate_burst") || line.starts_with("max_batch_body_bytes");
             assert!(documented || follows, "{line} has no comment");
         }
     }

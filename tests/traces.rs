@@ -100,8 +100,8 @@ async fn a_batch_is_linked_to_each_of_its_messages() {
     let collector = Collector::start().await;
     let settings = [
         ("CAREQ_TELEMETRY_OTLP_ENDPOINT", collector.url.as_str()),
-        ("CAREQ_WORKER_LANES", "1"),
-        ("CAREQ_INGRESS_ANSWER_WITHIN_MS", "0"),
+        ("CAREQ_WORKER_CONCURRENCY", "1"),
+        ("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "0"),
     ];
     let mut stack = Stack::full(0, &settings).await;
     for careq_id in 1..=20 {

@@ -55,7 +55,8 @@ async fn children_before_parents(stack: &Stack) {
     assert_eq!((again.status, &again.body["data"]["status"]), (200, &json!("cancelled")), "{}", again.body);
 }
 
-const IMPATIENT: [(&str, &str); 2] = [("CAREQ_WORKER_PARK_FOR_S", "1"), ("CAREQ_WORKER_SWEEP_EVERY_S", "1")];
+const IMPATIENT: [(&str, &str); 2] =
+    [("CAREQ_WORKER_PARENT_TIMEOUT_S", "1"), ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")];
 
 #[tokio::test]
 async fn patience_ends_on_the_embedded_default() {
@@ -94,7 +95,8 @@ async fn patience_ends_in_a_dead_letter(stack: Stack) {
 /// the event up.
 #[tokio::test]
 async fn patience_does_not_end_while_parents_wait_in_the_queue() {
-    let settings = [("CAREQ_WORKER_LANES", "1"), ("CAREQ_WORKER_BATCH", "1"), IMPATIENT[0], IMPATIENT[1]];
+    let settings =
+        [("CAREQ_WORKER_CONCURRENCY", "1"), ("CAREQ_WORKER_BATCH_SIZE", "1"), IMPATIENT[0], IMPATIENT[1]];
     let stack = Stack::full(1, &settings).await;
     let database = &stack.database.connection;
     assert_eq!(stack.client.post("/doctor", &doctor(1)).await.status, 201);

@@ -266,7 +266,7 @@ pub(crate) struct Simulation {
     #[arg(long, value_name = "PERCENT", default_value_t = 2, value_parser = clap::value_parser!(u8).range(..=100))]
     pub(crate) orphans: u8,
     /// How long after its appointment a late patient comes, or at the end of the run, if that is earlier. Less than the
-    /// installation's `worker.park_for_s`.
+    /// installation's `worker.parent_timeout_s`.
     #[arg(long, value_name = "DELAY", default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) late_after: Duration,
     /// Share of bookings that must be refused instead.

@@ -25,11 +25,11 @@ pub(crate) type Readiness = Arc<dyn Fn() -> bool + Send + Sync>;
 /// Probes, a person or two, and whatever they leave open. They may all come from one address.
 fn limits() -> Limits {
     Limits {
-        most_connections: 512,
+        max_connections: 512,
         max_connections_per_address: 0,
         trusted_proxies: Networks::default(),
-        header_limit_bytes: 16_384,
-        header_limit_fields: 64,
+        max_header_bytes: 16_384,
+        max_header_fields: 64,
         first_byte_timeout: Duration::from_secs(5),
         header_timeout: Duration::from_secs(15),
         request_timeout: Duration::from_secs(30),
@@ -50,7 +50,7 @@ pub(crate) async fn start(
     if besides.has_routes() {
         tracing::info!(%address, "the admin API takes requests");
     }
-    let every = Duration::from_secs(config.telemetry.measure_every_s);
+    let every = Duration::from_secs(config.telemetry.measure_interval_s);
     tokio::spawn(measured.clone().keep_measuring(every, shutdown.clone()));
     let is_ready = Arc::clone(&readiness);
     let ready = move || {

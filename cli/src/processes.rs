@@ -157,7 +157,7 @@ fn admin_api(
     let parts = api::Parts {
         database,
         seal: Arc::clone(seal),
-        body_limit_bytes: config.ingress.body_limit_bytes,
+        max_body_bytes: config.ingress.max_body_bytes,
         limits: config.ingress.record_limits(),
         trusted_proxies: config.ingress.trusted_proxies.clone(),
         shutdown: shutdown.clone(),

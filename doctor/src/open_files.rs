@@ -9,7 +9,7 @@ use crate::finding::Finding;
 const BESIDES: u64 = 640;
 
 pub(crate) fn examine(config: &Config) -> Vec<Finding> {
-    let connections = u64::try_from(config.ingress.most_connections).unwrap_or(u64::MAX);
+    let connections = u64::try_from(config.ingress.max_connections).unwrap_or(u64::MAX);
     let wanted =
         connections.saturating_add(3 * u64::from(config.database.max_connections)).saturating_add(BESIDES);
     let Some(most) = getrlimit(Resource::Nofile).current.filter(|most| *most < wanted) else {
@@ -26,7 +26,7 @@ pub(crate) fn examine(config: &Config) -> Vec<Finding> {
         .means("an ingress that is started so takes no more connections when it has used them up")
         .remedy(format!(
             "raise the limit (LimitNOFILE={wanted} in a systemd unit, `ulimit -n {wanted}` in a shell), or set \
-             ingress.most_connections to less"
+             ingress.max_connections to less"
         )),
     ]
 }

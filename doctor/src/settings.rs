@@ -35,14 +35,19 @@ fn is_sqlite(config: &Config) -> bool {
 }
 
 fn few_connections(config: &Config) -> Option<Finding> {
-    let wanted = config.worker.lanes + BESIDE_LANES;
+    let wanted = config.worker.concurrency + BESIDE_LANES;
     let most = config.database.max_connections;
     let is_so = !is_sqlite(config) && usize::try_from(most).is_ok_and(|most| most < wanted);
     is_so.then(|| {
-        let seen = format!("database.max_connections is {most}, and worker.lanes {}", config.worker.lanes);
+        let seen = format!(
+            "database.max_connections is {most}, and worker.concurrency {}",
+            config.worker.concurrency
+        );
         Finding::warning("settings.few_connections", seen)
             .means("a worker uses a connection for each lane and a few more: its lanes wait for one another")
-            .remedy(format!("set database.max_connections to {wanted} or more, or worker.lanes to less"))
+            .remedy(format!(
+                "set database.max_connections to {wanted} or more, or worker.concurrency to less"
+            ))
     })
 }
 

@@ -46,15 +46,15 @@ const BETWEEN_WARNINGS: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Most connections at the same time. A further one takes the place of the one that has been idle longest.
-    pub most_connections: usize,
+    pub max_connections: usize,
     /// Most connections of one address at the same time, further ones are closed; 0 = no limit.
     pub max_connections_per_address: usize,
     /// Proxies, which have no limit of their own.
     pub trusted_proxies: Networks,
     /// The largest head of a request, in bytes.
-    pub header_limit_bytes: usize,
+    pub max_header_bytes: usize,
     /// The most header fields of a request.
-    pub header_limit_fields: usize,
+    pub max_header_fields: usize,
     /// How long a new connection may stay silent.
     pub first_byte_timeout: Duration,
     /// How long a client may take to send its head, to stay silent between two requests, and to leave an answer unread.
@@ -106,8 +106,8 @@ fn http(limits: &Limits) -> http1::Builder {
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         // A head is refused when it fills the buffer (431), which also holds the part of a body that came with it.
-        .max_buf_size(limits.header_limit_bytes)
-        .max_headers(limits.header_limit_fields);
+        .max_buf_size(limits.max_header_bytes)
+        .max_headers(limits.max_header_fields);
     http
 }
 
@@ -131,7 +131,7 @@ impl Door {
     fn new(listener: TcpListener, limits: &Limits) -> Self {
         let exempt = limits.trusted_proxies.clone();
         let connections = Connections::new(limits.max_connections_per_address, exempt);
-        let places = Arc::new(Semaphore::new(limits.most_connections));
+        let places = Arc::new(Semaphore::new(limits.max_connections));
         Self { listener, places, connections, warned_at: None }
     }
 

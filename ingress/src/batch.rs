@@ -58,7 +58,7 @@ async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Pr
         return Err(Overload::Bodies.refuse().of_shape(told));
     }
 
-    let answer_within_ms = ingress.settings.batch_answer_within_ms;
+    let answer_within_ms = ingress.settings.batch_result_timeout_ms;
     let budget = webhook::budget(ingress, &clinic.clinic_id, preference, answer_within_ms);
     let expectation = ingress.results.expect(&clinic.clinic_id, Queue::Bulk, budget);
     let message = Message { reply_to: expectation.reply_to.clone(), content: Content::Batch(batch) };
@@ -81,7 +81,7 @@ async fn accept(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Pr
 
 fn body_limits(ingress: &Ingress) -> BodyLimits {
     BodyLimits {
-        bytes: ingress.settings.batch_body_limit_bytes,
+        bytes: ingress.settings.max_batch_body_bytes,
         within: Duration::from_secs(ingress.settings.body_timeout_s),
     }
 }

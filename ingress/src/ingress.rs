@@ -81,21 +81,21 @@ impl Ingress {
     pub fn start(parts: Parts, shutdown: &CancellationToken) -> Arc<Self> {
         metrics().ingress_begins();
         let Parts { mut settings, publish_timeout, broker, database, seal } = parts;
-        settings.most_requests = settings.most_requests.min(Semaphore::MAX_PERMITS);
-        let refresh_every = Duration::from_secs(settings.clinics_refresh_s);
+        settings.max_requests = settings.max_requests.min(Semaphore::MAX_PERMITS);
+        let refresh_every = Duration::from_secs(settings.clinics_refresh_interval_s);
         let clock = Arc::new(AcceptanceClock::default());
         let source = Source { database: database.clone(), seal, clock: Arc::clone(&clock) };
         let directory = directory::keep_current(source, refresh_every, shutdown.clone());
         let results = ResultDesk::start(broker.mailbox());
         let limiter = Limiter::new(settings.rate_per_minute, settings.rate_burst);
-        let largest_bytes = settings.batch_body_limit_bytes.max(settings.body_limit_bytes);
+        let largest_bytes = settings.max_batch_body_bytes.max(settings.max_body_bytes);
         Arc::new(Self {
-            places: Semaphore::new(settings.most_requests),
+            places: Semaphore::new(settings.max_requests),
             room: Room::new(largest_bytes),
             admission: Admission::new(largest_bytes),
-            in_hand: ByClinic::new(usize::MAX, settings.most_requests - settings.most_requests / 4),
+            in_hand: ByClinic::new(usize::MAX, settings.max_requests - settings.max_requests / 4),
             received: ByClinic::unlimited(),
-            waiting: ByClinic::new(settings.most_requests.div_ceil(2), settings.most_requests.div_ceil(4)),
+            waiting: ByClinic::new(settings.max_requests.div_ceil(2), settings.max_requests.div_ceil(4)),
             settings,
             publish_timeout,
             broker,
@@ -140,12 +140,12 @@ impl Ingress {
     /// What its connections are allowed.
     pub(crate) fn limits(&self) -> Limits {
         Limits {
-            most_connections: self.settings.most_connections,
+            max_connections: self.settings.max_connections,
             max_connections_per_address: self.settings.max_connections_per_address,
             trusted_proxies: self.settings.trusted_proxies.clone(),
             first_byte_timeout: Duration::from_secs(self.settings.first_byte_timeout_s),
-            header_limit_bytes: self.settings.header_limit_bytes,
-            header_limit_fields: self.settings.header_limit_fields,
+            max_header_bytes: self.settings.max_header_bytes,
+            max_header_fields: self.settings.max_header_fields,
             header_timeout: Duration::from_secs(self.settings.header_timeout_s),
             request_timeout: Duration::from_secs(self.settings.request_timeout_s),
         }

@@ -7,7 +7,7 @@ use crate::problem::Problem;
 /// What is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overload {
-    /// `ingress.most_requests` are in hand.
+    /// `ingress.max_requests` are in hand.
     Requests,
     /// There is no room for the body of a batch, for a large one of a webhook, or for a report.
     Bodies,

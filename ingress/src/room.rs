@@ -33,8 +33,8 @@ struct Taken {
 
 impl Room {
     /// Room for bodies of at most so many bytes each.
-    pub(crate) fn new(body_limit_bytes: usize) -> Arc<Self> {
-        let limit_bytes = body_limit_bytes.saturating_mul(LARGEST_BODIES);
+    pub(crate) fn new(max_body_bytes: usize) -> Arc<Self> {
+        let limit_bytes = max_body_bytes.saturating_mul(LARGEST_BODIES);
         Arc::new(Self { limit_bytes, taken: Mutex::default() })
     }
 

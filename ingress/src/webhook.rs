@@ -32,7 +32,7 @@ pub(crate) async fn handle(ingress: &Arc<Ingress>, kind: Kind, request: Request)
 async fn accept(ingress: &Arc<Ingress>, kind: Kind, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::authentication_failed)?;
-    let answer_within_ms = caller.clinic.answer_within_ms.unwrap_or(ingress.settings.answer_within_ms);
+    let answer_within_ms = caller.clinic.answer_within_ms.unwrap_or(ingress.settings.result_timeout_ms);
 
     let share = ingress.room.share(&caller.clinic.clinic_id, SMALL_BYTES);
     let receiving = receive::body_into(share, &parts.headers, body, body_limits(ingress));
@@ -88,7 +88,7 @@ pub(crate) fn budget(
 
 fn body_limits(ingress: &Ingress) -> BodyLimits {
     BodyLimits {
-        bytes: ingress.settings.body_limit_bytes,
+        bytes: ingress.settings.max_body_bytes,
         within: Duration::from_secs(ingress.settings.body_timeout_s),
     }
 }

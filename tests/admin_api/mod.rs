@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use crate::harness::{Answer, Stack, appointment, patient, send, until};
 
 /// Patience and sweeps as short as they can be.
-const QUICK: [(&str, &str); 2] = [("CAREQ_WORKER_PARK_FOR_S", "1"), ("CAREQ_WORKER_SWEEP_EVERY_S", "1")];
+const QUICK: [(&str, &str); 2] =
+    [("CAREQ_WORKER_PARENT_TIMEOUT_S", "1"), ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")];
 
 /// Every way to act, with a body that could be meant.
 fn deeds(letter: &str, job: &str) -> Vec<(String, Value)> {

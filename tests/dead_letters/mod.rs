@@ -18,7 +18,8 @@ use serde_json::Value;
 use crate::harness::{Stack, until_within};
 
 /// Patience and sweeps as short as they can be.
-const QUICK: [(&str, &str); 2] = [("CAREQ_WORKER_PARK_FOR_S", "1"), ("CAREQ_WORKER_SWEEP_EVERY_S", "1")];
+const QUICK: [(&str, &str); 2] =
+    [("CAREQ_WORKER_PARENT_TIMEOUT_S", "1"), ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")];
 
 /// What `dead-letters … --json` prints.
 async fn command(stack: &Stack, arguments: &[&str]) -> Value {

@@ -79,12 +79,12 @@ impl Scene {
 
     fn worker(&self) -> RunningWorker {
         let settings = Settings {
-            lanes: 1,
-            batch: 100,
+            concurrency: 1,
+            batch_size: 100,
             max_batch_bytes: 16 << 20,
             deadline: Duration::from_secs(20),
-            park_for: Duration::from_mins(15),
-            sweep_every: Duration::from_millis(20),
+            parent_timeout: Duration::from_mins(15),
+            sweep_interval: Duration::from_millis(20),
             retention: retention(),
             name: "test".to_owned(),
         };

@@ -46,7 +46,7 @@ impl Installation {
             ("CAREQ_OPERATIONS_LISTEN", "127.0.0.1:0"),
             ("CAREQ_INGRESS_RATE_PER_MINUTE", "0"),
             ("CAREQ_BROKER_PUBLISH_TIMEOUT_MS", "5000"),
-            ("CAREQ_TELEMETRY_MEASURE_EVERY_S", "2"),
+            ("CAREQ_TELEMETRY_MEASURE_INTERVAL_S", "2"),
             ("CAREQ_CLINICS", clinics.as_str()),
             ("CAREQ_LOG_FORMAT", "json"),
             ("CAREQ_SEAL_KEYS", SEAL_KEYS),

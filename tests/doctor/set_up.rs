@@ -88,7 +88,7 @@ impl SetUp {
         self.set("CAREQ_INGRESS_LISTEN", format!("127.0.0.1:{}", free_port()));
         self.set("CAREQ_OPERATIONS_LISTEN", format!("127.0.0.1:{}", free_port()));
         // A shell's usual limit of open files is enough for it.
-        self.set("CAREQ_INGRESS_MOST_CONNECTIONS", "128".to_owned());
+        self.set("CAREQ_INGRESS_MAX_CONNECTIONS", "128".to_owned());
         self.set("CAREQ_LOG_FORMAT", "json".to_owned());
     }
 

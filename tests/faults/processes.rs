@@ -69,7 +69,7 @@ pub(crate) fn settings(own: &[(&str, String)], extra: &[(&str, &str)]) -> Vec<(S
         // They all come from this machine.
         ("CAREQ_INGRESS_MAX_CONNECTIONS_PER_ADDRESS", "0"),
         ("CAREQ_CLINICS", clinics.as_str()),
-        ("CAREQ_WORKER_SWEEP_EVERY_S", "1"),
+        ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1"),
         ("CAREQ_LOG_FORMAT", "json"),
         ("CAREQ_SEAL_KEYS", SEAL_KEYS),
     ];

@@ -32,12 +32,12 @@ impl WorkerLane {
     pub(crate) async fn new(database: &FreshDatabase, batch: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
-            lanes: 1,
-            batch,
+            concurrency: 1,
+            batch_size: batch,
             max_batch_bytes: 16 << 20,
             deadline: Duration::from_secs(20),
-            park_for: Duration::from_mins(15),
-            sweep_every: Duration::from_mins(15),
+            parent_timeout: Duration::from_mins(15),
+            sweep_interval: Duration::from_mins(15),
             retention: retention(),
             name: "test".to_owned(),
         };

@@ -279,8 +279,8 @@ fn settings(database: &FreshDatabase, extra: &[(&str, &str)]) -> Vec<(String, St
         // They all come from this machine.
         ("CAREQ_INGRESS_MAX_CONNECTIONS_PER_ADDRESS", "0"),
         // Two debug builds on two busy cores are slower than any installation.
-        ("CAREQ_INGRESS_ANSWER_WITHIN_MS", "20000"),
-        ("CAREQ_INGRESS_BATCH_ANSWER_WITHIN_MS", "20000"),
+        ("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "20000"),
+        ("CAREQ_INGRESS_BATCH_RESULT_TIMEOUT_MS", "20000"),
         ("CAREQ_BROKER_PUBLISH_TIMEOUT_MS", "5000"),
         ("CAREQ_CLINICS", clinics.as_str()),
         ("CAREQ_LOG_FORMAT", "json"),

@@ -148,10 +148,10 @@ fn config(url: &str) -> Config {
         ("CAREQ_CLINICS", &clinics),
         ("CAREQ_INGRESS_LISTEN", "127.0.0.1:0"),
         ("CAREQ_INGRESS_RATE_PER_MINUTE", "0"),
-        ("CAREQ_INGRESS_ANSWER_WITHIN_MS", "20000"),
-        ("CAREQ_INGRESS_BATCH_ANSWER_WITHIN_MS", "20000"),
-        ("CAREQ_WORKER_SWEEP_EVERY_S", "1"),
-        ("CAREQ_RETENTION_LOOK_EVERY_S", "1"),
+        ("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "20000"),
+        ("CAREQ_INGRESS_BATCH_RESULT_TIMEOUT_MS", "20000"),
+        ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1"),
+        ("CAREQ_RETENTION_SCAN_INTERVAL_S", "1"),
         ("CAREQ_RETENTION_AUDIT_DAYS", "365"),
     ];
     config::load(None, settings.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()

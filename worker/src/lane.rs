@@ -150,7 +150,7 @@ impl Lane {
         dead_letters::keep_undecodable(self, &taken.undecodable).await?;
         let requests = admit::batches(self, taken.requests).await?;
         let woken = waking.next(self, MOST_BESIDE_A_BATCH).await?;
-        let most = self.settings.batch + woken.len();
+        let most = self.settings.batch_size + woken.len();
         let items = order::parents_first(&requests, woken);
         let settled = self.settle(&items, most).await?;
         crash_point::reached(CrashPoint::Woken);

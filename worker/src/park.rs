@@ -18,7 +18,7 @@ use crate::working_set::{Slot, State, WorkingSet};
 pub(crate) fn wait_for(set: &mut WorkingSet, event: &Event, missing: Vec<Parent>) -> EventResult {
     let Ok(mut row) = row(set, event) else { return dead_letters::unwritable(set, event) };
     // Patience counts from the first time that it was parked, however often it is looked at.
-    row.due_at = row.parked_at + set.settings.park_for;
+    row.due_at = row.parked_at + set.settings.parent_timeout;
     if set.patience_ended.is_some_and(|ended| row.due_at <= ended) {
         return dead_letters::parent_never_came(set, event, &missing);
     }

@@ -39,7 +39,7 @@ impl Patience {
 pub(crate) struct Watch {
     depths: Depths,
     in_hand: Duration,
-    sweep_every: Duration,
+    sweep_interval: Duration,
     looked_at: Instant,
     /// A moment at which the queues were empty, and which is not long enough ago.
     empty: Option<Moment>,
@@ -52,14 +52,20 @@ struct Moment {
 }
 
 impl Watch {
-    pub(crate) fn new(depths: Depths, park_for: Duration, sweep_every: Duration) -> Self {
-        Self { depths, in_hand: IN_HAND.min(park_for), sweep_every, looked_at: Instant::now(), empty: None }
+    pub(crate) fn new(depths: Depths, parent_timeout: Duration, sweep_interval: Duration) -> Self {
+        Self {
+            depths,
+            in_hand: IN_HAND.min(parent_timeout),
+            sweep_interval,
+            looked_at: Instant::now(),
+            empty: None,
+        }
     }
 
     /// Looks once, and says so to whoever asks.
     pub(crate) async fn look(&mut self, patience: &Patience) {
         let now = Moment { at: clock::now(), instant: Instant::now() };
-        if now.instant - self.looked_at > self.sweep_every + HELD_UP {
+        if now.instant - self.looked_at > self.sweep_interval + HELD_UP {
             self.empty = None;
         }
         self.looked_at = now.instant;

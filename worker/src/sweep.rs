@@ -32,9 +32,9 @@ const MOST_IMPATIENT: u64 = 1_000;
 pub(crate) async fn run(lane: Lane, depths: Depths) {
     let (mut events, mut open_letters) = (Turn::<String>::default(), Turn::<Uuid>::default());
     let mut late_parents = Turn::<Uuid>::default();
-    let mut watch = Watch::new(depths, lane.settings.park_for, lane.settings.sweep_every);
+    let mut watch = Watch::new(depths, lane.settings.parent_timeout, lane.settings.sweep_interval);
     for sweep in 0_u64.. {
-        if lane.pause(lane.settings.sweep_every).await.is_err() {
+        if lane.pause(lane.settings.sweep_interval).await.is_err() {
             return;
         }
         if sweep.is_multiple_of(SWEEPS_PER_LOOK_AT_LETTERS)
@@ -169,7 +169,7 @@ async fn due(lane: &Lane) -> Result<Vec<parked_event::Model>, DbErr> {
     let due = parked_event::Entity::find()
         .filter(WaitingKind.is_null())
         .filter(DueAt.lte(clock::now()))
-        .limit(u64::try_from(lane.settings.batch).unwrap_or(u64::MAX));
+        .limit(u64::try_from(lane.settings.batch_size).unwrap_or(u64::MAX));
     let columns = parked_event::Column::iter();
     let first = bounds::first_rows(due.into_query(), columns, "event", &["due_at", "event_id"]);
     let statement = lane.database.get_database_backend().build(&first);

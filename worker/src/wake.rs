@@ -149,10 +149,10 @@ fn first(mut select: SelectStatement, most: u64) -> SelectStatement {
 
 /// Settles the next of those that were woken, by themselves, and notes whom they wake in turn.
 pub(crate) async fn step(lane: &Lane, waking: &mut Waking) -> Result<(), Stopped> {
-    let most = u64::try_from(lane.settings.batch).unwrap_or(u64::MAX);
+    let most = u64::try_from(lane.settings.batch_size).unwrap_or(u64::MAX);
     let items = order::parents_first(&[], waking.next(lane, most).await?);
     if !items.is_empty() {
-        waking.after(lane.settle(&items, lane.settings.batch).await?.wakes);
+        waking.after(lane.settle(&items, lane.settings.batch_size).await?.wakes);
     }
     Ok(())
 }
@@ -161,7 +161,7 @@ pub(crate) async fn step(lane: &Lane, waking: &mut Waking) -> Result<(), Stopped
 pub(crate) async fn settle(lane: &Lane, rows: Vec<parked_event::Model>) -> Result<(), Stopped> {
     let items = order::parents_first(&[], items(lane, rows).await?);
     let mut waking = Waking::default();
-    waking.after(lane.settle(&items, lane.settings.batch).await?.wakes);
+    waking.after(lane.settle(&items, lane.settings.batch_size).await?.wakes);
     while !waking.is_empty() && !lane.shutdown.is_cancelled() {
         step(lane, &mut waking).await?;
     }

@@ -25,7 +25,7 @@ const BULK_MESSAGES: usize = 1;
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Batches at the same time.
-    pub lanes: usize,
+    pub concurrency: usize,
     /// Most events of one transaction, beside the few that the one before woke.
     pub batch: usize,
     /// Most bytes of the messages that are taken together.
@@ -33,9 +33,9 @@ pub struct Settings {
     /// How long a transaction may take while the database is not slow.
     pub deadline: Duration,
     /// How long an event waits for its parent.
-    pub park_for: Duration,
+    pub parent_timeout: Duration,
     /// How often waiting events are looked through.
-    pub sweep_every: Duration,
+    pub sweep_interval: Duration,
     /// How long is kept what is over.
     pub retention: RetentionConfig,
     /// Names this process in dead letters.
@@ -45,12 +45,12 @@ pub struct Settings {
 impl From<&Config> for Settings {
     fn from(config: &Config) -> Self {
         Self {
-            lanes: config.worker.lanes,
-            batch: config.worker.batch,
+            concurrency: config.worker.concurrency,
+            batch_size: config.worker.batch_size,
             max_batch_bytes: config.worker.max_batch_bytes,
             deadline: DEADLINE,
-            park_for: Duration::from_secs(config.worker.park_for_s),
-            sweep_every: Duration::from_secs(config.worker.sweep_every_s),
+            parent_timeout: Duration::from_secs(config.worker.parent_timeout_s),
+            sweep_interval: Duration::from_secs(config.worker.sweep_interval_s),
             retention: config.retention,
             name: format!("worker-{}-{:08x}", std::process::id(), rand::random::<u32>()),
         }
@@ -85,9 +85,9 @@ impl Worker {
 
     /// Works until told to stop, then finishes the batches in hand and gives back what was not started.
     pub async fn run(self, shutdown: CancellationToken) {
-        metrics().worker_begins(self.settings.park_for);
+        metrics().worker_begins(self.settings.parent_timeout);
         let tasks = TaskTracker::new();
-        let live = std::iter::repeat_n((Queue::Live, self.settings.batch), self.settings.lanes);
+        let live = std::iter::repeat_n((Queue::Live, self.settings.batch_size), self.settings.concurrency);
         for (queue, messages) in live.chain([(Queue::Bulk, BULK_MESSAGES), (Queue::Dead, BULK_MESSAGES)]) {
             let (lane, broker) = (self.lane(&shutdown), Arc::clone(&self.broker));
             let batch = BatchLimit { messages, bytes: self.settings.max_batch_bytes };
@@ -99,7 +99,11 @@ impl Worker {
         tasks.spawn(keep("replay", move || replay::run(lane.clone())));
         let lane = self.lane(&shutdown);
         tasks.spawn(keep("retention", move || retention::run(lane.clone())));
-        tracing::info!(worker = self.settings.name, lanes = self.settings.lanes, "the worker takes events");
+        tracing::info!(
+            worker = self.settings.name,
+            concurrency = self.settings.concurrency,
+            "the worker takes events"
+        );
         tasks.close();
         tasks.wait().await;
         tracing::info!(worker = self.settings.name, "the worker has finished what it had in hand");

@@ -17,7 +17,7 @@ pub(super) const POOL: u64 = 20_000;
 const LIMIT: &str = "bare axum and publish";
 
 /// An answer must not wait for a result that nobody makes.
-pub(super) const AT_ONCE: [(&str, &str); 1] = [("CAREQ_INGRESS_ANSWER_WITHIN_MS", "0")];
+pub(super) const AT_ONCE: [(&str, &str); 1] = [("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "0")];
 
 /// A load, and the CPU time that the server used meanwhile.
 struct Taken {

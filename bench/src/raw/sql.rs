@@ -93,7 +93,7 @@ pub(crate) async fn write(installation: &Installation, rows: &Rows) -> Result<f6
         sqlx::query(&format!("TRUNCATE raw_{name}")).execute(installation.pool()).await?;
     }
     let worker = &installation.config.worker;
-    let (batches, lanes) = (rows.events().div_ceil(worker.batch).max(1), worker.lanes);
+    let (batches, lanes) = (rows.events().div_ceil(worker.batch_size).max(1), worker.concurrency);
     let began_at = Instant::now();
     let mut writing = JoinSet::new();
     for lane in 0..lanes {

@@ -23,7 +23,7 @@ use super::{admin, audit, edge, groups, guard, jobs, letters, openapi, progress}
 pub const PREFIX: &str = "/admin/v1";
 
 /// Most requests in hand: people click, they do not flood.
-const MOST_REQUESTS: usize = 64;
+const MAX_REQUESTS: usize = 64;
 
 /// Most jobs that are followed at the same time, each with a look at the database every second.
 const MOST_STREAMS: usize = 32;
@@ -56,7 +56,7 @@ pub struct Parts {
     /// Opens payloads, and seals corrections.
     pub seal: Arc<Seal>,
     /// The largest body in bytes: that of a webhook, since a correction is one.
-    pub body_limit_bytes: usize,
+    pub max_body_bytes: usize,
     /// The limits of the field rules, since a correction must satisfy them.
     pub limits: Limits,
     /// The proxies whose `X-Forwarded-For` is believed.
@@ -69,15 +69,15 @@ impl Api {
     /// An admin API with nothing in hand.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { database, seal, body_limit_bytes, limits, trusted_proxies, shutdown } = parts;
+        let Parts { database, seal, max_body_bytes, limits, trusted_proxies, shutdown } = parts;
         Arc::new(Self {
             database,
             seal,
-            body_limits: BodyLimits { bytes: body_limit_bytes, within: BODY_TIMEOUT },
+            body_limits: BodyLimits { bytes: max_body_bytes, within: BODY_TIMEOUT },
             limits,
             trusted_proxies,
             failures: Failures::new(),
-            places: Semaphore::new(MOST_REQUESTS),
+            places: Semaphore::new(MAX_REQUESTS),
             streams: Arc::new(Semaphore::new(MOST_STREAMS)),
             shutdown,
         })

@@ -15,21 +15,21 @@ pub struct IngressConfig {
     /// CareQ's side.
     pub listen: SocketAddr,
     /// How long an answer may wait for its result, in milliseconds; 0 never waits.
-    pub answer_within_ms: u64,
+    pub result_timeout_ms: u64,
     /// The same for `POST /batch`.
-    pub batch_answer_within_ms: u64,
+    pub batch_result_timeout_ms: u64,
     /// Requests per minute and clinic; 0 = no limit.
     pub rate_per_minute: u32,
     /// Requests that a clinic may send at once.
     pub rate_burst: u32,
     /// The largest body of a single webhook, in bytes.
-    pub body_limit_bytes: usize,
+    pub max_body_bytes: usize,
     /// The largest body of a batch, in bytes; those in hand have four times as much together.
-    pub batch_body_limit_bytes: usize,
+    pub max_batch_body_bytes: usize,
     /// The largest head of a request, in bytes.
-    pub header_limit_bytes: usize,
+    pub max_header_bytes: usize,
     /// The most header fields of a request.
-    pub header_limit_fields: usize,
+    pub max_header_fields: usize,
     /// How long a client may take to send its head, to stay silent between two requests, and to leave an answer unread, in
     /// seconds.
     pub header_timeout_s: u64,
@@ -38,13 +38,13 @@ pub struct IngressConfig {
     /// How long a request may take from its head to its answer, in seconds.
     pub request_timeout_s: u64,
     /// Most connections at the same time.
-    pub most_connections: usize,
+    pub max_connections: usize,
     /// Most connections of one address at the same time; 0 = no limit.
     pub max_connections_per_address: usize,
     /// How long a new connection may stay silent, in seconds.
     pub first_byte_timeout_s: u64,
     /// Most requests at the same time.
-    pub most_requests: usize,
+    pub max_requests: usize,
     /// Whether the caller's `traceparent` is followed.
     pub trust_traceparent: bool,
     /// The proxies whose `X-Forwarded-For` is believed.
@@ -54,7 +54,7 @@ pub struct IngressConfig {
     /// The longest notes, prescription, custom field, description or reason, in bytes.
     pub max_long_text_bytes: usize,
     /// How often the clinics are read again, in seconds.
-    pub clinics_refresh_s: u64,
+    pub clinics_refresh_interval_s: u64,
 }
 
 impl IngressConfig {
@@ -69,19 +69,19 @@ impl IngressConfig {
 
     pub(super) fn faults(&self, require: &mut impl FnMut(bool, &str), publish_timeout_ms: u64) {
         require(
-            (1..=5).contains(&self.clinics_refresh_s),
-            "ingress.clinics_refresh_s must be from 1 to 5: a clinic that was disabled must not go on for longer",
+            (1..=5).contains(&self.clinics_refresh_interval_s),
+            "ingress.clinics_refresh_interval_s must be from 1 to 5: a clinic that was disabled must not go on for longer",
         );
         require(
             (1..=3_600).contains(&self.header_timeout_s),
             "ingress.header_timeout_s must be from 1 to 3600",
         );
         require(self.body_timeout_s >= 1, "ingress.body_timeout_s must be at least 1");
-        require(self.header_limit_bytes >= 8_192, "ingress.header_limit_bytes must be at least 8192");
-        require(self.header_limit_fields >= 16, "ingress.header_limit_fields must be at least 16");
+        require(self.max_header_bytes >= 8_192, "ingress.max_header_bytes must be at least 8192");
+        require(self.max_header_fields >= 16, "ingress.max_header_fields must be at least 16");
         require(
-            (1..=1_000_000).contains(&self.most_connections),
-            "ingress.most_connections must be from 1 to 1000000",
+            (1..=1_000_000).contains(&self.max_connections),
+            "ingress.max_connections must be from 1 to 1000000",
         );
         require(
             (1..=3_600).contains(&self.first_byte_timeout_s),
@@ -92,7 +92,7 @@ impl IngressConfig {
             self.max_long_text_bytes >= 1_024,
             "ingress.max_long_text_bytes must be at least 1024: notes are longer than other texts",
         );
-        require(self.most_requests >= 1, "ingress.most_requests must be at least 1");
+        require(self.max_requests >= 1, "ingress.max_requests must be at least 1");
         let stages_ms = self
             .body_timeout_s
             .saturating_mul(1_000)
@@ -104,8 +104,8 @@ impl IngressConfig {
              is to end what hangs, and nothing else",
         );
         require(
-            self.answer_within_ms <= 25_000 && self.batch_answer_within_ms <= 25_000,
-            "ingress.answer_within_ms and ingress.batch_answer_within_ms must be at most 25000: CareQ gives up after 30 s",
+            self.result_timeout_ms <= 25_000 && self.batch_result_timeout_ms <= 25_000,
+            "ingress.result_timeout_ms and ingress.batch_result_timeout_ms must be at most 25000: CareQ gives up after 30 s",
         );
         require(
             self.rate_per_minute == 0 || self.rate_burst >= 1,

@@ -16,7 +16,7 @@ pub struct RetentionConfig {
     /// How long an entry of the audit log stays, in days; 0 keeps it for ever.
     pub audit_days: u32,
     /// How often it is looked for what is due, in seconds.
-    pub look_every_s: u64,
+    pub scan_interval_s: u64,
 }
 
 /// The longest that makes sense: a century.
@@ -50,7 +50,10 @@ impl RetentionConfig {
             letters <= audit,
             "retention.audit_days must be at least retention.settled_letters_days: a letter names the entry that settled it",
         );
-        require((1..=86_400).contains(&self.look_every_s), "retention.look_every_s must be from 1 to 86400");
+        require(
+            (1..=86_400).contains(&self.scan_interval_s),
+            "retention.scan_interval_s must be from 1 to 86400",
+        );
     }
 }
 

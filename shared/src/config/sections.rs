@@ -129,15 +129,15 @@ impl BrokerConfig {
 #[derive(Debug, Clone, Deserialize)]
 pub struct WorkerConfig {
     /// Batches that one process works on at the same time.
-    pub lanes: usize,
+    pub concurrency: usize,
     /// Most messages of one batch.
-    pub batch: usize,
+    pub batch_size: usize,
     /// Most bytes of its messages; a single message may be larger.
     pub max_batch_bytes: usize,
     /// How long an event waits for its parent, in seconds.
-    pub park_for_s: u64,
+    pub parent_timeout_s: u64,
     /// How often waiting events are looked through, in seconds.
-    pub sweep_every_s: u64,
+    pub sweep_interval_s: u64,
 }
 
 /// `[operations]`
@@ -164,7 +164,7 @@ pub struct TelemetryConfig {
     /// The share of traces that is recorded, from 0 to 1.
     pub sample_ratio: f64,
     /// How often what costs queries is measured, in seconds.
-    pub measure_every_s: u64,
+    pub measure_interval_s: u64,
 }
 
 /// `[log]`
@@ -235,17 +235,17 @@ impl Config {
         require(self.broker.publish_timeout_ms >= 10, "broker.publish_timeout_ms must be at least 10");
         require(self.database.max_connections >= 2, "database.max_connections must be at least 2");
         // SQLite takes at most 32,766 values in a statement, and the widest row has 30.
-        require((1..=1_000).contains(&self.worker.batch), "worker.batch must be from 1 to 1000");
+        require((1..=1_000).contains(&self.worker.batch_size), "worker.batch_size must be from 1 to 1000");
         require(
             (65_536..=67_108_864).contains(&self.worker.max_batch_bytes),
             "worker.max_batch_bytes must be from 65536 to 67108864",
         );
-        require((1..=64).contains(&self.worker.lanes), "worker.lanes must be from 1 to 64");
+        require((1..=64).contains(&self.worker.concurrency), "worker.concurrency must be from 1 to 64");
         require(
-            self.worker.park_for_s <= 315_360_000,
-            "worker.park_for_s must be at most 315360000, ten years",
+            self.worker.parent_timeout_s <= 315_360_000,
+            "worker.parent_timeout_s must be at most 315360000, ten years",
         );
-        require(self.worker.sweep_every_s >= 1, "worker.sweep_every_s must be at least 1");
+        require(self.worker.sweep_interval_s >= 1, "worker.sweep_interval_s must be at least 1");
         require(
             self.seal.keys.expose_secret().is_empty() || seal::is_well_formed(&self.seal.keys),
             "seal.keys must be NAME:KEY, separated by commas: names of 1 to 32 letters, digits, - and _, keys of 32 bytes in \
@@ -268,8 +268,8 @@ impl TelemetryConfig {
     fn faults(&self, require: &mut impl FnMut(bool, &str)) {
         require((0.0..=1.0).contains(&self.sample_ratio), "telemetry.sample_ratio must be from 0 to 1");
         require(
-            (2..=3_600).contains(&self.measure_every_s),
-            "telemetry.measure_every_s must be from 2 to 3600: each time costs the database four queries",
+            (2..=3_600).contains(&self.measure_interval_s),
+            "telemetry.measure_interval_s must be from 2 to 3600: each time costs the database four queries",
         );
     }
 }

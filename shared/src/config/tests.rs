@@ -16,7 +16,10 @@ fn the_defaults_are_complete() {
     assert_eq!(config.ingress.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.broker.kind(), BrokerKind::Embedded);
     assert_eq!(config.database_url().expose_secret(), "sqlite://careq-data/careq.db");
-    assert_eq!((config.worker.lanes, config.worker.batch, config.worker.park_for_s), (2, 512, 900));
+    assert_eq!(
+        (config.worker.concurrency, config.worker.batch_size, config.worker.parent_timeout_s),
+        (2, 512, 900)
+    );
 }
 
 #[test]
@@ -24,8 +27,11 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("careq.toml");
     std::fs::write(&file, "[worker]\nlanes = 7\nbatch = 10\n").unwrap();
-    let config = load(Some(&file), environment(&[("CAREQ_WORKER_BATCH", "99")])).unwrap();
-    assert_eq!((config.worker.lanes, config.worker.batch, config.worker.park_for_s), (7, 99, 900));
+    let config = load(Some(&file), environment(&[("CAREQ_WORKER_BATCH_SIZE", "99")])).unwrap();
+    assert_eq!(
+        (config.worker.concurrency, config.worker.batch_size, config.worker.parent_timeout_s),
+        (7, 99, 900)
+    );
 }
 
 #[test]
@@ -33,7 +39,7 @@ fn every_fault_is_reported_at_once_and_no_value_is_repeated() {
     let faults = load(
         Some(Path::new("there-is-no-such-file.toml")),
         environment(&[
-            ("CAREQ_WORKER_LANES", "many"),
+            ("CAREQ_WORKER_CONCURRENCY", "many"),
             ("CAREQ_INGRESS_LISTEN", "a-secret"),
             ("CAREQ_CLINICS", "clinic=short-secret"),
             ("CAREQ_NOTHING", "x"),
@@ -43,9 +49,13 @@ fn every_fault_is_reported_at_once_and_no_value_is_repeated() {
     )
     .unwrap_err()
     .to_string();
-    for named in
-        ["there-is-no-such-file.toml", "worker.lanes", "ingress.listen", "clinics: entry 1", "CAREQ_NOTHING"]
-    {
+    for named in [
+        "there-is-no-such-file.toml",
+        "worker.concurrency",
+        "ingress.listen",
+        "clinics: entry 1",
+        "CAREQ_NOTHING",
+    ] {
         assert!(faults.contains(named), "{named} is not in {faults}");
     }
     assert!(faults.contains("5 fault(s)"), "{faults}");
@@ -57,10 +67,10 @@ fn what_cannot_work_in_telemetry_is_refused() {
     let settings = [
         ("CAREQ_TELEMETRY_OTLP_ENDPOINT", "collector:4318"),
         ("CAREQ_TELEMETRY_SAMPLE_RATIO", "1.1"),
-        ("CAREQ_TELEMETRY_MEASURE_EVERY_S", "1"),
+        ("CAREQ_TELEMETRY_MEASURE_INTERVAL_S", "1"),
     ];
     let faults = load(None, environment(&settings)).unwrap_err().to_string();
-    for named in ["telemetry.otlp_endpoint", "telemetry.sample_ratio", "telemetry.measure_every_s"] {
+    for named in ["telemetry.otlp_endpoint", "telemetry.sample_ratio", "telemetry.measure_interval_s"] {
         assert!(faults.contains(named), "{named} is not in {faults}");
     }
 }
@@ -85,7 +95,7 @@ fn what_is_referred_to_is_never_forgotten_first() {
             "retention.settled_letters_days must be at least",
         ),
         (&[("CAREQ_RETENTION_AUDIT_DAYS", "89")], "retention.audit_days must be at least"),
-        (&[("CAREQ_RETENTION_LOOK_EVERY_S", "0")], "retention.look_every_s"),
+        (&[("CAREQ_RETENTION_SCAN_INTERVAL_S", "0")], "retention.scan_interval_s"),
     ];
     for (settings, sentence) in rows {
         let faults = faults(settings).unwrap_err();
@@ -157,7 +167,7 @@ fn all_faults_are_reported_together() {
             ("CAREQ_BROKER_URL", "amqp://careq:S3cret@mq/%2f"),
             ("CAREQ_BROKER_PREFIX", "\"careq\""),
             ("CAREQ_INGRESS_LISTEN", "localhost:8080"),
-            ("CAREQ_WORKER_LANES", "0"),
+            ("CAREQ_WORKER_CONCURRENCY", "0"),
             ("CAREQ_WORKER_BATHC", "1"),
             ("CAREQ_SEAL_KEYS", "S3cret"),
         ],
@@ -168,7 +178,7 @@ fn all_faults_are_reported_together() {
         "broker.allow_cleartext = true",
         "broker.prefix stands in quotes",
         "ingress.listen has a value of the wrong kind; it must be an address such as 127.0.0.1:8080; a name",
-        "worker.lanes must be from 1 to 64",
+        "worker.concurrency must be from 1 to 64",
         "CAREQ_WORKER_BATHC names no setting",
         "seal.keys must be NAME:KEY",
     ] {

@@ -191,7 +191,7 @@ fn parked(lane: &Lane, letter: &dead_letter::Model) -> Opened {
     let row = parked_event::Model {
         waiting_kind: Some(parent.kind.as_str().to_owned()),
         waiting_careq_id: Some(parent.careq_id),
-        due_at: now + lane.settings.park_for,
+        due_at: now + lane.settings.parent_timeout,
         ..row
     };
     Opened::Row(Box::new(row), parent)

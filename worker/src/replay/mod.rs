@@ -34,7 +34,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// Carries out whatever jobs nobody else has, until told to stop.
 pub(crate) async fn run(lane: Lane) {
     let mut jobs: Vec<(Uuid, JoinHandle<()>)> = Vec::new();
-    while lane.pause(lane.settings.sweep_every).await.is_ok() {
+    while lane.pause(lane.settings.sweep_interval).await.is_ok() {
         // A job whose task has come to a bad end is claimed anew when its lease is over.
         jobs.retain(|(_, task)| !task.is_finished());
         while let Ok(Some(claim)) = claim::any(&lane, &ids(&jobs)).await {

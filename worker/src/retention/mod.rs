@@ -18,7 +18,7 @@ use step::{Ended, Rule, every_step};
 
 /// Forgets what is due whenever nobody else does, until told to stop.
 pub(crate) async fn run(lane: Lane) {
-    let look_every = Duration::from_secs(lane.settings.retention.look_every_s);
+    let look_every = Duration::from_secs(lane.settings.retention.scan_interval_s);
     loop {
         match lease::take(&lane).await {
             Ok(Some(lease)) => look(&lane, lease, look_every).await,

@@ -134,7 +134,7 @@ metrics! {
     retried_events: Counters<No> = Family::default(), "careq_sync_retried_events_total";
     /// Transactions that were begun anew, by reason: contention, an unreachable database, or none that answers in time
     repeated_transactions: Counters<Attempted> = Family::default(), "careq_sync_repeated_transactions_total";
-    /// How old an event that waits for its parent may become before it is a dead letter, as `worker.park_for_s` says
+    /// How old an event that waits for its parent may become before it is a dead letter, as `worker.parent_timeout_s` says
     parked_age_limit: Seconds<No> = Family::default(), "careq_sync_parked_age_limit_seconds";
     /// Parts of a worker that ended by a fault in the program and began anew: a lane, the sweep, the replays, the retention
     restarted_parts: Counters<OfPart> = Family::default(), "careq_sync_restarted_parts_total";
@@ -143,7 +143,7 @@ metrics! {
     /// Rows that this worker has forgotten since they were over for so long, by table (`[retention]`)
     pruned_rows: Counters<ByTable> = Family::default(), "careq_sync_pruned_rows_total";
 
-    // What all processes share; each measures it for itself (`telemetry.measure_every_s`).
+    // What all processes share; each measures it for itself (`telemetry.measure_interval_s`).
     /// When tables and queues were last measured with success, in seconds since 1970
     measured_at: Seconds<Measuring> = Family::default(), "careq_sync_measured_timestamp_seconds";
     /// Messages that no worker has taken, by queue
@@ -191,10 +191,10 @@ impl Metrics {
     }
 
     /// Notes that a worker runs here, with its patience with a missing parent.
-    pub fn worker_begins(&self, park_for: Duration) {
+    pub fn worker_begins(&self, parent_timeout: Duration) {
         self.in_hand.begin();
         self.repeating.begin();
-        self.parked_age_limit.get_or_create(&No {}).set(park_for.as_secs_f64());
+        self.parked_age_limit.get_or_create(&No {}).set(parent_timeout.as_secs_f64());
         self.retried_events.get_or_create(&No {}).inc_by(0);
         self.pruned_rows.get_or_create(&ByTable { table: "events" }).inc_by(0);
         for part in ["lane", "sweep", "replay", "retention"] {
