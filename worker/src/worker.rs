@@ -27,7 +27,7 @@ pub struct Settings {
     /// Batches at the same time.
     pub concurrency: usize,
     /// Most events of one transaction, beside the few that the one before woke.
-    pub batch: usize,
+    pub batch_size: usize,
     /// Most bytes of the messages that are taken together.
     pub max_batch_bytes: usize,
     /// How long a transaction may take while the database is not slow.
