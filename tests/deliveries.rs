@@ -1,6 +1,6 @@
 //! What became of one delivery is never told of another one: the same record said again, and a `batch_id` that is used again.
 
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{dead_letter, patient as patients};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ async fn letter(stack: &Stack, careq_id: i64) -> Option<dead_letter::Model> {
 
 async fn letter_is_open(stack: &Stack, careq_id: i64) {
     until("the record is a dead letter", || async {
-        letter(stack, careq_id).await.filter(|letter| letter.state == LetterState::Open)
+        letter(stack, careq_id).await.filter(|letter| letter.state == DeadLetterState::Open)
     })
     .await;
 }
@@ -107,10 +107,10 @@ async fn no_sweep_settles_it_by_the_earlier_one(stack: &mut Stack) {
     stack.stop_workers().await;
     stack.start_worker().await;
     until("a sweep has looked at the letters", || async {
-        letter(stack, 3).await.filter(|letter| letter.state == LetterState::Resolved)
+        letter(stack, 3).await.filter(|letter| letter.state == DeadLetterState::Resolved)
     })
     .await;
-    assert_eq!(letter(stack, 1).await.unwrap().state, LetterState::Open);
+    assert_eq!(letter(stack, 1).await.unwrap().state, DeadLetterState::Open);
 }
 
 /// As of the delivery that failed, which is newer than B.
@@ -118,7 +118,7 @@ async fn a_replay_applies_it(stack: &Stack, event_id: &Value) {
     let id = letter(stack, 1).await.unwrap().id.to_string();
     stack.command(&["dead-letters", "replay", &id, "--wait"], &[]).await;
     assert_eq!(first_name(stack).await, "A");
-    assert_eq!(letter(stack, 1).await.unwrap().state, LetterState::Resolved);
+    assert_eq!(letter(stack, 1).await.unwrap().state, DeadLetterState::Resolved);
     stack.client.event_is(event_id, "updated").await.expect("what became of its latest delivery");
 }
 
@@ -170,7 +170,7 @@ async fn a_parent_of_several(stack: &Stack) {
     until("the patience is over", || stack.client.event_is(&event_id, "failed")).await;
     stack.client.post("/patient", &patient(9)).await;
     until("the patience is over again", || async {
-        letter(stack, 9).await.filter(|letter| letter.state == LetterState::Open && letter.attempts == 2)
+        letter(stack, 9).await.filter(|letter| letter.state == DeadLetterState::Open && letter.attempts == 2)
     })
     .await;
     let page = stack.client.event_is(&event_id, "failed").await.expect("its letter is open");
@@ -215,7 +215,7 @@ async fn a_late_parent(stack: &Stack) {
     assert_eq!(client.get("/status/appointment/8").await.body["data"]["sync_status"], "failed");
     for letter in dead_letter::Entity::find().all(&stack.database.connection).await.unwrap() {
         let expected =
-            if letter.careq_id == Some(8) { LetterState::Discarded } else { LetterState::Resolved };
+            if letter.careq_id == Some(8) { DeadLetterState::Discarded } else { DeadLetterState::Resolved };
         assert_eq!(letter.state, expected, "{letter:?}");
     }
 }

@@ -21,7 +21,7 @@ const PATIENT: [(&str, &str); 3] = [
 ];
 
 /// Whatever is sent, an ingress takes no more.
-const MOST_MEMORY: u64 = 128_000_000;
+const MAX_MEMORY: u64 = 128_000_000;
 
 const RESPOND_ASYNC: [(&str, &str); 1] = [("prefer", "respond-async")];
 
@@ -122,7 +122,7 @@ async fn bodies_that_are_large_once_they_are_read_are_not_read() {
     let answers = join_all((0..64).map(send)).await;
     assert!(answers.iter().all(|answer| [400, 503].contains(&answer.status)), "{:?}", statuses(&answers));
     let peak_bytes = stack.ingress_peak_bytes();
-    assert!(peak_bytes <= MOST_MEMORY, "{} MiB", peak_bytes / MIB);
+    assert!(peak_bytes <= MAX_MEMORY, "{} MiB", peak_bytes / MIB);
     stack.stop().await;
 }
 
@@ -146,7 +146,7 @@ async fn whatever_is_sent_at_once_takes_no_more_memory_than_there_is() {
         let ours = answers.iter().find(|(_, status)| ![202, 400, 413, 422, 503].contains(status));
         assert_eq!(ours, None, "round {round}");
         let peak_bytes = stack.ingress_peak_bytes();
-        assert!(peak_bytes <= MOST_MEMORY, "round {round}: {} MiB after {answers:?}", peak_bytes / MIB);
+        assert!(peak_bytes <= MAX_MEMORY, "round {round}: {} MiB after {answers:?}", peak_bytes / MIB);
     }
     assert_eq!(stack.client.post("/patient", &patient(1)).await.status, 202, "webhooks go on");
     stack.stop().await;

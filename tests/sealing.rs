@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use careq_shared::entities::{clinic, clinic_credential, dead_letter, parked_event, patient as patients};
-use careq_shared::seal::Place;
+use careq_shared::seal::AssociatedData;
 use futures_util::future::join_all;
 use lapin::options::{BasicGetOptions, BasicNackOptions};
 use sea_orm::{
@@ -50,7 +50,10 @@ async fn aadhar_numbers(stack: &Stack) {
     let sealed = first.aadhar_number.expect("it was sent");
     assert!(!sealed.clone().into_text().contains("5678"));
     let place = first.id.to_string();
-    assert_eq!(seal().open(Place::aadhar_number(&place), &sealed).unwrap(), AADHAR_NUMBER.as_bytes());
+    assert_eq!(
+        seal().open(AssociatedData::aadhar_number(&place), &sealed).unwrap(),
+        AADHAR_NUMBER.as_bytes()
+    );
 
     let mut same = sample("/patient");
     same["updated_at"] = json!("2026-01-01T00:00:00Z");
@@ -73,7 +76,7 @@ async fn aadhar_numbers(stack: &Stack) {
     same["updated_at"] = json!(in_an_hour);
     assert_eq!(stack.client.post("/patient", &same).await.body["data"]["sync_status"], "updated");
     let changed = stored(database).await.aadhar_number.unwrap();
-    assert_eq!(seal().open(Place::aadhar_number(&place), &changed).unwrap(), b"2222-5678-9012");
+    assert_eq!(seal().open(AssociatedData::aadhar_number(&place), &changed).unwrap(), b"2222-5678-9012");
 }
 
 async fn parked_events_and_dead_letters(stack: &Stack) {
@@ -83,7 +86,7 @@ async fn parked_events_and_dead_letters(stack: &Stack) {
     assert_eq!(stack.client.post("/appointment", &orphan).await.status, 422);
     let parked = parked_event::Entity::find().all(database).await.unwrap().remove(0);
     assert!(!parked.event.clone().into_text().contains("a-note"));
-    let opened = seal().open(Place::parked_event(&parked.event_id), &parked.event).unwrap();
+    let opened = seal().open(AssociatedData::parked_event(&parked.event_id), &parked.event).unwrap();
     assert!(String::from_utf8(opened).unwrap().contains("a-note-that-only-the-keys-open"));
 
     let key = [("Idempotency-Key", "reused")];
@@ -303,7 +306,7 @@ async fn no_message_in_rabbitmq_holds_what_was_sent() {
     let row = until("it is stored", || async { stored.clone().one(&database).await.unwrap() }).await;
     let place = row.id.to_string();
     assert_eq!(
-        seal().open(Place::aadhar_number(&place), &row.aadhar_number.unwrap()).unwrap(),
+        seal().open(AssociatedData::aadhar_number(&place), &row.aadhar_number.unwrap()).unwrap(),
         NUMBERS[0].as_bytes()
     );
     stack.finish().await;

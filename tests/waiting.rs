@@ -1,7 +1,7 @@
 //! A child that comes before its parent: it is answered truthfully, kept, and applied when the parent arrives.
 
 use careq_shared::clock;
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use chrono::TimeDelta;
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use serde_json::json;
@@ -87,7 +87,7 @@ async fn patience_ends_in_a_dead_letter(stack: Stack) {
     let again = stack.client.post("/appointment", &appointment(7)).await;
     assert_eq!(again.status, 201, "{}", again.body);
     let letters = dead_letters(&stack).await;
-    assert_eq!((letters.len(), letters[0].state), (1, LetterState::Resolved));
+    assert_eq!((letters.len(), letters[0].state), (1, DeadLetterState::Resolved));
     stack.finish().await;
 }
 

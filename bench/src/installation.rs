@@ -23,7 +23,7 @@ const RABBITMQ: &str = "amqp://guest:guest@127.0.0.1:5672/%2f";
 pub(crate) const POSTGRESQL: &str = "postgres://careq_test:careq_test@127.0.0.1:5432";
 
 /// How often a queue is tried to be deleted again, and when.
-const MOST_ATTEMPTS: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
 
 /// What a clinic proves itself by.
@@ -184,7 +184,7 @@ async fn delete(queue: String) -> Result<()> {
         let rabbitmq = RabbitMqChannel::open().await?;
         match rabbitmq.channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await {
             Ok(_) => return Ok(()),
-            Err(reason) if attempts == MOST_ATTEMPTS => return Err(reason.into()),
+            Err(reason) if attempts == MAX_ATTEMPTS => return Err(reason.into()),
             Err(_) => tokio::time::sleep(BETWEEN_ATTEMPTS).await,
         }
         attempts += 1;

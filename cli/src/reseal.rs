@@ -15,7 +15,7 @@ use crate::migrate;
 pub(crate) async fn run(config: &Config, output: Output) -> Result<()> {
     let keys = seal::open(config)?;
     let database = migrate::connect(config).await?;
-    let report = seal::anew(&database, &keys).await?;
+    let report = seal::reencrypt(&database, &keys).await?;
     note(&database, &report, keys.current_key()).await?;
     let (key, sealed, left) = (keys.current_key(), report.sealed, report.left);
     print(&if output.json {

@@ -1,6 +1,6 @@
 //! Why something could not be done, each with what to do instead. A sentence must never quote a payload.
 
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::records::{FieldErrors, Kind};
 use careq_shared::replay::JobState;
 use careq_shared::seal::OpenError;
@@ -36,7 +36,7 @@ pub enum Error {
     NothingToReopen,
     /// The letter is settled, or under way.
     #[error("dead letter {0} is {1}, and only an open one can be changed")]
-    NotOpen(Uuid, LetterState),
+    NotOpen(Uuid, DeadLetterState),
     /// The job is at its end, or stands already as it was told to.
     #[error("replay job {0} is {1} already")]
     JobIs(Uuid, JobState),
@@ -79,7 +79,7 @@ pub enum Error {
         "this correction exists already as dead letter {0}, which is {1}; if it was given up, \
          `careq-sync dead-letters reopen {0} --reason …` opens it again, to be replayed"
     )]
-    CorrectionExists(Uuid, LetterState),
+    CorrectionExists(Uuid, DeadLetterState),
     /// The payload, or the clinic's event key, is sealed under a key that is not here.
     #[error("what is sealed cannot be opened: {0}")]
     Sealed(#[from] OpenError),

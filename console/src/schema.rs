@@ -1,6 +1,6 @@
 //! The closed sets of words, for the description of the admin API. A word must never be listed here: it comes from its own type.
 
-use careq_shared::dead_letters::{Age, Class, LetterState};
+use careq_shared::dead_letters::{Age, Class, DeadLetterState};
 use careq_shared::records::Kind;
 use careq_shared::replay::{JobLetterState, JobState};
 use serde_json::Value;
@@ -38,7 +38,7 @@ pub(crate) fn kind_or_null() -> Object {
 }
 
 pub(crate) fn letter_state() -> Object {
-    one_of("Where the letter stands", LetterState::ALL.iter().map(|state| state.as_str())).build()
+    one_of("Where the letter stands", DeadLetterState::ALL.iter().map(|state| state.as_str())).build()
 }
 
 pub(crate) fn letter_states() -> utoipa::openapi::schema::Array {

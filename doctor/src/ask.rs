@@ -8,7 +8,7 @@ use reqwest::{Client, Response};
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 
 /// The largest answer that is read: a server of ours has some 100 KiB of metrics.
-const MOST_BYTES: usize = 8 * 1_048_576;
+const MAX_BYTES: usize = 8 * 1_048_576;
 
 /// A client that follows nobody elsewhere and takes no proxy from the environment: it is sent passwords.
 pub(crate) fn client() -> reqwest::Result<Client> {
@@ -22,7 +22,7 @@ pub(crate) async fn text(mut response: Response) -> Option<String> {
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.ok()? {
         body.extend_from_slice(&piece);
-        if body.len() > MOST_BYTES {
+        if body.len() > MAX_BYTES {
             return None;
         }
     }

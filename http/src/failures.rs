@@ -24,7 +24,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(2);
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
 
 /// Beyond, every failure of an address that is not known yet waits longest.
-const MOST_ADDRESSES: usize = 10_000;
+const MAX_ADDRESSES: usize = 10_000;
 
 /// Put beside an answer that is no 401, to a request that has not proven what it has to.
 #[derive(Debug, Clone, Copy)]
@@ -72,9 +72,9 @@ impl Failures {
     /// Notes a failure, and how long its answer is to be held back.
     fn note(&self, address: IpAddr) -> Duration {
         let (address, now) = (network(address), Instant::now());
-        if self.by_address.len() >= MOST_ADDRESSES && !self.by_address.contains_key(&address) {
+        if self.by_address.len() >= MAX_ADDRESSES && !self.by_address.contains_key(&address) {
             self.forget(now);
-            if self.by_address.len() >= MOST_ADDRESSES {
+            if self.by_address.len() >= MAX_ADDRESSES {
                 return LONGEST_DELAY;
             }
         }
@@ -128,7 +128,7 @@ mod tests {
         for number in 0..30_000 {
             failures.note(address(number));
         }
-        assert_eq!(failures.by_address.len(), MOST_ADDRESSES);
+        assert_eq!(failures.by_address.len(), MAX_ADDRESSES);
         assert_eq!(failures.note(address(40_000)), LONGEST_DELAY);
         tokio::time::advance(FORGOTTEN_AFTER).await;
         assert_eq!(failures.note(address(40_000)), Duration::ZERO);

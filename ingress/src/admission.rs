@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// So many bodies have their turn at the same time, however small they are: a thousand records that are refused cost as much as others.
-const MOST_TURNS: usize = 8;
+const MAX_TURNS: usize = 8;
 
 /// Hands out turns. Of the clinics that wait, the one that has least in work comes next; of several, the one whose last turn began
 /// first. None overtakes it, however large its body is.
@@ -17,7 +17,7 @@ pub(crate) struct Admission {
     bytes: usize,
     /// What one clinic may have in work: the largest body. A quarter of that is left to the others, so that a small body of theirs does
     /// not even wait.
-    most_of_clinic: usize,
+    max_of_clinic: usize,
     state: Mutex<State>,
 }
 
@@ -49,9 +49,9 @@ struct Waiting {
 impl Admission {
     /// Turns for bodies of at most so many bytes each.
     pub(crate) fn new(largest_bytes: usize) -> Arc<Self> {
-        let most_of_clinic = largest_bytes.max(1);
-        let bytes = most_of_clinic.saturating_add(most_of_clinic.div_ceil(4));
-        Arc::new(Self { bytes, most_of_clinic, state: Mutex::default() })
+        let max_of_clinic = largest_bytes.max(1);
+        let bytes = max_of_clinic.saturating_add(max_of_clinic.div_ceil(4));
+        Arc::new(Self { bytes, max_of_clinic, state: Mutex::default() })
     }
 
     /// A turn for a body of so many bytes; `None` when it does not come in time.
@@ -62,7 +62,7 @@ impl Admission {
         within: Duration,
     ) -> Option<Turn> {
         let bytes =
-            body_bytes.clamp((self.bytes / MOST_TURNS).max(1).min(self.most_of_clinic), self.most_of_clinic);
+            body_bytes.clamp((self.bytes / MAX_TURNS).max(1).min(self.max_of_clinic), self.max_of_clinic);
         let (admitted, turn) = oneshot::channel();
         self.state().waiting.push_back(Waiting { clinic_id: clinic_id.to_owned(), bytes, admitted });
         self.admit();
@@ -97,7 +97,7 @@ impl Admission {
             state.clinics.get(&waiting.clinic_id).map_or((0, 0), |standing| (standing.taken, standing.last))
         };
         let may =
-            |(_, waiting): &(usize, &Waiting)| standing(waiting).0 + waiting.bytes <= self.most_of_clinic;
+            |(_, waiting): &(usize, &Waiting)| standing(waiting).0 + waiting.bytes <= self.max_of_clinic;
         let candidates = state.waiting.iter().enumerate().filter(may);
         let (place, next) = candidates.min_by_key(|(_, waiting)| standing(waiting))?;
         (state.taken + next.bytes <= self.bytes).then_some(place)
@@ -154,7 +154,7 @@ mod tests {
         assert!(whole.is_some(), "what is larger than a clinic's share has all of it");
         drop(whole);
         let tiny =
-            join_all((0..MOST_TURNS).map(|clinic| admission.turn(["a", "b"][clinic % 2], 1, PATIENCE))).await;
+            join_all((0..MAX_TURNS).map(|clinic| admission.turn(["a", "b"][clinic % 2], 1, PATIENCE))).await;
         assert!(tiny.iter().all(Option::is_some));
         assert!(admission.turn("c", 1, PATIENCE).await.is_none(), "the smallest take a part, too");
         drop(tiny);

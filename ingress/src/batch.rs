@@ -30,7 +30,7 @@ use crate::validate::{self, Stamps};
 use crate::{answer, compute, door, publish, report, trace, webhook};
 
 /// Most records of one batch.
-const MOST_RECORDS: usize = 1_000;
+const MAX_RECORDS: usize = 1_000;
 
 /// Longest `batch_id`, in characters.
 const LONGEST_ID: usize = 255;
@@ -134,7 +134,7 @@ fn envelope<'body>(body: &Object<'body>) -> Result<Envelope<'body>, FieldErrors>
         refuse("batch_id", "Batch id is required, as text of at most 255 characters without a NUL character");
     }
     let records = body.get("records").and_then(Raw::as_list).unwrap_or_default();
-    if !(1..=MOST_RECORDS).contains(&records.len()) {
+    if !(1..=MAX_RECORDS).contains(&records.len()) {
         refuse("records", "Records must be a list of 1 to 1000 records");
     }
     if errors.is_empty() { Ok(Envelope { batch_id: batch_id.into_owned(), records }) } else { Err(errors) }

@@ -31,7 +31,7 @@ use crate::trace;
 pub const API: &str = "/api/v1/careq-sync";
 
 /// More requests of one clinic in hand than these are a burst. With answers of 10 ms, they come at 3,200 a second.
-const MOST_WITHOUT_HURRY: usize = 32;
+const MAX_WITHOUT_HURRY: usize = 32;
 
 /// What every request shares.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ impl Ingress {
     /// Whether a burst of this clinic is coming in. Nobody of it who has not asked to waits for a result then: the senders go on
     /// with what they still have, and the workers get full batches.
     pub(crate) fn is_in_a_burst(&self, clinic_id: &str) -> bool {
-        self.received.of(clinic_id) > MOST_WITHOUT_HURRY
+        self.received.of(clinic_id) > MAX_WITHOUT_HURRY
     }
 
     /// The preference as it is followed, with the place of one that waits.

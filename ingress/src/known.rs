@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{batch, dead_letter, event};
 use careq_shared::ids::EventId;
 use careq_shared::ledger;
@@ -22,7 +22,7 @@ use uuid::Uuid;
 pub(crate) struct Letter {
     id: Uuid,
     pub(crate) event_id: Option<String>,
-    state: LetterState,
+    state: DeadLetterState,
     attempts: i32,
     code: String,
     message: String,
@@ -107,14 +107,17 @@ fn result(
         // The delivery in question has its outcome, whatever became of a later one.
         Some(_) if delivery.is_some() && known.is_some() && !has_failed => Ok(known),
         Some(letter) if is_under_way(letter) && (has_failed || is_later(letter)) => Ok(None),
-        Some(letter) if is_later(letter) && letter.state != LetterState::Resolved => buried(letter).map(Some),
+        Some(letter) if is_later(letter) && letter.state != DeadLetterState::Resolved => {
+            buried(letter).map(Some)
+        }
         _ => Ok(known),
     }
 }
 
 /// A letter that is replayed, or a correction that was not tried yet.
 pub(crate) fn is_under_way(letter: &Letter) -> bool {
-    letter.state == LetterState::Replaying || (letter.state == LetterState::Open && letter.attempts == 0)
+    letter.state == DeadLetterState::Replaying
+        || (letter.state == DeadLetterState::Open && letter.attempts == 0)
 }
 
 fn buried(letter: &Letter) -> Result<EventResult, DbErr> {
@@ -151,7 +154,7 @@ mod tests {
         }
     }
 
-    fn letter(state: LetterState, accepted_at: Option<i64>) -> Letter {
+    fn letter(state: DeadLetterState, accepted_at: Option<i64>) -> Letter {
         Letter {
             id: Uuid::nil(),
             event_id: Some("evt".to_owned()),
@@ -177,7 +180,7 @@ mod tests {
         assert_eq!(word(Some(&created), None, None), "created");
         assert_eq!(word(Some(&created), None, Some(10)), "created");
         assert_eq!(word(Some(&created), None, Some(11)), "queued", "a later one is under way");
-        let refused = letter(LetterState::Open, Some(20));
+        let refused = letter(DeadLetterState::Open, Some(20));
         assert_eq!(
             word(Some(&created), Some(&refused), None),
             "failed by letter",
@@ -193,26 +196,30 @@ mod tests {
     #[test]
     fn queued_is_never_said_of_what_was_settled() {
         let failed = row("failed", 10);
-        for state in [LetterState::Open, LetterState::Discarded, LetterState::Superseded] {
+        for state in [DeadLetterState::Open, DeadLetterState::Discarded, DeadLetterState::Superseded] {
             assert_eq!(word(Some(&failed), Some(&letter(state, Some(10))), None), "failed by ledger");
             assert_eq!(word(None, Some(&letter(state, Some(10))), None), "failed by letter");
             assert_eq!(word(None, Some(&letter(state, None)), None), "failed by letter");
         }
-        let under_way = letter(LetterState::Replaying, Some(10));
+        let under_way = letter(DeadLetterState::Replaying, Some(10));
         assert_eq!(word(Some(&failed), Some(&under_way), None), "queued");
         assert_eq!(word(Some(&row("waiting", 10)), Some(&under_way), None), "waiting");
         assert_eq!(
-            word(Some(&row("created", 10)), Some(&letter(LetterState::Resolved, Some(10))), None),
+            word(Some(&row("created", 10)), Some(&letter(DeadLetterState::Resolved, Some(10))), None),
             "created"
         );
         let untried = |state| Letter { attempts: 0, ..letter(state, Some(10)) };
-        assert_eq!(word(None, Some(&untried(LetterState::Open)), None), "queued");
-        assert_eq!(word(None, Some(&untried(LetterState::Discarded)), None), "failed by letter", "given up");
+        assert_eq!(word(None, Some(&untried(DeadLetterState::Open)), None), "queued");
+        assert_eq!(
+            word(None, Some(&untried(DeadLetterState::Discarded)), None),
+            "failed by letter",
+            "given up"
+        );
     }
 
     #[test]
     fn every_delivery_of_an_event_with_a_stamp_says_the_same() {
-        let stamped = letter(LetterState::Open, None);
+        let stamped = letter(DeadLetterState::Open, None);
         assert_eq!(word(Some(&row("updated", 10)), Some(&stamped), None), "updated");
         assert_eq!(word(Some(&row("failed", 10)), Some(&stamped), None), "failed by ledger");
     }

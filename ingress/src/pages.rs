@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use careq_http::CareqId;
 use careq_shared::database::read;
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{appointment, batch, dead_letter, doctor, parked_event, patient, service};
 use careq_shared::ids::{self, EventId};
 use careq_shared::message::ListedEntry;
@@ -259,7 +259,7 @@ async fn not_stored(
         .filter(dead_letter::Column::ClinicId.eq(clinic_id))
         .filter(dead_letter::Column::Kind.eq(kind.as_str()))
         .filter(dead_letter::Column::CareqId.eq(careq_id))
-        .filter(dead_letter::Column::State.ne(LetterState::Resolved))
+        .filter(dead_letter::Column::State.ne(DeadLetterState::Resolved))
         .order_by_desc(dead_letter::Column::LastSeenAt)
         .into_partial_model::<known::Letter>()
         .one(&ingress.database)

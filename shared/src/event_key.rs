@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::canonical;
-use crate::seal::{OpenError, Place, Seal, Sealed};
+use crate::seal::{AssociatedData, OpenError, Seal, Sealed};
 
 const BYTES: usize = 32;
 
@@ -40,7 +40,7 @@ impl EventKey {
     /// As `clinics.event_key` keeps it.
     #[must_use]
     pub fn sealed(&self, seal: &Seal, clinic_id: &str) -> Sealed {
-        seal.seal(Place::event_key(clinic_id), &self.0)
+        seal.seal(AssociatedData::event_key(clinic_id), &self.0)
     }
 
     /// The key that [`Self::sealed`] sealed for this clinic.
@@ -48,7 +48,7 @@ impl EventKey {
     /// # Errors
     /// It cannot be opened.
     pub fn open(seal: &Seal, clinic_id: &str, sealed: &Sealed) -> Result<Self, OpenError> {
-        let bytes = seal.open(Place::event_key(clinic_id), sealed)?;
+        let bytes = seal.open(AssociatedData::event_key(clinic_id), sealed)?;
         bytes.try_into().map(Self).map_err(|_| OpenError::Damaged)
     }
 

@@ -32,7 +32,7 @@ pub struct Plan {
 
 impl Plan {
     /// Bookings of a clinic whose records have numbers of their own.
-    const MOST_BOOKINGS: u64 = 400_000;
+    const MAX_BOOKINGS: u64 = 400_000;
 
     pub(crate) fn require_playable(&self) -> Result<(), SimulatorError> {
         let mut names = BTreeSet::new();
@@ -42,8 +42,8 @@ impl Plan {
         if names.is_empty() {
             return Err(SimulatorError::NoClinics);
         }
-        if World::of(self).stories() / names.len() as u64 > Self::MOST_BOOKINGS {
-            return Err(SimulatorError::TooMany(Self::MOST_BOOKINGS));
+        if World::of(self).stories() / names.len() as u64 > Self::MAX_BOOKINGS {
+            return Err(SimulatorError::TooMany(Self::MAX_BOOKINGS));
         }
         Ok(())
     }

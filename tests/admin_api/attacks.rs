@@ -1,6 +1,6 @@
 //! Who gets in, and who may act. What is refused must leave nothing behind but a line that says so.
 
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{audit_entry, dead_letter, replay_job};
 use reqwest::Method;
 use sea_orm::EntityTrait as _;
@@ -39,7 +39,7 @@ async fn everything(
 ) -> (Vec<dead_letter::Model>, Vec<replay_job::Model>, Vec<audit_entry::Model>) {
     let database = &stack.database.connection;
     let letters = dead_letter::Entity::find().all(database).await.unwrap();
-    assert!(letters.iter().all(|letter| letter.state == LetterState::Open));
+    assert!(letters.iter().all(|letter| letter.state == DeadLetterState::Open));
     let jobs = replay_job::Entity::find().all(database).await.unwrap();
     (letters, jobs, audit_entry::Entity::find().all(database).await.unwrap())
 }

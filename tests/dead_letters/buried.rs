@@ -1,12 +1,12 @@
 //! Letters as workers would have left them, written by the test: many in one statement, or one whose cause does not matter.
 
 use careq_shared::clock;
-use careq_shared::dead_letters::{self, Class, LetterState};
+use careq_shared::dead_letters::{self, Class, DeadLetterState};
 use careq_shared::entities::{dead_letter, event};
 use careq_shared::event::Event;
 use careq_shared::message;
 use careq_shared::records::Kind;
-use careq_shared::seal::{Place, Seal};
+use careq_shared::seal::{AssociatedData, Seal};
 use sea_orm::{DatabaseConnection, EntityTrait as _, IntoActiveModel as _};
 use uuid::Uuid;
 
@@ -33,7 +33,7 @@ pub(super) async fn bury_bytes(database: &DatabaseConnection, bytes: &[u8]) -> U
         kind: None,
         careq_id: None,
         class: Class::Undecodable.to_string(),
-        payload: seal().seal(Place::dead_letter(&id.to_string()), bytes).into_bytes(),
+        payload: seal().seal(AssociatedData::dead_letter(&id.to_string()), bytes).into_bytes(),
         ..letter(&seal(), &any)
     };
     dead_letter::Entity::insert(unreadable.into_active_model()).exec(database).await.unwrap();
@@ -63,7 +63,7 @@ fn ledger_row(event: &Event) -> event::Model {
 
 fn letter(seal: &Seal, event: &Event) -> dead_letter::Model {
     let id = dead_letters::letter_id(event.event_id.as_str());
-    let payload = seal.seal(Place::dead_letter(&id.to_string()), &message::encode(event).unwrap());
+    let payload = seal.seal(AssociatedData::dead_letter(&id.to_string()), &message::encode(event).unwrap());
     dead_letter::Model {
         id,
         event_id: Some(event.event_id.to_string()),
@@ -79,7 +79,7 @@ fn letter(seal: &Seal, event: &Event) -> dead_letter::Model {
         worker: "test".to_owned(),
         version: "test".to_owned(),
         payload: payload.into_bytes(),
-        state: LetterState::Open,
+        state: DeadLetterState::Open,
         fingerprint: dead_letters::fingerprint(
             Class::Data,
             "SERVER_ERROR",

@@ -5,7 +5,7 @@ use careq_console::jobs;
 use careq_console::letters::{self, Chosen, Filter};
 use careq_shared::broker::{Delivery, Queue};
 use careq_shared::clock;
-use careq_shared::dead_letters::{LetterState, letter_id};
+use careq_shared::dead_letters::{DeadLetterState, letter_id};
 use careq_shared::entities::{dead_letter, dead_letter_attempt, patient as patients};
 use careq_shared::event::{Event, IdempotencyKey};
 use careq_shared::message::{self, Content, Message, Replay};
@@ -33,7 +33,7 @@ impl Scene {
         let event = accept(Kind::Patient, &patient(13), clock::now());
         lanes[0].work(Queue::Live, &[deliver(&event)]).await.unwrap();
         let scene = Self { database, lanes, event };
-        assert_eq!(scene.letter().await, (LetterState::Open, 1, 1));
+        assert_eq!(scene.letter().await, (DeadLetterState::Open, 1, 1));
         scene
     }
 
@@ -62,7 +62,7 @@ impl Scene {
     }
 
     /// Its state, its attempts, and the times that it failed.
-    async fn letter(&self) -> (LetterState, i32, usize) {
+    async fn letter(&self) -> (DeadLetterState, i32, usize) {
         let letters = dead_letter::Entity::find().all(&self.database.connection).await.unwrap();
         let failures = dead_letter_attempt::Entity::find().all(&self.database.connection).await.unwrap();
         assert_eq!(letters.len(), 1, "never a second row");
@@ -99,7 +99,7 @@ async fn of_many_copies_one_counts() {
     let scene = Scene::new().await;
     let first = scene.job().await;
     scene.copies(first).await;
-    assert_eq!(scene.letter().await, (LetterState::Open, 2, 2), "it was tried once, and failed again");
+    assert_eq!(scene.letter().await, (DeadLetterState::Open, 2, 2), "it was tried once, and failed again");
     let progress = jobs::get(&scene.database.connection, first).await.unwrap().progress;
     assert_eq!(
         (progress.failed, progress.pending),
@@ -112,14 +112,14 @@ async fn of_many_copies_one_counts() {
     scene.copies(first).await;
     assert_eq!(
         scene.letter().await,
-        (LetterState::Open, 2, 2),
+        (DeadLetterState::Open, 2, 2),
         "late copies of an earlier job change nothing"
     );
     let second = scene.job().await;
     scene.copies(first).await;
-    assert_eq!(scene.letter().await.0, LetterState::Replaying, "nor while another job has it");
+    assert_eq!(scene.letter().await.0, DeadLetterState::Replaying, "nor while another job has it");
     scene.copies(second).await;
-    assert_eq!(scene.letter().await, (LetterState::Resolved, 2, 2));
+    assert_eq!(scene.letter().await, (DeadLetterState::Resolved, 2, 2));
     assert_eq!(patients::Entity::find().all(&scene.database.connection).await.unwrap().len(), 1);
 }
 
@@ -132,7 +132,7 @@ async fn copies_of_a_cancelled_job_change_nothing() {
     let actor = Actor { name: "Meera".to_owned(), origin: Origin::CommandLine };
     jobs::cancel(&scene.database.connection, &actor, job).await.unwrap();
     scene.copies(job).await;
-    assert_eq!(scene.letter().await, (LetterState::Open, 1, 1));
+    assert_eq!(scene.letter().await, (DeadLetterState::Open, 1, 1));
     assert!(patients::Entity::find().all(&scene.database.connection).await.unwrap().is_empty());
 }
 
@@ -153,13 +153,13 @@ async fn a_copy_of_what_has_failed_is_no_failure() {
     for _ in 0..2 {
         lane.work(Queue::Live, &[deliver(&second)]).await.unwrap();
     }
-    assert_eq!(scene.letter().await, (LetterState::Open, 1, 1));
+    assert_eq!(scene.letter().await, (DeadLetterState::Open, 1, 1));
 
     let actor = Actor { name: "Meera".to_owned(), origin: Origin::CommandLine };
     let chosen = Chosen::new(Filter { careq_id: Some(21), ..Filter::default() }, false).unwrap();
     let discarded = letters::discard(database, &actor, &chosen, "entered by hand").await.unwrap();
     lane.work(Queue::Live, &[deliver(&second)]).await.unwrap();
-    assert_eq!(scene.letter().await, (LetterState::Discarded, 1, 1));
+    assert_eq!(scene.letter().await, (DeadLetterState::Discarded, 1, 1));
     // CareQ sends it again: that is no copy.
     second.accepted_at = clock::now();
     let both = [&scene.lanes[0], &scene.lanes[1]].map(|lane| {
@@ -168,7 +168,7 @@ async fn a_copy_of_what_has_failed_is_no_failure() {
     });
     let [one, other] = both;
     assert_eq!(tokio::join!(one, other), (Ok(()), Ok(())));
-    assert_eq!(scene.letter().await, (LetterState::Open, 2, 2));
+    assert_eq!(scene.letter().await, (DeadLetterState::Open, 2, 2));
     let letter = dead_letter::Entity::find().one(database).await.unwrap().unwrap();
     assert_eq!(
         (letter.audit_id, letter.reason.as_deref()),

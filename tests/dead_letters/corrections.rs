@@ -1,7 +1,7 @@
 //! Correct, then replay: the corrected body is checked as at the front door, linked to what it corrects, and undoes nothing newer.
 
 use careq_shared::clock;
-use careq_shared::dead_letters::{Class, LetterState, id_of};
+use careq_shared::dead_letters::{Class, DeadLetterState, id_of};
 use careq_shared::entities::{audit_entry, patient as patients};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _};
 use serde_json::{Value, json};
@@ -194,7 +194,7 @@ async fn bytes_that_are_no_event(stack: &Stack) {
     let corrected = letters(stack).await.into_iter().find(|letter| letter.careq_id == Some(40)).unwrap();
     assert_eq!(
         (corrected.state, corrected.class.as_str()),
-        (LetterState::Resolved, Class::Correction.as_str())
+        (DeadLetterState::Resolved, Class::Correction.as_str())
     );
 }
 

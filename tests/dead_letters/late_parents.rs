@@ -5,7 +5,7 @@ use careq_console::jobs;
 use careq_console::letters::{self, Chosen};
 use careq_shared::broker::Queue;
 use careq_shared::clock;
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{
     appointment as appointments, dead_letter, event, parked_event, replay_job_letter,
 };
@@ -44,7 +44,7 @@ impl Scene {
     }
 
     /// The state of the letter, what the ledger says of its event, and how many appointments are stored.
-    async fn stands(&self) -> (LetterState, String, u64) {
+    async fn stands(&self) -> (DeadLetterState, String, u64) {
         let database = &self.database.connection;
         let letter = dead_letter::Entity::find().one(database).await.unwrap().unwrap();
         let rows = event::Entity::find().all(database).await.unwrap();
@@ -63,9 +63,9 @@ async fn are_tried_again_by_the_commit_that_stores_the_parent() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let scene = Scene::new(backend).await;
         scene.patient_comes().await;
-        assert_eq!(scene.stands().await, (LetterState::Resolved, "created".to_owned(), 1), "{backend:?}");
+        assert_eq!(scene.stands().await, (DeadLetterState::Resolved, "created".to_owned(), 1), "{backend:?}");
         scene.patient_comes().await;
-        assert_eq!(scene.stands().await, (LetterState::Resolved, "created".to_owned(), 1), "{backend:?}");
+        assert_eq!(scene.stands().await, (DeadLetterState::Resolved, "created".to_owned(), 1), "{backend:?}");
     }
 }
 
@@ -75,7 +75,7 @@ async fn stay_discarded() {
     let chosen = Chosen::only(scene.letter);
     letters::discard(&scene.database.connection, &actor(), &chosen, "entered by hand").await.unwrap();
     scene.patient_comes().await;
-    assert_eq!(scene.stands().await, (LetterState::Discarded, "failed".to_owned(), 0));
+    assert_eq!(scene.stands().await, (DeadLetterState::Discarded, "failed".to_owned(), 0));
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn are_settled_in_a_job_that_has_not_come_to_them_and_left_to_one_that_has
     let database = &scene.database.connection;
     jobs::make(database, &actor(), &Chosen::only(scene.letter), 1).await.unwrap();
     scene.patient_comes().await;
-    assert_eq!(scene.stands().await, (LetterState::Resolved, "created".to_owned(), 1));
+    assert_eq!(scene.stands().await, (DeadLetterState::Resolved, "created".to_owned(), 1));
     let place = replay_job_letter::Entity::find().one(database).await.unwrap().unwrap();
     assert_eq!(place.state, JobLetterState::Resolved);
 
@@ -96,7 +96,7 @@ async fn are_settled_in_a_job_that_has_not_come_to_them_and_left_to_one_that_has
     scene.patient_comes().await;
     assert_eq!(
         scene.stands().await,
-        (LetterState::Replaying, "failed".to_owned(), 0),
+        (DeadLetterState::Replaying, "failed".to_owned(), 0),
         "its copy is in the queue"
     );
 }
@@ -110,7 +110,7 @@ async fn are_open_again_when_the_database_refuses_them() {
     database.execute_unprepared(refuse).await.unwrap();
     for _ in 0..2 {
         scene.patient_comes().await;
-        assert_eq!(scene.stands().await, (LetterState::Open, "failed".to_owned(), 0));
+        assert_eq!(scene.stands().await, (DeadLetterState::Open, "failed".to_owned(), 0));
         let letter = dead_letter::Entity::find().one(database).await.unwrap().unwrap();
         assert_eq!((letter.class.as_str(), letter.attempts, letter.waiting_kind), ("data", 2, None));
     }

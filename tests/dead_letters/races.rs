@@ -11,7 +11,7 @@ use careq_console::letters::{Chosen, Filter};
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::broker::{Delivery, Queue};
 use careq_shared::clock;
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{dead_letter, replay_job};
 use careq_shared::event::Event;
 use careq_shared::message::{self, Content, Message, Replay};
@@ -104,7 +104,7 @@ impl Scene {
     }
 
     /// The first letter's state, and that of its place in the job.
-    async fn states(&self) -> (LetterState, JobLetterState) {
+    async fn states(&self) -> (DeadLetterState, JobLetterState) {
         let letter = dead_letter::Entity::find_by_id(self.letters[0]).one(self.connection()).await.unwrap();
         let places = jobs::letters(self.connection(), self.job_id, None, Page::first(1)).await.unwrap().items;
         (letter.unwrap().state, places.first().map(|place: &JobLetter| place.state).unwrap())
@@ -196,7 +196,7 @@ async fn cancelled_while_its_letters_are_taken() {
     held.commit().await.unwrap();
     cancelled.await.unwrap().unwrap();
     worker.stop().await;
-    assert_eq!(scene.states().await, (LetterState::Open, JobLetterState::Cancelled));
+    assert_eq!(scene.states().await, (DeadLetterState::Open, JobLetterState::Cancelled));
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn cancelled_while_a_lane_parks_a_letters_event() {
     held.commit().await.unwrap();
     parked.await.unwrap().unwrap();
     cancelled.await.unwrap().unwrap();
-    assert_eq!(scene.states().await, (LetterState::Replaying, JobLetterState::Waiting));
+    assert_eq!(scene.states().await, (DeadLetterState::Replaying, JobLetterState::Waiting));
 }
 
 /// A worker of an older version has taken the message, could not read it, and has filed it as a letter of its own.
@@ -251,7 +251,7 @@ async fn a_message_that_only_another_version_could_not_read_goes_back_as_it_was(
     until("it is settled", || async { (scene.progress().await.settled() == 1).then_some(()) }).await;
     worker.stop().await;
     assert_eq!(scene.broker.published(), [message]);
-    assert_eq!(scene.states().await, (LetterState::Resolved, JobLetterState::Resolved));
+    assert_eq!(scene.states().await, (DeadLetterState::Resolved, JobLetterState::Resolved));
 }
 
 #[tokio::test]

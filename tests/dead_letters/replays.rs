@@ -1,6 +1,6 @@
 //! Replays: each letter once, whoever dies in between; and what fails again comes back with its history.
 
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{dead_letter_attempt, event};
 use sea_orm::EntityTrait as _;
 use serde_json::json;
@@ -56,7 +56,7 @@ async fn a_worker_that_dies_between_publishing_and_marking_replays_nothing_twice
     for letter in letters {
         let failed = failures.iter().filter(|failure| failure.letter_id == letter.id).count();
         let again = letter.careq_id.unwrap() % 10 == 3;
-        let expected = if again { (LetterState::Open, 2, 2) } else { (LetterState::Resolved, 1, 1) };
+        let expected = if again { (DeadLetterState::Open, 2, 2) } else { (DeadLetterState::Resolved, 1, 1) };
         assert_eq!((letter.state, letter.attempts, failed), expected, "{letter:?}");
     }
     for row in event::Entity::find().all(&stack.database.connection).await.unwrap() {
@@ -194,9 +194,9 @@ async fn a_paused_job_and_a_cancelled_one() {
     assert_eq!((&cancelled["state"], &cancelled["progress"]["pending"]), (&json!("cancelled"), &json!(0)));
     for letter in letters(&stack).await {
         let expected = match letter.careq_id {
-            Some(60) => LetterState::Resolved,
-            Some(59) => LetterState::Discarded,
-            _ => LetterState::Open,
+            Some(60) => DeadLetterState::Resolved,
+            Some(59) => DeadLetterState::Discarded,
+            _ => DeadLetterState::Open,
         };
         assert_eq!(letter.state, expected, "{letter:?}");
     }
@@ -218,11 +218,11 @@ async fn letters_of_a_refused_batch_follow_its_records() {
     stack.client.post("/batch", &batch("one", 1)).await;
     let refused = stack.client.post("/batch", &batch("one", 2)).await;
     assert_eq!(refused.status, 409, "{}", refused.body);
-    assert_eq!(letters(&stack).await[0].state, LetterState::Open);
+    assert_eq!(letters(&stack).await[0].state, DeadLetterState::Open);
     let answer = stack.client.post("/batch", &batch("two", 2)).await;
     assert_eq!(answer.body["data"]["failed"], 0, "{}", answer.body);
     until("its letter is resolved", || async {
-        (letters(&stack).await[0].state == LetterState::Resolved).then_some(())
+        (letters(&stack).await[0].state == DeadLetterState::Resolved).then_some(())
     })
     .await;
     stack.finish().await;

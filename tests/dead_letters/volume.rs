@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use careq_shared::clock;
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::dead_letter;
 use careq_shared::records::Kind;
 use sea_orm::{DatabaseConnection, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
@@ -27,7 +27,7 @@ const RATE: i64 = 400;
 
 /// Live answers beside a job may take so many times as long as without one. Behind the letters that are under way, they would take
 /// longer than a second.
-const MOST_SLOWED_DOWN: u32 = 8;
+const MAX_SLOWED_DOWN: u32 = 8;
 
 /// Below this, a median says more of the machine than of the job.
 const SHORTEST: Duration = Duration::from_millis(50);
@@ -72,9 +72,9 @@ async fn fifty_thousand_letters_while_live_traffic_goes_on() {
     assert_eq!(writes(&stack).await, (written, written), "each is written once");
     let (alone, beside) = (median(alone), median(beside));
     println!("{LETTERS} letters in {took:?}; live answers took {beside:?}, and {alone:?} without the job");
-    assert!(beside <= MOST_SLOWED_DOWN * alone.max(SHORTEST), "{beside:?} beside the job, {alone:?} alone");
+    assert!(beside <= MAX_SLOWED_DOWN * alone.max(SHORTEST), "{beside:?} beside the job, {alone:?} alone");
     let open = dead_letter::Entity::find()
-        .filter(sea_orm::ColumnTrait::ne(&dead_letter::Column::State, LetterState::Resolved));
+        .filter(sea_orm::ColumnTrait::ne(&dead_letter::Column::State, DeadLetterState::Resolved));
     assert_eq!(open.count(&stack.database.connection).await.unwrap(), 0);
     stack.finish().await;
 }

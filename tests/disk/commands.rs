@@ -6,7 +6,7 @@ use super::Installation;
 use crate::harness::{DiskFault, Process, SEAL_KEYS};
 
 /// More calls than any command makes.
-const MOST_CALLS: i32 = 60;
+const MAX_CALLS: i32 = 60;
 
 #[tokio::test]
 async fn a_command_on_a_failing_disk_does_all_or_nothing() {
@@ -23,7 +23,7 @@ async fn all_or_nothing(fault: DiskFault) {
     ];
     let settings: Vec<_> = own.into_iter().chain(installation.disk.settings()).collect();
     assert!(Process::run(&["migrate"], &settings).await.success);
-    for succeeding in 0..MOST_CALLS {
+    for succeeding in 0..MAX_CALLS {
         let clinic = format!("clinic_{succeeding}");
         installation.disk.fails_later(fault, succeeding, i32::MAX);
         let ended = Process::run(&["clinic", "add", &clinic, "--api-key"], &settings).await;

@@ -14,7 +14,7 @@ use crate::trial::Trial;
 use crate::{Fault, Play, fault};
 
 /// So many crowds at most: the first ones fill what the allocator keeps for the next, and one of them must leave nothing that lasts.
-const MOST_CROWDS: usize = 8;
+const MAX_CROWDS: usize = 8;
 
 /// What a crowd may leave for each of its clients; a connection's buffers are many times as much.
 const MAY_KEEP_BYTES_PER_CLIENT: u64 = 1_024;
@@ -47,7 +47,7 @@ async fn crowds(clients: usize, trial: &mut Trial) {
     let files_before = open_files(&trial.ingresses[0].process);
     let may_keep = MAY_KEEP_BYTES + clients as u64 * MAY_KEEP_BYTES_PER_CLIENT;
     let mut kept_kib = Vec::new();
-    for _ in 0..MOST_CROWDS {
+    for _ in 0..MAX_CROWDS {
         let bytes_before = resident_bytes(&trial.ingresses[0].process);
         crowd_of(clients, trial).await;
         until("the crowd's connections are closed", || async {

@@ -2,7 +2,7 @@
 
 use careq_shared::config::{self, Config};
 use careq_shared::entities::dead_letter;
-use careq_shared::seal::{Place, Seal, Sealed};
+use careq_shared::seal::{AssociatedData, Seal, Sealed};
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -93,7 +93,7 @@ fn config(url: &str) -> Config {
 pub(crate) fn opened(letter: &dead_letter::Model) -> Vec<u8> {
     let sealed = Sealed::stored_bytes(&letter.payload);
     seal()
-        .open(Place::dead_letter(&letter.id.to_string()), &sealed)
+        .open(AssociatedData::dead_letter(&letter.id.to_string()), &sealed)
         .expect("the payload is sealed for its row")
 }
 

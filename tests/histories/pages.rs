@@ -6,7 +6,7 @@ use std::time::Duration;
 use careq_ingress::{Ingress, Parts};
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::config;
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::ids::{self, EventId};
 use careq_shared::records::{Kind, RecordKind};
 use futures_util::{StreamExt as _, stream};
@@ -201,7 +201,7 @@ fn of_records(history: &History, tables: &Tables, truth: &Truth<'_>) -> Vec<Page
                 && is_of_record(&event.said.clinic, event.said.kind.as_str(), event.said.careq_id)
         });
         let has_failed = tables.letters.values().any(|letter| {
-            letter.state == LetterState::Open
+            letter.state == DeadLetterState::Open
                 && is_of_record(
                     letter.clinic_id.as_deref().unwrap(),
                     letter.kind.as_deref().unwrap(),
@@ -260,10 +260,10 @@ pub(super) fn has_letters_where_it_failed(tables: &Tables, truth: &Truth<'_>) {
     for event in &truth.events {
         let letter = tables.letters.get(&event.said.id);
         match &event.state {
-            State::Failed(_) => assert_eq!(letter.unwrap().state, LetterState::Open, "{event:?}"),
+            State::Failed(_) => assert_eq!(letter.unwrap().state, DeadLetterState::Open, "{event:?}"),
             State::Waiting | State::Settled => {
                 let is_refused = truth.refused.contains_key(event.said.id.as_str());
-                let is_open = letter.is_some_and(|letter| letter.state == LetterState::Open);
+                let is_open = letter.is_some_and(|letter| letter.state == DeadLetterState::Open);
                 assert!(!is_open || is_refused, "{event:?} {letter:?}");
             }
         }
@@ -276,14 +276,14 @@ pub(super) fn has_letters_where_it_failed(tables: &Tables, truth: &Truth<'_>) {
     }
     let lost = truth.losers.keys().chain(truth.refused.keys());
     for id in lost.filter(|id| !truth.events.iter().any(|event| event.said.id == **id)) {
-        assert_eq!(tables.letters[*id].state, LetterState::Open, "{id}");
+        assert_eq!(tables.letters[*id].state, DeadLetterState::Open, "{id}");
     }
     for (id, (_, refused_at)) in &truth.refused {
         let event = truth.events.iter().find(|event| event.said.id == *id);
         if event.is_some_and(|event| event.said.may_come_again && event.accepted_at < *refused_at) {
             assert_eq!(
                 tables.letters[*id].state,
-                LetterState::Open,
+                DeadLetterState::Open,
                 "an earlier delivery has settled it: {id}"
             );
         }

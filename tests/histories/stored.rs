@@ -6,7 +6,7 @@ use careq_shared::entities::{
     appointment, batch, dead_letter, doctor, event, parked_event, patient, service,
 };
 use careq_shared::records::RecordKind;
-use careq_shared::seal::{Place, Sealed};
+use careq_shared::seal::{AssociatedData, Sealed};
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::{
     ConnectionTrait as _, DatabaseConnection, EntityTrait, IdenStatic as _, Iterable as _, ModelTrait as _,
@@ -88,7 +88,7 @@ fn opened(id: &str, word: String) -> String {
         return word;
     }
     let sealed = Sealed::stored_bytes(word.as_bytes());
-    String::from_utf8(seal().open(Place::aadhar_number(id), &sealed).unwrap()).unwrap()
+    String::from_utf8(seal().open(AssociatedData::aadhar_number(id), &sealed).unwrap()).unwrap()
 }
 
 async fn prices(database: &DatabaseConnection) -> Vec<(Key, String)> {

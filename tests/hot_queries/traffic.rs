@@ -10,7 +10,7 @@ use careq_console::{jobs, letters};
 use careq_ingress::{Ingress, Parts};
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::config::{self, Config};
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{dead_letter, lease, replay_job};
 use careq_shared::telemetry::measure::Measured;
 use careq_shared::{clock, seal};
@@ -130,7 +130,7 @@ async fn requests(client: &Client) {
 async fn a_replay(database: &DatabaseConnection) {
     let of_ours = dead_letter::Entity::find().filter(dead_letter::Column::CareqId.eq(FIRST + 2));
     let letter = of_ours.one(database).await.unwrap().unwrap();
-    assert_eq!(letter.state, LetterState::Open);
+    assert_eq!(letter.state, DeadLetterState::Open);
     let actor = Actor { name: "test".to_owned(), origin: Origin::CommandLine };
     jobs::make(database, &actor, &letters::Chosen::only(letter.id), 100).await.unwrap();
     until("its job is over", || async {

@@ -16,7 +16,7 @@ use crate::novelty::Copies;
 use crate::order::Item;
 use crate::patience::Patience;
 use crate::transaction::Settled;
-use crate::wake::{MOST_BESIDE_A_BATCH, Waking};
+use crate::wake::{MAX_BESIDE_A_BATCH, Waking};
 use crate::worker::Settings;
 use crate::{admit, bounds, dead_letters, decode, observe, order, report, transaction, wake};
 
@@ -149,7 +149,7 @@ impl Lane {
         let _in_hand = observe::in_hand(&taken.requests);
         dead_letters::keep_undecodable(self, &taken.undecodable).await?;
         let requests = admit::batches(self, taken.requests).await?;
-        let woken = waking.next(self, MOST_BESIDE_A_BATCH).await?;
+        let woken = waking.next(self, MAX_BESIDE_A_BATCH).await?;
         let most = self.settings.batch_size + woken.len();
         let items = order::parents_first(&requests, woken);
         let settled = self.settle(&items, most).await?;

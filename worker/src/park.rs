@@ -7,7 +7,7 @@ use careq_shared::entities::parked_event;
 use careq_shared::event::Event;
 use careq_shared::message;
 use careq_shared::outcome::{EventResult, Outcome, Parent};
-use careq_shared::seal::{OpenError, Place, Seal};
+use careq_shared::seal::{AssociatedData, OpenError, Seal};
 use chrono::{DateTime, Utc};
 
 use crate::dead_letters;
@@ -58,7 +58,7 @@ pub(crate) fn new_row(
     event: &Event,
     now: DateTime<Utc>,
 ) -> Result<parked_event::Model, message::Undecodable> {
-    let place = Place::parked_event(event.event_id.as_str());
+    let place = AssociatedData::parked_event(event.event_id.as_str());
     Ok(parked_event::Model {
         event_id: event.event_id.as_str().to_owned(),
         clinic_id: event.clinic_id.clone(),
@@ -99,7 +99,8 @@ pub(crate) enum Unreadable {
 
 /// The event of a parked row.
 pub(crate) fn item(seal: &Seal, row: &parked_event::Model, treatment: Treatment) -> Result<Item, Unreadable> {
-    let bytes = seal.open(Place::parked_event(&row.event_id), &row.event).map_err(Unreadable::Sealed)?;
+    let bytes =
+        seal.open(AssociatedData::parked_event(&row.event_id), &row.event).map_err(Unreadable::Sealed)?;
     let Ok(event) = message::decode(&bytes) else { return Err(Unreadable::Undecodable(bytes)) };
     let (event, bytes) = (Arc::new(event), bytes.len());
     Ok(Item { event, bytes, treatment, place: None, replay: None, is_redelivered: false })

@@ -26,7 +26,7 @@ use crate::{bounds, dead_letters, observe, retry, wake};
 const SWEEPS_PER_LOOK_AT_LETTERS: u64 = 20;
 
 /// Most events whose patience ends at once, so that a statement stays short when a million were parked together.
-const MOST_IMPATIENT: u64 = 1_000;
+const MAX_IMPATIENT: u64 = 1_000;
 
 /// Sweeps until told to stop.
 pub(crate) async fn run(lane: Lane, depths: Depths) {
@@ -122,7 +122,7 @@ async fn out_of_patience(lane: &Lane, ended: DateTime<Utc>) -> Result<(), DbErr>
         .filter(WaitingKind.is_not_null())
         .filter(DueAt.lte(ended))
         .order_by_asc(DueAt)
-        .limit(MOST_IMPATIENT);
+        .limit(MAX_IMPATIENT);
     make_due(lane, Condition::all().add(EventId.in_subquery(impatient.into_query()))).await
 }
 

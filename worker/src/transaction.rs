@@ -26,7 +26,7 @@ const PARTS: usize = 8;
 const PAUSE_WHILE_BUSY: Duration = Duration::from_secs(1);
 
 /// So many of them in a row, each after having waited for the row in vain: longer than a session of ours that was cut off holds one.
-const MOST_WHILE_BUSY: u32 = 8;
+const MAX_WHILE_BUSY: u32 = 8;
 
 /// The committed results of a batch, in the order of its items.
 #[derive(Debug, Default)]
@@ -106,7 +106,7 @@ async fn alone(lane: &Lane, mut item: Item, mut fault: EventFault) -> Result<Set
         item.treatment = Treatment::Failed(fault);
         committed(lane, slice::from_ref(&item), limits).await?
     };
-    for _ in 0..MOST_WHILE_BUSY {
+    for _ in 0..MAX_WHILE_BUSY {
         if !matches!(&noted, Err(fault) if fault.class == FaultClass::Busy) {
             break;
         }

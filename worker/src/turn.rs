@@ -6,7 +6,7 @@ use sea_orm::{
 };
 
 /// Most rows of a part.
-const MOST_ROWS: u64 = 1_000;
+const MAX_ROWS: u64 = 1_000;
 
 /// Where the last part ended; nothing where the next one is the first.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl<K: TryGetable + Clone + Into<Value>> Turn<K> {
             .column(key)
             .filter(from.clone())
             .order_by_asc(key)
-            .offset(MOST_ROWS - 1)
+            .offset(MAX_ROWS - 1)
             .limit(1);
         let last: Option<K> = last.into_tuple().one(database).await?;
         Ok((from.add_option(last.clone().map(|last| key.lte(last))), Self { after: last }))

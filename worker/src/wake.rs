@@ -24,7 +24,7 @@ use crate::{dead_letters, park, retry};
 
 /// Most that are settled beside a batch, so that many children of one parent do not hold up what comes in. Beside a thousand
 /// others, these still fit into one statement of SQLite, which has 32,766 parameters.
-pub(crate) const MOST_BESIDE_A_BATCH: u64 = 64;
+pub(crate) const MAX_BESIDE_A_BATCH: u64 = 64;
 
 /// Whom commits may have woken, the last commit last. Its children come first: what waits is never more than a few commits' worth.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// Header fields of an answer, at most.
-const MOST_FIELDS: usize = 32;
+const MAX_FIELDS: usize = 32;
 
 /// See the module.
 pub(super) struct Wire {
@@ -47,7 +47,7 @@ impl Wire {
 
 /// The status of an answer and its whole length, once its head is here.
 fn head(answer: &[u8]) -> Result<Option<(u16, usize)>> {
-    let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut fields);
     let httparse::Status::Complete(head) = response.parse(answer)? else { return Ok(None) };
     let status = response.code.context("an answer has a status")?;

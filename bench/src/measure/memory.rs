@@ -25,9 +25,9 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Line>> {
         let ingress_mb = ingress.peak_mb()?;
         ingress.stop().await?;
         let drained = backlog::drain(bench, installation, 1, events).await?;
-        let line = |whose: &str, peak_mb, most_mb| {
+        let line = |whose: &str, peak_mb, max_mb| {
             let what = format!("peak of the {whose}, {events} events");
-            Line::alone(what, Unit::Megabytes, Spread::of([peak_mb])).with(Target::at_most(most_mb))
+            Line::alone(what, Unit::Megabytes, Spread::of([peak_mb])).with(Target::at_most(max_mb))
         };
         Ok(vec![line("ingress", ingress_mb, 64.0), line("worker", drained.peak_mb, 96.0)])
     })

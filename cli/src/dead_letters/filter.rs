@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use careq_console::letters::{self, Chosen, Filter};
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::records::Kind;
 use careq_shared::{clock, instant};
 use chrono::{DateTime, Utc};
@@ -55,7 +55,7 @@ pub(super) fn kind(text: &str) -> Result<Kind, String> {
 
 /// States to list; none for all.
 #[derive(Debug, Clone)]
-pub(crate) struct States(pub(super) Vec<LetterState>);
+pub(crate) struct States(pub(super) Vec<DeadLetterState>);
 
 impl std::str::FromStr for States {
     type Err = String;
@@ -64,7 +64,8 @@ impl std::str::FromStr for States {
         if text == "all" {
             return Ok(Self(Vec::new()));
         }
-        let states = text.split(',').map(|word| word.trim().parse::<LetterState>()).collect::<Result<_, _>>();
+        let states =
+            text.split(',').map(|word| word.trim().parse::<DeadLetterState>()).collect::<Result<_, _>>();
         states.map(Self).map_err(|fault| format!("{fault}, or all"))
     }
 }

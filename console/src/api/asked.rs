@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::instant;
 use careq_shared::json::Document;
 use careq_shared::records::FieldErrors;
@@ -28,7 +28,7 @@ pub(super) const USUAL_LIMIT: u64 = 50;
 pub(super) const LONGEST_LIMIT: u64 = 500;
 
 /// The most letters that a filter can name by their ids.
-const MOST_IDS: usize = 1_000;
+const MAX_IDS: usize = 1_000;
 
 /// The id in a path.
 #[derive(Debug, Clone, Copy)]
@@ -133,7 +133,7 @@ impl Words {
             ids: self.each("id"),
             states: Vec::new(),
         };
-        if filter.ids.len() > MOST_IDS {
+        if filter.ids.len() > MAX_IDS {
             self.blame::<()>("id", &too_many_ids());
         }
         filter
@@ -143,7 +143,7 @@ impl Words {
     pub(super) fn filter_with_states(&mut self) -> Filter {
         let states: Vec<States> = self.each("state");
         let states = match states.as_slice() {
-            [] => vec![LetterState::Open],
+            [] => vec![DeadLetterState::Open],
             said if said.contains(&States::All) => Vec::new(),
             said => said.iter().filter_map(|state| state.one()).collect(),
         };
@@ -154,7 +154,7 @@ impl Words {
 const NUL: &str = "a text must not have a NUL character";
 
 fn too_many_ids() -> String {
-    format!("at most {MOST_IDS} letters can be named by their ids")
+    format!("at most {MAX_IDS} letters can be named by their ids")
 }
 
 /// A kind, with the words that it could have been.
@@ -196,11 +196,11 @@ impl FromStr for Moment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum States {
     All,
-    One(LetterState),
+    One(DeadLetterState),
 }
 
 impl States {
-    const fn one(self) -> Option<LetterState> {
+    const fn one(self) -> Option<DeadLetterState> {
         match self {
             Self::All => None,
             Self::One(state) => Some(state),
@@ -256,7 +256,7 @@ pub(super) fn chosen(filter: Filter, all: bool) -> Result<Chosen, Problem> {
     if !filter.states.is_empty() {
         return Err(Problem::field("filter.states", "only open letters can be replayed or discarded"));
     }
-    if filter.ids.len() > MOST_IDS {
+    if filter.ids.len() > MAX_IDS {
         return Err(Problem::field("filter.ids", too_many_ids()));
     }
     Ok(Chosen::new(filter, all)?)

@@ -26,7 +26,7 @@ pub const PREFIX: &str = "/admin/v1";
 const MAX_REQUESTS: usize = 64;
 
 /// Most jobs that are followed at the same time, each with a look at the database every second.
-const MOST_STREAMS: usize = 32;
+const MAX_STREAMS: usize = 32;
 
 /// How long a client may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,7 +78,7 @@ impl Api {
             trusted_proxies,
             failures: Failures::new(),
             places: Semaphore::new(MAX_REQUESTS),
-            streams: Arc::new(Semaphore::new(MOST_STREAMS)),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             shutdown,
         })
     }

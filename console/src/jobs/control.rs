@@ -1,7 +1,7 @@
 //! Pause, resume, cancel. A worker looks at a job's state before every step, so each takes hold within one. A copy that is in the
 //! queue when its job is cancelled changes nothing when it is taken.
 
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{dead_letter, replay_job, replay_job_letter};
 use careq_shared::replay::{JobLetterState, JobState};
 use careq_shared::{clock, database};
@@ -97,10 +97,10 @@ async fn open_again(transaction: &DatabaseTransaction, job_id: Uuid) -> Result<(
         .cond_where(untold.clone())
         .to_owned();
     dead_letter::Entity::update_many()
-        .col_expr(dead_letter::Column::State, Expr::value(LetterState::Open))
+        .col_expr(dead_letter::Column::State, Expr::value(DeadLetterState::Open))
         // Whatever takes it under way next, a copy of this job is a copy.
         .col_expr(dead_letter::Column::JobId, Expr::value(Option::<Uuid>::None))
-        .filter(dead_letter::Column::State.eq(LetterState::Replaying))
+        .filter(dead_letter::Column::State.eq(DeadLetterState::Replaying))
         .filter(dead_letter::Column::JobId.eq(job_id))
         .filter(dead_letter::Column::Id.in_subquery(letters))
         .exec(transaction)
@@ -121,7 +121,7 @@ async fn lock_letters(transaction: &DatabaseTransaction, job_id: Uuid) -> Result
         .select_only()
         .column(Id)
         .filter(JobId.eq(job_id))
-        .filter(State.eq(LetterState::Replaying))
+        .filter(State.eq(DeadLetterState::Replaying))
         .order_by_asc(Id)
         .lock(LockType::NoKeyUpdate);
     replaying.into_tuple::<Uuid>().all(transaction).await.map(drop)

@@ -1,14 +1,14 @@
 //! Correct, then replay: a person edits the body, it passes the field rules as at the front door, and goes in as what CareQ
 //! would have sent. The letter that it corrects stays, and each names the other.
 
-use careq_shared::dead_letters::{Class, LetterState, fingerprint, letter_id};
+use careq_shared::dead_letters::{Class, DeadLetterState, fingerprint, letter_id};
 use careq_shared::entities::{clinic, dead_letter, event};
 use careq_shared::event::{Event, Origin};
 use careq_shared::event_key::EventKey;
 use careq_shared::json::Document;
 use careq_shared::message;
 use careq_shared::records::{self, Identified, Kind, Limits};
-use careq_shared::seal::{Place, Seal, Sealed};
+use careq_shared::seal::{AssociatedData, Seal, Sealed};
 use careq_shared::{clock, database};
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
@@ -151,7 +151,7 @@ async fn letter(
 ) -> Result<Uuid, Error> {
     let id = letter_id(event.event_id.as_str());
     if let Some(known) = dead_letter::Entity::find_by_id(id).one(transaction).await? {
-        if known.state != LetterState::Open {
+        if known.state != DeadLetterState::Open {
             return Err(Error::CorrectionExists(id, known.state));
         }
         link(transaction, seal, &known, original.id, event).await?;
@@ -172,8 +172,8 @@ async fn letter(
         attempts: 0,
         first_seen_at: event.accepted_at,
         last_seen_at: clock::now(),
-        payload: seal.seal(Place::dead_letter(&id.to_string()), &payload).into_bytes(),
-        state: LetterState::Open,
+        payload: seal.seal(AssociatedData::dead_letter(&id.to_string()), &payload).into_bytes(),
+        state: DeadLetterState::Open,
         settled_at: None,
         reason: None,
         original_id: Some(original.id),
@@ -201,7 +201,8 @@ async fn link(
         .col_expr(OriginalId, Expr::value(original_id))
         .filter(Id.eq(known.id));
     if event.may_come_again() && known.accepted_at.is_none_or(|known| known < event.accepted_at) {
-        let payload = seal.seal(Place::dead_letter(&known.id.to_string()), &encoded(event)?).into_bytes();
+        let payload =
+            seal.seal(AssociatedData::dead_letter(&known.id.to_string()), &encoded(event)?).into_bytes();
         update = update
             .col_expr(AcceptedAt, Expr::value(event.accepted_at))
             .col_expr(dead_letter::Column::Payload, Expr::value(payload));
@@ -217,11 +218,11 @@ fn encoded(event: &Event) -> Result<Vec<u8>, DbErr> {
 async fn supersede(transaction: &DatabaseTransaction, id: Uuid, audit_id: Uuid) -> Result<(), Error> {
     use dead_letter::Column::{AuditId, Id, SettledAt, State};
     let superseded = dead_letter::Entity::update_many()
-        .col_expr(State, Expr::value(LetterState::Superseded))
+        .col_expr(State, Expr::value(DeadLetterState::Superseded))
         .col_expr(SettledAt, Expr::value(clock::now()))
         .col_expr(AuditId, Expr::value(audit_id))
         .filter(Id.eq(id))
-        .filter(State.eq(LetterState::Open))
+        .filter(State.eq(DeadLetterState::Open))
         .exec(transaction)
         .await?;
     if superseded.rows_affected == 0 {

@@ -1,6 +1,6 @@
 //! Giving letters up, with a reason. They stay, as does what they hold; only their state changes.
 
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::dead_letter::Column;
 use careq_shared::{clock, database};
 use sea_orm::DatabaseConnection;
@@ -24,11 +24,11 @@ pub async fn discard(
 ) -> Result<Turned, Error> {
     let (reason, filter) = (reason::given(reason)?, chosen.filter());
     let transaction = database::begin_write(database).await?;
-    let turn = Turn { action: Action::Discard, from: &[LetterState::Open], reason };
+    let turn = Turn { action: Action::Discard, from: &[DeadLetterState::Open], reason };
     let turned = turn
         .take(&transaction, actor, filter, |letters, audit_id| {
             letters
-                .col_expr(Column::State, Expr::value(LetterState::Discarded))
+                .col_expr(Column::State, Expr::value(DeadLetterState::Discarded))
                 .col_expr(Column::Reason, Expr::value(reason))
                 .col_expr(Column::SettledAt, Expr::value(clock::now()))
                 .col_expr(Column::AuditId, Expr::value(audit_id))

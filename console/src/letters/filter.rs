@@ -1,7 +1,7 @@
 //! Which letters: the same words for a list, a replay and a discard, so that what was listed is what is acted on. An empty filter
 //! means every letter; whether that may be meant is asked by [`Chosen`](super::Chosen).
 
-use careq_shared::dead_letters::{Class, LetterState};
+use careq_shared::dead_letters::{Class, DeadLetterState};
 use careq_shared::entities::dead_letter::Column;
 use careq_shared::instant;
 use careq_shared::records::Kind;
@@ -49,7 +49,7 @@ pub struct Filter {
     /// In one of these states. Only a list looks at it: what can be replayed or discarded is open.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(schema_with = schema::letter_states)]
-    pub states: Vec<LetterState>,
+    pub states: Vec<DeadLetterState>,
 }
 
 impl Filter {
@@ -69,11 +69,11 @@ impl Filter {
 
     /// The same, of open letters alone.
     pub(crate) fn open(&self) -> Condition {
-        self.in_states(&[LetterState::Open])
+        self.in_states(&[DeadLetterState::Open])
     }
 
     /// The same, of letters in these states alone.
-    pub(crate) fn in_states(&self, states: &[LetterState]) -> Condition {
+    pub(crate) fn in_states(&self, states: &[DeadLetterState]) -> Condition {
         Self { states: states.to_vec(), ..self.clone() }.condition()
     }
 

@@ -1,6 +1,6 @@
 //! A page of letters, the last to fail first. A payload is never among what is read.
 
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::dead_letter::{Column, Entity};
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -23,7 +23,7 @@ pub struct Letter {
     pub id: Uuid,
     /// Where it stands.
     #[schema(schema_with = schema::letter_state)]
-    pub state: LetterState,
+    pub state: DeadLetterState,
     /// CareQ's clinic, if the bytes say so.
     pub clinic_id: Option<String>,
     /// Which of the six kinds.
@@ -121,7 +121,7 @@ pub async fn list(
 pub(crate) async fn nothing_open(database: &impl ConnectionTrait, filter: &Filter) -> Error {
     let Some(id) = filter.only() else { return Error::NothingMatches };
     match Letter::by_id(database, id).await {
-        Ok(letter) if letter.state != LetterState::Open => Error::NotOpen(id, letter.state),
+        Ok(letter) if letter.state != DeadLetterState::Open => Error::NotOpen(id, letter.state),
         Ok(_) => Error::NothingMatches,
         Err(fault) => fault,
     }

@@ -7,7 +7,7 @@ use careq_shared::entities::dead_letter;
 use careq_shared::event::Event;
 use careq_shared::message;
 use careq_shared::redact;
-use careq_shared::seal::{Place, Seal, Sealed};
+use careq_shared::seal::{AssociatedData, Seal, Sealed};
 use sea_orm::DbErr;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -33,7 +33,7 @@ impl Payload {
     /// Opens a letter's payload.
     pub(crate) fn open(seal: &Seal, letter: &dead_letter::Model) -> Result<Self, Error> {
         let sealed = Sealed::stored_bytes(&letter.payload);
-        let bytes = seal.open(Place::dead_letter(&letter.id.to_string()), &sealed)?;
+        let bytes = seal.open(AssociatedData::dead_letter(&letter.id.to_string()), &sealed)?;
         // A message that came sealed under a key that its worker did not have.
         let bytes = seal.open_message(&bytes).ok().flatten().unwrap_or(bytes);
         Ok(match message::decode::<Event>(&bytes) {

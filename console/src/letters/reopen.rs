@@ -1,7 +1,7 @@
 //! The way back: letters that were given up, or corrected, need a person again. What was discarded by mistake must not be lost.
 
 use careq_shared::database;
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::dead_letter::Column;
 use chrono::{DateTime, Utc};
 use sea_orm::DatabaseConnection;
@@ -24,12 +24,12 @@ pub async fn reopen(
 ) -> Result<Turned, Error> {
     let (reason, filter) = (reason::given(reason)?, chosen.filter());
     let transaction = database::begin_write(database).await?;
-    let given_up = [LetterState::Discarded, LetterState::Superseded];
+    let given_up = [DeadLetterState::Discarded, DeadLetterState::Superseded];
     let turn = Turn { action: Action::Reopen, from: &given_up, reason };
     let turned = turn
         .take(&transaction, actor, filter, |letters, _| {
             letters
-                .col_expr(Column::State, Expr::value(LetterState::Open))
+                .col_expr(Column::State, Expr::value(DeadLetterState::Open))
                 .col_expr(Column::SettledAt, Expr::value(Option::<DateTime<Utc>>::None))
         })
         .await?;

@@ -1,7 +1,7 @@
 //! What discarding and opening again have in common: letters in some states are turned to another, for a reason. It must never turn
 //! one that the audit log does not name in the same transaction.
 
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::dead_letter::{Column, Entity};
 use sea_orm::{ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilter as _, UpdateMany};
 use serde::Serialize;
@@ -26,7 +26,7 @@ pub struct Turned {
 pub(super) struct Turn<'a> {
     pub(super) action: Action,
     /// Letters in other states are left as they are.
-    pub(super) from: &'a [LetterState],
+    pub(super) from: &'a [DeadLetterState],
     pub(super) reason: &'a str,
 }
 

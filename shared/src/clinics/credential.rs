@@ -17,7 +17,7 @@ use super::manage::{note, require};
 use super::{ClinicError, Keys};
 use crate::audit::Action;
 use crate::entities::clinic_credential::{ActiveModel, Column, Entity};
-use crate::seal::Place;
+use crate::seal::AssociatedData;
 use crate::secret::{self, Digest};
 use crate::{clock, database};
 
@@ -179,7 +179,7 @@ pub(super) async fn insert(
     let verifier = match change.kind {
         CredentialKind::SigningSecret => {
             let value = secret.expose_secret().as_bytes();
-            keys()?.seal(Place::signing_secret(&id.to_string()), value).into_text()
+            keys()?.seal(AssociatedData::signing_secret(&id.to_string()), value).into_text()
         }
         _ => Digest::of(secret.expose_secret()).into_text(),
     };

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::entities::{clinic, clinic_credential};
 use crate::event_key::EventKey;
 use crate::networks::Networks;
-use crate::seal::{Place, Seal, Sealed};
+use crate::seal::{AssociatedData, Seal, Sealed};
 use crate::secret::Digest;
 
 /// What could be read.
@@ -124,7 +124,7 @@ fn signing_secrets(
 
 fn signing_secret(row: &clinic_credential::Model, seal: &Seal) -> Result<SecretString, String> {
     let sealed = Sealed::stored(row.verifier.clone());
-    let secret = seal.open(Place::signing_secret(&row.id.to_string()), &sealed);
+    let secret = seal.open(AssociatedData::signing_secret(&row.id.to_string()), &sealed);
     let secret = secret.map_err(|reason| format!("its signing secret cannot be opened: {reason}"))?;
     let secret = String::from_utf8(secret).map_err(|_| "its signing secret is damaged".to_owned())?;
     Ok(secret.into())

@@ -33,7 +33,7 @@ words! {
 
 words! {
     /// Where a letter stands. An event that fails again opens its letter again, whatever a person had decided.
-    LetterState {
+    DeadLetterState {
         /// It needs a person.
         Open = "open",
         /// Under way again: by a replay job, or because CareQ has sent it again.

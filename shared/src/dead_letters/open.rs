@@ -7,7 +7,7 @@ use sea_orm::{
     ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _,
 };
 
-use super::{Class, LetterState};
+use super::{Class, DeadLetterState};
 use crate::entities::dead_letter::{Column, Entity};
 use crate::{clock, words};
 
@@ -52,7 +52,7 @@ pub async fn open(database: &DatabaseConnection) -> Result<Vec<Open>, DbErr> {
         .column(Column::Class)
         .column_as(Into::<SimpleExpr>::into(age), "age")
         .column_as(Column::Id.count(), "letters")
-        .filter(Column::State.eq(LetterState::Open))
+        .filter(Column::State.eq(DeadLetterState::Open))
         .group_by(Column::Class)
         .group_by(Expr::cust("2"))
         .into_tuple()

@@ -3,7 +3,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::dead_letters::LetterState;
+use crate::dead_letters::DeadLetterState;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "dead_letters")]
@@ -23,7 +23,7 @@ pub struct Model {
     pub worker: String,
     pub version: String,
     pub payload: Vec<u8>,
-    pub state: LetterState,
+    pub state: DeadLetterState,
     /// Same cause, same fingerprint.
     pub fingerprint: String,
     pub settled_at: Option<ChronoDateTimeUtc>,

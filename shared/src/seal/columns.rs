@@ -4,7 +4,7 @@
 use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{ColumnTrait, EntityTrait, Value};
 
-use super::{Place, Sealed};
+use super::{AssociatedData, Sealed};
 use crate::entities::{clinic, clinic_credential, dead_letter, parked_event, patient};
 
 /// A column whose values are sealed.
@@ -21,7 +21,7 @@ pub(super) trait SealedColumn {
     /// The row's part of the place.
     fn key(row: &<Self::Entity as EntityTrait>::Model) -> String;
     fn sealed(row: &<Self::Entity as EntityTrait>::Model) -> Option<Sealed>;
-    fn place(key: &str) -> Place<'_>;
+    fn place(key: &str) -> AssociatedData<'_>;
     /// As the column's type.
     fn stored(sealed: Sealed) -> Value {
         sealed.into_text().into()
@@ -44,8 +44,8 @@ impl SealedColumn for EventKeys {
     fn sealed(row: &clinic::Model) -> Option<Sealed> {
         Some(Sealed::stored_bytes(&row.event_key))
     }
-    fn place(key: &str) -> Place<'_> {
-        Place::event_key(key)
+    fn place(key: &str) -> AssociatedData<'_> {
+        AssociatedData::event_key(key)
     }
     fn stored(sealed: Sealed) -> Value {
         sealed.into_bytes().into()
@@ -71,8 +71,8 @@ impl SealedColumn for SigningSecrets {
     fn sealed(row: &clinic_credential::Model) -> Option<Sealed> {
         Some(Sealed::stored(row.verifier.clone()))
     }
-    fn place(key: &str) -> Place<'_> {
-        Place::signing_secret(key)
+    fn place(key: &str) -> AssociatedData<'_> {
+        AssociatedData::signing_secret(key)
     }
 }
 
@@ -92,8 +92,8 @@ impl SealedColumn for AadharNumbers {
     fn sealed(row: &patient::Model) -> Option<Sealed> {
         row.aadhar_number.clone()
     }
-    fn place(key: &str) -> Place<'_> {
-        Place::aadhar_number(key)
+    fn place(key: &str) -> AssociatedData<'_> {
+        AssociatedData::aadhar_number(key)
     }
 }
 
@@ -113,8 +113,8 @@ impl SealedColumn for ParkedEvents {
     fn sealed(row: &parked_event::Model) -> Option<Sealed> {
         Some(row.event.clone())
     }
-    fn place(key: &str) -> Place<'_> {
-        Place::parked_event(key)
+    fn place(key: &str) -> AssociatedData<'_> {
+        AssociatedData::parked_event(key)
     }
 }
 
@@ -134,8 +134,8 @@ impl SealedColumn for DeadLetters {
     fn sealed(row: &dead_letter::Model) -> Option<Sealed> {
         Some(Sealed::stored_bytes(&row.payload))
     }
-    fn place(key: &str) -> Place<'_> {
-        Place::dead_letter(key)
+    fn place(key: &str) -> AssociatedData<'_> {
+        AssociatedData::dead_letter(key)
     }
     fn stored(sealed: Sealed) -> Value {
         sealed.into_bytes().into()

@@ -5,7 +5,7 @@ use aes_gcm::Aes256Gcm;
 use aes_gcm::aead::{AeadInOut as _, Nonce, Tag};
 
 use super::sealed::is_key_id;
-use super::{NONCE_BYTES, OpenError, Place, Seal};
+use super::{AssociatedData, NONCE_BYTES, OpenError, Seal};
 
 /// What no message in clear begins with: those are JSON.
 const MARK: &[u8] = b"sealed:";
@@ -25,7 +25,7 @@ impl Seal {
         sealed.extend_from_slice(&head);
         sealed.extend_from_slice(body);
         let content = sealed.get_mut(head.len()..).ok_or(OpenError::Damaged)?;
-        let aad = Place::message().bytes();
+        let aad = AssociatedData::message().bytes();
         let tag = self.current.cipher.encrypt_inout_detached(
             &Nonce::<Aes256Gcm>::from(nonce),
             &aad,
@@ -56,7 +56,7 @@ impl Seal {
         let (nonce, tag) = (Nonce::<Aes256Gcm>::from(*nonce), Tag::<Aes256Gcm>::from(*tag));
         let opened = key.cipher.decrypt_inout_detached(
             &nonce,
-            &Place::message().bytes(),
+            &AssociatedData::message().bytes(),
             body.as_mut_slice().into(),
             &tag,
         );

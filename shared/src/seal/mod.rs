@@ -4,21 +4,21 @@
 mod keys;
 mod message;
 
-mod place;
+mod associated_data;
 mod sealed;
 
 mod columns;
 
-mod anew;
+mod reencrypt;
 mod sample;
 
 use aes_gcm::aead::{Aead as _, KeyInit as _, Nonce, Payload};
 use aes_gcm::{Aes256Gcm, Key};
 
-pub use anew::{Report, anew};
+pub use associated_data::AssociatedData;
 pub(crate) use keys::fault;
 pub use keys::{KeysError, file, is_well_formed, open};
-pub use place::Place;
+pub use reencrypt::{Report, reencrypt};
 pub use sample::{Sample, sample};
 pub use sealed::Sealed;
 
@@ -61,7 +61,7 @@ impl Seal {
     /// Seals a value for its place, under the current key and with a random nonce. One key is good for 2³² values (NIST SP
     /// 800-38D, 8.3); a rotation long before is described in `README.md`.
     #[must_use]
-    pub fn seal(&self, place: Place<'_>, value: &[u8]) -> Sealed {
+    pub fn seal(&self, place: AssociatedData<'_>, value: &[u8]) -> Sealed {
         let mut nonce = [0; NONCE_BYTES];
         rand::fill(&mut nonce);
         let payload = Payload { msg: value, aad: &place.bytes() };
@@ -75,7 +75,7 @@ impl Seal {
     ///
     /// # Errors
     /// Its key is unknown, or it was not sealed for this place.
-    pub fn open(&self, place: Place<'_>, sealed: &Sealed) -> Result<Vec<u8>, OpenError> {
+    pub fn open(&self, place: AssociatedData<'_>, sealed: &Sealed) -> Result<Vec<u8>, OpenError> {
         let (key_id, bytes) = sealed.parts().ok_or(OpenError::Damaged)?;
         let key = self.keys().find(|key| key.id == key_id);
         let key = key.ok_or_else(|| OpenError::UnknownKey(key_id.to_owned()))?;
@@ -87,7 +87,7 @@ impl Seal {
     /// What is stored where `former` stood, so that it says `value`: the same sealed value if it says so already, for two
     /// sealings of one value differ.
     #[must_use]
-    pub fn keep_or_seal(&self, place: Place<'_>, former: Option<&Sealed>, value: &[u8]) -> Sealed {
+    pub fn keep_or_seal(&self, place: AssociatedData<'_>, former: Option<&Sealed>, value: &[u8]) -> Sealed {
         match former {
             Some(sealed) if self.open(place, sealed).is_ok_and(|opened| opened == value) => sealed.clone(),
             _ => self.seal(place, value),

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::{OpenError, Place, Seal, Sealed, is_well_formed, open};
+use super::{AssociatedData, OpenError, Seal, Sealed, is_well_formed, open};
 use crate::config;
 
 const OLD: &str = "old:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -13,8 +13,8 @@ fn seal(keys: &str) -> Seal {
     open(&config::load(None, settings).unwrap()).unwrap()
 }
 
-fn place(row: &str) -> Place<'_> {
-    Place::aadhar_number(row)
+fn place(row: &str) -> AssociatedData<'_> {
+    AssociatedData::aadhar_number(row)
 }
 
 #[test]
@@ -22,9 +22,11 @@ fn a_value_opens_in_its_place_alone() {
     let seal = seal(OLD);
     let sealed = seal.seal(place("1"), b"1234-5678-9012");
     assert_eq!(seal.open(place("1"), &sealed).unwrap(), b"1234-5678-9012");
-    for elsewhere in
-        [place("2"), Place { column: "notes", ..place("1") }, Place { table: "doctors", ..place("1") }]
-    {
+    for elsewhere in [
+        place("2"),
+        AssociatedData { column: "notes", ..place("1") },
+        AssociatedData { table: "doctors", ..place("1") },
+    ] {
         assert_eq!(seal.open(elsewhere, &sealed), Err(OpenError::Damaged));
     }
     assert!(!sealed.clone().into_text().contains("1234"));

@@ -61,7 +61,7 @@ impl Measured {
         };
         connections("idle", idle);
         connections("used", open - idle);
-        metrics().most_database_connections.get_or_create(&No {}).set(most);
+        metrics().max_database_connections.get_or_create(&No {}).set(most);
     }
 
     async fn tables(&self) {

@@ -2,7 +2,7 @@
 
 use careq_shared::entities::{StoredPrice, appointment, doctor, patient, service};
 use careq_shared::records::Kind;
-use careq_shared::seal::{Place, Seal};
+use careq_shared::seal::{AssociatedData, Seal};
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use serde_json::Value;
 
@@ -128,7 +128,8 @@ impl Row for patient::Model {
             columns.extend(differing!(self, body, [updated_at]));
         }
         let row = self.id.to_string();
-        let opened = self.aadhar_number.as_ref().map(|sealed| seal.open(Place::aadhar_number(&row), sealed));
+        let opened =
+            self.aadhar_number.as_ref().map(|sealed| seal.open(AssociatedData::aadhar_number(&row), sealed));
         let stored = opened.map(|number| number.ok().and_then(|number| String::from_utf8(number).ok()));
         let sent = body.get("aadhar_number").and_then(Value::as_str).map(|number| Some(number.to_owned()));
         if stored != sent {

@@ -26,7 +26,7 @@ use crate::send::{Data, NoAnswer, Played, Proofs};
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Times that a page may fail to be read; each has waited for as long as the answer asked.
-const MOST_UNREAD: u32 = 100;
+const MAX_UNREAD: u32 = 100;
 
 /// What was looked at, and found.
 #[derive(Debug, Default)]
@@ -94,7 +94,7 @@ async fn page(
         match run.caller.page(clinic, path).await {
             Ok(page) if is_right(page.as_ref()) || Instant::now() > deadline => return Ok(page),
             Ok(_) => {}
-            Err(NoAnswer) if unread == MOST_UNREAD => return Err(NoAnswer),
+            Err(NoAnswer) if unread == MAX_UNREAD => return Err(NoAnswer),
             Err(NoAnswer) => unread += 1,
         }
         tokio::time::sleep(LOOK_AGAIN_AFTER).await;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{appointment, dead_letter, doctor, event, parked_event, patient, service};
 use careq_shared::records::RecordKind;
 use sea_orm::{
@@ -205,7 +205,7 @@ impl Tables<'_> {
         pages!(self, clinic, dead_letter, Id, row => {
             let fate = row.event_id.as_deref().and_then(|event_id| self.fate_of(event_id));
             // One that is resolved tells of a failure that is over.
-            let is_over = row.state == LetterState::Resolved;
+            let is_over = row.state == DeadLetterState::Resolved;
             if !is_over && !matches!(fate, Some(Fate::Orphaned | Fate::Twin)) {
                 self.findings.wrong(&format!("letter {}: class {}, code {}", row.id, row.class, row.code));
             }

@@ -2,7 +2,7 @@
 //! again. An event that never failed must cost nothing here; one whose failure the ledger does not know is found by the sweep.
 
 use careq_shared::database;
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::dead_letter;
 use careq_shared::outcome::{EventResult, Outcome};
 use sea_orm::sea_query::LockType;
@@ -51,13 +51,13 @@ pub(crate) fn follow(set: &mut WorkingSet, item: &Item, before: Option<&Outcome>
 /// again in another one, were new to the ledger. All of them, or, of very many, a part at a time.
 pub(crate) async fn gone_through(lane: &Lane, turn: &Turn<Uuid>) -> Result<Turn<Uuid>, DbErr> {
     use dead_letter::Column::{Id, State};
-    let open = dead_letter::Entity::find().filter(State.eq(LetterState::Open));
+    let open = dead_letter::Entity::find().filter(State.eq(DeadLetterState::Open));
     let (part, next) = turn.part(&lane.database, open, Id).await?;
     let transaction = database::begin_write(&lane.database).await?;
     let letters: Vec<Uuid> = dead_letter::Entity::find()
         .select_only()
         .column(Id)
-        .filter(State.eq(LetterState::Open))
+        .filter(State.eq(DeadLetterState::Open))
         .filter(part)
         .filter(write::is_settled(&["created", "updated", "unchanged"]))
         .order_by_asc(Id)

@@ -1,12 +1,12 @@
 //! A letter as it is written: its row, and the tries that it stands for. Its payload must never be anywhere but sealed in its row.
 
 use careq_shared::clock;
-use careq_shared::dead_letters::{self, Class, LetterState};
+use careq_shared::dead_letters::{self, Class, DeadLetterState};
 use careq_shared::entities::{dead_letter, dead_letter_attempt, parked_event};
 use careq_shared::event::Event;
 use careq_shared::outcome::{Failure, Parent};
 use careq_shared::redact;
-use careq_shared::seal::{Place, Seal};
+use careq_shared::seal::{AssociatedData, Seal};
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
@@ -83,7 +83,7 @@ impl Letter {
             worker: worker.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             payload: Vec::new(),
-            state: LetterState::Open,
+            state: DeadLetterState::Open,
             fingerprint: String::new(),
             settled_at: None,
             reason: None,
@@ -123,7 +123,8 @@ impl Letter {
 
     /// With its payload, which only the keys open.
     pub(crate) fn sealed(mut self, seal: &Seal, payload: &[u8]) -> Self {
-        self.row.payload = seal.seal(Place::dead_letter(&self.row.id.to_string()), payload).into_bytes();
+        self.row.payload =
+            seal.seal(AssociatedData::dead_letter(&self.row.id.to_string()), payload).into_bytes();
         self
     }
 
@@ -166,14 +167,15 @@ impl Letter {
 
     fn delivery(&self, before: Option<&Before>) -> String {
         let accepted_at = self.accepted_at.map(|at| at.timestamp_micros());
-        let job_id = before.filter(|before| before.state == LetterState::Replaying);
+        let job_id = before.filter(|before| before.state == DeadLetterState::Replaying);
         let job_id = job_id.and_then(|before| before.job_id);
         // Bytes that a job has put back into the queue, and that came out unreadable again.
-        let resolved = before.filter(|before| before.state == LetterState::Resolved && accepted_at.is_none());
+        let resolved =
+            before.filter(|before| before.state == DeadLetterState::Resolved && accepted_at.is_none());
         let resolved_at = resolved.and_then(|before| before.settled_at).map(|at| at.timestamp_micros());
         // An event that was under way for the sake of its parent is the same delivery, and may fail again.
         let under_way =
-            before.filter(|before| before.state == LetterState::Replaying && before.job_id.is_none());
+            before.filter(|before| before.state == DeadLetterState::Replaying && before.job_id.is_none());
         let attempts = under_way.map(|before| before.attempts);
         format!("{accepted_at:?} {job_id:?} {resolved_at:?} {attempts:?}")
     }
@@ -183,7 +185,7 @@ impl Letter {
 #[derive(Debug, Clone, FromQueryResult)]
 pub(super) struct Before {
     pub(super) id: Uuid,
-    pub(super) state: LetterState,
+    pub(super) state: DeadLetterState,
     pub(super) job_id: Option<Uuid>,
     pub(super) settled_at: Option<DateTime<Utc>>,
     pub(super) attempts: i32,

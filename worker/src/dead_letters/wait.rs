@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use careq_shared::clock;
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{dead_letter, event, parked_event};
 use careq_shared::event::Event;
 use careq_shared::outcome::Parent;
 use careq_shared::records::RecordKind;
-use careq_shared::seal::{Place, Sealed};
+use careq_shared::seal::{AssociatedData, Sealed};
 use careq_shared::{database, ledger, message};
 use sea_orm::sea_query::{Expr, LockType, OnConflict};
 use sea_orm::{
@@ -27,10 +27,10 @@ use crate::turn::Turn;
 use crate::{arrays, park, wake};
 
 /// Most letters of one transaction: each has a payload.
-const MOST_TOGETHER: usize = 16;
+const MAX_TOGETHER: usize = 16;
 
 /// Most letters that one commit takes; the sweep takes the others.
-const MOST_OF_A_COMMIT: u64 = 64;
+const MAX_OF_A_COMMIT: u64 = 64;
 
 /// A letter that may wait again.
 #[derive(Debug, Clone, FromQueryResult)]
@@ -87,7 +87,7 @@ fn by_parents(backend: DbBackend, stored: &BTreeSet<(RecordKind, Scoped<i64>)>) 
         let kinds: Vec<_> = kinds.iter().map(|kind: &RecordKind| kind.as_str().to_owned()).collect();
         let parent = [ClinicId, WaitingKind, WaitingCareqId];
         let mut letters = lookup::each::<dead_letter::Entity>(&parent, &[Id, EventId, State], None);
-        letters.and_where(Expr::cust("found.state = 'open'")).limit(MOST_OF_A_COMMIT);
+        letters.and_where(Expr::cust("found.state = 'open'")).limit(MAX_OF_A_COMMIT);
         return arrays::statement(&letters, [clinics.into(), kinds.into(), careq_ids.into()]);
     }
     let mut any = Condition::any();
@@ -97,12 +97,12 @@ fn by_parents(backend: DbBackend, stored: &BTreeSet<(RecordKind, Scoped<i64>)>) 
         any = any.add(Condition::all().add(WaitingKind.eq(kind.as_str())).add(children));
     }
     let letters = dead_letter::Entity::find().select_only().columns([Id, EventId]);
-    let letters = letters.filter(any).filter(State.eq(LetterState::Open)).limit(MOST_OF_A_COMMIT);
+    let letters = letters.filter(any).filter(State.eq(DeadLetterState::Open)).limit(MAX_OF_A_COMMIT);
     backend.build(&letters.into_query())
 }
 
 async fn park_each(lane: &Lane, found: &[Candidate]) -> Result<(), Fault> {
-    for together in found.chunks(MOST_TOGETHER) {
+    for together in found.chunks(MAX_TOGETHER) {
         let transaction = database::begin_write(&lane.database).await?;
         park_letters(lane, &transaction, together).await?;
         transaction.commit().await?;
@@ -135,7 +135,7 @@ async fn park_letters(
                     .exec_without_returning(transaction)
                     .await?;
                 let of_no_job = Expr::value(Option::<Uuid>::None);
-                let under_way = of_this.col_expr(State, Expr::value(LetterState::Replaying));
+                let under_way = of_this.col_expr(State, Expr::value(DeadLetterState::Replaying));
                 under_way.col_expr(JobId, of_no_job).exec(transaction).await?;
             }
             Opened::Sealed(reason) => {
@@ -178,7 +178,7 @@ enum Opened {
 fn parked(lane: &Lane, letter: &dead_letter::Model) -> Opened {
     let place = letter.id.to_string();
     let sealed = Sealed::stored_bytes(&letter.payload);
-    let bytes = match lane.seal.open(Place::dead_letter(&place), &sealed) {
+    let bytes = match lane.seal.open(AssociatedData::dead_letter(&place), &sealed) {
         Ok(bytes) => bytes,
         Err(reason) => return Opened::Sealed(reason.to_string()),
     };

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use careq_shared::clock;
-use careq_shared::dead_letters::{LetterState, letter_id};
+use careq_shared::dead_letters::{DeadLetterState, letter_id};
 use careq_shared::entities::{dead_letter, dead_letter_attempt, event, replay_job_letter};
 use careq_shared::replay::JobLetterState;
 use sea_orm::sea_query::{
@@ -68,10 +68,10 @@ pub(super) async fn resolve(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -
     use dead_letter::Column::{Id, SettledAt, State};
     let now = clock::now();
     let resolved = dead_letter::Entity::update_many()
-        .col_expr(State, Expr::value(LetterState::Resolved))
+        .col_expr(State, Expr::value(DeadLetterState::Resolved))
         .col_expr(SettledAt, Expr::value(now))
         .filter(Id.is_in(ids.clone()))
-        .filter(State.is_in([LetterState::Open, LetterState::Replaying]))
+        .filter(State.is_in([DeadLetterState::Open, DeadLetterState::Replaying]))
         .filter(is_settled(&["created", "updated", "unchanged"]))
         .exec(transaction)
         .await?;
@@ -82,7 +82,7 @@ pub(super) async fn resolve(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -
     replay_job_letter::Entity::update_many()
         .col_expr(replay_job_letter::Column::State, Expr::value(JobLetterState::Resolved))
         .col_expr(replay_job_letter::Column::SettledAt, Expr::value(now))
-        .filter(replay_job_letter::Column::LetterId.in_subquery(of_these(ids, LetterState::Resolved)))
+        .filter(replay_job_letter::Column::LetterId.in_subquery(of_these(ids, DeadLetterState::Resolved)))
         .filter(replay_job_letter::Column::State.is_in(JobLetterState::UNDER_WAY))
         .exec(transaction)
         .await
@@ -92,9 +92,9 @@ pub(super) async fn resolve(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -
 async fn set_under_way(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Result<(), DbErr> {
     use dead_letter::Column::{Id, State};
     dead_letter::Entity::update_many()
-        .col_expr(State, Expr::value(LetterState::Replaying))
+        .col_expr(State, Expr::value(DeadLetterState::Replaying))
         .filter(Id.is_in(ids.clone()))
-        .filter(State.eq(LetterState::Open))
+        .filter(State.eq(DeadLetterState::Open))
         .filter(is_settled(&["waiting", "retrying"]))
         .exec(transaction)
         .await?;
@@ -125,7 +125,7 @@ pub(super) fn is_settled(outcomes: &[&str]) -> SimpleExpr {
     Expr::exists(settled)
 }
 
-fn of_these(ids: Vec<Uuid>, state: LetterState) -> SelectStatement {
+fn of_these(ids: Vec<Uuid>, state: DeadLetterState) -> SelectStatement {
     use dead_letter::Column::{Id, State};
     Query::select()
         .column(Id)
@@ -230,7 +230,7 @@ fn in_its_job(ids: Vec<Uuid>) -> Condition {
         .from(dead_letter::Entity)
         .and_where(same(dead_letter::Column::Id, LetterId.into_simple_expr()))
         .and_where(same(dead_letter::Column::JobId, JobId.into_simple_expr()))
-        .and_where(dead_letter::Column::State.eq(LetterState::Replaying))
+        .and_where(dead_letter::Column::State.eq(DeadLetterState::Replaying))
         .to_owned();
     Condition::all()
         .add(LetterId.is_in(ids))

@@ -5,7 +5,7 @@ use careq_shared::entities::{StoredPrice, doctor, patient, service};
 use careq_shared::event::{Event, Version};
 use careq_shared::outcome::Outcome;
 use careq_shared::records::{Doctor, Patient, RecordKind, Service};
-use careq_shared::seal::{Place, Seal};
+use careq_shared::seal::{AssociatedData, Seal};
 use chrono::{DateTime, Utc};
 use sea_orm::DbBackend;
 
@@ -111,7 +111,7 @@ impl SingleVersion for patient::Model {
         let row = id.to_string();
         let aadhar_number = record.aadhar_number.as_ref().map(|number| {
             let former = former.and_then(|former| former.aadhar_number.as_ref());
-            context.seal.keep_or_seal(Place::aadhar_number(&row), former, number.as_bytes())
+            context.seal.keep_or_seal(AssociatedData::aadhar_number(&row), former, number.as_bytes())
         });
         Self {
             id,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use careq_shared::dead_letters::{LetterState, letter_id};
+use careq_shared::dead_letters::{DeadLetterState, letter_id};
 use careq_shared::entities::dead_letter::{Column, Entity};
 use sea_orm::sea_query::LockType;
 use sea_orm::{
@@ -30,7 +30,7 @@ pub(crate) async fn under_way(
         .select_only()
         .column(Column::EventId)
         .filter(any)
-        .filter(Column::State.eq(LetterState::Replaying))
+        .filter(Column::State.eq(DeadLetterState::Replaying))
         .order_by_asc(Column::Id)
         .lock(LockType::NoKeyUpdate)
         .into_tuple()

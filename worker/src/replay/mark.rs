@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use careq_shared::clock;
 use careq_shared::database;
-use careq_shared::dead_letters::{LetterState, letter_id};
+use careq_shared::dead_letters::{DeadLetterState, letter_id};
 use careq_shared::entities::{dead_letter, replay_job, replay_job_letter};
 use careq_shared::event::Event;
 use careq_shared::replay::{JobLetterState, JobState};
@@ -51,7 +51,7 @@ pub(super) async fn put_back(
         let transaction = database::begin_write(&lane.database).await?;
         let now = clock::now();
         dead_letter::Entity::update_many()
-            .col_expr(dead_letter::Column::State, Expr::value(LetterState::Resolved))
+            .col_expr(dead_letter::Column::State, Expr::value(DeadLetterState::Resolved))
             .col_expr(dead_letter::Column::SettledAt, Expr::value(now))
             .filter(under_way(job.id, ids.clone()))
             .exec(&transaction)
@@ -93,7 +93,7 @@ async fn leave_open(
     reason: &str,
 ) -> Result<(), DbErr> {
     dead_letter::Entity::update_many()
-        .col_expr(dead_letter::Column::State, Expr::value(LetterState::Open))
+        .col_expr(dead_letter::Column::State, Expr::value(DeadLetterState::Open))
         .filter(under_way(job_id, [id]))
         .exec(transaction)
         .await?;
@@ -154,6 +154,6 @@ fn in_job(job_id: Uuid, letters: impl IntoIterator<Item = Uuid>) -> Condition {
 /// These letters, as far as they are under way in a job.
 fn under_way(job_id: Uuid, letters: impl IntoIterator<Item = Uuid>) -> Condition {
     use dead_letter::Column::{Id, JobId, State};
-    let is_under_way = State.eq(LetterState::Replaying).and(JobId.eq(job_id));
+    let is_under_way = State.eq(DeadLetterState::Replaying).and(JobId.eq(job_id));
     Condition::all().add(Id.is_in(letters)).add(is_under_way)
 }

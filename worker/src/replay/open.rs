@@ -5,7 +5,7 @@ use bytes::Bytes;
 use careq_shared::entities::dead_letter;
 use careq_shared::event::Event;
 use careq_shared::message::{self, Message};
-use careq_shared::seal::{Place, Sealed};
+use careq_shared::seal::{AssociatedData, Sealed};
 use uuid::Uuid;
 
 use crate::lane::Lane;
@@ -34,7 +34,7 @@ pub(super) fn each(lane: &Lane, letters: &[dead_letter::Model]) -> Opened {
 
 fn bytes(lane: &Lane, letter: &dead_letter::Model) -> Result<Vec<u8>, String> {
     let sealed = Sealed::stored_bytes(&letter.payload);
-    let opened = lane.seal.open(Place::dead_letter(&letter.id.to_string()), &sealed);
+    let opened = lane.seal.open(AssociatedData::dead_letter(&letter.id.to_string()), &sealed);
     let bytes = opened.map_err(|reason| format!("It cannot be opened: {reason}"))?;
     // A message that came sealed under a key that its worker did not have.
     Ok(lane.seal.open_message(&bytes).ok().flatten().unwrap_or(bytes))

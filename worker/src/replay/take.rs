@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{dead_letter, replay_job, replay_job_letter};
 use careq_shared::replay::{JobLetterState, JobState};
 use careq_shared::{clock, database};
@@ -20,13 +20,13 @@ use crate::fault::Fault;
 use crate::lane::{Lane, Stopped};
 
 /// Most letters of one message, which is one transaction of a lane.
-const MOST_TOGETHER: u64 = 100;
+const MAX_TOGETHER: u64 = 100;
 
 /// Steps of a second, so that a pause or a cancellation takes hold soon, and the load comes evenly.
 const STEPS_PER_SECOND: u64 = 5;
 
 /// Most letters of all jobs that are published and not settled: what is in the queue cannot be paused, and batches of CareQ stand behind it.
-const MOST_UNDER_WAY: u64 = 500;
+const MAX_UNDER_WAY: u64 = 500;
 
 /// A letter that was published so long ago is published again: a worker of an older version may have taken the message, which it
 /// cannot read. Where it still is in the queue, it is a copy.
@@ -66,8 +66,9 @@ async fn take(transaction: &DatabaseTransaction, job: &replay_job::Model) -> Res
     let statement = transaction.get_database_backend().build(&first);
     let letters = dead_letter::Entity::find().from_raw_sql(statement).all(transaction).await?;
     // Also those that a worker took before it died: whether they were published, nobody knows.
-    let is_ours =
-        |letter: &dead_letter::Model| letter.state == LetterState::Replaying && letter.job_id == Some(job.id);
+    let is_ours = |letter: &dead_letter::Model| {
+        letter.state == DeadLetterState::Replaying && letter.job_id == Some(job.id)
+    };
     let (ours, others): (Vec<_>, Vec<_>) = letters.into_iter().partition(is_ours);
     for letter in &others {
         skip(transaction, job.id, letter).await?;
@@ -94,15 +95,14 @@ async fn pending(transaction: &DatabaseTransaction, job: &replay_job::Model) -> 
     let lost = State
         .eq(JobLetterState::Published)
         .and(PublishedAt.lt(clock::whole_microseconds(clock::now() - PUBLISHED_AGAIN_AFTER)));
-    let lost: Vec<Uuid> = of_job().filter(lost).limit(MOST_TOGETHER).into_tuple().all(transaction).await?;
+    let lost: Vec<Uuid> = of_job().filter(lost).limit(MAX_TOGETHER).into_tuple().all(transaction).await?;
     if !lost.is_empty() {
         tracing::warn!(job = %job.id, letters = lost.len(), "nobody has taken these letters; they are published again");
         return Ok(lost);
     }
     let rate = u64::try_from(job.rate_per_second).unwrap_or(1);
     let under_way = under_way(transaction).await?;
-    let limit =
-        (rate / STEPS_PER_SECOND).clamp(1, MOST_TOGETHER).min(MOST_UNDER_WAY.saturating_sub(under_way));
+    let limit = (rate / STEPS_PER_SECOND).clamp(1, MAX_TOGETHER).min(MAX_UNDER_WAY.saturating_sub(under_way));
     let pending = of_job().filter(State.eq(JobLetterState::Pending)).limit(limit);
     pending.into_tuple().all(transaction).await
 }
@@ -126,10 +126,10 @@ async fn set_under_way(transaction: &DatabaseTransaction, job_id: Uuid, ids: &[U
     let locked = locked.order_by_asc(Id).lock(LockType::NoKeyUpdate).into_tuple::<Uuid>();
     locked.all(transaction).await?;
     dead_letter::Entity::update_many()
-        .col_expr(State, Expr::value(LetterState::Replaying))
+        .col_expr(State, Expr::value(DeadLetterState::Replaying))
         .col_expr(JobId, Expr::value(job_id))
         .filter(Id.is_in(ids.iter().copied()))
-        .filter(State.eq(LetterState::Open))
+        .filter(State.eq(DeadLetterState::Open))
         .exec(transaction)
         .await
         .map(drop)
@@ -141,7 +141,7 @@ async fn skip(
     letter: &dead_letter::Model,
 ) -> Result<(), DbErr> {
     let note = match letter.state {
-        LetterState::Replaying => "It was under way already".to_owned(),
+        DeadLetterState::Replaying => "It was under way already".to_owned(),
         state => format!("It was {state} before"),
     };
     mark::left_out(transaction, job_id, letter.id, &note).await

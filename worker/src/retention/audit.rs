@@ -9,7 +9,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::step::{Looked, MOST_ROWS, Next, Page, Rule, any_pair};
+use super::step::{Looked, MAX_ROWS, Next, Page, Rule, any_pair};
 
 /// See the module.
 pub(super) struct Entries;
@@ -24,7 +24,7 @@ impl Rule for Entries {
             return Ok(Looked { forgotten: 0, with: 0, next });
         }
         let letters = letters(transaction, &ids).await?;
-        if letters >= MOST_ROWS {
+        if letters >= MAX_ROWS {
             return Ok(Looked { forgotten: 0, with: letters, next: Next::Same });
         }
         let deleted = Entity::delete_many().filter(Column::Id.is_in(ids)).exec(transaction).await?;
@@ -47,7 +47,7 @@ async fn begin_chain(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
 async fn letters(transaction: &DatabaseTransaction, entries: &[Uuid]) -> Result<u64, DbErr> {
     use audit_letter::Column::{AuditId, LetterId};
     let select = audit_letter::Entity::find().select_only().columns([AuditId, LetterId]);
-    let of_entries = select.filter(AuditId.is_in(entries.iter().copied())).limit(MOST_ROWS);
+    let of_entries = select.filter(AuditId.is_in(entries.iter().copied())).limit(MAX_ROWS);
     let spoken_of: Vec<(Uuid, Uuid)> = of_entries.into_tuple().all(transaction).await?;
     let Some(any) = any_pair(AuditId, LetterId, spoken_of) else { return Ok(0) };
     let deleted = audit_letter::Entity::delete_many().filter(any).exec(transaction).await?;

@@ -7,7 +7,7 @@ use sea_orm::{
     QueryOrder as _, QuerySelect as _,
 };
 
-use super::step::{Looked, MOST_ROWS, Next, Page, Place, Rule};
+use super::step::{Looked, MAX_ROWS, Next, Page, Place, Rule};
 use crate::lookup::any_of;
 
 /// See the module.
@@ -23,7 +23,7 @@ impl Rule for Batches {
             .filter(page.condition(Column::AcceptedAt, Column::BatchId))
             .order_by_asc(Column::AcceptedAt)
             .order_by_asc(Column::BatchId)
-            .limit(MOST_ROWS)
+            .limit(MAX_ROWS)
             .into_tuple()
             .all(transaction)
             .await?;

@@ -11,7 +11,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::step::{Looked, MOST_ROWS, Next, Page, Rule, any_pair};
+use super::step::{Looked, MAX_ROWS, Next, Page, Rule, any_pair};
 
 /// See the module.
 pub(super) struct Jobs;
@@ -28,7 +28,7 @@ impl Rule for Jobs {
             return Ok(Looked { forgotten: 0, with: 0, next });
         }
         let places = places(transaction, &due).await?;
-        if places >= MOST_ROWS {
+        if places >= MAX_ROWS {
             return Ok(Looked { forgotten: 0, with: places, next: Next::Same });
         }
         let deleted = Entity::delete_many().filter(Column::Id.is_in(due)).exec(transaction).await?;
@@ -67,7 +67,7 @@ async fn due(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Result<Vec<Uu
 async fn places(transaction: &DatabaseTransaction, jobs: &[Uuid]) -> Result<u64, DbErr> {
     use replay_job_letter::Column::{JobId, LetterId};
     let select = replay_job_letter::Entity::find().select_only().columns([JobId, LetterId]);
-    let of_jobs = select.filter(JobId.is_in(jobs.iter().copied())).limit(MOST_ROWS);
+    let of_jobs = select.filter(JobId.is_in(jobs.iter().copied())).limit(MAX_ROWS);
     let places: Vec<(Uuid, Uuid)> = of_jobs.into_tuple().all(transaction).await?;
     let Some(any) = any_pair(JobId, LetterId, places) else { return Ok(0) };
     let deleted = replay_job_letter::Entity::delete_many().filter(any).exec(transaction).await?;

@@ -1,7 +1,7 @@
 //! Dead letters, with their attempts: one is forgotten when it was resolved, discarded or superseded so long ago. It stays as long as it
 //! has a place in a replay job that is not over, and as long as the letter that corrects it is open or under way.
 
-use careq_shared::dead_letters::LetterState;
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::dead_letter::{Column, Entity};
 use careq_shared::entities::{dead_letter_attempt, replay_job_letter};
 use careq_shared::replay::JobLetterState;
@@ -13,7 +13,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::step::{Looked, MOST_ROWS, Next, Page, Rule};
+use super::step::{Looked, MAX_ROWS, Next, Page, Rule};
 
 /// See the module.
 pub(super) struct Letters;
@@ -29,7 +29,7 @@ impl Rule for Letters {
             return Ok(Looked { forgotten: 0, with: 0, next });
         }
         let attempts = attempts(transaction, &due).await?;
-        let next = if (attempts.len() as u64) < MOST_ROWS { next } else { Next::Same };
+        let next = if (attempts.len() as u64) < MAX_ROWS { next } else { Next::Same };
         let (letters, attempts) = whole(due, attempts);
         let with = delete_attempts(transaction, attempts).await?;
         let deleted = Entity::delete_many().filter(Column::Id.is_in(letters)).exec(transaction).await?;
@@ -43,7 +43,7 @@ type Attempt = (Uuid, Uuid);
 /// Of these letters those whose attempts are all here, in the order of their letters, and the attempts of those: a letter goes with its
 /// history, since a person can open it again until then. Of a letter that has more attempts than a step may delete, these alone.
 fn whole(mut letters: Vec<Uuid>, mut attempts: Vec<Attempt>) -> (Vec<Uuid>, Vec<Attempt>) {
-    let Some((_, last)) = attempts.last().copied().filter(|_| attempts.len() as u64 >= MOST_ROWS) else {
+    let Some((_, last)) = attempts.last().copied().filter(|_| attempts.len() as u64 >= MAX_ROWS) else {
         return (letters, attempts);
     };
     letters.retain(|letter| *letter < last);
@@ -54,7 +54,7 @@ fn whole(mut letters: Vec<Uuid>, mut attempts: Vec<Attempt>) -> (Vec<Uuid>, Vec<
 }
 
 fn is_settled() -> Condition {
-    let settled = [LetterState::Resolved, LetterState::Discarded, LetterState::Superseded];
+    let settled = [DeadLetterState::Resolved, DeadLetterState::Discarded, DeadLetterState::Superseded];
     Condition::all().add(Column::State.is_in(settled))
 }
 
@@ -93,7 +93,7 @@ fn has_a_place_in_a_job() -> Condition {
 fn is_being_corrected() -> Condition {
     let correction = Alias::new("correction");
     let of = |column: Column| Expr::col((correction.clone(), column));
-    let undecided = [LetterState::Open, LetterState::Replaying];
+    let undecided = [DeadLetterState::Open, DeadLetterState::Replaying];
     let open = Query::select()
         .expr(Expr::val(1))
         .from_as(Entity, correction.clone())
@@ -108,7 +108,7 @@ async fn attempts(transaction: &DatabaseTransaction, letters: &[Uuid]) -> Result
     use dead_letter_attempt::Column::{Id, LetterId};
     let select = dead_letter_attempt::Entity::find().select_only().columns([Id, LetterId]);
     let of_letters = select.filter(LetterId.is_in(letters.iter().copied()));
-    of_letters.order_by_asc(LetterId).limit(MOST_ROWS).into_tuple().all(transaction).await
+    of_letters.order_by_asc(LetterId).limit(MAX_ROWS).into_tuple().all(transaction).await
 }
 
 /// How many are gone.
@@ -126,7 +126,7 @@ mod tests {
     fn seen(letters: u128, each: usize) -> (Vec<Uuid>, Vec<Attempt>) {
         let letters: Vec<_> = (1..=letters).map(Uuid::from_u128).collect();
         let attempts = letters.iter().flat_map(|letter| std::iter::repeat_n((Uuid::nil(), *letter), each));
-        let attempts = attempts.take(usize::try_from(MOST_ROWS).unwrap()).collect();
+        let attempts = attempts.take(usize::try_from(MAX_ROWS).unwrap()).collect();
         (letters, attempts)
     }
 

@@ -20,7 +20,7 @@ use crate::lane::{Lane, Stopped};
 use crate::observe;
 
 /// Most rows of one table that a step looks at, and most that it deletes.
-pub(super) const MOST_ROWS: u64 = 500;
+pub(super) const MAX_ROWS: u64 = 500;
 
 /// A step that takes longer is given up, and the round with it.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -91,7 +91,7 @@ impl Page {
             .filter(self.condition(at, id))
             .order_by_asc(at)
             .order_by_asc(id)
-            .limit(MOST_ROWS)
+            .limit(MAX_ROWS)
             .into_tuple()
             .all(transaction)
             .await?;
@@ -125,7 +125,7 @@ impl Next {
     /// Behind the last of these rows, unless they were the last of all.
     pub(super) fn behind<T>(rows: &[T], place: impl Fn(&T) -> Place) -> Self {
         match rows.last() {
-            Some(last) if rows.len() as u64 >= MOST_ROWS => Self::Behind(place(last)),
+            Some(last) if rows.len() as u64 >= MAX_ROWS => Self::Behind(place(last)),
             _ => Self::Nothing,
         }
     }

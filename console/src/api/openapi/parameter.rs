@@ -1,6 +1,6 @@
 //! The words that a query may say: the filter's are those of `careq-sync dead-letters`.
 
-use careq_shared::dead_letters::{Class, LetterState};
+use careq_shared::dead_letters::{Class, DeadLetterState};
 use careq_shared::records::Kind;
 use careq_shared::replay::JobLetterState;
 use utoipa::openapi::path::{self, ParameterBuilder, ParameterIn};
@@ -110,7 +110,7 @@ fn ids() -> RefOr<Schema> {
 }
 
 fn states() -> RefOr<Schema> {
-    let state = words(LetterState::ALL.iter().map(|state| state.as_str()).chain(["all"]));
+    let state = words(DeadLetterState::ALL.iter().map(|state| state.as_str()).chain(["all"]));
     Schema::Array(ArrayBuilder::new().items(state).build()).into()
 }
 

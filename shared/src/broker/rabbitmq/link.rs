@@ -28,7 +28,7 @@ const HOPELESS: Duration = Duration::from_secs(10);
 
 /// Each attempt that is given up leaves a thread behind until its line ends, so each has twice the time of the one before, up to
 /// this.
-const MOST_HOPELESS: Duration = Duration::from_mins(1);
+const MAX_HOPELESS: Duration = Duration::from_mins(1);
 
 /// The longest frame, in bytes. lapin keeps room for 64 of them for each connection, which at RabbitMQ's own 128 KiB is 8 MiB; a
 /// longer message goes in several frames, its properties in one.
@@ -182,7 +182,7 @@ impl Link {
         let is_hopeless = |attempt: &Attempt| attempt.began_at.elapsed() > state.patience;
         if state.attempt.as_ref().is_some_and(is_hopeless) {
             state.attempt = None;
-            state.patience = (state.patience * 2).min(MOST_HOPELESS);
+            state.patience = (state.patience * 2).min(MAX_HOPELESS);
         }
         let attempt = state.attempt.get_or_insert_with(|| {
             let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());

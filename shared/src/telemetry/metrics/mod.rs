@@ -89,7 +89,7 @@ metrics! {
     /// Open connections of the process to the database, idle and used
     database_connections: Gauges<Connections> = Family::default(), "careq_sync_database_connections";
     /// The most connections that the process may open to the database
-    most_database_connections: Gauges<No> = Family::default(), "careq_sync_database_connections_max";
+    max_database_connections: Gauges<No> = Family::default(), "careq_sync_database_connections_max";
     /// Spans that the collector took, and spans that it did not take; what never fitted into the queue before it is not counted
     exported_spans: Counters<Exported> = Family::default(), "careq_sync_exported_spans_total";
 

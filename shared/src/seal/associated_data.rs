@@ -4,13 +4,13 @@ use crate::canonical;
 
 /// Where a sealed value lives. It is authenticated with the value, so that a value that is copied elsewhere does not open.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'row> {
+pub struct AssociatedData<'row> {
     pub(super) table: &'static str,
     pub(super) column: &'static str,
     pub(super) row: &'row str,
 }
 
-impl<'row> Place<'row> {
+impl<'row> AssociatedData<'row> {
     /// `clinics.event_key`, by the clinic's id.
     #[must_use]
     pub const fn event_key(row: &'row str) -> Self {

@@ -31,7 +31,7 @@ pub struct Report {
 ///
 /// # Errors
 /// The database's own. What was committed stays, and the next run goes on from there.
-pub async fn anew(database: &DatabaseConnection, seal: &Seal) -> Result<Report, DbErr> {
+pub async fn reencrypt(database: &DatabaseConnection, seal: &Seal) -> Result<Report, DbErr> {
     let mut report = Report::default();
     every::<EventKeys>(database, seal, &mut report).await?;
     every::<SigningSecrets>(database, seal, &mut report).await?;
