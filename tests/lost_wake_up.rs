@@ -4,7 +4,7 @@
 use careq_shared::broker::Queue;
 use careq_shared::entities::{appointment, parked_event};
 use careq_shared::records::Kind;
-use careq_worker::Waking;
+use careq_worker::ReadyQueue;
 use sea_orm::{
     ConnectionTrait as _, DbBackend, EntityTrait as _, PaginatorTrait as _, Statement, TransactionTrait as _,
 };
@@ -49,7 +49,7 @@ async fn a_copy_wakes_whom_the_first_one_left_asleep() {
     let lane = WorkerLane::new(&database, 256).await;
     children(&lane, [1]).await;
     let doctor = [delivery(Kind::Doctor, &harness::doctor(7))];
-    lane.batch(Queue::Live, doctor.to_vec(), &mut Waking::default()).await.unwrap();
+    lane.batch(Queue::Live, doctor.to_vec(), &mut ReadyQueue::default()).await.unwrap();
     assert_eq!(stored(&database).await, 0, "nobody was woken");
     lane.work(Queue::Live, &doctor).await.unwrap();
     assert_eq!(stored(&database).await, 1);
@@ -62,16 +62,14 @@ async fn many_children_do_not_hold_up_what_comes_in() {
         let database = FreshDatabase::new(backend).await;
         let lane = WorkerLane::new(&database, 100).await;
         children(&lane, 1..=250).await;
-        let mut waking = Waking::default();
-        lane.batch(Queue::Live, vec![delivery(Kind::Doctor, &harness::doctor(7))], &mut waking)
-            .await
-            .unwrap();
+        let mut ready = ReadyQueue::default();
+        lane.batch(Queue::Live, vec![delivery(Kind::Doctor, &harness::doctor(7))], &mut ready).await.unwrap();
         for (batch, beside) in [(1, 64), (2, 128)] {
             let patient = delivery(Kind::Patient, &harness::patient(1000 + batch));
-            lane.batch(Queue::Live, vec![patient], &mut waking).await.unwrap();
+            lane.batch(Queue::Live, vec![patient], &mut ready).await.unwrap();
             assert_eq!(stored(&database).await, beside, "after batch {batch}");
         }
-        lane.wake(&mut waking).await.unwrap();
+        lane.process_ready(&mut ready).await.unwrap();
         assert_eq!(stored(&database).await, 250);
         assert!(parked_event::Entity::find().all(&database.connection).await.unwrap().is_empty());
     }

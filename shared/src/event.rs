@@ -3,9 +3,10 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::event_key::EventKey;
-use crate::ids::{EventId, EventSource};
+use crate::ids::{self, EventId, EventSource};
 use crate::records::{Identified, Kind, Record};
 
 /// What makes two requests the same one.
@@ -82,6 +83,12 @@ impl Event {
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.record.kind()
+    }
+
+    /// The id of the row that it changes.
+    #[must_use]
+    pub fn record_id(&self) -> Uuid {
+        ids::record_id(&self.clinic_id, self.kind().record(), self.careq_id)
     }
 
     /// The version that it gives to what it changes.

@@ -1,11 +1,10 @@
 //! A worker's lane without a queue: the tests hand it its batches themselves.
 
-use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use careq_shared::broker::Delivery;
 use careq_shared::broker::embedded::Embedded;
+use careq_shared::broker::{Delivery, Queue};
 use careq_shared::clock;
 use careq_shared::config::{self, RetentionConfig};
 use careq_shared::event::{Event, Origin};
@@ -13,7 +12,7 @@ use careq_shared::event_key::EventKey;
 use careq_shared::json::Document;
 use careq_shared::message::{self, Content, Message};
 use careq_shared::records::{self, Kind, Limits};
-use careq_worker::{Lane, Settings};
+use careq_worker::{Context, ReadyQueue, Settings, Stopped};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -24,7 +23,7 @@ use super::{FreshDatabase, seal};
 /// A lane that no sweep helps.
 #[derive(Clone)]
 pub(crate) struct WorkerLane {
-    lane: Lane,
+    context: Context,
     _folder: Arc<TempDir>,
 }
 
@@ -42,22 +41,34 @@ impl WorkerLane {
             name: "test".to_owned(),
         };
         let broker = Arc::new(Embedded::open(folder.path()).await.unwrap());
-        let lane = Lane::new(
+        let context = Context::new(
             database.connection.clone(),
             broker,
             Arc::new(seal()),
             Arc::new(settings),
             CancellationToken::new(),
         );
-        Self { lane, _folder: Arc::new(folder) }
+        Self { context, _folder: Arc::new(folder) }
     }
-}
 
-impl Deref for WorkerLane {
-    type Target = Lane;
+    /// Processes a batch and everything that it makes ready.
+    pub(crate) async fn work(&self, queue: Queue, deliveries: &[Delivery]) -> Result<(), Stopped> {
+        careq_worker::work(&self.context, queue, deliveries).await
+    }
 
-    fn deref(&self) -> &Lane {
-        &self.lane
+    /// Processes a batch; the events that it makes ready are queued.
+    pub(crate) async fn batch(
+        &self,
+        queue: Queue,
+        deliveries: Vec<Delivery>,
+        ready: &mut ReadyQueue,
+    ) -> Result<(), Stopped> {
+        careq_worker::process(&self.context, queue, deliveries, ready).await
+    }
+
+    /// Processes the queued events.
+    pub(crate) async fn process_ready(&self, ready: &mut ReadyQueue) -> Result<(), Stopped> {
+        careq_worker::process_ready(&self.context, ready).await
     }
 }
 

@@ -10,7 +10,7 @@ mod world;
 
 use careq_shared::broker::{Delivery, Queue};
 use careq_shared::event_key::EventKey;
-use careq_worker::Waking;
+use careq_worker::ReadyQueue;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rand::rngs::StdRng;
@@ -106,11 +106,11 @@ async fn play(lanes: &[WorkerLane], deliveries: &[Delivery], seed: u64) {
     }
     let working = lanes.iter().cloned().zip(work).map(|(lane, batches)| {
         tokio::spawn(async move {
-            let mut waking = Waking::default();
+            let mut ready = ReadyQueue::default();
             for batch in batches {
-                lane.batch(Queue::Live, batch, &mut waking).await.unwrap();
+                lane.batch(Queue::Live, batch, &mut ready).await.unwrap();
             }
-            lane.wake(&mut waking).await.unwrap();
+            lane.process_ready(&mut ready).await.unwrap();
         })
     });
     for lane in working.collect::<Vec<_>>() {

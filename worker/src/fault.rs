@@ -1,5 +1,4 @@
-//! What went wrong, by who can do something about it. A fault must never carry the database's own words: they may quote a
-//! patient's data.
+//! Failures of database work by their consequence. A fault carries none of the database's own words, which may quote patient data.
 
 use careq_shared::database;
 use careq_shared::refusal::{Meaning, Refusal};
@@ -8,13 +7,13 @@ use sea_orm::DbErr;
 /// Why a transaction was not committed.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// Another worker was at the same rows; once more, at once.
+    /// A collision with another transaction: retried at once.
     Contention,
-    /// The database could not be used. No event is to blame, unless the database works for all others: then this is its fault.
+    /// The database could not be used. Attributed to the event only if the database works for other work; then this is its fault.
     Infrastructure(EventFault),
-    /// It took too long. No event is to blame, unless the database is quick for all others.
+    /// The deadline passed. Attributed to the event only if the database is quick for other work.
     TimedOut,
-    /// One of the events is to blame.
+    /// A fault of one of the events.
     Event(EventFault),
 }
 
@@ -22,50 +21,56 @@ pub(crate) enum Fault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EventFault {
     pub(crate) class: FaultClass,
-    /// For an admin, without any of the event's data.
+    /// For an admin; contains no data of the event.
     pub(crate) message: String,
 }
 
 impl EventFault {
-    /// Of an event that cannot be written down again.
+    /// The event cannot be encoded again.
     pub(crate) fn unwritable() -> Self {
         let message = "The event cannot be written by this version".to_owned();
         Self { class: FaultClass::Permanent, message }
     }
 
-    /// Of events that touch too much together.
+    /// The events touch more rows than fit into memory together.
     pub(crate) fn too_large() -> Self {
         let message = "The rows that they touch are too large to be read together".to_owned();
         Self { class: FaultClass::Transient, message }
     }
 
-    /// Of an event whose transactions never end, while the database works.
+    /// The event's transactions do not end, while the database works.
     pub(crate) fn stalled() -> Self {
         let message = "Its transaction does not end in time, while the database works".to_owned();
         Self { class: FaultClass::Transient, message }
     }
 
-    /// Of an event that collides with another row at every try.
+    /// Every attempt ended without a result.
+    pub(crate) fn no_result() -> Self {
+        let message = "Every attempt ended without a result; the event may bring workers down".to_owned();
+        Self { class: FaultClass::NoResult, message }
+    }
+
+    /// The event collides with another row at every try.
     pub(crate) fn never_alone() -> Self {
         let message = "It collides with another row, by a unique index that is not ours".to_owned();
         Self { class: FaultClass::Transient, message }
     }
 }
 
-/// Whether trying again can help.
+/// Whether a retry can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FaultClass {
-    /// It can never work.
+    /// No retry can help.
     Permanent,
-    /// It may work later.
+    /// A later retry may help.
     Transient,
-    /// The server itself had no resources or no rights for it; it is tried until it has.
+    /// The server lacked resources or privileges: retried until it has them.
     Unusable,
-    /// Somebody has held rows that it needs for too long. It may work later, and says nothing of the event.
+    /// Another session held the rows for too long. A later retry may help; the event is not the cause.
     Busy,
-    /// Something of it belongs to another row; worth another look at once, and never afterwards.
+    /// A unique value belongs to another row: one retry at once, none later.
     Collision,
-    /// No attempt has come to a result: whoever tries it may be brought down.
+    /// No attempt had a result: the event may crash workers.
     NoResult,
 }
 

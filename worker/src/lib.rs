@@ -1,68 +1,30 @@
-//! The workers: they take accepted events from the broker and make them true in the database, each exactly once. They
-//! must never speak HTTP, and never settle a message whose outcome is not committed.
+//! The worker: consumes accepted events from the broker and stores each exactly once.
+//!
+//! | folder | content |
+//! |---|---|
+//! | `batch/` | a consumer's loop: decode, register batches, process, report, acknowledge |
+//! | `transaction/` | one database transaction: load, decide in memory, write; the rules of one event, a file each |
+//! | `waiting/` | events that wait for a parent record or for another attempt |
+//! | `dead_letters/` | the rows of dead letters and the statements that change them |
+//! | `replay/` | replay jobs |
+//! | `retention/` | deletion of old rows |
+//! | `db/` | retries, bounds and statements that every part uses |
 
+mod batch;
+mod context;
+mod db;
+mod dead_letters;
+mod fault;
+mod item;
+mod observe;
+mod replay;
+mod retention;
+mod retry_policy;
+mod transaction;
+mod waiting;
 mod worker;
 
-mod lane;
-
-mod decode;
-
-mod admit;
-
-mod order;
-
-mod transaction;
-
-mod attempt;
-
-mod health;
-
-mod novelty;
-
-mod working_set;
-
-mod arrays;
-
-mod lookup;
-
-mod apply;
-
-mod dedupe;
-
-mod resolve;
-
-mod fold;
-
-mod persist;
-
-mod insert;
-
-mod bounds;
-
-mod report;
-
-mod park;
-
-mod patience;
-
-mod wake;
-
-mod sweep;
-
-mod turn;
-
-mod retry;
-
-mod replay;
-
-mod retention;
-
-mod dead_letters;
-
-mod fault;
-
-mod observe;
-
-pub use lane::Lane;
-pub use wake::Waking;
-pub use worker::{Settings, Worker};
+pub use batch::{process, work};
+pub use context::{Context, Settings, Stopped};
+pub use waiting::unpark::{ReadyQueue, all as process_ready};
+pub use worker::Worker;

@@ -1,5 +1,4 @@
-//! What is counted and traced of a batch, from what its stages know already. It must never look anything up, nor cost more than a
-//! glance where nobody traces.
+//! Metrics and spans of a batch, from values that its stages already have.
 
 use std::time::Instant;
 
@@ -13,10 +12,9 @@ use careq_shared::telemetry::metrics::{
 use careq_shared::telemetry::traces::{self, SPAN, TraceContext};
 use tracing::Span;
 
-use crate::decode::{Membership, Request};
-use crate::order::Item;
+use crate::item::{Item, Membership, Request};
 
-/// The span of a batch, linked to the messages that are traced. It has a trace of its own: a batch belongs to all of its messages.
+/// Span of a batch, in a trace of its own, linked to the traced messages.
 pub(crate) fn batch(queue: Queue, deliveries: &[Delivery]) -> Span {
     let span = tracing::info_span!(
         target: SPAN,
@@ -36,7 +34,7 @@ pub(crate) fn batch(queue: Queue, deliveries: &[Delivery]) -> Span {
     span
 }
 
-/// The span of one message in its own trace, below the publishing ingress's, from its taking to its settlement.
+/// Span of one message in the publisher's trace, from its delivery to its acknowledgement.
 pub(crate) fn message(place: Option<&TraceContext>, queue: Queue) -> Span {
     let Some(place) = place else { return Span::none() };
     let span = tracing::info_span!(
@@ -59,24 +57,24 @@ pub(crate) fn message(place: Option<&TraceContext>, queue: Queue) -> Span {
     span
 }
 
-/// The span of one transaction, from its beginning to its commit.
+/// Span of one transaction.
 pub(crate) fn transaction(items: &[Item]) -> Span {
     tracing::info_span!(target: SPAN, "transaction", count = i64::try_from(items.len()).unwrap_or(i64::MAX))
 }
 
-/// Notes what is in hand, for as long as the value lives. What is replayed is old by nature, and tells nothing of a backlog.
-pub(crate) fn in_hand(requests: &[Request]) -> Option<InHandBatch<'static>> {
+/// Registers the batch in flight while the value lives. Replayed events are left out: their age says nothing of the backlog.
+pub(crate) fn in_flight(requests: &[Request]) -> Option<InHandBatch<'static>> {
     let first_time = requests.iter().filter(|request| request.replay.is_none());
     let accepted_at = first_time.filter_map(|request| match &request.batch {
         Membership::Batch(batch) => Some(batch.accepted_at),
-        Membership::Single | Membership::Conflicting | Membership::Unnoted => {
+        Membership::Single | Membership::Conflicting | Membership::Unregistered => {
             request.events.first().map(|event| event.accepted_at)
         }
     });
     accepted_at.min().map(|oldest| metrics().in_hand.take(oldest))
 }
 
-/// Counts a batch that is settled.
+/// Counts an acknowledged batch.
 pub(crate) fn worked(queue: Queue, messages: usize, began_at: Instant) {
     let label = ByQueue { queue: queue.as_str() };
     metrics()
@@ -86,7 +84,7 @@ pub(crate) fn worked(queue: Queue, messages: usize, began_at: Instant) {
     metrics().batch_duration.get_or_create(&label).observe(began_at.elapsed().as_secs_f64());
 }
 
-/// Counts results that are committed.
+/// Counts committed results.
 pub(crate) fn committed(items: &[Item], results: &[EventResult]) {
     let now = clock::now();
     for (Item { event, replay, .. }, result) in items.iter().zip(results) {
@@ -100,32 +98,32 @@ pub(crate) fn committed(items: &[Item], results: &[EventResult]) {
     }
 }
 
-/// Counts a dead letter that is committed.
-pub(crate) fn buried(class: Class) {
+/// Counts a committed dead letter.
+pub(crate) fn recorded(class: Class) {
     metrics().buried.get_or_create(&ByClass { class: class.as_str() }).inc();
 }
 
-/// Counts a transaction that begins anew.
+/// Counts a retried transaction.
 pub(crate) fn repeated(reason: &'static str) {
     metrics().repeated_transactions.get_or_create(&Attempted { reason }).inc();
 }
 
-/// Notes that something in the database is tried again, for as long as the value lives.
+/// Registers retried database work while the value lives.
 pub(crate) fn repeating() -> InHandBatch<'static> {
     metrics().repeating.take(clock::now())
 }
 
-/// Counts a part of the worker that begins anew.
+/// Counts a restarted part of the worker.
 pub(crate) fn restarted(part: &'static str) {
     metrics().restarted_parts.get_or_create(&OfPart { part }).inc();
 }
 
-/// Counts rows that are forgotten.
+/// Counts deleted rows.
 pub(crate) fn pruned(table: &'static str, rows: u64) {
     metrics().pruned_rows.get_or_create(&ByTable { table }).inc_by(rows);
 }
 
-/// Counts further attempts of events that had failed.
+/// Counts further attempts of failed events.
 pub(crate) fn retried(count: usize) {
     metrics().retried_events.get_or_create(&No {}).inc_by(u64::try_from(count).unwrap_or(u64::MAX));
 }

@@ -1,27 +1,28 @@
-//! Letters that are written by themselves, for want of a batch that could take them. Nothing may go on before each is kept: it is
-//! all that is left of what CareQ was promised.
+//! Dead letters outside of a batch's transaction. A batch is acknowledged only after they are stored.
 
 use std::slice;
 use std::time::Duration;
 
 use bytes::Bytes;
-use careq_shared::database;
 use careq_shared::dead_letters::Class;
 use careq_shared::entities::{event, parked_event};
 use careq_shared::event::Event;
 use careq_shared::message::{Batch, Entry};
 use careq_shared::outcome::{ErrorCode, EventResult, Failure, Outcome};
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _};
+use careq_shared::{clock, database};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait as _, DbErr, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, Set};
 
-use super::{Letter, write};
-use crate::attempt::attempt;
-use crate::bounds::{self, MAX_TRANSACTION};
+use super::row::{self, DeadLetter, Try};
+use super::write;
+use crate::context::{Context, Stopped};
+use crate::db::attempt::attempt;
+use crate::db::bounds::{self, MAX_TRANSACTION};
 use crate::fault::{EventFault, Fault};
-use crate::lane::{Lane, Stopped};
+use crate::{item, retry_policy};
 
-/// Keeps bytes that are no message.
-pub(crate) async fn keep_undecodable(lane: &Lane, bodies: &[Bytes]) -> Result<(), Stopped> {
+/// Stores bytes that are no message.
+pub(crate) async fn undecodable(context: &Context, bodies: &[Bytes]) -> Result<(), Stopped> {
     if bodies.is_empty() {
         return Ok(());
     }
@@ -30,17 +31,17 @@ pub(crate) async fn keep_undecodable(lane: &Lane, bodies: &[Bytes]) -> Result<()
         message: "The message is not one that this version can read".to_owned(),
     };
     let letter = |body: &Bytes| {
-        Letter::of_bytes(body, &lane.settings.name)
+        DeadLetter::of_bytes(body, &context.settings.name)
             .because(Class::Undecodable, &failure)
-            .sealed(&lane.seal, body)
+            .sealed(&context.seal, body)
     };
-    keep(lane, bodies.iter().map(letter).collect(), None).await
+    keep(context, bodies.iter().map(letter).collect(), None).await
 }
 
-/// Keeps the records of a batch that is not admitted, each as a letter of its own. They get no row in the ledger: sent
-/// again in another batch, they are new.
-pub(crate) async fn keep_batch(
-    lane: &Lane,
+/// Stores the records of a batch that is not registered, a dead letter each. They get no row in the ledger: in another batch they
+/// count as new.
+pub(crate) async fn batch(
+    context: &Context,
     batch: &Batch,
     class: Class,
     reason: &str,
@@ -48,34 +49,67 @@ pub(crate) async fn keep_batch(
     let code = if class == Class::Conflict { ErrorCode::DuplicateRecord } else { ErrorCode::ServerError };
     let failure = Failure { code, message: reason.to_owned() };
     let letters = batch.entries.iter().filter_map(|entry| match entry {
-        Entry::Accepted(event) => Some(of_event(lane, event, class, &failure)),
+        Entry::Accepted(event) => Some(of_event(context, event, class, &failure)),
         Entry::Refused(_) => None,
     });
-    keep(lane, letters.collect(), None).await
+    keep(context, letters.collect(), None).await
 }
 
-/// Keeps an event whose failure cannot be noted as that of every other.
-pub(crate) async fn keep_unnoted(
-    lane: &Lane,
+/// Stores an event whose failure could not be recorded in a transaction of its own.
+pub(crate) async fn unrecorded(
+    context: &Context,
     event: &Event,
     fault: &EventFault,
 ) -> Result<EventResult, Stopped> {
     let failure = Failure { code: ErrorCode::ServerError, message: fault.message.clone() };
-    let letter = of_event(lane, event, Class::Data, &failure);
-    keep(lane, vec![letter], Some(event.event_id.as_str())).await?;
-    end(lane, event.event_id.as_str(), &failure).await?;
+    let letter = of_event(context, event, Class::Data, &failure);
+    keep(context, vec![letter], Some(event.event_id.as_str())).await?;
+    end(context, event.event_id.as_str(), &failure).await?;
     Ok(EventResult { outcome: Outcome::Failed(failure), appointment_status: None, replayed: false })
 }
 
-fn of_event(lane: &Lane, event: &Event, class: Class, failure: &Failure) -> Letter {
-    Letter::of_event(event, &lane.settings.name)
+fn of_event(context: &Context, event: &Event, class: Class, failure: &Failure) -> DeadLetter {
+    DeadLetter::of_event(event, &context.settings.name)
         .because(class, failure)
-        .sealed(&lane.seal, &super::payload(event))
+        .sealed(&context.seal, &row::payload(event))
 }
 
-/// Keeps a parked event that this version cannot read.
-pub(crate) async fn keep_unreadable(
-    lane: &Lane,
+/// Parks an event whose ledger row another session holds: the consumer goes on, and nothing is wrong with the event. If it is parked
+/// already, the row keeps the latest delivery.
+pub(crate) async fn past_its_row(context: &Context, event: &Event) -> Result<EventResult, Stopped> {
+    tracing::warn!(
+        event_id = %event.event_id,
+        "another session holds the row of an event in the ledger; it is tried again later"
+    );
+    match attempt(context, || park_latest(context, event)).await? {
+        Ok(()) => Ok(EventResult { outcome: Outcome::Retrying, appointment_status: None, replayed: false }),
+        Err(fault) => unrecorded(context, event, &fault).await,
+    }
+}
+
+async fn park_latest(context: &Context, event: &Event) -> Result<(), Fault> {
+    use parked_event::Column::EventId;
+    let now = clock::whole_microseconds(clock::now());
+    let row =
+        item::parked_row(&context.seal, event, now).map_err(|_| Fault::Event(EventFault::unwritable()))?;
+    let row = parked_event::Model { due_at: now + retry_policy::delay_while_held(), attempts: 1, ..row };
+    let transaction = database::begin_write(&context.database).await?;
+    // Changes nothing in an existing row, and locks it.
+    let unless_parked = OnConflict::column(EventId).update_column(EventId).to_owned();
+    let insert = parked_event::Entity::insert(row.clone().into_active_model()).on_conflict(unless_parked);
+    let parked = insert.exec_with_returning(&transaction).await?;
+    let stored = item::parked_delivery(&context.seal, &parked);
+    if stored.is_some_and(|accepted_at| accepted_at < event.accepted_at) {
+        let latest = parked_event::ActiveModel { event: Set(row.event), ..Default::default() };
+        let update = parked_event::Entity::update_many().set(latest).filter(EventId.eq(row.event_id));
+        update.exec(&transaction).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
+/// Stores a parked event that this version cannot decode.
+pub(crate) async fn unreadable(
+    context: &Context,
     row: &parked_event::Model,
     bytes: &[u8],
 ) -> Result<(), Stopped> {
@@ -83,17 +117,17 @@ pub(crate) async fn keep_unreadable(
         code: ErrorCode::ServerError,
         message: "The parked event cannot be read by this version".to_owned(),
     };
-    let letter = Letter::of_parked(row, &lane.settings.name)
+    let letter = DeadLetter::of_parked(row, &context.settings.name)
         .because(Class::Undecodable, &failure)
-        .tried(row.attempts.max(1), crate::retry::tries(row))
-        .sealed(&lane.seal, bytes);
-    keep(lane, vec![letter], Some(&row.event_id)).await?;
-    end(lane, &row.event_id, &failure).await
+        .tried(row.attempts.max(1), Try::of(row))
+        .sealed(&context.seal, bytes);
+    keep(context, vec![letter], Some(&row.event_id)).await?;
+    end(context, &row.event_id, &failure).await
 }
 
-/// Where the ledger says that an event waits, it says that it has failed from here on: nothing is left that could end its waiting.
-async fn end(lane: &Lane, event_id: &str, failure: &Failure) -> Result<(), Stopped> {
-    let noted = attempt(lane, || async {
+/// Sets a waiting event in the ledger to failed: its parked row is gone.
+async fn end(context: &Context, event_id: &str, failure: &Failure) -> Result<(), Stopped> {
+    let noted = attempt(context, || async {
         let row = event::Entity::update_many()
             .col_expr(event::Column::Outcome, Expr::value("failed"))
             .col_expr(event::Column::ErrorCode, Expr::value(failure.code.as_str()))
@@ -101,7 +135,7 @@ async fn end(lane: &Lane, event_id: &str, failure: &Failure) -> Result<(), Stopp
             .col_expr(event::Column::WaitingFor, Expr::value(Option::<String>::None))
             .filter(event::Column::EventId.eq(event_id))
             .filter(event::Column::Outcome.is_in(["waiting", "retrying"]));
-        row.exec(&lane.database).await.map_err(|error: DbErr| Fault::from(error))
+        row.exec(&context.database).await.map_err(|error: DbErr| Fault::from(error))
     });
     if let Err(fault) = noted.await? {
         tracing::error!(fault.message, "the ledger cannot say that an event has failed; its letter does");
@@ -109,37 +143,37 @@ async fn end(lane: &Lane, event_id: &str, failure: &Failure) -> Result<(), Stopp
     Ok(())
 }
 
-/// Keeps letters in transactions of so many bytes; one that cannot be kept must not hold up the others.
-async fn keep(lane: &Lane, letters: Vec<Letter>, parked: Option<&str>) -> Result<(), Stopped> {
+/// Stores dead letters in transactions of limited size; those that fail together are stored one by one.
+async fn keep(context: &Context, letters: Vec<DeadLetter>, parked: Option<&str>) -> Result<(), Stopped> {
     let mut alone = Vec::new();
     for part in bounds::parts(&letters, letters.len(), MAX_TRANSACTION) {
-        match kept(lane, part, parked).await? {
+        match kept(context, part, parked).await? {
             Ok(()) => {}
             Err(_) => alone.extend(part),
         }
     }
     for letter in alone {
-        while let Err(fault) = kept(lane, slice::from_ref(letter), parked).await? {
+        while let Err(fault) = kept(context, slice::from_ref(letter), parked).await? {
             tracing::error!(fault.message, "a dead letter cannot be kept; trying again");
-            lane.pause(Duration::from_secs(1)).await?;
+            context.pause(Duration::from_secs(1)).await?;
         }
     }
     Ok(())
 }
 
 async fn kept(
-    lane: &Lane,
-    letters: &[Letter],
+    context: &Context,
+    letters: &[DeadLetter],
     parked: Option<&str>,
 ) -> Result<Result<(), EventFault>, Stopped> {
-    let kept = attempt(lane, || async {
-        let transaction = database::begin_write(&lane.database).await?;
-        let failed = write::opened(&transaction, letters).await?;
+    let kept = attempt(context, || async {
+        let transaction = database::begin_write(&context.database).await?;
+        let failed = write::record(&transaction, letters).await?;
         if let Some(event_id) = parked {
             parked_event::Entity::delete_by_id(event_id).exec(&transaction).await?;
         }
         transaction.commit().await.map_err(|error: DbErr| Fault::from(error))?;
         Ok(failed)
     });
-    Ok(kept.await?.map(|failed| super::told(&failed)))
+    Ok(kept.await?.map(|recorded| row::recorded(&recorded)))
 }

@@ -1,41 +1,43 @@
-//! A letter as it is written: its row, and the tries that it stands for. Its payload must never be anywhere but sealed in its row.
+//! A dead letter to be written: its row and the attempts it stands for. The payload is stored encrypted only.
 
 use careq_shared::clock;
 use careq_shared::dead_letters::{self, Class, DeadLetterState};
 use careq_shared::entities::{dead_letter, dead_letter_attempt, parked_event};
 use careq_shared::event::Event;
+use careq_shared::message;
 use careq_shared::outcome::{Failure, Parent};
 use careq_shared::redact;
 use careq_shared::seal::{AssociatedData, Seal};
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::bounds::InBytes;
-use crate::retry::Try;
+use crate::db::bounds::InBytes;
+use crate::observe;
 
-/// A letter that is to be written.
+/// A dead letter to be written.
 #[derive(Debug, Clone)]
-pub(crate) struct Letter {
+pub(crate) struct DeadLetter {
     pub(crate) row: dead_letter::Model,
-    /// As in its row; every letter has one before it is written.
+    /// As in the row; set before it is written.
     pub(super) class: Option<Class>,
-    /// When the delivery that failed was accepted: tells one from a copy of it. Bytes that are no message have no such stamp.
+    /// Acceptance of the failed delivery: distinguishes it from a duplicate. `None` for bytes that are no message.
     accepted_at: Option<DateTime<Utc>>,
-    /// The tries that had failed before the last one.
+    /// Failed attempts before the last one.
     earlier: Vec<Try>,
-    /// The payload as a log may show it, if it can be read.
+    /// The redacted payload for the log, if it can be read.
     shape: Option<String>,
 }
 
-impl InBytes for Letter {
+impl InBytes for DeadLetter {
     fn bytes(&self) -> usize {
         self.row.payload.len()
     }
 }
 
-impl Letter {
-    /// Of an event.
+impl DeadLetter {
+    /// The dead letter of an event.
     pub(crate) fn of_event(event: &Event, worker: &str) -> Self {
         let mut letter = Self::new(dead_letters::letter_id(event.event_id.as_str()), worker);
         letter.row.event_id = Some(event.event_id.as_str().to_owned());
@@ -49,7 +51,7 @@ impl Letter {
         letter
     }
 
-    /// Of a parked event that cannot be read.
+    /// The dead letter of a parked event that cannot be read.
     pub(crate) fn of_parked(row: &parked_event::Model, worker: &str) -> Self {
         let mut letter = Self::new(dead_letters::letter_id(&row.event_id), worker);
         letter.row.event_id = Some(row.event_id.clone());
@@ -61,7 +63,7 @@ impl Letter {
         letter
     }
 
-    /// Of bytes that are no message; a copy of them is the same letter.
+    /// The dead letter of bytes that are no message; the same bytes give the same dead letter.
     pub(crate) fn of_bytes(bytes: &[u8], worker: &str) -> Self {
         Self::new(dead_letters::id_of(bytes), worker)
     }
@@ -97,6 +99,7 @@ impl Letter {
         Self { row, class: None, accepted_at: None, earlier: Vec::new(), shape: None }
     }
 
+    /// Sets class, code and message.
     pub(crate) fn because(mut self, class: Class, failure: &Failure) -> Self {
         let code = failure.code.as_str();
         self.class = Some(class);
@@ -108,27 +111,29 @@ impl Letter {
         self
     }
 
+    /// Sets the number of attempts and those before the last one.
     pub(crate) fn tried(mut self, attempts: i32, earlier: Vec<Try>) -> Self {
         self.row.attempts = attempts;
         self.earlier = earlier;
         self
     }
 
-    /// For want of this parent: it is tried again when that comes.
+    /// Sets the missing parent: the event is tried again when it arrives.
     pub(crate) fn waits_for(mut self, parent: Option<&Parent>) -> Self {
         self.row.waiting_kind = parent.map(|parent| parent.kind.as_str().to_owned());
         self.row.waiting_careq_id = parent.map(|parent| parent.careq_id);
         self
     }
 
-    /// With its payload, which only the keys open.
+    /// Sets the payload, encrypted.
     pub(crate) fn sealed(mut self, seal: &Seal, payload: &[u8]) -> Self {
         self.row.payload =
             seal.seal(AssociatedData::dead_letter(&self.row.id.to_string()), payload).into_bytes();
         self
     }
 
-    pub(super) fn log(&self) {
+    /// Counts and logs a dead letter, after the commit.
+    fn log(&self) {
         let Self { row, shape, .. } = self;
         tracing::warn!(
             letter = %row.id,
@@ -143,8 +148,8 @@ impl Letter {
         );
     }
 
-    /// A row for each time that it has failed since it was last heard of, the last one last. Each has its id from the delivery, so
-    /// that a copy of the delivery is the same failure; a letter that was under way again has failed anew.
+    /// A row for each failed attempt since the last record, the last one last. The id derives from the delivery, so a duplicate of the
+    /// delivery is the same failure, while a replay that fails is a new one.
     pub(super) fn attempts(&self, before: Option<&Before>) -> Vec<dead_letter_attempt::Model> {
         let delivery = self.delivery(before);
         let attempt = |which: &str, one: &Try| dead_letter_attempt::Model {
@@ -169,11 +174,11 @@ impl Letter {
         let accepted_at = self.accepted_at.map(|at| at.timestamp_micros());
         let job_id = before.filter(|before| before.state == DeadLetterState::Replaying);
         let job_id = job_id.and_then(|before| before.job_id);
-        // Bytes that a job has put back into the queue, and that came out unreadable again.
+        // Bytes that a job has put back into the queue and that were undecodable again.
         let resolved =
             before.filter(|before| before.state == DeadLetterState::Resolved && accepted_at.is_none());
         let resolved_at = resolved.and_then(|before| before.settled_at).map(|at| at.timestamp_micros());
-        // An event that was under way for the sake of its parent is the same delivery, and may fail again.
+        // An event that waits for a late parent is the same delivery and may fail again.
         let under_way =
             before.filter(|before| before.state == DeadLetterState::Replaying && before.job_id.is_none());
         let attempts = under_way.map(|before| before.attempts);
@@ -181,7 +186,65 @@ impl Letter {
     }
 }
 
-/// How a letter stood that has failed again.
+/// Dead letters that a transaction changes because their events have a result.
+#[derive(Debug, Default)]
+pub(crate) struct Followed {
+    /// Event ids: stored.
+    pub(crate) resolved: Vec<String>,
+    /// Event ids: failed before, and now wait for a parent or another attempt.
+    pub(crate) under_way: Vec<String>,
+}
+
+/// Counts and logs dead letters that are committed: once, however often the transaction was retried.
+pub(crate) fn recorded(letters: &[&DeadLetter]) {
+    for letter in letters {
+        letter.log();
+        letter.class.into_iter().for_each(observe::recorded);
+    }
+}
+
+/// The payload of an event's dead letter.
+#[expect(
+    clippy::expect_used,
+    reason = "a dead letter without its event would lose it: the process must rather end"
+)]
+pub(crate) fn payload(event: &Event) -> Vec<u8> {
+    message::encode(event).expect("an event can be written as JSON")
+}
+
+/// A failed attempt, as a parked row stores it. An attempt that crashed its worker is counted, but not stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Try {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) worker: String,
+    pub(crate) version: String,
+    pub(crate) message: String,
+}
+
+impl Try {
+    pub(crate) fn failed(at: DateTime<Utc>, worker: &str, message: &str) -> Self {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Self { at, worker: worker.to_owned(), version, message: message.to_owned() }
+    }
+
+    /// The attempts of a parked row, the first one first.
+    pub(crate) fn of(row: &parked_event::Model) -> Vec<Self> {
+        row.tries.as_deref().and_then(|tries| serde_json::from_str(tries).ok()).unwrap_or_default()
+    }
+
+    /// The attempts of a parked row and one more, as JSON.
+    #[expect(
+        clippy::expect_used,
+        reason = "a history that is lost in silence would mislead the person who decides"
+    )]
+    pub(crate) fn appended(row: &parked_event::Model, one: Self) -> String {
+        let mut tries = Self::of(row);
+        tries.push(one);
+        serde_json::to_string(&tries).expect("text and times can be written as JSON")
+    }
+}
+
+/// State of a dead letter before it is recorded again.
 #[derive(Debug, Clone, FromQueryResult)]
 pub(super) struct Before {
     pub(super) id: Uuid,

@@ -1,5 +1,4 @@
-//! The statements that change letters, and with them the replay jobs that they are under way in. Letters are always locked before
-//! jobs, and by their ids, so that those who lock several wait for each other in one order.
+//! The statements that change dead letters and their places in replay jobs. Lock order: dead letters by id, then jobs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,31 +15,29 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::row::Before;
-use super::{Followed, Letter};
-use crate::bounds::{self, MAX_STATEMENT};
+use super::row::{Before, DeadLetter, Followed};
+use crate::db::bounds::{self, MAX_STATEMENT};
 use crate::fault::Fault;
-use crate::working_set::WorkingSet;
 
-/// Writes what the batch has done to letters; those that have failed.
-pub(crate) async fn changes<'set>(
+/// Writes the changes of a transaction; returns the dead letters that were recorded.
+pub(crate) async fn changes<'letters>(
     transaction: &DatabaseTransaction,
-    set: &'set WorkingSet,
-) -> Result<Vec<&'set Letter>, Fault> {
-    let Followed { resolved, under_way } = &set.followed;
+    followed: &Followed,
+    letters: &'letters [DeadLetter],
+) -> Result<Vec<&'letters DeadLetter>, Fault> {
+    let Followed { resolved, under_way } = followed;
     let followed = [ids(resolved), ids(under_way)].concat();
-    lock(transaction, followed.into_iter().chain(set.dead_letters.iter().map(|letter| letter.row.id)))
-        .await?;
+    lock(transaction, followed.into_iter().chain(letters.iter().map(|letter| letter.row.id))).await?;
     if !resolved.is_empty() {
         resolve(transaction, ids(resolved)).await?;
     }
     if !under_way.is_empty() {
         set_under_way(transaction, ids(under_way)).await?;
     }
-    opened(transaction, &set.dead_letters).await
+    record(transaction, letters).await
 }
 
-/// Locks letters that are there, in one order for everyone, and says how they stand.
+/// Locks existing dead letters in the order of their ids and returns their states.
 async fn lock(
     transaction: &DatabaseTransaction,
     ids: impl IntoIterator<Item = Uuid>,
@@ -78,7 +75,7 @@ pub(super) async fn resolve(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -
     if resolved.rows_affected == 0 {
         return Ok(());
     }
-    // Also in jobs that have not come to it yet.
+    // Also in jobs that have not reached them yet.
     replay_job_letter::Entity::update_many()
         .col_expr(replay_job_letter::Column::State, Expr::value(JobLetterState::Resolved))
         .col_expr(replay_job_letter::Column::SettledAt, Expr::value(now))
@@ -106,8 +103,7 @@ async fn set_under_way(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Res
         .map(drop)
 }
 
-/// Letters that the ledger, as it is in this transaction, says more of than their own failure: their event has one of these outcomes,
-/// and not by an earlier delivery than the one that failed.
+/// Condition on dead letters: the event has one of these outcomes in the ledger, by the failed delivery or a later one.
 pub(super) fn is_settled(outcomes: &[&str]) -> SimpleExpr {
     use dead_letter::Column::{AcceptedAt, EventId};
     let column = |column: event::Column| column.into_simple_expr();
@@ -118,7 +114,7 @@ pub(super) fn is_settled(outcomes: &[&str]) -> SimpleExpr {
         .and_where(column(event::Column::EventId).eq(EventId.into_simple_expr()))
         .and_where(event::Column::Outcome.is_in(outcomes.iter().copied()))
         .and_where(AcceptedAt.is_null().or(is_later))
-        // So that PostgreSQL looks each event up, and never reads the whole ledger for it.
+        // With OFFSET 0 PostgreSQL looks each event up instead of reading the whole ledger.
         .limit(1)
         .offset(0)
         .to_owned();
@@ -135,14 +131,14 @@ fn of_these(ids: Vec<Uuid>, state: DeadLetterState) -> SelectStatement {
         .to_owned()
 }
 
-/// Writes letters that need a person; a letter that is there already is opened again, with one more failure. A copy of what has
-/// failed is no failure, and changes nothing. Those that have failed.
-pub(super) async fn opened<'letters>(
+/// Records dead letters; an existing one is opened again with one more failure. A duplicate of the failed delivery changes nothing.
+/// Returns those that were recorded.
+pub(super) async fn record<'letters>(
     transaction: &DatabaseTransaction,
-    letters: &'letters [Letter],
-) -> Result<Vec<&'letters Letter>, Fault> {
+    letters: &'letters [DeadLetter],
+) -> Result<Vec<&'letters DeadLetter>, Fault> {
     let before = lock(transaction, letters.iter().map(|letter| letter.row.id)).await?;
-    // One statement must not name a row twice (PostgreSQL error 21000); the last word counts.
+    // One statement must not name a row twice (PostgreSQL error 21000); the last one counts.
     let by_id: BTreeMap<_, _> = letters.iter().map(|letter| (letter.row.id, letter)).collect();
     let attempts = by_id.iter().map(|(id, letter)| (*id, letter.attempts(before.get(id))));
     let mut attempts: BTreeMap<Uuid, Vec<dead_letter_attempt::Model>> = attempts.collect();
@@ -160,11 +156,11 @@ pub(super) async fn opened<'letters>(
         .exec_without_returning(transaction)
         .await?;
     if inserted != expected {
-        // Another worker has the same delivery.
+        // Another worker records the same delivery.
         return Err(Fault::Contention);
     }
     let failed: Vec<_> = attempts.keys().filter_map(|id| by_id.get(id).copied()).collect();
-    // As long as its letter says in which.
+    // Before the dead letters lose the id of their job.
     failed_again(transaction, attempts.into_keys().collect()).await?;
     for part in bounds::parts(&failed, failed.len(), MAX_STATEMENT) {
         dead_letter::Entity::insert_many(part.iter().map(|letter| letter.row.clone().into_active_model()))
@@ -175,7 +171,7 @@ pub(super) async fn opened<'letters>(
     Ok(failed)
 }
 
-/// Which of these failures are written down.
+/// Ids of the attempts that are stored already.
 async fn known(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Result<BTreeSet<Uuid>, DbErr> {
     use dead_letter_attempt::Column::Id;
     if ids.is_empty() {
@@ -186,8 +182,7 @@ async fn known(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Result<BTre
     Ok(known.into_iter().collect())
 }
 
-/// What a letter that is there already takes from the new one. Where it came from stays, and so does who had
-/// discarded it, and why.
+/// Columns that an existing dead letter takes from the new one. Origin, and author and reason of a former discard, stay.
 fn once_more() -> OnConflict {
     use dead_letter::Column::{
         AcceptedAt, Attempts, Class, Code, Fingerprint, Id, JobId, LastSeenAt, Message, Payload, SettledAt,
@@ -197,7 +192,7 @@ fn once_more() -> OnConflict {
     let unsettled = [SettledAt, JobId, WaitingKind, WaitingCareqId];
     let excluded = |column| Expr::col((Alias::new("excluded"), column));
     let stored = |column| Expr::col((dead_letter::Entity, column));
-    // A replay must apply the latest delivery of an event that may be said again.
+    // A replay applies the latest delivery of an event that may come again.
     let is_later = stored(AcceptedAt).is_null().or(stored(AcceptedAt).lt(excluded(AcceptedAt)));
     let is_later = excluded(AcceptedAt).is_not_null().and(is_later);
     let latest =
@@ -221,7 +216,7 @@ async fn failed_again(transaction: &DatabaseTransaction, letters: Vec<Uuid>) -> 
         .map(drop)
 }
 
-/// The places of letters in the jobs that they are under way in, and in no other.
+/// Condition on job places: the dead letter is being replayed by that job.
 fn in_its_job(ids: Vec<Uuid>) -> Condition {
     use replay_job_letter::Column::{JobId, LetterId, State};
     let same = |column: dead_letter::Column, other: SimpleExpr| column.into_simple_expr().eq(other);

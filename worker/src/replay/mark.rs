@@ -1,4 +1,4 @@
-//! What a job knows of its letters. A letter whose outcome a lane has noted meanwhile must never be set back.
+//! States of dead letters within a job. An outcome that a transaction has recorded meanwhile is not overwritten.
 
 use bytes::Bytes;
 use careq_shared::clock;
@@ -14,32 +14,36 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::patiently;
+use crate::context::{Context, Stopped};
+use crate::db::attempt::retry_until_done;
 use crate::fault::Fault;
-use crate::lane::{Lane, Stopped};
 
-/// A letter of which nobody has said what became of it.
-const UNTOLD: [JobLetterState; 2] = [JobLetterState::Pending, JobLetterState::Published];
+/// States without an outcome.
+const WITHOUT_OUTCOME: [JobLetterState; 2] = [JobLetterState::Pending, JobLetterState::Published];
 
-/// The broker has them.
-pub(super) async fn published(lane: &Lane, job: &replay_job::Model, events: &[Event]) -> Result<(), Stopped> {
+/// The broker has confirmed the events.
+pub(super) async fn published(
+    context: &Context,
+    job: &replay_job::Model,
+    events: &[Event],
+) -> Result<(), Stopped> {
     use replay_job_letter::Column::{PublishedAt, State};
     let ids: Vec<_> = events.iter().map(|event| letter_id(event.event_id.as_str())).collect();
-    patiently(lane, || async {
+    retry_until_done(context, || async {
         let marked = replay_job_letter::Entity::update_many()
             .col_expr(State, Expr::value(JobLetterState::Published))
             .col_expr(PublishedAt, Expr::value(clock::now()))
             .filter(in_job(job.id, ids.clone()))
-            .filter(State.is_in(UNTOLD));
-        marked.exec(&lane.database).await.map(drop).map_err(|error: DbErr| Fault::from(error))
+            .filter(State.is_in(WITHOUT_OUTCOME));
+        marked.exec(&context.database).await.map(drop).map_err(|error: DbErr| Fault::from(error))
     })
     .await
 }
 
-/// Whole messages are in the queue again, as they were: that is all that can be said of their letters. An event of theirs that fails
-/// has a letter of its own; bytes that turn out to be unreadable again open theirs.
+/// Whole messages are in the queue again, so their dead letters are resolved. An event of such a message that fails has a dead letter of
+/// its own; a message that is undecodable again opens its dead letter again.
 pub(super) async fn put_back(
-    lane: &Lane,
+    context: &Context,
     job: &replay_job::Model,
     messages: &[(Uuid, Bytes)],
 ) -> Result<(), Stopped> {
@@ -47,8 +51,8 @@ pub(super) async fn put_back(
         return Ok(());
     }
     let ids: Vec<_> = messages.iter().map(|(id, _)| *id).collect();
-    patiently(lane, || async {
-        let transaction = database::begin_write(&lane.database).await?;
+    retry_until_done(context, || async {
+        let transaction = database::begin_write(&context.database).await?;
         let now = clock::now();
         dead_letter::Entity::update_many()
             .col_expr(dead_letter::Column::State, Expr::value(DeadLetterState::Resolved))
@@ -61,7 +65,7 @@ pub(super) async fn put_back(
             .col_expr(replay_job_letter::Column::PublishedAt, Expr::value(now))
             .col_expr(replay_job_letter::Column::SettledAt, Expr::value(now))
             .filter(in_job(job.id, ids.clone()))
-            .filter(replay_job_letter::Column::State.is_in(UNTOLD))
+            .filter(replay_job_letter::Column::State.is_in(WITHOUT_OUTCOME))
             .exec(&transaction)
             .await?;
         transaction.commit().await.map_err(|error: DbErr| Fault::from(error))
@@ -69,15 +73,15 @@ pub(super) async fn put_back(
     .await
 }
 
-/// They give no event: they are open again, and the job has done with them.
+/// Dead letters without a readable event: they are open again, and skipped by the job.
 pub(super) async fn skipped(
-    lane: &Lane,
+    context: &Context,
     job: &replay_job::Model,
     unreadable: &[(Uuid, String)],
 ) -> Result<(), Stopped> {
     for (id, reason) in unreadable {
-        patiently(lane, || async {
-            let transaction = database::begin_write(&lane.database).await?;
+        retry_until_done(context, || async {
+            let transaction = database::begin_write(&context.database).await?;
             leave_open(&transaction, job.id, *id, reason).await?;
             transaction.commit().await.map_err(|error: DbErr| Fault::from(error))
         })
@@ -100,7 +104,7 @@ async fn leave_open(
     left_out(transaction, job_id, id, reason).await
 }
 
-/// The job has done with a letter that it has not published; the note says why.
+/// Skips a dead letter with a note of the reason.
 pub(super) async fn left_out(
     transaction: &DatabaseTransaction,
     job_id: Uuid,
@@ -113,24 +117,24 @@ pub(super) async fn left_out(
         .col_expr(Note, Expr::value(note))
         .col_expr(SettledAt, Expr::value(clock::now()))
         .filter(in_job(job_id, [id]))
-        .filter(State.is_in(UNTOLD))
+        .filter(State.is_in(WITHOUT_OUTCOME))
         .exec(transaction)
         .await
         .map(drop)
 }
 
-/// Ends a job that has nothing left to publish or to hear of.
-pub(super) async fn finished(lane: &Lane, job: &replay_job::Model) -> Result<bool, Stopped> {
+/// Finishes a job whose dead letters all have an outcome.
+pub(super) async fn finished(context: &Context, job: &replay_job::Model) -> Result<bool, Stopped> {
     use replay_job_letter::Column::{JobId, LetterId, State};
-    patiently(lane, || async {
-        let untold = State.is_in(UNTOLD);
+    retry_until_done(context, || async {
+        let untold = State.is_in(WITHOUT_OUTCOME);
         let untold = replay_job_letter::Entity::find()
             .select_only()
             .column(LetterId)
             .filter(JobId.eq(job.id))
             .filter(untold)
             .limit(1);
-        if untold.into_tuple::<Uuid>().one(&lane.database).await?.is_some() {
+        if untold.into_tuple::<Uuid>().one(&context.database).await?.is_some() {
             return Ok(false);
         }
         let ended = replay_job::Entity::update_many()
@@ -138,20 +142,20 @@ pub(super) async fn finished(lane: &Lane, job: &replay_job::Model) -> Result<boo
             .col_expr(replay_job::Column::FinishedAt, Expr::value(clock::now()))
             .filter(replay_job::Column::Id.eq(job.id))
             .filter(replay_job::Column::State.eq(JobState::Running))
-            .exec(&lane.database)
+            .exec(&context.database)
             .await?;
         Ok(ended.rows_affected > 0)
     })
     .await
 }
 
-/// The rows of these letters in a job.
+/// Condition: the places of these dead letters in a job.
 fn in_job(job_id: Uuid, letters: impl IntoIterator<Item = Uuid>) -> Condition {
     use replay_job_letter::Column::{JobId, LetterId};
     Condition::all().add(JobId.eq(job_id)).add(LetterId.is_in(letters))
 }
 
-/// These letters, as far as they are under way in a job.
+/// Condition: these dead letters while the job replays them.
 fn under_way(job_id: Uuid, letters: impl IntoIterator<Item = Uuid>) -> Condition {
     use dead_letter::Column::{Id, JobId, State};
     let is_under_way = State.eq(DeadLetterState::Replaying).and(JobId.eq(job_id));

@@ -1,8 +1,7 @@
-//! Replay jobs, carried out beside the lanes. [`step`] is the way of a job's next letters; they go through the bulk queue, so that
-//! live traffic does not stand behind them. A job must never depend on the worker that has it: any other goes on from its rows.
+//! Replay jobs. [`step`] names the stages of a job's next dead letters; their events go through the bulk queue and do not delay live
+//! traffic. A job survives its worker: another worker continues from the job's rows.
 
 mod claim;
-mod copies;
 mod mark;
 mod open;
 mod pace;
@@ -14,35 +13,32 @@ use std::time::{Duration, Instant};
 use careq_shared::backoff::Backoff;
 use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::entities::replay_job;
+use careq_shared::ignore;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::attempt::attempt;
-use crate::fault::Fault;
-use crate::lane::{Lane, Stopped};
+use crate::context::{Context, Stopped};
 use claim::Claim;
 use pace::Pace;
 
-pub(crate) use copies::under_way;
+/// Poll interval of a job whose published dead letters are all unsettled.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How soon a job whose letters are all under way is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Maximum pause while the broker is unavailable. The lease is renewed in between, and a pause or cancellation takes effect.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
-/// The longest wait for a broker that is away: the lease is renewed in between, and a pause or a cancellation is seen.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
-
-/// Carries out whatever jobs nobody else has, until told to stop.
-pub(crate) async fn run(lane: Lane) {
+/// Runs unclaimed jobs until the process stops.
+pub(crate) async fn run(context: Context) {
     let mut jobs: Vec<(Uuid, JoinHandle<()>)> = Vec::new();
-    while lane.pause(lane.settings.sweep_interval).await.is_ok() {
-        // A job whose task has come to a bad end is claimed anew when its lease is over.
+    while context.pause(context.settings.sweep_interval).await.is_ok() {
+        // A job whose task has panicked is claimed again when its lease ends.
         jobs.retain(|(_, task)| !task.is_finished());
-        while let Ok(Some(claim)) = claim::any(&lane, &ids(&jobs)).await {
-            jobs.push((claim.job_id, tokio::spawn(carry_out(lane.clone(), claim))));
+        while let Ok(Some(claim)) = claim::any(&context, &ids(&jobs)).await {
+            jobs.push((claim.job_id, tokio::spawn(run_job(context.clone(), claim))));
         }
     }
     for (_, task) in jobs {
-        task.await.unwrap_or_default();
+        ignore(task.await, "another worker claims the job of a task that has panicked");
     }
 }
 
@@ -50,19 +46,19 @@ fn ids(jobs: &[(Uuid, JoinHandle<()>)]) -> Vec<Uuid> {
     jobs.iter().map(|(id, _)| *id).collect()
 }
 
-/// Takes one job to its end, or as far as it is this worker's.
-async fn carry_out(lane: Lane, mut claim: Claim) {
+/// Runs one job to its end, or until another worker has its lease.
+async fn run_job(context: Context, mut claim: Claim) {
     tracing::info!(job = %claim.job_id, "a replay job is carried out");
     let (mut pace, mut backoff) = (Pace::default(), Backoff::default());
-    while let Ok(Some(job)) = claim.renew(&lane).await {
-        let Ok(done) = step(&lane, &job).await else { break };
+    while let Ok(Some(job)) = claim.renew(&context).await {
+        let Ok(done) = step(&context, &job).await else { break };
         let paused = match done {
             Step::Published(letters) => {
                 backoff.reset();
-                lane.pause(pace.after(Instant::now(), letters, job.rate_per_second)).await
+                context.pause(pace.after(Instant::now(), letters, job.rate_per_second)).await
             }
-            Step::NotPublished => lane.pause(backoff.next_delay().min(LONGEST_WAIT)).await,
-            Step::AllUnderWay => lane.pause(LOOK_AGAIN).await,
+            Step::NotPublished => context.pause(backoff.next_delay().min(MAX_PAUSE)).await,
+            Step::AllUnderWay => context.pause(POLL_INTERVAL).await,
             Step::Finished => {
                 tracing::info!(job = %job.id, "a replay job is finished");
                 return;
@@ -72,50 +68,34 @@ async fn carry_out(lane: Lane, mut claim: Claim) {
             break;
         }
     }
-    claim.give_back(&lane).await;
+    claim.give_back(&context).await;
 }
 
-/// What a step has come to.
+/// Result of a step.
 enum Step {
-    /// So many letters were published, or skipped.
+    /// Number of dead letters that were published or skipped.
     Published(usize),
-    /// The broker did not confirm them; they are taken again.
+    /// The broker did not confirm them: they are taken again.
     NotPublished,
-    /// Nothing can be published before some are settled.
+    /// Nothing can be published before some events have their outcome.
     AllUnderWay,
-    /// Each letter has been tried.
+    /// Every dead letter was tried.
     Finished,
 }
 
-/// The way of a job's next letters.
-async fn step(lane: &Lane, job: &replay_job::Model) -> Result<Step, Stopped> {
-    let taken = take::next(lane, job).await?;
+/// The stages of a job's next dead letters.
+async fn step(context: &Context, job: &replay_job::Model) -> Result<Step, Stopped> {
+    let taken = take::next(context, job).await?;
     if taken.count == 0 {
-        return if mark::finished(lane, job).await? { Ok(Step::Finished) } else { Ok(Step::AllUnderWay) };
+        return if mark::finished(context, job).await? { Ok(Step::Finished) } else { Ok(Step::AllUnderWay) };
     }
-    let opened = open::each(lane, &taken.letters);
-    mark::skipped(lane, job, &opened.unreadable).await?;
-    if !publish::confirmed(lane, job, &opened).await {
+    let opened = open::each(context, &taken.letters);
+    mark::skipped(context, job, &opened.unreadable).await?;
+    if !publish::confirmed(context, job, &opened).await {
         return Ok(Step::NotPublished);
     }
     crash_point::reached(CrashPoint::Replayed);
-    mark::published(lane, job, &opened.events).await?;
-    mark::put_back(lane, job, &opened.messages).await?;
+    mark::published(context, job, &opened.events).await?;
+    mark::put_back(context, job, &opened.messages).await?;
     Ok(Step::Published(taken.count))
-}
-
-/// Does something in the database, however often it takes.
-async fn patiently<T, F>(lane: &Lane, work: impl Fn() -> F) -> Result<T, Stopped>
-where
-    F: Future<Output = Result<T, Fault>>,
-{
-    loop {
-        match attempt(lane, &work).await? {
-            Ok(done) => return Ok(done),
-            Err(fault) => {
-                tracing::error!(fault.message, "a replay job cannot go on; trying again");
-                lane.pause(Duration::from_secs(1)).await?;
-            }
-        }
-    }
 }

@@ -1,5 +1,5 @@
-//! Opens the payloads of letters. One that gives nothing that this version can read must never be published: its letter stays for a
-//! person. Whether it can is decided by trying: what one version cannot read, another can.
+//! Decrypts and decodes the payloads of dead letters. A payload that this version cannot read is not published: its dead letter stays
+//! for a person.
 
 use bytes::Bytes;
 use careq_shared::entities::dead_letter;
@@ -8,23 +8,23 @@ use careq_shared::message::{self, Message};
 use careq_shared::seal::{AssociatedData, Sealed};
 use uuid::Uuid;
 
-use crate::lane::Lane;
+use crate::context::Context;
 
-/// What letters hold.
+/// Content of dead letters.
 pub(super) struct Opened {
     pub(super) events: Vec<Event>,
-    /// Whole messages, which another version could not read.
+    /// Whole messages that another version could not decode.
     pub(super) messages: Vec<(Uuid, Bytes)>,
-    /// Letters that can only be corrected or discarded, with a sentence that says why.
+    /// Dead letters that can only be corrected or discarded, with the reason.
     pub(super) unreadable: Vec<(Uuid, String)>,
 }
 
-/// Opens each.
-pub(super) fn each(lane: &Lane, letters: &[dead_letter::Model]) -> Opened {
+/// Opens each dead letter.
+pub(super) fn each(context: &Context, letters: &[dead_letter::Model]) -> Opened {
     let mut opened =
         Opened { events: Vec::with_capacity(letters.len()), messages: Vec::new(), unreadable: Vec::new() };
     for letter in letters {
-        match bytes(lane, letter) {
+        match bytes(context, letter) {
             Ok(bytes) => opened.add(letter.id, bytes),
             Err(reason) => opened.unreadable.push((letter.id, reason)),
         }
@@ -32,12 +32,12 @@ pub(super) fn each(lane: &Lane, letters: &[dead_letter::Model]) -> Opened {
     opened
 }
 
-fn bytes(lane: &Lane, letter: &dead_letter::Model) -> Result<Vec<u8>, String> {
+fn bytes(context: &Context, letter: &dead_letter::Model) -> Result<Vec<u8>, String> {
     let sealed = Sealed::stored_bytes(&letter.payload);
-    let opened = lane.seal.open(AssociatedData::dead_letter(&letter.id.to_string()), &sealed);
+    let opened = context.seal.open(AssociatedData::dead_letter(&letter.id.to_string()), &sealed);
     let bytes = opened.map_err(|reason| format!("It cannot be opened: {reason}"))?;
-    // A message that came sealed under a key that its worker did not have.
-    Ok(lane.seal.open_message(&bytes).ok().flatten().unwrap_or(bytes))
+    // A message encrypted under a key that its worker did not have.
+    Ok(context.seal.open_message(&bytes).ok().flatten().unwrap_or(bytes))
 }
 
 impl Opened {

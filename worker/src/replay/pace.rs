@@ -1,20 +1,19 @@
-//! How long to wait between two steps, so that a job keeps its rate over time, whatever a step itself takes. It must never catch up
-//! by a burst.
+//! Pacing of a job: pauses between two steps so that it keeps its rate, without bursts after a slow step.
 
 use std::time::{Duration, Instant};
 
-/// When the next step may begin.
+/// Start of the next step.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     due: Option<Instant>,
 }
 
 impl Pace {
-    /// How long to wait, now that so many letters are published.
+    /// Pause after so many published dead letters.
     pub(super) fn after(&mut self, now: Instant, letters: usize, rate_per_second: i32) -> Duration {
         let letters = f64::from(u32::try_from(letters).unwrap_or(u32::MAX));
         let share = Duration::from_secs_f64(letters / f64::from(rate_per_second.max(1)));
-        // A step that took longer than its share is not made up for by more than one share.
+        // A slow step is made up for by at most one share.
         let earliest = now.checked_sub(share).unwrap_or(now);
         let due = self.due.unwrap_or(now).max(earliest) + share;
         self.due = Some(due);

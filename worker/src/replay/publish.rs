@@ -1,5 +1,5 @@
-//! Hands letters to the broker and returns when it has confirmed them. It may happen twice to the same letters; whoever takes the
-//! copy sees that they have had their outcome. It must never try for longer than a lease lasts.
+//! Publishes events of dead letters with confirms. An event may be published twice: the duplicate has no effect. The deadline is shorter
+//! than a lease.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use careq_shared::message::{self, Content, Message, Replay};
 use tokio::time::timeout;
 
 use super::open::Opened;
-use crate::lane::Lane;
+use crate::context::Context;
 
-/// How long the broker may take for all that a step publishes.
+/// Deadline of the confirms of one step.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Publishes once; whether the broker has confirmed it all.
-pub(super) async fn confirmed(lane: &Lane, job: &replay_job::Model, opened: &Opened) -> bool {
+/// Publishes once; returns whether the broker has confirmed everything.
+pub(super) async fn confirmed(context: &Context, job: &replay_job::Model, opened: &Opened) -> bool {
     let bodies = match bodies(job, opened) {
         Ok(bodies) => bodies,
         Err(reason) => {
@@ -24,7 +24,7 @@ pub(super) async fn confirmed(lane: &Lane, job: &replay_job::Model, opened: &Ope
             return false;
         }
     };
-    match timeout(DEADLINE, publish(lane, bodies)).await {
+    match timeout(DEADLINE, publish(context, bodies)).await {
         Ok(Ok(())) => true,
         Ok(Err(reason)) => {
             tracing::warn!(job = %job.id, %reason, "letters cannot be published; trying again");
@@ -37,7 +37,7 @@ pub(super) async fn confirmed(lane: &Lane, job: &replay_job::Model, opened: &Ope
     }
 }
 
-/// Whole messages as they were, and one for all events.
+/// Whole messages unchanged, and one message with all events.
 fn bodies(job: &replay_job::Model, opened: &Opened) -> Result<Vec<Bytes>, message::Undecodable> {
     let mut bodies: Vec<_> = opened.messages.iter().map(|(_, message)| message.clone()).collect();
     if !opened.events.is_empty() {
@@ -48,9 +48,9 @@ fn bodies(job: &replay_job::Model, opened: &Opened) -> Result<Vec<Bytes>, messag
     Ok(bodies)
 }
 
-async fn publish(lane: &Lane, bodies: Vec<Bytes>) -> Result<(), PublishError> {
+async fn publish(context: &Context, bodies: Vec<Bytes>) -> Result<(), PublishError> {
     for body in bodies {
-        lane.broker.publish(Queue::Bulk, body).await?;
+        context.broker.publish(Queue::Bulk, body).await?;
     }
     Ok(())
 }

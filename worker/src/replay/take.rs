@@ -1,5 +1,5 @@
-//! The next letters of a job, which are under way from here on. A letter that somebody has settled meanwhile, or that another job
-//! has, must be left alone; and nothing must be taken for a job that was paused or cancelled meanwhile.
+//! Takes the next dead letters of a job. Dead letters that have an outcome or belong to another job are skipped; nothing is taken for a
+//! job that was paused or cancelled.
 
 use std::time::Duration;
 
@@ -14,36 +14,37 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{mark, patiently};
-use crate::bounds;
+use super::mark;
+use crate::context::{Context, Stopped};
+use crate::db::attempt::retry_until_done;
+use crate::db::bounds;
 use crate::fault::Fault;
-use crate::lane::{Lane, Stopped};
 
-/// Most letters of one message, which is one transaction of a lane.
+/// Maximum number of events in one message, which is one transaction.
 const MAX_TOGETHER: u64 = 100;
 
-/// Steps of a second, so that a pause or a cancellation takes hold soon, and the load comes evenly.
+/// Steps per second: a pause or cancellation takes effect soon, and the load is even.
 const STEPS_PER_SECOND: u64 = 5;
 
-/// Most letters of all jobs that are published and not settled: what is in the queue cannot be paused, and batches of CareQ stand behind it.
+/// Maximum number of published events without an outcome, of all jobs: queued events cannot be paused and delay CareQ's batches.
 const MAX_UNDER_WAY: u64 = 500;
 
-/// A letter that was published so long ago is published again: a worker of an older version may have taken the message, which it
-/// cannot read. Where it still is in the queue, it is a copy.
-const PUBLISHED_AGAIN_AFTER: Duration = Duration::from_mins(15);
+/// An event without an outcome is published again after this time: a worker of an older version may have consumed a message that it
+/// cannot decode. If the first message is still queued, the second is a duplicate.
+const REPUBLISH_TIMEOUT: Duration = Duration::from_mins(15);
 
-/// What a step has to do with.
+/// Dead letters of one step.
 pub(super) struct Taken {
-    /// How many of the job's letters were looked at.
+    /// Number of the job's dead letters that were examined.
     pub(super) count: usize,
-    /// Those that are to be published.
+    /// Those to be published.
     pub(super) letters: Vec<dead_letter::Model>,
 }
 
-/// Takes the next letters.
-pub(super) async fn next(lane: &Lane, job: &replay_job::Model) -> Result<Taken, Stopped> {
-    patiently(lane, || async {
-        let transaction = database::begin_write(&lane.database).await?;
+/// Takes the next dead letters.
+pub(super) async fn next(context: &Context, job: &replay_job::Model) -> Result<Taken, Stopped> {
+    retry_until_done(context, || async {
+        let transaction = database::begin_write(&context.database).await?;
         let taken = take(&transaction, job).await?;
         transaction.commit().await?;
         Ok(taken)
@@ -59,13 +60,13 @@ async fn take(transaction: &DatabaseTransaction, job: &replay_job::Model) -> Res
         return Ok(Taken { count: 0, letters: Vec::new() });
     }
     set_under_way(transaction, job.id, &ids).await?;
-    // As many as fit into a message; the others are the next.
+    // As many as fit into a message; the others follow in the next step.
     let letters = dead_letter::Entity::find().filter(Id.is_in(ids.clone())).into_query();
     let columns = dead_letter::Column::iter();
     let first = bounds::first_rows(letters, columns, "payload", &["first_seen_at", "id"]);
     let statement = transaction.get_database_backend().build(&first);
     let letters = dead_letter::Entity::find().from_raw_sql(statement).all(transaction).await?;
-    // Also those that a worker took before it died: whether they were published, nobody knows.
+    // Also those that a dead worker took: they may or may not have been published.
     let is_ours = |letter: &dead_letter::Model| {
         letter.state == DeadLetterState::Replaying && letter.job_id == Some(job.id)
     };
@@ -76,7 +77,7 @@ async fn take(transaction: &DatabaseTransaction, job: &replay_job::Model) -> Res
     Ok(Taken { count: ours.len() + others.len(), letters: ours })
 }
 
-/// Whoever pauses or cancels the job waits until these letters are taken, and then sees that they are; or was quicker.
+/// Locks the running job, so that a pause or cancellation waits until these dead letters are taken.
 async fn still_runs(transaction: &DatabaseTransaction, job_id: Uuid) -> Result<bool, DbErr> {
     let running = replay_job::Entity::find_by_id(job_id)
         .select_only()
@@ -94,7 +95,7 @@ async fn pending(transaction: &DatabaseTransaction, job: &replay_job::Model) -> 
     };
     let lost = State
         .eq(JobLetterState::Published)
-        .and(PublishedAt.lt(clock::whole_microseconds(clock::now() - PUBLISHED_AGAIN_AFTER)));
+        .and(PublishedAt.lt(clock::whole_microseconds(clock::now() - REPUBLISH_TIMEOUT)));
     let lost: Vec<Uuid> = of_job().filter(lost).limit(MAX_TOGETHER).into_tuple().all(transaction).await?;
     if !lost.is_empty() {
         tracing::warn!(job = %job.id, letters = lost.len(), "nobody has taken these letters; they are published again");
@@ -107,7 +108,7 @@ async fn pending(transaction: &DatabaseTransaction, job: &replay_job::Model) -> 
     pending.into_tuple().all(transaction).await
 }
 
-/// How many letters of all jobs are published and not settled.
+/// Number of published events without an outcome, of all jobs.
 async fn under_way(transaction: &DatabaseTransaction) -> Result<u64, DbErr> {
     use replay_job_letter::Column::{JobId, State};
     let live = replay_job::Column::State.is_in([JobState::Running, JobState::Paused]);
@@ -121,7 +122,7 @@ async fn under_way(transaction: &DatabaseTransaction) -> Result<u64, DbErr> {
 
 async fn set_under_way(transaction: &DatabaseTransaction, job_id: Uuid, ids: &[Uuid]) -> Result<(), DbErr> {
     use dead_letter::Column::{Id, JobId, State};
-    // An update locks its rows in whatever order; everybody else locks letters by their ids.
+    // An update locks its rows in any order; every other statement locks dead letters by id.
     let locked = dead_letter::Entity::find().select_only().column(Id).filter(Id.is_in(ids.iter().copied()));
     let locked = locked.order_by_asc(Id).lock(LockType::NoKeyUpdate).into_tuple::<Uuid>();
     locked.all(transaction).await?;

@@ -1,5 +1,4 @@
-//! The audit log, with the letters that its entries speak of: an entry is forgotten when it was written so long ago, which is never
-//! unless somebody says otherwise.
+//! Retention of the audit log and of its links to dead letters. By default entries are kept.
 
 use careq_shared::entities::audit_entry::{Column, Entity};
 use careq_shared::entities::{audit_head, audit_letter};
@@ -11,7 +10,7 @@ use uuid::Uuid;
 
 use super::step::{Looked, MAX_ROWS, Next, Page, Rule, any_pair};
 
-/// See the module.
+/// See the module documentation.
 pub(super) struct Entries;
 
 impl Rule for Entries {
@@ -33,7 +32,7 @@ impl Rule for Entries {
     }
 }
 
-/// The chain begins with the oldest entry that is kept, or with the next one.
+/// Sets the start of the chain to the oldest kept entry, or to the next one.
 async fn begin_chain(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     let oldest = Entity::find().select_only().expr(Column::Sequence.min());
     let oldest: Option<Option<i64>> = oldest.into_tuple().one(transaction).await?;
@@ -43,7 +42,7 @@ async fn begin_chain(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     head.exec(transaction).await.map(drop)
 }
 
-/// Deletes what says of which letters these entries speak, at most as many rows as a step may; how many.
+/// Deletes links of these entries, at most [`MAX_ROWS`]; returns how many.
 async fn letters(transaction: &DatabaseTransaction, entries: &[Uuid]) -> Result<u64, DbErr> {
     use audit_letter::Column::{AuditId, LetterId};
     let select = audit_letter::Entity::find().select_only().columns([AuditId, LetterId]);

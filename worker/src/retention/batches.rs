@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use super::step::{Looked, MAX_ROWS, Next, Page, Place, Rule};
-use crate::lookup::any_of;
+use crate::db::lookup::any_of;
 
 /// See the module.
 pub(super) struct Batches;

@@ -1,5 +1,4 @@
-//! The database's clock, which all workers share. A worker whose own runs ahead must neither forget what is young nor keep the lease for
-//! years.
+//! The database's clock, which all workers share: a worker whose own clock is ahead neither deletes recent rows nor keeps the lease.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +6,7 @@ use careq_shared::clock::{self, whole_microseconds};
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement};
 
-/// As it was read, and carried on from there.
+/// A reading, advanced by this machine's monotonic clock.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
     at: DateTime<Utc>,
@@ -15,11 +14,11 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Reads it.
+    /// Reads the clock.
     pub(super) async fn read(database: &DatabaseConnection) -> Result<Self, DbErr> {
         let backend = database.get_database_backend();
         if backend == DbBackend::Sqlite {
-            // It has none but this machine's.
+            // SQLite has this machine's clock.
             return Ok(Self { at: clock::now(), read_at: Instant::now() });
         }
         let now = database.query_one(Statement::from_string(backend, "SELECT now()")).await?;
@@ -31,7 +30,7 @@ impl Clock {
         whole_microseconds(self.at + self.read_at.elapsed())
     }
 
-    /// So long from now; up to a hundredth of a second less, so that no two moments are the same.
+    /// That long from now, less up to 10 ms at random, so that no two moments are equal.
     pub(super) fn in_some(&self, duration: Duration) -> DateTime<Utc> {
         let random_part = Duration::from_micros(rand::random_range(0..10_000));
         whole_microseconds(self.now() + duration - random_part)

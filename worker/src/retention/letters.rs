@@ -1,5 +1,5 @@
-//! Dead letters, with their attempts: one is forgotten when it was resolved, discarded or superseded so long ago. It stays as long as it
-//! has a place in a replay job that is not over, and as long as the letter that corrects it is open or under way.
+//! Retention of dead letters and their attempts, counted from the resolution, discard or replacement. A dead letter is kept while an
+//! unfinished replay job refers to it, and while its correction is open or being replayed.
 
 use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::dead_letter::{Column, Entity};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::step::{Looked, MAX_ROWS, Next, Page, Rule};
 
-/// See the module.
+/// See the module documentation.
 pub(super) struct Letters;
 
 impl Rule for Letters {
@@ -37,11 +37,11 @@ impl Rule for Letters {
     }
 }
 
-/// The attempt, and its letter.
+/// Id of an attempt and of its dead letter.
 type Attempt = (Uuid, Uuid);
 
-/// Of these letters those whose attempts are all here, in the order of their letters, and the attempts of those: a letter goes with its
-/// history, since a person can open it again until then. Of a letter that has more attempts than a step may delete, these alone.
+/// The dead letters whose attempts are complete, and these attempts: a dead letter is deleted together with its history, since a person
+/// can open it again until then. For a dead letter with more attempts than a step deletes, only attempts.
 fn whole(mut letters: Vec<Uuid>, mut attempts: Vec<Attempt>) -> (Vec<Uuid>, Vec<Attempt>) {
     let Some((_, last)) = attempts.last().copied().filter(|_| attempts.len() as u64 >= MAX_ROWS) else {
         return (letters, attempts);
@@ -58,7 +58,7 @@ fn is_settled() -> Condition {
     Condition::all().add(Column::State.is_in(settled))
 }
 
-/// Which of these may go, locked against a person or an event that would open them again.
+/// Those of the dead letters that can be deleted, locked against a person or an event that would open them again.
 async fn due(
     transaction: &DatabaseTransaction,
     ids: Vec<Uuid>,
@@ -103,7 +103,7 @@ fn is_being_corrected() -> Condition {
     Condition::all().add(Expr::exists(open))
 }
 
-/// Attempts of these letters, at most as many as a step may delete.
+/// Attempts of these dead letters, at most [`MAX_ROWS`].
 async fn attempts(transaction: &DatabaseTransaction, letters: &[Uuid]) -> Result<Vec<Attempt>, DbErr> {
     use dead_letter_attempt::Column::{Id, LetterId};
     let select = dead_letter_attempt::Entity::find().select_only().columns([Id, LetterId]);
@@ -111,7 +111,7 @@ async fn attempts(transaction: &DatabaseTransaction, letters: &[Uuid]) -> Result
     of_letters.order_by_asc(LetterId).limit(MAX_ROWS).into_tuple().all(transaction).await
 }
 
-/// How many are gone.
+/// Deletes attempts; returns how many.
 async fn delete_attempts(transaction: &DatabaseTransaction, attempts: Vec<Attempt>) -> Result<u64, DbErr> {
     let ids = attempts.into_iter().map(|(id, _)| id);
     let these = dead_letter_attempt::Entity::delete_many().filter(dead_letter_attempt::Column::Id.is_in(ids));

@@ -1,9 +1,10 @@
-//! Forgets what is over, in small steps, one worker at a time. [`round`] names the tables in their order. What still waits, is tried
-//! again or needs a person must never be forgotten, however old it is; nor may anything be that something still refers to.
+//! Retention: deletes old rows in small steps, one worker at a time. [`round`] names the tables in their order. Rows that wait, are retried
+//! or need a person are kept, and so are rows that others refer to.
 
 mod audit;
 mod batches;
 mod clock;
+mod deadline;
 mod events;
 mod jobs;
 mod lease;
@@ -12,54 +13,54 @@ mod step;
 
 use std::time::Duration;
 
-use crate::lane::Lane;
+use crate::context::Context;
 use lease::Lease;
 use step::{Ended, Rule, every_step};
 
-/// Forgets what is due whenever nobody else does, until told to stop.
-pub(crate) async fn run(lane: Lane) {
-    let look_every = Duration::from_secs(lane.settings.retention.scan_interval_s);
+/// Scans periodically until the process stops, if no other worker does.
+pub(crate) async fn run(context: Context) {
+    let scan_interval = Duration::from_secs(context.settings.retention.scan_interval_s);
     loop {
-        match lease::take(&lane).await {
-            Ok(Some(lease)) => look(&lane, lease, look_every).await,
+        match lease::take(&context).await {
+            Ok(Some(lease)) => scan(&context, lease, scan_interval).await,
             Ok(None) => {}
             Err(reason) => cannot(&reason),
         }
-        if lane.pause(look_every).await.is_err() {
+        if context.pause(scan_interval).await.is_err() {
             return;
         }
     }
 }
 
-async fn look(lane: &Lane, mut lease: Lease, look_every: Duration) {
-    match round(lane, &mut lease).await {
+async fn scan(context: &Context, mut lease: Lease, scan_interval: Duration) {
+    match round(context, &mut lease).await {
         Ok(forgotten) => {
             forgotten.log();
-            lease.keep_for(lane, look_every).await;
+            lease.keep_for(context, scan_interval).await;
         }
-        Err(Ended::Stopped) => lease.keep_for(lane, Duration::ZERO).await,
-        // Whoever has the lease now goes on from the rows.
+        Err(Ended::Stopped) => lease.keep_for(context, Duration::ZERO).await,
+        // The worker that has the lease continues.
         Err(Ended::Lost) => {}
         Err(Ended::Failed(reason)) => cannot(&reason),
     }
 }
 
-/// What is due at this moment: letters before events, since an event stays as long as its letter; batches before events, since their
+/// One scan. Dead letters come before events, since an event is kept as long as its dead letter; batches come before events, since their
 /// reports are made from them.
-async fn round(lane: &Lane, lease: &mut Lease) -> Result<Forgotten, Ended> {
-    let keep = &lane.settings.retention;
+async fn round(context: &Context, lease: &mut Lease) -> Result<Forgotten, Ended> {
+    let keep = &context.settings.retention;
     Ok(Forgotten {
-        jobs: of_table::<jobs::Jobs>(lane, lease, keep.settled_letters_days).await?,
-        letters: of_table::<letters::Letters>(lane, lease, keep.settled_letters_days).await?,
-        batches: of_table::<batches::Batches>(lane, lease, keep.batches_days).await?,
-        events: of_table::<events::Events>(lane, lease, keep.events_days).await?,
-        audit_entries: of_table::<audit::Entries>(lane, lease, keep.audit_days).await?,
+        jobs: of_table::<jobs::Jobs>(context, lease, keep.settled_letters_days).await?,
+        letters: of_table::<letters::Letters>(context, lease, keep.settled_letters_days).await?,
+        batches: of_table::<batches::Batches>(context, lease, keep.batches_days).await?,
+        events: of_table::<events::Events>(context, lease, keep.events_days).await?,
+        audit_entries: of_table::<audit::Entries>(context, lease, keep.audit_days).await?,
     })
 }
 
-/// How many rows of a table are gone. One that cannot be worked on must not keep the others from it.
-async fn of_table<R: Rule>(lane: &Lane, lease: &mut Lease, keep_days: u32) -> Result<u64, Ended> {
-    match every_step::<R>(lane, lease, keep_days).await {
+/// Returns the number of deleted rows of a table. A failure of one table does not affect the others.
+async fn of_table<R: Rule>(context: &Context, lease: &mut Lease, keep_days: u32) -> Result<u64, Ended> {
+    match every_step::<R>(context, lease, keep_days).await {
         Err(Ended::Failed(reason)) => {
             cannot(&reason);
             Ok(0)
@@ -68,7 +69,7 @@ async fn of_table<R: Rule>(lane: &Lane, lease: &mut Lease, keep_days: u32) -> Re
     }
 }
 
-/// How much a round has forgotten.
+/// Deleted rows of a round.
 #[derive(Debug)]
 struct Forgotten {
     jobs: u64,

@@ -1,5 +1,5 @@
-//! A step: so many of a table's old rows are looked at, the oldest first, and those that may go are deleted, in one short
-//! transaction. It must never wait for a lock that live traffic has, nor hold one for longer than that.
+//! A step: a page of a table's oldest rows is examined, and those that can be deleted are deleted, in one short transaction that waits for
+//! no lock of live traffic.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,53 +11,49 @@ use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
     QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, TryGetable, Value,
 };
-use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::deadline::{in_time, sentence};
 use super::lease::Lease;
-use crate::fault::Fault;
-use crate::lane::{Lane, Stopped};
+use crate::context::{Context, Stopped};
 use crate::observe;
 
-/// Most rows of one table that a step looks at, and most that it deletes.
+/// Maximum number of rows of one table that a step examines, and that it deletes.
 pub(super) const MAX_ROWS: u64 = 500;
 
-/// A step that takes longer is given up, and the round with it.
-const DEADLINE: Duration = Duration::from_secs(10);
-
-/// The server's own part of that: it must not go on for a client that has given up.
+/// Server-side limit, so that a statement does not outlive its client.
 const STATEMENT_TIMEOUT: &str = "SET LOCAL statement_timeout = '5s'";
 
-/// A step is followed by a pause of so many times as long as it took: forgetting has a fifth of one connection.
+/// Pause after a step, as a multiple of its duration: retention uses a fifth of one connection.
 const PAUSE_TIMES: u32 = 4;
 
-/// At least, and at most.
+/// Minimum and maximum pause.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 
-/// What of a table may be forgotten.
+/// Retention rule of a table.
 pub(super) trait Rule {
-    /// Its name in the metric.
+    /// Table name in the metric.
     const TABLE: &'static str;
-    /// The table whose rows go with its own.
+    /// Table whose rows are deleted with its own.
     const WITH: Option<&'static str> = None;
 
-    /// Looks at the rows of a page, and deletes those that may go.
+    /// Examines the rows of a page and deletes those that are due.
     fn step(
         transaction: &DatabaseTransaction,
         page: &Page,
     ) -> impl Future<Output = Result<Looked, DbErr>> + Send;
 }
 
-/// Which rows a step looks at.
+/// The rows of a step.
 #[derive(Debug)]
 pub(super) struct Page {
     /// Older than this.
     pub(super) before: DateTime<Utc>,
-    /// Behind this; nothing at the beginning.
+    /// After this; `None` at the beginning.
     after: Option<Place>,
 }
 
-/// Where a row stands in the order of time.
+/// Position of a row in the order of time.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) at: DateTime<Utc>,
@@ -65,15 +61,15 @@ pub(super) struct Place {
 }
 
 impl Page {
-    /// In a list by these two columns, the least first.
+    /// Condition of the page in the order of these columns.
     pub(super) fn condition<C: ColumnTrait>(&self, at: C, id: C) -> Condition {
         let old = Condition::all().add(at.lt(self.before));
         let Some(after) = &self.after else { return old };
-        // An index on the time alone begins where the last step ended.
+        // An index on the time alone starts at the end of the last page.
         old.add(at.gte(after.at)).add(Condition::any().add(at.gt(after.at)).add(id.gt(after.id.clone())))
     }
 
-    /// The ids of these rows on the page, in the order of their time, and what the next step looks at.
+    /// The ids of the page in the order of time, and the next page.
     pub(super) async fn ids<E, K>(
         &self,
         transaction: &DatabaseTransaction,
@@ -100,29 +96,29 @@ impl Page {
     }
 }
 
-/// What a step has come to.
+/// Result of a step.
 #[derive(Debug)]
 pub(super) struct Looked {
-    /// Rows of the table that are gone.
+    /// Deleted rows of the table.
     pub(super) forgotten: u64,
-    /// Rows that went with them.
+    /// Deleted rows of the other table.
     pub(super) with: u64,
     pub(super) next: Next,
 }
 
-/// What the next step looks at.
+/// The next page.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// What is behind this.
+    /// Starts after this row.
     Behind(Place),
-    /// The same rows: there was too much that goes with them.
+    /// The same page: rows of the other table remain.
     Same,
-    /// Nothing is left.
+    /// None.
     Nothing,
 }
 
 impl Next {
-    /// Behind the last of these rows, unless they were the last of all.
+    /// After the last of these rows, or none if the page was not full.
     pub(super) fn behind<T>(rows: &[T], place: impl Fn(&T) -> Place) -> Self {
         match rows.last() {
             Some(last) if rows.len() as u64 >= MAX_ROWS => Self::Behind(place(last)),
@@ -131,7 +127,7 @@ impl Next {
     }
 }
 
-/// The rows whose two columns are one of these pairs; nothing where there is none. SQLite knows no lists of pairs.
+/// Condition: two columns are one of these pairs; `None` without pairs. SQLite has no lists of pairs.
 pub(super) fn any_pair<C: ColumnTrait>(first: C, second: C, pairs: Vec<(Uuid, Uuid)>) -> Option<Condition> {
     let mut by_first: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
     for (one, other) in pairs {
@@ -141,20 +137,20 @@ pub(super) fn any_pair<C: ColumnTrait>(first: C, second: C, pairs: Vec<(Uuid, Uu
     any.fold(None, |any, pair| Some(any.unwrap_or_else(Condition::any).add(pair)))
 }
 
-/// Why a round ended before its end.
+/// Why a round was aborted.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// The process was told to stop.
+    /// The process stops.
     Stopped,
     /// Another worker has the lease.
     Lost,
-    /// The database cannot do it now.
+    /// The database failed.
     Failed(String),
 }
 
-/// Looks through all of a table that is older than so many days; how many rows are gone.
+/// Examines all rows of a table that are older than so many days; returns the number of deleted rows.
 pub(super) async fn every_step<R: Rule>(
-    lane: &Lane,
+    context: &Context,
     lease: &mut Lease,
     keep_days: u32,
 ) -> Result<u64, Ended> {
@@ -163,7 +159,7 @@ pub(super) async fn every_step<R: Rule>(
     let mut forgotten = 0;
     loop {
         let began_at = Instant::now();
-        let looked = one::<R>(lane, lease, &page).await?;
+        let looked = one::<R>(context, lease, &page).await?;
         observe::pruned(R::TABLE, looked.forgotten);
         if let Some(table) = R::WITH {
             observe::pruned(table, looked.with);
@@ -175,22 +171,26 @@ pub(super) async fn every_step<R: Rule>(
             Next::Nothing => return Ok(forgotten),
         }
         let pause = (began_at.elapsed() * PAUSE_TIMES).clamp(PAUSES.0, PAUSES.1);
-        lane.pause(pause).await.map_err(|Stopped| Ended::Stopped)?;
+        context.pause(pause).await.map_err(|Stopped| Ended::Stopped)?;
     }
 }
 
-async fn one<R: Rule>(lane: &Lane, lease: &mut Lease, page: &Page) -> Result<Looked, Ended> {
-    let step = in_time(step::<R>(lane, lease, page));
-    let done = lane.shutdown.run_until_cancelled(step).await.ok_or(Ended::Stopped)?;
-    let done = done.map_err(Ended::Failed)?.map_err(|fault| Ended::Failed(said(fault)))?;
+async fn one<R: Rule>(context: &Context, lease: &mut Lease, page: &Page) -> Result<Looked, Ended> {
+    let step = in_time(step::<R>(context, lease, page));
+    let done = context.shutdown.run_until_cancelled(step).await.ok_or(Ended::Stopped)?;
+    let done = done.map_err(Ended::Failed)?.map_err(|fault| Ended::Failed(sentence(fault)))?;
     let (renewed, looked) = done.ok_or(Ended::Lost)?;
     *lease = renewed;
     Ok(looked)
 }
 
-/// The transaction; nothing if another worker has the lease.
-async fn step<R: Rule>(lane: &Lane, lease: &Lease, page: &Page) -> Result<Option<(Lease, Looked)>, DbErr> {
-    let transaction = database::begin_write(&lane.database).await?;
+/// The transaction; `None` if another worker has the lease.
+async fn step<R: Rule>(
+    context: &Context,
+    lease: &Lease,
+    page: &Page,
+) -> Result<Option<(Lease, Looked)>, DbErr> {
+    let transaction = database::begin_write(&context.database).await?;
     if transaction.get_database_backend() == DbBackend::Postgres {
         transaction.execute_unprepared(STATEMENT_TIMEOUT).await?;
     }
@@ -199,20 +199,4 @@ async fn step<R: Rule>(lane: &Lane, lease: &Lease, page: &Page) -> Result<Option
     crash_point::reached(CrashPoint::Forgotten);
     transaction.commit().await?;
     Ok(Some((renewed, looked)))
-}
-
-/// Whatever the database says, within the deadline.
-pub(super) async fn in_time<T>(
-    work: impl Future<Output = Result<T, DbErr>>,
-) -> Result<Result<T, DbErr>, String> {
-    timeout(DEADLINE, work).await.map_err(|_| "the database did not answer in time".to_owned())
-}
-
-/// A fault without the database's own words.
-pub(super) fn said(fault: DbErr) -> String {
-    match Fault::from(fault) {
-        Fault::Contention => "another process was at the same rows".to_owned(),
-        Fault::TimedOut => "the database did not answer in time".to_owned(),
-        Fault::Infrastructure(fault) | Fault::Event(fault) => fault.message,
-    }
 }

@@ -1,0 +1,161 @@
+//! Reads many rows by clinic and key in one statement. On PostgreSQL each key is one index lookup: given a list, the planner may read
+//! all rows of the clinic until a growing table has been analyzed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::TryStreamExt as _;
+use sea_orm::sea_query::extension::postgres::PgFunc;
+use sea_orm::sea_query::{
+    Alias, Cond, Expr, IntoIden as _, JoinType, LockType, Query, SelectStatement, SimpleExpr,
+};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    FromQueryResult as _, IntoSimpleExpr as _, Iterable as _, QueryResult, Statement, StreamTrait as _,
+    TryGetableMany, Value,
+};
+
+use super::arrays;
+use super::bounds::{Budget, InBytes};
+use crate::fault::Fault;
+
+/// A key within a clinic.
+pub(crate) type Scoped<K> = (String, K);
+
+/// A set of rows of one table.
+pub(crate) struct Lookup<'keys, E: EntityTrait, K> {
+    pub(crate) clinic: E::Column,
+    pub(crate) key: E::Column,
+    pub(crate) keys: &'keys BTreeSet<Scoped<K>>,
+}
+
+impl<E, K> Lookup<'_, E, K>
+where
+    E: EntityTrait,
+    K: Clone + Ord + Into<Value>,
+    Vec<K>: Into<Value>,
+{
+    /// Reads and locks the rows until the end of the transaction, in the order of the keys, which is the same in every transaction.
+    /// An error if they exceed the budget.
+    pub(crate) async fn lock(
+        &self,
+        transaction: &DatabaseTransaction,
+        budget: &mut Budget,
+    ) -> Result<Vec<E::Model>, Fault>
+    where
+        E::Model: InBytes,
+    {
+        if self.keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let columns: Vec<_> = E::Column::iter().collect();
+        // FOR UPDATE would also block appointments that only refer to the row.
+        let statement = self.statement(transaction, &columns, Some(LockType::NoKeyUpdate));
+        let mut rows = transaction.stream(statement).await?;
+        let mut locked = Vec::with_capacity(self.keys.len());
+        while let Some(row) = rows.try_next().await? {
+            let row = E::Model::from_query_result(&row, "")?;
+            budget.take(&row)?;
+            locked.push(row);
+        }
+        Ok(locked)
+    }
+
+    /// Reads some columns of the rows.
+    pub(crate) async fn read<T: TryGetableMany>(
+        &self,
+        transaction: &DatabaseTransaction,
+        columns: &[E::Column],
+    ) -> Result<Vec<T>, DbErr> {
+        if self.keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = transaction.query_all(self.statement(transaction, columns, None)).await?;
+        rows.iter().map(QueryResult::try_get_many_by_index).collect()
+    }
+
+    fn statement(
+        &self,
+        transaction: &DatabaseTransaction,
+        columns: &[E::Column],
+        lock: Option<LockType>,
+    ) -> Statement {
+        let backend = transaction.get_database_backend();
+        match backend {
+            DbBackend::Postgres => self.each(columns, lock),
+            // SQLite has one writer: there is nothing to lock.
+            DbBackend::Sqlite | DbBackend::MySql => backend.build(&self.all(columns)),
+        }
+    }
+
+    fn each(&self, columns: &[E::Column], lock: Option<LockType>) -> Statement {
+        let select = each::<E>(&[self.clinic, self.key], columns, lock);
+        let (clinics, keys): (Vec<String>, Vec<K>) = self.keys.iter().cloned().unzip();
+        arrays::statement(&select, [clinics.into(), keys.into()])
+    }
+
+    fn all(&self, columns: &[E::Column]) -> SelectStatement {
+        Query::select()
+            .columns(columns.iter().copied())
+            .from(E::default())
+            .cond_where(any_of(DbBackend::Sqlite, self.clinic, self.key, self.keys))
+            .to_owned()
+    }
+}
+
+/// `SELECT … FROM (SELECT UNNEST($1) …) AS wanted JOIN LATERAL (SELECT … WHERE … OFFSET 0 FOR NO KEY UPDATE) AS found ON TRUE`:
+/// the rows that have one of the keys. Each column of the key is one array parameter.
+///
+/// `OFFSET 0` keeps PostgreSQL from turning the subquery into a join that reads the table.
+pub(crate) fn each<E: EntityTrait>(
+    key: &[E::Column],
+    columns: &[E::Column],
+    lock: Option<LockType>,
+) -> SelectStatement {
+    let [wanted, found] = ["wanted", "found"].map(|name| Alias::new(name).into_iden());
+    let (mut lists, mut row) = (Query::select(), Query::select());
+    row.columns(columns.iter().copied()).from(E::default()).offset(0);
+    for (place, column) in (1..).zip(key) {
+        lists.expr_as(arrays::elements(place), *column);
+        row.and_where(column.into_simple_expr().eq(Expr::col((wanted.clone(), *column))));
+    }
+    if let Some(lock) = lock {
+        row.lock(lock);
+    }
+    Query::select()
+        .columns(columns.iter().map(|column| (found.clone(), *column)))
+        .from_subquery(lists, wanted)
+        .join_lateral(JoinType::InnerJoin, row, found, Cond::all().add(Expr::cust("TRUE")))
+        .to_owned()
+}
+
+/// `(clinic = a AND column IN (…)) OR …`: SQLite has no lists of pairs.
+pub(crate) fn any_of<K>(
+    backend: DbBackend,
+    clinic: impl ColumnTrait,
+    column: impl ColumnTrait,
+    keys: &BTreeSet<Scoped<K>>,
+) -> Condition
+where
+    K: Clone + Ord + Into<Value>,
+    Vec<K>: Into<Value>,
+{
+    let mut by_clinic: BTreeMap<&String, Vec<K>> = BTreeMap::new();
+    for (clinic_id, key) in keys {
+        by_clinic.entry(clinic_id).or_default().push(key.clone());
+    }
+    by_clinic.into_iter().fold(Condition::any(), |any, (clinic_id, keys)| {
+        any.add(clinic.eq(clinic_id).and(one_of(backend, column, keys)))
+    })
+}
+
+/// `column = ANY ($1)` on PostgreSQL, the same statement for any number of keys; `column IN (…)` on SQLite.
+pub(crate) fn one_of<K>(backend: DbBackend, column: impl ColumnTrait, keys: Vec<K>) -> SimpleExpr
+where
+    K: Into<Value>,
+    Vec<K>: Into<Value>,
+{
+    match backend {
+        DbBackend::Postgres => column.into_simple_expr().eq(PgFunc::any(keys)),
+        DbBackend::Sqlite | DbBackend::MySql => column.is_in(keys),
+    }
+}

@@ -1,0 +1,7 @@
+//! Parked events: the search for those that are ready, the sweep, the claim of an attempt, and the end of the parent time-out.
+
+mod claim;
+mod parent_deadline;
+pub(crate) mod search;
+pub(crate) mod sweep;
+pub(crate) mod unpark;

@@ -1,0 +1,72 @@
+//! The end of the parent time-out. A missing parent may still be in a queue, or in a batch that the database delays. So an event becomes a
+//! dead letter only if its time-out ended before a moment at which the queues were empty, at least [`IN_FLIGHT`] ago. After an outage
+//! the whole backlog is processed first.
+
+use std::time::{Duration, Instant};
+
+use careq_shared::broker::{Depths, Queue};
+use careq_shared::clock;
+use chrono::{DateTime, Utc};
+use tokio::time::timeout;
+
+use crate::context::ParentDeadline;
+
+/// A batch in flight is stored within this time, or is redelivered. Shorter if the parent time-out is.
+const IN_FLIGHT: Duration = Duration::from_mins(1);
+
+/// A sweep that is so late was delayed, and probably the consumers as well.
+const DELAYED: Duration = Duration::from_secs(10);
+
+/// Deadline of the broker's answer, so that a silent broker does not delay the sweep.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Observes the queues at each sweep.
+#[derive(Debug)]
+pub(crate) struct QueueWatch {
+    depths: Depths,
+    in_flight: Duration,
+    sweep_interval: Duration,
+    observed_at: Instant,
+    /// A recent moment at which the queues were empty.
+    empty: Option<Moment>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    at: DateTime<Utc>,
+    instant: Instant,
+}
+
+impl QueueWatch {
+    pub(crate) fn new(depths: Depths, parent_timeout: Duration, sweep_interval: Duration) -> Self {
+        Self {
+            depths,
+            in_flight: IN_FLIGHT.min(parent_timeout),
+            sweep_interval,
+            observed_at: Instant::now(),
+            empty: None,
+        }
+    }
+
+    /// Observes the queues once and advances the deadline.
+    pub(crate) async fn observe(&mut self, deadline: &ParentDeadline) {
+        let now = Moment { at: clock::now(), instant: Instant::now() };
+        if now.instant - self.observed_at > self.sweep_interval + DELAYED {
+            self.empty = None;
+        }
+        self.observed_at = now.instant;
+        if let Some(empty) = self.empty.take_if(|empty| now.instant - empty.instant >= self.in_flight) {
+            deadline.set(empty.at);
+        }
+        if self.empty.is_none() && self.are_empty().await {
+            self.empty = Some(now);
+        }
+    }
+
+    async fn are_empty(&self) -> bool {
+        let is_empty = |queue| async move {
+            matches!(timeout(ANSWER_TIMEOUT, self.depths.of(queue)).await, Ok(Some(0)))
+        };
+        is_empty(Queue::Live).await && is_empty(Queue::Bulk).await
+    }
+}
