@@ -16,6 +16,7 @@ pub mod canonical;
 pub mod event;
 pub mod event_key;
 pub mod ids;
+mod ignore;
 pub mod instant;
 pub mod json;
 pub mod message;
@@ -40,3 +41,5 @@ pub mod server_url;
 mod sessions;
 mod sqlite;
 pub mod unreachable;
+
+pub use ignore::ignore;
