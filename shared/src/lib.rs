@@ -40,6 +40,7 @@ pub mod secret;
 pub mod server_url;
 mod sessions;
 mod sqlite;
+mod trace_context;
 pub mod unreachable;
 
 pub use ignore::ignore;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::broker::MAX_MESSAGE_BYTES;
+use crate::broker::port::MAX_MESSAGE_BYTES;
 use crate::event::Event;
 use crate::ids::EventId;
 use crate::outcome::EventResult;

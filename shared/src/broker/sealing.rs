@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{BatchLimit, Broker, Consumer, Delivery, Mailbox, NotAcked, PublishError, Queue};
+use super::port::{BatchLimit, Broker, Consumer, Delivery, Mailbox, NotAcked, PublishError, Queue};
 use crate::seal::Seal;
 
 /// Another broker, sealed.

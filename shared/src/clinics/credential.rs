@@ -1,7 +1,6 @@
 //! The four kinds of secret: made, rotated with an overlap, taken away. Each is handed out once, by the function that makes
 //! it, and must never be readable from the database alone.
 
-use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
@@ -13,57 +12,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::manage::{note, require};
-use super::{ClinicError, Keys};
+use super::error::ClinicError;
+use super::kind::CredentialKind;
+use super::row::{note, require};
 use crate::audit::Action;
 use crate::entities::clinic_credential::{ActiveModel, Column, Entity};
-use crate::seal::AssociatedData;
+use crate::seal::{AssociatedData, Keys};
 use crate::secret::{self, Digest};
 use crate::{clock, database};
-
-/// What a clinic can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CredentialKind {
-    /// `Authorization: Bearer`
-    Token,
-    /// `X-API-Key`
-    ApiKey,
-    /// `X-Webhook-Secret`
-    WebhookSecret,
-    /// The key of `X-CareQ-Signature`
-    SigningSecret,
-}
-
-impl CredentialKind {
-    /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Token, Self::ApiKey, Self::WebhookSecret, Self::SigningSecret];
-
-    /// The word for it in the `kind` column and in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Token => "token",
-            Self::ApiKey => "api_key",
-            Self::WebhookSecret => "webhook_secret",
-            Self::SigningSecret => "signing_secret",
-        }
-    }
-
-    /// The fewest characters of one that is given: what is stored as a digest must not be guessed from it.
-    const fn shortest(self) -> usize {
-        match self {
-            Self::Token | Self::ApiKey | Self::WebhookSecret => 32,
-            Self::SigningSecret => 16,
-        }
-    }
-}
-
-impl fmt::Display for CredentialKind {
-    /// As the command line spells it.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.as_str().replace('_', "-"))
-    }
-}
 
 /// A new secret for a clinic.
 #[derive(Debug, Clone)]
@@ -173,7 +129,7 @@ pub(super) async fn insert(
 ) -> Result<SecretString, ClinicError> {
     let secret = match &change.given {
         Some(given) => require_strong(given, change.kind)?.clone(),
-        None => secret::random(prefix(change.kind)),
+        None => secret::random(change.kind.prefix()),
     };
     let id = Uuid::new_v4();
     let verifier = match change.kind {
@@ -212,15 +168,6 @@ async fn require_unique(
 
 fn require_strong(given: &SecretString, kind: CredentialKind) -> Result<&SecretString, ClinicError> {
     let text = given.expose_secret();
-    let is_strong = text.len() >= kind.shortest() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_strong { Ok(given) } else { Err(ClinicError::Weak(kind.shortest())) }
-}
-
-const fn prefix(kind: CredentialKind) -> &'static str {
-    match kind {
-        CredentialKind::Token => "careq_",
-        CredentialKind::ApiKey => "careqkey_",
-        CredentialKind::WebhookSecret => "careqhook_",
-        CredentialKind::SigningSecret => "careqsign_",
-    }
+    let is_strong = text.len() >= kind.min_length() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_strong { Ok(given) } else { Err(ClinicError::Weak(kind.min_length())) }
 }

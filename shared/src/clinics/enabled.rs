@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _};
 use secrecy::SecretString;
 
-use super::{Clinic, Credential, CredentialKind};
+use super::clinic::{Clinic, Credential};
+use super::kind::CredentialKind;
 use crate::clock;
 use crate::entities::{clinic, clinic_credential};
 use crate::event_key::EventKey;

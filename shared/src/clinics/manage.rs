@@ -4,19 +4,22 @@
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict, SimpleExpr};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr,
-    EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait as _,
+    QueryFilter as _, QueryOrder as _,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::credential::{self, Change, CredentialKind};
-use super::{ClinicError, Keys};
+use super::credential::{self, Change};
+use super::error::ClinicError;
+use super::kind::CredentialKind;
+use super::row::{note, require};
 use crate::audit::{self, Action, Actor, Deed, Origin};
 use crate::config::ClinicSeed;
 use crate::entities::{clinic, clinic_credential};
 use crate::event_key::EventKey;
 use crate::networks::Networks;
+use crate::seal::Keys;
 use crate::secret::Digest;
 use crate::{clock, database};
 
@@ -256,20 +259,6 @@ pub async fn unheeded(database: &DatabaseConnection, seeds: &[ClinicSeed]) -> Re
     Ok(unheeded)
 }
 
-/// Notes what the user of this process does with a clinic.
-pub(super) async fn note(
-    transaction: &DatabaseTransaction,
-    action: Action,
-    clinic_id: &str,
-    mut details: Value,
-) -> Result<(), DbErr> {
-    if let Value::Object(details) = &mut details {
-        details.insert("clinic_id".to_owned(), clinic_id.into());
-    }
-    let deed = Deed { details, ..Deed::new(action) };
-    audit::note(transaction, &Actor::of_process(Origin::CommandLine), deed).await
-}
-
 /// `false`: it existed.
 async fn make(database: &impl ConnectionTrait, keys: Keys<'_>, clinic_id: &str) -> Result<bool, ClinicError> {
     if clinic_id.is_empty() || clinic_id.chars().count() > 100 || clinic_id.contains('\0') {
@@ -293,9 +282,4 @@ async fn make(database: &impl ConnectionTrait, keys: Keys<'_>, clinic_id: &str) 
         .exec_without_returning(database)
         .await?;
     Ok(made > 0)
-}
-
-pub(super) async fn require(database: &impl ConnectionTrait, clinic_id: &str) -> Result<(), ClinicError> {
-    let found = clinic::Entity::find_by_id(clinic_id).one(database).await?;
-    found.map(drop).ok_or_else(|| ClinicError::Unknown(clinic_id.to_owned()))
 }

@@ -2,43 +2,16 @@
 //! never be ignored: a mistyped setting that silently does nothing is found too late.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::Path;
 
 use config::{File, FileFormat, Source, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
+use super::defaults::DEFAULTS;
+use super::faults::Faults;
+use super::process::Process;
 use super::sections::{ClinicSeed, Config};
-use super::servers::Process;
 use super::values;
-
-/// The documented defaults.
-pub const DEFAULTS: &str = include_str!("../../../config.default.toml");
-
-/// Everything that is wrong with the settings, each as a sentence that says what to do.
-#[derive(Debug)]
-pub struct Faults(Vec<String>);
-
-impl fmt::Display for Faults {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the configuration has {} fault(s):", self.0.len())?;
-        self.0.iter().try_for_each(|fault| write!(formatter, "\n  - {fault}"))
-    }
-}
-
-impl std::error::Error for Faults {}
-
-impl Faults {
-    pub(super) fn of(fault: String) -> Self {
-        Self(vec![fault])
-    }
-
-    /// Each fault, as a sentence.
-    #[must_use]
-    pub fn sentences(&self) -> &[String] {
-        &self.0
-    }
-}
 
 /// Reads settings, whatever they are for: defaults, then `file`, then variables named `CAREQ_` + section + `_` + key.
 ///
@@ -90,7 +63,7 @@ pub fn load_for(
     faults.extend(config.iter().flat_map(|config| config.faults(process)));
     match config {
         Some(config) if faults.is_empty() => Ok(config),
-        _ => Err(Faults(faults)),
+        _ => Err(Faults::new(faults)),
     }
 }
 

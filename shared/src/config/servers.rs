@@ -5,38 +5,10 @@ use lapin::uri::AMQPUri;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
 use secrecy::ExposeSecret as _;
 
-use super::layers::Faults;
+use super::faults::Faults;
+use super::process::Process;
 use super::sections::{BrokerKind, Config};
 use crate::server_url::{self, PERCENT_ENCODING, ServerUrl};
-
-/// What settings are read for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Process {
-    /// Ingress and worker in one.
-    Standalone,
-    /// An ingress.
-    Ingress,
-    /// A worker.
-    Worker,
-    /// The admin API.
-    Console,
-    /// A command on the installation's database, which ends.
-    Command,
-}
-
-impl Process {
-    /// The name of one that runs on, as its command, in metrics and in traces.
-    #[must_use]
-    pub const fn runs_on(self) -> Option<&'static str> {
-        match self {
-            Self::Standalone => Some("standalone"),
-            Self::Ingress => Some("ingress"),
-            Self::Worker => Some("worker"),
-            Self::Console => Some("console"),
-            Self::Command => None,
-        }
-    }
-}
 
 /// The parameters of a PostgreSQL URL that the driver knows. It logs others with their values, which may be passwords.
 const POSTGRESQL_PARAMETERS: [&str; 19] = [
@@ -205,7 +177,9 @@ impl Config {
     pub fn with_database(&self, url: &str) -> Result<Self, Faults> {
         let mut config = self.clone();
         config.database.url = url.into();
-        config.database_fault(Some(Process::Command)).map_or(Ok(config), |fault| Err(Faults::of(fault)))
+        config
+            .database_fault(Some(Process::Command))
+            .map_or(Ok(config), |fault| Err(Faults::new(vec![fault])))
     }
 
     /// Whether what this process exchanges with its database can be read on the way.

@@ -1,7 +1,7 @@
 //! Same cause, same fingerprint: class, code, kind, and the message without what differs from one event to the next. It must never
 //! depend on a patient's data, nor on how often something failed.
 
-use super::Class;
+use super::state::Class;
 use crate::canonical;
 
 /// In hexadecimal; short enough to be typed, long enough for thousands of causes.

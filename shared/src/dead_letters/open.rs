@@ -7,7 +7,7 @@ use sea_orm::{
     ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _,
 };
 
-use super::{Class, DeadLetterState};
+use super::state::{Class, DeadLetterState};
 use crate::entities::dead_letter::{Column, Entity};
 use crate::{clock, words};
 

@@ -3,7 +3,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::dead_letters::DeadLetterState;
+use crate::dead_letters::state::DeadLetterState;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "dead_letters")]

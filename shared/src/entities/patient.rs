@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::seal::Sealed;
+use crate::seal::sealed::Sealed;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "patients")]

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::replay::JobState;
+use crate::replay::state::JobState;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "replay_jobs")]

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::replay::JobLetterState;
+use crate::replay::state::JobLetterState;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "replay_job_letters")]

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use super::StoredPrice;
+use super::stored_price::StoredPrice;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "services")]

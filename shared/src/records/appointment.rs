@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Form;
+use super::form::Form;
 
 /// The six statuses of the specification's section 5, and `in_progress` of its sequence diagram.
 pub(super) const STATUSES: [&str; 7] =

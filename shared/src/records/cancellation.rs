@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Form;
+use super::form::Form;
 
 /// A cancellation as CareQ sends it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Form;
+use super::form::Form;
 
 /// A doctor as CareQ describes it; an absent optional field is `None` and replaces what was stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::Limits;
 use super::field::{Field, Rule};
+use super::limits::Limits;
 use super::price::{Price, PriceError};
 use crate::instant;
 use crate::json::{Object, Raw};

@@ -6,6 +6,7 @@ mod field;
 mod form;
 mod free_form;
 mod kind;
+mod limits;
 mod price;
 
 mod appointment;
@@ -21,12 +22,13 @@ pub use doctor::Doctor;
 pub use field::{Field, Rule};
 pub use form::FieldErrors;
 pub use kind::{Kind, RecordKind};
+pub use limits::Limits;
 pub use patient::Patient;
 pub use price::Price;
 pub use service::Service;
 pub use status_change::StatusChange;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::json::Object;
@@ -87,20 +89,6 @@ pub struct Identified {
     pub careq_id: i64,
     /// The record itself.
     pub record: Record,
-}
-
-/// Limits of the field rules that the installation sets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// How far a record's version may be ahead of its acceptance.
-    pub max_clock_skew: TimeDelta,
-    /// The longest notes, prescription, custom field, description or reason, in bytes of UTF-8.
-    pub max_long_text_bytes: usize,
-}
-
-impl Limits {
-    /// For records that were accepted before.
-    pub const NONE: Self = Self { max_clock_skew: TimeDelta::MAX, max_long_text_bytes: usize::MAX };
 }
 
 /// Reads one JSON object as a record of the given kind, accepted at this moment. All bad fields are reported at once.

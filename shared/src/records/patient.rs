@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Form;
+use super::form::Form;
 
 /// A patient as CareQ describes it; an absent optional field is `None` and replaces what was stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

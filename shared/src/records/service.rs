@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Form, Price};
+use super::form::Form;
+use super::price::Price;
 
 /// A service or treatment as CareQ describes it; an absent optional field is `None` and replaces what was stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

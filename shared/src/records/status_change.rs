@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Form;
 use super::appointment::STATUSES;
+use super::form::Form;
 
 /// A status change as CareQ sends it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

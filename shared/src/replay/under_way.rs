@@ -7,7 +7,7 @@ use sea_orm::{
     QueryTrait as _,
 };
 
-use super::{JobLetterState, JobState};
+use super::state::{JobLetterState, JobState};
 use crate::entities::{replay_job, replay_job_letter};
 
 /// How many jobs stand where, and the letters that they have still to see to the end.

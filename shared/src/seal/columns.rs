@@ -4,7 +4,9 @@
 use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{ColumnTrait, EntityTrait, Value};
 
-use super::{AssociatedData, Sealed};
+use super::associated_data::AssociatedData;
+use super::sealed::Sealed;
+use crate::clinics::kind::CredentialKind;
 use crate::entities::{clinic, clinic_credential, dead_letter, parked_event, patient};
 
 /// A column whose values are sealed.
@@ -60,7 +62,7 @@ impl SealedColumn for SigningSecrets {
     const VALUE: clinic_credential::Column = clinic_credential::Column::Verifier;
 
     fn applies() -> SimpleExpr {
-        clinic_credential::Column::Kind.eq(crate::clinics::CredentialKind::SigningSecret.as_str())
+        clinic_credential::Column::Kind.eq(CredentialKind::SigningSecret.as_str())
     }
     fn id(row: &clinic_credential::Model) -> Value {
         row.id.into()

@@ -7,118 +7,53 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use secrecy::{ExposeSecret as _, SecretString};
 
-use super::sealed::is_key_id;
-use super::{NamedKey, Seal};
+use super::cipher::Seal;
+use super::key_list::{KeySource, KeysError, read};
 use crate::config::Config;
 use crate::data_folder;
 
 /// Beside the embedded database.
 const OWN_FILE: &str = "seal.keys";
 
-/// Why there are no keys, and what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum KeysError {
-    /// Nothing is set, and the database is not the embedded one.
-    #[error(
-        "there is no key to seal with: set seal.keys (CAREQ_SEAL_KEYS) to NAME:KEY, where KEY is what `openssl rand -base64 \
-         32` prints, or seal.key_file (CAREQ_SEAL_KEY_FILE); the same for every process on this database"
-    )]
-    Missing,
-    /// Both are set.
-    #[error("set either seal.keys or seal.key_file, not both")]
-    Both,
-    /// A key cannot be used.
-    #[error("{from}: {NOT_KEYS}")]
-    Malformed {
-        /// The setting or file.
-        from: String,
-    },
-    /// The file cannot be read or made.
-    #[error("the key file {file} cannot be used: {reason}")]
-    File {
-        /// Its path.
-        file: String,
-        /// What the system says.
-        reason: std::io::Error,
-    },
-}
+/// Opens the keys of the process; asked only where something is to be sealed.
+pub type Keys<'keys> = &'keys (dyn Fn() -> Result<Seal, KeysError> + Sync);
 
-const NOT_KEYS: &str = "every key must be NAME:KEY, with a name of 1 to 32 letters, digits, - and _ that no other key has, \
-                        and 32 bytes in base64";
-
-/// The keys of this process.
+/// Opens the keys of this process.
 ///
 /// # Errors
-/// There are none, or they cannot be used; with what to do.
+/// There are no keys, or they cannot be used. The message says what to do.
 pub fn open(config: &Config) -> Result<Seal, KeysError> {
-    let (set, file) = (&config.seal.keys, &config.seal.key_file);
-    match (set.expose_secret().is_empty(), file.as_os_str().is_empty()) {
-        (false, false) => Err(KeysError::Both),
-        (false, true) => read(set, "seal.keys"),
-        (true, false) => read(&content(file)?, &file.display().to_string()),
-        (true, true) if config.database.url.expose_secret().is_empty() => own(&config.data.dir),
-        (true, true) => Err(KeysError::Missing),
+    match source(config)? {
+        KeySource::Setting => read(&config.seal.keys, "seal.keys"),
+        KeySource::File => read_file(&config.seal.key_file),
+        KeySource::DataFolder => open_own(&config.data.dir),
     }
 }
 
-/// Why these settings name no keys, as far as that can be told without reading a file.
-pub(crate) fn fault(config: &Config) -> Option<KeysError> {
-    let is_set = [config.seal.keys.expose_secret().is_empty(), config.seal.key_file.as_os_str().is_empty()];
-    match is_set {
-        [false, false] => Some(KeysError::Both),
-        [true, true] if !config.database.url.expose_secret().is_empty() => Some(KeysError::Missing),
-        _ => None,
-    }
-}
-
-/// The file that the keys of this process come from, if they come from one.
+/// The file that the keys of this process come from; `None` if they come from a setting or from nowhere.
 #[must_use]
 pub fn file(config: &Config) -> Option<PathBuf> {
-    let is_own = config.database.url.expose_secret().is_empty();
-    match (config.seal.keys.expose_secret().is_empty(), config.seal.key_file.as_os_str().is_empty()) {
-        (true, false) => Some(config.seal.key_file.clone()),
-        (true, true) if is_own => Some(config.data.dir.join(OWN_FILE)),
-        _ => None,
+    match source(config) {
+        Ok(KeySource::File) => Some(config.seal.key_file.clone()),
+        Ok(KeySource::DataFolder) => Some(config.data.dir.join(OWN_FILE)),
+        Ok(KeySource::Setting) | Err(_) => None,
     }
 }
 
-/// Whether a text holds usable keys, separated by commas or new lines; lines that begin with `#` are comments.
-#[must_use]
-pub fn is_well_formed(keys: &SecretString) -> bool {
-    read(keys, "").is_ok()
-}
-
-fn read(keys: &SecretString, from: &str) -> Result<Seal, KeysError> {
-    let malformed = || KeysError::Malformed { from: from.to_owned() };
-    let lines = keys.expose_secret().lines().filter(|line| !line.trim_start().starts_with('#'));
-    let entries = lines.flat_map(|line| line.split(',')).map(str::trim).filter(|entry| !entry.is_empty());
-    let keys: Vec<_> = entries.map(key).collect::<Option<_>>().ok_or_else(malformed)?;
-    let is_repeated = |key: &NamedKey| keys.iter().filter(|other| other.id == key.id).count() > 1;
-    if keys.iter().any(is_repeated) {
-        return Err(malformed());
-    }
-    let mut keys = keys.into_iter();
-    let current = keys.next().ok_or_else(malformed)?;
-    Ok(Seal { current, former: keys.collect() })
-}
-
-fn key(entry: &str) -> Option<NamedKey> {
-    let (id, key) = entry.split_once(':')?;
-    let key = STANDARD.decode(key.trim()).ok()?.try_into().ok()?;
-    is_key_id(id).then(|| NamedKey::new(id, key))
+fn source(config: &Config) -> Result<KeySource, KeysError> {
+    KeySource::of(&config.seal.keys, &config.seal.key_file, &config.database.url)
 }
 
 /// The embedded database's own key file, made if it is missing.
-fn own(folder: &Path) -> Result<Seal, KeysError> {
+fn open_own(folder: &Path) -> Result<Seal, KeysError> {
     let file = folder.join(OWN_FILE);
     if let Err(reason) = data_folder::make(folder).and_then(|()| make(&file))
         && reason.kind() != ErrorKind::AlreadyExists
     {
         return Err(KeysError::File { file: file.display().to_string(), reason });
     }
-    read(&content(&file)?, &file.display().to_string())
+    read_file(&file)
 }
 
 /// Written under another name first: a file that is there is whole.
@@ -141,8 +76,10 @@ fn make(file: &Path) -> std::io::Result<()> {
     linked
 }
 
-fn content(file: &Path) -> Result<SecretString, KeysError> {
-    let read = std::fs::read_to_string(file);
-    read.map(SecretString::from)
-        .map_err(|reason| KeysError::File { file: file.display().to_string(), reason })
+fn read_file(file: &Path) -> Result<Seal, KeysError> {
+    let name = file.display().to_string();
+    match std::fs::read_to_string(file) {
+        Ok(keys) => read(&keys.into(), &name),
+        Err(reason) => Err(KeysError::File { file: name, reason }),
+    }
 }

@@ -4,8 +4,9 @@
 use aes_gcm::Aes256Gcm;
 use aes_gcm::aead::{AeadInOut as _, Nonce, Tag};
 
+use super::associated_data::AssociatedData;
+use super::cipher::{NONCE_BYTES, OpenError, Seal};
 use super::sealed::is_key_id;
-use super::{AssociatedData, NONCE_BYTES, OpenError, Seal};
 
 /// What no message in clear begins with: those are JSON.
 const MARK: &[u8] = b"sealed:";

@@ -9,8 +9,9 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 
+use super::cipher::Seal;
 use super::columns::{AadharNumbers, DeadLetters, EventKeys, ParkedEvents, SealedColumn, SigningSecrets};
-use super::{Seal, Sealed};
+use super::sealed::Sealed;
 use crate::database;
 
 /// Rows of one transaction, each of which may be as large as a message.

@@ -6,8 +6,8 @@ use sea_orm::{
     DatabaseConnection, DbErr, EntityTrait as _, Order, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
+use super::cipher::{OpenError, Seal};
 use super::columns::{AadharNumbers, DeadLetters, EventKeys, ParkedEvents, SealedColumn, SigningSecrets};
-use super::{OpenError, Seal};
 
 /// Rows of each column from either end of its ids, which are as good as random.
 const ROWS: u64 = 50;

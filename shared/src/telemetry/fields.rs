@@ -8,7 +8,7 @@ use tracing_subscriber::field::{MakeExt as _, RecordFields};
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
-use super::traces::TraceContext;
+use crate::trace_context::TraceContext;
 
 /// Our own words, names of parts, routes, clinics and admins, numbers, and shapes of payloads. Never a value that CareQ sent, but its
 /// numbers of records.

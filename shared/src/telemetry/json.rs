@@ -13,8 +13,8 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::fields::{WITHHELD, may_be_written};
-use super::traces::TraceContext;
 use crate::clock;
+use crate::trace_context::TraceContext;
 
 /// One line of JSON an event.
 #[derive(Debug)]

@@ -7,7 +7,6 @@ mod json;
 
 pub mod metrics;
 
-mod in_hand;
 pub mod measure;
 
 pub mod traces;

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use sea_orm::DbErr;
 use tokio::sync::oneshot;
 
-use super::Arrivals;
+use super::arrivals::Arrivals;
 use super::settlement::Settlement;
 use super::store::{Claimed, Store};
-use crate::broker::{BatchLimit, Consumer, Delivery, NotAcked, Queue};
+use crate::broker::port::{BatchLimit, Consumer, Delivery, NotAcked, Queue};
 
 pub(super) struct QueueConsumer {
     store: Arc<Store>,

@@ -2,6 +2,7 @@
 //! transaction is on disk (`synchronous=FULL`); readers are woken in process, so that an idle system never polls. While its disk fails,
 //! it confirms nothing and hands nothing out, and it goes on by itself.
 
+mod arrivals;
 mod consumer;
 mod publisher;
 mod settlement;
@@ -14,12 +15,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use dashmap::DashMap;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use super::{BatchLimit, Broker, Consumer, Depths, Mailbox, PublishError, Queue};
+use super::depths::Depths;
+use super::port::{BatchLimit, Broker, Consumer, Mailbox, PublishError, Queue};
+use arrivals::Arrivals;
 use publisher::Publisher;
-pub(super) use store::Store;
+use store::Store;
 pub use store::StoreError;
 
 /// Result messages that may wait for one mailbox.
@@ -59,7 +62,7 @@ impl Embedded {
     /// How many messages wait in the queues.
     #[must_use]
     pub fn depths(&self) -> Depths {
-        Depths::embedded(Arc::clone(&self.store))
+        Depths::new(Arc::clone(&self.store) as _)
     }
 }
 
@@ -112,24 +115,6 @@ async fn probe(mut failed: watch::Receiver<Option<usize>>, store: Weak<Store>, a
             for queue in Queue::ALL {
                 arrivals.of(queue).notify_one();
             }
-        }
-    }
-}
-
-/// Wakes the readers of a queue.
-#[derive(Debug, Default)]
-struct Arrivals {
-    live: Notify,
-    bulk: Notify,
-    dead: Notify,
-}
-
-impl Arrivals {
-    fn of(&self, queue: Queue) -> &Notify {
-        match queue {
-            Queue::Live => &self.live,
-            Queue::Bulk => &self.bulk,
-            Queue::Dead => &self.dead,
         }
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Arrivals;
+use super::arrivals::Arrivals;
 use super::store::{Message, Store};
-use crate::broker::{PublishError, Queue};
-use crate::telemetry::traces::TraceContext;
+use crate::broker::port::{PublishError, Queue};
+use crate::trace_context::TraceContext;
 
 /// Messages of one transaction.
 const TOGETHER: usize = 1_000;

@@ -4,14 +4,16 @@
 use std::path::Path;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement, Value};
 use tokio::sync::{Mutex, watch};
 
 use super::settlement::{Settlement, Unsettled};
-use crate::broker::{BatchLimit, DELIVERY_LIMIT, Delivery, Queue};
-use crate::telemetry::traces::TraceContext;
+use crate::broker::depths::CountReady;
+use crate::broker::port::{BatchLimit, DELIVERY_LIMIT, Delivery, Queue};
+use crate::trace_context::TraceContext;
 use crate::{data_folder, refusal, sqlite};
 
 /// A statement that waits longer for the one connection fails: the disk hangs.
@@ -21,7 +23,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 const PROBE_BYTES: (usize, usize) = (4_096, 1 << 20);
 
 #[derive(Debug)]
-pub(in crate::broker) struct Store {
+pub(super) struct Store {
     database: DatabaseConnection,
     unsettled: Mutex<Unsettled>,
     /// The bytes of the largest write that failed; `None` while the disk works.
@@ -142,7 +144,7 @@ impl Store {
     }
 
     /// How many messages nobody has taken.
-    pub(in crate::broker) async fn waiting(&self, queue: Queue) -> Result<u64, DbErr> {
+    async fn waiting(&self, queue: Queue) -> Result<u64, DbErr> {
         let count = "SELECT COUNT(*) AS waiting FROM messages WHERE queue = ? AND in_flight = 0";
         let row = self.database.query_one(statement(count, [queue.as_str().into()])).await?;
         let waiting: i64 = row.map_or(Ok(0), |row| row.try_get_by("waiting"))?;
@@ -272,6 +274,18 @@ impl Store {
 
     async fn execute(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<(), DbErr> {
         self.database.execute(statement(sql, values)).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl CountReady for Store {
+    async fn ready(&self, queue: Queue) -> Option<u64> {
+        self.waiting(queue)
+            .await
+            .inspect_err(
+                |reason| tracing::debug!(queue = queue.as_str(), %reason, "a queue cannot be counted"),
+            )
+            .ok()
     }
 }
 

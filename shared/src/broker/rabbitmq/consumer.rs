@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 use super::link::{Link, LinkError, within};
 use super::topology::Topology;
 use crate::backoff::Backoff;
-use crate::broker::{BatchLimit, Consumer, Delivery, NotAcked, Queue};
-use crate::telemetry::traces::{TRACEPARENT, TraceContext};
+use crate::broker::port::{BatchLimit, Consumer, Delivery, NotAcked, Queue};
+use crate::trace_context::{TRACEPARENT, TraceContext};
 
 pub(super) struct QueueConsumer {
     source: Arc<Source>,

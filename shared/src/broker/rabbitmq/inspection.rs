@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::link::{Link, LinkError, within};
 use super::topology::Topology;
-use crate::broker::Queue;
+use crate::broker::port::Queue;
 use crate::config::BrokerConfig;
 
 /// A RabbitMQ that lets us in.

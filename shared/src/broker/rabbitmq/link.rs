@@ -13,9 +13,6 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::topology::Topology;
-use crate::backoff::Backoff;
-use crate::broker::Queue;
 use crate::config::BrokerConfig;
 use crate::server_url::{PERCENT_ENCODING, is_plain};
 use crate::unreachable;
@@ -198,26 +195,6 @@ impl Link {
             state.patience = HOPELESS;
         }
         connected
-    }
-
-    /// Tries until RabbitMQ can be used, at most so long.
-    pub(super) async fn wait_until_usable(
-        &self,
-        topology: &Topology,
-        patience: Duration,
-    ) -> Result<(), LinkError> {
-        let mut backoff = Backoff::default();
-        let mut reason = LinkError::TimedOut.to_string();
-        let attempts = async {
-            loop {
-                match topology.declare_each(self, &Queue::ALL).await {
-                    Ok(()) => return,
-                    Err(fault) => reason = fault.reason(),
-                }
-                backoff.wait().await;
-            }
-        };
-        timeout(patience, attempts).await.map_err(|_| LinkError::Unusable { address: self.address(), reason })
     }
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::link::{Link, LinkError, within};
 use super::topology::Topology;
 use crate::backoff::Backoff;
-use crate::broker::Mailbox;
+use crate::broker::port::Mailbox;
 
 /// Result messages that may wait for the ingress; each is of one worker batch.
 const WAITING: usize = 256;

@@ -21,10 +21,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{BatchLimit, Broker, Consumer, Depths, Mailbox, PublishError, Queue};
+use super::depths::Depths;
+use super::port::{BatchLimit, Broker, Consumer, Mailbox, PublishError, Queue};
 use crate::config::BrokerConfig;
 pub use address::Address;
-pub(super) use counting::Counting;
+use counting::Counting;
 pub use inspection::{Inspection, Refusal, Standing, Stuck};
 use link::Link;
 pub use link::LinkError;
@@ -65,11 +66,11 @@ impl RabbitMq {
         // acknowledgements must still get through.
         let [declaring, publishing, results, count] =
             ["declare", "publish", "results", "count"].map(|purpose| server.another(purpose));
-        declaring.wait_until_usable(&topology, Duration::from_secs(config.connect_timeout_s)).await?;
+        topology.wait_until_usable(&declaring, Duration::from_secs(config.connect_timeout_s)).await?;
         let teller = Teller::start(Arc::clone(&publishing));
         let declaring = |queue: Queue| server.another(&format!("declare {}", queue.as_str()));
         let publisher = Publisher::start(&publishing, declaring, &topology);
-        let depths = Depths::rabbitmq(Counting::new(Arc::clone(&count), Arc::clone(&topology)));
+        let depths = Depths::new(Arc::new(Counting::new(Arc::clone(&count), Arc::clone(&topology))));
         let lasting = Lasting { publishing, results, count };
         let readers = AtomicI32::default();
         Ok(Self { server, lasting, topology, publisher, teller, depths, readers })

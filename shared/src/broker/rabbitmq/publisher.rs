@@ -20,8 +20,8 @@ use tokio::time::timeout;
 use super::link::{DEADLINE, Link, LinkError, within};
 use super::topology::Topology;
 use crate::backoff::Backoff;
-use crate::broker::{PublishError, Queue};
-use crate::telemetry::traces::{TRACEPARENT, TraceContext};
+use crate::broker::port::{PublishError, Queue};
+use crate::trace_context::{TRACEPARENT, TraceContext};
 
 /// Messages that may await their confirm at the same time, but for those of one round; what comes after waits in the channel of jobs.
 const IN_FLIGHT: usize = 4_096;

@@ -1,13 +1,16 @@
 //! The queues and every argument they are declared with. An argument must never be left to the server's default where
 //! RabbitMQ 3.10 and 4.x differ. RabbitMQ manual: "Quorum Queues", "Dead Lettering".
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use lapin::Channel;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
 
 use super::link::{Link, LinkError, within};
-use crate::broker::{DELIVERY_LIMIT, Queue};
+use crate::backoff::Backoff;
+use crate::broker::port::{DELIVERY_LIMIT, Queue};
 
 /// The names of an installation's queues.
 #[derive(Debug, Clone)]
@@ -26,6 +29,24 @@ impl Topology {
     #[must_use]
     pub fn name(&self, queue: Queue) -> String {
         format!("{}.{}", self.prefix, queue.as_str())
+    }
+
+    /// Declares every queue, and retries until RabbitMQ can be used or the timeout is over.
+    pub(super) async fn wait_until_usable(&self, link: &Link, timeout: Duration) -> Result<(), LinkError> {
+        let mut backoff = Backoff::default();
+        let mut reason = LinkError::TimedOut.to_string();
+        let attempts = async {
+            loop {
+                match self.declare_each(link, &Queue::ALL).await {
+                    Ok(()) => return,
+                    Err(fault) => reason = fault.reason(),
+                }
+                backoff.wait().await;
+            }
+        };
+        tokio::time::timeout(timeout, attempts)
+            .await
+            .map_err(|_| LinkError::Unusable { address: link.address(), reason })
     }
 
     /// The name of one ingress's mailbox.

@@ -4,6 +4,7 @@
 //! Units are in the names (`_seconds`), counters end in `_total`; a histogram has `_bucket`, `_sum` and `_count`. A metric has no
 //! sample in a process that cannot know it, and none for as long as it is not known: nothing old is shown as new.
 
+mod in_hand;
 mod labels;
 
 use std::sync::LazyLock;
@@ -16,11 +17,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-pub use super::in_hand::Batch as InHandBatch;
-use super::in_hand::InHand;
-use crate::broker::{PublishError, Queue};
+use crate::broker::port::{PublishError, Queue};
 use crate::clock;
-use crate::dead_letters::Class;
+use crate::dead_letters::state::Class;
+pub use in_hand::Batch as InHandBatch;
+use in_hand::InHand;
 pub use labels::{
     Attempted, Build, ByClass, ByKind, ByQueue, ByTable, Connections, Exported, Measuring, No, OfLetters,
     OfPart, Refused, Replaying, Replied, Routed, Settled, TurnedAway, Waits,

@@ -1,7 +1,6 @@
 //! Traces over OTLP, for those who set `telemetry.otlp_endpoint`; without it, a span costs a look at a flag. A collector that is
 //! slow, mute or away must never be felt: spans wait in a queue of fixed size, and what does not fit is dropped.
 
-mod context;
 mod sampling;
 mod spans;
 
@@ -14,7 +13,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, Tracer};
 
 use crate::config::TelemetryConfig;
-pub use context::{TRACEPARENT, TraceContext, context_of, continued, linked};
+pub use crate::trace_context::{TRACEPARENT, TraceContext, context_of, continued, linked};
 use sampling::Sampling;
 use spans::Listed;
 

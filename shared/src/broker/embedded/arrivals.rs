@@ -1,0 +1,23 @@
+//! Signals that wake the readers of a queue in the same process.
+
+use tokio::sync::Notify;
+
+use crate::broker::port::Queue;
+
+/// Wakes the readers of a queue.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals {
+    live: Notify,
+    bulk: Notify,
+    dead: Notify,
+}
+
+impl Arrivals {
+    pub(super) fn of(&self, queue: Queue) -> &Notify {
+        match queue {
+            Queue::Live => &self.live,
+            Queue::Bulk => &self.bulk,
+            Queue::Dead => &self.dead,
+        }
+    }
+}
