@@ -93,12 +93,14 @@ impl Actor {
 
 /// A user by number, with the name that `/etc/passwd` has for it.
 fn user(uid: u32) -> String {
-    let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = known.lines().find_map(|line| {
+    let named = |line: &str| {
         let mut fields = line.split(':');
         let (name, number) = (fields.next()?, fields.nth(1)?);
         (number.parse() == Ok(uid)).then(|| name.to_owned())
-    });
+    };
+    // Without the file, the number alone names the user.
+    let users = std::fs::read_to_string("/etc/passwd").ok();
+    let name = users.and_then(|users| users.lines().find_map(named));
     name.map_or_else(|| format!("uid {uid}"), |name| format!("{name} (uid {uid})"))
 }
 
@@ -137,6 +139,9 @@ pub async fn note(transaction: &DatabaseTransaction, actor: &Actor, deed: Deed) 
     let head = head.ok_or_else(|| DbErr::RecordNotFound("audit_head has no row".to_owned()))?;
     // In the order of their numbers entries are in the order of time, too, whatever the clocks of their processes say.
     let at = clock::now().max(head.at + TimeDelta::microseconds(1));
+    let letters = deed.letters.map(i32::try_from).transpose();
+    let letters =
+        letters.map_err(|_| DbErr::Type("an entry counts at most 2147483647 letters".to_owned()))?;
     let mut entry = audit_entry::Model {
         id: deed.id,
         at,
@@ -145,7 +150,7 @@ pub async fn note(transaction: &DatabaseTransaction, actor: &Actor, deed: Deed) 
         action: deed.action.as_str().to_owned(),
         letter_id: deed.letter_id,
         job_id: deed.job_id,
-        letters: deed.letters.map(|letters| i32::try_from(letters).unwrap_or(i32::MAX)),
+        letters,
         details: deed.details.to_string(),
         sequence: Some(head.sequence + 1),
         previous: Some(head.digest),

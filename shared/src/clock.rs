@@ -2,6 +2,7 @@
 //! its way through the database and a version would no longer equal itself.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -13,9 +14,23 @@ pub fn now() -> DateTime<Utc> {
 }
 
 /// The same instant without what PostgreSQL's `timestamptz` could not keep. A leap second becomes the next one.
+///
+/// # Panics
+/// Never for the instants that CareQ or a clock can give: chrono's range is hundreds of thousands of years.
 #[must_use]
 pub fn whole_microseconds(instant: DateTime<Utc>) -> DateTime<Utc> {
-    DateTime::from_timestamp_micros(instant.timestamp_micros()).unwrap_or(instant)
+    from_microseconds(instant.timestamp_micros())
+}
+
+/// The time since an instant; zero for an instant that is ahead, since the clocks of machines differ.
+#[must_use]
+pub fn since(instant: DateTime<Utc>) -> Duration {
+    (now() - instant).to_std().unwrap_or(Duration::ZERO)
+}
+
+#[expect(clippy::expect_used, reason = "any other stamp would give a change another version")]
+fn from_microseconds(microseconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(microseconds).expect("the instant is within the range of chrono")
 }
 
 /// Hands out acceptance stamps that strictly rise within a process, even when the system clock is set back, so
@@ -28,16 +43,18 @@ pub struct AcceptanceClock {
 impl AcceptanceClock {
     /// The first of `count` consecutive stamps, one microsecond apart, that nobody else gets. A batch takes one
     /// stamp a record, which keeps the order in which its records were sent.
+    ///
+    /// # Panics
+    /// Never: see [`whole_microseconds`].
     #[must_use]
     pub fn reserve(&self, count: u32) -> DateTime<Utc> {
         let now = now();
         let span_us = i64::from(count.max(1));
         let follow = |last_us: i64| now.timestamp_micros().max(last_us + 1);
-        let previous_us = self
-            .last_us
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |last_us| Some(follow(last_us) + span_us - 1))
-            .unwrap_or_else(|current_us| current_us);
-        DateTime::from_timestamp_micros(follow(previous_us)).unwrap_or(now)
+        let next = |last_us| Some(follow(last_us) + span_us - 1);
+        let (Ok(previous_us) | Err(previous_us)) =
+            self.last_us.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        from_microseconds(follow(previous_us))
     }
 
     /// Hands out later stamps than this one from now on: another process gave it out, and the system clock may have been set back since.

@@ -68,8 +68,10 @@ pub async fn connect(config: &Config) -> Result<DatabaseConnection, ConnectError
             match open(config, url.expose_secret()).await {
                 Ok(database) => return database,
                 Err(fault) => {
-                    let advice = refusal::advice(&fault).map(|advice| format!(". {advice}"));
-                    reason = format!("{}{}", unreachable::database(&fault), advice.unwrap_or_default());
+                    reason = unreachable::database(&fault);
+                    if let Some(advice) = refusal::advice(&fault) {
+                        reason = format!("{reason}. {advice}");
+                    }
                 }
             }
             backoff.wait().await;

@@ -52,7 +52,7 @@ fn canonical(network: IpNet) -> IpNet {
     let within = |length: u8| length.checked_sub(96);
     match (network.addr().to_canonical(), within(network.prefix_len())) {
         (IpAddr::V4(address), Some(length)) if matches!(network, IpNet::V6(_)) => {
-            Ipv4Net::new(address, length).map_or(network, IpNet::from)
+            Ipv4Net::new_assert(address, length).into()
         }
         _ => network,
     }

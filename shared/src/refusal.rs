@@ -124,7 +124,7 @@ fn advice_by_code(code: &str) -> Option<&'static str> {
 }
 
 fn refused(refusal: &dyn sqlx::error::DatabaseError) -> Refusal {
-    let code = refusal.code().unwrap_or_default();
+    let Some(code) = refusal.code() else { return Refusal::NotUnderstood };
     let message = match (refusal.constraint(), refusal.table()) {
         (Some(constraint), Some(table)) => {
             format!("The database refused it: error {code}, constraint {constraint} of {table}")
@@ -135,10 +135,8 @@ fn refused(refusal: &dyn sqlx::error::DatabaseError) -> Refusal {
         },
     };
     let meaning = match refusal.try_downcast_ref::<PgDatabaseError>() {
-        Some(refusal) => {
-            of_postgresql(&code, refusal.routine().unwrap_or_default(), refusal.r#where().is_some())
-        }
-        None => of_sqlite(code.parse().unwrap_or_default()),
+        Some(refusal) => of_postgresql(&code, refusal.routine().unwrap_or(""), refusal.r#where().is_some()),
+        None => code.parse().map_or(Meaning::Function, of_sqlite),
     };
     Refusal::Refused { meaning, message }
 }
@@ -157,7 +155,7 @@ fn of_postgresql(code: &str, routine: &str, within_function: bool) -> Meaning {
 }
 
 fn of_sqlstate(code: &str) -> Meaning {
-    match (code.get(..2).unwrap_or_default(), code) {
+    match (code.get(..2).unwrap_or(code), code) {
         // Unique and foreign key violation: usually somebody else was quicker, which the next look shows.
         (_, "23505" | "23503") => Meaning::Collision,
         ("22" | "23", _) => Meaning::Data,

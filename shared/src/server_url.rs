@@ -29,10 +29,10 @@ impl<'url> ServerUrl<'url> {
         let (host, port) = host_and_port(place)?;
         let url = Self {
             scheme,
-            user: credentials.map(|credentials| credentials.split(':').next().unwrap_or_default()),
+            user: credentials.map(|credentials| before(credentials, &[':'])),
             host,
             port,
-            path: after.split(['?', '#']).next().unwrap_or_default(),
+            path: before(after, &['?', '#']),
         };
         // An `@` behind the host belongs to a password that holds what ends a host.
         let is_one =
@@ -68,7 +68,7 @@ pub fn is_plain(text: &str) -> bool {
 #[must_use]
 pub fn redacted(text: &str) -> String {
     if let Some(file) = text.strip_prefix("sqlite:") {
-        let path = file.split('?').next().unwrap_or_default();
+        let path = before(file, &['?']);
         let is_password = file.split_once('@').is_some_and(|(before, _)| before.contains(':'));
         return if is_password { "sqlite:…".to_owned() } else { format!("sqlite:{path}") };
     }
@@ -99,6 +99,11 @@ pub(crate) fn each(text: &str) -> Vec<&str> {
     }
     urls.reverse();
     urls
+}
+
+/// The part of a text before the first of some characters; the whole text if it has none.
+fn before<'text>(text: &'text str, ends: &[char]) -> &'text str {
+    text.split_once(ends).map_or(text, |(before, _)| before)
 }
 
 fn scheme_alone(text: &str) -> String {

@@ -10,6 +10,8 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOp
 use sea_orm::sqlx::{self, ConnectOptions as _, Executor as _, Sqlite, TransactionManager};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector};
 
+use crate::ignore::ignore;
+
 type Transactions = <Sqlite as sqlx::Database>::TransactionManager;
 
 /// Opens a file.
@@ -41,7 +43,10 @@ pub(crate) async fn open(
 async fn ends_every_transaction(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
     if Transactions::get_transaction_depth(connection) > 0 {
         // Fails if there is a transaction. If there is none, the ROLLBACK would fail without it.
-        connection.execute("BEGIN").await.map(drop).unwrap_or_default();
+        ignore(
+            connection.execute("BEGIN").await,
+            "it fails inside of a transaction, and ROLLBACK then works",
+        );
         Transactions::rollback(connection).await?;
     }
     Ok(Transactions::get_transaction_depth(connection) == 0)

@@ -1,8 +1,13 @@
 //! The canonical spelling, written in one pass over a text that is known to be JSON. It is what `serde_json` writes of a value that it
 //! has read with all digits, but for halves of surrogate pairs, which it does not read.
 
+#![expect(clippy::expect_used, reason = "a canonical text with a gap would be digested and stored")]
+
 use std::borrow::Cow;
 use std::ops::Range;
+
+/// The reason why no step of the writer can fail.
+const CHECKED: &str = "the grammar has been checked";
 
 /// Writes valid JSON of so many values in its canonical spelling. It recurses as deep as the text is nested.
 pub(crate) fn of_valid(text: &str, values: usize) -> String {
@@ -53,11 +58,11 @@ impl<'a> Writer<'a> {
 
     /// Reads one byte of punctuation.
     fn skip(&mut self) {
-        self.rest = self.rest.get(1..).unwrap_or_default();
+        self.rest = self.rest.get(1..).expect(CHECKED);
     }
 
     fn take(&mut self, length: usize) -> &'a str {
-        let (taken, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
+        let (taken, rest) = self.rest.split_at_checked(length).expect(CHECKED);
         self.rest = rest;
         taken
     }
@@ -138,7 +143,7 @@ impl<'a> Writer<'a> {
         let begin = self.out.len();
         let name = self.text();
         write_text(&mut self.out, name);
-        let key = key(name, self.out.get(begin..).unwrap_or_default());
+        let key = key(name, self.out.get(begin..).expect("a name ends where it was written"));
         self.next();
         self.skip();
         self.out.push(':');
@@ -160,7 +165,9 @@ impl<'a> Writer<'a> {
                 self.out.push(',');
             }
             let Range { start, end } = member.written;
-            self.out.push_str(unsorted.get(start - begin..end - begin).unwrap_or_default());
+            self.out.push_str(
+                unsorted.get(start - begin..end - begin).expect("a member ends where it was written"),
+            );
         }
     }
 }
@@ -214,9 +221,8 @@ fn unicode(digits: &str) -> (Result<char, u32>, &str) {
 }
 
 fn four_digits(text: &str) -> (u32, &str) {
-    let (digits, rest) = text.split_at_checked(4).unwrap_or((text, ""));
-    // The grammar has been checked.
-    (u32::from_str_radix(digits, 16).unwrap_or_default(), rest)
+    let (digits, rest) = text.split_at_checked(4).expect(CHECKED);
+    (u32::from_str_radix(digits, 16).expect(CHECKED), rest)
 }
 
 fn write_character(out: &mut String, character: Result<char, u32>) {
@@ -236,8 +242,9 @@ fn write_character(out: &mut String, character: Result<char, u32>) {
 
 fn write_escape(out: &mut String, code: u32) {
     out.push_str("\\u");
-    let digit = |shift: u32| char::from_digit((code >> shift) & 0xf, 16);
-    out.extend([12, 8, 4, 0].into_iter().filter_map(digit));
+    let digit =
+        |shift: u32| char::from_digit((code >> shift) & 0xf, 16).expect("four bits are a hexadecimal digit");
+    out.extend([12, 8, 4, 0].map(digit));
 }
 
 #[cfg(test)]

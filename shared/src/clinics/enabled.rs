@@ -14,7 +14,7 @@ use crate::entities::{clinic, clinic_credential};
 use crate::event_key::EventKey;
 use crate::networks::Networks;
 use crate::seal::{AssociatedData, Seal, Sealed};
-use crate::secret::Digest;
+use crate::secret::{self, Digest};
 
 /// What could be read.
 #[derive(Debug, Clone, Default)]
@@ -75,14 +75,15 @@ fn clinic(
 ) -> Result<Clinic, String> {
     let event_key = EventKey::open(seal, &row.clinic_id, &Sealed::stored_bytes(&row.event_key))
         .map_err(|reason| format!("its event key cannot be opened: {reason}"))?;
-    let addresses: Networks = row.addresses.unwrap_or_default().parse().map_err(|_| {
-        "its list of networks is damaged; `careq-sync clinic configure` sets a new one".to_owned()
-    })?;
+    let addresses = match row.addresses.as_deref() {
+        None => Networks::default(),
+        Some(list) => list.parse().map_err(|_| damaged("list of networks"))?,
+    };
     Ok(Clinic {
         event_key,
-        answer_within_ms: row.answer_within_ms.and_then(|wait| u64::try_from(wait).ok()),
-        rate_per_minute: row.rate_per_minute.and_then(|rate| u32::try_from(rate).ok()),
-        rate_burst: row.rate_burst.and_then(|burst| u32::try_from(burst).ok()),
+        answer_within_ms: number(row.answer_within_ms, "answer_within_ms")?,
+        rate_per_minute: number(row.rate_per_minute, "rate_per_minute")?,
+        rate_burst: number(row.rate_burst, "rate_burst")?,
         addresses,
         tokens: digests(own, CredentialKind::Token),
         api_keys: digests(own, CredentialKind::ApiKey),
@@ -90,6 +91,15 @@ fn clinic(
         signing_secrets,
         clinic_id: row.clinic_id,
     })
+}
+
+/// A number of the clinic's own; `None` if the settings hold.
+fn number<N: TryFrom<i32>>(stored: Option<i32>, name: &str) -> Result<Option<N>, String> {
+    stored.map(|stored| N::try_from(stored).map_err(|_| damaged(name))).transpose()
+}
+
+fn damaged(name: &str) -> String {
+    format!("its {name} is damaged; `careq-sync clinic configure` sets a new one")
 }
 
 fn of_kind(
@@ -114,7 +124,7 @@ fn signing_secrets(
     let mut unopened = Vec::new();
     for row in of_kind(own, CredentialKind::SigningSecret) {
         let has_expired = row.expires_at.is_some_and(|end| end <= now);
-        let opened = if has_expired { Ok(SecretString::default()) } else { signing_secret(row, seal) };
+        let opened = if has_expired { Ok(secret::random("")) } else { signing_secret(row, seal) };
         match opened {
             Ok(secret) => secrets.push(credential(secret, row.expires_at)),
             Err(reason) => unopened.push(reason),

@@ -36,6 +36,9 @@ pub enum ClinicError {
     /// The given secret is too short, or cannot be sent in a header.
     #[error("the given secret must have at least {0} characters, visible ASCII and nothing else")]
     Weak(usize),
+    /// A number does not fit into its column.
+    #[error("a rate and a burst must be at most 2147483647")]
+    TooLarge,
     /// The old ones would outlive the calendar.
     #[error("the overlap is too long; an overlap of weeks is already a long one")]
     Overlap,

@@ -164,12 +164,17 @@ pub async fn configure(
 ) -> Result<(), ClinicError> {
     use clinic::Column::{Addresses, AnswerWithinMs, RateBurst, RatePerMinute};
     let details = configuration.details();
-    let number =
-        |value: Option<u32>| Expr::value(value.map(|value| i32::try_from(value).unwrap_or(i32::MAX)));
+    let number = |value: Option<u32>| match value.map(i32::try_from).transpose() {
+        Ok(value) => Ok(Expr::value(value)),
+        Err(_) => Err(ClinicError::TooLarge),
+    };
     let changes: [(clinic::Column, Option<SimpleExpr>); 4] = [
-        (AnswerWithinMs, configuration.answer_within_ms.map(|wait| number(wait.own().map(u32::from)))),
-        (RatePerMinute, configuration.rate_per_minute.map(|rate| number(rate.own()))),
-        (RateBurst, configuration.rate_burst.map(|burst| number(burst.own()))),
+        (
+            AnswerWithinMs,
+            configuration.answer_within_ms.map(|wait| number(wait.own().map(u32::from))).transpose()?,
+        ),
+        (RatePerMinute, configuration.rate_per_minute.map(|rate| number(rate.own())).transpose()?),
+        (RateBurst, configuration.rate_burst.map(|burst| number(burst.own())).transpose()?),
         (Addresses, configuration.addresses.map(|own| Expr::value(own.own().map(|own| own.to_string())))),
     ];
     let transaction = database::begin_write(database).await?;

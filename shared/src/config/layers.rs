@@ -72,12 +72,9 @@ fn unknown(given: &Settings, known: &BTreeSet<String>, file: &str) -> Vec<String
         .keys()
         .filter(|key| !known.contains(*key))
         .map(|key| {
-            let section = key.split('.').next().unwrap_or_default();
-            let siblings: Vec<_> = known
-                .iter()
-                .filter(|name| name.split('.').next() == Some(section))
-                .map(String::as_str)
-                .collect();
+            let section = section_of(key);
+            let siblings: Vec<_> =
+                known.iter().filter(|name| section_of(name) == section).map(String::as_str).collect();
             let hint = if siblings.is_empty() {
                 "see config.default.toml for all settings".to_owned()
             } else {
@@ -88,12 +85,18 @@ fn unknown(given: &Settings, known: &BTreeSet<String>, file: &str) -> Vec<String
         .collect()
 }
 
+/// The part of a setting's name before the point.
+fn section_of(key: &str) -> &str {
+    key.split_once('.').map_or(key, |(section, _)| section)
+}
+
 /// `section.key` → value.
 fn flat(source: &dyn Source, name: &str, faults: &mut Vec<String>) -> Settings {
     let sections = source.collect().unwrap_or_else(|fault| {
         // The lines after the first quote the file, which may hold passwords.
         let reason = fault.to_string();
-        faults.push(format!("{name} cannot be read: {}", reason.lines().next().unwrap_or_default()));
+        let first_line = reason.split_once('\n').map_or(reason.as_str(), |(first, _)| first);
+        faults.push(format!("{name} cannot be read: {first_line}"));
         config::Map::new()
     });
     let mut settings = BTreeMap::new();
@@ -161,12 +164,12 @@ impl Layers<'_> {
     /// Each setting beside the defaults of all others tells which ones are to blame, and why. The value is not repeated: it may be a
     /// password.
     fn bad_keys<T: DeserializeOwned>(&self, section: &str) -> Vec<(String, String)> {
-        let is_of_section = |key: &str| key.split('.').next() == Some(section);
+        let is_of_section = |key: &str| section_of(key) == section;
         let blame = |(key, value): (&String, &Value)| {
             let mut alone = self.defaults.clone();
             alone.insert(key.clone(), value.clone());
             let fault = read::<T>(&alone, section).err()?;
-            let default = self.defaults.get(key).map(ToString::to_string).unwrap_or_default();
+            let default = self.defaults.get(key)?;
             let reason = fault.to_string();
             let kind = if reason.contains("socket address") {
                 format!("an address such as {default}; a name, such as localhost, is none")

@@ -201,7 +201,7 @@ impl Config {
 fn postgresql(url: &str) -> Option<PgConnectOptions> {
     let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
     let is_known = |parameter: &str| {
-        let name = parameter.split('=').next().unwrap_or_default();
+        let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
         POSTGRESQL_PARAMETERS.contains(&name)
             || name.starts_with("options[")
             || name.starts_with("options%5B")

@@ -11,7 +11,7 @@ const CHARACTERS: usize = 12;
 #[must_use]
 pub fn fingerprint(class: Class, code: &str, kind: Option<&str>, message: &str) -> String {
     let cause = cause(message);
-    let parts = [class.as_str(), code, kind.unwrap_or_default(), &cause];
+    let parts = [class.as_str(), code, kind.unwrap_or(""), &cause];
     canonical::sha256_hex(&parts.map(str::as_bytes)).chars().take(CHARACTERS).collect()
 }
 
@@ -20,8 +20,7 @@ fn cause(message: &str) -> String {
     let mut cause = String::with_capacity(message.len());
     let mut before = "";
     for piece in message.split_inclusive(|letter: char| !is_of_a_word(letter)) {
-        let word = piece.trim_end_matches(|letter: char| !is_of_a_word(letter));
-        let rest = piece.strip_prefix(word).unwrap_or_default();
+        let (word, rest) = piece.split_at(piece.trim_end_matches(|letter: char| !is_of_a_word(letter)).len());
         cause.push_str(if is_an_id(word) && before != "error" { "#" } else { word });
         cause.push_str(rest);
         if !word.is_empty() {

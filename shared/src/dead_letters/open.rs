@@ -60,9 +60,10 @@ pub async fn open(database: &DatabaseConnection) -> Result<Vec<Open>, DbErr> {
         .await?;
     let letters = |class: Class, age: Age| {
         let found = counted.iter().find(|(word, counted, _)| word == class.as_str() && *counted == age);
-        found.map_or(0, |(_, _, letters)| u64::try_from(*letters).unwrap_or_default())
+        let letters = found.map_or(0, |(_, _, letters)| *letters);
+        u64::try_from(letters).map_err(|_| DbErr::Type(format!("{letters} letters are open")))
     };
     let ages = |class: Class| Age::ALL.iter().map(move |age| (class, *age));
     let all = Class::ALL.iter().copied().flat_map(ages);
-    Ok(all.map(|(class, age)| Open { class, age, letters: letters(class, age) }).collect())
+    all.map(|(class, age)| Ok(Open { class, age, letters: letters(class, age)? })).collect()
 }

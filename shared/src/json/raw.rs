@@ -1,10 +1,18 @@
 //! A value in its canonical spelling, and what can be asked of it. Asking must never cost more than the value's own length.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a list or an object without its values would be stored as an empty one"
+)]
+
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+/// The reason why a list or an object can always be read.
+const CHECKED: &str = "the text is canonical JSON";
 
 /// A value within a [`Document`](super::Document).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -84,16 +92,22 @@ impl<'a> Raw<'a> {
     }
 
     /// The values of a list.
+    ///
+    /// # Panics
+    /// Never: the text of a document is JSON.
     #[must_use]
     pub fn as_list(self) -> Option<Vec<Raw<'a>>> {
-        let values: Vec<&RawValue> = self.is_list().then(|| serde_json::from_str(self.0).ok()).flatten()?;
+        let values: Vec<&RawValue> = self.is_list().then(|| serde_json::from_str(self.0).expect(CHECKED))?;
         Some(values.into_iter().map(|value| Raw(value.get())).collect())
     }
 
     /// The members of an object.
+    ///
+    /// # Panics
+    /// Never: the text of a document is JSON.
     #[must_use]
     pub fn as_object(self) -> Option<Object<'a>> {
-        let Members(members) = self.is_object().then(|| serde_json::from_str(self.0).ok()).flatten()?;
+        let Members(members) = self.is_object().then(|| serde_json::from_str(self.0).expect(CHECKED))?;
         let all = members.len();
         let read = |(name, value): (Raw<'a>, Raw<'a>)| name.as_str().map(|name| (name, value));
         let members: Vec<_> = members.into_iter().filter_map(read).collect();
@@ -117,12 +131,13 @@ impl<'a> Raw<'a> {
     fn has_escape(self, is_meant: impl Fn(&[u8]) -> bool) -> bool {
         let mut rest = self.0.as_bytes();
         while let Some(position) = rest.iter().position(|byte| *byte == b'\\') {
-            let escape = rest.get(position + 1..).unwrap_or_default();
-            if escape.first() == Some(&b'u') && escape.get(1..5).is_some_and(&is_meant) {
+            let (_, escape) = rest.split_at(position + 1);
+            let Some((letter, after)) = escape.split_first() else { return false };
+            if *letter == b'u' && after.get(..4).is_some_and(&is_meant) {
                 return true;
             }
-            // A backslash that is escaped begins nothing.
-            rest = escape.get(1..).unwrap_or_default();
+            // An escaped backslash begins no escape.
+            rest = after;
         }
         false
     }

@@ -27,27 +27,34 @@ pub(super) struct Form<'body> {
     limits: Limits,
     accepted_at: DateTime<Utc>,
     errors: FieldErrors,
-    /// Kept only by a form that is asked for its rules.
-    rules: Option<Vec<Field>>,
+    /// Filled only if `lists_rules`.
+    rules: Vec<Field>,
+    lists_rules: bool,
 }
 
 impl<'body> Form<'body> {
     pub(super) fn new(fields: &'body Object<'body>, limits: Limits, accepted_at: DateTime<Utc>) -> Self {
-        Self { fields, limits, accepted_at, errors: FieldErrors::new(), rules: None }
+        Self {
+            fields,
+            limits,
+            accepted_at,
+            errors: FieldErrors::new(),
+            rules: Vec::new(),
+            lists_rules: false,
+        }
     }
 
     /// The rules that `read` applies, in its order.
     pub(super) fn rules(read: impl FnOnce(&mut Form<'_>)) -> Vec<Field> {
         let none = Object::empty();
-        let rules = Some(Vec::new());
-        let mut form = Form { rules, ..Form::new(&none, Limits::NONE, DateTime::UNIX_EPOCH) };
+        let mut form = Form { lists_rules: true, ..Form::new(&none, Limits::NONE, DateTime::UNIX_EPOCH) };
         read(&mut form);
-        form.rules.unwrap_or_default()
+        form.rules
     }
 
     fn note(&mut self, name: &'static str, is_required: bool, rule: Rule) {
-        if let Some(rules) = &mut self.rules {
-            rules.push(Field { name, is_required, rule });
+        if self.lists_rules {
+            self.rules.push(Field { name, is_required, rule });
         }
     }
 

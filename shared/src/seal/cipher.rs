@@ -44,14 +44,23 @@ pub enum OpenError {
 impl Seal {
     /// Seals a value for its place, under the current key and with a random nonce. One key is good for 2³² values (NIST SP
     /// 800-38D, 8.3); a rotation long before is described in `README.md`.
+    ///
+    /// # Panics
+    /// The value has more than 64 GiB (SP 800-38D, 5.2.1.1), thousands of times what the ingress takes.
     #[must_use]
     pub fn seal(&self, place: AssociatedData<'_>, value: &[u8]) -> Sealed {
         let mut nonce = [0; NONCE_BYTES];
         rand::fill(&mut nonce);
         let payload = Payload { msg: value, aad: &place.bytes() };
-        // The only error is a value of more than 64 GiB (SP 800-38D, 5.2.1.1), thousands of times what the ingress takes.
-        let ciphertext =
-            self.current.cipher.encrypt(&Nonce::<Aes256Gcm>::from(nonce), payload).unwrap_or_default();
+        #[expect(
+            clippy::expect_used,
+            reason = "an empty ciphertext in the place of a value would lose the value"
+        )]
+        let ciphertext = self
+            .current
+            .cipher
+            .encrypt(&Nonce::<Aes256Gcm>::from(nonce), payload)
+            .expect("a value has less than 64 GiB");
         Sealed::new(&self.current.id, &[nonce.as_slice(), &ciphertext].concat())
     }
 
@@ -70,6 +79,9 @@ impl Seal {
 
     /// What is stored where `former` stood, so that it says `value`: the same sealed value if it says so already, for two
     /// sealings of one value differ.
+    ///
+    /// # Panics
+    /// See [`Self::seal`].
     #[must_use]
     pub fn keep_or_seal(&self, place: AssociatedData<'_>, former: Option<&Sealed>, value: &[u8]) -> Sealed {
         match former {

@@ -72,12 +72,15 @@ async fn every<C: SealedColumn>(
 async fn left<C: SealedColumn>(database: &DatabaseConnection, seal: &Seal) -> Result<u64, DbErr> {
     let counted = under_other_keys::<C>(seal).select_only().column_as(C::ID.count(), "left");
     let left: Option<i64> = counted.into_tuple().one(database).await?;
-    Ok(left.and_then(|left| u64::try_from(left).ok()).unwrap_or_default())
+    // An operator who reads 0 removes the old key.
+    left.and_then(|left| u64::try_from(left).ok())
+        .ok_or_else(|| DbErr::Type("values under other keys cannot be counted".to_owned()))
 }
 
 fn under_other_keys<C: SealedColumn>(seal: &Seal) -> Select<C::Entity> {
     let prefix = Sealed::prefix(seal.current_key());
-    let length = i32::try_from(prefix.len()).unwrap_or(i32::MAX);
+    #[expect(clippy::expect_used, reason = "another length would find every value, or none")]
+    let length = i32::try_from(prefix.len()).expect("a key id has at most 32 characters");
     let begins = Func::cust("substr").args([
         C::VALUE.into_simple_expr(),
         Expr::val(1).into(),

@@ -122,7 +122,7 @@ fn note_open(open: &[Open]) {
 
 fn note_parked(parked: &[(&'static str, Parked)]) {
     for &(waiting_for, Parked { count, oldest }) in parked {
-        let age = oldest.and_then(|oldest| (clock::now() - oldest).to_std().ok()).unwrap_or_default();
+        let age = oldest.map_or(Duration::ZERO, clock::since);
         metrics().parked_events.get_or_create(&Waits { waiting_for }).set(count);
         metrics().oldest_parked.get_or_create(&Waits { waiting_for }).set(age.as_secs_f64());
     }

@@ -24,6 +24,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::{LogConfig, LogFormat, TelemetryConfig};
+use crate::ignore::ignore;
 use traces::Traces;
 
 /// The crates whose words are ours. One that logs and is missing here would do so unheard: a test looks for it.
@@ -74,8 +75,7 @@ pub fn start(
             registry.with(json.with_filter(lines)).try_init()
         }
     };
-    // The only failure is that logging has been started before.
-    drop(started);
+    ignore(started, "logging has been started before");
     log_faults();
     Ok(Telemetry { traces })
 }
@@ -117,7 +117,7 @@ impl Telemetry {
     /// Sends the last spans, for at most five seconds.
     pub async fn end(self) {
         if let Some(traces) = self.traces {
-            tokio::task::spawn_blocking(move || traces.end()).await.unwrap_or_default();
+            ignore(tokio::task::spawn_blocking(move || traces.end()).await, "the process ends");
         }
     }
 }

@@ -11,6 +11,10 @@ use super::arrivals::Arrivals;
 use super::settlement::Settlement;
 use super::store::{Claimed, Store};
 use crate::broker::port::{BatchLimit, Consumer, Delivery, NotAcked, Queue};
+use crate::ignore::ignore;
+
+/// Why a settlement that fails is ignored.
+const SETTLED_LATER: &str = "the store keeps the settlement until the disk works again";
 
 pub(super) struct QueueConsumer {
     store: Arc<Store>,
@@ -43,6 +47,7 @@ impl QueueConsumer {
         });
         let claimed = claiming.await;
         self.claiming = None;
+        // A claim ends without a result only while the process ends.
         claimed.unwrap_or_else(|_| Ok(Vec::new()))
     }
 }
@@ -54,8 +59,7 @@ impl Drop for QueueConsumer {
         if let (false, Ok(runtime)) = (ids.is_empty(), tokio::runtime::Handle::try_current()) {
             let (store, arrivals, queue) = (Arc::clone(&self.store), Arc::clone(&self.arrivals), self.queue);
             runtime.spawn(async move {
-                // If the disk fails, they are settled when it works again.
-                store.settle(Settlement::Abandon, ids).await.unwrap_or_default();
+                ignore(store.settle(Settlement::Abandon, ids).await, SETTLED_LATER);
                 arrivals.of(queue).notify_one();
                 arrivals.of(Queue::Dead).notify_one();
             });
@@ -65,8 +69,7 @@ impl Drop for QueueConsumer {
 
 /// Settles, besides, what a failing disk has left: this may be the last that is heard of the queue before the end.
 async fn give_back(store: &Store, arrivals: &Arrivals, queue: Queue, ids: Vec<i64>) {
-    // If the disk fails, they are settled when it works again.
-    store.settle(Settlement::Release, ids).await.unwrap_or_default();
+    ignore(store.settle(Settlement::Release, ids).await, SETTLED_LATER);
     arrivals.of(queue).notify_one();
 }
 
@@ -90,9 +93,8 @@ impl Consumer for QueueConsumer {
                     return claimed.into_iter().map(|message| message.delivery).collect();
                 }
                 Err(_) => {
-                    // The only error is that the store is gone, and its reader with it.
                     let mut failed_bytes = self.store.failed_bytes();
-                    failed_bytes.wait_for(Option::is_none).await.map(drop).unwrap_or_default();
+                    ignore(failed_bytes.wait_for(Option::is_none).await, "the consumer holds the store");
                 }
             }
         }

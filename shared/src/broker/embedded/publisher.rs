@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::arrivals::Arrivals;
 use super::store::{Message, Store};
 use crate::broker::port::{PublishError, Queue};
+use crate::ignore::ignore;
 use crate::trace_context::TraceContext;
 
 /// Messages of one transaction.
@@ -49,8 +50,7 @@ async fn write(store: Arc<Store>, arrivals: Arc<Arrivals>, mut waiting: mpsc::Re
             if result.is_ok() {
                 arrivals.of(job.message.queue).notify_one();
             }
-            // A sender that has gone has been answered already.
-            job.done.send(result).unwrap_or_default();
+            ignore(job.done.send(result), "a sender that has gone has been answered");
         }
     }
 }

@@ -147,8 +147,9 @@ impl Store {
     async fn waiting(&self, queue: Queue) -> Result<u64, DbErr> {
         let count = "SELECT COUNT(*) AS waiting FROM messages WHERE queue = ? AND in_flight = 0";
         let row = self.database.query_one(statement(count, [queue.as_str().into()])).await?;
-        let waiting: i64 = row.map_or(Ok(0), |row| row.try_get_by("waiting"))?;
-        Ok(u64::try_from(waiting).unwrap_or_default())
+        let row = row.ok_or_else(|| DbErr::RecordNotFound("a count has one row".to_owned()))?;
+        let waiting: i64 = row.try_get_by("waiting")?;
+        u64::try_from(waiting).map_err(|_| DbErr::Type(format!("a queue has {waiting} messages")))
     }
 
     /// Moves what was handed out too often to the dead queue.
@@ -193,7 +194,8 @@ impl Store {
             let deliveries: i64 = row.try_get_by("deliveries")?;
             let body: Vec<u8> = row.try_get_by("body")?;
             let traceparent: Option<String> = row.try_get_by("traceparent")?;
-            let redeliveries = u32::try_from(deliveries - 1).unwrap_or(u32::MAX);
+            let redeliveries = u32::try_from(deliveries - 1)
+                .map_err(|_| DbErr::Type(format!("a message was delivered {deliveries} times")))?;
             let trace = traceparent.as_deref().and_then(TraceContext::read);
             claimed.push(Claimed {
                 id: row.try_get_by("id")?,
@@ -227,11 +229,11 @@ impl Store {
 
     /// Settles the rest, and writes as much as could not be written; after that the disk is taken for well.
     pub(super) async fn probe(&self) -> Result<(), DbErr> {
-        let (least, most) = PROBE_BYTES;
-        let bytes = self.failed_bytes.borrow().unwrap_or_default().clamp(least, most);
+        let (min, max) = PROBE_BYTES;
+        let bytes = self.failed_bytes.borrow().map_or(min, |bytes| bytes.clamp(min, max));
         self.settle_rest().await?;
         let write = "INSERT OR REPLACE INTO messages (id, queue, body) VALUES (0, 'probe', zeroblob(?))";
-        self.execute(write, [i64::try_from(bytes).unwrap_or(i64::MAX).into()]).await?;
+        self.execute(write, [number(bytes)]).await?;
         self.execute("DELETE FROM messages WHERE id = 0", []).await?;
         self.failed_bytes.send_replace(None);
         Ok(())

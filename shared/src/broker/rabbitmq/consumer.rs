@@ -18,6 +18,7 @@ use super::link::{Link, LinkError, within};
 use super::topology::Topology;
 use crate::backoff::Backoff;
 use crate::broker::port::{BatchLimit, Consumer, Delivery, NotAcked, Queue};
+use crate::ignore::ignore;
 use crate::trace_context::{TRACEPARENT, TraceContext};
 
 pub(super) struct QueueConsumer {
@@ -124,7 +125,7 @@ impl Session {
         if let Some(acker) = last {
             give_back(&acker).await;
         }
-        within(self.channel.close(200, "drained".into())).await.unwrap_or_default();
+        ignore(within(self.channel.close(200, "drained".into())).await, "the connection is closed next");
     }
 }
 
@@ -141,11 +142,15 @@ impl QueueConsumer {
             let opening = self.opening.get_or_insert_with(|| tokio::spawn(source.open(ended)));
             let opened = opening.await;
             self.opening = None;
-            self.session = opened.ok();
+            self.session = match opened {
+                Ok(session) => Some(session),
+                Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+                Err(_) => None,
+            };
         }
         match self.session.as_mut() {
             Some(session) => session,
-            // Only while the process is ending does a task end without its result.
+            // A task is cancelled only while the process ends.
             None => std::future::pending().await,
         }
     }

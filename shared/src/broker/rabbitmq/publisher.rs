@@ -21,6 +21,7 @@ use super::link::{DEADLINE, Link, LinkError, within};
 use super::topology::Topology;
 use crate::backoff::Backoff;
 use crate::broker::port::{PublishError, Queue};
+use crate::ignore::ignore;
 use crate::trace_context::{TRACEPARENT, TraceContext};
 
 /// Messages that may await their confirm at the same time, but for those of one round; what comes after waits in the channel of jobs.
@@ -40,6 +41,9 @@ const PERSISTENT: u8 = 2;
 
 /// The queues that are published to. What is in the dead queue, RabbitMQ has put there itself.
 const QUEUES: [Queue; 2] = [Queue::Live, Queue::Bulk];
+
+/// Why an answer that nobody receives is ignored.
+const ANSWERED: &str = "a sender that stopped waiting has answered its client";
 
 /// Hands messages to the publishing tasks.
 #[derive(Debug)]
@@ -247,7 +251,7 @@ fn settle(round: Vec<Confirmed>, limit: &mut SizeLimit) -> Option<String> {
     };
     if round.iter().any(is_returned) {
         for (Sent { done, .. }, _) in round {
-            done.send(Err(PublishError::Unroutable)).unwrap_or_default();
+            ignore(done.send(Err(PublishError::Unroutable)), ANSWERED);
         }
         return Some("a queue is missing; it is declared again".to_owned());
     }
@@ -266,8 +270,7 @@ fn settle(round: Vec<Confirmed>, limit: &mut SizeLimit) -> Option<String> {
                 Err(PublishError::TimedOut)
             }
         };
-        // A sender that gave up has been answered already.
-        done.send(result).unwrap_or_default();
+        ignore(done.send(result), ANSWERED);
     }
     lost
 }
@@ -295,7 +298,7 @@ impl SizeLimit {
     fn refuse_larger(&self, round: Vec<Job>) -> Vec<Job> {
         let (held, larger): (Vec<_>, Vec<_>) = round.into_iter().partition(|job| self.holds(job.body.len()));
         for job in larger {
-            job.done.send(Err(PublishError::TooLarge)).unwrap_or_default();
+            ignore(job.done.send(Err(PublishError::TooLarge)), ANSWERED);
         }
         held
     }
@@ -329,7 +332,7 @@ async fn refuse_during<T>(opening: impl Future<Output = T>, jobs: &mut mpsc::Rec
     loop {
         tokio::select! {
             opened = &mut opening => return Some(opened),
-            job = jobs.recv() => job?.done.send(Err(PublishError::Disconnected)).unwrap_or_default(),
+            job = jobs.recv() => ignore(job?.done.send(Err(PublishError::Disconnected)), ANSWERED),
         }
     }
 }

@@ -106,7 +106,7 @@ impl Topology {
             // otherwise, and 3.10 knows no -1 for "unlimited".
             set("x-delivery-limit", AMQPValue::LongInt(i32::MAX));
         } else {
-            set("x-delivery-limit", AMQPValue::LongInt(DELIVERY_LIMIT.try_into().unwrap_or(i32::MAX)));
+            set("x-delivery-limit", AMQPValue::LongInt(DELIVERY_LIMIT.cast_signed()));
             set("x-dead-letter-exchange", text(""));
             set("x-dead-letter-routing-key", text(&self.name(Queue::Dead)));
             // The default, at-most-once, may lose the message on its way to the dead-letter queue.

@@ -48,9 +48,7 @@ impl InHand {
     pub fn oldest_age(&self) -> Option<Duration> {
         let state = self.state();
         let oldest = state.oldest_by_batch.values().min();
-        // Clocks differ between machines: an event from the future has no age.
-        let age = oldest.map(|oldest| (clock::now() - *oldest).to_std().unwrap_or_default());
-        state.works.then(|| age.unwrap_or_default())
+        state.works.then(|| oldest.map_or(Duration::ZERO, |oldest| clock::since(*oldest)))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

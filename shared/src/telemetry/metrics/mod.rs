@@ -10,6 +10,7 @@ mod labels;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use chrono::DateTime;
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -230,6 +231,9 @@ impl Metrics {
     }
 
     /// Everything that is known, in Prometheus's text format 0.0.4.
+    ///
+    /// # Panics
+    /// Never: writing to a string does not fail.
     #[must_use]
     pub fn exposition(&self) -> String {
         if let Some(age) = self.in_hand.oldest_age() {
@@ -239,15 +243,15 @@ impl Metrics {
             self.longest_repeat.get_or_create(&No {}).set(age.as_secs_f64());
         }
         let mut text = String::new();
-        // Writing to a string never fails.
-        prometheus_text::encode(&mut text, &self.registry).unwrap_or_default();
+        #[expect(clippy::expect_used, reason = "half an exposition would be read as missing metrics")]
+        prometheus_text::encode(&mut text, &self.registry).expect("writing to a string never fails");
         text
     }
 }
 
 /// Seconds since 1970.
 fn unix_time() -> f64 {
-    Duration::from_millis(clock::now().timestamp_millis().try_into().unwrap_or_default()).as_secs_f64()
+    (clock::now() - DateTime::UNIX_EPOCH).as_seconds_f64()
 }
 
 fn quick() -> Histogram {

@@ -13,6 +13,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, Tracer};
 
 use crate::config::TelemetryConfig;
+use crate::ignore::ignore;
 pub use crate::trace_context::{TRACEPARENT, TraceContext, context_of, continued, linked};
 use sampling::Sampling;
 use spans::Listed;
@@ -47,8 +48,8 @@ impl Traces {
         if config.otlp_endpoint.is_empty() {
             return Ok(None);
         }
-        // Without one, the exporter's client cannot even speak plain HTTP; another part may have chosen it before.
-        rustls::crypto::ring::default_provider().install_default().unwrap_or_default();
+        // The exporter's client needs a provider, even for plain HTTP.
+        ignore(rustls::crypto::ring::default_provider().install_default(), "another part has installed it");
         let exporter = SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
@@ -79,7 +80,6 @@ impl Traces {
 
     /// Sends what waits, for at most [`FLUSH_WITHIN`]. It blocks.
     pub(super) fn end(&self) {
-        // Whatever was lost is counted where it was lost.
-        self.provider.shutdown_with_timeout(FLUSH_WITHIN).unwrap_or_default();
+        ignore(self.provider.shutdown_with_timeout(FLUSH_WITHIN), "the exporter counts lost spans");
     }
 }
