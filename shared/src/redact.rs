@@ -1,5 +1,5 @@
-//! A payload as a log may show it: the specification's field names with the type and the size of each value. A value must never
-//! come through, nor a name that the specification does not have: a client may have put anything there.
+//! The shape of a payload for logs: the specification's field names, with the type and the size of each value. Values
+//! and other names are left out, because a client controls them (a test checks).
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use crate::json::{Document, NotAnObject, Object, Raw};
 use crate::records::{self, Kind, Record};
 
-/// The names that may be shown.
+/// The field names that may be shown.
 static NAMES: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
     let fields = Kind::ALL.into_iter().flat_map(records::rules).map(|field| field.name);
     fields.chain(["batch_id", "records", "type", "data"]).collect()
@@ -25,7 +25,7 @@ pub fn shape(body: &[u8]) -> String {
     }
 }
 
-/// The shape of a body that could not be read as an object.
+/// The shape of a body that is not an object.
 #[must_use]
 pub fn of_no_object(bytes: usize, fault: NotAnObject) -> String {
     match fault {
@@ -50,13 +50,13 @@ pub fn record(record: &Record) -> String {
     of_object(&data.as_object().expect(ONE_MEMBER))
 }
 
-/// The `careq_id` in a body, which is CareQ's own number and nobody's secret.
+/// The `careq_id` of a body. It is CareQ's own number, and not personal data.
 #[must_use]
 pub fn careq_id(body: &Document) -> Option<i64> {
     body.object().get("careq_id")?.as_i64()
 }
 
-/// The shape of a body that was read.
+/// The shape of a parsed body.
 #[must_use]
 pub fn of_document(body: &Document) -> String {
     of_object(&body.object())
@@ -82,7 +82,7 @@ fn of_object(members: &Object<'_>) -> String {
 }
 
 fn of_value(name: &str, value: Raw<'_>) -> String {
-    // CareQ's numbers of records tell an operator where to look. A longer one is none of them.
+    // The numbers of records tell an operator where to look. A longer number is not one of them.
     if let Some(number) = value.as_i64().filter(|_| name.ends_with("careq_id")) {
         return number.to_string();
     }

@@ -1,5 +1,5 @@
-//! Queue lengths, for readiness pages, metrics and alarms. Each broker counts over a connection of its own: a quorum queue without
-//! a leader blocks the connection that asks for its length.
+//! Queue lengths, for metrics, alarms and back-off. Each broker counts over a connection of its own, because a quorum
+//! queue without a leader blocks the connection that asks for its length.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use super::port::Queue;
 /// A source of queue lengths.
 #[async_trait]
 pub(super) trait CountReady: fmt::Debug + Send + Sync {
-    /// The messages of a queue that no consumer holds; `None` while the length cannot be read.
+    /// The number of messages in a queue that no consumer holds; `None` if it cannot be read.
     async fn ready(&self, queue: Queue) -> Option<u64>;
 }
 
-/// Counts the messages that no worker has taken.
+/// The lengths of the queues.
 #[derive(Debug, Clone)]
 pub struct Depths(Arc<dyn CountReady>);
 
@@ -24,7 +24,7 @@ impl Depths {
         Self(source)
     }
 
-    /// The messages that wait in a queue; `None` while that cannot be known.
+    /// The number of waiting messages in a queue; `None` if it cannot be read.
     pub async fn of(&self, queue: Queue) -> Option<u64> {
         self.0.ready(queue).await
     }

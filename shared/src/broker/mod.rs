@@ -1,5 +1,4 @@
-//! The broker port: what the ingress and the workers ask of a broker, and nothing of how it does it. RabbitMQ and the
-//! embedded queue stand behind it and pass one contract suite. It must never grow past five methods.
+//! The message broker: a port, RabbitMQ, and the embedded queue. Both brokers pass one contract suite.
 
 pub mod embedded;
 pub mod rabbitmq;

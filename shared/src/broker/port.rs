@@ -1,4 +1,4 @@
-//! The broker port: a trait, and the types that cross it.
+//! The broker port: the traits that a broker implements, and their types.
 
 use std::fmt;
 
@@ -13,24 +13,25 @@ use crate::trace_context::TraceContext;
 pub enum Queue {
     /// Single webhooks.
     Live,
-    /// Batches, and webhooks that are large: a thousand records in one message must not stand before a cancellation.
+    /// Batches and large webhooks, so that a thousand records in one message do not delay a cancellation.
     Bulk,
-    /// What the broker itself gave up on; the net below the dead-letter table.
+    /// Messages that the broker itself gave up. Workers write dead letters long before.
     Dead,
 }
 
 impl Queue {
-    /// Every queue; the dead one first, since the others point at it.
+    /// Every queue. The dead queue is first, because the others dead-letter to it.
     pub const ALL: [Self; 3] = [Self::Dead, Self::Live, Self::Bulk];
 
-    /// Where a webhook goes whose body has so many bytes. A reader of the live queue prefetches by count, for AMQP knows no bound by bytes:
-    /// what is large goes where one message is taken at a time. Nothing depends on the order between the queues.
+    /// The queue of a webhook, by the size of its body. Consumers of the live queue prefetch by count, because AMQP
+    /// has no limit by bytes. Large messages therefore go to the queue that is read one by one. Nothing depends on
+    /// the order between the queues.
     #[must_use]
     pub const fn of_webhook(bytes: usize) -> Self {
         if bytes > MAX_LIVE_BYTES { Self::Bulk } else { Self::Live }
     }
 
-    /// The last part of its name.
+    /// The last part of the queue's name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -41,104 +42,105 @@ impl Queue {
     }
 }
 
-/// The largest body of a webhook that goes through [`Queue::Live`].
+/// The maximum body of a webhook in [`Queue::Live`], in bytes.
 const MAX_LIVE_BYTES: usize = 16 * 1_024;
 
-/// How often a queue hands a message out before it moves it to [`Queue::Dead`]. Workers take a message that keeps
-/// coming back into the database long before (see the worker's `isolate`).
+/// The number of deliveries after which a queue moves a message to [`Queue::Dead`]. Workers isolate a failing message
+/// in the database long before.
 pub const DELIVERY_LIMIT: u32 = 20;
 
-/// The largest message in clear. Sealed it is a little larger, and RabbitMQ's default since 4.0 is 16 MiB (`max_message_size`).
+/// The maximum size of a message before sealing. Sealing adds a few bytes, and RabbitMQ's default since 4.0 is 16 MiB
+/// (`max_message_size`).
 pub const MAX_MESSAGE_BYTES: usize = 16 * 1_024 * 1_024 - 1_024;
 
 /// A message broker.
 #[async_trait]
 pub trait Broker: fmt::Debug + Send + Sync {
-    /// Resolves once the broker has made the message its own, on disk, and not before. How long to wait is for the caller
-    /// to say. The message carries the caller's place in a trace beside its body.
+    /// Publishes a message. The future resolves when the broker has stored it on disk; the caller sets the timeout.
+    /// The message carries the caller's trace context.
     ///
     /// # Errors
-    /// The message may or may not have arrived; whoever sent it must be told to send it again.
+    /// The broker may or may not have stored the message, so the client must send it again.
     async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError>;
 
-    /// Takes messages of a queue, a batch at a time.
+    /// Makes a consumer of a queue, which receives batches.
     fn consume(&self, queue: Queue, batch: BatchLimit) -> Box<dyn Consumer>;
 
     /// Opens a mailbox for results of this process.
     fn mailbox(&self) -> Mailbox;
 
-    /// Sends results to a mailbox. Best effort: nobody waits for long, and status pages know the same.
+    /// Sends results to a mailbox, without a guarantee: the status pages have the same results.
     fn tell(&self, mailbox: &str, body: Bytes);
 
     /// Whether messages can be published at this moment.
     fn is_connected(&self) -> bool;
 }
 
-/// How much is handed out together; a single message always is.
+/// The limits of a batch. A single message of any size is a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchLimit {
-    /// Most messages.
+    /// The maximum number of messages.
     pub messages: usize,
-    /// Their bodies together are no larger, but for the last of them.
+    /// The maximum size of their bodies together, which the last message may exceed.
     pub bytes: usize,
 }
 
-/// One reader of one queue. It rebuilds whatever is lost beneath it, for ever.
+/// A consumer of one queue. It reconnects without limit.
 #[async_trait]
 pub trait Consumer: Send {
-    /// Waits until there is a message, then hands out what is there. Dropping the future loses nothing. The batch before
-    /// must have been settled.
+    /// Waits for a message, and returns it with the others that are ready. Dropping the future loses nothing. The
+    /// batch before must have been settled.
     async fn next(&mut self) -> Vec<Delivery>;
 
-    /// Forgets the batch in flight.
+    /// Acknowledges the batch in flight.
     ///
     /// # Errors
-    /// The broker may hand the batch out again.
+    /// The broker may deliver the batch again.
     async fn ack(&mut self) -> Result<(), NotAcked>;
 
-    /// Gives the batch in flight back, without counting it as an attempt where the broker can tell the difference.
+    /// Returns the batch in flight to the queue. It does not count as an attempt if the broker can distinguish that.
     async fn requeue(&mut self);
 
-    /// Gives back what was not handed out, and ends.
+    /// Returns the undelivered messages, and disconnects.
     async fn close(self: Box<Self>);
 }
 
-/// A message as it was handed out.
+/// A delivered message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// The bytes that were published.
     pub body: Bytes,
-    /// How often it had been handed out before.
+    /// The number of earlier deliveries.
     pub redeliveries: u32,
-    /// Where it was published, if that is recorded.
+    /// The trace context of its publisher, if the trace is recorded.
     pub trace: Option<TraceContext>,
 }
 
-/// This process's address for results, and what arrives there.
+/// The mailbox of this process for results.
 #[derive(Debug)]
 pub struct Mailbox {
-    /// `None` while nothing could arrive. It changes when a connection is rebuilt.
+    /// The address; `None` while it cannot receive. It changes with each reconnection.
     pub address: watch::Receiver<Option<String>>,
-    /// The bodies that were told.
+    /// The received bodies.
     pub messages: mpsc::Receiver<Bytes>,
 }
 
-/// Why a message was not taken.
+/// The reason why a message was not published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
     /// There is no connection to the broker.
     #[error("the broker cannot be reached")]
     Disconnected,
-    /// The broker did not confirm in time, as when its memory or disk alarm blocks publishers.
+    /// The broker did not confirm in time. An alarm of its memory or disk may block publishers.
     #[error("the broker did not confirm in time")]
     TimedOut,
-    /// The broker refused the message, as when the queue is full.
+    /// The broker refused the message. The queue may be full.
     #[error("the broker refused the message; a queue may be full")]
     Refused,
     /// The queue does not exist.
     #[error("the broker has no such queue")]
     Unroutable,
-    /// The broker takes no message of this size. It never will, unless it is set otherwise.
+    /// The message exceeds the broker's limit. A retry fails until the limit is raised.
     #[error("the message is larger than the broker takes (RabbitMQ: max_message_size)")]
     TooLarge,
 }
@@ -148,7 +150,7 @@ impl PublishError {
     pub const ALL: [Self; 5] =
         [Self::Disconnected, Self::TimedOut, Self::Refused, Self::Unroutable, Self::TooLarge];
 
-    /// The word for it in metrics.
+    /// The word in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -161,7 +163,7 @@ impl PublishError {
     }
 }
 
-/// The broker did not take an acknowledgement.
+/// The broker did not accept an acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the acknowledgement was not taken; the broker will hand the batch out again")]
 pub struct NotAcked;

@@ -7,22 +7,23 @@ use crate::event_key::EventKey;
 use crate::networks::Networks;
 use crate::secret::Digest;
 
-/// A clinic that may call, as the ingress keeps it. Of every kind of credential that it has, one is required.
+/// A clinic that may call, as the ingress caches it. Of every kind of credential that it has, a request must prove
+/// one.
 #[derive(Debug, Clone)]
 pub struct Clinic {
-    /// CareQ's name of it.
+    /// CareQ's name of the clinic.
     pub clinic_id: String,
     /// Its secret for ids and digests.
     pub event_key: EventKey,
-    /// How long its answers may wait for their results, in milliseconds, where that differs from the settings.
+    /// The timeout of a response's wait for its result, in milliseconds; `None` if the settings apply.
     pub answer_within_ms: Option<u64>,
-    /// Requests per minute, where that differs from the settings; 0 = no limit.
+    /// The rate limit, in requests per minute; 0 = no limit; `None` if the settings apply.
     pub rate_per_minute: Option<u32>,
-    /// Requests at once, where that differs from the settings.
+    /// The burst limit, in requests; `None` if the settings apply.
     pub rate_burst: Option<u32>,
-    /// Where its requests come from; nothing: from anywhere.
+    /// The allowed source networks; an empty list allows all.
     pub addresses: Networks,
-    /// Its bearer tokens.
+    /// The bearer tokens.
     pub tokens: Vec<Credential<Digest>>,
     /// `X-API-Key`
     pub api_keys: Vec<Credential<Digest>>,
@@ -35,14 +36,14 @@ pub struct Clinic {
 /// One of the secrets that are valid at the same time.
 #[derive(Debug, Clone)]
 pub struct Credential<T> {
-    /// What a proof is checked against.
+    /// The value that a proof is checked against.
     pub verifier: T,
-    /// After a rotation, the end of the overlap.
+    /// The end of the overlap after a rotation.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
 impl<T> Credential<T> {
-    /// Whether it is still valid.
+    /// Whether the secret is valid at this time.
     #[must_use]
     pub fn is_current(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_none_or(|end| end > now)

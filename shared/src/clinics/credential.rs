@@ -1,5 +1,5 @@
-//! The four kinds of secret: made, rotated with an overlap, taken away. Each is handed out once, by the function that makes
-//! it, and must never be readable from the database alone.
+//! Changes of a clinic's secrets: set, rotate with an overlap, unset. A secret is returned once, by the function that
+//! creates it, and is not readable from the database alone.
 
 use std::time::Duration;
 
@@ -26,16 +26,16 @@ use crate::{clock, database};
 pub struct Change<'change> {
     /// CareQ's name of the clinic.
     pub clinic_id: &'change str,
-    /// What is made.
+    /// The kind of the secret.
     pub kind: CredentialKind,
-    /// A secret that CareQ gave; otherwise a random one is made.
+    /// The secret, if CareQ has chosen it; otherwise a random one is generated.
     pub given: Option<SecretString>,
 }
 
-/// Makes the first secret of a kind, which every request must prove from now on.
+/// Sets the first secret of a kind. Every request must prove it from now on.
 ///
 /// # Errors
-/// There is no such clinic, it has one, the given one is weak, or the database refused.
+/// The clinic does not exist or has such a secret, the given secret is weak, or the database failed.
 pub async fn set(
     database: &DatabaseConnection,
     keys: Keys<'_>,
@@ -53,10 +53,10 @@ pub async fn set(
     Ok(secret)
 }
 
-/// Makes a new secret of a kind that the clinic has; the old ones stay valid for the overlap.
+/// Sets a new secret of a kind that the clinic has. The old secrets stay valid for the overlap.
 ///
 /// # Errors
-/// There is no such clinic, it has none, the given one is weak, or the database refused.
+/// The clinic does not exist or has no such secret, the given secret is weak, or the database failed.
 pub async fn rotate(
     database: &DatabaseConnection,
     keys: Keys<'_>,
@@ -83,10 +83,10 @@ pub async fn rotate(
     Ok(secret)
 }
 
-/// Takes a kind of secret away: it is no longer asked for.
+/// Removes the secrets of a kind, which is no longer required.
 ///
 /// # Errors
-/// There is no such clinic, it has none, it is the token, or the database refused.
+/// The clinic does not exist or has no such secret, the kind is the token, or the database failed.
 pub async fn unset(
     database: &DatabaseConnection,
     clinic_id: &str,
@@ -121,7 +121,7 @@ fn end_of(overlap: Duration) -> Result<DateTime<Utc>, ClinicError> {
     end.filter(|end| end.year() <= 9998).ok_or(ClinicError::Overlap)
 }
 
-/// Stores a secret and hands it out.
+/// Stores a secret and returns it.
 pub(super) async fn insert(
     database: &impl ConnectionTrait,
     keys: Keys<'_>,

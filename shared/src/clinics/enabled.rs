@@ -1,5 +1,5 @@
-//! The clinics whose requests are taken, with what they have to prove. A clinic whose signing secret cannot be opened must
-//! never be let in without one: it is left out. A secret that has expired must never count as one that is not asked for.
+//! The enabled clinics, with the secrets that they must prove. A clinic without a readable signing secret is left
+//! out, because its requests could not be verified. An expired secret is still required, and cannot be proved.
 
 use std::collections::HashMap;
 
@@ -16,30 +16,30 @@ use crate::networks::Networks;
 use crate::seal::{AssociatedData, Seal, Sealed};
 use crate::secret::{self, Digest};
 
-/// What could be read.
+/// The clinics that could be read, and the failures.
 #[derive(Debug, Clone, Default)]
 pub struct Enabled {
     /// The clinics that may call.
     pub clinics: Vec<Clinic>,
-    /// What is wrong with those that are enabled.
+    /// The failures of enabled clinics.
     pub troubles: Vec<Trouble>,
 }
 
-/// What an operator should mend.
+/// A failure that an operator should repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// The clinic that has it.
+    /// The clinic.
     pub clinic_id: String,
-    /// The clinic cannot be let in.
+    /// Whether the clinic is left out.
     pub is_refused: bool,
-    /// A sentence that says why.
+    /// The reason, for a person.
     pub reason: String,
 }
 
 /// Reads all clinics that are not disabled.
 ///
 /// # Errors
-/// The database's own.
+/// The database's own error.
 pub async fn enabled(database: &DatabaseConnection, seal: &Seal) -> Result<Enabled, DbErr> {
     let rows = clinic::Entity::find().filter(clinic::Column::DisabledAt.is_null()).all(database).await?;
     let mut credentials: HashMap<String, Vec<clinic_credential::Model>> = HashMap::new();
@@ -93,7 +93,7 @@ fn clinic(
     })
 }
 
-/// A number of the clinic's own; `None` if the settings hold.
+/// A number of the clinic's own; `None` if the settings apply.
 fn number<N: TryFrom<i32>>(stored: Option<i32>, name: &str) -> Result<Option<N>, String> {
     stored.map(|stored| N::try_from(stored).map_err(|_| damaged(name))).transpose()
 }
@@ -113,8 +113,8 @@ fn digests(own: &[clinic_credential::Model], kind: CredentialKind) -> Vec<Creden
     of_kind(own, kind).map(|row| credential(Digest::stored(row.verifier.clone()), row.expires_at)).collect()
 }
 
-/// Those that open, and why the others do not. One that has expired is kept unopened: it proves nothing, and yet one is asked
-/// for.
+/// The signing secrets that open, and the reasons for the others. An expired secret is not opened: a random one takes
+/// its place, which cannot be proved.
 fn signing_secrets(
     own: &[clinic_credential::Model],
     seal: &Seal,

@@ -5,30 +5,30 @@ use sea_orm::DbErr;
 use super::kind::CredentialKind;
 use crate::seal::KeysError;
 
-/// Why a clinic could not be changed.
+/// The reason why a clinic could not be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClinicError {
-    /// It is there already.
+    /// The clinic exists.
     #[error("clinic {0} exists already; `careq-sync clinic rotate {0}` gives it a new token")]
     Exists(String),
-    /// It is not there.
+    /// The clinic does not exist.
     #[error("there is no clinic {0}; `careq-sync clinic list` shows all")]
     Unknown(String),
-    /// Its name cannot be one.
+    /// The name is not valid.
     #[error("a clinic_id has 1 to 100 characters (API specification, field tables)")]
     Name,
-    /// The credential is there already.
+    /// The credential exists.
     #[error("clinic {0} has one already; `careq-sync clinic rotate {0} {1}` gives it a new one")]
     IsSet(String, CredentialKind),
-    /// The credential is not there.
+    /// The credential does not exist.
     #[error("clinic {0} has none; `careq-sync clinic set {0} {1}` gives it one")]
     IsNotSet(String, CredentialKind),
-    /// Every request needs a token.
+    /// The token cannot be removed.
     #[error(
         "a token is always required (API specification, \"Authentication\"); `clinic disable` refuses all requests"
     )]
     TokenIsRequired,
-    /// A token says which clinic calls.
+    /// Another clinic has the token.
     #[error(
         "another clinic has this token, and a token must be unique per clinic (API specification, \"Authentication\")"
     )]
@@ -39,13 +39,13 @@ pub enum ClinicError {
     /// A number does not fit into its column.
     #[error("a rate and a burst must be at most 2147483647")]
     TooLarge,
-    /// The old ones would outlive the calendar.
+    /// The end of the overlap is outside of the calendar.
     #[error("the overlap is too long; an overlap of weeks is already a long one")]
     Overlap,
     /// A secret cannot be sealed.
     #[error(transparent)]
     Keys(#[from] KeysError),
-    /// The database's own.
+    /// The database's own error.
     #[error("the database refused: {0}")]
     Database(#[from] DbErr),
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What a clinic can be asked for.
+/// The kind of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CredentialKind {
     /// `Authorization: Bearer`
@@ -19,7 +19,7 @@ impl CredentialKind {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::Token, Self::ApiKey, Self::WebhookSecret, Self::SigningSecret];
 
-    /// The word for it in the `kind` column and in JSON.
+    /// The word in the `kind` column and in JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl CredentialKind {
         }
     }
 
-    /// The fewest characters of one that is given: what is stored as a digest must not be guessed from it.
+    /// The minimum length of a chosen secret. A secret that is stored as a digest must resist a search.
     pub(super) const fn min_length(self) -> usize {
         match self {
             Self::Token | Self::ApiKey | Self::WebhookSecret => 32,
@@ -50,7 +50,7 @@ impl CredentialKind {
 }
 
 impl fmt::Display for CredentialKind {
-    /// As the command line spells it.
+    /// Writes the spelling of the command line.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.as_str().replace('_', "-"))
     }

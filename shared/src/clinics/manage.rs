@@ -1,5 +1,4 @@
-//! What an operator does with a clinic as a whole: make, configure, disable, list. It must never hand out a secret but those
-//! that it has just made.
+//! Changes of a clinic as a whole: add, configure, disable, list. Secrets are returned only when they are created.
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict, SimpleExpr};
@@ -23,16 +22,16 @@ use crate::seal::Keys;
 use crate::secret::Digest;
 use crate::{clock, database};
 
-/// What an operator sees of a clinic.
+/// A clinic as an operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
-    /// CareQ's name of it.
+    /// CareQ's name of the clinic.
     pub clinic_id: String,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: DateTime<Utc>,
-    /// Since when its requests are refused.
+    /// The time since which its requests are refused.
     pub disabled_at: Option<DateTime<Utc>>,
-    /// How many secrets of each kind are valid now; a kind that is not here is not asked for.
+    /// The number of valid secrets of each kind; a missing kind is not required.
     pub valid: Vec<(CredentialKind, usize)>,
     /// See [`super::Clinic`].
     pub answer_within_ms: Option<i32>,
@@ -45,28 +44,28 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Secrets of one kind that are valid now.
+    /// The number of valid secrets of one kind.
     #[must_use]
     pub fn valid_of(&self, kind: CredentialKind) -> usize {
         self.valid.iter().find(|(valid, _)| *valid == kind).map_or(0, |(_, count)| *count)
     }
 }
 
-/// What is to hold for one clinic; `None` leaves a thing as it is.
+/// Changes of a clinic's own settings; `None` leaves a setting unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct Configuration {
     /// In milliseconds.
     pub answer_within_ms: Option<Setting<u16>>,
     /// Requests per minute; 0 = no limit.
     pub rate_per_minute: Option<Setting<u32>>,
-    /// Requests at once.
+    /// The burst, in requests.
     pub rate_burst: Option<Setting<u32>>,
-    /// Where its requests come from; the default is anywhere.
+    /// The allowed source networks; the default allows all.
     pub addresses: Option<Setting<Networks>>,
 }
 
 impl Configuration {
-    /// What it changes, for the audit log.
+    /// The changes, for the audit log.
     fn details(&self) -> Value {
         fn of<T: ToString>(name: &str, setting: Option<&Setting<T>>) -> Option<(String, Value)> {
             let value = match setting? {
@@ -85,12 +84,12 @@ impl Configuration {
     }
 }
 
-/// A value of the clinic's own, or whatever holds for all.
+/// A setting of a clinic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting<T> {
-    /// What the settings say.
+    /// The value of the global settings.
     Default,
-    /// Its own.
+    /// The clinic's own value.
     Own(T),
 }
 
@@ -103,10 +102,10 @@ impl<T> Setting<T> {
     }
 }
 
-/// Makes a clinic with a token, and one secret of each kind that is asked for besides.
+/// Creates a clinic with a token and one secret of each further kind.
 ///
 /// # Errors
-/// It exists, or the database refused.
+/// The clinic exists, or the database failed.
 pub async fn add(
     database: &DatabaseConnection,
     keys: Keys<'_>,
@@ -128,10 +127,10 @@ pub async fn add(
     Ok(secrets)
 }
 
-/// Makes the clinics of the settings that are missing; those that exist keep their tokens.
+/// Creates the missing clinics of the setting `clinics`. Existing clinics keep their tokens.
 ///
 /// # Errors
-/// A name is none, or the database refused.
+/// A name is not valid, or the database failed.
 pub async fn seed(
     database: &DatabaseConnection,
     keys: Keys<'_>,
@@ -153,10 +152,10 @@ pub async fn seed(
     Ok(())
 }
 
-/// Sets what holds for one clinic.
+/// Changes a clinic's own settings.
 ///
 /// # Errors
-/// There is no such clinic, or the database refused.
+/// The clinic does not exist, a number is too large, or the database failed.
 pub async fn configure(
     database: &DatabaseConnection,
     clinic_id: &str,
@@ -192,10 +191,10 @@ pub async fn configure(
     Ok(transaction.commit().await?)
 }
 
-/// Refuses a clinic's requests from now on.
+/// Disables a clinic: its requests are refused from now on.
 ///
 /// # Errors
-/// There is no such clinic, or the database refused.
+/// The clinic does not exist, or the database failed.
 pub async fn disable(database: &DatabaseConnection, clinic_id: &str) -> Result<(), ClinicError> {
     let transaction = database::begin_write(database).await?;
     require(&transaction, clinic_id).await?;
@@ -211,10 +210,10 @@ pub async fn disable(database: &DatabaseConnection, clinic_id: &str) -> Result<(
     Ok(transaction.commit().await?)
 }
 
-/// Every clinic, by name.
+/// Lists every clinic, by name.
 ///
 /// # Errors
-/// The database's own.
+/// The database's own error.
 pub async fn list(database: &DatabaseConnection) -> Result<Vec<Summary>, DbErr> {
     let now = clock::now();
     let credentials = clinic_credential::Entity::find().all(database).await?;
@@ -240,11 +239,11 @@ pub async fn list(database: &DatabaseConnection) -> Result<Vec<Summary>, DbErr> 
     Ok(clinics.into_iter().map(summary).collect())
 }
 
-/// The clinics of the settings that exist and whose token there is none that is valid: it was changed, which does nothing, or the clinic has
-/// another one since, or is disabled.
+/// The existing clinics of the setting `clinics` whose token there is not valid. A changed token in the settings has
+/// no effect, and neither has one that was rotated or whose clinic is disabled.
 ///
 /// # Errors
-/// The database's own.
+/// The database's own error.
 pub async fn unheeded(database: &DatabaseConnection, seeds: &[ClinicSeed]) -> Result<Vec<String>, DbErr> {
     let mut unheeded = Vec::new();
     for ClinicSeed { clinic_id, token } in seeds {
@@ -264,7 +263,7 @@ pub async fn unheeded(database: &DatabaseConnection, seeds: &[ClinicSeed]) -> Re
     Ok(unheeded)
 }
 
-/// `false`: it existed.
+/// Creates a clinic; `false` if it exists.
 async fn make(database: &impl ConnectionTrait, keys: Keys<'_>, clinic_id: &str) -> Result<bool, ClinicError> {
     if clinic_id.is_empty() || clinic_id.chars().count() > 100 || clinic_id.contains('\0') {
         return Err(ClinicError::Name);

@@ -1,5 +1,5 @@
-//! Clinics and what they prove themselves with, for the command line that makes them and the ingress that asks for them. A
-//! secret is shown once, when it is made; only its digest, or its sealed value, must ever be stored.
+//! Clinics and their secrets, for the commands that change them and the ingress that verifies requests. A secret is
+//! shown once, when it is created. The database stores its digest or its sealed value.
 
 mod clinic;
 mod credential;

@@ -13,7 +13,7 @@ pub(super) async fn require(database: &impl ConnectionTrait, clinic_id: &str) ->
     found.map(drop).ok_or_else(|| ClinicError::Unknown(clinic_id.to_owned()))
 }
 
-/// Notes what the user of this process does with a clinic.
+/// Writes the audit entry of a command on a clinic.
 pub(super) async fn note(
     transaction: &DatabaseTransaction,
     action: Action,

@@ -1,8 +1,8 @@
-//! The list of everything that is wrong with the settings.
+//! The errors in the settings.
 
 use std::fmt;
 
-/// Everything that is wrong with the settings, each as a sentence that says what to do.
+/// Every error in the settings, each as a sentence that says what to do.
 #[derive(Debug)]
 pub struct Faults(Vec<String>);
 
@@ -20,7 +20,7 @@ impl Faults {
         Self(sentences)
     }
 
-    /// Each fault, as a sentence.
+    /// The sentences, one for each error.
     #[must_use]
     pub fn sentences(&self) -> &[String] {
         &self.0

@@ -1,5 +1,5 @@
-//! Where a setting comes from: the embedded defaults, then a file, then the environment. A name that no setting has must
-//! never be ignored: a mistyped setting that silently does nothing is found too late.
+//! The layers of settings: embedded defaults, a file, the environment. An unknown name is an error, because a
+//! mistyped setting would silently do nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::process::Process;
 use super::sections::{ClinicSeed, Config};
 use super::values;
 
-/// Reads settings, whatever they are for: defaults, then `file`, then variables named `CAREQ_` + section + `_` + key.
+/// Reads settings for any purpose: defaults, then `file`, then variables named `CAREQ_` + section + `_` + key.
 ///
 /// # Errors
 /// See [`load_for`].
@@ -24,10 +24,10 @@ pub fn load(
     load_for(None, file, environment)
 }
 
-/// The same for a process or a command, whose database and broker have to fit.
+/// Reads settings for a process or a command, and checks that database and broker fit.
 ///
 /// # Errors
-/// Every fault at once: unknown names, wrong types, values that cannot work, set-ups that cannot.
+/// All errors at once: unknown names, wrong types, values and set-ups that cannot work.
 pub fn load_for(
     process: Option<Process>,
     file: Option<&Path>,
@@ -90,7 +90,7 @@ fn section_of(key: &str) -> &str {
     key.split_once('.').map_or(key, |(section, _)| section)
 }
 
-/// `section.key` → value.
+/// Flattens a layer to `section.key` and value.
 fn flat(source: &dyn Source, name: &str, faults: &mut Vec<String>) -> Settings {
     let sections = source.collect().unwrap_or_else(|fault| {
         // The lines after the first quote the file, which may hold passwords.
@@ -115,10 +115,11 @@ fn flat(source: &dyn Source, name: &str, faults: &mut Vec<String>) -> Settings {
 
 type Settings = BTreeMap<String, Value>;
 
-/// The settings, with the default of each that is wrong by itself: so what is wrong with the others is found, too.
+/// Assembles the settings. A malformed value is replaced by its default, so that errors of other settings are found,
+/// too.
 fn assemble(mut settings: Settings, defaults: &Settings, faults: &mut Vec<String>) -> Option<Config> {
     for (key, value) in &mut settings {
-        // A number from a file is no text.
+        // A number in a file is not text.
         let ValueKind::String(text) = &value.kind else { continue };
         if let (Some(fault), Some(default)) = (values::fault(key, text), defaults.get(key)) {
             faults.push(fault);
@@ -161,11 +162,11 @@ impl Layers<'_> {
         read(&settings, name).map_err(|fault| faults.push(format!("[{name}] cannot be used: {fault}"))).ok()
     }
 
-    /// Each setting beside the defaults of all others tells which ones are to blame, and why. The value is not repeated: it may be a
-    /// password.
+    /// The settings that fail beside the defaults of all others, each with its error. The value is not repeated,
+    /// because it may be a password.
     fn bad_keys<T: DeserializeOwned>(&self, section: &str) -> Vec<(String, String)> {
         let is_of_section = |key: &str| section_of(key) == section;
-        let blame = |(key, value): (&String, &Value)| {
+        let error_of = |(key, value): (&String, &Value)| {
             let mut alone = self.defaults.clone();
             alone.insert(key.clone(), value.clone());
             let fault = read::<T>(&alone, section).err()?;
@@ -180,7 +181,7 @@ impl Layers<'_> {
             };
             Some((key.clone(), format!("{key} has a value of the wrong kind; it must be {kind}")))
         };
-        self.settings.iter().filter(|(key, _)| is_of_section(key)).filter_map(blame).collect()
+        self.settings.iter().filter(|(key, _)| is_of_section(key)).filter_map(error_of).collect()
     }
 }
 
@@ -192,7 +193,7 @@ fn read<T: DeserializeOwned>(settings: &Settings, section: &str) -> Result<T, co
     builder.build()?.get(section)
 }
 
-/// `clinic_id=token,…`
+/// Parses `clinic_id=token,…`.
 fn clinics(list: &str, faults: &mut Vec<String>) -> Vec<ClinicSeed> {
     let mut seeds: Vec<ClinicSeed> = Vec::new();
     for (position, entry) in list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).enumerate() {
@@ -206,7 +207,7 @@ fn clinics(list: &str, faults: &mut Vec<String>) -> Vec<ClinicSeed> {
             Some((clinic_id, token)) if !clinic_id.is_empty() && is_token(token) => {
                 seeds.push(ClinicSeed { clinic_id: clinic_id.to_owned(), token: token.to_owned().into() });
             }
-            // The entry itself may hold a token and stays out of the message.
+            // The entry may hold a token, and is not repeated.
             _ => faults.push(format!(
                 "clinics: entry {} must be clinic_id=token with a token of at least 32 characters, visible ASCII and no quotes",
                 position + 1
@@ -216,7 +217,7 @@ fn clinics(list: &str, faults: &mut Vec<String>) -> Vec<ClinicSeed> {
     seeds
 }
 
-/// As it can stand in a header.
+/// Whether a text can be a token in a header.
 fn is_token(text: &str) -> bool {
     text.len() >= 32
         && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'`'))

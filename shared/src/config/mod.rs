@@ -1,5 +1,5 @@
-//! The settings of a process: documented in `config.default.toml`, which is embedded and holds every default. No setting
-//! may be read from anywhere else, and none may exist without a line there.
+//! The settings of a process. `config.default.toml` documents them, is embedded, and holds every default. Clippy
+//! forbids reading the environment elsewhere.
 
 mod defaults;
 mod faults;

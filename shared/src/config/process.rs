@@ -1,6 +1,6 @@
 //! The processes and commands that read settings.
 
-/// What settings are read for.
+/// The process or command that reads the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Process {
     /// Ingress and worker in one.
@@ -11,12 +11,12 @@ pub enum Process {
     Worker,
     /// The admin API.
     Console,
-    /// A command on the installation's database, which ends.
+    /// A command on the installation's database, which ends by itself.
     Command,
 }
 
 impl Process {
-    /// The name of one that runs on, as its command, in metrics and in traces.
+    /// The name of a long-running process, in commands, metrics and traces; `None` for a command.
     #[must_use]
     pub const fn runs_on(self) -> Option<&'static str> {
         match self {

@@ -1,4 +1,5 @@
-//! The rules that values must satisfy. Rules of URLs, and of databases and brokers that fit together, are in `servers.rs`.
+//! The rules that values must satisfy. The rules of URLs, and of databases and brokers that fit together, are in
+//! `servers.rs`.
 
 use secrecy::ExposeSecret as _;
 
@@ -7,7 +8,7 @@ use super::sections::{Config, TelemetryConfig};
 use crate::seal::key_list::{self, KeySource};
 
 impl Config {
-    /// Sentences about values that are well-formed and yet cannot work.
+    /// The errors of values that are well-formed and cannot work.
     pub(super) fn faults(&self, process: Option<Process>) -> Vec<String> {
         let mut faults = self.server_faults(process);
         let mut require = |holds: bool, sentence: &str| {
@@ -20,7 +21,7 @@ impl Config {
         require(self.broker.prefix.len() <= 200, "broker.prefix must be at most 200 bytes");
         require(self.broker.publish_timeout_ms >= 10, "broker.publish_timeout_ms must be at least 10");
         require(self.database.max_connections >= 2, "database.max_connections must be at least 2");
-        // SQLite takes at most 32,766 values in a statement, and the widest row has 30.
+        // SQLite accepts at most 32,766 values in a statement, and the widest row has 30.
         require((1..=1_000).contains(&self.worker.batch_size), "worker.batch_size must be from 1 to 1000");
         require(
             (65_536..=67_108_864).contains(&self.worker.max_batch_bytes),
@@ -37,7 +38,7 @@ impl Config {
             "seal.keys must be NAME:KEY, separated by commas: names of 1 to 32 letters, digits, - and _, keys of 32 bytes in \
              base64, such as `openssl rand -base64 32` prints",
         );
-        // A command that needs no key, such as `migrate`, is not asked for one.
+        // A command that needs no key, such as `migrate`, runs without one.
         if process.is_some_and(|process| process.runs_on().is_some())
             && let Err(fault) = KeySource::of(&self.seal.keys, &self.seal.key_file, &self.database.url)
         {

@@ -1,5 +1,5 @@
-//! The rules of URLs, and of which database and broker can work together. A set-up that loses or splits events, or that sends passwords
-//! and patients' data in clear over a network, must never start; and no sentence repeats a URL.
+//! The rules of URLs, and of databases and brokers that fit together. A set-up that loses or splits events, or sends
+//! passwords and patients' data in clear over a network, does not start. Messages do not repeat a URL.
 
 use lapin::uri::AMQPUri;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -10,7 +10,8 @@ use super::process::Process;
 use super::sections::{BrokerKind, Config};
 use crate::server_url::{self, PERCENT_ENCODING, ServerUrl};
 
-/// The parameters of a PostgreSQL URL that the driver knows. It logs others with their values, which may be passwords.
+/// The parameters of a PostgreSQL URL that the driver knows. It logs unknown parameters with their values, which may
+/// be passwords.
 const POSTGRESQL_PARAMETERS: [&str; 19] = [
     "sslmode",
     "ssl-mode",
@@ -34,7 +35,7 @@ const POSTGRESQL_PARAMETERS: [&str; 19] = [
 ];
 
 impl Config {
-    /// Sentences about servers that cannot be used, and set-ups that cannot work.
+    /// The errors of servers that cannot be used, and of set-ups that cannot work.
     pub(super) fn server_faults(&self, process: Option<Process>) -> Vec<String> {
         let mut faults = Vec::new();
         faults.extend(self.database_fault(process));
@@ -97,7 +98,7 @@ impl Config {
             .filter_map(|url| ServerUrl::read(url))
             .any(|url| url.host.starts_with('[') && !url.is_local())
         {
-            // lapin takes it for localhost.
+            // lapin reads such an address as localhost.
             return Some(
                 "broker.url must name its host, or have an IPv4 address: the driver takes no IPv6 address"
                     .to_owned(),
@@ -149,7 +150,7 @@ impl Config {
         })
     }
 
-    /// Which database and which broker can work together.
+    /// The error of a database and a broker that do not fit together.
     fn set_up_fault(&self, process: Option<Process>) -> Option<String> {
         let is_embedded = self.broker.kind() == BrokerKind::Embedded;
         let process = process?;
@@ -173,7 +174,7 @@ impl Config {
     /// The same settings with another database.
     ///
     /// # Errors
-    /// It cannot be used, with the reason.
+    /// The URL cannot be used, with the reason.
     pub fn with_database(&self, url: &str) -> Result<Self, Faults> {
         let mut config = self.clone();
         config.database.url = url.into();
@@ -182,13 +183,13 @@ impl Config {
             .map_or(Ok(config), |fault| Err(Faults::new(vec![fault])))
     }
 
-    /// Whether what this process exchanges with its database can be read on the way.
+    /// Whether the traffic with the database can be read on the network.
     #[must_use]
     pub fn is_database_in_clear(&self) -> bool {
         postgresql(self.database.url.expose_secret()).is_some_and(|server| is_in_clear(&server))
     }
 
-    /// Whether what this process exchanges with its broker can be read on the way.
+    /// Whether the traffic with the broker can be read on the network.
     #[must_use]
     pub fn is_broker_in_clear(&self) -> bool {
         server_url::each(self.broker.url.expose_secret())
@@ -197,7 +198,8 @@ impl Config {
     }
 }
 
-/// Nothing where the driver would take it otherwise than a person does, or not at all. The driver's own words may hold what was typed.
+/// Parses a PostgreSQL URL; `None` if the driver would read it differently than a person, or not at all. The driver's
+/// own message may quote the URL.
 fn postgresql(url: &str) -> Option<PgConnectOptions> {
     let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
     let is_known = |parameter: &str| {
@@ -210,8 +212,8 @@ fn postgresql(url: &str) -> Option<PgConnectOptions> {
     if is_plain { url.parse().ok() } else { None }
 }
 
-/// `verify-full` alone proves that the server is the one that was named: with `verify-ca`, any server with a certificate of the same
-/// authority, which may be a public one, can take its place.
+/// Whether the traffic can be read. Only `verify-full` proves the server's name. With `verify-ca`, any server with a
+/// certificate of the same authority, which may be public, can take its place.
 fn is_in_clear(server: &PgConnectOptions) -> bool {
     let is_here = server.get_socket().is_some()
         || server.get_host().starts_with('/')

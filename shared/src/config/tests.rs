@@ -1,4 +1,4 @@
-//! Layers, names and values of settings.
+//! Tests of the layers, names and values of settings.
 
 use std::path::Path;
 
@@ -157,7 +157,7 @@ fn a_set_up_that_would_split_the_events_is_refused() {
     assert!(sentences(Some(Process::Console), &[POSTGRESQL]).contains("there is no key to seal with"));
 }
 
-/// Of each kind one, in one start.
+/// One error of each kind, in one start.
 #[test]
 fn all_faults_are_reported_together() {
     let faults = sentences(
@@ -246,11 +246,11 @@ fn an_url_that_can_be_read_in_two_ways_is_refused_without_being_shown() {
         ] {
             for host in ["localhost/x", "localhost:5672/x", "localhost:port/x", "[::1/x"] {
                 let url = format!("{scheme}://careq:{password}@{host}");
-                // Its database and its broker have to fit.
+                // The database and the broker must fit.
                 let others = if setting == "CAREQ_BROKER_URL" { vec![POSTGRESQL] } else { Vec::new() };
                 let settings: Vec<_> = others.into_iter().chain([(setting, url.as_str())]).collect();
                 let faults = sentences(None, &settings);
-                // A blank in a password is percent-encoded by the driver itself.
+                // The driver itself percent-encodes a blank in a password.
                 assert!(
                     faults.contains("1 fault(s)") || password.contains(' ') && host.starts_with("localhost"),
                     "{url:?}: {faults}"

@@ -3,37 +3,37 @@
 use crate::words;
 
 words! {
-    /// Why an event is dead, by what a person can do about it.
+    /// The reason of a dead letter, by the remedy.
     Class {
-        /// The record that it refers to never came.
+        /// The parent never arrived.
         MissingParent = "missing_parent",
-        /// Something of it belongs to another: its key, its hash, its `batch_id`.
+        /// Its key, its hash or its `batch_id` belongs to another event.
         Conflict = "conflict",
-        /// The database can never take it.
+        /// The database can never store it.
         Data = "data",
         /// It failed at every attempt.
         Exhausted = "exhausted",
-        /// Every attempt ended without a result: it may bring workers down.
+        /// Every attempt ended without a result: the event may crash workers.
         CrashLoop = "crash_loop",
-        /// Its bytes are no message.
+        /// Its bytes cannot be decoded.
         Undecodable = "undecodable",
-        /// A person has corrected another letter with it, and it has not been tried yet.
+        /// It corrects another letter, and has not been tried.
         Correction = "correction",
     }
 }
 
 words! {
-    /// Where a letter stands. An event that fails again opens its letter again, whatever a person had decided.
+    /// The state of a dead letter. Another failure of the event reopens its letter, whatever a person decided.
     DeadLetterState {
         /// It needs a person.
         Open = "open",
-        /// Under way again: by a replay job, or because CareQ has sent it again.
+        /// It is being replayed, by a job or because CareQ has sent it again.
         Replaying = "replaying",
-        /// Its event went through.
+        /// Its event was stored.
         Resolved = "resolved",
-        /// A person has given it up, with a reason.
+        /// A person has discarded it, with a reason.
         Discarded = "discarded",
-        /// A person has corrected it; the correction is a letter of its own, which names this one.
+        /// A person has corrected it. The correction is another letter, which names this one.
         Superseded = "superseded",
     }
 }

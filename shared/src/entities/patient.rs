@@ -1,4 +1,4 @@
-//! `patients`. Personal data: it must never be printed whole.
+//! `patients`. The rows are personal data, and are not logged.
 
 use sea_orm::entity::prelude::*;
 

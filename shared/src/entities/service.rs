@@ -1,4 +1,4 @@
-//! `services`. Its price must never pass through a floating-point number.
+//! `services`. A price does not pass through a floating-point number.
 
 use sea_orm::entity::prelude::*;
 

@@ -7,28 +7,28 @@ use super::raw::{Object, Raw};
 use super::scan;
 use crate::canonical;
 
-/// A JSON object within the limits, in its canonical spelling. It takes no more memory than what was sent.
+/// A JSON object within the limits, in its canonical spelling. It takes no more memory than the body.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Document {
     text: String,
 }
 
 impl Document {
-    /// Reads a JSON object: its limits, then its grammar, then its canonical spelling.
+    /// Parses a JSON object: its limits, then its grammar, then its canonical spelling.
     ///
     /// # Errors
-    /// The bytes are none.
+    /// The bytes are not a JSON object within the limits.
     pub fn parse(bytes: &[u8]) -> Result<Self, NotAnObject> {
         let text = std::str::from_utf8(bytes).map_err(|_| NotAnObject::Utf8)?;
         let values = scan::count_values(bytes)?;
-        // It keeps nothing, and does not recurse.
+        // It stores nothing, and does not recurse.
         serde_json::from_str::<IgnoredAny>(text)
             .map_err(|fault| NotAnObject::Json { line: fault.line(), column: fault.column() })?;
         let text = canonical::of_valid(text, values);
         if text.starts_with('{') { Ok(Self { text }) } else { Err(NotAnObject::OtherValue) }
     }
 
-    /// Its members.
+    /// The members.
     ///
     /// # Panics
     /// Never: [`Self::parse`] has written an object.

@@ -1,6 +1,6 @@
-//! JSON from outside. It is never made into a [`serde_json::Value`]: that takes time and memory which its sender chooses, and members
-//! with names that `serde_json` keeps for itself (`$serde_json::private::…`) for something else. It stays text, in its canonical
-//! spelling, and what is in it is read where it is needed. A fault must never be told with the bytes that it was found in.
+//! JSON of requests. It is never parsed into a [`serde_json::Value`]: its sender would choose the time and the
+//! memory, and members with names that `serde_json` reserves (`$serde_json::private::…`) would become something else.
+//! It stays text in its canonical spelling, and values are read on use. An error does not quote the body.
 
 mod document;
 mod error;

@@ -1,4 +1,4 @@
-//! A value in its canonical spelling, and what can be asked of it. Asking must never cost more than the value's own length.
+//! Access to a value in its canonical spelling. Each method takes at most linear time.
 
 #![expect(
     clippy::expect_used,
@@ -59,7 +59,7 @@ impl<'a> Raw<'a> {
         self.0.starts_with('{')
     }
 
-    /// A text without its escapes; nothing where it is another value, or has half a surrogate pair.
+    /// The text without its escapes; `None` for another value or half of a surrogate pair.
     #[must_use]
     pub fn as_str(self) -> Option<Cow<'a, str>> {
         let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
@@ -75,7 +75,7 @@ impl<'a> Raw<'a> {
         self.0.starts_with(|letter: char| letter == '-' || letter.is_ascii_digit()).then_some(self.0)
     }
 
-    /// A whole number that fits.
+    /// A whole number that fits into 64 bits.
     #[must_use]
     pub fn as_i64(self) -> Option<i64> {
         self.as_number()?.parse().ok()
@@ -114,20 +114,21 @@ impl<'a> Raw<'a> {
         Some(Object { raw: self, has_unreadable_name: members.len() < all, members })
     }
 
-    /// Whether each text in it, names included, is Unicode: RFC 8259 lets `"\ud83d"` pass, half of a surrogate pair.
+    /// Whether every text in it, including names, is Unicode. RFC 8259 allows `"\ud83d"`, which is half of a
+    /// surrogate pair.
     #[must_use]
     pub fn is_unicode(self) -> bool {
-        // In the canonical spelling, only halves are written as escapes of surrogates.
+        // The canonical spelling writes only halves as escapes of surrogates.
         !self.has_escape(|digits| digits.starts_with(b"d"))
     }
 
-    /// Whether a text in it, or a name, has a NUL character.
+    /// Whether a text or a name in it has a NUL character.
     #[must_use]
     pub fn has_nul(self) -> bool {
         self.has_escape(|digits| digits == b"0000")
     }
 
-    /// Whether a text in it has such a `\u` escape.
+    /// Whether a text or a name in it has such a `\u` escape.
     fn has_escape(self, is_meant: impl Fn(&[u8]) -> bool) -> bool {
         let mut rest = self.0.as_bytes();
         while let Some(position) = rest.iter().position(|byte| *byte == b'\\') {
@@ -143,17 +144,17 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// The members of an object, by name. Of several with one name the last one counts.
+/// The members of an object, by name. Of several members with one name, the last counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object<'a> {
     raw: Raw<'a>,
-    /// In the order of the names, as the canonical spelling has them.
+    /// Sorted by name, as in the canonical spelling.
     members: Vec<(Cow<'a, str>, Raw<'a>)>,
     has_unreadable_name: bool,
 }
 
 impl<'a> Object<'a> {
-    /// One with no member.
+    /// An object without members.
     #[must_use]
     pub const fn empty() -> Self {
         Self { raw: Raw("{}"), members: Vec::new(), has_unreadable_name: false }
@@ -166,25 +167,25 @@ impl<'a> Object<'a> {
         self.members.get(place).map(|(_, value)| *value)
     }
 
-    /// The members whose names are Unicode, in the order of the names.
+    /// The members with Unicode names, sorted by name.
     pub fn members(&self) -> impl Iterator<Item = (&str, Raw<'a>)> {
         self.members.iter().map(|(name, value)| (name.as_ref(), *value))
     }
 
-    /// Whether there is a member whose name has half a surrogate pair.
+    /// Whether the name of a member has half of a surrogate pair.
     #[must_use]
     pub const fn has_unreadable_name(&self) -> bool {
         self.has_unreadable_name
     }
 
-    /// The object itself.
+    /// The object as a value.
     #[must_use]
     pub const fn raw(&self) -> Raw<'a> {
         self.raw
     }
 }
 
-/// Names and values as they are written. A borrowed [`RawValue`] is asked of the parser itself: no name can be mistaken for it.
+/// Names and values as written. A borrowed [`RawValue`] is a request to the parser itself, which no name can imitate.
 struct Members<'a>(Vec<(Raw<'a>, Raw<'a>)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {

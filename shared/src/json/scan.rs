@@ -1,10 +1,10 @@
-//! The limits of a body, over its bytes as they came and before anything is made of them. What is within them may still be no JSON.
+//! Counts the values and levels of a body, before it is parsed. A body within the limits may still be no JSON.
 
 use super::error::NotAnObject;
 use super::limits::{MAX_DEPTH, MAX_VALUES};
 
-/// Counts the values of a body; what stands in texts is none. Of what is no JSON the number may be wrong, but never too small for what
-/// a parser would have read before it noticed.
+/// Counts the values of a body, without the content of texts. For a body that is not JSON, the count may be wrong,
+/// but it covers everything that a parser reads before it fails.
 pub(super) fn count_values(bytes: &[u8]) -> Result<usize, NotAnObject> {
     let (mut values, mut depth, mut position) = (1, 0_usize, 0);
     let mut is_first = false;
@@ -13,7 +13,7 @@ pub(super) fn count_values(bytes: &[u8]) -> Result<usize, NotAnObject> {
         if byte.is_ascii_whitespace() {
             continue;
         }
-        // What follows a bracket is a value, unless it closes it.
+        // A bracket is followed by a value, unless it is closed.
         values += usize::from(is_first && !matches!(byte, b']' | b'}'));
         is_first = false;
         match byte {
@@ -33,7 +33,7 @@ pub(super) fn count_values(bytes: &[u8]) -> Result<usize, NotAnObject> {
     Ok(values)
 }
 
-/// The place after the closing quotation mark.
+/// The position after the closing quotation mark.
 fn end_of_text(bytes: &[u8], mut position: usize) -> usize {
     while let Some(byte) = bytes.get(position) {
         position += match byte {

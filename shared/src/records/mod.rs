@@ -1,6 +1,6 @@
-//! What CareQ sends: the six kinds of record, each in a file of its own with its field rules beside its shape
-//! (API specification, "API Endpoints Required"). A record in memory has passed every rule; there must be no other
-//! way to make one from outside JSON than [`read`].
+//! The records that CareQ sends. Each of the six kinds has a file with its type and its field rules (API
+//! specification, "API Endpoints Required"). [`read`] is the only way to make a record from a request, so a record in
+//! memory has passed every rule.
 
 mod field;
 mod form;
@@ -53,7 +53,7 @@ pub enum Record {
 }
 
 impl Record {
-    /// Which of the six kinds it is.
+    /// The kind of the record.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
@@ -66,7 +66,7 @@ impl Record {
         }
     }
 
-    /// CareQ's own stamp of this version: `updated_at`, for a cancellation `cancelled_at`.
+    /// CareQ's own timestamp of this version: `updated_at`, or `cancelled_at` of a cancellation.
     #[must_use]
     pub fn stamp(&self) -> Option<DateTime<Utc>> {
         match self {
@@ -80,18 +80,18 @@ impl Record {
     }
 }
 
-/// A record together with the two fields that every kind has.
+/// A record with the two fields that every kind has.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Identified {
     /// The clinic that the body names.
     pub clinic_id: String,
     /// CareQ's identifier of the record (of the appointment, for a status or a cancellation).
     pub careq_id: i64,
-    /// The record itself.
+    /// The record.
     pub record: Record,
 }
 
-/// Reads one JSON object as a record of the given kind, accepted at this moment. All bad fields are reported at once.
+/// Reads a JSON object as a record of this kind. All bad fields are reported at once.
 ///
 /// # Errors
 /// The messages for every field that breaks a rule, by field name.

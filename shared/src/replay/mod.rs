@@ -1,5 +1,4 @@
-//! The words of replay jobs. Jobs are rows that the console makes and a worker carries out; neither must ever keep a job's progress
-//! in its memory.
+//! Replay jobs. A job is a row that the console creates and a worker runs. Neither keeps its progress in memory.
 
 pub(crate) mod state;
 mod under_way;

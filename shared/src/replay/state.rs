@@ -3,40 +3,40 @@
 use crate::words;
 
 words! {
-    /// Where a job stands.
+    /// The state of a job.
     JobState {
-        /// A worker publishes its letters, or will when one is there.
+        /// A worker publishes its letters.
         Running = "running",
-        /// It publishes nothing until it is resumed.
+        /// Nothing is published until it is resumed.
         Paused = "paused",
-        /// What had no outcome by then is open again.
+        /// The letters without a result were reopened.
         Cancelled = "cancelled",
-        /// Each of its letters has been tried; some may still wait for a parent.
+        /// Every letter has been tried; some may wait for a parent.
         Finished = "finished",
     }
 }
 
 words! {
-    /// Where one letter of a job stands.
+    /// The state of one letter of a job.
     JobLetterState {
         /// Not yet published.
         Pending = "pending",
-        /// The broker has confirmed it, and no worker has said what became of it.
+        /// The broker has confirmed it, and no worker has settled it.
         Published = "published",
         /// It waits for a parent or another attempt, and will end by itself.
         Waiting = "waiting",
-        /// Its event went through.
+        /// Its event was stored.
         Resolved = "resolved",
-        /// It failed again, and its letter is open again.
+        /// It failed again, and its letter was reopened.
         Failed = "failed",
-        /// It could not or need not be replayed; the note says why.
+        /// It could not or need not be replayed; the note gives the reason.
         Skipped = "skipped",
-        /// The job was cancelled before.
+        /// The job was cancelled first.
         Cancelled = "cancelled",
     }
 }
 
 impl JobLetterState {
-    /// What a job has still to see to the end.
+    /// The states in which a letter is unfinished.
     pub const UNDER_WAY: [Self; 3] = [Self::Pending, Self::Published, Self::Waiting];
 }

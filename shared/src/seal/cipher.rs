@@ -8,7 +8,7 @@ use super::sealed::Sealed;
 
 pub(super) const NONCE_BYTES: usize = 12;
 
-/// The keys of a process. What is sealed is sealed under the current one; all of them open.
+/// The keys of a process. The current key seals; all keys open.
 #[derive(Clone)]
 pub struct Seal {
     pub(super) current: NamedKey,
@@ -28,30 +28,30 @@ impl std::fmt::Debug for Seal {
     }
 }
 
-/// A value that cannot be opened.
+/// The reason why a value cannot be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// It names a key that this process does not have.
+    /// The value names a key that this process does not have.
     #[error(
         "it is sealed under the key `{0}`, which seal.keys (CAREQ_SEAL_KEYS) or the key file does not hold"
     )]
     UnknownKey(String),
-    /// It was changed, or belongs elsewhere, or is no sealed value.
+    /// The value was changed, belongs to another location, or is not a sealed value.
     #[error("it is damaged, or was sealed for another row")]
     Damaged,
 }
 
 impl Seal {
-    /// Seals a value for its place, under the current key and with a random nonce. One key is good for 2³² values (NIST SP
-    /// 800-38D, 8.3); a rotation long before is described in `README.md`.
+    /// Seals a value under the current key, with a random nonce. One key is safe for 2³² values (NIST SP 800-38D,
+    /// 8.3); `README.md` describes rotation.
     ///
     /// # Panics
-    /// The value has more than 64 GiB (SP 800-38D, 5.2.1.1), thousands of times what the ingress takes.
+    /// The value has more than 64 GiB (SP 800-38D, 5.2.1.1), thousands of times the ingress's limit.
     #[must_use]
-    pub fn seal(&self, place: AssociatedData<'_>, value: &[u8]) -> Sealed {
+    pub fn seal(&self, associated_data: AssociatedData<'_>, value: &[u8]) -> Sealed {
         let mut nonce = [0; NONCE_BYTES];
         rand::fill(&mut nonce);
-        let payload = Payload { msg: value, aad: &place.bytes() };
+        let payload = Payload { msg: value, aad: &associated_data.bytes() };
         #[expect(
             clippy::expect_used,
             reason = "an empty ciphertext in the place of a value would lose the value"
@@ -64,33 +64,40 @@ impl Seal {
         Sealed::new(&self.current.id, &[nonce.as_slice(), &ciphertext].concat())
     }
 
-    /// The value.
+    /// Opens a value.
     ///
     /// # Errors
-    /// Its key is unknown, or it was not sealed for this place.
-    pub fn open(&self, place: AssociatedData<'_>, sealed: &Sealed) -> Result<Vec<u8>, OpenError> {
+    /// Its key is unknown, or it was not sealed with this associated data.
+    pub fn open(&self, associated_data: AssociatedData<'_>, sealed: &Sealed) -> Result<Vec<u8>, OpenError> {
         let (key_id, bytes) = sealed.parts().ok_or(OpenError::Damaged)?;
         let key = self.keys().find(|key| key.id == key_id);
         let key = key.ok_or_else(|| OpenError::UnknownKey(key_id.to_owned()))?;
         let (nonce, ciphertext) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError::Damaged)?;
-        let payload = Payload { msg: ciphertext, aad: &place.bytes() };
+        let payload = Payload { msg: ciphertext, aad: &associated_data.bytes() };
         key.cipher.decrypt(&Nonce::<Aes256Gcm>::from(*nonce), payload).map_err(|_| OpenError::Damaged)
     }
 
-    /// What is stored where `former` stood, so that it says `value`: the same sealed value if it says so already, for two
-    /// sealings of one value differ.
+    /// Returns `former` if it opens to `value`, and seals `value` otherwise. Two sealings of one value differ, so an
+    /// unchanged value is not sealed again.
     ///
     /// # Panics
     /// See [`Self::seal`].
     #[must_use]
-    pub fn keep_or_seal(&self, place: AssociatedData<'_>, former: Option<&Sealed>, value: &[u8]) -> Sealed {
+    pub fn keep_or_seal(
+        &self,
+        associated_data: AssociatedData<'_>,
+        former: Option<&Sealed>,
+        value: &[u8],
+    ) -> Sealed {
         match former {
-            Some(sealed) if self.open(place, sealed).is_ok_and(|opened| opened == value) => sealed.clone(),
-            _ => self.seal(place, value),
+            Some(sealed) if self.open(associated_data, sealed).is_ok_and(|opened| opened == value) => {
+                sealed.clone()
+            }
+            _ => self.seal(associated_data, value),
         }
     }
 
-    /// The id of the key that seals now.
+    /// The id of the current key.
     #[must_use]
     pub fn current_key(&self) -> &str {
         &self.current.id

@@ -1,4 +1,5 @@
-//! Keys as settings and key files write them, and which of the two is used. Messages name the setting or the file, and never a key.
+//! The text format of keys, and the choice between the setting and the key file. Messages name the source, and never
+//! a key.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// Why there are no keys, and what to do.
+/// The reason why a process has no keys, and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// Nothing is set, and the database is not the embedded one.
@@ -17,21 +18,21 @@ pub enum KeysError {
          32` prints, or seal.key_file (CAREQ_SEAL_KEY_FILE); the same for every process on this database"
     )]
     Missing,
-    /// Both are set.
+    /// Both settings are set.
     #[error("set either seal.keys or seal.key_file, not both")]
     Both,
-    /// A key cannot be used.
+    /// A key is malformed.
     #[error("{from}: {NOT_KEYS}")]
     Malformed {
-        /// The setting or file.
+        /// The setting or the path of the file.
         from: String,
     },
-    /// The file cannot be read or made.
+    /// The file cannot be read or created.
     #[error("the key file {file} cannot be used: {reason}")]
     File {
         /// Its path.
         file: String,
-        /// What the system says.
+        /// The system's own error.
         reason: std::io::Error,
     },
 }
@@ -39,19 +40,20 @@ pub enum KeysError {
 const NOT_KEYS: &str = "every key must be NAME:KEY, with a name of 1 to 32 letters, digits, - and _ that no other key has, \
                         and 32 bytes in base64";
 
-/// The place that the keys of a process come from.
+/// The source of a process's keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeySource {
     /// `seal.keys`.
     Setting,
     /// `seal.key_file`.
     File,
-    /// The file in the data folder, made at the first start.
+    /// The file in the data folder, which is created at the first start.
     DataFolder,
 }
 
 impl KeySource {
-    /// Chooses the source from `seal.keys`, `seal.key_file` and `database.url`. Only the embedded database has a key file of its own.
+    /// Chooses the source from `seal.keys`, `seal.key_file` and `database.url`. Only the embedded database has a key
+    /// file of its own.
     ///
     /// # Errors
     /// Both settings are set, or neither is and the database is not the embedded one.
@@ -70,7 +72,7 @@ impl KeySource {
     }
 }
 
-/// Whether a text holds usable keys, separated by commas or new lines; lines that begin with `#` are comments.
+/// Whether a text holds usable keys, separated by commas or line breaks. Lines that begin with `#` are comments.
 #[must_use]
 pub fn is_well_formed(keys: &SecretString) -> bool {
     read(keys, "").is_ok()

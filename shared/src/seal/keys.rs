@@ -1,5 +1,5 @@
-//! Where the keys come from: the settings, a key file, or, for the embedded database, a file that is made at the first
-//! start. A key must never be readable by anyone but its user, nor appear in a message.
+//! The keys of a process: from the settings, from a key file, or, for the embedded database, from a file that is
+//! created at the first start. Only its owner can read that file (a test checks).
 
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,10 +13,10 @@ use super::key_list::{KeySource, KeysError, read};
 use crate::config::Config;
 use crate::data_folder;
 
-/// Beside the embedded database.
+/// The name of the key file in the data folder.
 const OWN_FILE: &str = "seal.keys";
 
-/// Opens the keys of the process; asked only where something is to be sealed.
+/// A function that opens the keys of the process. It is called only if a value must be sealed.
 pub type Keys<'keys> = &'keys (dyn Fn() -> Result<Seal, KeysError> + Sync);
 
 /// Opens the keys of this process.
@@ -45,7 +45,7 @@ fn source(config: &Config) -> Result<KeySource, KeysError> {
     KeySource::of(&config.seal.keys, &config.seal.key_file, &config.database.url)
 }
 
-/// The embedded database's own key file, made if it is missing.
+/// Opens the embedded database's own key file, and creates it if it is missing.
 fn open_own(folder: &Path) -> Result<Seal, KeysError> {
     let file = folder.join(OWN_FILE);
     if let Err(reason) = data_folder::make(folder).and_then(|()| make(&file))
@@ -56,7 +56,7 @@ fn open_own(folder: &Path) -> Result<Seal, KeysError> {
     read_file(&file)
 }
 
-/// Written under another name first: a file that is there is whole.
+/// Creates the file under another name first, so that an existing file is complete.
 fn make(file: &Path) -> std::io::Result<()> {
     if file.exists() {
         return Ok(());
@@ -67,10 +67,11 @@ fn make(file: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     let mut written = options.write(true).create_new(true).mode(0o600).open(&draft)?;
     writeln!(written, "# The keys of careq-sync's sealed values. Without this file they cannot be read.")?;
-    // A name of its own: if this file is lost and another is made, old values name a key that is not there, and say so.
+    // The name is random. If the file is lost and created again, old values name a missing key instead of failing as
+    // damaged.
     writeln!(written, "own-{:08x}:{}", rand::random::<u32>(), STANDARD.encode(bytes))?;
     written.sync_all()?;
-    // Unlike a renaming, a link never replaces the file of a process that was quicker.
+    // Unlike a rename, a hard link never replaces the file of a faster process.
     let linked = std::fs::hard_link(&draft, file);
     std::fs::remove_file(&draft)?;
     linked

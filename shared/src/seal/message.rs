@@ -1,5 +1,5 @@
-//! Messages of the broker, sealed as a whole: `sealed:{key id}.` and the bytes of nonce, ciphertext and tag. Neither the broker's files nor
-//! those that can read its queues may learn what CareQ has sent.
+//! Sealed messages of the broker: `sealed:{key id}.`, then the nonce, the ciphertext and the tag as bytes. Readers of
+//! the broker's files and queues cannot read what CareQ has sent.
 
 use aes_gcm::Aes256Gcm;
 use aes_gcm::aead::{AeadInOut as _, Nonce, Tag};
@@ -8,7 +8,7 @@ use super::associated_data::AssociatedData;
 use super::cipher::{NONCE_BYTES, OpenError, Seal};
 use super::sealed::is_key_id;
 
-/// What no message in clear begins with: those are JSON.
+/// The prefix of a sealed message. A message in clear is JSON, and never begins with it.
 const MARK: &[u8] = b"sealed:";
 
 const TAG_BYTES: usize = 16;
@@ -36,7 +36,7 @@ impl Seal {
         Ok(sealed)
     }
 
-    /// The message; nothing where it was published in clear, by a version that sealed none.
+    /// Opens a message; `None` if it is not sealed.
     ///
     /// # Errors
     /// Its key is unknown, or it is damaged.

@@ -1,5 +1,5 @@
-//! Sealing at rest: what must be readable again, and by nobody who only has the database (AES-256-GCM, NIST SP 800-38D).
-//! A value must never open anywhere but in the table, column and row that it was sealed for.
+//! Sealing at rest, for values that must be readable again but not with the database alone (AES-256-GCM, NIST SP
+//! 800-38D). A value opens only in the table, column and row for which it was sealed.
 
 mod associated_data;
 mod cipher;

@@ -1,4 +1,4 @@
-//! What is sealed opens in its place under its key, and nowhere else.
+//! Tests of keys, values and messages: a value opens with its associated data under its key only.
 
 use std::os::unix::fs::PermissionsExt as _;
 

@@ -1,10 +1,10 @@
-//! Signals that wake the readers of a queue in the same process.
+//! Notifications of arrived messages, in the same process.
 
 use tokio::sync::Notify;
 
 use crate::broker::port::Queue;
 
-/// Wakes the readers of a queue.
+/// One notification per queue.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
     live: Notify,

@@ -1,4 +1,4 @@
-//! Asks RabbitMQ how many messages are ready in a queue. It must never declare one: an argument that differs would end the channel.
+//! Counts the ready messages of a queue. It declares passively: an argument that differs would close the channel.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::topology::Topology;
 use crate::broker::depths::CountReady;
 use crate::broker::port::Queue;
 
-/// A connection for nothing else.
+/// A connection for counting alone.
 #[derive(Debug)]
 pub(super) struct Counting {
     link: Arc<Link>,
@@ -28,7 +28,7 @@ impl Counting {
         let channel = self.link.channel().await?;
         let counted = self.count(&channel, queue).await;
         if counted.is_err() {
-            // The channel of a queue without a leader would take the connection with it, a minute later.
+            // A channel whose queue has no leader would end the connection a minute later.
             self.link.close(channel).await;
         }
         counted

@@ -1,5 +1,5 @@
-//! The queues and every argument they are declared with. An argument must never be left to the server's default where
-//! RabbitMQ 3.10 and 4.x differ. RabbitMQ manual: "Quorum Queues", "Dead Lettering".
+//! The queues and their arguments. Every argument whose default differs between RabbitMQ 3.10 and 4.x is set
+//! (RabbitMQ manual, "Quorum Queues", "Dead Lettering").
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Topology {
         format!("{}.{}", self.prefix, queue.as_str())
     }
 
-    /// Declares every queue, and retries until RabbitMQ can be used or the timeout is over.
+    /// Declares every queue, and retries until RabbitMQ can be used or the timeout has passed.
     pub(super) async fn wait_until_usable(&self, link: &Link, timeout: Duration) -> Result<(), LinkError> {
         let mut backoff = Backoff::default();
         let mut reason = LinkError::TimedOut.to_string();
@@ -49,14 +49,14 @@ impl Topology {
             .map_err(|_| LinkError::Unusable { address: link.address(), reason })
     }
 
-    /// The name of one ingress's mailbox.
+    /// The name of a mailbox.
     pub(super) fn mailbox_name(&self, instance: &str) -> String {
         format!("{}.results.{instance}", self.prefix)
     }
 
-    /// Declares queues. One that has lost its leader answers nothing, and RabbitMQ ends the connection that asked it
-    /// after a minute: so each is asked over a channel of its own, all over a connection for nothing else, and the others are
-    /// used all the same.
+    /// Declares queues, each over a channel of its own. A queue without a leader does not answer, and RabbitMQ ends
+    /// its connection after a minute. The declaring connection therefore has no other use, and one answering queue is
+    /// enough.
     pub(super) async fn declare_each(&self, link: &Link, queues: &[Queue]) -> Result<(), LinkError> {
         let mut channels = Vec::new();
         for _ in queues {
@@ -85,7 +85,7 @@ impl Topology {
         }
     }
 
-    /// Declares a queue. Declaring what exists with the same arguments changes nothing.
+    /// Declares a queue. Declaring an existing queue with the same arguments changes nothing.
     pub(super) async fn declare(&self, channel: &Channel, queue: Queue) -> lapin::Result<()> {
         let (name, arguments) = (self.name(queue), self.arguments(queue));
         channel.queue_declare(name.into(), QueueDeclareOptions::durable(), arguments).await.map(drop)
@@ -99,11 +99,11 @@ impl Topology {
         let text = |text: &str| AMQPValue::LongString(text.into());
         // Replicated and on disk before it is confirmed.
         set("x-queue-type", text("quorum"));
-        // A full queue refuses, and the ingress says 503; the default would silently drop the oldest message.
+        // A full queue refuses, and the ingress answers 503. The default would silently drop the oldest message.
         set("x-overflow", text("reject-publish"));
         if queue == Queue::Dead {
-            // Nothing stands behind this queue, so it never gives up. 4.x drops after 20 deliveries unless told
-            // otherwise, and 3.10 knows no -1 for "unlimited".
+            // The dead queue has no dead-letter queue, so its limit is practically infinite. 4.x drops after 20
+            // deliveries by default, and 3.10 has no -1 for "unlimited".
             set("x-delivery-limit", AMQPValue::LongInt(i32::MAX));
         } else {
             set("x-delivery-limit", AMQPValue::LongInt(DELIVERY_LIMIT.cast_signed()));

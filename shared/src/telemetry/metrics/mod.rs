@@ -1,8 +1,8 @@
-//! Every metric, with its name, its labels and what it says: the one list that dashboards and alerts are held against. A metric
-//! must never be made anywhere else, and a label never hold what a request or a clinic can choose.
+//! Every metric, with its name, its labels and its meaning. Dashboards and alerts are checked against this list.
+//! Labels hold no value that a request or a clinic can choose.
 //!
-//! Units are in the names (`_seconds`), counters end in `_total`; a histogram has `_bucket`, `_sum` and `_count`. A metric has no
-//! sample in a process that cannot know it, and none for as long as it is not known: nothing old is shown as new.
+//! Units are in the names (`_seconds`), counters end in `_total`; a histogram has `_bucket`, `_sum` and `_count`. A
+//! metric without a known value has no sample, so that no outdated value is shown.
 
 mod in_hand;
 mod labels;
@@ -36,12 +36,12 @@ type Gauges<L> = Family<L, Gauge>;
 type Seconds<L> = Family<L, Gauge<f64, std::sync::atomic::AtomicU64>>;
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
-/// A metric as it is listed.
+/// The description of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listed {
-    /// As it is exposed.
+    /// The exposed name.
     pub name: &'static str,
-    /// What it says.
+    /// The meaning.
     pub meaning: &'static str,
 }
 
@@ -51,14 +51,14 @@ macro_rules! metrics {
         #[derive(Debug)]
         pub struct Metrics {
             $( #[doc = $meaning] pub $field: $kind, )*
-            /// What the workers of this process have in hand.
+            /// The batches in progress of this process's workers.
             pub in_hand: InHand,
-            /// What the workers of this process try again and again in the database, by the moment of the first failure.
+            /// The transactions that this process's workers repeat, by the time of the first failure.
             pub repeating: InHand,
             registry: Registry,
         }
 
-        /// Every metric there is.
+        /// Every metric.
         pub const LIST: &[Listed] = &[ $( Listed { name: $name, meaning: $meaning.trim_ascii() }, )* ];
 
         impl Metrics {
@@ -66,7 +66,7 @@ macro_rules! metrics {
                 let mut registry = Registry::default();
                 $(
                     let $field: $kind = $make;
-                    // The library itself ends a counter's name in _total, and a description in a full stop.
+                    // The library itself appends _total to a counter's name, and a full stop to a description.
                     let name = $name.strip_suffix("_total").unwrap_or($name);
                     registry.register(name, $meaning.trim_ascii(), $field.clone());
                 )*
@@ -99,7 +99,7 @@ metrics! {
     /// Answers by route and HTTP status; the endpoint is empty where no route has the path
     answers: Counters<Replied> = Family::default(), "careq_sync_answers_total";
     /// From a request's head to its answer, by route
-    answer_duration: Histograms<Routed> = Family::new_with_constructor(quick), "careq_sync_answer_duration_seconds";
+    answer_duration: Histograms<Routed> = Family::new_with_constructor(short_durations), "careq_sync_answer_duration_seconds";
     /// Requests whose client left before the answer
     abandoned_requests: Counters<No> = Family::default(), "careq_sync_abandoned_requests_total";
 
@@ -115,7 +115,7 @@ metrics! {
     /// Events that the broker confirmed in time, by kind; a record of a batch is an event
     accepted_events: Counters<ByKind> = Family::default(), "careq_sync_accepted_events_total";
     /// From the hand-over of a message to the broker until its confirm, by queue
-    confirm_duration: Histograms<ByQueue> = Family::new_with_constructor(quick), "careq_sync_confirm_duration_seconds";
+    confirm_duration: Histograms<ByQueue> = Family::new_with_constructor(short_durations), "careq_sync_confirm_duration_seconds";
     /// Messages that the broker did not confirm, by queue and reason
     unconfirmed_messages: Counters<Refused> = Family::default(), "careq_sync_unconfirmed_messages_total";
 
@@ -123,11 +123,11 @@ metrics! {
     /// Results by kind and outcome: created, updated, unchanged, waiting, retrying, failed, or repeated for a copy
     results: Counters<Settled> = Family::default(), "careq_sync_results_total";
     /// From an event's acceptance to its final outcome, without what is replayed, which is old by nature
-    settling_duration: Histograms<ByKind> = Family::new_with_constructor(patient), "careq_sync_event_settling_duration_seconds";
+    settling_duration: Histograms<ByKind> = Family::new_with_constructor(long_durations), "careq_sync_event_settling_duration_seconds";
     /// Messages that were taken from a queue together, by queue
     batch_messages: Histograms<ByQueue> = Family::new_with_constructor(sizes), "careq_sync_batch_messages";
     /// From the taking of a batch until its results were committed and reported, by queue
-    batch_duration: Histograms<ByQueue> = Family::new_with_constructor(quick), "careq_sync_batch_duration_seconds";
+    batch_duration: Histograms<ByQueue> = Family::new_with_constructor(short_durations), "careq_sync_batch_duration_seconds";
     /// Age of the oldest event that this worker has taken and not settled; 0 with nothing in hand
     oldest_in_hand: Seconds<No> = Family::default(), "careq_sync_oldest_unprocessed_age_seconds";
     /// For how long this worker has tried the same transaction without success, the longest of them; 0 while all succeed
@@ -170,15 +170,15 @@ pub fn metrics() -> &'static Metrics {
 }
 
 impl Metrics {
-    /// Notes which process this is.
+    /// Records which process this is.
     pub(super) fn began(&self, process: &'static str) {
         let version = env!("CARGO_PKG_VERSION");
         self.build_info.get_or_create(&Build { version, process }).set(1);
         self.started_at.get_or_create(&No {}).set(unix_time());
     }
 
-    /// Notes that an ingress runs here: from now on, none is a number. Without it, the first of a kind would be no increase to
-    /// Prometheus, which sees a counter begin.
+    /// Records that an ingress runs here, and sets its counters to 0. Without it, Prometheus would not count the
+    /// first event of a kind as an increase.
     pub fn ingress_begins(&self) {
         for queue in [Queue::Live, Queue::Bulk].map(Queue::as_str) {
             for reason in PublishError::ALL.map(PublishError::as_str) {
@@ -192,7 +192,7 @@ impl Metrics {
         self.rate_limited_requests.get_or_create(&No {}).inc_by(0);
     }
 
-    /// Notes that a worker runs here, with its patience with a missing parent.
+    /// Records that a worker runs here, and sets its counters to 0.
     pub fn worker_begins(&self, parent_timeout: Duration) {
         self.in_hand.begin();
         self.repeating.begin();
@@ -210,13 +210,13 @@ impl Metrics {
         }
     }
 
-    /// Notes that an ingress has read the clinics, and how many of those that are enabled it has to refuse.
+    /// Records that an ingress has read the clinics, and how many enabled clinics it must refuse.
     pub fn clinics_were_read(&self, refused: usize) {
         self.clinics_read_at.get_or_create(&No {}).set(unix_time());
         self.refused_clinics.get_or_create(&No {}).set(i64::try_from(refused).unwrap_or(i64::MAX));
     }
 
-    /// Forgets what the tables said: they cannot be read, and nothing old may be shown as new.
+    /// Removes the values of tables that cannot be read.
     pub(super) fn forget_tables(&self) {
         self.parked_events.clear();
         self.oldest_parked.clear();
@@ -225,12 +225,12 @@ impl Metrics {
         self.replay_letters.clear();
     }
 
-    /// Notes that what all processes share was measured.
+    /// Records a successful measurement.
     pub(super) fn measured(&self, what: &'static str) {
         self.measured_at.get_or_create(&Measuring { what }).set(unix_time());
     }
 
-    /// Everything that is known, in Prometheus's text format 0.0.4.
+    /// Every known value, in Prometheus's text format 0.0.4.
     ///
     /// # Panics
     /// Never: writing to a string does not fail.
@@ -249,17 +249,17 @@ impl Metrics {
     }
 }
 
-/// Seconds since 1970.
+/// The current time, in seconds since 1970.
 fn unix_time() -> f64 {
     (clock::now() - DateTime::UNIX_EPOCH).as_seconds_f64()
 }
 
-fn quick() -> Histogram {
+fn short_durations() -> Histogram {
     Histogram::new([0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0])
 }
 
-/// Up to the patience with a missing parent, and beyond.
-fn patient() -> Histogram {
+/// Buckets up to the parent timeout and beyond.
+fn long_durations() -> Histogram {
     Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0])
 }
 
