@@ -87,6 +87,12 @@ mod tests {
     }
 
     #[test]
+    fn an_instant_in_the_future_has_no_age() {
+        assert_eq!(since(now() + TimeDelta::days(1)), Duration::ZERO);
+        assert!(since(now() - TimeDelta::days(1)) >= Duration::from_hours(24));
+    }
+
+    #[test]
     fn a_leap_second_becomes_the_next_second() {
         let leap = DateTime::parse_from_rfc3339("2016-12-31T23:59:60Z").unwrap().to_utc();
         assert_eq!(whole_microseconds(leap).to_rfc3339(), "2017-01-01T00:00:00+00:00");

@@ -18,7 +18,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn nobody_else_may_enter_what_was_made() {
+    fn only_the_owner_may_enter_a_created_folder() {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("data");
         for _ in 0..2 {

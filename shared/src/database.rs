@@ -109,17 +109,17 @@ fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite:")
 }
 
-fn lost(fault: sqlx::Error) -> DbErr {
+fn connection_error(fault: sqlx::Error) -> DbErr {
     DbErr::Conn(RuntimeErr::SqlxError(fault))
 }
 
-fn server(url: &str) -> Result<PgConnectOptions, DbErr> {
-    let server: PgConnectOptions = url.parse().map_err(lost)?;
+fn server_options(url: &str) -> Result<PgConnectOptions, DbErr> {
+    let server: PgConnectOptions = url.parse().map_err(connection_error)?;
     Ok(server.options(SESSION).disable_statement_logging())
 }
 
 async fn open_sqlite(url: &str, create_if_missing: bool) -> Result<DatabaseConnection, DbErr> {
-    let file: SqliteConnectOptions = url.parse().map_err(lost)?;
+    let file: SqliteConnectOptions = url.parse().map_err(connection_error)?;
     let file = file
         .create_if_missing(create_if_missing)
         .journal_mode(SqliteJournalMode::Wal)
@@ -133,11 +133,17 @@ async fn open_sqlite(url: &str, create_if_missing: bool) -> Result<DatabaseConne
 
 async fn open_postgresql(config: &Config, url: &str) -> Result<DatabaseConnection, DbErr> {
     // A pool would retry and finally report only a timeout.
-    server(url)?.connect().await.map_err(lost)?.close().await.map_err(lost)?;
+    server_options(url)?
+        .connect()
+        .await
+        .map_err(connection_error)?
+        .close()
+        .await
+        .map_err(connection_error)?;
     let options = PgPoolOptions::new()
         .max_connections(config.database.max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT);
-    let pool = sessions::rules(options).connect_with(server(url)?).await.map_err(lost)?;
+    let pool = sessions::rules(options).connect_with(server_options(url)?).await.map_err(connection_error)?;
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }
 
@@ -157,14 +163,14 @@ pub async fn read<T, F>(mut reading: impl FnMut() -> F) -> Result<T, DbErr>
 where
     F: Future<Output = Result<T, DbErr>>,
 {
-    let read = in_time(reading()).await;
+    let read = with_timeout(reading()).await;
     let Err(fault) = &read else { return read };
     let refusal = Refusal::of(fault);
     renew_after(&refusal);
-    if refusal.is_of_the_session() { in_time(reading()).await } else { read }
+    if refusal.is_of_the_session() { with_timeout(reading()).await } else { read }
 }
 
-async fn in_time<T>(reading: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+async fn with_timeout<T>(reading: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
     match tokio::time::timeout(READ_TIMEOUT, reading).await {
         Ok(read) => read,
         Err(_) => Err(DbErr::Conn(RuntimeErr::Internal("the database did not answer in time".to_owned()))),
@@ -175,7 +181,7 @@ async fn in_time<T>(reading: impl Future<Output = Result<T, DbErr>>) -> Result<T
 #[must_use]
 pub fn pool(database: &DatabaseConnection) -> (i64, i64, i64) {
     fn of<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> (i64, i64, i64) {
-        let (open, idle) = counted(pool.size(), pool.num_idle());
+        let (open, idle) = connection_counts(pool.size(), pool.num_idle());
         (pool.options().get_max_connections().into(), open, idle)
     }
     match database.get_database_backend() {
@@ -186,7 +192,7 @@ pub fn pool(database: &DatabaseConnection) -> (i64, i64, i64) {
 
 /// Open and idle connections. sqlx removes an idle connection before it counts its return, so for a moment its count
 /// wraps around below zero.
-fn counted(open: u32, idle: usize) -> (i64, i64) {
+fn connection_counts(open: u32, idle: usize) -> (i64, i64) {
     let idle = u32::try_from(idle).unwrap_or(0).min(open);
     (open.into(), idle.into())
 }
@@ -244,12 +250,12 @@ pub async fn plan(transaction: &DatabaseTransaction, planning: Planning) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use super::counted;
+    use super::connection_counts;
 
     #[test]
     fn connections_are_never_counted_below_none() {
-        assert_eq!(counted(3, 2), (3, 2));
-        assert_eq!(counted(3, 4), (3, 3), "one has just been closed");
-        assert_eq!(counted(3, usize::MAX), (3, 0), "one is taken that is not counted yet");
+        assert_eq!(connection_counts(3, 2), (3, 2));
+        assert_eq!(connection_counts(3, 4), (3, 3), "one has just been closed");
+        assert_eq!(connection_counts(3, usize::MAX), (3, 0), "one is taken that is not counted yet");
     }
 }

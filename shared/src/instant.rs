@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_instant() {
+    fn malformed_instants_are_refused() {
         for text in NOT_INSTANTS {
             assert_eq!(parse(text), None, "{text:?}");
         }

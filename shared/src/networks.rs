@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn malformed_networks_are_refused() {
         for text in ["203.0.113.0/33", "example.org", "203.0.113", "1.2.3.4/8/8"] {
             assert_eq!(text.parse::<Networks>(), Err(NotNetworks), "{text}");
         }

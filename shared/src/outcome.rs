@@ -3,56 +3,33 @@
 use serde::{Deserialize, Serialize};
 
 use crate::records::{FieldErrors, Kind, RecordKind};
+use crate::words;
 
-/// The specification's error codes (section "Error Handling").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ErrorCode {
-    /// 401.
-    AuthenticationFailed,
-    /// 422.
-    ValidationError,
-    /// 409.
-    DuplicateRecord,
-    /// 404.
-    RecordNotFound,
-    /// 400.
-    InvalidRequest,
-    /// 500, and 503 if a later attempt may succeed.
-    ServerError,
-    /// 429.
-    RateLimitExceeded,
+words! {
+    /// The specification's error codes (section "Error Handling").
+    ErrorCode {
+        /// 401.
+        AuthenticationFailed = "AUTHENTICATION_FAILED",
+        /// 422.
+        ValidationError = "VALIDATION_ERROR",
+        /// 409.
+        DuplicateRecord = "DUPLICATE_RECORD",
+        /// 404.
+        RecordNotFound = "RECORD_NOT_FOUND",
+        /// 400.
+        InvalidRequest = "INVALID_REQUEST",
+        /// 500, and 503 if a later attempt may succeed.
+        ServerError = "SERVER_ERROR",
+        /// 429.
+        RateLimitExceeded = "RATE_LIMIT_EXCEEDED",
+    }
 }
 
 impl ErrorCode {
-    /// The code as the specification writes it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AuthenticationFailed => "AUTHENTICATION_FAILED",
-            Self::ValidationError => "VALIDATION_ERROR",
-            Self::DuplicateRecord => "DUPLICATE_RECORD",
-            Self::RecordNotFound => "RECORD_NOT_FOUND",
-            Self::InvalidRequest => "INVALID_REQUEST",
-            Self::ServerError => "SERVER_ERROR",
-            Self::RateLimitExceeded => "RATE_LIMIT_EXCEEDED",
-        }
-    }
-
-    const ALL: [Self; 7] = [
-        Self::AuthenticationFailed,
-        Self::ValidationError,
-        Self::DuplicateRecord,
-        Self::RecordNotFound,
-        Self::InvalidRequest,
-        Self::ServerError,
-        Self::RateLimitExceeded,
-    ];
-
     /// The code of a stored word; `None` for a word that this version does not know.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|code| code.as_str() == word)
+        word.parse().ok()
     }
 }
 

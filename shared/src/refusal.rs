@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_trigger_raises_says_nothing_of_the_server() {
+    fn an_exception_of_a_trigger_says_nothing_about_the_server() {
         for code in ["08006", "25006", "42501", "53100", "57P01", "58030", "XX000"] {
             assert_eq!(of_postgresql(code, "exec_stmt_raise", true), Meaning::Rule, "{code}");
             assert_ne!(of_postgresql(code, "another_routine", false), Meaning::Rule, "{code}");

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_can_be_read_in_two_ways_the_scheme_is_shown() {
+    fn an_ambiguous_url_is_shown_by_its_scheme_alone() {
         for password in [
             "S3cret?x",
             "S3cret/x",

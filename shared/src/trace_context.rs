@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_the_same_after_its_way() {
+    fn a_context_survives_its_encoding() {
         let header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let place = TraceContext::read(header).unwrap();
         assert_eq!(place.traceparent(), header);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_place_or_not_recorded_is_nothing() {
+    fn malformed_and_unrecorded_contexts_are_ignored() {
         for header in [
             "",
             "00-00000000000000000000000000000000-b7ad6b7169203331-01",

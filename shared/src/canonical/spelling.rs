@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_differently_is_spelled_the_same() {
+    fn different_notations_have_one_spelling() {
         for (sent, spelled) in [
             (r#" { "b" : 1 , "a" : [ ] , "c" : { } } "#, r#"{"a":[],"b":1,"c":{}}"#),
             (r#"{"a":1,"b":2,"a":3,"\u0061":4}"#, r#"{"a":4,"b":2}"#),
@@ -337,7 +337,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_what_serde_json_writes((value, text) in written()) {
+        fn the_spelling_is_that_of_serde_json((value, text) in written()) {
             prop_assert_eq!(canonical(&text), serde_json::to_string(&value).unwrap(), "{}", text);
             prop_assert_eq!(canonical(&serde_json::to_string_pretty(&value).unwrap()), value.to_string());
         }

@@ -144,3 +144,41 @@ fn signing_secret(row: &clinic_credential::Model, seal: &Seal) -> Result<SecretS
 fn credential<T>(verifier: T, expires_at: Option<DateTime<Utc>>) -> Credential<T> {
     Credential { verifier, expires_at }
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::config;
+    use crate::seal;
+
+    fn any_seal() -> Seal {
+        let keys = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned();
+        seal::open(&config::load(None, [("CAREQ_SEAL_KEYS".to_owned(), keys)]).unwrap()).unwrap()
+    }
+
+    /// An empty key could be used by anyone, if the clock were set back.
+    #[test]
+    fn an_expired_signing_secret_is_replaced_by_a_random_one() {
+        let row = clinic_credential::Model {
+            id: Uuid::nil(),
+            clinic_id: "clinic".to_owned(),
+            kind: CredentialKind::SigningSecret.as_str().to_owned(),
+            verifier: String::new(),
+            created_at: DateTime::UNIX_EPOCH,
+            expires_at: Some(DateTime::UNIX_EPOCH),
+        };
+        let (secrets, unopened) = signing_secrets(&[row], &any_seal(), clock::now());
+        assert!(unopened.is_empty() && !secrets[0].is_current(clock::now()));
+        assert!(secrets[0].verifier.expose_secret().len() > 32);
+    }
+
+    #[test]
+    fn a_setting_that_no_clinic_can_have_is_an_error() {
+        assert_eq!(number::<u32>(Some(7), "rate_burst"), Ok(Some(7)));
+        assert_eq!(number::<u32>(None, "rate_burst"), Ok(None));
+        assert!(number::<u32>(Some(-1), "rate_burst").unwrap_err().contains("rate_burst is damaged"));
+    }
+}

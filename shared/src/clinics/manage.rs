@@ -110,14 +110,14 @@ pub async fn add(
     database: &DatabaseConnection,
     keys: Keys<'_>,
     clinic_id: &str,
-    besides: &[CredentialKind],
+    further: &[CredentialKind],
 ) -> Result<Vec<(CredentialKind, SecretString)>, ClinicError> {
     let transaction = database::begin_write(database).await?;
     if !make(&transaction, keys, clinic_id).await? {
         return Err(ClinicError::Exists(clinic_id.to_owned()));
     }
     let mut secrets = Vec::new();
-    for kind in [CredentialKind::Token].iter().chain(besides).copied() {
+    for kind in [CredentialKind::Token].iter().chain(further).copied() {
         let change = Change { clinic_id, kind, given: None };
         secrets.push((kind, credential::insert(&transaction, keys, &change).await?));
     }

@@ -34,14 +34,14 @@ pub fn load_for(
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Config, Faults> {
     let mut faults = Vec::new();
-    let defaults = flat(&File::from_str(DEFAULTS, FileFormat::Toml), "config.default.toml", &mut faults);
+    let defaults = flatten(&File::from_str(DEFAULTS, FileFormat::Toml), "config.default.toml", &mut faults);
     let known: BTreeSet<String> = defaults.keys().cloned().collect();
 
     let mut settings = defaults.clone();
     let mut service_links = Vec::new();
     if let Some(path) = file {
         let name = path.display().to_string();
-        let from_file = flat(&File::from(path).format(FileFormat::Toml), &name, &mut faults);
+        let from_file = flatten(&File::from(path).format(FileFormat::Toml), &name, &mut faults);
         faults.extend(unknown(&from_file, &known, &name));
         settings.extend(from_file.into_iter().filter(|(key, _)| known.contains(key)));
     }
@@ -91,7 +91,7 @@ fn section_of(key: &str) -> &str {
 }
 
 /// Flattens a layer to `section.key` and value.
-fn flat(source: &dyn Source, name: &str, faults: &mut Vec<String>) -> Settings {
+fn flatten(source: &dyn Source, name: &str, faults: &mut Vec<String>) -> Settings {
     let sections = source.collect().unwrap_or_else(|fault| {
         // The lines after the first quote the file, which may hold passwords.
         let reason = fault.to_string();
@@ -162,7 +162,7 @@ impl Layers<'_> {
         read(&settings, name).map_err(|fault| faults.push(format!("[{name}] cannot be used: {fault}"))).ok()
     }
 
-    /// The settings that fail beside the defaults of all others, each with its error. The value is not repeated,
+    /// The settings that fail among the defaults of all others, each with its error. The value is not repeated,
     /// because it may be a password.
     fn bad_keys<T: DeserializeOwned>(&self, section: &str) -> Vec<(String, String)> {
         let is_of_section = |key: &str| section_of(key) == section;

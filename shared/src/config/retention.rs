@@ -30,12 +30,12 @@ impl RetentionConfig {
             [self.events_days, self.batches_days, self.settled_letters_days, self.audit_days]
                 .iter()
                 .all(|days| *days <= MAX_DAYS),
-            "retention.events_days, batches_days, settled_letters_days and audit_days must be at most 36500, a century; 0 keeps for ever",
+            "retention.events_days, batches_days, settled_letters_days and audit_days must be at most 36500, a century; 0 = forever",
         );
         require(
             events >= 7,
-            "retention.events_days must be at least 7, or 0 to keep for ever: a copy of what was forgotten counts as new, and copies \
-             can wait in a queue for days",
+            "retention.events_days must be at least 7, or 0 to keep them forever: a duplicate of a deleted event counts as new, \
+             and duplicates can wait in a queue for days",
         );
         require(
             events == FOREVER || batches < events,

@@ -63,7 +63,7 @@ fn every_fault_is_reported_at_once_and_no_value_is_repeated() {
 }
 
 #[test]
-fn what_cannot_work_in_telemetry_is_refused() {
+fn telemetry_settings_that_cannot_work_are_refused() {
     let settings = [
         ("CAREQ_TELEMETRY_OTLP_ENDPOINT", "collector:4318"),
         ("CAREQ_TELEMETRY_SAMPLE_RATIO", "1.1"),
@@ -76,7 +76,7 @@ fn what_cannot_work_in_telemetry_is_refused() {
 }
 
 #[test]
-fn what_is_referred_to_is_never_forgotten_first() {
+fn a_row_is_never_kept_longer_than_the_row_it_refers_to() {
     let faults = |settings: &[(&str, &str)]| {
         load(None, environment(settings)).map(drop).map_err(|faults| faults.to_string())
     };
@@ -233,7 +233,7 @@ fn a_server_beyond_this_machine_needs_verified_tls() {
 }
 
 #[test]
-fn an_url_that_can_be_read_in_two_ways_is_refused_without_being_shown() {
+fn an_ambiguous_url_is_refused_without_being_shown() {
     for password in
         ["S3cret/abc", "x@S3cret/abc", "S3c?ret", "S3cret#1", "12/S3cret", "S3cret\\x", "S3cret\n", "S3 cret"]
     {
@@ -282,7 +282,7 @@ fn an_url_that_can_be_read_in_two_ways_is_refused_without_being_shown() {
 }
 
 #[test]
-fn a_clinic_stands_once_in_the_settings_and_its_token_is_none_in_quotes() {
+fn a_clinic_is_listed_once_and_its_token_has_no_quotes() {
     let token = "S3cret-".repeat(5);
     for (list, sentence) in [
         (format!("one={token},one={token}x"), "entry 2 names a clinic that stands there already"),

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_kubernetes_makes_for_a_service_is_no_setting() {
+    fn service_variables_of_kubernetes_are_no_settings() {
         for (variable, value) in [
             ("CAREQ_SERVICE_HOST", "10.0.0.1"),
             ("CAREQ_SYNC_SERVICE_HOST", "fd00::1"),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_typing_error_is_none_of_them() {
+    fn a_mistyped_setting_is_no_service_variable() {
         for (variable, value) in [
             ("CAREQ_INGRESS_PORT", "8080"),
             ("CAREQ_PORT", ""),

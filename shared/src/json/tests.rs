@@ -9,7 +9,7 @@ fn parse(text: &str) -> Result<Document, NotAnObject> {
 }
 
 #[test]
-fn what_is_no_object_is_refused() {
+fn bodies_that_are_no_objects_are_refused() {
     for (bytes, fault) in [
         (&b"\xff"[..], NotAnObject::Utf8),
         (b"", NotAnObject::Json { line: 1, column: 0 }),
@@ -81,7 +81,7 @@ fn values_are_what_they_are_written_as() {
 }
 
 #[test]
-fn escapes_are_told_from_what_looks_like_them() {
+fn escapes_are_distinguished_from_their_lookalikes() {
     let raw = |text: &str| parse(&format!(r#"{{"a":[{text}]}}"#)).unwrap();
     for (text, is_unicode, has_nul) in [
         (r#""\ud800""#, false, false),

@@ -80,14 +80,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_every_digit() {
+    fn a_price_keeps_every_digit() {
         for text in ["0", "500.10", "99999999999999.9999", "123456789012345678", "0.5000"] {
             assert_eq!(text.parse::<Price>().unwrap().to_string(), text);
         }
     }
 
     #[test]
-    fn refuses_what_it_could_not_keep() {
+    fn prices_that_cannot_be_exact_are_refused() {
         assert_eq!("-1".parse::<Price>(), Err(PriceError::Negative));
         assert_eq!("1e3".parse::<Price>(), Err(PriceError::NotPlain));
         assert_eq!("0.00001".parse::<Price>(), Err(PriceError::TooLong));

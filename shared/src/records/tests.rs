@@ -237,7 +237,7 @@ fn instants_are_stored_in_utc_and_json_as_text() {
 
 /// Half of a surrogate pair, or a name that `serde_json` reserves, is an error of its own field only.
 #[test]
-fn what_is_no_text_and_no_number_is_refused_by_its_field() {
+fn reserved_names_and_half_pairs_are_refused_by_their_field() {
     let patient = |fields: &str| {
         let text = format!(
             r#"{{"careq_id": 1, "clinic_id": "c", "first_name": "A", "last_name": "B", "phone_number": "9000000001", {fields}}}"#

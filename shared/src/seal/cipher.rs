@@ -52,10 +52,7 @@ impl Seal {
         let mut nonce = [0; NONCE_BYTES];
         rand::fill(&mut nonce);
         let payload = Payload { msg: value, aad: &associated_data.bytes() };
-        #[expect(
-            clippy::expect_used,
-            reason = "an empty ciphertext in the place of a value would lose the value"
-        )]
+        #[expect(clippy::expect_used, reason = "an empty ciphertext would lose the value")]
         let ciphertext = self
             .current
             .cipher

@@ -97,3 +97,20 @@ fn key(entry: &str) -> Option<NamedKey> {
     let key = STANDARD.decode(key.trim()).ok()?.try_into().ok()?;
     is_key_id(id).then(|| NamedKey::new(id, key))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_one_source_and_only_the_embedded_database_makes_its_own() {
+        let source = |keys: &str, file: &str, database_url: &str| {
+            KeySource::of(&keys.into(), Path::new(file), &database_url.into())
+        };
+        assert_eq!(source("a:b", "", "postgres://db/careq").unwrap(), KeySource::Setting);
+        assert_eq!(source("", "keys", "postgres://db/careq").unwrap(), KeySource::File);
+        assert_eq!(source("", "", "").unwrap(), KeySource::DataFolder);
+        assert!(matches!(source("a:b", "keys", ""), Err(KeysError::Both)));
+        assert!(matches!(source("", "", "postgres://db/careq"), Err(KeysError::Missing)));
+    }
+}

@@ -9,7 +9,7 @@ use super::cipher::{NONCE_BYTES, OpenError, Seal};
 use super::sealed::is_key_id;
 
 /// The prefix of a sealed message. A message in clear is JSON, and never begins with it.
-const MARK: &[u8] = b"sealed:";
+const PREFIX: &[u8] = b"sealed:";
 
 const TAG_BYTES: usize = 16;
 
@@ -21,7 +21,7 @@ impl Seal {
     pub fn seal_message(&self, body: &[u8]) -> Result<Vec<u8>, OpenError> {
         let mut nonce = [0; NONCE_BYTES];
         rand::fill(&mut nonce);
-        let head = [MARK, self.current.id.as_bytes(), b".", &nonce].concat();
+        let head = [PREFIX, self.current.id.as_bytes(), b".", &nonce].concat();
         let mut sealed = Vec::with_capacity(head.len() + body.len() + TAG_BYTES);
         sealed.extend_from_slice(&head);
         sealed.extend_from_slice(body);
@@ -41,7 +41,7 @@ impl Seal {
     /// # Errors
     /// Its key is unknown, or it is damaged.
     pub fn open_message(&self, sealed: &[u8]) -> Result<Option<Vec<u8>>, OpenError> {
-        let Some(rest) = sealed.strip_prefix(MARK) else { return Ok(None) };
+        let Some(rest) = sealed.strip_prefix(PREFIX) else { return Ok(None) };
         let end = rest.iter().position(|byte| *byte == b'.').ok_or(OpenError::Damaged)?;
         let (key_id, rest) = rest.split_at_checked(end).ok_or(OpenError::Damaged)?;
         let key_id =

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_that_nobody_exports_is_not_made() {
+    fn a_span_is_not_created_without_a_collector() {
         let text = layer().with_writer(std::io::sink).with_filter(EnvFilter::new("off,careq_shared=info"));
         let subscriber = tracing_subscriber::registry().with(spans(None)).with(text);
         tracing::subscriber::with_default(subscriber, || {

@@ -40,7 +40,7 @@ impl QueueConsumer {
             tokio::spawn(async move {
                 let claimed = store.claim(queue, batch).await;
                 if let Err(Ok(unwanted)) = sender.send(claimed) {
-                    give_back(&store, &arrivals, queue, ids(&unwanted)).await;
+                    release(&store, &arrivals, queue, ids(&unwanted)).await;
                 }
             });
             claimed
@@ -69,7 +69,7 @@ impl Drop for QueueConsumer {
 }
 
 /// Returns messages to the queue. The store also settles earlier messages that a failing disk has left.
-async fn give_back(store: &Store, arrivals: &Arrivals, queue: Queue, ids: Vec<i64>) {
+async fn release(store: &Store, arrivals: &Arrivals, queue: Queue, ids: Vec<i64>) {
     ignore(store.settle(Settlement::Release, ids).await, SETTLED_LATER);
     arrivals.of(queue).notify_one();
 }
@@ -107,14 +107,14 @@ impl Consumer for QueueConsumer {
     }
 
     async fn requeue(&mut self) {
-        give_back(&self.store, &self.arrivals, self.queue, std::mem::take(&mut self.in_flight)).await;
+        release(&self.store, &self.arrivals, self.queue, std::mem::take(&mut self.in_flight)).await;
     }
 
     async fn close(mut self: Box<Self>) {
         if let Some(claiming) = self.claiming.take()
             && let Ok(Ok(claimed)) = claiming.await
         {
-            give_back(&self.store, &self.arrivals, self.queue, ids(&claimed)).await;
+            release(&self.store, &self.arrivals, self.queue, ids(&claimed)).await;
         }
         self.requeue().await;
     }

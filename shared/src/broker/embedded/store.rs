@@ -127,20 +127,10 @@ impl Store {
                  CREATE INDEX IF NOT EXISTS messages_by_queue ON messages (queue, in_flight, id);",
             )
             .await?;
-        self.add_traceparent().await?;
         // Messages that were in flight when an earlier process ended.
         self.execute("UPDATE messages SET in_flight = 0 WHERE in_flight = 1", []).await?;
         self.move_to_dead().await?;
         self.probe().await
-    }
-
-    /// To a queue of a version that knew no traces.
-    async fn add_traceparent(&self) -> Result<(), DbErr> {
-        let known = statement("SELECT 1 FROM pragma_table_info('messages') WHERE name = 'traceparent'", []);
-        if self.database.query_one(known).await?.is_none() {
-            self.execute("ALTER TABLE messages ADD COLUMN traceparent TEXT", []).await?;
-        }
-        Ok(())
     }
 
     /// The number of messages that no consumer holds.
@@ -272,7 +262,7 @@ impl Store {
     pub(super) async fn close(&self) {
         let emptied = self.database.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await;
         if let Err(reason) = emptied.and(self.database.close_by_ref().await) {
-            tracing::warn!(%reason, "the embedded queue could not be closed in order; the next start does it");
+            tracing::warn!(%reason, "the embedded queue could not be closed cleanly; the next start recovers it");
         }
     }
 

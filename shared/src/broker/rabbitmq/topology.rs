@@ -77,7 +77,7 @@ impl Topology {
                 let queue = self.name(queue);
                 tracing::warn!(
                     queue,
-                    "RabbitMQ does not answer for this queue; `rabbitmq-queues quorum_status` tells why"
+                    "RabbitMQ does not answer for this queue; `rabbitmq-queues quorum_status` shows the reason"
                 );
                 Ok(false)
             }

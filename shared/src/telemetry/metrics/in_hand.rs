@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_age_is_that_of_the_oldest_batch_in_hand() {
+    fn the_age_is_that_of_the_oldest_unsettled_batch() {
         let hand = InHand::default();
         assert_eq!(hand.oldest_age(), None, "no worker has_worker here");
         hand.begin();

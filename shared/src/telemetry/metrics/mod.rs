@@ -80,7 +80,7 @@ metrics! {
     // The process.
     /// 1, with the version and what the process is
     build_info: Gauges<Build> = Family::default(), "careq_sync_build_info";
-    /// When the process began, in seconds since 1970
+    /// Start time of the process, in seconds since 1970
     started_at: Seconds<No> = Family::default(), "careq_sync_process_start_time_seconds";
     /// 1 while /readyz says ready, 0 while it does not
     ready: Gauges<No> = Family::default(), "careq_sync_ready";
@@ -92,73 +92,73 @@ metrics! {
     database_connections: Gauges<Connections> = Family::default(), "careq_sync_database_connections";
     /// The most connections that the process may open to the database
     max_database_connections: Gauges<No> = Family::default(), "careq_sync_database_connections_max";
-    /// Spans that the collector took, and spans that it did not take; what never fitted into the queue before it is not counted
+    /// Spans that were exported or lost, by result; spans dropped before the export queue are not counted
     exported_spans: Counters<Exported> = Family::default(), "careq_sync_exported_spans_total";
 
-    // Requests of CareQ, and of admins where there is an admin API.
-    /// Answers by route and HTTP status; the endpoint is empty where no route has the path
+    // Requests to the ingress and to the admin API.
+    /// Responses by route and HTTP status; the endpoint is empty for a path without a route
     answers: Counters<Replied> = Family::default(), "careq_sync_answers_total";
-    /// From a request's head to its answer, by route
+    /// Time from a request's header section to its response, by route
     answer_duration: Histograms<Routed> = Family::new_with_constructor(short_durations), "careq_sync_answer_duration_seconds";
-    /// Requests whose client left before the answer
+    /// Requests whose client disconnected before the response
     abandoned_requests: Counters<No> = Family::default(), "careq_sync_abandoned_requests_total";
 
     // The ingress.
-    /// When the clinics were last read from the database, in seconds since 1970; there is none before they have been
+    /// Time of the last read of the clinics, in seconds since 1970; absent before the first
     clinics_read_at: Seconds<No> = Family::default(), "careq_sync_clinics_read_timestamp_seconds";
-    /// Clinics that are enabled and refused all the same, since what they have to prove cannot be opened or read
+    /// Enabled clinics that are refused, because their secrets or settings cannot be read
     refused_clinics: Gauges<No> = Family::default(), "careq_sync_refused_clinics";
     /// Requests that were answered 429, of all clinics together
     rate_limited_requests: Counters<No> = Family::default(), "careq_sync_rate_limited_requests_total";
-    /// Requests that were answered 503 since too much was in hand, by what was full: requests, the bodies of batches, or their turns
+    /// Requests answered 503 for overload, by exhausted limit: requests, bodies of batches, or turns of batches
     turned_away_requests: Counters<TurnedAway> = Family::default(), "careq_sync_turned_away_requests_total";
-    /// Events that the broker confirmed in time, by kind; a record of a batch is an event
+    /// Events that the broker confirmed in time, by kind; each record of a batch is an event
     accepted_events: Counters<ByKind> = Family::default(), "careq_sync_accepted_events_total";
-    /// From the hand-over of a message to the broker until its confirm, by queue
+    /// Time from publishing a message to its confirm, by queue
     confirm_duration: Histograms<ByQueue> = Family::new_with_constructor(short_durations), "careq_sync_confirm_duration_seconds";
     /// Messages that the broker did not confirm, by queue and reason
     unconfirmed_messages: Counters<Refused> = Family::default(), "careq_sync_unconfirmed_messages_total";
 
     // The worker.
-    /// Results by kind and outcome: created, updated, unchanged, waiting, retrying, failed, or repeated for a copy
+    /// Results by kind and outcome: created, updated, unchanged, waiting, retrying, failed, or repeated for a duplicate
     results: Counters<Settled> = Family::default(), "careq_sync_results_total";
-    /// From an event's acceptance to its final outcome, without what is replayed, which is old by nature
+    /// Time from an event's acceptance to its final outcome, by kind, without replayed events
     settling_duration: Histograms<ByKind> = Family::new_with_constructor(long_durations), "careq_sync_event_settling_duration_seconds";
-    /// Messages that were taken from a queue together, by queue
+    /// Messages in a batch, by queue
     batch_messages: Histograms<ByQueue> = Family::new_with_constructor(sizes), "careq_sync_batch_messages";
-    /// From the taking of a batch until its results were committed and reported, by queue
+    /// Time from receiving a batch until its results are committed and sent, by queue
     batch_duration: Histograms<ByQueue> = Family::new_with_constructor(short_durations), "careq_sync_batch_duration_seconds";
-    /// Age of the oldest event that this worker has taken and not settled; 0 with nothing in hand
+    /// Age of the oldest event that this worker has received and not settled; 0 without events
     oldest_in_hand: Seconds<No> = Family::default(), "careq_sync_oldest_unprocessed_age_seconds";
-    /// For how long this worker has tried the same transaction without success, the longest of them; 0 while all succeed
+    /// Age of the transaction that this worker has repeated for the longest time; 0 while all succeed
     longest_repeat: Seconds<No> = Family::default(), "careq_sync_repeated_transaction_age_seconds";
-    /// Further attempts of events that had failed or were set apart
+    /// Further attempts of events that have failed or were isolated
     retried_events: Counters<No> = Family::default(), "careq_sync_retried_events_total";
-    /// Transactions that were begun anew, by reason: contention, an unreachable database, or none that answers in time
+    /// Repeated transactions, by reason: contention, an unreachable database, or a timeout
     repeated_transactions: Counters<Attempted> = Family::default(), "careq_sync_repeated_transactions_total";
-    /// How old an event that waits for its parent may become before it is a dead letter, as `worker.parent_timeout_s` says
+    /// Age at which an event that waits for its parent becomes a dead letter (`worker.parent_timeout_s`)
     parked_age_limit: Seconds<No> = Family::default(), "careq_sync_parked_age_limit_seconds";
-    /// Parts of a worker that ended by a fault in the program and began anew: a lane, the sweep, the replays, the retention
+    /// Parts of a worker that panicked and were restarted: a lane, the sweep, the replays, the retention
     restarted_parts: Counters<OfPart> = Family::default(), "careq_sync_restarted_parts_total";
-    /// Failures that were written to dead letters, by class; a letter that fails again is one more, a copy of a delivery is none
+    /// Failures written to dead letters, by class; every failure of a letter counts, a duplicate delivery does not
     buried: Counters<ByClass> = Family::default(), "careq_sync_written_dead_letters_total";
-    /// Rows that this worker has forgotten since they were over for so long, by table (`[retention]`)
+    /// Expired rows that this worker has deleted, by table (`[retention]`)
     pruned_rows: Counters<ByTable> = Family::default(), "careq_sync_pruned_rows_total";
 
-    // What all processes share; each measures it for itself (`telemetry.measure_interval_s`).
-    /// When tables and queues were last measured with success, in seconds since 1970
+    // Shared state, which each process measures for itself (`telemetry.measure_interval_s`).
+    /// Time of the last successful measurement of tables and queues, in seconds since 1970
     measured_at: Seconds<Measuring> = Family::default(), "careq_sync_measured_timestamp_seconds";
-    /// Messages that no worker has taken, by queue
+    /// Messages that no worker has received, by queue
     queue_messages: Gauges<ByQueue> = Family::default(), "careq_sync_queue_messages";
-    /// Events that are parked, by what they wait for: a parent, or another attempt
+    /// Parked events, by reason: a missing parent, or another attempt
     parked_events: Gauges<Waits> = Family::default(), "careq_sync_parked_events";
-    /// Age of the event that was parked first, by what it waits for; 0 with none
+    /// Age of the oldest parked event, by reason; 0 without events
     oldest_parked: Seconds<Waits> = Family::default(), "careq_sync_oldest_parked_age_seconds";
     /// Dead letters that wait for a person, by class and age: less than an hour, a day, a week, or older
     dead_letters: Gauges<OfLetters> = Family::default(), "careq_sync_dead_letters";
     /// Replay jobs by state: running, paused, cancelled, finished
     replay_jobs: Gauges<Replaying> = Family::default(), "careq_sync_replay_jobs";
-    /// Letters that running and paused replay jobs have still to see to the end: pending, published, or waiting for a parent or an attempt
+    /// Unfinished letters of running and paused replay jobs: pending, published, or waiting
     replay_letters: Gauges<Replaying> = Family::default(), "careq_sync_replay_letters";
 }
 

@@ -29,10 +29,10 @@ impl<E: SpanExporter> WithholdingExporter<E> {
     fn log_change(&self, is_away: bool) {
         match (self.is_away.swap(is_away, Ordering::Relaxed), is_away) {
             (false, true) => {
-                tracing::warn!("the collector of traces takes no spans; they are lost meanwhile");
+                tracing::warn!("the trace collector accepts no spans; they are dropped");
             }
             (true, false) => {
-                tracing::info!("the collector of traces takes spans again");
+                tracing::info!("the trace collector accepts spans again");
             }
             _ => {}
         }
