@@ -26,7 +26,7 @@ fn the_defaults_are_complete() {
 fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("careq.toml");
-    std::fs::write(&file, "[worker]\nlanes = 7\nbatch = 10\n").unwrap();
+    std::fs::write(&file, "[worker]\nconcurrency = 7\nbatch_size = 10\n").unwrap();
     let config = load(Some(&file), environment(&[("CAREQ_WORKER_BATCH_SIZE", "99")])).unwrap();
     assert_eq!(
         (config.worker.concurrency, config.worker.batch_size, config.worker.parent_timeout_s),
