@@ -55,7 +55,7 @@ async fn whatever_hangs_the_end_comes_in_time() {
 fn supervisors_wait_for_the_stated_time() {
     let finishes = 60 * number("cli/src/shutdown.rs", "FINISHES_WITHIN: Duration = Duration::from_mins(");
     let last_spans =
-        number("shared/src/telemetry/traces/mod.rs", "FLUSH_WITHIN: Duration = Duration::from_secs(");
+        number("shared/src/telemetry/traces/mod.rs", "FLUSH_TIMEOUT: Duration = Duration::from_secs(");
     assert_eq!(finishes + last_spans, STATED_S);
     assert_eq!(number("README.md", "ends within "), STATED_S);
     // By default the slowest request has its answer in that time.

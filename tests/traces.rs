@@ -159,7 +159,7 @@ async fn a_mute_collector_holds_nothing_up() {
     })
     .await;
     assert_eq!(stack.client.post("/patient", &patient(21)).await.status, 201);
-    let said = "the collector of traces takes no spans; they are lost meanwhile";
+    let said = "the trace collector accepts no spans; they are dropped";
     assert_eq!(stack.logged().matches(said).count(), 1, "it is said once");
     let told = Instant::now();
     stack.stop().await;

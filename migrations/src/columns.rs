@@ -1,5 +1,4 @@
-//! The column types that every table uses. A length must never be limited here: the field rules have limited it already,
-//! with words.
+//! The column types of the tables. Lengths are not limited here: the field rules limit them, with messages.
 
 use sea_orm_migration::prelude::*;
 
@@ -55,7 +54,7 @@ pub(crate) fn optional_uuid(name: &str) -> ColumnDef {
     ColumnDef::new(Alias::new(name)).uuid().to_owned()
 }
 
-/// A table with its first column as primary key.
+/// A table whose first column is the primary key.
 pub(crate) fn table(name: &str, columns: impl IntoIterator<Item = ColumnDef>) -> TableCreateStatement {
     let mut table = Table::create().table(Alias::new(name)).to_owned();
     for (position, mut column) in columns.into_iter().enumerate() {

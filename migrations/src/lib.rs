@@ -1,5 +1,4 @@
-//! The tables of careq-sync, from one source for PostgreSQL and SQLite. A migration that has been released must never be
-//! changed: write the next one.
+//! The tables of careq-sync, for PostgreSQL and SQLite. A released migration is not changed: write the next one.
 
 mod columns;
 mod m20261123_000001_clinics;
@@ -18,10 +17,10 @@ mod m20261130_000004_deliveries;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbBackend, Statement, TransactionTrait as _};
 
-/// The lock that processes which start at once take in turn; any number that nobody else in this database uses.
+/// The advisory lock of processes that start at the same time. The number must be unique in the database.
 const ADVISORY_LOCK: i64 = 0x6361_7265_7173;
 
-/// Where sea-orm-migration notes what it has done.
+/// The table in which sea-orm-migration records applied migrations.
 const JOURNAL: &str = "seaql_migrations";
 
 struct Migrator;
@@ -46,11 +45,11 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// Brings the tables up to date, in one transaction. Safe when several processes start at once: sea-orm-migration itself
+/// Applies the pending migrations in one transaction. Several processes may start at once: sea-orm-migration itself
 /// takes no lock.
 ///
 /// # Errors
-/// The database's own; nothing has been changed then.
+/// The database's own error; nothing has been changed then.
 pub async fn up(database: &DatabaseConnection) -> Result<(), DbErr> {
     let transaction = database.begin().await?;
     let lock = match transaction.get_database_backend() {
@@ -67,21 +66,21 @@ pub async fn up(database: &DatabaseConnection) -> Result<(), DbErr> {
     transaction.commit().await
 }
 
-/// How the tables stand beside the migrations of this version.
+/// The state of the tables, compared to the migrations of this version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Those of this version that the tables have.
+    /// Applied migrations of this version.
     pub applied: Vec<String>,
-    /// Those of this version that they lack.
+    /// Migrations of this version that are not applied.
     pub pending: Vec<String>,
-    /// Those that they have, and this version does not know: a newer one was here.
+    /// Applied migrations that this version does not know: a newer version was here.
     pub unknown: Vec<String>,
 }
 
-/// Looks how the tables stand, and changes nothing.
+/// Reads the state of the tables.
 ///
 /// # Errors
-/// The database's own.
+/// The database's own error.
 pub async fn standing(database: &DatabaseConnection) -> Result<Standing, DbErr> {
     let known: Vec<String> = Migrator::migrations().iter().map(|one| one.name().to_owned()).collect();
     let mut found: Vec<String> = Vec::new();

@@ -1,4 +1,4 @@
-//! `clinics` and `clinic_credentials`. A token must never have a column: only its digest has.
+//! `clinics` and `clinic_credentials`. Tokens are stored as digests only.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,4 @@
-//! `patients`, `doctors`, `services`, `appointments`. An appointment must never point at nothing: its three parents are
-//! foreign keys of the database itself.
+//! `patients`, `doctors`, `services`, `appointments`. Foreign keys tie an appointment to its three parents.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
@@ -111,7 +110,7 @@ fn doctor_columns() -> Vec<ColumnDef> {
 
 fn service_columns(backend: DbBackend) -> Vec<ColumnDef> {
     let mut price = ColumnDef::new(Alias::new("price"));
-    // `numeric` without a scale keeps 500.10 as it was sent; SQLite keeps exact decimals only as text.
+    // `numeric` without a scale keeps 500.10 as sent; SQLite keeps exact decimals only as text.
     let price = if backend == DbBackend::Sqlite { price.text() } else { price.decimal() };
     let mut columns =
         vec![text("name"), integer("duration"), price.to_owned(), optional_boolean("is_private")];

@@ -1,4 +1,5 @@
-//! `events` (the ledger), `batches`, `parked_events`. A second row for one idempotency key must never be possible.
+//! `events` (the ledger), `batches`, `parked_events`. A unique index allows one row for each idempotency key of a
+//! clinic.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `dead_letters`. A payload must always be kept: it is all that is left of what CareQ was promised.
+//! `dead_letters`. The payload is not null: it is the only copy of an accepted event that failed.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! What a clinic may have of its own at the door: a rate, networks, and secrets beside its token. The columns for secrets
-//! hold digests or sealed values, and must never hold a secret in clear.
+//! A clinic's own rate and networks, and secrets other than its token. The columns for secrets hold digests or sealed
+//! values.
 
 use sea_orm_migration::prelude::*;
 
@@ -11,7 +11,7 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // One column a statement: SQLite takes no more.
+        // SQLite accepts one column per statement.
         for mut column in
             [optional_integer("rate_per_minute"), optional_integer("rate_burst"), optional_text("addresses")]
         {
@@ -23,7 +23,7 @@ impl MigrationTrait for Migration {
             .rename_column(Alias::new("digest"), Alias::new("verifier"))
             .to_owned();
         manager.alter_table(rename).await?;
-        // The word that the command line has for it, too.
+        // The word of the command line.
         let words = "UPDATE clinic_credentials SET kind = 'token' WHERE kind = 'bearer'";
         manager.get_connection().execute_unprepared(words).await.map(drop)
     }

@@ -1,5 +1,5 @@
-//! A digest of what a request said is no longer a plain SHA-256, and its column no longer says so. Digests from before must
-//! never be compared with new ones: a request from before that is sent again is a new event.
+//! The rename of `content_sha256` to `content_digest`: the digest is an HMAC now. Earlier digests match no new ones,
+//! so a request from before that is sent again is a new event.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,5 +1,5 @@
-//! What a person does with dead letters: their states and attempts, `replay_jobs`, `replay_job_letters`, `audit_log`, `audit_letters`. A letter
-//! must never be deleted by what a person does: it changes its state.
+//! Work on dead letters: their states and attempts, `replay_jobs`, `replay_job_letters`, `audit_log`,
+//! `audit_letters`.
 
 use sea_orm_migration::prelude::*;
 
@@ -25,14 +25,14 @@ impl MigrationTrait for Migration {
             optional_uuid("job_id"),
             optional_uuid("audit_id"),
         ];
-        // One column a statement: SQLite takes no more.
+        // SQLite accepts one column per statement.
         for mut column in columns {
             let alter = Table::alter().table(Alias::new("dead_letters")).add_column(&mut column).to_owned();
             manager.alter_table(alter).await?;
         }
         let by_time = ["last_seen_at", "id"];
         manager.create_index(index("dead_letters", "dead_letters_by_time", &by_time)).await?;
-        // What is settled is most of the table, and nobody waits for it.
+        // Most rows are settled, and are not read for open letters.
         manager
             .get_connection()
             .execute_unprepared(

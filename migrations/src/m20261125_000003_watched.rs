@@ -1,4 +1,4 @@
-//! An index for what every process measures every few seconds. Rows with payloads must never be read only to be counted.
+//! An index for the counts that every process measures at intervals. It keeps payloads out of the reads.
 
 use sea_orm_migration::prelude::*;
 

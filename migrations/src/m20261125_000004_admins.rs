@@ -1,4 +1,4 @@
-//! `admins`: who may use the admin API. A token must never have a column: only its digest has.
+//! `admins`: the users of the admin API. Tokens are stored as digests only.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,15 +1,16 @@
-//! What forgetting needs: `leases`, when a copy of an event came last, and indexes in the order of time; and indexes of what waits
-//! alone. No column of the ledger's index may change when an event gets its outcome: the update would then touch every index.
+//! Retention: `leases`, the time of an event's last duplicate, and indexes by time; and partial indexes of waiting
+//! rows. No index of the ledger covers a column that changes with the outcome: the update would touch every index.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
 use crate::columns::{index, instant, optional_instant, table, text};
 
-/// `events_by_acceptance` is the only one that a live insert pays for; it grows at its end. What `parked_events_by_due` had is in
-/// two parts now: a retry that is due must not be looked for among a million events that wait for a parent.
+/// Partial indexes. Only `events_by_acceptance` costs a live insert; it grows at its end. The former
+/// `parked_events_by_due` is split in two, so that a due retry is found without reading a million events that wait
+/// for a parent.
 const PARTIAL: [&str; 6] = [
-    // SQLite does not see that a list of values is the list of a condition; that something compared is not null, it sees.
+    // SQLite does not match a list of values with the list in a condition, but it infers NOT NULL from a comparison.
     "CREATE INDEX dead_letters_settled ON dead_letters (settled_at, id) WHERE settled_at IS NOT NULL",
     "CREATE INDEX dead_letters_to_follow ON dead_letters (id) WHERE state = 'open'",
     "CREATE INDEX dead_letters_by_original ON dead_letters (original_id) WHERE original_id IS NOT NULL",
@@ -39,7 +40,8 @@ impl MigrationTrait for Migration {
             manager.get_connection().execute_unprepared(create).await?;
         }
         if manager.get_database_backend() == DbBackend::Postgres {
-            // A fifth of a large ledger would be dead before it were vacuumed, and the oldest rows are looked for among the dead.
+            // With the default, a fifth of a large ledger would be dead before a vacuum, and searches for the oldest
+            // rows would read the dead ones.
             let vacuum = "ALTER TABLE events SET (autovacuum_vacuum_scale_factor = 0.02)";
             manager.get_connection().execute_unprepared(vacuum).await?;
         }

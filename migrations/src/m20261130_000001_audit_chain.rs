@@ -1,5 +1,5 @@
-//! The audit log as a chain: each entry has a number, the digest before it and its own; `audit_head` says where the chain begins and ends.
-//! And tokens of admins end: those that were made without an end have 90 days from now.
+//! The audit chain: each entry has a sequence number, the digest before it and its own digest. `audit_head` holds the
+//! ends of the chain. Tokens of admins expire; tokens without an expiry have 90 days from now.
 
 use sea_orm_migration::prelude::*;
 
@@ -14,7 +14,7 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // One column a statement: SQLite takes no more.
+        // SQLite accepts one column per statement.
         for mut column in
             [optional_big_integer("sequence"), optional_text("previous"), optional_text("digest")]
         {

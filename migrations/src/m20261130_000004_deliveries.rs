@@ -1,11 +1,11 @@
-//! What tells one delivery of an event from another, and a parent that comes late. A letter of a missing parent must be found by its
-//! parent without reading the others.
+//! Columns that distinguish the deliveries of an event, and the parent of a dead letter. Letters with a missing
+//! parent are found by an index on the parent.
 
 use sea_orm_migration::prelude::*;
 
 use crate::columns::{optional_big_integer, optional_instant, optional_text};
 
-/// SQLite takes an index with a condition only where the statement has the same one.
+/// SQLite uses a partial index only if the statement has the same condition.
 const PARTIAL: [&str; 2] = [
     "CREATE INDEX dead_letters_by_parent ON dead_letters (clinic_id, waiting_kind, waiting_careq_id)
      WHERE waiting_kind IS NOT NULL",
@@ -24,7 +24,7 @@ impl MigrationTrait for Migration {
             ("dead_letters", optional_big_integer("waiting_careq_id")),
             ("appointments", optional_text("status_versions")),
         ];
-        // One column a statement: SQLite takes no more.
+        // SQLite accepts one column per statement.
         for (table, mut column) in columns {
             let alter = Table::alter().table(Alias::new(table)).add_column(&mut column).to_owned();
             manager.alter_table(alter).await?;

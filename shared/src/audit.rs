@@ -1,6 +1,6 @@
-//! The audit log's writing side: an entry is committed in the transaction of what it speaks of, and bears a digest over itself and the
-//! entry before it. Entries are written one after the other, whoever writes them; one is never changed, and never holds a secret or a
-//! patient's data.
+//! The writing side of the audit log. An entry is committed in the transaction of the action that it records. Each
+//! entry holds a digest over itself and over the entry before it. Entries of all processes form one sequence, are
+//! never changed, and hold neither secrets nor patients' data.
 
 use chrono::TimeDelta;
 use sea_orm::sea_query::{Expr, LockType};
@@ -15,29 +15,29 @@ use crate::entities::{audit_entry, audit_head};
 use crate::{canonical, clock, words};
 
 words! {
-    /// Where somebody acted.
+    /// The interface through which an actor acted.
     Origin {
-        /// `careq-sync dead-letters …` and the like.
+        /// `careq-sync dead-letters …` and other commands.
         CommandLine = "command_line",
         /// The admin API.
         Api = "api",
-        /// A process at its start, as `clinics` of its settings says.
+        /// A process at its start, from the setting `clinics`.
         Settings = "settings",
     }
 }
 
 words! {
-    /// What was done.
+    /// The kind of an audited action.
     Action {
-        /// A payload was shown.
+        /// A payload was revealed.
         Reveal = "reveal",
-        /// Letters were discarded.
+        /// Dead letters were discarded.
         Discard = "discard",
-        /// Letters that were discarded or superseded were opened again.
+        /// Discarded or superseded dead letters were reopened.
         Reopen = "reopen",
-        /// A letter was corrected.
+        /// A dead letter was corrected.
         Correct = "correct",
-        /// A replay job was made.
+        /// A replay job was created.
         Replay = "replay",
         /// A replay job was paused.
         Pause = "pause",
@@ -45,44 +45,45 @@ words! {
         Resume = "resume",
         /// A replay job was cancelled.
         Cancel = "cancel",
-        /// An admin was made.
+        /// An admin was created.
         AddAdmin = "add_admin",
-        /// An admin got a new token.
+        /// An admin received a new token.
         RotateAdmin = "rotate_admin",
         /// An admin was disabled.
         DisableAdmin = "disable_admin",
-        /// A clinic was made, with its first secrets.
+        /// A clinic was created, with its first secrets.
         AddClinic = "add_clinic",
-        /// What holds for one clinic was changed: its rate, its addresses.
+        /// The rate or the networks of a clinic were changed.
         ConfigureClinic = "configure_clinic",
         /// A clinic was disabled.
         DisableClinic = "disable_clinic",
-        /// A clinic is asked for one more secret.
+        /// A clinic must prove one more secret.
         SetCredential = "set_credential",
-        /// A clinic got a new secret; the old ones end.
+        /// A clinic received a new secret; the old ones expire.
         RotateCredential = "rotate_credential",
-        /// A clinic is no longer asked for a secret.
+        /// A secret of a clinic is no longer required.
         UnsetCredential = "unset_credential",
-        /// What was sealed under another key is sealed under the current one.
+        /// Values sealed under other keys were sealed under the current key.
         Reseal = "reseal",
     }
 }
 
-/// Who acts.
+/// The person or process that acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// A user of the machine, or the name of a token.
+    /// The user of the machine, or the name of an admin's token.
     pub name: String,
-    /// Where.
+    /// The interface.
     pub origin: Origin,
 }
 
 impl Actor {
-    /// The user of the machine that this process acts for, as the kernel knows it: names in the environment are whatever the caller set.
+    /// The user of the machine on whose behalf this process acts. It comes from the kernel, because the caller
+    /// controls the names in the environment.
     #[must_use]
     pub fn of_process(origin: Origin) -> Self {
         let uid = rustix::process::getuid().as_raw();
-        // Who logged in, whom `sudo` does not change (proc_pid_loginuid(5)).
+        // The login user, which `sudo` does not change (proc_pid_loginuid(5)).
         let login =
             std::fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
         let login = login.filter(|login| ![uid, u32::MAX].contains(login));
@@ -91,36 +92,38 @@ impl Actor {
     }
 }
 
-/// A user by number, with the name that `/etc/passwd` has for it.
+/// The name of a user in `/etc/passwd`, with its number.
 fn user(uid: u32) -> String {
-    let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = known.lines().find_map(|line| {
+    let named = |line: &str| {
         let mut fields = line.split(':');
         let (name, number) = (fields.next()?, fields.nth(1)?);
         (number.parse() == Ok(uid)).then(|| name.to_owned())
-    });
+    };
+    // Without the file, the user is named by number alone.
+    let users = std::fs::read_to_string("/etc/passwd").ok();
+    let name = users.and_then(|users| users.lines().find_map(named));
     name.map_or_else(|| format!("uid {uid}"), |name| format!("{name} (uid {uid})"))
 }
 
-/// What somebody did.
+/// An action to be audited.
 #[derive(Debug)]
 pub struct Deed {
-    /// Of the entry.
+    /// The id of the entry.
     pub id: Uuid,
-    /// What it was.
+    /// The kind of action.
     pub action: Action,
-    /// On which letter, if on one.
+    /// The dead letter, if the action is on one.
     pub letter_id: Option<Uuid>,
-    /// On which job, if on one.
+    /// The replay job, if the action is on one.
     pub job_id: Option<Uuid>,
-    /// On how many letters, if on several.
+    /// The number of dead letters, if the action is on several.
     pub letters: Option<u64>,
-    /// The reason, the clinic, and the like.
+    /// The reason, the clinic, and other details.
     pub details: Value,
 }
 
 impl Deed {
-    /// With an id of its own, and nothing else yet.
+    /// An action with a new id and no details.
     #[must_use]
     pub fn new(action: Action) -> Self {
         let id = Uuid::new_v4();
@@ -128,15 +131,18 @@ impl Deed {
     }
 }
 
-/// Writes an entry. From here to the end of the transaction, others that write one wait.
+/// Writes an entry. Until the transaction ends, other writers of entries wait.
 ///
 /// # Errors
-/// The database's own.
+/// The database's own error.
 pub async fn note(transaction: &DatabaseTransaction, actor: &Actor, deed: Deed) -> Result<(), DbErr> {
     let head = audit_head::Entity::find().lock(LockType::Update).one(transaction).await?;
     let head = head.ok_or_else(|| DbErr::RecordNotFound("audit_head has no row".to_owned()))?;
-    // In the order of their numbers entries are in the order of time, too, whatever the clocks of their processes say.
+    // Timestamps rise with the sequence numbers, even if the clocks of the processes differ.
     let at = clock::now().max(head.at + TimeDelta::microseconds(1));
+    let letters = deed.letters.map(i32::try_from).transpose();
+    let letters =
+        letters.map_err(|_| DbErr::Type("an entry counts at most 2147483647 letters".to_owned()))?;
     let mut entry = audit_entry::Model {
         id: deed.id,
         at,
@@ -145,7 +151,7 @@ pub async fn note(transaction: &DatabaseTransaction, actor: &Actor, deed: Deed) 
         action: deed.action.as_str().to_owned(),
         letter_id: deed.letter_id,
         job_id: deed.job_id,
-        letters: deed.letters.map(|letters| i32::try_from(letters).unwrap_or(i32::MAX)),
+        letters,
         details: deed.details.to_string(),
         sequence: Some(head.sequence + 1),
         previous: Some(head.digest),
@@ -164,7 +170,7 @@ pub async fn note(transaction: &DatabaseTransaction, actor: &Actor, deed: Deed) 
         .map(drop)
 }
 
-/// What an entry's digest has to be: over all that it says, its number, and the digest before it.
+/// The digest of an entry: over its fields, its sequence number, and the digest before it.
 #[must_use]
 pub fn digest(entry: &audit_entry::Model) -> String {
     let or_none = |value: Option<String>| value.map_or_else(|| "-".to_owned(), |value| format!("={value}"));

@@ -1,11 +1,10 @@
-//! How long to wait before trying a lost connection again. The `backoff` crate stays inside this file: it is no
-//! longer maintained, and must be replaceable within the hour.
+//! Delays between attempts to reach a server. The `backoff` crate is unmaintained, so only this file uses it.
 
 use std::time::Duration;
 
 use backoff::backoff::Backoff as _;
 
-/// Delays that grow from 100 ms to 5 s with jitter, for ever: a server that comes back after a day is found again.
+/// Delays that grow from 100 ms to 5 s, with jitter. They never end, so a server that returns after a day is found.
 #[derive(Debug)]
 pub struct Backoff(backoff::ExponentialBackoff);
 
@@ -21,17 +20,17 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Waits for the next delay.
+    /// Sleeps for the next delay.
     pub async fn wait(&mut self) {
         tokio::time::sleep(self.next_delay()).await;
     }
 
-    /// Starts again with short delays, after a success.
+    /// Returns to short delays, after a success.
     pub fn reset(&mut self) {
         self.0.reset();
     }
 
-    /// The next delay, for those who wait for something else besides.
+    /// The next delay, for callers that do not sleep.
     pub fn next_delay(&mut self) -> Duration {
         self.0.next_backoff().unwrap_or(self.0.max_interval)
     }

@@ -1,46 +1,63 @@
-//! The one clock. It must never be read around: PostgreSQL keeps microseconds, so a finer stamp would change on
-//! its way through the database and a version would no longer equal itself.
+//! The clock of every timestamp. PostgreSQL stores microseconds, so a finer timestamp would change when it is stored,
+//! and a version would not equal itself. Clippy forbids other clocks.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// Now, in whole microseconds.
+/// The current time, in whole microseconds.
 #[must_use]
 pub fn now() -> DateTime<Utc> {
     #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else uses")]
     whole_microseconds(Utc::now())
 }
 
-/// The same instant without what PostgreSQL's `timestamptz` could not keep. A leap second becomes the next one.
+/// The same instant in the precision of PostgreSQL's `timestamptz`. A leap second becomes the next second.
+///
+/// # Panics
+/// Never for the instants of CareQ or of a clock: chrono's range is hundreds of thousands of years.
 #[must_use]
 pub fn whole_microseconds(instant: DateTime<Utc>) -> DateTime<Utc> {
-    DateTime::from_timestamp_micros(instant.timestamp_micros()).unwrap_or(instant)
+    from_microseconds(instant.timestamp_micros())
 }
 
-/// Hands out acceptance stamps that strictly rise within a process, even when the system clock is set back, so
-/// that of two requests answered one after the other the later one is the newer version.
+/// The time since an instant. It is zero for an instant in the future, because the clocks of machines differ.
+#[must_use]
+pub fn since(instant: DateTime<Utc>) -> Duration {
+    (now() - instant).to_std().unwrap_or(Duration::ZERO)
+}
+
+#[expect(clippy::expect_used, reason = "any other stamp would give a change another version")]
+fn from_microseconds(microseconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(microseconds).expect("the instant is within the range of chrono")
+}
+
+/// A source of acceptance timestamps that strictly rise within a process, even if the system clock is set back. Of
+/// two requests answered in sequence, the later one is therefore the newer version.
 #[derive(Debug, Default)]
 pub struct AcceptanceClock {
     last_us: AtomicI64,
 }
 
 impl AcceptanceClock {
-    /// The first of `count` consecutive stamps, one microsecond apart, that nobody else gets. A batch takes one
-    /// stamp a record, which keeps the order in which its records were sent.
+    /// Reserves `count` consecutive timestamps, one microsecond apart, and returns the first. A batch takes one
+    /// timestamp per record, so its records keep their order.
+    ///
+    /// # Panics
+    /// Never: see [`whole_microseconds`].
     #[must_use]
     pub fn reserve(&self, count: u32) -> DateTime<Utc> {
         let now = now();
         let span_us = i64::from(count.max(1));
         let follow = |last_us: i64| now.timestamp_micros().max(last_us + 1);
-        let previous_us = self
-            .last_us
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |last_us| Some(follow(last_us) + span_us - 1))
-            .unwrap_or_else(|current_us| current_us);
-        DateTime::from_timestamp_micros(follow(previous_us)).unwrap_or(now)
+        let next = |last_us| Some(follow(last_us) + span_us - 1);
+        let (Ok(previous_us) | Err(previous_us)) =
+            self.last_us.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        from_microseconds(follow(previous_us))
     }
 
-    /// Hands out later stamps than this one from now on: another process gave it out, and the system clock may have been set back since.
+    /// Continues after a timestamp of another process. The system clock may have been set back since it was issued.
     pub fn go_on_after(&self, stamp: DateTime<Utc>) {
         self.last_us.fetch_max(stamp.timestamp_micros(), Ordering::AcqRel);
     }
@@ -67,6 +84,12 @@ mod tests {
         clock.go_on_after(ahead);
         clock.go_on_after(now());
         assert_eq!(clock.reserve(1), ahead + TimeDelta::microseconds(1));
+    }
+
+    #[test]
+    fn an_instant_in_the_future_has_no_age() {
+        assert_eq!(since(now() + TimeDelta::days(1)), Duration::ZERO);
+        assert!(since(now() - TimeDelta::days(1)) >= Duration::from_hours(24));
     }
 
     #[test]

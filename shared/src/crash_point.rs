@@ -1,40 +1,39 @@
-//! Places where a test may end this process at once, as `kill -9` would. They exist in builds with debug assertions only: a
-//! release must never have one.
+//! Points at which a test can end this process immediately, like `kill -9`. They exist only in builds with debug
+//! assertions, never in a release.
 
-/// A place between two steps that a process may come to its end at.
+/// A point between two steps of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CrashPoint {
-    /// Ingress: the event is made, and nobody else knows of it.
+    /// Ingress: the event exists in memory only.
     Validated,
-    /// Ingress: the broker has confirmed the event, and CareQ has no answer yet.
+    /// Ingress: the broker has confirmed the event, and the response is not sent.
     Confirmed,
-    /// Worker: a batch is taken from the broker.
+    /// Worker: a batch is received from the broker.
     Taken,
-    /// Worker: its batches are noted.
+    /// Worker: the batches in it are registered.
     Admitted,
-    /// Worker: in the transaction, everything is read and locked.
+    /// Worker: everything is read and locked in the transaction.
     Loaded,
-    /// Worker: in the transaction, everything is written.
+    /// Worker: everything is written in the transaction.
     Persisted,
-    /// Worker: a transaction is committed, others of the batch may not be.
+    /// Worker: a transaction is committed; others of the batch may not be.
     Committed,
-    /// Worker: the whole batch is committed, and with it what the last one woke; nobody knows of it.
+    /// Worker: the whole batch is committed, with the events that its last commit unparked. No result is sent.
     Woken,
-    /// Worker: results are told, nothing is acknowledged to the broker.
+    /// Worker: results are sent, and the batch is not acknowledged.
     Reported,
-    /// Worker: the batch is acknowledged, nobody has been woken.
+    /// Worker: the batch is acknowledged, and parked events are not searched.
     Acknowledged,
-    /// Worker: a due event is claimed for its next attempt, which is counted.
+    /// Worker: a due event is claimed for its next attempt, and the attempt is counted.
     Claimed,
-    /// Worker: letters of a replay job are published and confirmed, and the job does not know it.
+    /// Worker: letters of a replay job are published and confirmed, and the job does not record it.
     Replayed,
-    /// Worker: in a transaction, what is over is forgotten.
+    /// Worker: expired rows are deleted in an open transaction.
     Forgotten,
 }
 
 impl CrashPoint {
-    /// Every place in the way of an event, in the order in which it comes by. What replays letters, and what
-    /// forgets, has a place of its own.
+    /// Every point on the path of an event, in order. The replay and the retention have points of their own.
     pub const ALL: [Self; 11] = [
         Self::Validated,
         Self::Confirmed,
@@ -49,7 +48,7 @@ impl CrashPoint {
         Self::Claimed,
     ];
 
-    /// Its name, for the variable `TEST_CRASH_AT`.
+    /// The name for the variable `TEST_CRASH_AT`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -70,8 +69,8 @@ impl CrashPoint {
     }
 }
 
-/// Says that the process has come by. It ends here if `TEST_CRASH_AT` names this place, as `name` or as `name:times` for
-/// the nth time.
+/// Marks that the process has reached a point. It aborts if `TEST_CRASH_AT` names the point, as `name`, or as
+/// `name:times` for the nth time.
 #[cfg(debug_assertions)]
 pub fn reached(point: CrashPoint) {
     use std::sync::LazyLock;
@@ -93,6 +92,6 @@ pub fn reached(point: CrashPoint) {
     }
 }
 
-/// Nothing, in a release.
+/// Does nothing in a release.
 #[cfg(not(debug_assertions))]
 pub const fn reached(_: CrashPoint) {}

@@ -1,15 +1,14 @@
-//! The folder of the embedded database, its queue and its keys, made where it is missing. It must never be made so that other users
-//! of the machine can look into it.
+//! The folder of the embedded database, its queue and its keys. It is created for its owner alone (a test checks).
 
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
-/// Makes the folder, and those above it, unless they are there; the owner alone may enter what was made.
+/// Creates the folder and its parents if they are missing. Only the owner may enter a created folder.
 ///
 /// # Errors
-/// Those of the file system.
+/// The file system's own error.
 pub(crate) fn make(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
@@ -19,7 +18,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn nobody_else_may_enter_what_was_made() {
+    fn only_the_owner_may_enter_a_created_folder() {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("data");
         for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! The connection to PostgreSQL or SQLite. It must never log a statement: its values are patients' data.
+//! The connection to PostgreSQL or SQLite. Statements are never logged: their values are patients' data.
 
 use std::time::Duration;
 
@@ -17,26 +17,26 @@ use crate::refusal::{self, Refusal};
 pub use crate::sessions::SESSION;
 use crate::{data_folder, server_url, sessions, sqlite, unreachable};
 
-/// How long a statement may wait for a free connection.
+/// The longest wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a reader waits for its answer: a half-open connection never gives one.
+/// The timeout of a read. A half-open connection never answers.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why the database cannot be used.
+/// The reason why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The data folder cannot be made.
+    /// The data folder cannot be created.
     #[error(
         "the data folder {folder} cannot be made: {reason}. Set data.dir (CAREQ_DATA_DIR) to a folder that can be written"
     )]
     Folder {
-        /// Where it should be.
+        /// Its path.
         folder: String,
-        /// What the system says.
+        /// The system's own error.
         reason: std::io::Error,
     },
-    /// No connection at start.
+    /// The database could not be reached at start.
     #[error(
         "the database {address} cannot be reached: {reason}. Check that it runs and that database.url \
          (CAREQ_DATABASE_URL) names it"
@@ -44,15 +44,15 @@ pub enum ConnectError {
     Unreachable {
         /// The URL without its password.
         address: String,
-        /// What the last attempt met.
+        /// The error of the last attempt.
         reason: String,
     },
 }
 
-/// Connects, trying for as long as the settings say.
+/// Connects, and retries for `database.connect_timeout_s`.
 ///
 /// # Errors
-/// The database could not be reached, with the reason and what to do.
+/// The database could not be reached. The message says why and what to do.
 pub async fn connect(config: &Config) -> Result<DatabaseConnection, ConnectError> {
     let url = config.database_url();
     if config.database.url.expose_secret().is_empty() {
@@ -68,23 +68,25 @@ pub async fn connect(config: &Config) -> Result<DatabaseConnection, ConnectError
             match open(config, url.expose_secret()).await {
                 Ok(database) => return database,
                 Err(fault) => {
-                    let advice = refusal::advice(&fault).map(|advice| format!(". {advice}"));
-                    reason = format!("{}{}", unreachable::database(&fault), advice.unwrap_or_default());
+                    reason = unreachable::database(&fault);
+                    if let Some(advice) = refusal::advice(&fault) {
+                        reason = format!("{reason}. {advice}");
+                    }
                 }
             }
             backoff.wait().await;
         }
     };
-    let patience = Duration::from_secs(config.database.connect_timeout_s);
-    tokio::time::timeout(patience, attempts)
+    let timeout = Duration::from_secs(config.database.connect_timeout_s);
+    tokio::time::timeout(timeout, attempts)
         .await
         .map_err(|_| ConnectError::Unreachable { address: address(config), reason })
 }
 
-/// Connects once, for whoever wants to know why that fails. A file that is not there is not made.
+/// Connects once, for a diagnosis. A missing SQLite file is not created.
 ///
 /// # Errors
-/// The driver's own, of the one attempt. A server that never answers is waited for: the caller has the deadline.
+/// The driver's own error. There is no timeout: the caller sets it.
 pub async fn attempt(config: &Config) -> Result<DatabaseConnection, DbErr> {
     let url = config.database_url();
     if is_sqlite(url.expose_secret()) {
@@ -93,7 +95,7 @@ pub async fn attempt(config: &Config) -> Result<DatabaseConnection, DbErr> {
     open_postgresql(config, url.expose_secret()).await
 }
 
-/// Where the database is, for people: its URL without its password.
+/// The URL of the database without its password, for messages.
 #[must_use]
 pub fn address(config: &Config) -> String {
     server_url::redacted(config.database_url().expose_secret())
@@ -107,73 +109,79 @@ fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite:")
 }
 
-fn lost(fault: sqlx::Error) -> DbErr {
+fn connection_error(fault: sqlx::Error) -> DbErr {
     DbErr::Conn(RuntimeErr::SqlxError(fault))
 }
 
-fn server(url: &str) -> Result<PgConnectOptions, DbErr> {
-    let server: PgConnectOptions = url.parse().map_err(lost)?;
+fn server_options(url: &str) -> Result<PgConnectOptions, DbErr> {
+    let server: PgConnectOptions = url.parse().map_err(connection_error)?;
     Ok(server.options(SESSION).disable_statement_logging())
 }
 
 async fn open_sqlite(url: &str, create_if_missing: bool) -> Result<DatabaseConnection, DbErr> {
-    let file: SqliteConnectOptions = url.parse().map_err(lost)?;
+    let file: SqliteConnectOptions = url.parse().map_err(connection_error)?;
     let file = file
         .create_if_missing(create_if_missing)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        // What is deleted is overwritten, and not only forgotten.
+        // Deleted content is overwritten.
         .pragma("secure_delete", "ON")
         .busy_timeout(Duration::from_secs(5));
     sqlite::open(file, ACQUIRE_TIMEOUT).await
 }
 
 async fn open_postgresql(config: &Config, url: &str) -> Result<DatabaseConnection, DbErr> {
-    // A pool would try again, and in the end know only that it took too long.
-    server(url)?.connect().await.map_err(lost)?.close().await.map_err(lost)?;
+    // A pool would retry and finally report only a timeout.
+    server_options(url)?
+        .connect()
+        .await
+        .map_err(connection_error)?
+        .close()
+        .await
+        .map_err(connection_error)?;
     let options = PgPoolOptions::new()
         .max_connections(config.database.max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT);
-    let pool = sessions::rules(options).connect_with(server(url)?).await.map_err(lost)?;
+    let pool = sessions::rules(options).connect_with(server_options(url)?).await.map_err(connection_error)?;
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }
 
-/// Gives up every open session where one of them is to blame, as after a failover; new ones take their places.
+/// Discards every open session if a session caused the failure, as after a failover. New sessions replace them.
 pub fn renew_after(refusal: &Refusal) {
     if refusal.is_of_the_session() {
         sessions::renew();
     }
 }
 
-/// Reads with a deadline. What was asked for over a half-open connection comes to an error, and the connection is closed. Where the
-/// session is to blame, as after a failover, it is read once more over a new one.
+/// Reads with a timeout, which also ends a read over a half-open connection. If the session caused the failure, as
+/// after a failover, the read is repeated once over a new session.
 ///
 /// # Errors
-/// The database's own, or that it did not answer in time.
+/// The database's own error, or a timeout.
 pub async fn read<T, F>(mut reading: impl FnMut() -> F) -> Result<T, DbErr>
 where
     F: Future<Output = Result<T, DbErr>>,
 {
-    let read = in_time(reading()).await;
+    let read = with_timeout(reading()).await;
     let Err(fault) = &read else { return read };
     let refusal = Refusal::of(fault);
     renew_after(&refusal);
-    if refusal.is_of_the_session() { in_time(reading()).await } else { read }
+    if refusal.is_of_the_session() { with_timeout(reading()).await } else { read }
 }
 
-async fn in_time<T>(reading: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+async fn with_timeout<T>(reading: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
     match tokio::time::timeout(READ_TIMEOUT, reading).await {
         Ok(read) => read,
         Err(_) => Err(DbErr::Conn(RuntimeErr::Internal("the database did not answer in time".to_owned()))),
     }
 }
 
-/// The most connections of the pool, those that are open, and those of them that are idle.
+/// The connection limit of the pool, its open connections, and its idle connections.
 #[must_use]
 pub fn pool(database: &DatabaseConnection) -> (i64, i64, i64) {
     fn of<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> (i64, i64, i64) {
-        let (open, idle) = counted(pool.size(), pool.num_idle());
+        let (open, idle) = connection_counts(pool.size(), pool.num_idle());
         (pool.options().get_max_connections().into(), open, idle)
     }
     match database.get_database_backend() {
@@ -182,9 +190,9 @@ pub fn pool(database: &DatabaseConnection) -> (i64, i64, i64) {
     }
 }
 
-/// Connections that are open and that are idle. sqlx takes one of its idle connections before it has counted that it came back: for
-/// a moment it counts one fewer than none, which wraps around.
-fn counted(open: u32, idle: usize) -> (i64, i64) {
+/// Open and idle connections. sqlx removes an idle connection before it counts its return, so for a moment its count
+/// wraps around below zero.
+fn connection_counts(open: u32, idle: usize) -> (i64, i64) {
     let idle = u32::try_from(idle).unwrap_or(0).min(open);
     (open.into(), idle.into())
 }
@@ -192,21 +200,21 @@ fn counted(open: u32, idle: usize) -> (i64, i64) {
 /// Begins a transaction that will write.
 ///
 /// # Errors
-/// The database's own.
+/// The database's own error.
 pub async fn begin_write(database: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let transaction = database.begin().await?;
     if transaction.get_database_backend() == DbBackend::Sqlite {
-        // The same as BEGIN IMMEDIATE, which sea-orm 1.1 cannot say: a transaction that reads first could later find its
-        // snapshot outdated and fail at once, without waiting for the lock.
+        // Equals BEGIN IMMEDIATE, which sea-orm 1.1 cannot express. A transaction that reads first could find its
+        // snapshot outdated, and would fail without waiting for the lock.
         transaction.execute_unprepared("DELETE FROM parked_events WHERE 0").await?;
     }
     Ok(transaction)
 }
 
-/// Ends each statement of a transaction on PostgreSQL that takes longer.
+/// Limits each statement of a transaction on PostgreSQL.
 ///
 /// # Errors
-/// The database's own.
+/// The database's own error.
 pub async fn end_statements_after(transaction: &DatabaseTransaction, timeout: Duration) -> Result<(), DbErr> {
     if transaction.get_database_backend() != DbBackend::Postgres {
         return Ok(());
@@ -215,20 +223,20 @@ pub async fn end_statements_after(transaction: &DatabaseTransaction, timeout: Du
     transaction.execute_unprepared(&timeout).await.map(drop)
 }
 
-/// How PostgreSQL plans the statements that follow in a transaction.
+/// The planning of the following statements of a transaction on PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Planning {
-    /// Each time anew, as [`SESSION`] says.
+    /// A new plan for each execution, as [`SESSION`] sets it.
     EachTime,
-    /// Once a connection. A plan must not be made for a small table, read whole, and kept when it has grown, so that reading whole is
-    /// ruled out.
+    /// One plan per connection. Sequential scans are disabled, because a plan made for a small table would be kept
+    /// when the table has grown.
     Once,
 }
 
-/// Changes how PostgreSQL plans, until the transaction ends.
+/// Sets the planning until the transaction ends.
 ///
 /// # Errors
-/// The database's own.
+/// The database's own error.
 pub async fn plan(transaction: &DatabaseTransaction, planning: Planning) -> Result<(), DbErr> {
     if transaction.get_database_backend() != DbBackend::Postgres {
         return Ok(());
@@ -242,12 +250,12 @@ pub async fn plan(transaction: &DatabaseTransaction, planning: Planning) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use super::counted;
+    use super::connection_counts;
 
     #[test]
     fn connections_are_never_counted_below_none() {
-        assert_eq!(counted(3, 2), (3, 2));
-        assert_eq!(counted(3, 4), (3, 3), "one has just been closed");
-        assert_eq!(counted(3, usize::MAX), (3, 0), "one is taken that is not counted yet");
+        assert_eq!(connection_counts(3, 2), (3, 2));
+        assert_eq!(connection_counts(3, 4), (3, 3), "one has just been closed");
+        assert_eq!(connection_counts(3, usize::MAX), (3, 0), "one is taken that is not counted yet");
     }
 }

@@ -1,5 +1,5 @@
-//! One accepted event and its version. It must never be built from a record that the field rules have not passed, and
-//! its stamps must never be given by anyone but the ingress that accepted it.
+//! An accepted event and its version. Its record has passed the field rules, and its timestamps come from the ingress
+//! that accepted it.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,18 +9,18 @@ use crate::event_key::EventKey;
 use crate::ids::{self, EventId, EventSource};
 use crate::records::{Identified, Kind, Record};
 
-/// What makes two requests the same one.
+/// The identity of a request. Two requests with the same key are duplicates.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum IdempotencyKey {
-    /// Sent by CareQ in `Idempotency-Key`: whoever names an event says when two are the same.
+    /// The key that CareQ sent in `Idempotency-Key`.
     Sent(String),
-    /// Kind and number of the record, then the digest over clinic, kind and the canonical body. Records come in the order of their
-    /// numbers, and so do these keys: in a large ledger, the places of their index that a burst touches lie together.
+    /// Kind and number of the record, then the digest of clinic, kind and canonical body. Records arrive in the order
+    /// of their numbers, and so do these keys. A burst therefore touches adjacent pages of the ledger's index.
     Derived(String),
 }
 
 impl IdempotencyKey {
-    /// The key as the ledger keeps it.
+    /// The key as the ledger stores it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -32,24 +32,25 @@ impl IdempotencyKey {
 /// An event that the ingress has accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Its public id.
+    /// The public id.
     pub event_id: EventId,
-    /// The authenticated clinic, whose body named the same.
+    /// The authenticated clinic, which the body names too.
     pub clinic_id: String,
-    /// CareQ's identifier of the record that it changes.
+    /// CareQ's identifier of the changed record.
     pub careq_id: i64,
     /// Sent or derived.
     pub idempotency_key: IdempotencyKey,
-    /// Digest of clinic, kind and canonical body under the clinic's [`EventKey`]: tells a key that is reused with other content.
+    /// The digest of clinic, kind and canonical body under the clinic's [`EventKey`]. It detects a key that is reused
+    /// with other content.
     pub content_digest: String,
-    /// When the ingress accepted it; whole microseconds.
+    /// The time of acceptance, in whole microseconds.
     pub accepted_at: DateTime<Utc>,
-    /// The change itself.
+    /// The change.
     pub record: Record,
 }
 
 impl Event {
-    /// Makes an event of a validated record.
+    /// Makes an event from a validated record.
     #[must_use]
     pub fn accept(identified: Identified, origin: Origin<'_>) -> Self {
         let Identified { clinic_id, careq_id, record } = identified;
@@ -79,7 +80,7 @@ impl Event {
         }
     }
 
-    /// Which of the six kinds it is.
+    /// The kind of the event.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.record.kind()
@@ -91,7 +92,7 @@ impl Event {
         ids::record_id(&self.clinic_id, self.kind().record(), self.careq_id)
     }
 
-    /// The version that it gives to what it changes.
+    /// The version that the event gives to its record.
     #[must_use]
     pub fn version(&self) -> Version {
         Version {
@@ -101,36 +102,36 @@ impl Event {
         }
     }
 
-    /// Whether the same request sent again may be a new event: only one that carries neither a key nor a stamp of its
-    /// own. A, B, A without any `updated_at` ends in A.
+    /// Whether a repeated request may be a new event: only if it has neither a key nor a timestamp of its own. The
+    /// sequence A, B, A without any `updated_at` ends in A.
     #[must_use]
     pub fn may_come_again(&self) -> bool {
         matches!(self.idempotency_key, IdempotencyKey::Derived(_)) && self.record.stamp().is_none()
     }
 }
 
-/// Where an event comes from.
+/// The origin of an event.
 #[derive(Debug)]
 pub struct Origin<'request> {
     /// The clinic's secret for ids and digests.
     pub event_key: &'request EventKey,
-    /// The `Idempotency-Key` header, where one was sent.
+    /// The `Idempotency-Key` header, if it was sent.
     pub idempotency_key: Option<String>,
-    /// The body in its one spelling, see [`crate::canonical`].
+    /// The body in its canonical spelling, see [`crate::canonical`].
     pub canonical_body: &'request str,
-    /// The ingress's stamp.
+    /// The ingress's timestamp.
     pub accepted_at: DateTime<Utc>,
 }
 
-/// Newer wins: CareQ's stamp first (the acceptance where it sent none), then the acceptance, then the id, so that of any
-/// set of events one is the newest, whatever their order.
+/// A version. The newer one wins: first by CareQ's timestamp (or the acceptance), then by the acceptance, then by the
+/// id. The order is total, so any set of events has one newest event.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Version {
     /// `updated_at` or `cancelled_at`, else `accepted_at`.
     pub stamp: DateTime<Utc>,
-    /// When the ingress accepted it.
+    /// The time of acceptance.
     pub accepted_at: DateTime<Utc>,
-    /// The last resort between two events of the same microsecond.
+    /// The tie-breaker of two events in the same microsecond.
     pub event_id: String,
 }
 
@@ -158,7 +159,7 @@ mod tests {
         Event::accept(identified, origin)
     }
 
-    /// So that nobody who has the tables alone can try what a request said, until it fits.
+    /// An attacker with a copy of the tables cannot guess a request by trial.
     #[test]
     fn nothing_that_is_derived_from_a_body_can_be_derived_without_the_clinics_key() {
         let (one, other) = (accepted(1), accepted(2));

@@ -1,5 +1,6 @@
-//! The secret of a clinic from which its digests and ids are made. Without it, nobody who has the database can try out what a
-//! request said; it must never be stored but sealed, nor change, since a request sent again has the same ids.
+//! The secret of a clinic from which its digests and ids are derived. Without it, a copy of the database does not
+//! allow guesses at the content of a request. It is stored sealed, and never changes, because a repeated request has
+//! the same ids.
 
 use std::fmt;
 
@@ -12,7 +13,7 @@ use crate::seal::{AssociatedData, OpenError, Seal, Sealed};
 
 const BYTES: usize = 32;
 
-/// 32 random bytes, made with the clinic.
+/// 32 random bytes, generated with the clinic.
 #[derive(Clone)]
 pub struct EventKey([u8; BYTES]);
 
@@ -23,13 +24,13 @@ impl fmt::Debug for EventKey {
 }
 
 impl EventKey {
-    /// The key of these bytes.
+    /// The key with these bytes.
     #[must_use]
     pub fn new(bytes: [u8; BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// A key that nobody has had before.
+    /// A new random key.
     #[must_use]
     pub fn random() -> Self {
         let mut bytes = [0; BYTES];
@@ -37,13 +38,13 @@ impl EventKey {
         Self(bytes)
     }
 
-    /// As `clinics.event_key` keeps it.
+    /// The key as `clinics.event_key` stores it.
     #[must_use]
     pub fn sealed(&self, seal: &Seal, clinic_id: &str) -> Sealed {
         seal.seal(AssociatedData::event_key(clinic_id), &self.0)
     }
 
-    /// The key that [`Self::sealed`] sealed for this clinic.
+    /// Opens the key that [`Self::sealed`] sealed for this clinic.
     ///
     /// # Errors
     /// It cannot be opened.
@@ -52,21 +53,21 @@ impl EventKey {
         bytes.try_into().map(Self).map_err(|_| OpenError::Damaged)
     }
 
-    /// HMAC-SHA256, in lower-case hexadecimal, over parts that cannot run into each other. A plain digest would do to compare
-    /// contents, but whoever knows the rest of a row could try all Aadhaar numbers against it.
+    /// HMAC-SHA256 over length-prefixed parts, in lower-case hexadecimal. A plain digest would allow a search for the
+    /// Aadhaar number in a row whose other fields are known.
     #[must_use]
     pub fn content_digest(&self, parts: &[&[u8]]) -> String {
-        // No id and no receipt begins with a zero byte.
+        // No id and no receipt begins with a zero byte, so the three uses of the key cannot collide.
         let mut mac = self.mac(b"\0content");
         canonical::frame(parts, |piece| mac.update(piece));
         HEXLOWER.encode(&mac.finalize().into_bytes())
     }
 
-    /// HMAC-SHA256 of what begins with these bytes.
+    /// HMAC-SHA256 with these bytes as the beginning of its input.
     pub(crate) fn mac(&self, beginning: &[u8]) -> Hmac<Sha256> {
-        // A 32-byte array is a valid key of HMAC-SHA256 (RFC 2104 takes any length); the fallback is never reached.
-        let mac = Hmac::<Sha256>::new_from_slice(&self.0);
-        mac.unwrap_or_else(|_| Hmac::<Sha256>::new(&hmac::digest::Key::<Hmac<Sha256>>::default()))
+        #[expect(clippy::expect_used, reason = "a MAC under any other key would prove nothing")]
+        Hmac::<Sha256>::new_from_slice(&self.0)
+            .expect("HMAC takes a key of any length (RFC 2104)")
             .chain_update(beginning)
     }
 }

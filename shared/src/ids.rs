@@ -1,5 +1,5 @@
-//! Identifiers that can be stated before any database saw the record. They must never depend on anything but what the
-//! request says, so that a retried request has the same ones.
+//! Identifiers that are known before a database stores the record. They depend only on the request, so a repeated
+//! request has the same ids.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,8 @@ use crate::canonical;
 use crate::event_key::EventKey;
 use crate::records::{Kind, RecordKind};
 
-/// The namespace of record ids: UUIDv5 of `careq-sync` in the nil namespace (RFC 9562, 5.5). It must never change.
+/// The namespace of record ids: UUIDv5 of `careq-sync` in the nil namespace (RFC 9562, 5.5). A change would give
+/// every record a new id.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6455_5112_110c_5580_bf95_66de_f54b_ba53);
 
 /// The `id` of a record: UUIDv5 of kind, `careq_id` and clinic.
@@ -34,9 +35,9 @@ pub fn confirmation_number(book_datetime: DateTime<Utc>, careq_id: i64) -> Strin
 /// The public id of an event: `evt_` and 44 characters of URL-safe base64 over
 /// `kind (1 byte) | careq_id (8) | digest of clinic, key and content (16) | MAC (8)`.
 ///
-/// Kind and `careq_id` are inside so that the page of an event that no worker has seen yet can name its record; the MAC
-/// says that this system issued it, so that page can answer `queued` without a table of issued ids. The content is part
-/// of the digest so that a key reused with other content has a page of its own.
+/// Kind and `careq_id` let the status page name the record of an event that no worker has stored. The MAC proves that
+/// this system issued the id, so the page can answer `queued` without a table of issued ids. The digest covers the
+/// content, so a key reused with other content has its own page.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EventId(String);
@@ -46,7 +47,7 @@ const BODY_BYTES: usize = 25;
 const MAC_BYTES: usize = 8;
 
 impl EventId {
-    /// The id of an event of this clinic.
+    /// Issues the id of an event of this clinic.
     #[must_use]
     pub fn issue(key: &EventKey, source: &EventSource<'_>) -> Self {
         let digest = canonical::sha256(&[
@@ -58,20 +59,20 @@ impl EventId {
         bytes.push(code(source.kind));
         bytes.extend(source.careq_id.to_be_bytes());
         bytes.extend(digest.iter().take(16));
-        let seal = key.mac(&bytes).finalize().into_bytes();
-        bytes.extend(seal.iter().take(MAC_BYTES));
+        let mac = key.mac(&bytes).finalize().into_bytes();
+        bytes.extend(mac.iter().take(MAC_BYTES));
         Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
     }
 
-    /// What the id says, if it was issued under this key; otherwise it was never issued to this clinic.
+    /// The content of an id that was issued under this key; `None` for any other text.
     #[must_use]
     pub fn open(&self, key: &EventKey) -> Option<EventSubject> {
         let bytes = URL_SAFE_NO_PAD.decode(self.0.strip_prefix(PREFIX)?).ok()?;
-        let (body, seal) = bytes.split_at_checked(BODY_BYTES)?;
-        if seal.len() != MAC_BYTES {
+        let (body, mac) = bytes.split_at_checked(BODY_BYTES)?;
+        if mac.len() != MAC_BYTES {
             return None;
         }
-        key.mac(body).verify_truncated_left(seal).ok()?;
+        key.mac(body).verify_truncated_left(mac).ok()?;
         let kind = Kind::ALL.into_iter().find(|kind| Some(&code(*kind)) == body.first())?;
         let careq_id = i64::from_be_bytes(body.get(1..9)?.try_into().ok()?);
         Some(EventSubject { kind, careq_id })
@@ -93,18 +94,18 @@ impl fmt::Display for EventId {
 impl FromStr for EventId {
     type Err = std::convert::Infallible;
 
-    /// Takes any text; whether it is an id is for [`EventId::open`] to say.
+    /// Accepts any text; [`EventId::open`] verifies it.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(Self(text.to_owned()))
     }
 }
 
-/// What an event id is derived from.
+/// The values that an event id is derived from.
 #[derive(Debug, Clone, Copy)]
 pub struct EventSource<'request> {
     /// The authenticated clinic.
     pub clinic_id: &'request str,
-    /// As sent, or derived from the content.
+    /// The key as sent, or as derived from the content.
     pub idempotency_key: &'request str,
     /// See [`EventKey::content_digest`].
     pub content_digest: &'request str,
@@ -114,7 +115,7 @@ pub struct EventSource<'request> {
     pub careq_id: i64,
 }
 
-/// The record that an event is about, as its id tells.
+/// The record that an event id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventSubject {
     /// The kind of event.
@@ -123,53 +124,60 @@ pub struct EventSubject {
     pub careq_id: i64,
 }
 
-/// Proves that a batch with this content was accepted, before any worker has seen it: part of the `status_url` in its answer.
+/// A receipt for a batch: proof that a batch with this content was accepted before any worker has stored it. It is
+/// part of the `status_url` in the response.
+///
+/// # Panics
+/// The digest has fewer than 32 digits: the receipt would name every content.
 #[must_use]
+#[expect(clippy::expect_used, reason = "a receipt without a digest would name every content")]
 pub fn batch_receipt(key: &EventKey, batch_id: &str, content_digest: &str) -> String {
-    receipt(key, "batch/", batch_id, content_digest.as_bytes().get(..DIGEST_BYTES).unwrap_or_default())
+    let digest = content_digest.as_bytes().get(..DIGEST_BYTES).expect("a content digest has 64 digits");
+    receipt(key, "batch/", batch_id, digest)
 }
 
-/// Whether a receipt is the one that [`batch_receipt`] gave out, and if so the beginning of the content's digest.
+/// The beginning of the content's digest, if [`batch_receipt`] issued this receipt.
 #[must_use]
 pub fn open_batch_receipt(key: &EventKey, batch_id: &str, receipt: &str) -> Option<String> {
     String::from_utf8(open_receipt(key, "batch/", batch_id, receipt)?).ok()
 }
 
-/// Names one delivery of an event that may be said again, so that its page does not tell of an earlier one: part of the `status_url`.
+/// A receipt for one delivery of an event that may be repeated. With it, the status page does not report an earlier
+/// delivery. It is part of the `status_url`.
 #[must_use]
 pub fn event_receipt(key: &EventKey, event_id: &EventId, accepted_at: DateTime<Utc>) -> String {
     receipt(key, "event/", event_id.as_str(), &accepted_at.timestamp_micros().to_be_bytes())
 }
 
-/// When the delivery was accepted for which [`event_receipt`] gave out this receipt; nothing if it did not.
+/// The acceptance of the delivery for which [`event_receipt`] issued this receipt; `None` if it did not.
 #[must_use]
 pub fn open_event_receipt(key: &EventKey, event_id: &EventId, receipt: &str) -> Option<DateTime<Utc>> {
-    let said = open_receipt(key, "event/", event_id.as_str(), receipt)?;
-    DateTime::from_timestamp_micros(i64::from_be_bytes(said.try_into().ok()?))
+    let content = open_receipt(key, "event/", event_id.as_str(), receipt)?;
+    DateTime::from_timestamp_micros(i64::from_be_bytes(content.try_into().ok()?))
 }
 
-/// Of the 64 hexadecimal digits of a content's digest.
+/// The part of a receipt that names the content: half of the 64 hexadecimal digits of its digest.
 const DIGEST_BYTES: usize = 32;
 
 const RECEIPT_MAC_BYTES: usize = 16;
 
-/// A MAC over `of`, `id` and `said`, and then `said` itself. No event id begins with the bytes of any `of`.
-fn receipt(key: &EventKey, of: &str, id: &str, said: &[u8]) -> String {
-    let seal = receipt_mac(key, of, id, said).finalize().into_bytes();
-    let seal = seal.iter().take(RECEIPT_MAC_BYTES);
-    URL_SAFE_NO_PAD.encode(seal.chain(said).copied().collect::<Vec<u8>>())
+/// A MAC over `purpose`, `id` and `content`, followed by `content`. No event id begins with the bytes of a purpose.
+fn receipt(key: &EventKey, purpose: &str, id: &str, content: &[u8]) -> String {
+    let mac = receipt_mac(key, purpose, id, content).finalize().into_bytes();
+    let mac = mac.iter().take(RECEIPT_MAC_BYTES);
+    URL_SAFE_NO_PAD.encode(mac.chain(content).copied().collect::<Vec<u8>>())
 }
 
-fn open_receipt(key: &EventKey, of: &str, id: &str, receipt: &str) -> Option<Vec<u8>> {
+fn open_receipt(key: &EventKey, purpose: &str, id: &str, receipt: &str) -> Option<Vec<u8>> {
     let bytes = URL_SAFE_NO_PAD.decode(receipt).ok()?;
-    let (seal, said) = bytes.split_at_checked(RECEIPT_MAC_BYTES)?;
-    receipt_mac(key, of, id, said).verify_truncated_left(seal).ok()?;
-    Some(said.to_vec())
+    let (mac, content) = bytes.split_at_checked(RECEIPT_MAC_BYTES)?;
+    receipt_mac(key, purpose, id, content).verify_truncated_left(mac).ok()?;
+    Some(content.to_vec())
 }
 
-fn receipt_mac(key: &EventKey, of: &str, id: &str, said: &[u8]) -> Hmac<Sha256> {
-    let mut mac = key.mac(of.as_bytes());
-    canonical::frame(&[id.as_bytes(), said], |piece| mac.update(piece));
+fn receipt_mac(key: &EventKey, purpose: &str, id: &str, content: &[u8]) -> Hmac<Sha256> {
+    let mut mac = key.mac(purpose.as_bytes());
+    canonical::frame(&[id.as_bytes(), content], |piece| mac.update(piece));
     mac
 }
 

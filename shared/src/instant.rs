@@ -1,5 +1,5 @@
-//! Dates and instants as text, read strictly: RFC 3339 and its basic offset `+0530`, seconds optional. What is left out must never
-//! be guessed: `25-12-10` is not a day of the year 25, and `:60` is not the next second.
+//! Strict parsing of dates and instants: RFC 3339, the basic offset `+0530`, and optional seconds. Missing parts are
+//! not guessed: `25-12-10` is not a day of the year 25, and `:60` is not the next second.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Utc};
 use serde::de::Error as _;
@@ -11,12 +11,12 @@ use crate::clock;
 pub const FORM: &str =
     "an ISO 8601 date and time with an offset, such as 2025-12-15T14:00:00Z or 2025-12-15T19:30:00+05:30";
 
-/// The largest offset of a place on earth, in minutes (Kiribati, UTC+14).
+/// The largest offset of an inhabited place, in minutes (Kiribati, UTC+14).
 const MAX_OFFSET_MINUTES: i32 = 14 * 60;
 
-/// An instant such as `2025-12-15T19:30:00.25+05:30`, in whole microseconds, in the years 1 to 9998 of UTC.
+/// Parses an instant such as `2025-12-15T19:30:00.25+05:30`, in whole microseconds, in the years 1 to 9998 of UTC.
 ///
-/// `t` and `z` are as good as `T` and `Z` (RFC 3339, 5.6). Leap seconds are refused: no database keeps them.
+/// `t` and `z` are accepted (RFC 3339, 5.6). Leap seconds are refused, because no database stores them.
 #[must_use]
 pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     let mut text = Cursor(text.as_bytes());
@@ -27,11 +27,11 @@ pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     text.end()?;
     let local = date.and_time(time).and_local_timezone(offset).single()?;
     let instant = clock::whole_microseconds(local.to_utc());
-    // Outside these years, the databases' text and ours differ.
+    // Outside of these years, the databases format instants differently.
     (1..=9998).contains(&chrono::Datelike::year(&instant)).then_some(instant)
 }
 
-/// An instant in JSON, by the same rules.
+/// Deserializes an instant by the same rules.
 ///
 /// # Errors
 /// The value is neither an instant nor `null`.
@@ -41,7 +41,7 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
         .transpose()
 }
 
-/// A day such as `1990-05-15`, in the years 1 to 9999.
+/// Parses a day such as `1990-05-15`, in the years 1 to 9999.
 #[must_use]
 pub fn parse_date(text: &str) -> Option<NaiveDate> {
     let mut text = Cursor(text.as_bytes());
@@ -50,7 +50,7 @@ pub fn parse_date(text: &str) -> Option<NaiveDate> {
     Some(date)
 }
 
-/// What is left of a text.
+/// The unread rest of a text.
 struct Cursor<'text>(&'text [u8]);
 
 impl Cursor<'_> {
@@ -78,7 +78,7 @@ impl Cursor<'_> {
         NaiveTime::from_hms_nano_opt(hour, minute, second, nanosecond)
     }
 
-    /// One to nine decimals of a second, in nanoseconds.
+    /// Reads one to nine decimals of a second, in nanoseconds.
     fn fraction(&mut self) -> Option<u32> {
         let digits = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let missing = u32::try_from(9_usize.checked_sub(digits)?).ok()?;
@@ -101,7 +101,7 @@ impl Cursor<'_> {
         FixedOffset::east_opt(sign * minutes * 60)
     }
 
-    /// Exactly so many ASCII digits, at least one and at most nine.
+    /// Reads exactly this many ASCII digits, from one to nine.
     fn number(&mut self, digits: usize) -> Option<u32> {
         let (number, rest) = self.0.split_at_checked(digits).filter(|(number, _)| !number.is_empty())?;
         if !number.iter().all(u8::is_ascii_digit) {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_instant() {
+    fn malformed_instants_are_refused() {
         for text in NOT_INSTANTS {
             assert_eq!(parse(text), None, "{text:?}");
         }
@@ -267,7 +267,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is read is what chrono's parser of RFC 3339 reads, too.
+        /// Every instant that is read has the same value for chrono's parser of RFC 3339.
         #[test]
         fn another_parser_agrees(
             text in "[0-9]{3,5}-[01]?[0-9]-[0-3]?[0-9][Tt ][0-2]?[0-9]:[0-6]?[0-9]:[0-6]?[0-9](\\.[0-9]{0,10})?([Zz]|[+-][0-2][0-9]:[0-6][0-9])"

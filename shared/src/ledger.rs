@@ -1,5 +1,4 @@
-//! How a result is written in a row of `events`, and read from it. The two directions must never be kept apart: a status
-//! page would tell something else than the answer did.
+//! The mapping between a result and its row in `events`, in both directions.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QuerySelect as _};
@@ -7,7 +6,7 @@ use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, Que
 use crate::entities::event;
 use crate::outcome::{ErrorCode, EventResult, Failure, Outcome, Parent};
 
-/// Writes what became of an event into its row.
+/// Writes a result into the row of its event.
 pub fn write(result: &EventResult, row: &mut event::Model) {
     result.outcome.as_str().clone_into(&mut row.outcome);
     row.appointment_status.clone_from(&result.appointment_status);
@@ -23,20 +22,20 @@ pub fn write(result: &EventResult, row: &mut event::Model) {
     };
 }
 
-/// Missing parents as the column `waiting_for` keeps them.
+/// Missing parents, as the column `waiting_for` stores them.
 ///
 /// # Panics
-/// Never for the values of this type: they have no maps and no numbers that JSON lacks.
+/// Never for values of this type: they have no maps and no numbers that JSON lacks.
 #[must_use]
 #[expect(clippy::expect_used, reason = "a row that does not say what it waits for could not be read again")]
 pub fn parents(missing: &[Parent]) -> String {
     serde_json::to_string(missing).expect("parents can be written as JSON")
 }
 
-/// What became of an event, by its row.
+/// Reads the result of an event from its row.
 ///
 /// # Errors
-/// The row lacks something, or holds a word that this version does not know.
+/// The row is incomplete, or holds a word that this version does not know.
 pub fn read(row: &event::Model) -> Result<EventResult, DbErr> {
     let outcome = match row.outcome.as_str() {
         "created" => Outcome::Created,
@@ -58,10 +57,10 @@ pub fn read(row: &event::Model) -> Result<EventResult, DbErr> {
     Ok(EventResult { outcome, appointment_status: row.appointment_status.clone(), replayed: false })
 }
 
-/// The newest acceptance of an event that a worker has seen.
+/// The latest acceptance among the events in the ledger.
 ///
 /// # Errors
-/// The database's own.
+/// The database's own error.
 pub async fn newest_acceptance(database: &DatabaseConnection) -> Result<Option<DateTime<Utc>>, DbErr> {
     let newest = event::Entity::find().select_only().column_as(event::Column::AcceptedAt.max(), "newest");
     Ok(newest.into_tuple::<Option<DateTime<Utc>>>().one(database).await?.flatten())

@@ -1,6 +1,7 @@
-//! What both sides of careq-sync speak: settings, records, events, ids, results, the broker and the tables.
+//! The types and services that ingress, worker, console and commands share: settings, records, events, ids, results,
+//! the broker and the tables.
 //!
-//! This crate must never know the ingress, the worker or the command line.
+//! This crate does not depend on the other crates of the workspace.
 
 pub mod backoff;
 pub mod clock;
@@ -40,6 +41,7 @@ pub mod secret;
 pub mod server_url;
 mod sessions;
 mod sqlite;
+mod trace_context;
 pub mod unreachable;
 
 pub use ignore::ignore;

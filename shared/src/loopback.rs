@@ -1,8 +1,8 @@
-//! How a process of this machine is reached from here. It must never be used for another machine's address.
+//! The address at which a process of this machine is reached from this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Where whatever listens on an address is reached: who listens on all addresses has none that could be asked.
+/// The address at which a listener is reached. A listener on all addresses is reached on the loopback address.
 #[must_use]
 pub fn from_here(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {

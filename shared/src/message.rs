@@ -1,5 +1,5 @@
-//! What travels through the broker: accepted events one way, their results the other. A message must be readable by the
-//! version before and the version after it, since queues outlive processes: fields may be added, never renamed.
+//! The messages of the broker: accepted events, and their results. Queues outlive processes, so the versions before
+//! and after must be able to read a message: fields may be added, but not renamed.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::broker::MAX_MESSAGE_BYTES;
+use crate::broker::port::MAX_MESSAGE_BYTES;
 use crate::event::Event;
 use crate::ids::EventId;
 use crate::outcome::EventResult;
@@ -16,22 +16,22 @@ use crate::records::{FieldErrors, Kind};
 /// One message of the queues `{prefix}.live` and `{prefix}.bulk`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// Where the result is awaited, if it is.
+    /// The destination of the result, if a request waits for it.
     pub reply_to: Option<ReplyTo>,
-    /// What was accepted.
+    /// The accepted content.
     pub content: Content,
 }
 
-/// The ingress that waits, and the request for which it does.
+/// The ingress and the request that wait for a result.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ReplyTo {
     /// The ingress's mailbox.
     pub mailbox: String,
-    /// The request within that ingress.
+    /// The number of the request within that ingress.
     pub request: u64,
 }
 
-/// A single event, or a batch that is accepted whole or not at all.
+/// A single event, or a batch that is accepted as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
@@ -39,30 +39,30 @@ pub enum Content {
     Event(Box<Event>),
     /// One `POST /batch`.
     Batch(Batch),
-    /// Some dead letters of one replay job.
+    /// Dead letters of one replay job.
     Replay(Replay),
 }
 
-/// Dead letters that are under way again. Each event keeps the identity that it was accepted with.
+/// Dead letters that are replayed. Each event keeps its identity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Replay {
-    /// The job. A letter that is no longer under way in it has had its outcome: this is a copy then, and changes nothing.
+    /// The job. A letter that the job has already settled is a duplicate, and is ignored.
     pub job_id: Uuid,
-    /// The events of its letters.
+    /// The events of the letters.
     pub events: Vec<Event>,
 }
 
-/// A batch as CareQ sent it, each record validated by itself.
+/// A batch as CareQ sent it. Each record is validated by itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
     /// The authenticated clinic.
     pub clinic_id: String,
     /// CareQ's name of the batch.
     pub batch_id: String,
-    /// Digest of the canonical body under the clinic's [`EventKey`](crate::event_key::EventKey): tells a `batch_id` that is
-    /// reused with other content.
+    /// The digest of the canonical body under the clinic's [`EventKey`](crate::event_key::EventKey). It detects a
+    /// `batch_id` that is reused with other content.
     pub content_digest: String,
-    /// When the ingress accepted it.
+    /// The time of acceptance.
     pub accepted_at: DateTime<Utc>,
     /// The records in the order sent.
     pub entries: Vec<Entry>,
@@ -74,12 +74,12 @@ pub struct Batch {
 pub enum Entry {
     /// A record that passed the field rules.
     Accepted(Box<Event>),
-    /// A record that did not; it does not hold back the others.
+    /// A record that broke a field rule. The other records are not affected.
     Refused(RefusedEntry),
 }
 
 impl Batch {
-    /// What is kept of the batch, so that its report can be given at any time.
+    /// The stored description of the batch, from which its report is made.
     #[must_use]
     pub fn listing(&self) -> Vec<ListedEntry> {
         let listed = |entry: &Entry| match entry {
@@ -101,7 +101,7 @@ impl Batch {
 pub enum ListedEntry {
     /// An event with a result of its own.
     Accepted(ListedEvent),
-    /// Refused at the door.
+    /// A record that the field rules refused.
     Refused(RefusedEntry),
 }
 
@@ -119,16 +119,16 @@ pub struct ListedEvent {
     pub may_come_again: bool,
 }
 
-/// Why a record of a batch was refused. It must never hold the record itself.
+/// The reason why a record of a batch was refused, without the record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedEntry {
-    /// The `type` as sent, if it was a known one.
+    /// The `type` as sent, if it is a known one.
     pub kind: Option<String>,
-    /// The `careq_id`, if it was readable.
+    /// The `careq_id`, if it is readable.
     pub careq_id: Option<i64>,
     /// The specification's code.
     pub code: crate::outcome::ErrorCode,
-    /// A sentence for a person.
+    /// A message for a person.
     pub message: String,
     /// Messages by field.
     pub details: FieldErrors,
@@ -137,7 +137,7 @@ pub struct RefusedEntry {
 /// The results of one worker batch for one ingress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Results {
-    /// One for each request that waits.
+    /// One result for each request that waits.
     pub requests: Vec<RequestResult>,
 }
 
@@ -146,11 +146,11 @@ pub struct Results {
 pub struct RequestResult {
     /// See [`ReplyTo::request`].
     pub request: u64,
-    /// What became of it.
+    /// The result.
     pub verdict: Verdict,
 }
 
-/// What became of a request.
+/// The result of a request, by its kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -162,20 +162,20 @@ pub enum Verdict {
     BatchConflict,
 }
 
-/// A message that cannot be read.
+/// The error of a message that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the message is not one that this version of careq-sync can read")]
 pub struct Undecodable(#[source] serde_json::Error);
 
-/// The bytes of a message.
+/// Encodes a message.
 ///
 /// # Errors
-/// Never for the types of this module; the error is passed on rather than assumed away.
+/// Never for the types of this module.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Undecodable> {
     serde_json::to_vec(message).map_err(Undecodable)
 }
 
-/// How many bytes [`encode`] would give.
+/// The number of bytes that [`encode`] would return.
 #[must_use]
 pub fn size<T: Serialize>(message: &T) -> usize {
     struct Count(usize);
@@ -189,11 +189,11 @@ pub fn size<T: Serialize>(message: &T) -> usize {
         }
     }
     let mut count = Count(0);
-    // What cannot be written is too large for everything.
+    // A message that cannot be encoded fits into no limit.
     serde_json::to_writer(&mut count, message).map_or(usize::MAX, |()| count.0)
 }
 
-/// Why a message was not encoded.
+/// The reason why a message was not encoded.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
     /// It has more than [`MAX_MESSAGE_BYTES`].
@@ -204,14 +204,16 @@ pub enum EncodeError {
     Unwritable(#[source] serde_json::Error),
 }
 
-/// The bytes of a message that is made of a body of so many bytes, if a broker takes as many. A message has at most the bytes of the
-/// body, and 4 KiB for each record: texts are written with no more escapes than they were sent with, and JSON in `prescription` as JSON.
+/// Encodes a message if it fits into [`MAX_MESSAGE_BYTES`]. `body_bytes` is the size of the request's body.
+///
+/// A message has at most the bytes of the body, and 4 KiB for each record. Texts have no more escapes than they were
+/// sent with, and JSON in `prescription` stays JSON.
 ///
 /// # Errors
 /// It is too large.
 pub fn encode_within_limit(message: &Message, body_bytes: usize) -> Result<Vec<u8>, EncodeError> {
     let records = if let Content::Batch(batch) = &message.content { batch.entries.len() } else { 1 };
-    // What a record usually has besides what was sent of it; as few copies as can be are made of a large one while it grows.
+    // The usual size of a record beyond its body. It avoids copies of a large message while it grows.
     let usual = body_bytes.saturating_add(records.saturating_mul(1_024));
     let mut limited = Limited(Vec::with_capacity(usual.min(MAX_MESSAGE_BYTES)));
     match serde_json::to_writer(&mut limited, message) {
@@ -221,7 +223,7 @@ pub fn encode_within_limit(message: &Message, body_bytes: usize) -> Result<Vec<u
     }
 }
 
-/// Bytes, up to [`MAX_MESSAGE_BYTES`].
+/// A buffer of at most [`MAX_MESSAGE_BYTES`].
 struct Limited(Vec<u8>);
 
 impl io::Write for Limited {
@@ -238,7 +240,7 @@ impl io::Write for Limited {
     }
 }
 
-/// The message that bytes stand for.
+/// Decodes a message.
 ///
 /// # Errors
 /// The bytes are no such message.

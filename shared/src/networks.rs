@@ -1,5 +1,5 @@
-//! Lists of networks in CIDR notation (RFC 4632, RFC 4291): where a clinic's requests come from, which proxies are believed.
-//! An empty list must never be read as "everyone" here: whoever asks decides what no list means.
+//! Lists of networks in CIDR notation (RFC 4632, RFC 4291): the allowed sources of a clinic's requests, and trusted
+//! proxies. The meaning of an empty list is the caller's decision.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,25 +8,26 @@ use std::str::FromStr;
 use ipnet::{IpNet, Ipv4Net};
 use serde::Deserialize;
 
-/// Some networks, written `203.0.113.0/24,2001:db8::/32`. A single address stands for itself.
+/// A list of networks, such as `203.0.113.0/24,2001:db8::/32`. A single address is a network of one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Networks(Vec<IpNet>);
 
-/// A text that is no list of networks.
+/// The error of a text that is not a list of networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("networks are written in CIDR notation, separated by commas, such as 203.0.113.0/24,2001:db8::/32")]
 pub struct NotNetworks;
 
 impl Networks {
-    /// Whether an address is in one of them. An IPv4 address within IPv6 (RFC 4291, 2.5.5.2) is the IPv4 address.
+    /// Whether an address is in one of the networks. An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) is treated as
+    /// the IPv4 address.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Whether no network is named at all.
+    /// Whether the list names no network.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -47,12 +48,12 @@ fn network(text: &str) -> Option<IpNet> {
     network.map(canonical)
 }
 
-/// A network of IPv4 addresses within IPv6 is the network of the IPv4 addresses.
+/// Converts a network of IPv4-mapped IPv6 addresses to the IPv4 network.
 fn canonical(network: IpNet) -> IpNet {
     let within = |length: u8| length.checked_sub(96);
     match (network.addr().to_canonical(), within(network.prefix_len())) {
         (IpAddr::V4(address), Some(length)) if matches!(network, IpNet::V6(_)) => {
-            Ipv4Net::new(address, length).map_or(network, IpNet::from)
+            Ipv4Net::new_assert(address, length).into()
         }
         _ => network,
     }
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn malformed_networks_are_refused() {
         for text in ["203.0.113.0/33", "example.org", "203.0.113", "1.2.3.4/8/8"] {
             assert_eq!(text.parse::<Networks>(), Err(NotNetworks), "{text}");
         }

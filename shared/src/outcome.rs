@@ -1,73 +1,49 @@
-//! What became of an event. Every event has exactly one outcome at any time; there must never be a way to settle a
-//! message without one.
+//! The outcome of an event. Every event has exactly one outcome at any time.
 
 use serde::{Deserialize, Serialize};
 
 use crate::records::{FieldErrors, Kind, RecordKind};
+use crate::words;
 
-/// The specification's error codes (section "Error Handling").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ErrorCode {
-    /// 401.
-    AuthenticationFailed,
-    /// 422.
-    ValidationError,
-    /// 409.
-    DuplicateRecord,
-    /// 404.
-    RecordNotFound,
-    /// 400.
-    InvalidRequest,
-    /// 500, and 503 where trying again later helps.
-    ServerError,
-    /// 429.
-    RateLimitExceeded,
+words! {
+    /// The specification's error codes (section "Error Handling").
+    ErrorCode {
+        /// 401.
+        AuthenticationFailed = "AUTHENTICATION_FAILED",
+        /// 422.
+        ValidationError = "VALIDATION_ERROR",
+        /// 409.
+        DuplicateRecord = "DUPLICATE_RECORD",
+        /// 404.
+        RecordNotFound = "RECORD_NOT_FOUND",
+        /// 400.
+        InvalidRequest = "INVALID_REQUEST",
+        /// 500, and 503 if a later attempt may succeed.
+        ServerError = "SERVER_ERROR",
+        /// 429.
+        RateLimitExceeded = "RATE_LIMIT_EXCEEDED",
+    }
 }
 
 impl ErrorCode {
-    /// The code as the specification writes it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AuthenticationFailed => "AUTHENTICATION_FAILED",
-            Self::ValidationError => "VALIDATION_ERROR",
-            Self::DuplicateRecord => "DUPLICATE_RECORD",
-            Self::RecordNotFound => "RECORD_NOT_FOUND",
-            Self::InvalidRequest => "INVALID_REQUEST",
-            Self::ServerError => "SERVER_ERROR",
-            Self::RateLimitExceeded => "RATE_LIMIT_EXCEEDED",
-        }
-    }
-
-    const ALL: [Self; 7] = [
-        Self::AuthenticationFailed,
-        Self::ValidationError,
-        Self::DuplicateRecord,
-        Self::RecordNotFound,
-        Self::InvalidRequest,
-        Self::ServerError,
-        Self::RateLimitExceeded,
-    ];
-
-    /// The code that a stored word stands for; nothing for a word that this version does not know.
+    /// The code of a stored word; `None` for a word that this version does not know.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|code| code.as_str() == word)
+        word.parse().ok()
     }
 }
 
-/// A record that an event needs and that has not arrived.
+/// A record that an event refers to and that is not stored.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Parent {
     /// The kind of record.
     pub kind: RecordKind,
-    /// CareQ's identifier of it.
+    /// CareQ's identifier of the record.
     pub careq_id: i64,
 }
 
 impl Parent {
-    /// The field of the child's body that names it.
+    /// The field of the child's body that names the parent.
     #[must_use]
     pub const fn field(&self) -> &'static str {
         match self.kind {
@@ -79,12 +55,12 @@ impl Parent {
     }
 }
 
-/// Why an event failed for good.
+/// The reason for a permanent failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The specification's code.
     pub code: ErrorCode,
-    /// A sentence that a person can act on. It must never hold a patient's data.
+    /// A message that a person can act on, without a patient's data.
     pub message: String,
 }
 
@@ -92,17 +68,17 @@ pub struct Failure {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The record did not exist and does now.
+    /// The record was inserted.
     Created,
     /// The record was replaced by this newer version.
     Updated,
-    /// Older than what is stored, or identical to it.
+    /// The event is older than the stored version, or identical to it.
     Unchanged,
-    /// Kept until these parents arrive.
+    /// The event is parked until these parents arrive.
     Waiting(Vec<Parent>),
-    /// Kept for another attempt.
+    /// The event is parked for another attempt.
     Retrying,
-    /// Ended in a dead letter.
+    /// The event is a dead letter.
     Failed(Failure),
 }
 
@@ -120,28 +96,28 @@ impl Outcome {
         }
     }
 
-    /// Whether nothing will change it but a person.
+    /// Whether only a person can change the outcome.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         !matches!(self, Self::Waiting(_) | Self::Retrying)
     }
 }
 
-/// The outcome of one event with all that an answer needs.
+/// The outcome of an event, with everything that a response needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventResult {
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// The status that the appointment has now, for appointments, statuses and cancellations.
+    /// The current status of the appointment, for appointments, statuses and cancellations.
     pub appointment_status: Option<String>,
-    /// Whether this is the answer of an earlier copy.
+    /// Whether the result is that of an earlier duplicate.
     pub replayed: bool,
 }
 
-/// Why a batch is refused whose `batch_id` belongs to another one.
+/// The message for a `batch_id` that belongs to another batch.
 pub const BATCH_ID_REUSED: &str = "The batch_id was used before for other content";
 
-/// The messages of an event that waits, one for each missing parent, by the field that names it.
+/// The messages of a waiting event, one for each missing parent, by the field that names it.
 #[must_use]
 pub fn missing_parents(kind: Kind, missing: &[Parent]) -> FieldErrors {
     let mut details = FieldErrors::new();

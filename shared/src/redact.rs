@@ -1,18 +1,20 @@
-//! A payload as a log may show it: the specification's field names with the type and the size of each value. A value must never
-//! come through, nor a name that the specification does not have: a client may have put anything there.
+//! The shape of a payload for logs: the specification's field names, with the type and the size of each value. Values
+//! and other names are left out, because a client controls them (a test checks).
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use crate::json::{Document, NotAnObject, Object, Raw};
 use crate::records::{self, Kind, Record};
 
-/// The names that may be shown.
+/// The field names that may be shown.
 static NAMES: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
     let fields = Kind::ALL.into_iter().flat_map(records::rules).map(|field| field.name);
     fields.chain(["batch_id", "records", "type", "data"]).collect()
 });
+
+/// The form of a record in JSON.
+const ONE_MEMBER: &str = "a record is an object whose one member is named after its kind";
 
 /// The shape of a body.
 #[must_use]
@@ -23,7 +25,7 @@ pub fn shape(body: &[u8]) -> String {
     }
 }
 
-/// The shape of a body that could not be read as an object.
+/// The shape of a body that is not an object.
 #[must_use]
 pub fn of_no_object(bytes: usize, fault: NotAnObject) -> String {
     match fault {
@@ -36,22 +38,25 @@ pub fn of_no_object(bytes: usize, fault: NotAnObject) -> String {
 }
 
 /// The shape of an accepted record.
+///
+/// # Panics
+/// Never for the records of this crate: they have no maps and no numbers that JSON lacks.
 #[must_use]
+#[expect(clippy::expect_used, reason = "an empty shape would hide the payload from the operator")]
 pub fn record(record: &Record) -> String {
-    let text = serde_json::to_string(record).unwrap_or_default();
-    let record = Raw::of_canonical(&text).as_object();
-    // The one member is named after the kind.
-    let data = record.as_ref().and_then(|record| record.members().next()?.1.as_object());
-    data.map(|data| of_object(&data)).unwrap_or_default()
+    let text = serde_json::to_string(record).expect("a record can be written as JSON");
+    let record = Raw::of_canonical(&text).as_object().expect(ONE_MEMBER);
+    let (_, data) = record.members().next().expect(ONE_MEMBER);
+    of_object(&data.as_object().expect(ONE_MEMBER))
 }
 
-/// The `careq_id` in a body, which is CareQ's own number and nobody's secret.
+/// The `careq_id` of a body. It is CareQ's own number, and not personal data.
 #[must_use]
 pub fn careq_id(body: &Document) -> Option<i64> {
     body.object().get("careq_id")?.as_i64()
 }
 
-/// The shape of a body that was read.
+/// The shape of a parsed body.
 #[must_use]
 pub fn of_document(body: &Document) -> String {
     of_object(&body.object())
@@ -64,8 +69,7 @@ fn of_object(members: &Object<'_>) -> String {
     let mut shape = "{".to_owned();
     let mut add = |name: &str, value: &str| {
         let comma = if shape.len() > 1 { "," } else { "" };
-        // Writing to a text cannot fail.
-        write!(shape, "{comma}\"{name}\":{value}").unwrap_or_default();
+        shape.extend([comma, "\"", name, "\":", value]);
     };
     let unknown = unknown.len() + usize::from(members.has_unreadable_name());
     if unknown > 0 {
@@ -78,7 +82,7 @@ fn of_object(members: &Object<'_>) -> String {
 }
 
 fn of_value(name: &str, value: Raw<'_>) -> String {
-    // CareQ's numbers of records tell an operator where to look. A longer one is none of them.
+    // The numbers of records tell an operator where to look. A longer number is not one of them.
     if let Some(number) = value.as_i64().filter(|_| name.ends_with("careq_id")) {
         return number.to_string();
     }

@@ -1,5 +1,5 @@
-//! What a fault of the database means, by its numbers alone: would another event have failed, too? It must never carry the
-//! database's own words: they may quote a patient's data.
+//! The classification of database errors by their codes: whether the event caused the error or another event would
+//! have failed too. The database's own messages are left out, because they may quote a patient's data.
 
 use std::error::Error;
 use std::iter::successors;
@@ -7,49 +7,50 @@ use std::iter::successors;
 use sea_orm::sqlx::postgres::PgDatabaseError;
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
-/// What went wrong between us and the database.
+/// A database error, by its consequence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// There is no connection to be had.
+    /// No connection is available.
     NoConnection,
-    /// The connection broke, or what came over it could not be followed.
+    /// The connection broke, or its protocol was violated.
     Lost,
-    /// The database refused; for people, `message` says with which number, and which rule of which table it held against it.
+    /// The database refused the statement. `message` names the code and the violated constraint.
     Refused {
-        /// What the number means.
+        /// The meaning of the code.
         meaning: Meaning,
-        /// Without any data.
+        /// A message without any data.
         message: String,
     },
-    /// It answered something that we do not understand.
+    /// The response was not understood.
     NotUnderstood,
 }
 
-/// Why the database refused.
+/// The meaning of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
-    /// Somebody else was at the same rows; once more, at once.
+    /// Another transaction held the same rows: retry immediately.
     Contention,
-    /// A lock took too long; later.
+    /// A lock was not granted in time: retry later.
     Busy,
     /// The statement took too long, or was cancelled.
     TimedOut,
-    /// This session cannot do it, and a new one may: it was ended, is read-only, or knows statements that have changed.
+    /// The session cannot execute it, and a new session may. The session was ended, is read-only, or has outdated
+    /// prepared statements.
     Session,
-    /// No resources, no permission, no table: an operator's business.
+    /// Resources, permissions or tables are missing: an operator must act.
     Unusable,
-    /// The same within a function of somebody's own, such as a trigger's: the server's trouble, or the function's.
+    /// The same inside of a function of the installation, such as a trigger. The cause is the server or the function.
     Function,
-    /// A rule of somebody's own, such as a trigger's, or what this server cannot do with just this; perhaps later.
+    /// A rule of the installation, such as a trigger, or a limit of the server. A later attempt may succeed.
     Rule,
-    /// It has to do with another row, which has its unique value, or was its parent and has just gone.
+    /// A conflict with another row: it has the same unique value, or it was the parent and has been deleted.
     Collision,
-    /// It can never be stored.
+    /// The value can never be stored.
     Data,
 }
 
 impl Refusal {
-    /// What a fault means.
+    /// Classifies an error.
     #[must_use]
     pub fn of(fault: &DbErr) -> Self {
         use sqlx::Error::{Io, Protocol, Tls, WorkerCrashed};
@@ -67,7 +68,7 @@ impl Refusal {
         }
     }
 
-    /// Whether the same can work in a moment, with nothing mended but the database itself.
+    /// Whether the same statement can succeed soon without any change but in the database itself.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
         match self {
@@ -85,14 +86,14 @@ impl Refusal {
         }
     }
 
-    /// Whether the session is to blame, and those that were opened with it may be no better: a new one may do the same.
+    /// Whether the session caused the error. Other sessions of the same age may fail alike; a new one may succeed.
     #[must_use]
     pub const fn is_of_the_session(&self) -> bool {
         matches!(self, Self::Lost | Self::Refused { meaning: Meaning::Session, .. })
     }
 }
 
-/// What to do when an error says that the disk of an SQLite database fails.
+/// The advice for an error that says that the disk of an SQLite database fails.
 #[must_use]
 pub fn advice(fault: &(dyn Error + 'static)) -> Option<&'static str> {
     let mut causes = successors(Some(fault), |&fault| fault.source());
@@ -124,7 +125,7 @@ fn advice_by_code(code: &str) -> Option<&'static str> {
 }
 
 fn refused(refusal: &dyn sqlx::error::DatabaseError) -> Refusal {
-    let code = refusal.code().unwrap_or_default();
+    let Some(code) = refusal.code() else { return Refusal::NotUnderstood };
     let message = match (refusal.constraint(), refusal.table()) {
         (Some(constraint), Some(table)) => {
             format!("The database refused it: error {code}, constraint {constraint} of {table}")
@@ -135,21 +136,19 @@ fn refused(refusal: &dyn sqlx::error::DatabaseError) -> Refusal {
         },
     };
     let meaning = match refusal.try_downcast_ref::<PgDatabaseError>() {
-        Some(refusal) => {
-            of_postgresql(&code, refusal.routine().unwrap_or_default(), refusal.r#where().is_some())
-        }
-        None => of_sqlite(code.parse().unwrap_or_default()),
+        Some(refusal) => of_postgresql(&code, refusal.routine().unwrap_or(""), refusal.r#where().is_some()),
+        None => code.parse().map_or(Meaning::Function, of_sqlite),
     };
     Refusal::Refused { meaning, message }
 }
 
-/// By SQLSTATE (PostgreSQL manual, appendix A), by the routine of the server that reported it, and by whether a function was called when
-/// it happened ("Error and Notice Message Fields"): our own statements call none.
+/// Classifies by SQLSTATE (PostgreSQL manual, appendix A), by the reporting routine of the server, and by whether a
+/// function was active ("Error and Notice Message Fields"). Our own statements call no function.
 fn of_postgresql(code: &str, routine: &str, within_function: bool) -> Meaning {
     match of_sqlstate(code) {
-        // What a function of somebody's own raises says nothing of the server, whatever number it chose.
+        // An exception of a user function says nothing about the server, whatever its code.
         Meaning::Session | Meaning::Unusable if routine == "exec_stmt_raise" => Meaning::Rule,
-        // "Cached plan must not change result type": a table was altered since this session prepared the statement.
+        // "Cached plan must not change result type": the table was altered after the session prepared the statement.
         _ if code == "0A000" && routine == "RevalidateCachedQuery" => Meaning::Session,
         Meaning::Unusable if within_function => Meaning::Function,
         meaning => meaning,
@@ -157,8 +156,8 @@ fn of_postgresql(code: &str, routine: &str, within_function: bool) -> Meaning {
 }
 
 fn of_sqlstate(code: &str) -> Meaning {
-    match (code.get(..2).unwrap_or_default(), code) {
-        // Unique and foreign key violation: usually somebody else was quicker, which the next look shows.
+    match (code.get(..2).unwrap_or(code), code) {
+        // Unique and foreign key violation. Usually another transaction was faster, which the next read shows.
         (_, "23505" | "23503") => Meaning::Collision,
         ("22" | "23", _) => Meaning::Data,
         // Serialization failure, deadlock.
@@ -167,12 +166,12 @@ fn of_sqlstate(code: &str) -> Meaning {
         (_, "55P03" | "55006") => Meaning::Busy,
         // A statement cancelled, as by `statement_timeout`; `transaction_timeout`.
         (_, "57014" | "25P04") => Meaning::TimedOut,
-        // Connection exceptions; a server that ends sessions; a transaction that is read-only, or that was ended for being idle;
-        // prepared statements that a pooler has mixed up; an internal error, or data that it finds corrupted.
+        // Connection exceptions; a server that ends sessions; a transaction that is read-only or was ended for
+        // idleness; prepared statements that a pooler has mixed up; an internal error or corrupted data.
         ("08" | "57" | "25" | "26" | "XX", _) | (_, "42P05" | "34000") => Meaning::Session,
-        // Who may connect, and to what; resources, the system's errors, the configuration, snapshots; tables, columns and rights.
+        // Login and database; resources, system errors, configuration, snapshots; tables, columns and permissions.
         ("28" | "3D" | "3F" | "42" | "53" | "58" | "72" | "F0", _) => Meaning::Unusable,
-        // A trigger's exception, a statement too complex, a foreign table's, and numbers of somebody's own.
+        // A trigger's exception, a statement too complex, an error of a foreign table, and user-defined codes.
         _ => Meaning::Rule,
     }
 }
@@ -190,7 +189,7 @@ fn of_sqlite(code: u32) -> Meaning {
         (19 | 18 | 20 | 25, _) => Meaning::Data,
         // PERM, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOLFS, AUTH, NOTADB.
         (3 | 7 | 8 | 10 | 11 | 13 | 14 | 15 | 22 | 23 | 26, _) => Meaning::Unusable,
-        // SQLITE_ERROR, as of a table that is missing, or of what a trigger computes; and what should not be.
+        // SQLITE_ERROR, such as a missing table or a trigger's computation; and every other code.
         _ => Meaning::Function,
     }
 }
@@ -222,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_trigger_raises_says_nothing_of_the_server() {
+    fn an_exception_of_a_trigger_says_nothing_about_the_server() {
         for code in ["08006", "25006", "42501", "53100", "57P01", "58030", "XX000"] {
             assert_eq!(of_postgresql(code, "exec_stmt_raise", true), Meaning::Rule, "{code}");
             assert_ne!(of_postgresql(code, "another_routine", false), Meaning::Rule, "{code}");

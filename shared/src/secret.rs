@@ -1,5 +1,4 @@
-//! Secrets that are handed out once and checked for ever: random ones, and the digests that are stored of them. A secret itself
-//! must never be stored in clear.
+//! Secrets that are shown once and verified later: random secrets, and the digests that are stored in their place.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,37 +6,37 @@ use secrecy::SecretString;
 
 use crate::canonical;
 
-/// What is stored of a secret that need not be readable: SHA-256, in hexadecimal.
+/// The stored form of a secret that is only verified: SHA-256, in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Digest(String);
 
 impl Digest {
-    /// The digest of a secret. It needs no salt: every secret is random, or at least 32 characters long.
+    /// The digest of a secret. It needs no salt, because every secret is random or has at least 32 characters.
     #[must_use]
     pub fn of(secret: &str) -> Self {
         Self(canonical::sha256_hex(&[secret.as_bytes()]))
     }
 
-    /// A digest as it was stored.
+    /// A digest read from the database.
     #[must_use]
     pub const fn stored(text: String) -> Self {
         Self(text)
     }
 
-    /// To be stored.
+    /// The digest for storage.
     #[must_use]
     pub fn into_text(self) -> String {
         self.0
     }
 
-    /// For a comparison in constant time.
+    /// The bytes for a comparison in constant time.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }
 
-/// 256 random bits behind a prefix that secret scanners can find.
+/// A secret of 256 random bits, with a prefix for secret scanners.
 #[must_use]
 pub fn random(prefix: &str) -> SecretString {
     let mut bytes = [0; 32];

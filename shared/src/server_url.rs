@@ -1,10 +1,10 @@
-//! URLs of servers, which may hold a password, read strictly: for their rules, and for people. No part of a password may be shown,
-//! whatever the URL looks like: a URL that can be read in two ways is shown by its scheme alone.
+//! Strict parsing of server URLs that may hold a password. A URL that can be read in two ways is shown by its scheme
+//! alone, so no part of a password is shown (a test checks).
 
-/// The schemes that settings know.
+/// The known schemes.
 const SCHEMES: [&str; 6] = ["postgres", "postgresql", "amqp", "amqps", "http", "https"];
 
-/// What to do with a URL that [`is_plain`] refuses.
+/// The advice for a URL that [`is_plain`] refuses.
 pub const PERCENT_ENCODING: &str = "it looks like scheme://user:password@host:port/path, with every character of user and password \
                                     that is no letter and no digit percent-encoded (@ is %40, / is %2F, ? is %3F, # is %23, : is %3A)";
 
@@ -19,7 +19,7 @@ pub(crate) struct ServerUrl<'url> {
 }
 
 impl<'url> ServerUrl<'url> {
-    /// Nothing where the URL is none, or can be read in two ways.
+    /// Parses a URL; `None` if it is not one, or can be read in two ways.
     pub(crate) fn read(url: &'url str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         let is_known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
@@ -29,46 +29,46 @@ impl<'url> ServerUrl<'url> {
         let (host, port) = host_and_port(place)?;
         let url = Self {
             scheme,
-            user: credentials.map(|credentials| credentials.split(':').next().unwrap_or_default()),
+            user: credentials.map(|credentials| before(credentials, &[':'])),
             host,
             port,
-            path: after.split(['?', '#']).next().unwrap_or_default(),
+            path: before(after, &['?', '#']),
         };
-        // An `@` behind the host belongs to a password that holds what ends a host.
+        // An `@` after the host belongs to a password that contains a character that ends a host.
         let is_one =
             is_known && !after.contains('@') && url.user.is_none_or(is_plain_text) && is_plain_text(url.path);
         is_one.then_some(url)
     }
 
-    /// Whether it leads to this machine.
+    /// Whether the host is this machine.
     pub(crate) fn is_local(&self) -> bool {
         is_loopback(self.host)
     }
 
-    /// For people, without the password.
+    /// The URL without its password, for messages.
     fn shown(&self) -> String {
         let Self { scheme, user, host, port, path } = self;
         match (user, port) {
             (Some(user), Some(port)) => format!("{scheme}://{user}@{host}:{port}{path}"),
             (Some(user), None) => format!("{scheme}://{user}@{host}{path}"),
-            // `user:password` without a host looks the same.
+            // `user:password` without a host has the same form.
             (None, Some(_)) => format!("{scheme}://{host}:…"),
             (None, None) => format!("{scheme}://{host}{path}"),
         }
     }
 }
 
-/// Whether every URL of the text, which may list several after commas, can be read in one way.
+/// Whether every URL of a comma-separated list can be read in one way.
 #[must_use]
 pub fn is_plain(text: &str) -> bool {
     each(text).into_iter().all(|url| ServerUrl::read(url).is_some())
 }
 
-/// A setting that may hold a password, as people may see it: `amqp://user:password@host/vhost` becomes `amqp://user@host/vhost`.
+/// A setting without its password, for messages: `amqp://user:password@host/vhost` becomes `amqp://user@host/vhost`.
 #[must_use]
 pub fn redacted(text: &str) -> String {
     if let Some(file) = text.strip_prefix("sqlite:") {
-        let path = file.split('?').next().unwrap_or_default();
+        let path = before(file, &['?']);
         let is_password = file.split_once('@').is_some_and(|(before, _)| before.contains(':'));
         return if is_password { "sqlite:…".to_owned() } else { format!("sqlite:{path}") };
     }
@@ -77,7 +77,8 @@ pub fn redacted(text: &str) -> String {
     shown.map_or_else(|| scheme_alone(text), |urls| urls.join(","))
 }
 
-/// The URLs of a list. A comma that no URL follows is part of a URL. A list in which only some have a user is no list.
+/// The URLs of a list. A comma that no URL follows is part of a URL. If only some URLs have a user, the text is one
+/// URL.
 pub(crate) fn each(text: &str) -> Vec<&str> {
     let is_start = |rest: &str| {
         rest.split_once("://")
@@ -101,13 +102,18 @@ pub(crate) fn each(text: &str) -> Vec<&str> {
     urls
 }
 
+/// The part of a text before the first of some characters; the whole text if it has none.
+fn before<'text>(text: &'text str, ends: &[char]) -> &'text str {
+    text.split_once(ends).map_or(text, |(before, _)| before)
+}
+
 fn scheme_alone(text: &str) -> String {
     let known =
         SCHEMES.iter().find(|known| text.split_once("://").is_some_and(|(scheme, _)| scheme == **known));
     known.map_or_else(|| "…".to_owned(), |scheme| format!("{scheme}://…"))
 }
 
-/// An address in brackets, or a name; and a port of digits.
+/// The host, which is an address in brackets or a name, and the port.
 fn host_and_port(place: &str) -> Option<(&str, Option<&str>)> {
     let is_address =
         |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
@@ -125,7 +131,7 @@ fn host_and_port(place: &str) -> Option<(&str, Option<&str>)> {
     (is_host && is_port).then_some((host, port))
 }
 
-/// The characters that stand for themselves (RFC 3986, section 2.3), `%` and `/`.
+/// Whether a text has only unreserved characters (RFC 3986, section 2.3), `%` and `/`.
 fn is_plain_text(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'/'))
@@ -162,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_can_be_read_in_two_ways_the_scheme_is_shown() {
+    fn an_ambiguous_url_is_shown_by_its_scheme_alone() {
         for password in [
             "S3cret?x",
             "S3cret/x",
@@ -193,7 +199,7 @@ mod tests {
         }
     }
 
-    /// `{}` is where the password stands, or where somebody has put it by mistake.
+    /// `{}` is the place of the password, or a place where a person has put it by mistake.
     const TEMPLATES: [&str; 20] = [
         "postgres://careq:{}@db:5432/careq",
         "postgresql://careq:{}@db/careq?sslmode=verify-full",
@@ -223,7 +229,7 @@ mod tests {
             template in prop::sample::select(TEMPLATES.to_vec()),
             password in "[A-Za-z0-9@/?#:%,;&=\\[\\]\\\\ .+é-]{4,24}",
         ) {
-            // `careq:one@two` without a host is, to the letter, a password and a host.
+            // `careq:one@two` without a host is literally a password and a host.
             prop_assume!(template.contains("{}@") || !password.contains('@'));
             let shown = redacted(&template.replace("{}", &password));
             let letters: Vec<char> = password.chars().collect();

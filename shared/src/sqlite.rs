@@ -1,8 +1,9 @@
-//! Pools of one SQLite connection, which is outside of a transaction whenever it is handed out.
+//! Pools of one SQLite connection, which is outside of a transaction whenever it is acquired.
 //!
-//! sqlx-sqlite 0.8.6 counts a transaction as ended only when its COMMIT or ROLLBACK succeeds. SQLite ends a transaction by itself when
-//! the disk fails (SQLite, "Response To Errors Within A Transaction"), so that the ROLLBACK that follows fails, too. Later transactions
-//! of such a connection would be savepoints, and after a second failure their outermost one would never be committed.
+//! sqlx-sqlite 0.8.6 ends a transaction only if its COMMIT or ROLLBACK succeeds. SQLite ends a transaction by itself
+//! when the disk fails (SQLite, "Response To Errors Within A Transaction"), so the following ROLLBACK fails too.
+//! Later transactions of such a connection would be savepoints. After a second failure, their outermost transaction
+//! would never be committed.
 
 use std::time::Duration;
 
@@ -10,19 +11,21 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOp
 use sea_orm::sqlx::{self, ConnectOptions as _, Executor as _, Sqlite, TransactionManager};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector};
 
+use crate::ignore::ignore;
+
 type Transactions = <Sqlite as sqlx::Database>::TransactionManager;
 
-/// Opens a file.
+/// Opens a database file.
 pub(crate) async fn open(
     file: SqliteConnectOptions,
     acquire_timeout: Duration,
 ) -> Result<DatabaseConnection, DbErr> {
     let pool = SqlitePoolOptions::new()
-        // One writer is all that SQLite has; a second connection would only meet its lock.
+        // SQLite has one writer; a second connection would only wait for its lock.
         .max_connections(1)
         .acquire_timeout(acquire_timeout)
-        // A connection is never replaced. SQLite opens a file for reading alone when it cannot be written at that moment, and such a
-        // connection would never write again; and the embedded queue's lock is its connection's.
+        // A connection is never replaced. SQLite opens a file read-only if it cannot be written at that moment, and
+        // such a connection never writes again. The lock of the embedded queue belongs to its connection, too.
         .idle_timeout(None)
         .max_lifetime(None)
         .before_acquire(|connection, _| Box::pin(ends_every_transaction(connection)))
@@ -31,17 +34,20 @@ pub(crate) async fn open(
         .await
         .map_err(|fault| DbErr::Conn(RuntimeErr::SqlxError(fault)))?;
     let database = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
-    // A former process may have met a failing fsync, after which the kernel takes a page for written that is not on the disk. What its
-    // log holds is written to the file, before anything relies on it.
+    // An earlier process may have met a failing fsync, after which the kernel treats an unwritten page as written.
+    // The content of its log is written to the file before anything relies on it.
     database.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await?;
     Ok(database)
 }
 
-/// Whether the connection is outside of a transaction; one that cannot be brought there is closed, which rolls back.
+/// Ends any open transaction of the connection. A connection that stays in a transaction is closed, which rolls back.
 async fn ends_every_transaction(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
     if Transactions::get_transaction_depth(connection) > 0 {
-        // Fails if there is a transaction. If there is none, the ROLLBACK would fail without it.
-        connection.execute("BEGIN").await.map(drop).unwrap_or_default();
+        // BEGIN fails inside of a transaction. Outside of one, ROLLBACK would fail without it.
+        ignore(
+            connection.execute("BEGIN").await,
+            "it fails inside of a transaction, and ROLLBACK then works",
+        );
         Transactions::rollback(connection).await?;
     }
     Ok(Transactions::get_transaction_depth(connection) == 0)
@@ -61,7 +67,7 @@ mod tests {
         open(options.journal_mode(SqliteJournalMode::Wal), Duration::from_secs(5)).await.unwrap()
     }
 
-    /// What is written is in the log of a process that was killed, and in the file itself when another one has opened it.
+    /// The log of a killed process is in the database file after another process has opened it.
     #[tokio::test]
     async fn the_log_of_a_former_process_is_written_to_the_file() {
         let folder = tempfile::tempdir().unwrap();
@@ -77,7 +83,7 @@ mod tests {
         opened(&file_alone).await.execute_unprepared("SELECT number FROM numbers").await.unwrap();
     }
 
-    /// Transactions end as on a disk that fails: SQLite rolls one back by itself, and does not take the COMMIT of the next one.
+    /// Simulates a failing disk: SQLite rolls one transaction back by itself, and refuses the COMMIT of the next one.
     #[tokio::test]
     async fn after_transactions_that_ended_badly_the_next_one_is_committed() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,11 +1,12 @@
-//! Why a server cannot be reached, in words: connection refused, name not resolved, TLS, login. The words never hold a password.
+//! Reasons why a server cannot be reached, for people: connection refused, name not resolved, TLS, login. They never
+//! hold a password.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
-/// Why the database cannot be reached, by what the system or the server said (PostgreSQL manual, "PostgreSQL Error Codes").
+/// The reason why the database cannot be reached (PostgreSQL manual, "PostgreSQL Error Codes").
 #[must_use]
 pub fn database(fault: &DbErr) -> String {
     let (DbErr::Conn(RuntimeErr::SqlxError(fault))
@@ -17,7 +18,7 @@ pub fn database(fault: &DbErr) -> String {
     match fault {
         sqlx::Error::Io(fault) => system(fault),
         sqlx::Error::Tls(fault) => format!("TLS failed: {}", innermost(fault.as_ref())),
-        // The driver's own words may hold what was typed.
+        // The driver's own message may quote the URL.
         sqlx::Error::Configuration(_) => "the URL cannot be used".to_owned(),
         sqlx::Error::Database(said) => {
             let words = said.message();
@@ -33,7 +34,7 @@ pub fn database(fault: &DbErr) -> String {
     }
 }
 
-/// Why RabbitMQ cannot be reached.
+/// The reason why RabbitMQ cannot be reached.
 pub(crate) fn broker(fault: &lapin::Error) -> String {
     match fault.kind() {
         lapin::ErrorKind::IOError(fault) => system(fault),
@@ -44,7 +45,7 @@ pub(crate) fn broker(fault: &lapin::Error) -> String {
     }
 }
 
-/// What the operating system or TLS says.
+/// The reason in an error of the operating system or of TLS.
 fn system(fault: &io::Error) -> String {
     let words = innermost(fault);
     match fault.kind() {
@@ -65,7 +66,7 @@ fn system(fault: &io::Error) -> String {
     }
 }
 
-/// The cause says it; what is around it repeats it or says less.
+/// The innermost cause. The outer errors repeat it or say less.
 fn innermost(fault: &(dyn Error + 'static)) -> String {
     let mut cause = fault;
     while let Some(inner) = cause.source() {

@@ -1,8 +1,8 @@
-//! Closed sets of words, as enums: each word is written once, for columns, JSON, the command line and people alike. A word that is
-//! stored must never be renamed.
+//! Closed sets of words as enums. Each word is written once, for columns, JSON, the command line and messages. A
+//! stored word cannot be renamed.
 
-/// An enum whose variants are words: `as_str`, `ALL`, `Display`, `FromStr`, serde, and a value of a text column. Whoever uses it
-/// needs serde and sea-orm.
+/// Defines an enum whose variants are words: `as_str`, `ALL`, `Display`, `FromStr`, serde, and the value of a text
+/// column. The calling crate needs serde and sea-orm.
 #[macro_export]
 macro_rules! words {
     ($(#[$about:meta])* $name:ident { $($(#[$what:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -15,7 +15,7 @@ macro_rules! words {
         pub enum $name { $($(#[$what])* #[serde(rename = $word)] $variant,)+ }
 
         impl $name {
-            /// Every word.
+            /// Every variant.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
             /// The word.
@@ -42,13 +42,13 @@ macro_rules! words {
     };
 }
 
-/// A text that is none of the words.
+/// A text that is not one of the words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("it must be one of: {0}")]
 pub struct UnknownWord(String);
 
 impl UnknownWord {
-    /// With the words that it could have been.
+    /// The error with the list of allowed words.
     pub fn of(words: impl Iterator<Item = &'static str>) -> Self {
         Self(words.collect::<Vec<_>>().join(", "))
     }

@@ -1,36 +1,31 @@
-//! How many messages wait in the queues, for those who watch an installation. It must never hold anything up: it has a connection of
-//! its own, since a queue that has lost its leader hangs whoever asks it.
+//! Queue lengths, for metrics, alarms and back-off. Each broker counts over a connection of its own, because a quorum
+//! queue without a leader blocks the connection that asks for its length.
 
+use std::fmt;
 use std::sync::Arc;
 
-use super::Queue;
-use super::embedded::Store;
-use super::rabbitmq::Counting;
+use async_trait::async_trait;
 
-/// Counts what no worker has taken.
-#[derive(Debug, Clone)]
-pub struct Depths(Source);
+use super::port::Queue;
 
-#[derive(Debug, Clone)]
-enum Source {
-    Embedded(Arc<Store>),
-    RabbitMq(Arc<Counting>),
+/// A source of queue lengths.
+#[async_trait]
+pub(super) trait CountReady: fmt::Debug + Send + Sync {
+    /// The number of messages in a queue that no consumer holds; `None` if it cannot be read.
+    async fn ready(&self, queue: Queue) -> Option<u64>;
 }
 
+/// The lengths of the queues.
+#[derive(Debug, Clone)]
+pub struct Depths(Arc<dyn CountReady>);
+
 impl Depths {
-    pub(super) fn embedded(store: Arc<Store>) -> Self {
-        Self(Source::Embedded(store))
+    pub(super) fn new(source: Arc<dyn CountReady>) -> Self {
+        Self(source)
     }
 
-    pub(super) fn rabbitmq(counting: Counting) -> Self {
-        Self(Source::RabbitMq(Arc::new(counting)))
-    }
-
-    /// The messages that wait in a queue; `None` while that cannot be known.
+    /// The number of waiting messages in a queue; `None` if it cannot be read.
     pub async fn of(&self, queue: Queue) -> Option<u64> {
-        match &self.0 {
-            Source::Embedded(store) => store.waiting(queue).await.ok(),
-            Source::RabbitMq(counting) => counting.waiting(queue).await.ok(),
-        }
+        self.0.ready(queue).await
     }
 }

@@ -1,15 +1,15 @@
-//! A broker that holds sealed messages alone: what is published is sealed on its way in, and opened on its way out. What does not open
-//! must never be lost: it is handed out as it is, and becomes a dead letter.
+//! A broker decorator that seals messages when they are published and opens them when they are delivered. A message
+//! that cannot be opened is delivered as it is, and becomes a dead letter.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{BatchLimit, Broker, Consumer, Delivery, Mailbox, NotAcked, PublishError, Queue};
+use super::port::{BatchLimit, Broker, Consumer, Delivery, Mailbox, NotAcked, PublishError, Queue};
 use crate::seal::Seal;
 
-/// Another broker, sealed.
+/// A broker whose messages are sealed.
 #[derive(Debug)]
 pub struct Sealing {
     broker: Arc<dyn Broker>,
@@ -17,7 +17,7 @@ pub struct Sealing {
 }
 
 impl Sealing {
-    /// Seals what goes through this broker.
+    /// Seals the messages of a broker.
     #[must_use]
     pub fn new(broker: Arc<dyn Broker>, seal: Arc<Seal>) -> Self {
         Self { broker, seal }
@@ -36,7 +36,10 @@ impl Broker for Sealing {
     }
 
     fn consume(&self, queue: Queue, batch: BatchLimit) -> Box<dyn Consumer> {
-        Box::new(Opening { consumer: self.broker.consume(queue, batch), seal: Arc::clone(&self.seal) })
+        Box::new(OpeningConsumer {
+            consumer: self.broker.consume(queue, batch),
+            seal: Arc::clone(&self.seal),
+        })
     }
 
     fn mailbox(&self) -> Mailbox {
@@ -52,13 +55,13 @@ impl Broker for Sealing {
     }
 }
 
-struct Opening {
+struct OpeningConsumer {
     consumer: Box<dyn Consumer>,
     seal: Arc<Seal>,
 }
 
 #[async_trait]
-impl Consumer for Opening {
+impl Consumer for OpeningConsumer {
     async fn next(&mut self) -> Vec<Delivery> {
         let mut deliveries = self.consumer.next().await;
         for delivery in &mut deliveries {

@@ -1,6 +1,5 @@
-//! The one spelling of a JSON value, and its digest. It must never depend on the order of members or on white
-//! space, so that a request sent again is recognised however its sender writes it: members are sorted by name, there is no white space,
-//! and numbers keep the digits that they were sent with.
+//! The canonical spelling of a JSON value, and its digest. Members are sorted by name, there is no white space, and
+//! numbers keep their digits. A repeated request is therefore recognised, however its sender formats it.
 
 mod spelling;
 
@@ -9,13 +8,13 @@ use sha2::{Digest as _, Sha256};
 
 pub(crate) use spelling::of_valid;
 
-/// SHA-256, in lower-case hexadecimal, over parts that cannot run into each other: each is preceded by its length.
+/// SHA-256 over length-prefixed parts, in lower-case hexadecimal.
 #[must_use]
 pub fn sha256_hex(parts: &[&[u8]]) -> String {
     HEXLOWER.encode(&sha256(parts))
 }
 
-/// SHA-256 over length-prefixed parts; 32 bytes.
+/// SHA-256 over length-prefixed parts, as 32 bytes.
 #[must_use]
 pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut digest = Sha256::new();
@@ -23,7 +22,7 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     digest.finalize().into()
 }
 
-/// Each part after its length in eight bytes.
+/// Passes on each part after its length in eight bytes, so that parts cannot run into each other.
 pub(crate) fn frame(parts: &[&[u8]], mut take: impl FnMut(&[u8])) {
     for part in parts {
         take(&(part.len() as u64).to_be_bytes());

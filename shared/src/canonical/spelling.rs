@@ -1,31 +1,37 @@
-//! The canonical spelling, written in one pass over a text that is known to be JSON. It is what `serde_json` writes of a value that it
-//! has read with all digits, but for halves of surrogate pairs, which it does not read.
+//! The canonical spelling, written in one pass over valid JSON. The output equals that of `serde_json`, except for
+//! halves of surrogate pairs, which `serde_json` does not read (a test checks).
+
+#![expect(clippy::expect_used, reason = "a canonical text with a gap would be digested and stored")]
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Writes valid JSON of so many values in its canonical spelling. It recurses as deep as the text is nested.
+/// The reason why no step of the writer can fail.
+const CHECKED: &str = "the grammar has been checked";
+
+/// Writes valid JSON in its canonical spelling. `values` is the number of its values. It recurses to the depth of the
+/// text.
 pub(crate) fn of_valid(text: &str, values: usize) -> String {
-    // An exponent without a sign gets one; everything else stays as long as it is, or gets shorter.
+    // An exponent without a sign gets a sign; everything else keeps its length or gets shorter.
     let mut writer = Writer { rest: text, out: String::with_capacity(text.len() + values) };
     writer.value();
     writer.out
 }
 
-/// A text that is read from its beginning, and what has been written.
+/// The unread rest of a text, and the output.
 struct Writer<'a> {
     rest: &'a str,
     out: String,
 }
 
-/// A member that has been written.
+/// A member in the output.
 struct Member<'a> {
     key: Key<'a>,
-    /// Its name and its value.
+    /// The range of its name and value.
     written: Range<usize>,
 }
 
-/// A name as names are compared: without its escapes. One that is no Unicode has no such form, and is compared as it is spelled.
+/// The sort key of a name: the name without its escapes. A name that is not Unicode is compared by its spelling.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Key<'a> {
     Text(Cow<'a, str>),
@@ -45,24 +51,24 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The first byte after white space, which it leaves to be read.
+    /// The next byte that is not white space; it is not consumed.
     fn next(&mut self) -> Option<u8> {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
         self.rest.bytes().next()
     }
 
-    /// Reads one byte of punctuation.
+    /// Consumes one byte of punctuation.
     fn skip(&mut self) {
-        self.rest = self.rest.get(1..).unwrap_or_default();
+        self.rest = self.rest.get(1..).expect(CHECKED);
     }
 
     fn take(&mut self, length: usize) -> &'a str {
-        let (taken, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
+        let (taken, rest) = self.rest.split_at_checked(length).expect(CHECKED);
         self.rest = rest;
         taken
     }
 
-    /// A text with its quotation marks.
+    /// Consumes a text with its quotation marks.
     fn text(&mut self) -> &'a str {
         let mut end = 1;
         let mut bytes = self.rest.bytes().skip(1);
@@ -77,7 +83,7 @@ impl<'a> Writer<'a> {
         self.take(end)
     }
 
-    /// A number, `true`, `false` or `null`.
+    /// Writes a number, `true`, `false` or `null`.
     fn scalar(&mut self) {
         let is_after = |byte: u8| matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r');
         let end = self.rest.bytes().position(is_after).unwrap_or(self.rest.len());
@@ -138,7 +144,7 @@ impl<'a> Writer<'a> {
         let begin = self.out.len();
         let name = self.text();
         write_text(&mut self.out, name);
-        let key = key(name, self.out.get(begin..).unwrap_or_default());
+        let key = key(name, self.out.get(begin..).expect("a name ends where it was written"));
         self.next();
         self.skip();
         self.out.push(':');
@@ -146,10 +152,10 @@ impl<'a> Writer<'a> {
         Member { key, written: begin..self.out.len() }
     }
 
-    /// Writes the members of one object again, in the order of their names; of several with one name the last one alone.
+    /// Sorts the members of one object in the output. Of several with one name, only the last stays.
     fn sort(&mut self, begin: usize, mut members: Vec<Member<'a>>) {
         let unsorted = self.out.split_off(begin);
-        // It keeps the order of equal ones.
+        // The sort is stable.
         members.sort_by(|one, other| one.key.cmp(&other.key));
         let mut members = members.into_iter().peekable();
         while let Some(member) = members.next() {
@@ -160,7 +166,9 @@ impl<'a> Writer<'a> {
                 self.out.push(',');
             }
             let Range { start, end } = member.written;
-            self.out.push_str(unsorted.get(start - begin..end - begin).unwrap_or_default());
+            self.out.push_str(
+                unsorted.get(start - begin..end - begin).expect("a member ends where it was written"),
+            );
         }
     }
 }
@@ -175,7 +183,7 @@ fn key<'a>(name: &'a str, spelled: &str) -> Key<'a> {
     }
 }
 
-/// Writes a text, which still has its quotation marks, with the escapes of `serde_json`: as few as can be.
+/// Writes a text, including its quotation marks, with the escapes of `serde_json`: as few as possible.
 fn write_text(out: &mut String, mut text: &str) {
     while let Some((plain, escape)) = text.split_once('\\') {
         out.push_str(plain);
@@ -200,7 +208,8 @@ fn write_text(out: &mut String, mut text: &str) {
     out.push_str(text);
 }
 
-/// The character of a `\u` escape and, where it is half of a pair, of the one after it; or the half alone. And what is after them.
+/// The character of a `\u` escape, or of two escapes that form a surrogate pair; otherwise the half. And the rest of
+/// the text.
 fn unicode(digits: &str) -> (Result<char, u32>, &str) {
     let (first, rest) = four_digits(digits);
     if let (0xd800..=0xdbff, Some(second)) = (first, rest.strip_prefix("\\u")) {
@@ -214,9 +223,8 @@ fn unicode(digits: &str) -> (Result<char, u32>, &str) {
 }
 
 fn four_digits(text: &str) -> (u32, &str) {
-    let (digits, rest) = text.split_at_checked(4).unwrap_or((text, ""));
-    // The grammar has been checked.
-    (u32::from_str_radix(digits, 16).unwrap_or_default(), rest)
+    let (digits, rest) = text.split_at_checked(4).expect(CHECKED);
+    (u32::from_str_radix(digits, 16).expect(CHECKED), rest)
 }
 
 fn write_character(out: &mut String, character: Result<char, u32>) {
@@ -236,8 +244,9 @@ fn write_character(out: &mut String, character: Result<char, u32>) {
 
 fn write_escape(out: &mut String, code: u32) {
     out.push_str("\\u");
-    let digit = |shift: u32| char::from_digit((code >> shift) & 0xf, 16);
-    out.extend([12, 8, 4, 0].into_iter().filter_map(digit));
+    let digit =
+        |shift: u32| char::from_digit((code >> shift) & 0xf, 16).expect("four bits are a hexadecimal digit");
+    out.extend([12, 8, 4, 0].map(digit));
 }
 
 #[cfg(test)]
@@ -251,11 +260,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_differently_is_spelled_the_same() {
+    fn different_notations_have_one_spelling() {
         for (sent, spelled) in [
             (r#" { "b" : 1 , "a" : [ ] , "c" : { } } "#, r#"{"a":[],"b":1,"c":{}}"#),
             (r#"{"a":1,"b":2,"a":3,"\u0061":4}"#, r#"{"a":4,"b":2}"#),
-            // By the names themselves: a quotation mark comes before a letter, and its escape after it.
+            // Names are sorted by their characters: a quotation mark comes before a letter, and its escape after it.
             (r#"{"\"":1,"A":2,"\n":3,"\u0000":4}"#, r#"{"\u0000":4,"\n":3,"\"":1,"A":2}"#),
             (
                 r#"{"b":{"z":[{"y":1,"x":{"2":1,"1":1}}],"a":1}}"#,
@@ -270,7 +279,7 @@ mod tests {
                 "[1e+5,1e-5,1e+5,-0,500.10,0.0,100000000000000000000]",
             ),
             ("\n\t[true , false,null]\r", "[true,false,null]"),
-            // What `serde_json` does not read: halves of surrogate pairs.
+            // Halves of surrogate pairs, which `serde_json` does not read.
             (
                 r#"{"\uD83D":1,"\\ud83d":2,"\ud83d":"\uDE00\uD83Dx\ud83d\ud83d\ude00"}"#,
                 r#"{"\\ud83d":2,"\ud83d":"\ude00\ud83dx\ud83d😀"}"#,
@@ -281,7 +290,7 @@ mod tests {
         }
     }
 
-    /// A value, and the same as text in one of the ways in which it may be written.
+    /// A value, and the same value in one of its notations.
     fn written() -> impl Strategy<Value = (Value, String)> {
         let number = prop_oneof![any::<i64>().prop_map(Number::from), any::<u64>().prop_map(Number::from)];
         let leaf = prop_oneof![
@@ -305,7 +314,7 @@ mod tests {
         })
     }
 
-    /// A text, each character of which may be written as an escape.
+    /// A text, in which each character may be an escape.
     fn text() -> impl Strategy<Value = (String, String)> {
         let letter =
             prop_oneof![any::<char>(), prop::sample::select(vec!['a', 'b', '"', '\\', '/', '\n', '\u{1f}'])];
@@ -328,7 +337,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_what_serde_json_writes((value, text) in written()) {
+        fn the_spelling_is_that_of_serde_json((value, text) in written()) {
             prop_assert_eq!(canonical(&text), serde_json::to_string(&value).unwrap(), "{}", text);
             prop_assert_eq!(canonical(&serde_json::to_string_pretty(&value).unwrap()), value.to_string());
         }

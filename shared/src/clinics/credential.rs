@@ -1,7 +1,6 @@
-//! The four kinds of secret: made, rotated with an overlap, taken away. Each is handed out once, by the function that makes
-//! it, and must never be readable from the database alone.
+//! Changes of a clinic's secrets: set, rotate with an overlap, unset. A secret is returned once, by the function that
+//! creates it, and is not readable from the database alone.
 
-use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
@@ -13,73 +12,30 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::manage::{note, require};
-use super::{ClinicError, Keys};
+use super::error::ClinicError;
+use super::kind::CredentialKind;
+use super::row::{note, require};
 use crate::audit::Action;
 use crate::entities::clinic_credential::{ActiveModel, Column, Entity};
-use crate::seal::AssociatedData;
+use crate::seal::{AssociatedData, Keys};
 use crate::secret::{self, Digest};
 use crate::{clock, database};
-
-/// What a clinic can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CredentialKind {
-    /// `Authorization: Bearer`
-    Token,
-    /// `X-API-Key`
-    ApiKey,
-    /// `X-Webhook-Secret`
-    WebhookSecret,
-    /// The key of `X-CareQ-Signature`
-    SigningSecret,
-}
-
-impl CredentialKind {
-    /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Token, Self::ApiKey, Self::WebhookSecret, Self::SigningSecret];
-
-    /// The word for it in the `kind` column and in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Token => "token",
-            Self::ApiKey => "api_key",
-            Self::WebhookSecret => "webhook_secret",
-            Self::SigningSecret => "signing_secret",
-        }
-    }
-
-    /// The fewest characters of one that is given: what is stored as a digest must not be guessed from it.
-    const fn shortest(self) -> usize {
-        match self {
-            Self::Token | Self::ApiKey | Self::WebhookSecret => 32,
-            Self::SigningSecret => 16,
-        }
-    }
-}
-
-impl fmt::Display for CredentialKind {
-    /// As the command line spells it.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.as_str().replace('_', "-"))
-    }
-}
 
 /// A new secret for a clinic.
 #[derive(Debug, Clone)]
 pub struct Change<'change> {
     /// CareQ's name of the clinic.
     pub clinic_id: &'change str,
-    /// What is made.
+    /// The kind of the secret.
     pub kind: CredentialKind,
-    /// A secret that CareQ gave; otherwise a random one is made.
+    /// The secret, if CareQ has chosen it; otherwise a random one is generated.
     pub given: Option<SecretString>,
 }
 
-/// Makes the first secret of a kind, which every request must prove from now on.
+/// Sets the first secret of a kind. Every request must prove it from now on.
 ///
 /// # Errors
-/// There is no such clinic, it has one, the given one is weak, or the database refused.
+/// The clinic does not exist or has such a secret, the given secret is weak, or the database failed.
 pub async fn set(
     database: &DatabaseConnection,
     keys: Keys<'_>,
@@ -97,10 +53,10 @@ pub async fn set(
     Ok(secret)
 }
 
-/// Makes a new secret of a kind that the clinic has; the old ones stay valid for the overlap.
+/// Sets a new secret of a kind that the clinic has. The old secrets stay valid for the overlap.
 ///
 /// # Errors
-/// There is no such clinic, it has none, the given one is weak, or the database refused.
+/// The clinic does not exist or has no such secret, the given secret is weak, or the database failed.
 pub async fn rotate(
     database: &DatabaseConnection,
     keys: Keys<'_>,
@@ -127,10 +83,10 @@ pub async fn rotate(
     Ok(secret)
 }
 
-/// Takes a kind of secret away: it is no longer asked for.
+/// Removes the secrets of a kind, which is no longer required.
 ///
 /// # Errors
-/// There is no such clinic, it has none, it is the token, or the database refused.
+/// The clinic does not exist or has no such secret, the kind is the token, or the database failed.
 pub async fn unset(
     database: &DatabaseConnection,
     clinic_id: &str,
@@ -165,7 +121,7 @@ fn end_of(overlap: Duration) -> Result<DateTime<Utc>, ClinicError> {
     end.filter(|end| end.year() <= 9998).ok_or(ClinicError::Overlap)
 }
 
-/// Stores a secret and hands it out.
+/// Stores a secret and returns it.
 pub(super) async fn insert(
     database: &impl ConnectionTrait,
     keys: Keys<'_>,
@@ -173,7 +129,7 @@ pub(super) async fn insert(
 ) -> Result<SecretString, ClinicError> {
     let secret = match &change.given {
         Some(given) => require_strong(given, change.kind)?.clone(),
-        None => secret::random(prefix(change.kind)),
+        None => secret::random(change.kind.prefix()),
     };
     let id = Uuid::new_v4();
     let verifier = match change.kind {
@@ -212,15 +168,6 @@ async fn require_unique(
 
 fn require_strong(given: &SecretString, kind: CredentialKind) -> Result<&SecretString, ClinicError> {
     let text = given.expose_secret();
-    let is_strong = text.len() >= kind.shortest() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_strong { Ok(given) } else { Err(ClinicError::Weak(kind.shortest())) }
-}
-
-const fn prefix(kind: CredentialKind) -> &'static str {
-    match kind {
-        CredentialKind::Token => "careq_",
-        CredentialKind::ApiKey => "careqkey_",
-        CredentialKind::WebhookSecret => "careqhook_",
-        CredentialKind::SigningSecret => "careqsign_",
-    }
+    let is_strong = text.len() >= kind.min_length() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_strong { Ok(given) } else { Err(ClinicError::Weak(kind.min_length())) }
 }

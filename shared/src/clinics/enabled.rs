@@ -1,5 +1,5 @@
-//! The clinics whose requests are taken, with what they have to prove. A clinic whose signing secret cannot be opened must
-//! never be let in without one: it is left out. A secret that has expired must never count as one that is not asked for.
+//! The enabled clinics, with the secrets that they must prove. A clinic without a readable signing secret is left
+//! out, because its requests could not be verified. An expired secret is still required, and cannot be proved.
 
 use std::collections::HashMap;
 
@@ -7,38 +7,39 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _};
 use secrecy::SecretString;
 
-use super::{Clinic, Credential, CredentialKind};
+use super::clinic::{Clinic, Credential};
+use super::kind::CredentialKind;
 use crate::clock;
 use crate::entities::{clinic, clinic_credential};
 use crate::event_key::EventKey;
 use crate::networks::Networks;
 use crate::seal::{AssociatedData, Seal, Sealed};
-use crate::secret::Digest;
+use crate::secret::{self, Digest};
 
-/// What could be read.
+/// The clinics that could be read, and the failures.
 #[derive(Debug, Clone, Default)]
 pub struct Enabled {
     /// The clinics that may call.
     pub clinics: Vec<Clinic>,
-    /// What is wrong with those that are enabled.
+    /// The failures of enabled clinics.
     pub troubles: Vec<Trouble>,
 }
 
-/// What an operator should mend.
+/// A failure that an operator should repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// The clinic that has it.
+    /// The clinic.
     pub clinic_id: String,
-    /// The clinic cannot be let in.
+    /// Whether the clinic is left out.
     pub is_refused: bool,
-    /// A sentence that says why.
+    /// The reason, for a person.
     pub reason: String,
 }
 
 /// Reads all clinics that are not disabled.
 ///
 /// # Errors
-/// The database's own.
+/// The database's own error.
 pub async fn enabled(database: &DatabaseConnection, seal: &Seal) -> Result<Enabled, DbErr> {
     let rows = clinic::Entity::find().filter(clinic::Column::DisabledAt.is_null()).all(database).await?;
     let mut credentials: HashMap<String, Vec<clinic_credential::Model>> = HashMap::new();
@@ -74,14 +75,15 @@ fn clinic(
 ) -> Result<Clinic, String> {
     let event_key = EventKey::open(seal, &row.clinic_id, &Sealed::stored_bytes(&row.event_key))
         .map_err(|reason| format!("its event key cannot be opened: {reason}"))?;
-    let addresses: Networks = row.addresses.unwrap_or_default().parse().map_err(|_| {
-        "its list of networks is damaged; `careq-sync clinic configure` sets a new one".to_owned()
-    })?;
+    let addresses = match row.addresses.as_deref() {
+        None => Networks::default(),
+        Some(list) => list.parse().map_err(|_| damaged("list of networks"))?,
+    };
     Ok(Clinic {
         event_key,
-        answer_within_ms: row.answer_within_ms.and_then(|wait| u64::try_from(wait).ok()),
-        rate_per_minute: row.rate_per_minute.and_then(|rate| u32::try_from(rate).ok()),
-        rate_burst: row.rate_burst.and_then(|burst| u32::try_from(burst).ok()),
+        answer_within_ms: number(row.answer_within_ms, "answer_within_ms")?,
+        rate_per_minute: number(row.rate_per_minute, "rate_per_minute")?,
+        rate_burst: number(row.rate_burst, "rate_burst")?,
         addresses,
         tokens: digests(own, CredentialKind::Token),
         api_keys: digests(own, CredentialKind::ApiKey),
@@ -89,6 +91,15 @@ fn clinic(
         signing_secrets,
         clinic_id: row.clinic_id,
     })
+}
+
+/// A number of the clinic's own; `None` if the settings apply.
+fn number<N: TryFrom<i32>>(stored: Option<i32>, name: &str) -> Result<Option<N>, String> {
+    stored.map(|stored| N::try_from(stored).map_err(|_| damaged(name))).transpose()
+}
+
+fn damaged(name: &str) -> String {
+    format!("its {name} is damaged; `careq-sync clinic configure` sets a new one")
 }
 
 fn of_kind(
@@ -102,8 +113,8 @@ fn digests(own: &[clinic_credential::Model], kind: CredentialKind) -> Vec<Creden
     of_kind(own, kind).map(|row| credential(Digest::stored(row.verifier.clone()), row.expires_at)).collect()
 }
 
-/// Those that open, and why the others do not. One that has expired is kept unopened: it proves nothing, and yet one is asked
-/// for.
+/// The signing secrets that open, and the reasons for the others. An expired secret is not opened: a random one takes
+/// its place, which cannot be proved.
 fn signing_secrets(
     own: &[clinic_credential::Model],
     seal: &Seal,
@@ -113,7 +124,7 @@ fn signing_secrets(
     let mut unopened = Vec::new();
     for row in of_kind(own, CredentialKind::SigningSecret) {
         let has_expired = row.expires_at.is_some_and(|end| end <= now);
-        let opened = if has_expired { Ok(SecretString::default()) } else { signing_secret(row, seal) };
+        let opened = if has_expired { Ok(secret::random("")) } else { signing_secret(row, seal) };
         match opened {
             Ok(secret) => secrets.push(credential(secret, row.expires_at)),
             Err(reason) => unopened.push(reason),
@@ -132,4 +143,42 @@ fn signing_secret(row: &clinic_credential::Model, seal: &Seal) -> Result<SecretS
 
 fn credential<T>(verifier: T, expires_at: Option<DateTime<Utc>>) -> Credential<T> {
     Credential { verifier, expires_at }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::config;
+    use crate::seal;
+
+    fn any_seal() -> Seal {
+        let keys = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned();
+        seal::open(&config::load(None, [("CAREQ_SEAL_KEYS".to_owned(), keys)]).unwrap()).unwrap()
+    }
+
+    /// An empty key could be used by anyone, if the clock were set back.
+    #[test]
+    fn an_expired_signing_secret_is_replaced_by_a_random_one() {
+        let row = clinic_credential::Model {
+            id: Uuid::nil(),
+            clinic_id: "clinic".to_owned(),
+            kind: CredentialKind::SigningSecret.as_str().to_owned(),
+            verifier: String::new(),
+            created_at: DateTime::UNIX_EPOCH,
+            expires_at: Some(DateTime::UNIX_EPOCH),
+        };
+        let (secrets, unopened) = signing_secrets(&[row], &any_seal(), clock::now());
+        assert!(unopened.is_empty() && !secrets[0].is_current(clock::now()));
+        assert!(secrets[0].verifier.expose_secret().len() > 32);
+    }
+
+    #[test]
+    fn a_setting_that_no_clinic_can_have_is_an_error() {
+        assert_eq!(number::<u32>(Some(7), "rate_burst"), Ok(Some(7)));
+        assert_eq!(number::<u32>(None, "rate_burst"), Ok(None));
+        assert!(number::<u32>(Some(-1), "rate_burst").unwrap_err().contains("rate_burst is damaged"));
+    }
 }

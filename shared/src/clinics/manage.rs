@@ -1,35 +1,37 @@
-//! What an operator does with a clinic as a whole: make, configure, disable, list. It must never hand out a secret but those
-//! that it has just made.
+//! Changes of a clinic as a whole: add, configure, disable, list. Secrets are returned only when they are created.
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict, SimpleExpr};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr,
-    EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait as _,
+    QueryFilter as _, QueryOrder as _,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::credential::{self, Change, CredentialKind};
-use super::{ClinicError, Keys};
+use super::credential::{self, Change};
+use super::error::ClinicError;
+use super::kind::CredentialKind;
+use super::row::{note, require};
 use crate::audit::{self, Action, Actor, Deed, Origin};
 use crate::config::ClinicSeed;
 use crate::entities::{clinic, clinic_credential};
 use crate::event_key::EventKey;
 use crate::networks::Networks;
+use crate::seal::Keys;
 use crate::secret::Digest;
 use crate::{clock, database};
 
-/// What an operator sees of a clinic.
+/// A clinic as an operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
-    /// CareQ's name of it.
+    /// CareQ's name of the clinic.
     pub clinic_id: String,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: DateTime<Utc>,
-    /// Since when its requests are refused.
+    /// The time since which its requests are refused.
     pub disabled_at: Option<DateTime<Utc>>,
-    /// How many secrets of each kind are valid now; a kind that is not here is not asked for.
+    /// The number of valid secrets of each kind; a missing kind is not required.
     pub valid: Vec<(CredentialKind, usize)>,
     /// See [`super::Clinic`].
     pub answer_within_ms: Option<i32>,
@@ -42,28 +44,28 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Secrets of one kind that are valid now.
+    /// The number of valid secrets of one kind.
     #[must_use]
     pub fn valid_of(&self, kind: CredentialKind) -> usize {
         self.valid.iter().find(|(valid, _)| *valid == kind).map_or(0, |(_, count)| *count)
     }
 }
 
-/// What is to hold for one clinic; `None` leaves a thing as it is.
+/// Changes of a clinic's own settings; `None` leaves a setting unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct Configuration {
     /// In milliseconds.
     pub answer_within_ms: Option<Setting<u16>>,
     /// Requests per minute; 0 = no limit.
     pub rate_per_minute: Option<Setting<u32>>,
-    /// Requests at once.
+    /// The burst, in requests.
     pub rate_burst: Option<Setting<u32>>,
-    /// Where its requests come from; the default is anywhere.
+    /// The allowed source networks; the default allows all.
     pub addresses: Option<Setting<Networks>>,
 }
 
 impl Configuration {
-    /// What it changes, for the audit log.
+    /// The changes, for the audit log.
     fn details(&self) -> Value {
         fn of<T: ToString>(name: &str, setting: Option<&Setting<T>>) -> Option<(String, Value)> {
             let value = match setting? {
@@ -82,12 +84,12 @@ impl Configuration {
     }
 }
 
-/// A value of the clinic's own, or whatever holds for all.
+/// A setting of a clinic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Setting<T> {
-    /// What the settings say.
+    /// The value of the global settings.
     Default,
-    /// Its own.
+    /// The clinic's own value.
     Own(T),
 }
 
@@ -100,22 +102,22 @@ impl<T> Setting<T> {
     }
 }
 
-/// Makes a clinic with a token, and one secret of each kind that is asked for besides.
+/// Creates a clinic with a token and one secret of each further kind.
 ///
 /// # Errors
-/// It exists, or the database refused.
+/// The clinic exists, or the database failed.
 pub async fn add(
     database: &DatabaseConnection,
     keys: Keys<'_>,
     clinic_id: &str,
-    besides: &[CredentialKind],
+    further: &[CredentialKind],
 ) -> Result<Vec<(CredentialKind, SecretString)>, ClinicError> {
     let transaction = database::begin_write(database).await?;
     if !make(&transaction, keys, clinic_id).await? {
         return Err(ClinicError::Exists(clinic_id.to_owned()));
     }
     let mut secrets = Vec::new();
-    for kind in [CredentialKind::Token].iter().chain(besides).copied() {
+    for kind in [CredentialKind::Token].iter().chain(further).copied() {
         let change = Change { clinic_id, kind, given: None };
         secrets.push((kind, credential::insert(&transaction, keys, &change).await?));
     }
@@ -125,10 +127,10 @@ pub async fn add(
     Ok(secrets)
 }
 
-/// Makes the clinics of the settings that are missing; those that exist keep their tokens.
+/// Creates the missing clinics of the setting `clinics`. Existing clinics keep their tokens.
 ///
 /// # Errors
-/// A name is none, or the database refused.
+/// A name is not valid, or the database failed.
 pub async fn seed(
     database: &DatabaseConnection,
     keys: Keys<'_>,
@@ -150,10 +152,10 @@ pub async fn seed(
     Ok(())
 }
 
-/// Sets what holds for one clinic.
+/// Changes a clinic's own settings.
 ///
 /// # Errors
-/// There is no such clinic, or the database refused.
+/// The clinic does not exist, a number is too large, or the database failed.
 pub async fn configure(
     database: &DatabaseConnection,
     clinic_id: &str,
@@ -161,12 +163,17 @@ pub async fn configure(
 ) -> Result<(), ClinicError> {
     use clinic::Column::{Addresses, AnswerWithinMs, RateBurst, RatePerMinute};
     let details = configuration.details();
-    let number =
-        |value: Option<u32>| Expr::value(value.map(|value| i32::try_from(value).unwrap_or(i32::MAX)));
+    let number = |value: Option<u32>| match value.map(i32::try_from).transpose() {
+        Ok(value) => Ok(Expr::value(value)),
+        Err(_) => Err(ClinicError::TooLarge),
+    };
     let changes: [(clinic::Column, Option<SimpleExpr>); 4] = [
-        (AnswerWithinMs, configuration.answer_within_ms.map(|wait| number(wait.own().map(u32::from)))),
-        (RatePerMinute, configuration.rate_per_minute.map(|rate| number(rate.own()))),
-        (RateBurst, configuration.rate_burst.map(|burst| number(burst.own()))),
+        (
+            AnswerWithinMs,
+            configuration.answer_within_ms.map(|wait| number(wait.own().map(u32::from))).transpose()?,
+        ),
+        (RatePerMinute, configuration.rate_per_minute.map(|rate| number(rate.own())).transpose()?),
+        (RateBurst, configuration.rate_burst.map(|burst| number(burst.own())).transpose()?),
         (Addresses, configuration.addresses.map(|own| Expr::value(own.own().map(|own| own.to_string())))),
     ];
     let transaction = database::begin_write(database).await?;
@@ -184,10 +191,10 @@ pub async fn configure(
     Ok(transaction.commit().await?)
 }
 
-/// Refuses a clinic's requests from now on.
+/// Disables a clinic: its requests are refused from now on.
 ///
 /// # Errors
-/// There is no such clinic, or the database refused.
+/// The clinic does not exist, or the database failed.
 pub async fn disable(database: &DatabaseConnection, clinic_id: &str) -> Result<(), ClinicError> {
     let transaction = database::begin_write(database).await?;
     require(&transaction, clinic_id).await?;
@@ -203,10 +210,10 @@ pub async fn disable(database: &DatabaseConnection, clinic_id: &str) -> Result<(
     Ok(transaction.commit().await?)
 }
 
-/// Every clinic, by name.
+/// Lists every clinic, by name.
 ///
 /// # Errors
-/// The database's own.
+/// The database's own error.
 pub async fn list(database: &DatabaseConnection) -> Result<Vec<Summary>, DbErr> {
     let now = clock::now();
     let credentials = clinic_credential::Entity::find().all(database).await?;
@@ -232,11 +239,11 @@ pub async fn list(database: &DatabaseConnection) -> Result<Vec<Summary>, DbErr> 
     Ok(clinics.into_iter().map(summary).collect())
 }
 
-/// The clinics of the settings that exist and whose token there is none that is valid: it was changed, which does nothing, or the clinic has
-/// another one since, or is disabled.
+/// The existing clinics of the setting `clinics` whose token there is not valid. A changed token in the settings has
+/// no effect, and neither has one that was rotated or whose clinic is disabled.
 ///
 /// # Errors
-/// The database's own.
+/// The database's own error.
 pub async fn unheeded(database: &DatabaseConnection, seeds: &[ClinicSeed]) -> Result<Vec<String>, DbErr> {
     let mut unheeded = Vec::new();
     for ClinicSeed { clinic_id, token } in seeds {
@@ -256,21 +263,7 @@ pub async fn unheeded(database: &DatabaseConnection, seeds: &[ClinicSeed]) -> Re
     Ok(unheeded)
 }
 
-/// Notes what the user of this process does with a clinic.
-pub(super) async fn note(
-    transaction: &DatabaseTransaction,
-    action: Action,
-    clinic_id: &str,
-    mut details: Value,
-) -> Result<(), DbErr> {
-    if let Value::Object(details) = &mut details {
-        details.insert("clinic_id".to_owned(), clinic_id.into());
-    }
-    let deed = Deed { details, ..Deed::new(action) };
-    audit::note(transaction, &Actor::of_process(Origin::CommandLine), deed).await
-}
-
-/// `false`: it existed.
+/// Creates a clinic; `false` if it exists.
 async fn make(database: &impl ConnectionTrait, keys: Keys<'_>, clinic_id: &str) -> Result<bool, ClinicError> {
     if clinic_id.is_empty() || clinic_id.chars().count() > 100 || clinic_id.contains('\0') {
         return Err(ClinicError::Name);
@@ -293,9 +286,4 @@ async fn make(database: &impl ConnectionTrait, keys: Keys<'_>, clinic_id: &str) 
         .exec_without_returning(database)
         .await?;
     Ok(made > 0)
-}
-
-pub(super) async fn require(database: &impl ConnectionTrait, clinic_id: &str) -> Result<(), ClinicError> {
-    let found = clinic::Entity::find_by_id(clinic_id).one(database).await?;
-    found.map(drop).ok_or_else(|| ClinicError::Unknown(clinic_id.to_owned()))
 }

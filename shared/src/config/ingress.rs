@@ -1,5 +1,4 @@
-//! `[ingress]`: the side that takes requests. A struct must never hold a default: those stand in `config.default.toml`, where an
-//! operator can read them.
+//! `[ingress]`. Defaults are in `config.default.toml`, where an operator can read them.
 
 use std::net::SocketAddr;
 
@@ -12,48 +11,47 @@ use crate::records::Limits;
 /// `[ingress]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct IngressConfig {
-    /// CareQ's side.
+    /// The address for CareQ's requests.
     pub listen: SocketAddr,
-    /// How long an answer may wait for its result, in milliseconds; 0 never waits.
+    /// The timeout of a response's wait for its result, in milliseconds; 0 = no wait.
     pub result_timeout_ms: u64,
     /// The same for `POST /batch`.
     pub batch_result_timeout_ms: u64,
     /// Requests per minute and clinic; 0 = no limit.
     pub rate_per_minute: u32,
-    /// Requests that a clinic may send at once.
+    /// The number of requests that a clinic may send at once.
     pub rate_burst: u32,
-    /// The largest body of a single webhook, in bytes.
+    /// The maximum body of a single webhook, in bytes.
     pub max_body_bytes: usize,
-    /// The largest body of a batch, in bytes; those in hand have four times as much together.
+    /// The maximum body of a batch, in bytes. All batches in progress share four times as much.
     pub max_batch_body_bytes: usize,
-    /// The largest head of a request, in bytes.
+    /// The maximum size of a request's header section, in bytes.
     pub max_header_bytes: usize,
-    /// The most header fields of a request.
+    /// The maximum number of header fields in a request.
     pub max_header_fields: usize,
-    /// How long a client may take to send its head, to stay silent between two requests, and to leave an answer unread, in
-    /// seconds.
+    /// The timeout for the header section, for an idle connection, and for an unread response, in seconds.
     pub header_timeout_s: u64,
-    /// How long a client may take to send its body, in seconds.
+    /// The timeout for the body, in seconds.
     pub body_timeout_s: u64,
-    /// How long a request may take from its head to its answer, in seconds.
+    /// The timeout of a request, from its header section to its response, in seconds.
     pub request_timeout_s: u64,
-    /// Most connections at the same time.
+    /// The maximum number of connections.
     pub max_connections: usize,
-    /// Most connections of one address at the same time; 0 = no limit.
+    /// The maximum number of connections from one address; 0 = no limit.
     pub max_connections_per_address: usize,
-    /// How long a new connection may stay silent, in seconds.
+    /// The timeout for the first byte on a new connection, in seconds.
     pub first_byte_timeout_s: u64,
-    /// Most requests at the same time.
+    /// The maximum number of concurrent requests.
     pub max_requests: usize,
-    /// Whether the caller's `traceparent` is followed.
+    /// Whether the caller's `traceparent` is used.
     pub trust_traceparent: bool,
-    /// The proxies whose `X-Forwarded-For` is believed.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Networks,
-    /// How far a record's version may be ahead of its acceptance, in seconds.
+    /// The maximum lead of a record's version over its acceptance, in seconds.
     pub max_clock_skew_s: u32,
-    /// The longest notes, prescription, custom field, description or reason, in bytes.
+    /// The maximum size of notes, prescription, custom field, description or reason, in bytes.
     pub max_long_text_bytes: usize,
-    /// How often the clinics are read again, in seconds.
+    /// The interval at which the clinics are read, in seconds.
     pub clinics_refresh_interval_s: u64,
 }
 

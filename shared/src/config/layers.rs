@@ -1,46 +1,19 @@
-//! Where a setting comes from: the embedded defaults, then a file, then the environment. A name that no setting has must
-//! never be ignored: a mistyped setting that silently does nothing is found too late.
+//! The layers of settings: embedded defaults, a file, the environment. An unknown name is an error, because a
+//! mistyped setting would silently do nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::Path;
 
 use config::{File, FileFormat, Source, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
+use super::defaults::DEFAULTS;
+use super::faults::Faults;
+use super::process::Process;
 use super::sections::{ClinicSeed, Config};
-use super::servers::Process;
 use super::values;
 
-/// The documented defaults.
-pub const DEFAULTS: &str = include_str!("../../../config.default.toml");
-
-/// Everything that is wrong with the settings, each as a sentence that says what to do.
-#[derive(Debug)]
-pub struct Faults(Vec<String>);
-
-impl fmt::Display for Faults {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the configuration has {} fault(s):", self.0.len())?;
-        self.0.iter().try_for_each(|fault| write!(formatter, "\n  - {fault}"))
-    }
-}
-
-impl std::error::Error for Faults {}
-
-impl Faults {
-    pub(super) fn of(fault: String) -> Self {
-        Self(vec![fault])
-    }
-
-    /// Each fault, as a sentence.
-    #[must_use]
-    pub fn sentences(&self) -> &[String] {
-        &self.0
-    }
-}
-
-/// Reads settings, whatever they are for: defaults, then `file`, then variables named `CAREQ_` + section + `_` + key.
+/// Reads settings for any purpose: defaults, then `file`, then variables named `CAREQ_` + section + `_` + key.
 ///
 /// # Errors
 /// See [`load_for`].
@@ -51,24 +24,24 @@ pub fn load(
     load_for(None, file, environment)
 }
 
-/// The same for a process or a command, whose database and broker have to fit.
+/// Reads settings for a process or a command, and checks that database and broker fit.
 ///
 /// # Errors
-/// Every fault at once: unknown names, wrong types, values that cannot work, set-ups that cannot.
+/// All errors at once: unknown names, wrong types, values and set-ups that cannot work.
 pub fn load_for(
     process: Option<Process>,
     file: Option<&Path>,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Config, Faults> {
     let mut faults = Vec::new();
-    let defaults = flat(&File::from_str(DEFAULTS, FileFormat::Toml), "config.default.toml", &mut faults);
+    let defaults = flatten(&File::from_str(DEFAULTS, FileFormat::Toml), "config.default.toml", &mut faults);
     let known: BTreeSet<String> = defaults.keys().cloned().collect();
 
     let mut settings = defaults.clone();
     let mut service_links = Vec::new();
     if let Some(path) = file {
         let name = path.display().to_string();
-        let from_file = flat(&File::from(path).format(FileFormat::Toml), &name, &mut faults);
+        let from_file = flatten(&File::from(path).format(FileFormat::Toml), &name, &mut faults);
         faults.extend(unknown(&from_file, &known, &name));
         settings.extend(from_file.into_iter().filter(|(key, _)| known.contains(key)));
     }
@@ -90,7 +63,7 @@ pub fn load_for(
     faults.extend(config.iter().flat_map(|config| config.faults(process)));
     match config {
         Some(config) if faults.is_empty() => Ok(config),
-        _ => Err(Faults(faults)),
+        _ => Err(Faults::new(faults)),
     }
 }
 
@@ -99,12 +72,9 @@ fn unknown(given: &Settings, known: &BTreeSet<String>, file: &str) -> Vec<String
         .keys()
         .filter(|key| !known.contains(*key))
         .map(|key| {
-            let section = key.split('.').next().unwrap_or_default();
-            let siblings: Vec<_> = known
-                .iter()
-                .filter(|name| name.split('.').next() == Some(section))
-                .map(String::as_str)
-                .collect();
+            let section = section_of(key);
+            let siblings: Vec<_> =
+                known.iter().filter(|name| section_of(name) == section).map(String::as_str).collect();
             let hint = if siblings.is_empty() {
                 "see config.default.toml for all settings".to_owned()
             } else {
@@ -115,12 +85,18 @@ fn unknown(given: &Settings, known: &BTreeSet<String>, file: &str) -> Vec<String
         .collect()
 }
 
-/// `section.key` → value.
-fn flat(source: &dyn Source, name: &str, faults: &mut Vec<String>) -> Settings {
+/// The part of a setting's name before the point.
+fn section_of(key: &str) -> &str {
+    key.split_once('.').map_or(key, |(section, _)| section)
+}
+
+/// Flattens a layer to `section.key` and value.
+fn flatten(source: &dyn Source, name: &str, faults: &mut Vec<String>) -> Settings {
     let sections = source.collect().unwrap_or_else(|fault| {
         // The lines after the first quote the file, which may hold passwords.
         let reason = fault.to_string();
-        faults.push(format!("{name} cannot be read: {}", reason.lines().next().unwrap_or_default()));
+        let first_line = reason.split_once('\n').map_or(reason.as_str(), |(first, _)| first);
+        faults.push(format!("{name} cannot be read: {first_line}"));
         config::Map::new()
     });
     let mut settings = BTreeMap::new();
@@ -139,10 +115,11 @@ fn flat(source: &dyn Source, name: &str, faults: &mut Vec<String>) -> Settings {
 
 type Settings = BTreeMap<String, Value>;
 
-/// The settings, with the default of each that is wrong by itself: so what is wrong with the others is found, too.
+/// Assembles the settings. A malformed value is replaced by its default, so that errors of other settings are found,
+/// too.
 fn assemble(mut settings: Settings, defaults: &Settings, faults: &mut Vec<String>) -> Option<Config> {
     for (key, value) in &mut settings {
-        // A number from a file is no text.
+        // A number in a file is not text.
         let ValueKind::String(text) = &value.kind else { continue };
         if let (Some(fault), Some(default)) = (values::fault(key, text), defaults.get(key)) {
             faults.push(fault);
@@ -185,15 +162,15 @@ impl Layers<'_> {
         read(&settings, name).map_err(|fault| faults.push(format!("[{name}] cannot be used: {fault}"))).ok()
     }
 
-    /// Each setting beside the defaults of all others tells which ones are to blame, and why. The value is not repeated: it may be a
-    /// password.
+    /// The settings that fail among the defaults of all others, each with its error. The value is not repeated,
+    /// because it may be a password.
     fn bad_keys<T: DeserializeOwned>(&self, section: &str) -> Vec<(String, String)> {
-        let is_of_section = |key: &str| key.split('.').next() == Some(section);
-        let blame = |(key, value): (&String, &Value)| {
+        let is_of_section = |key: &str| section_of(key) == section;
+        let error_of = |(key, value): (&String, &Value)| {
             let mut alone = self.defaults.clone();
             alone.insert(key.clone(), value.clone());
             let fault = read::<T>(&alone, section).err()?;
-            let default = self.defaults.get(key).map(ToString::to_string).unwrap_or_default();
+            let default = self.defaults.get(key)?;
             let reason = fault.to_string();
             let kind = if reason.contains("socket address") {
                 format!("an address such as {default}; a name, such as localhost, is none")
@@ -204,7 +181,7 @@ impl Layers<'_> {
             };
             Some((key.clone(), format!("{key} has a value of the wrong kind; it must be {kind}")))
         };
-        self.settings.iter().filter(|(key, _)| is_of_section(key)).filter_map(blame).collect()
+        self.settings.iter().filter(|(key, _)| is_of_section(key)).filter_map(error_of).collect()
     }
 }
 
@@ -216,7 +193,7 @@ fn read<T: DeserializeOwned>(settings: &Settings, section: &str) -> Result<T, co
     builder.build()?.get(section)
 }
 
-/// `clinic_id=token,…`
+/// Parses `clinic_id=token,…`.
 fn clinics(list: &str, faults: &mut Vec<String>) -> Vec<ClinicSeed> {
     let mut seeds: Vec<ClinicSeed> = Vec::new();
     for (position, entry) in list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).enumerate() {
@@ -230,7 +207,7 @@ fn clinics(list: &str, faults: &mut Vec<String>) -> Vec<ClinicSeed> {
             Some((clinic_id, token)) if !clinic_id.is_empty() && is_token(token) => {
                 seeds.push(ClinicSeed { clinic_id: clinic_id.to_owned(), token: token.to_owned().into() });
             }
-            // The entry itself may hold a token and stays out of the message.
+            // The entry may hold a token, and is not repeated.
             _ => faults.push(format!(
                 "clinics: entry {} must be clinic_id=token with a token of at least 32 characters, visible ASCII and no quotes",
                 position + 1
@@ -240,7 +217,7 @@ fn clinics(list: &str, faults: &mut Vec<String>) -> Vec<ClinicSeed> {
     seeds
 }
 
-/// As it can stand in a header.
+/// Whether a text can be a token in a header.
 fn is_token(text: &str) -> bool {
     text.len() >= 32
         && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'`'))

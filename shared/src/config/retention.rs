@@ -1,4 +1,4 @@
-//! `[retention]`: how long is kept what is over. What refers to something must never be kept for longer than what it refers to.
+//! `[retention]`: the age at which settled rows are deleted. A row is not kept longer than the row that it refers to.
 
 use std::time::Duration;
 
@@ -7,39 +7,38 @@ use serde::Deserialize;
 /// `[retention]`
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct RetentionConfig {
-    /// How long an event stays in the ledger after it was heard of last, in days; 0 keeps it for ever.
+    /// The days that an event stays in the ledger after its last delivery; 0 = forever.
     pub events_days: u32,
-    /// How long a batch can be reported after it was accepted, in days; 0 keeps it for ever.
+    /// The days that the report of a batch stays after its acceptance; 0 = forever.
     pub batches_days: u32,
-    /// How long a dead letter stays after it was settled, and a replay job after its end, in days; 0 keeps it for ever.
+    /// The days that a settled dead letter or a finished replay job stays; 0 = forever.
     pub settled_letters_days: u32,
-    /// How long an entry of the audit log stays, in days; 0 keeps it for ever.
+    /// The days that an entry of the audit log stays; 0 = forever.
     pub audit_days: u32,
-    /// How often it is looked for what is due, in seconds.
+    /// The interval between two scans for expired rows, in seconds.
     pub scan_interval_s: u64,
 }
 
-/// The longest that makes sense: a century.
-const LONGEST_DAYS: u32 = 36_500;
+/// The maximum: a century.
+const MAX_DAYS: u32 = 36_500;
 
 impl RetentionConfig {
     pub(super) fn faults(&self, require: &mut impl FnMut(bool, &str)) {
         let [events, batches, letters, audit] =
-            [self.events_days, self.batches_days, self.settled_letters_days, self.audit_days]
-                .map(or_for_ever);
+            [self.events_days, self.batches_days, self.settled_letters_days, self.audit_days].map(or_forever);
         require(
             [self.events_days, self.batches_days, self.settled_letters_days, self.audit_days]
                 .iter()
-                .all(|days| *days <= LONGEST_DAYS),
-            "retention.events_days, batches_days, settled_letters_days and audit_days must be at most 36500, a century; 0 keeps for ever",
+                .all(|days| *days <= MAX_DAYS),
+            "retention.events_days, batches_days, settled_letters_days and audit_days must be at most 36500, a century; 0 = forever",
         );
         require(
             events >= 7,
-            "retention.events_days must be at least 7, or 0 to keep for ever: a copy of what was forgotten counts as new, and copies \
-             can wait in a queue for days",
+            "retention.events_days must be at least 7, or 0 to keep them forever: a duplicate of a deleted event counts as new, \
+             and duplicates can wait in a queue for days",
         );
         require(
-            events == FOR_EVER || batches < events,
+            events == FOREVER || batches < events,
             "retention.batches_days must be less than retention.events_days: the report of a batch is made from its events",
         );
         require(
@@ -57,13 +56,13 @@ impl RetentionConfig {
     }
 }
 
-const FOR_EVER: u32 = u32::MAX;
+const FOREVER: u32 = u32::MAX;
 
-fn or_for_ever(days: u32) -> u32 {
-    if days == 0 { FOR_EVER } else { days }
+fn or_forever(days: u32) -> u32 {
+    if days == 0 { FOREVER } else { days }
 }
 
-/// So many days; nothing for those that mean for ever.
+/// The duration of a number of days; `None` if it means forever.
 #[must_use]
 pub fn days(days: u32) -> Option<Duration> {
     (days > 0).then(|| Duration::from_hours(24 * u64::from(days)))

@@ -1,44 +1,17 @@
-//! The rules of URLs, and of which database and broker can work together. A set-up that loses or splits events, or that sends passwords
-//! and patients' data in clear over a network, must never start; and no sentence repeats a URL.
+//! The rules of URLs, and of databases and brokers that fit together. A set-up that loses or splits events, or sends
+//! passwords and patients' data in clear over a network, does not start. Messages do not repeat a URL.
 
 use lapin::uri::AMQPUri;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
 use secrecy::ExposeSecret as _;
 
-use super::layers::Faults;
+use super::faults::Faults;
+use super::process::Process;
 use super::sections::{BrokerKind, Config};
 use crate::server_url::{self, PERCENT_ENCODING, ServerUrl};
 
-/// What settings are read for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Process {
-    /// Ingress and worker in one.
-    Standalone,
-    /// An ingress.
-    Ingress,
-    /// A worker.
-    Worker,
-    /// The admin API.
-    Console,
-    /// A command on the installation's database, which ends.
-    Command,
-}
-
-impl Process {
-    /// The name of one that runs on, as its command, in metrics and in traces.
-    #[must_use]
-    pub const fn runs_on(self) -> Option<&'static str> {
-        match self {
-            Self::Standalone => Some("standalone"),
-            Self::Ingress => Some("ingress"),
-            Self::Worker => Some("worker"),
-            Self::Console => Some("console"),
-            Self::Command => None,
-        }
-    }
-}
-
-/// The parameters of a PostgreSQL URL that the driver knows. It logs others with their values, which may be passwords.
+/// The parameters of a PostgreSQL URL that the driver knows. It logs unknown parameters with their values, which may
+/// be passwords.
 const POSTGRESQL_PARAMETERS: [&str; 19] = [
     "sslmode",
     "ssl-mode",
@@ -62,7 +35,7 @@ const POSTGRESQL_PARAMETERS: [&str; 19] = [
 ];
 
 impl Config {
-    /// Sentences about servers that cannot be used, and set-ups that cannot work.
+    /// The errors of servers that cannot be used, and of set-ups that cannot work.
     pub(super) fn server_faults(&self, process: Option<Process>) -> Vec<String> {
         let mut faults = Vec::new();
         faults.extend(self.database_fault(process));
@@ -125,7 +98,7 @@ impl Config {
             .filter_map(|url| ServerUrl::read(url))
             .any(|url| url.host.starts_with('[') && !url.is_local())
         {
-            // lapin takes it for localhost.
+            // lapin reads such an address as localhost.
             return Some(
                 "broker.url must name its host, or have an IPv4 address: the driver takes no IPv6 address"
                     .to_owned(),
@@ -177,7 +150,7 @@ impl Config {
         })
     }
 
-    /// Which database and which broker can work together.
+    /// The error of a database and a broker that do not fit together.
     fn set_up_fault(&self, process: Option<Process>) -> Option<String> {
         let is_embedded = self.broker.kind() == BrokerKind::Embedded;
         let process = process?;
@@ -201,20 +174,22 @@ impl Config {
     /// The same settings with another database.
     ///
     /// # Errors
-    /// It cannot be used, with the reason.
+    /// The URL cannot be used, with the reason.
     pub fn with_database(&self, url: &str) -> Result<Self, Faults> {
         let mut config = self.clone();
         config.database.url = url.into();
-        config.database_fault(Some(Process::Command)).map_or(Ok(config), |fault| Err(Faults::of(fault)))
+        config
+            .database_fault(Some(Process::Command))
+            .map_or(Ok(config), |fault| Err(Faults::new(vec![fault])))
     }
 
-    /// Whether what this process exchanges with its database can be read on the way.
+    /// Whether the traffic with the database can be read on the network.
     #[must_use]
     pub fn is_database_in_clear(&self) -> bool {
         postgresql(self.database.url.expose_secret()).is_some_and(|server| is_in_clear(&server))
     }
 
-    /// Whether what this process exchanges with its broker can be read on the way.
+    /// Whether the traffic with the broker can be read on the network.
     #[must_use]
     pub fn is_broker_in_clear(&self) -> bool {
         server_url::each(self.broker.url.expose_secret())
@@ -223,11 +198,12 @@ impl Config {
     }
 }
 
-/// Nothing where the driver would take it otherwise than a person does, or not at all. The driver's own words may hold what was typed.
+/// Parses a PostgreSQL URL; `None` if the driver would read it differently than a person, or not at all. The driver's
+/// own message may quote the URL.
 fn postgresql(url: &str) -> Option<PgConnectOptions> {
     let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
     let is_known = |parameter: &str| {
-        let name = parameter.split('=').next().unwrap_or_default();
+        let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
         POSTGRESQL_PARAMETERS.contains(&name)
             || name.starts_with("options[")
             || name.starts_with("options%5B")
@@ -236,8 +212,8 @@ fn postgresql(url: &str) -> Option<PgConnectOptions> {
     if is_plain { url.parse().ok() } else { None }
 }
 
-/// `verify-full` alone proves that the server is the one that was named: with `verify-ca`, any server with a certificate of the same
-/// authority, which may be a public one, can take its place.
+/// Whether the traffic can be read. Only `verify-full` proves the server's name. With `verify-ca`, any server with a
+/// certificate of the same authority, which may be public, can take its place.
 fn is_in_clear(server: &PgConnectOptions) -> bool {
     let is_here = server.get_socket().is_some()
         || server.get_host().starts_with('/')

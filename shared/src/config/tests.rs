@@ -1,4 +1,4 @@
-//! Layers, names and values of settings.
+//! Tests of the layers, names and values of settings.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ fn the_defaults_are_complete() {
 fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("careq.toml");
-    std::fs::write(&file, "[worker]\nlanes = 7\nbatch = 10\n").unwrap();
+    std::fs::write(&file, "[worker]\nconcurrency = 7\nbatch_size = 10\n").unwrap();
     let config = load(Some(&file), environment(&[("CAREQ_WORKER_BATCH_SIZE", "99")])).unwrap();
     assert_eq!(
         (config.worker.concurrency, config.worker.batch_size, config.worker.parent_timeout_s),
@@ -63,7 +63,7 @@ fn every_fault_is_reported_at_once_and_no_value_is_repeated() {
 }
 
 #[test]
-fn what_cannot_work_in_telemetry_is_refused() {
+fn telemetry_settings_that_cannot_work_are_refused() {
     let settings = [
         ("CAREQ_TELEMETRY_OTLP_ENDPOINT", "collector:4318"),
         ("CAREQ_TELEMETRY_SAMPLE_RATIO", "1.1"),
@@ -76,7 +76,7 @@ fn what_cannot_work_in_telemetry_is_refused() {
 }
 
 #[test]
-fn what_is_referred_to_is_never_forgotten_first() {
+fn a_row_is_never_kept_longer_than_the_row_it_refers_to() {
     let faults = |settings: &[(&str, &str)]| {
         load(None, environment(settings)).map(drop).map_err(|faults| faults.to_string())
     };
@@ -157,7 +157,7 @@ fn a_set_up_that_would_split_the_events_is_refused() {
     assert!(sentences(Some(Process::Console), &[POSTGRESQL]).contains("there is no key to seal with"));
 }
 
-/// Of each kind one, in one start.
+/// One error of each kind, in one start.
 #[test]
 fn all_faults_are_reported_together() {
     let faults = sentences(
@@ -233,7 +233,7 @@ fn a_server_beyond_this_machine_needs_verified_tls() {
 }
 
 #[test]
-fn an_url_that_can_be_read_in_two_ways_is_refused_without_being_shown() {
+fn an_ambiguous_url_is_refused_without_being_shown() {
     for password in
         ["S3cret/abc", "x@S3cret/abc", "S3c?ret", "S3cret#1", "12/S3cret", "S3cret\\x", "S3cret\n", "S3 cret"]
     {
@@ -246,11 +246,11 @@ fn an_url_that_can_be_read_in_two_ways_is_refused_without_being_shown() {
         ] {
             for host in ["localhost/x", "localhost:5672/x", "localhost:port/x", "[::1/x"] {
                 let url = format!("{scheme}://careq:{password}@{host}");
-                // Its database and its broker have to fit.
+                // The database and the broker must fit.
                 let others = if setting == "CAREQ_BROKER_URL" { vec![POSTGRESQL] } else { Vec::new() };
                 let settings: Vec<_> = others.into_iter().chain([(setting, url.as_str())]).collect();
                 let faults = sentences(None, &settings);
-                // A blank in a password is percent-encoded by the driver itself.
+                // The driver itself percent-encodes a blank in a password.
                 assert!(
                     faults.contains("1 fault(s)") || password.contains(' ') && host.starts_with("localhost"),
                     "{url:?}: {faults}"
@@ -282,7 +282,7 @@ fn an_url_that_can_be_read_in_two_ways_is_refused_without_being_shown() {
 }
 
 #[test]
-fn a_clinic_stands_once_in_the_settings_and_its_token_is_none_in_quotes() {
+fn a_clinic_is_listed_once_and_its_token_has_no_quotes() {
     let token = "S3cret-".repeat(5);
     for (list, sentence) in [
         (format!("one={token},one={token}x"), "entry 2 names a clinic that stands there already"),

@@ -1,12 +1,13 @@
-//! What is wrong with a value as text, whatever it sets; and variables that look like settings and are none. A value is never repeated:
-//! it may be a password.
+//! Errors of a value as text, independent of its setting; and variables that resemble settings. A value is not
+//! repeated, because it may be a password.
 
 use std::net::IpAddr;
 
-/// Settings that are lists: the blanks around an entry mean nothing.
+/// The settings that are lists, in which blanks around an entry have no meaning.
 const LISTS: [&str; 2] = ["clinics", "seal.keys"];
 
-/// A value with more around it than was meant: an `env` file keeps quotes, a mounted secret its last line break.
+/// The error of a value with extra characters around it. An `env` file keeps quotes, and a mounted secret its last
+/// line break.
 pub(super) fn fault(key: &str, text: &str) -> Option<String> {
     let is_quote =
         |letter: char| matches!(letter, '"' | '\'' | '`' | '\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}');
@@ -27,8 +28,9 @@ pub(super) fn fault(key: &str, text: &str) -> Option<String> {
     Some(format!("{key} {what}"))
 }
 
-/// Whether Kubernetes made the variable for a Service whose name begins with `careq`, such as `CAREQ_SYNC_SERVICE_HOST=10.0.0.1` and
-/// `CAREQ_INGRESS_PORT=tcp://10.0.0.1:80` (Kubernetes, "Service", "Environment variables").
+/// Whether Kubernetes has set the variable for a Service whose name begins with `careq`, such as
+/// `CAREQ_SYNC_SERVICE_HOST=10.0.0.1` and `CAREQ_INGRESS_PORT=tcp://10.0.0.1:80` (Kubernetes, "Service", "Environment
+/// variables").
 pub(super) fn is_service_link(variable: &str, value: &str) -> bool {
     let is_number = |text: &str| text.parse::<u16>().is_ok();
     let is_url = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
@@ -61,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_kubernetes_makes_for_a_service_is_no_setting() {
+    fn service_variables_of_kubernetes_are_no_settings() {
         for (variable, value) in [
             ("CAREQ_SERVICE_HOST", "10.0.0.1"),
             ("CAREQ_SYNC_SERVICE_HOST", "fd00::1"),
@@ -80,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_typing_error_is_none_of_them() {
+    fn a_mistyped_setting_is_no_service_variable() {
         for (variable, value) in [
             ("CAREQ_INGRESS_PORT", "8080"),
             ("CAREQ_PORT", ""),

@@ -1,27 +1,26 @@
-//! Same cause, same fingerprint: class, code, kind, and the message without what differs from one event to the next. It must never
-//! depend on a patient's data, nor on how often something failed.
+//! The fingerprint of a cause: class, code, kind, and the message without the parts that differ between events. It
+//! does not depend on a patient's data or on the number of attempts.
 
-use super::Class;
+use super::state::Class;
 use crate::canonical;
 
-/// In hexadecimal; short enough to be typed, long enough for thousands of causes.
+/// The length in hexadecimal digits: short enough to be typed, and long enough for thousands of causes.
 const CHARACTERS: usize = 12;
 
-/// The fingerprint of a letter.
+/// The fingerprint of a dead letter.
 #[must_use]
 pub fn fingerprint(class: Class, code: &str, kind: Option<&str>, message: &str) -> String {
     let cause = cause(message);
-    let parts = [class.as_str(), code, kind.unwrap_or_default(), &cause];
+    let parts = [class.as_str(), code, kind.unwrap_or(""), &cause];
     canonical::sha256_hex(&parts.map(str::as_bytes)).chars().take(CHARACTERS).collect()
 }
 
-/// The message with `#` for its numbers and ids. A number behind the word `error` says what went wrong, and stays.
+/// The message with `#` in place of numbers and ids. A number after the word `error` names the cause, and stays.
 fn cause(message: &str) -> String {
     let mut cause = String::with_capacity(message.len());
     let mut before = "";
     for piece in message.split_inclusive(|letter: char| !is_of_a_word(letter)) {
-        let word = piece.trim_end_matches(|letter: char| !is_of_a_word(letter));
-        let rest = piece.strip_prefix(word).unwrap_or_default();
+        let (word, rest) = piece.split_at(piece.trim_end_matches(|letter: char| !is_of_a_word(letter)).len());
         cause.push_str(if is_an_id(word) && before != "error" { "#" } else { word });
         cause.push_str(rest);
         if !word.is_empty() {
@@ -35,7 +34,7 @@ fn is_of_a_word(letter: char) -> bool {
     letter.is_alphanumeric() || matches!(letter, '_' | '-')
 }
 
-/// Digits, with or without signs between them; or what is too long and too mixed to be a word.
+/// Whether a word is an id: digits, with or without signs between them, or a long mixture of digits and letters.
 fn is_an_id(word: &str) -> bool {
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
     let has_letters = word.chars().any(char::is_alphabetic);

@@ -1,5 +1,5 @@
-//! How many letters are open, by class and age: what an alarm watches, and what a person looks at first. A class without open letters
-//! must still be named, or its alarm would never end.
+//! The number of open letters, by class and age, for metrics, alarms and the first page of the console. A class
+//! without open letters is listed with 0, so that its alarm ends.
 
 use chrono::TimeDelta;
 use sea_orm::sea_query::{CaseStatement, Expr, SimpleExpr};
@@ -7,12 +7,12 @@ use sea_orm::{
     ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _,
 };
 
-use super::{Class, DeadLetterState};
+use super::state::{Class, DeadLetterState};
 use crate::entities::dead_letter::{Column, Entity};
 use crate::{clock, words};
 
 words! {
-    /// How long ago a letter last failed.
+    /// The time since a letter last failed.
     Age {
         /// Less than an hour.
         Hour = "hour",
@@ -28,18 +28,18 @@ words! {
 /// Open letters of one class and age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Open {
-    /// Why they are dead.
+    /// Their class.
     pub class: Class,
-    /// How long ago they last failed.
+    /// The time since they last failed.
     pub age: Age,
-    /// How many there are.
+    /// Their number.
     pub letters: u64,
 }
 
-/// The open letters of every class and age. Those that are under way again are not counted.
+/// Counts the open letters of every class and age. Letters that are being replayed are not counted.
 ///
 /// # Errors
-/// The database's own.
+/// The database's own error.
 pub async fn open(database: &DatabaseConnection) -> Result<Vec<Open>, DbErr> {
     let since = |age: TimeDelta| Column::LastSeenAt.gt(clock::now() - age);
     let age = CaseStatement::new()
@@ -60,9 +60,10 @@ pub async fn open(database: &DatabaseConnection) -> Result<Vec<Open>, DbErr> {
         .await?;
     let letters = |class: Class, age: Age| {
         let found = counted.iter().find(|(word, counted, _)| word == class.as_str() && *counted == age);
-        found.map_or(0, |(_, _, letters)| u64::try_from(*letters).unwrap_or_default())
+        let letters = found.map_or(0, |(_, _, letters)| *letters);
+        u64::try_from(letters).map_err(|_| DbErr::Type(format!("{letters} letters are open")))
     };
     let ages = |class: Class| Age::ALL.iter().map(move |age| (class, *age));
     let all = Class::ALL.iter().copied().flat_map(ages);
-    Ok(all.map(|(class, age)| Open { class, age, letters: letters(class, age) }).collect())
+    all.map(|(class, age)| Ok(Open { class, age, letters: letters(class, age)? })).collect()
 }

@@ -1,5 +1,5 @@
-//! `admins`: who may use the admin API, and as what. A row is never deleted, since the audit log names it; a token itself must never
-//! be stored.
+//! `admins`: the users of the admin API, with their roles. A row is not deleted, because the audit log names it. Only
+//! the digest of a token is stored.
 
 use sea_orm::entity::prelude::*;
 
@@ -14,7 +14,7 @@ pub struct Model {
     pub created_at: ChronoDateTimeUtc,
     pub rotated_at: Option<ChronoDateTimeUtc>,
     pub disabled_at: Option<ChronoDateTimeUtc>,
-    /// When its token ends.
+    /// The expiry of the token.
     pub expires_at: Option<ChronoDateTimeUtc>,
 }
 

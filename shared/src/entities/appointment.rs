@@ -1,5 +1,5 @@
-//! `appointments`, with two versions: one of the details (`updated_at`, `version_*`), one of the status (`status_*`). Neither
-//! must ever decide over the other's columns.
+//! `appointments`. A row has two versions: one of the details (`updated_at`, `version_*`), and one of the status
+//! (`status_*`).
 
 use sea_orm::entity::prelude::*;
 
@@ -36,7 +36,7 @@ pub struct Model {
     pub status_updated_at: ChronoDateTimeUtc,
     pub status_accepted_at: ChronoDateTimeUtc,
     pub status_event_id: String,
-    /// Other versions that decide over the status, as JSON; nothing where the shown one is the only one.
+    /// Other versions that compete for the status, as JSON; `None` if the shown one is the only one.
     pub status_versions: Option<String>,
     pub synced_at: ChronoDateTimeUtc,
 }

@@ -1,4 +1,4 @@
-//! `audit_log`: who did what when. A row must never be changed, nor hold a patient's data.
+//! `audit_log`: actor, action and time. Rows are not changed, and hold no patient's data.
 
 use sea_orm::entity::prelude::*;
 
@@ -14,11 +14,11 @@ pub struct Model {
     pub letter_id: Option<Uuid>,
     pub job_id: Option<Uuid>,
     pub letters: Option<i32>,
-    /// JSON.
+    /// The details, as JSON.
     pub details: String,
-    /// Its number in the chain; nothing in entries of a version that chained none.
+    /// The position in the chain; `None` for entries written before the chain.
     pub sequence: Option<i64>,
-    /// The digest of the entry before it.
+    /// The digest of the entry before.
     pub previous: Option<String>,
     /// See [`crate::audit::digest`].
     pub digest: Option<String>,

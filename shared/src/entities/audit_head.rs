@@ -1,5 +1,5 @@
-//! `audit_head`: where the chain of the audit log begins and ends. Its one row must never be changed but with an entry that is written,
-//! or forgotten.
+//! `audit_head`: the first and the last entry of the audit chain. Its one row changes only with an entry that is
+//! written or deleted.
 
 use sea_orm::entity::prelude::*;
 
@@ -8,15 +8,15 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: i32,
-    /// The oldest entry that is kept.
+    /// The oldest entry that is stored.
     pub first: i64,
-    /// The newest entry; 0 where there is none.
+    /// The newest entry; 0 without entries.
     pub sequence: i64,
-    /// The newest entry's time.
+    /// The timestamp of the newest entry.
     pub at: ChronoDateTimeUtc,
-    /// The newest entry's digest.
+    /// The digest of the newest entry.
     pub digest: String,
-    /// Entries of a version that chained none.
+    /// The number of entries written before the chain.
     pub unchained: i64,
 }
 

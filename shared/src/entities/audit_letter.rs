@@ -1,4 +1,4 @@
-//! `audit_letters`: which letters an entry of the audit log speaks of, where it speaks of several. A row must never be changed.
+//! `audit_letters`: the dead letters of an audit entry that covers several. Rows are not changed.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `batches`: what was in a batch, in the order sent, so that its report can be given again.
+//! `batches`: the records of a batch, in the order sent, from which its report is made.
 
 use sea_orm::entity::prelude::*;
 

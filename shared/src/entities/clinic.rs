@@ -1,5 +1,4 @@
-//! `clinics`: who may call. A clinic is never deleted, only disabled: its records stay. Its event
-//! key is sealed.
+//! `clinics`: the callers. A clinic is disabled and never deleted, because its records stay. Its event key is sealed.
 
 use sea_orm::entity::prelude::*;
 

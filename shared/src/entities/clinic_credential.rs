@@ -1,5 +1,5 @@
-//! `clinic_credentials`: what a clinic's proofs are checked against, a digest or, of a signing secret, a sealed value. A
-//! secret itself must never be stored in clear.
+//! `clinic_credentials`: the verifiers of a clinic's secrets. A verifier is a digest, or the sealed value of a
+//! signing secret.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,9 +1,8 @@
-//! `dead_letters`: what needs a person, and what has become of it. The payload is patients' data: it is sealed, and must never be
-//! printed unasked.
+//! `dead_letters`: events that need a person, and their state. The payload is patients' data, and is stored sealed.
 
 use sea_orm::entity::prelude::*;
 
-use crate::dead_letters::DeadLetterState;
+use crate::dead_letters::state::DeadLetterState;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "dead_letters")]
@@ -24,23 +23,23 @@ pub struct Model {
     pub version: String,
     pub payload: Vec<u8>,
     pub state: DeadLetterState,
-    /// Same cause, same fingerprint.
+    /// Equal for letters with the same cause.
     pub fingerprint: String,
     pub settled_at: Option<ChronoDateTimeUtc>,
-    /// Why it was discarded.
+    /// The reason for which it was discarded.
     pub reason: Option<String>,
     /// The letter that this one corrects.
     pub original_id: Option<Uuid>,
-    /// The replay job that it is, or was, under way in.
+    /// The replay job that replays it, or replayed it last.
     pub job_id: Option<Uuid>,
-    /// The entry of the audit log that settled it.
+    /// The audit entry that settled it.
     pub audit_id: Option<Uuid>,
-    /// When the delivery that failed was accepted, of an event that may be said again: what became of an earlier delivery does not
-    /// settle this letter. Nothing where every delivery of the event says the same.
+    /// The acceptance of the delivery that failed, for an event that may be repeated: the result of an earlier
+    /// delivery does not settle this letter. `None` if every delivery of the event is identical.
     pub accepted_at: Option<ChronoDateTimeUtc>,
-    /// The kind of the parent that never came.
+    /// The kind of the missing parent.
     pub waiting_kind: Option<String>,
-    /// CareQ's identifier of the parent that never came.
+    /// CareQ's identifier of the missing parent.
     pub waiting_careq_id: Option<i64>,
 }
 

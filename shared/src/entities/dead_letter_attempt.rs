@@ -1,4 +1,4 @@
-//! `dead_letter_attempts`: each time that an event failed, beside its letter. A row must never be changed.
+//! `dead_letter_attempts`: every failure of an event with a dead letter. Rows are not changed.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `doctors`. Personal data: it must never be printed whole.
+//! `doctors`. The rows are personal data, and are not logged.
 
 use sea_orm::entity::prelude::*;
 

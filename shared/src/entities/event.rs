@@ -1,4 +1,4 @@
-//! `events`, the ledger: one row an event, with its state. A second row for the same key must never exist.
+//! `events`, the ledger: one row per event, with its state. The idempotency key is unique within a clinic.
 
 use sea_orm::entity::prelude::*;
 
@@ -19,7 +19,7 @@ pub struct Model {
     pub error_message: Option<String>,
     pub waiting_for: Option<String>,
     pub settled_at: ChronoDateTimeUtc,
-    /// When a copy of it came last, to within a day.
+    /// The time of the last duplicate, to within a day.
     pub repeated_at: Option<ChronoDateTimeUtc>,
 }
 

@@ -1,4 +1,5 @@
-//! `leases`: what one worker at a time does for all of them. A lease must end by itself, so that nobody has to take it from the dead.
+//! `leases`: work that one worker at a time does for all workers. A lease expires, so the lease of a dead worker
+//! needs no release.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,9 +8,9 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub name: String,
-    /// Who had it last.
+    /// The last holder.
     pub worker: String,
-    /// Until when nobody else may have it.
+    /// The end of the lease.
     pub ends_at: ChronoDateTimeUtc,
 }
 

@@ -1,5 +1,5 @@
-//! The tables as sea-orm sees them, one file each; `migrations` makes them. Columns that hold CareQ's data bear the
-//! specification's names. A rule must never stand here: records and worker have them.
+//! The tables as sea-orm entities, one file each; `migrations` creates them. Columns that hold CareQ's data have the
+//! specification's names.
 #![expect(missing_docs, reason = "columns speak for themselves, and derives add items without documentation")]
 
 pub mod clinic;
@@ -37,7 +37,7 @@ pub use stored_price::StoredPrice;
 
 use sea_orm::EntityName as _;
 
-/// The name of every table, for whoever looks at permissions.
+/// The name of every table, for checks of permissions.
 #[must_use]
 pub fn tables() -> [String; 18] {
     [
@@ -63,7 +63,7 @@ pub fn tables() -> [String; 18] {
     .map(str::to_owned)
 }
 
-/// The names of those from which rows are deleted: what waits no more, secrets that were replaced, and what is forgotten
+/// The names of the tables from which rows are deleted: parked events, replaced secrets, and expired rows
 /// (`[retention]`).
 #[must_use]
 pub fn deleted_from() -> [String; 10] {

@@ -1,9 +1,8 @@
-//! `parked_events`: events that wait, for a parent or for another attempt. A row here and an unsettled row of `events`
-//! must always be there together.
+//! `parked_events`: events that wait for a parent or for another attempt. Each has an unsettled row in `events`.
 
 use sea_orm::entity::prelude::*;
 
-use crate::seal::Sealed;
+use crate::seal::sealed::Sealed;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "parked_events")]
@@ -20,7 +19,7 @@ pub struct Model {
     pub attempts: i32,
     pub parked_at: ChronoDateTimeUtc,
     pub last_message: Option<String>,
-    /// The tries that have failed, as JSON.
+    /// The failed attempts, as JSON.
     pub tries: Option<String>,
 }
 

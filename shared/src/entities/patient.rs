@@ -1,8 +1,8 @@
-//! `patients`. Personal data: it must never be printed whole.
+//! `patients`. The rows are personal data, and are not logged.
 
 use sea_orm::entity::prelude::*;
 
-use crate::seal::Sealed;
+use crate::seal::sealed::Sealed;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "patients")]

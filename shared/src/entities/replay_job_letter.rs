@@ -1,8 +1,8 @@
-//! `replay_job_letters`: the letters of a job, fixed when it was made, each with its state. A row must never be added later.
+//! `replay_job_letters`: the letters of a job, each with its state. They are fixed when the job is created.
 
 use sea_orm::entity::prelude::*;
 
-use crate::replay::JobLetterState;
+use crate::replay::state::JobLetterState;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "replay_job_letters")]

@@ -1,8 +1,8 @@
-//! `services`. Its price must never pass through a floating-point number.
+//! `services`. A price does not pass through a floating-point number.
 
 use sea_orm::entity::prelude::*;
 
-use super::StoredPrice;
+use super::stored_price::StoredPrice;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "services")]

@@ -1,5 +1,5 @@
-//! A price in its column: `numeric` on PostgreSQL, text on SQLite, which has no exact decimals. sea-orm's own decimal must
-//! never be used on SQLite: it passes through a floating-point number.
+//! The column type of a price: `numeric` on PostgreSQL, text on SQLite, which has no exact decimals. On SQLite,
+//! sea-orm's own decimal passes through a floating-point number.
 
 use rust_decimal::Decimal;
 use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, StringLen, ValueType, ValueTypeErr};
@@ -7,7 +7,8 @@ use sea_orm::{ColIdx, DbBackend, QueryResult, TryGetError, TryGetable, Value};
 
 use crate::records::Price;
 
-/// A price as one of the two databases keeps it, with the decimals that were sent. Prices of the same value are equal: 500.10 is 500.1.
+/// A price as the database stores it, with the decimals that were sent. Prices of the same value are equal: 500.10 is
+/// 500.1.
 #[derive(Debug, Clone)]
 pub enum StoredPrice {
     /// PostgreSQL.
@@ -17,7 +18,7 @@ pub enum StoredPrice {
 }
 
 impl StoredPrice {
-    /// The form that this database keeps exactly.
+    /// The form that the database stores exactly.
     #[must_use]
     pub fn new(price: Price, backend: DbBackend) -> Self {
         match backend {
@@ -28,7 +29,7 @@ impl StoredPrice {
 }
 
 impl StoredPrice {
-    /// Nothing where the column holds something that we have not written.
+    /// The amount; `None` if the column holds a foreign text.
     fn amount(&self) -> Option<Decimal> {
         match self {
             Self::Numeric(amount) => Some(*amount),
@@ -60,7 +61,7 @@ impl From<StoredPrice> for Value {
 
 impl Nullable for StoredPrice {
     fn null() -> Value {
-        // PostgreSQL would refuse a null text for a numeric column; to SQLite any null is the same.
+        // PostgreSQL refuses a null text for a numeric column; SQLite accepts any null.
         Value::Decimal(None)
     }
 }
@@ -102,7 +103,7 @@ impl ValueType for StoredPrice {
 mod tests {
     use super::*;
 
-    /// So that a service whose price is written otherwise is `unchanged` on both databases, and still stored as it was sent.
+    /// A service whose price has another notation is `unchanged` on both databases.
     #[test]
     fn prices_of_the_same_value_are_equal_on_both_databases() {
         let price = |text: &str, backend| StoredPrice::new(text.parse().unwrap(), backend);

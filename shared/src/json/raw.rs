@@ -1,10 +1,18 @@
-//! A value in its canonical spelling, and what can be asked of it. Asking must never cost more than the value's own length.
+//! Access to a value in its canonical spelling. Each method takes at most linear time.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a list or an object without its values would be stored as an empty one"
+)]
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+/// The reason why a list or an object can always be read.
+const CHECKED: &str = "the text is canonical JSON";
 
 /// A value within a [`Document`](super::Document).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,7 +59,7 @@ impl<'a> Raw<'a> {
         self.0.starts_with('{')
     }
 
-    /// A text without its escapes; nothing where it is another value, or has half a surrogate pair.
+    /// The text without its escapes; `None` for another value or half of a surrogate pair.
     #[must_use]
     pub fn as_str(self) -> Option<Cow<'a, str>> {
         let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
@@ -67,7 +75,7 @@ impl<'a> Raw<'a> {
         self.0.starts_with(|letter: char| letter == '-' || letter.is_ascii_digit()).then_some(self.0)
     }
 
-    /// A whole number that fits.
+    /// A whole number that fits into 64 bits.
     #[must_use]
     pub fn as_i64(self) -> Option<i64> {
         self.as_number()?.parse().ok()
@@ -84,61 +92,69 @@ impl<'a> Raw<'a> {
     }
 
     /// The values of a list.
+    ///
+    /// # Panics
+    /// Never: the text of a document is JSON.
     #[must_use]
     pub fn as_list(self) -> Option<Vec<Raw<'a>>> {
-        let values: Vec<&RawValue> = self.is_list().then(|| serde_json::from_str(self.0).ok()).flatten()?;
+        let values: Vec<&RawValue> = self.is_list().then(|| serde_json::from_str(self.0).expect(CHECKED))?;
         Some(values.into_iter().map(|value| Raw(value.get())).collect())
     }
 
     /// The members of an object.
+    ///
+    /// # Panics
+    /// Never: the text of a document is JSON.
     #[must_use]
     pub fn as_object(self) -> Option<Object<'a>> {
-        let Members(members) = self.is_object().then(|| serde_json::from_str(self.0).ok()).flatten()?;
+        let Members(members) = self.is_object().then(|| serde_json::from_str(self.0).expect(CHECKED))?;
         let all = members.len();
         let read = |(name, value): (Raw<'a>, Raw<'a>)| name.as_str().map(|name| (name, value));
         let members: Vec<_> = members.into_iter().filter_map(read).collect();
         Some(Object { raw: self, has_unreadable_name: members.len() < all, members })
     }
 
-    /// Whether each text in it, names included, is Unicode: RFC 8259 lets `"\ud83d"` pass, half of a surrogate pair.
+    /// Whether every text in it, including names, is Unicode. RFC 8259 allows `"\ud83d"`, which is half of a
+    /// surrogate pair.
     #[must_use]
     pub fn is_unicode(self) -> bool {
-        // In the canonical spelling, only halves are written as escapes of surrogates.
+        // The canonical spelling writes only halves as escapes of surrogates.
         !self.has_escape(|digits| digits.starts_with(b"d"))
     }
 
-    /// Whether a text in it, or a name, has a NUL character.
+    /// Whether a text or a name in it has a NUL character.
     #[must_use]
     pub fn has_nul(self) -> bool {
         self.has_escape(|digits| digits == b"0000")
     }
 
-    /// Whether a text in it has such a `\u` escape.
+    /// Whether a text or a name in it has such a `\u` escape.
     fn has_escape(self, is_meant: impl Fn(&[u8]) -> bool) -> bool {
         let mut rest = self.0.as_bytes();
         while let Some(position) = rest.iter().position(|byte| *byte == b'\\') {
-            let escape = rest.get(position + 1..).unwrap_or_default();
-            if escape.first() == Some(&b'u') && escape.get(1..5).is_some_and(&is_meant) {
+            let (_, escape) = rest.split_at(position + 1);
+            let Some((letter, after)) = escape.split_first() else { return false };
+            if *letter == b'u' && after.get(..4).is_some_and(&is_meant) {
                 return true;
             }
-            // A backslash that is escaped begins nothing.
-            rest = escape.get(1..).unwrap_or_default();
+            // An escaped backslash begins no escape.
+            rest = after;
         }
         false
     }
 }
 
-/// The members of an object, by name. Of several with one name the last one counts.
+/// The members of an object, by name. Of several members with one name, the last counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object<'a> {
     raw: Raw<'a>,
-    /// In the order of the names, as the canonical spelling has them.
+    /// Sorted by name, as in the canonical spelling.
     members: Vec<(Cow<'a, str>, Raw<'a>)>,
     has_unreadable_name: bool,
 }
 
 impl<'a> Object<'a> {
-    /// One with no member.
+    /// An object without members.
     #[must_use]
     pub const fn empty() -> Self {
         Self { raw: Raw("{}"), members: Vec::new(), has_unreadable_name: false }
@@ -151,25 +167,25 @@ impl<'a> Object<'a> {
         self.members.get(place).map(|(_, value)| *value)
     }
 
-    /// The members whose names are Unicode, in the order of the names.
+    /// The members with Unicode names, sorted by name.
     pub fn members(&self) -> impl Iterator<Item = (&str, Raw<'a>)> {
         self.members.iter().map(|(name, value)| (name.as_ref(), *value))
     }
 
-    /// Whether there is a member whose name has half a surrogate pair.
+    /// Whether the name of a member has half of a surrogate pair.
     #[must_use]
     pub const fn has_unreadable_name(&self) -> bool {
         self.has_unreadable_name
     }
 
-    /// The object itself.
+    /// The object as a value.
     #[must_use]
     pub const fn raw(&self) -> Raw<'a> {
         self.raw
     }
 }
 
-/// Names and values as they are written. A borrowed [`RawValue`] is asked of the parser itself: no name can be mistaken for it.
+/// Names and values as written. A borrowed [`RawValue`] is a request to the parser itself, which no name can imitate.
 struct Members<'a>(Vec<(Raw<'a>, Raw<'a>)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {

@@ -1,4 +1,4 @@
-//! Bodies that someone may have made to do harm, and ordinary ones.
+//! Tests of hostile and of ordinary bodies.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ fn parse(text: &str) -> Result<Document, NotAnObject> {
 }
 
 #[test]
-fn what_is_no_object_is_refused() {
+fn bodies_that_are_no_objects_are_refused() {
     for (bytes, fault) in [
         (&b"\xff"[..], NotAnObject::Utf8),
         (b"", NotAnObject::Json { line: 1, column: 0 }),
@@ -29,7 +29,7 @@ fn what_is_no_object_is_refused() {
     assert_eq!(parse(&wide(MAX_VALUES + 1)), Err(NotAnObject::TooManyValues));
 }
 
-/// `serde_json::Value` takes these for a number, and for JSON text that is to be parsed again.
+/// `serde_json::Value` would take these for a number, and for JSON text to be parsed again.
 #[test]
 fn names_that_a_library_keeps_for_itself_are_names_like_others() {
     let document = parse(
@@ -44,7 +44,7 @@ fn names_that_a_library_keeps_for_itself_are_names_like_others() {
     let object = document.object();
     assert_eq!(object.get("careq_id").and_then(Raw::as_i64), None);
     assert!(object.get("careq_id").unwrap().is_object() && object.get("a").unwrap().is_object());
-    // 100 levels in each of which the next one is text: no level is read that was not sent as one.
+    // Each level holds the next as text. No level is parsed that was not sent as one.
     let nested = (0..12).fold("1".to_owned(), |inner, _| {
         serde_json::json!({ "$serde_json::private::RawValue": inner }).to_string()
     });
@@ -81,7 +81,7 @@ fn values_are_what_they_are_written_as() {
 }
 
 #[test]
-fn escapes_are_told_from_what_looks_like_them() {
+fn escapes_are_distinguished_from_their_lookalikes() {
     let raw = |text: &str| parse(&format!(r#"{{"a":[{text}]}}"#)).unwrap();
     for (text, is_unicode, has_nul) in [
         (r#""\ud800""#, false, false),
@@ -102,7 +102,8 @@ fn escapes_are_told_from_what_looks_like_them() {
 }
 
 proptest! {
-    /// Whatever comes, it is an object or a named fault, and an object is no longer than what was sent, but for the signs of exponents.
+    /// Any bytes are an object or a known error. An object is no longer than the body, except for the signs of
+    /// exponents.
     #[test]
     fn any_bytes_are_an_object_or_a_fault(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(document) = Document::parse(&bytes) {

@@ -1,16 +1,16 @@
-//! An appointment and its field table (API specification, section 4). Whether its parents exist must never be asked
-//! here: only the worker, inside its transaction, can know.
+//! An appointment and its field table (API specification, section 4). Its parents are checked by the worker, in its
+//! transaction.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Form;
+use super::form::Form;
 
-/// The six statuses of the specification's section 5, and `in_progress` of its sequence diagram.
+/// The six statuses of the specification's section 5, and `in_progress` from its sequence diagram.
 pub(super) const STATUSES: [&str; 7] =
     ["booked", "confirmed", "cancelled", "completed", "no-show", "rescheduled", "in_progress"];
 
-/// An appointment as CareQ describes it; an absent optional field is `None` and replaces what was stored.
+/// An appointment as CareQ describes it. An absent optional field is `None` and replaces the stored value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the specification's own, under their own names")]
 pub struct Appointment {

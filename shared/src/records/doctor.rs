@@ -1,12 +1,12 @@
-//! A doctor and its field table (API specification, section 2). Unlike a patient's, a doctor's phone numbers are
-//! free text: only their length must ever be checked.
+//! A doctor and its field table (API specification, section 2). Unlike a patient's, a doctor's phone numbers are free
+//! text, and only their length is checked.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Form;
+use super::form::Form;
 
-/// A doctor as CareQ describes it; an absent optional field is `None` and replaces what was stored.
+/// A doctor as CareQ describes it. An absent optional field is `None` and replaces the stored value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the specification's own, under their own names")]
 pub struct Doctor {

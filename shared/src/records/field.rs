@@ -1,41 +1,41 @@
-//! The field rules as data, for those who describe the API or a payload. It must never be written by hand what a field's rule is:
-//! the form that reads the field says it.
+//! The field rules as data, for descriptions of the API and of payloads. They are recorded by the form that reads the
+//! fields, and never written by hand.
 
 /// One field of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
-    /// The specification's name.
+    /// The specification's name of the field.
     pub name: &'static str,
-    /// Whether a record without it is refused.
+    /// Whether a record without the field is refused.
     pub is_required: bool,
-    /// What its value must be.
+    /// The rule of its value.
     pub rule: Rule,
 }
 
-/// What the value of a field must be.
+/// The rule of a field's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
     /// A positive 64-bit integer.
     Id,
     /// Text without a NUL character.
     Text {
-        /// Its most characters.
+        /// The maximum number of characters.
         max_characters: usize,
     },
     /// Text without a NUL character, of at most [`Limits::max_long_text_bytes`](super::Limits).
     LongText,
-    /// The same, or any JSON object or array, whose canonical text has the same limit.
+    /// Long text, or any JSON object or array whose canonical text has the same limit.
     TextOrJson,
     /// Ten digits.
     Phone,
-    /// An address by RFC 5321.
+    /// An address (RFC 5321).
     Email {
-        /// Its most characters.
+        /// The maximum number of characters.
         max_characters: usize,
     },
-    /// One of some words.
+    /// A word of a list.
     OneOf {
-        /// The words.
+        /// The allowed words.
         words: &'static [&'static str],
     },
     /// `#rrggbb`

@@ -1,61 +1,68 @@
-//! The field rules, one method each. A form never stops at the first bad field: it notes the message, hands out a
-//! stand-in, and refuses the whole record at the end, so a caller sees every fault at once. For the same reason a form can be
-//! asked for its rules: whoever reads an empty object has named every field.
+//! The field rules, one method each. A form does not stop at the first bad field. It records the message, returns a
+//! placeholder, and refuses the whole record at the end, so the caller sees every error at once. A form over an empty
+//! object lists the rules of all fields.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::Limits;
 use super::field::{Field, Rule};
+use super::limits::Limits;
 use super::price::{Price, PriceError};
 use crate::instant;
 use crate::json::{Object, Raw};
 
-/// The specification's tables have 512; RFC 5321 would be content with 254.
-const LONGEST_EMAIL: usize = 512;
+/// The specification's tables allow 512 characters; RFC 5321 allows 254.
+const MAX_EMAIL_CHARACTERS: usize = 512;
 
-/// What is said of half a surrogate pair, such as `"\ud83d"`.
-const NO_UNICODE: &str = "must be valid Unicode text";
+/// The message for half of a surrogate pair, such as `"\ud83d"`.
+const NOT_UNICODE: &str = "must be valid Unicode text";
 
-/// Messages by field name, in words a person can act on.
+/// Messages by field name.
 pub type FieldErrors = BTreeMap<String, Vec<String>>;
 
-/// A JSON object that is being read field by field.
+/// A JSON object that is read field by field.
 pub(super) struct Form<'body> {
     fields: &'body Object<'body>,
     limits: Limits,
     accepted_at: DateTime<Utc>,
     errors: FieldErrors,
-    /// Kept only by a form that is asked for its rules.
-    rules: Option<Vec<Field>>,
+    /// Filled only if `lists_rules`.
+    rules: Vec<Field>,
+    lists_rules: bool,
 }
 
 impl<'body> Form<'body> {
     pub(super) fn new(fields: &'body Object<'body>, limits: Limits, accepted_at: DateTime<Utc>) -> Self {
-        Self { fields, limits, accepted_at, errors: FieldErrors::new(), rules: None }
+        Self {
+            fields,
+            limits,
+            accepted_at,
+            errors: FieldErrors::new(),
+            rules: Vec::new(),
+            lists_rules: false,
+        }
     }
 
     /// The rules that `read` applies, in its order.
     pub(super) fn rules(read: impl FnOnce(&mut Form<'_>)) -> Vec<Field> {
         let none = Object::empty();
-        let rules = Some(Vec::new());
-        let mut form = Form { rules, ..Form::new(&none, Limits::NONE, DateTime::UNIX_EPOCH) };
+        let mut form = Form { lists_rules: true, ..Form::new(&none, Limits::NONE, DateTime::UNIX_EPOCH) };
         read(&mut form);
-        form.rules.unwrap_or_default()
+        form.rules
     }
 
     fn note(&mut self, name: &'static str, is_required: bool, rule: Rule) {
-        if let Some(rules) = &mut self.rules {
-            rules.push(Field { name, is_required, rule });
+        if self.lists_rules {
+            self.rules.push(Field { name, is_required, rule });
         }
     }
 
-    /// The record, unless any field was refused on the way.
+    /// Returns the record, unless a field was refused.
     pub(super) fn finish<T>(mut self, record: T) -> Result<T, FieldErrors> {
-        // In a field that has a rule it has been refused. Other names are not ours to repeat.
+        // A field with a rule has been refused already. Other names are not repeated in a message.
         if self.errors.is_empty() && !self.fields.raw().is_unicode() {
-            self.errors.insert("(other fields)".to_owned(), vec![format!("Other fields {NO_UNICODE}")]);
+            self.errors.insert("(other fields)".to_owned(), vec![format!("Other fields {NOT_UNICODE}")]);
         }
         if self.errors.is_empty() { Ok(record) } else { Err(self.errors) }
     }
@@ -86,7 +93,7 @@ impl<'body> Form<'body> {
         String::new()
     }
 
-    /// Text of at most so many characters.
+    /// Optional text with a maximum number of characters.
     pub(super) fn text(&mut self, field: &'static str, max_characters: usize) -> Option<String> {
         self.note(field, false, Rule::Text { max_characters });
         self.limited_text(field, max_characters)
@@ -101,7 +108,7 @@ impl<'body> Form<'body> {
         Some(text)
     }
 
-    /// Text of at most [`Limits::max_long_text_bytes`].
+    /// Optional text of at most [`Limits::max_long_text_bytes`].
     pub(super) fn long_text(&mut self, field: &'static str) -> Option<String> {
         self.note(field, false, Rule::LongText);
         let text = self.string(field)?;
@@ -117,7 +124,7 @@ impl<'body> Form<'body> {
         Some(text)
     }
 
-    /// Text as it is, any other JSON as its text; of at most [`Limits::max_long_text_bytes`].
+    /// Optional text or JSON, as text of at most [`Limits::max_long_text_bytes`].
     pub(super) fn text_or_json(&mut self, field: &'static str) -> Option<String> {
         self.note(field, false, Rule::TextOrJson);
         let text = self.either_as_text(field)?;
@@ -138,7 +145,7 @@ impl<'body> Form<'body> {
             return None;
         }
         if !value.is_unicode() {
-            self.refuse(field, NO_UNICODE);
+            self.refuse(field, NOT_UNICODE);
             return None;
         }
         Some(value.text().to_owned())
@@ -156,11 +163,11 @@ impl<'body> Form<'body> {
         String::new()
     }
 
-    /// An address by RFC 5321, at most 512 characters by the specification's tables.
+    /// An optional address (RFC 5321) of at most 512 characters, as in the specification's tables.
     pub(super) fn email(&mut self, field: &'static str) -> Option<String> {
-        self.note(field, false, Rule::Email { max_characters: LONGEST_EMAIL });
-        let email = self.limited_text(field, LONGEST_EMAIL)?;
-        // RFC 5322's `Name <address>` is no address.
+        self.note(field, false, Rule::Email { max_characters: MAX_EMAIL_CHARACTERS });
+        let email = self.limited_text(field, MAX_EMAIL_CHARACTERS)?;
+        // `Name <address>` of RFC 5322 is not an address.
         let options = email_address::Options::default().without_display_text();
         if email_address::EmailAddress::parse_with_options(&email, options).is_ok() {
             return Some(email);
@@ -191,7 +198,7 @@ impl<'body> Form<'body> {
         })
     }
 
-    /// `#rrggbb`.
+    /// An optional color, `#rrggbb`.
     pub(super) fn color(&mut self, field: &'static str) -> Option<String> {
         self.note(field, false, Rule::Color);
         let color = self.string(field)?;
@@ -204,7 +211,7 @@ impl<'body> Form<'body> {
         None
     }
 
-    /// `YYYY-MM-DD`, a day that exists.
+    /// An optional existing day, `YYYY-MM-DD`.
     pub(super) fn date(&mut self, field: &'static str) -> Option<NaiveDate> {
         self.note(field, false, Rule::Date);
         let text = self.string(field)?;
@@ -223,13 +230,13 @@ impl<'body> Form<'body> {
         })
     }
 
-    /// ISO 8601 with an offset; a local time would mean another instant in every time zone.
+    /// An optional instant in ISO 8601 with an offset. A local time would be another instant in every time zone.
     pub(super) fn instant(&mut self, field: &'static str) -> Option<DateTime<Utc>> {
         self.note(field, false, Rule::Instant);
         self.moment(field)
     }
 
-    /// The version of a record. One in the far future would make every later version an old one, for ever.
+    /// The optional version of a record. A version in the far future would make every later version an old one.
     pub(super) fn version(&mut self, field: &'static str) -> Option<DateTime<Utc>> {
         let version = self.instant(field)?;
         if version - self.accepted_at <= self.limits.max_clock_skew {
@@ -249,7 +256,7 @@ impl<'body> Form<'body> {
         instant
     }
 
-    /// One instant after another, unless either was refused already.
+    /// Requires that one instant is after another, unless either was refused.
     pub(super) fn check_order(
         &mut self,
         earlier: &str,
@@ -268,7 +275,7 @@ impl<'body> Form<'body> {
         match self.present(field) {
             None => self.missing(field),
             Some(value) => match value.as_i64().map(i32::try_from) {
-                // `-0` is written with a sign, as no number of minutes is.
+                // `-0` is not a plain number.
                 Some(Ok(minutes)) if minutes > 0 || value.text() == "0" => return minutes,
                 _ => self.refuse(field, "must be a whole number of minutes, not negative"),
             },
@@ -300,7 +307,7 @@ impl<'body> Form<'body> {
         boolean
     }
 
-    /// A field that is there; `null` and `""` say that it is not, whatever its rule.
+    /// The value of a field; `None` if it is absent, `null` or `""`, whatever its rule.
     fn present(&self, field: &str) -> Option<Raw<'body>> {
         self.fields.get(field).filter(|value| !value.is_null() && value.text() != "\"\"")
     }
@@ -311,7 +318,7 @@ impl<'body> Form<'body> {
             Some(text) if text.contains('\0') => self.refuse(field, "must not contain a NUL character"),
             Some(text) => return Some(text.into_owned()),
             // Half of a surrogate pair.
-            None if value.is_text() => self.refuse(field, NO_UNICODE),
+            None if value.is_text() => self.refuse(field, NOT_UNICODE),
             None => self.refuse(field, "must be text"),
         }
         None
@@ -328,7 +335,7 @@ impl<'body> Form<'body> {
     }
 }
 
-/// `phone_number` as a person reads it: `Phone number`.
+/// A field's name for a person: `Phone number` for `phone_number`.
 fn label(field: &str) -> String {
     let words = field.replace('_', " ");
     let mut letters = words.chars();

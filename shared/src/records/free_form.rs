@@ -1,5 +1,5 @@
-//! Text that may be JSON, as it travels. JSON stays JSON: as text within JSON, each backslash and each quotation mark in it would take two
-//! bytes, and a message could be twice as large as what was sent.
+//! Text that may be JSON, as it is encoded in messages. JSON stays JSON: as text within JSON, each backslash and
+//! quotation mark would take two bytes, which could double the size of a message.
 
 use serde::de::Error as _;
 use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
@@ -10,7 +10,7 @@ pub(super) fn serialize<S: Serializer>(text: &Option<String>, serializer: S) -> 
     let is_in_brackets = |text: &&String| {
         (text.starts_with('{') && text.ends_with('}')) || (text.starts_with('[') && text.ends_with(']'))
     };
-    // It is written as it stands, and read again as it stands.
+    // JSON is written and read unchanged.
     match text.as_ref().filter(is_in_brackets).and_then(|text| serde_json::from_str::<&RawValue>(text).ok()) {
         Some(json) => json.serialize(serializer),
         None => text.serialize(serializer),
@@ -21,7 +21,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     let Some(json) = Option::<Box<RawValue>>::deserialize(deserializer)? else { return Ok(None) };
     match json.get().bytes().next() {
         Some(b'{' | b'[') => Ok(Some(String::from(Box::<str>::from(json)))),
-        // As every version has written text, and JSON as text before.
+        // Text, and JSON that was encoded as text.
         _ => serde_json::from_str(json.get()).map(Some).map_err(D::Error::custom),
     }
 }

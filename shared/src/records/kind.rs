@@ -1,11 +1,11 @@
-//! The kinds of event and of record. It must never grow rules of its own: those stand with the kinds themselves.
+//! The kinds of event and of record.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The six kinds of event, in the order in which they must be stored: parents before their children.
+/// The six kinds of event, in storage order: parents before children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -28,7 +28,7 @@ impl Kind {
     pub const ALL: [Self; 6] =
         [Self::Patient, Self::Doctor, Self::Service, Self::Appointment, Self::Status, Self::Cancel];
 
-    /// The word for it in tables, messages and pages.
+    /// The word in tables, messages and pages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ impl Kind {
         }
     }
 
-    /// The kind of record that such an event changes.
+    /// The kind of record that an event of this kind changes.
     #[must_use]
     pub const fn record(self) -> RecordKind {
         match self {
@@ -82,7 +82,7 @@ pub enum RecordKind {
 }
 
 impl RecordKind {
-    /// The word for it in paths and pages.
+    /// The word in paths and pages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -122,7 +122,7 @@ impl FromStr for RecordKind {
     }
 }
 
-/// A word that names no kind.
+/// The error of a word that is not a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a kind of record")]
 pub struct UnknownKind;

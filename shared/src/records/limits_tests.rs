@@ -1,4 +1,4 @@
-//! Absent fields, numbers as they are written, and the limits that an installation sets.
+//! Tests of absent fields, of the notation of numbers, and of the limits that an installation sets.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
@@ -22,7 +22,7 @@ fn at(instant: DateTime<Utc>) -> Value {
     json!(instant.to_rfc3339())
 }
 
-/// Two of them would collide in a unique column otherwise, and a required one would be empty.
+/// Two empty texts would collide in a unique column, and a required one would be empty.
 #[test]
 fn an_empty_text_says_that_a_field_is_absent() {
     for kind in Kind::ALL {
@@ -43,7 +43,7 @@ fn a_blank_text_is_a_text() {
     assert_eq!(patient.notes.as_deref(), Some(" "));
 }
 
-/// Numbers that are equal and written otherwise: which one is meant is not guessed.
+/// Other notations of a whole number are refused, because their meaning would be a guess.
 #[test]
 fn whole_numbers_are_written_plainly() {
     for (kind, field) in
@@ -105,7 +105,7 @@ fn a_version_is_at_most_a_day_ahead() {
     }
 }
 
-/// When a record was made, and when a visit takes place, is no version.
+/// The creation of a record and the time of a visit are not versions.
 #[test]
 fn other_instants_may_be_ahead() {
     let limits = Limits { max_clock_skew: DAY, ..Limits::NONE };

@@ -1,11 +1,12 @@
-//! What CareQ sends: the six kinds of record, each in a file of its own with its field rules beside its shape
-//! (API specification, "API Endpoints Required"). A record in memory has passed every rule; there must be no other
-//! way to make one from outside JSON than [`read`].
+//! The records that CareQ sends. Each of the six kinds has a file with its type and its field rules (API
+//! specification, "API Endpoints Required"). [`read`] is the only way to make a record from a request, so a record in
+//! memory has passed every rule.
 
 mod field;
 mod form;
 mod free_form;
 mod kind;
+mod limits;
 mod price;
 
 mod appointment;
@@ -21,12 +22,13 @@ pub use doctor::Doctor;
 pub use field::{Field, Rule};
 pub use form::FieldErrors;
 pub use kind::{Kind, RecordKind};
+pub use limits::Limits;
 pub use patient::Patient;
 pub use price::Price;
 pub use service::Service;
 pub use status_change::StatusChange;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::json::Object;
@@ -51,7 +53,7 @@ pub enum Record {
 }
 
 impl Record {
-    /// Which of the six kinds it is.
+    /// The kind of the record.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
@@ -64,7 +66,7 @@ impl Record {
         }
     }
 
-    /// CareQ's own stamp of this version: `updated_at`, for a cancellation `cancelled_at`.
+    /// CareQ's own timestamp of this version: `updated_at`, or `cancelled_at` of a cancellation.
     #[must_use]
     pub fn stamp(&self) -> Option<DateTime<Utc>> {
         match self {
@@ -78,32 +80,18 @@ impl Record {
     }
 }
 
-/// A record together with the two fields that every kind has.
+/// A record with the two fields that every kind has.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Identified {
     /// The clinic that the body names.
     pub clinic_id: String,
     /// CareQ's identifier of the record (of the appointment, for a status or a cancellation).
     pub careq_id: i64,
-    /// The record itself.
+    /// The record.
     pub record: Record,
 }
 
-/// Limits of the field rules that the installation sets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// How far a record's version may be ahead of its acceptance.
-    pub max_clock_skew: TimeDelta,
-    /// The longest notes, prescription, custom field, description or reason, in bytes of UTF-8.
-    pub max_long_text_bytes: usize,
-}
-
-impl Limits {
-    /// For records that were accepted before.
-    pub const NONE: Self = Self { max_clock_skew: TimeDelta::MAX, max_long_text_bytes: usize::MAX };
-}
-
-/// Reads one JSON object as a record of the given kind, accepted at this moment. All bad fields are reported at once.
+/// Reads a JSON object as a record of this kind. All bad fields are reported at once.
 ///
 /// # Errors
 /// The messages for every field that breaks a rule, by field name.

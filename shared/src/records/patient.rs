@@ -1,11 +1,11 @@
-//! A patient and its field table (API specification, section 1). It must never reach a log.
+//! A patient and its field table (API specification, section 1). It is personal data, and is not logged.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Form;
+use super::form::Form;
 
-/// A patient as CareQ describes it; an absent optional field is `None` and replaces what was stored.
+/// A patient as CareQ describes it. An absent optional field is `None` and replaces the stored value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the specification's own, under their own names")]
 pub struct Patient {

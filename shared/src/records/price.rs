@@ -1,4 +1,4 @@
-//! A price, kept exactly: 500.10 stays 500.10. It must never pass through a floating-point number.
+//! An exact price: 500.10 stays 500.10. It does not pass through a floating-point number.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-/// An amount of at most 18 digits, at most 4 of them decimals, not negative.
+/// An amount of at most 18 digits, with at most 4 decimals, not negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Price(Decimal);
@@ -15,7 +15,7 @@ impl Price {
     const MAX_DIGITS: usize = 18;
     const MAX_DECIMALS: usize = 4;
 
-    /// The amount with the scale it was sent with.
+    /// The amount with the scale that was sent.
     #[must_use]
     pub fn amount(self) -> Decimal {
         self.0
@@ -61,7 +61,7 @@ impl fmt::Display for Price {
     }
 }
 
-/// Why a number is not a price.
+/// The reason why a number is not a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PriceError {
     /// Below zero.
@@ -80,14 +80,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_every_digit() {
+    fn a_price_keeps_every_digit() {
         for text in ["0", "500.10", "99999999999999.9999", "123456789012345678", "0.5000"] {
             assert_eq!(text.parse::<Price>().unwrap().to_string(), text);
         }
     }
 
     #[test]
-    fn refuses_what_it_could_not_keep() {
+    fn prices_that_cannot_be_exact_are_refused() {
         assert_eq!("-1".parse::<Price>(), Err(PriceError::Negative));
         assert_eq!("1e3".parse::<Price>(), Err(PriceError::NotPlain));
         assert_eq!("0.00001".parse::<Price>(), Err(PriceError::TooLong));

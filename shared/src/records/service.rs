@@ -1,16 +1,17 @@
-//! A service and its field table (API specification, section 3). Its price must never lose a digit.
+//! A service and its field table (API specification, section 3).
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Form, Price};
+use super::form::Form;
+use super::price::Price;
 
-/// A service or treatment as CareQ describes it; an absent optional field is `None` and replaces what was stored.
+/// A service or treatment as CareQ describes it. An absent optional field is `None` and replaces the stored value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the specification's own, under their own names")]
 pub struct Service {
     pub name: String,
-    /// In minutes.
+    /// The duration in minutes.
     pub duration: i32,
     pub price: Option<Price>,
     pub currency: Option<String>,

@@ -1,17 +1,18 @@
-//! A new status of an appointment (API specification, section 5). Its notes must never replace the appointment's own.
+//! A new status of an appointment (API specification, section 5). Its notes are stored apart from the appointment's
+//! own notes.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Form;
 use super::appointment::STATUSES;
+use super::form::Form;
 
 /// A status change as CareQ sends it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StatusChange {
-    /// One of the specification's words.
+    /// A status of the specification.
     pub status: String,
-    /// Kept as `status_notes`, apart from the appointment's own `notes`.
+    /// Stored as `status_notes`.
     pub notes: Option<String>,
     /// The version of the change.
     pub updated_at: Option<DateTime<Utc>>,

@@ -1,4 +1,4 @@
-//! The field tables of the specification, field by field.
+//! Tests of the specification's field tables.
 
 use chrono::DateTime;
 use proptest::prelude::*;
@@ -100,7 +100,7 @@ fn lengths_are_counted_in_characters() {
     }
 }
 
-/// kind, field, good ones, bad ones
+/// Kind, field, valid values, invalid values.
 type Row = (Kind, &'static str, Vec<Value>, Vec<Value>);
 
 #[test]
@@ -235,9 +235,9 @@ fn instants_are_stored_in_utc_and_json_as_text() {
     assert_eq!(appointment.prescription.as_deref(), Some(r#"{"a":[],"b":1}"#));
 }
 
-/// What is half of a surrogate pair, or a name that `serde_json` keeps for itself, is a fault of its field and of no other.
+/// Half of a surrogate pair, or a name that `serde_json` reserves, is an error of its own field only.
 #[test]
-fn what_is_no_text_and_no_number_is_refused_by_its_field() {
+fn reserved_names_and_half_pairs_are_refused_by_their_field() {
     let patient = |fields: &str| {
         let text = format!(
             r#"{{"careq_id": 1, "clinic_id": "c", "first_name": "A", "last_name": "B", "phone_number": "9000000001", {fields}}}"#
@@ -274,7 +274,7 @@ fn what_is_no_text_and_no_number_is_refused_by_its_field() {
 }
 
 proptest! {
-    /// Whatever is sent is read or refused, and what is read survives its way through the broker.
+    /// Any value is read or refused, and a record survives its encoding for the broker.
     #[test]
     fn any_json_is_read_or_refused(kind in prop::sample::select(Kind::ALL.to_vec()), changes in changes()) {
         let mut body = smallest(kind);

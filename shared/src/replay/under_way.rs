@@ -1,5 +1,5 @@
-//! What replay jobs have still to do, all of them together: what an alarm watches. A state in which nothing stands must still be named,
-//! or its alarm would never end; no job must be named, since there may be any number.
+//! The unfinished work of all replay jobs, for metrics and alarms. A state without jobs is listed with 0, so that its
+//! alarm ends. Jobs are not listed one by one, because their number is unbounded.
 
 use sea_orm::prelude::Expr;
 use sea_orm::{
@@ -7,23 +7,23 @@ use sea_orm::{
     QueryTrait as _,
 };
 
-use super::{JobLetterState, JobState};
+use super::state::{JobLetterState, JobState};
 use crate::entities::{replay_job, replay_job_letter};
 
-/// How many jobs stand where, and the letters that they have still to see to the end.
+/// The number of jobs in each state, and of their unfinished letters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnderWay {
-    /// Jobs in each state.
+    /// The number of jobs, by state.
     pub jobs: Vec<(JobState, i64)>,
-    /// Letters in each state of [`JobLetterState::UNDER_WAY`], of the jobs that run or are paused.
+    /// The number of letters in each state of [`JobLetterState::UNDER_WAY`], of running and paused jobs.
     pub letters: Vec<(JobLetterState, i64)>,
 }
 
-/// Reads it from the rows. What is over costs nothing: an index has the letters of a job by their states, as long as no other column
-/// is asked for.
+/// Counts jobs and letters. Finished letters cost nothing: the index by state serves the query, as long as no other
+/// column is read.
 ///
 /// # Errors
-/// The database's own.
+/// The database's own error.
 pub async fn under_way(database: &DatabaseConnection) -> Result<UnderWay, DbErr> {
     use replay_job_letter::Column::{JobId, State};
     let jobs: Vec<(JobState, i64)> = replay_job::Entity::find()

@@ -1,8 +1,10 @@
-//! What is sealed: five columns, and the broker's messages; and where each value lives. Whatever else holds personal data in the database is in clear.
+//! The associated data of sealed values. Five columns and the broker's messages are sealed; other personal data in
+//! the database is not.
 
 use crate::canonical;
 
-/// Where a sealed value lives. It is authenticated with the value, so that a value that is copied elsewhere does not open.
+/// The location of a sealed value. It is authenticated with the value, so a value that is copied elsewhere does not
+/// open.
 #[derive(Debug, Clone, Copy)]
 pub struct AssociatedData<'row> {
     pub(super) table: &'static str,
@@ -41,7 +43,7 @@ impl<'row> AssociatedData<'row> {
         Self { table: "dead_letters", column: "payload", row }
     }
 
-    /// A message of the broker, whose queue it may leave for another.
+    /// A message of the broker. It names no queue, because a message may move to another queue.
     pub(super) const fn message() -> Self {
         Self { table: "", column: "message", row: "" }
     }

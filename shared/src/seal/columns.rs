@@ -1,28 +1,30 @@
-//! The columns whose values are sealed, each with the place that its values are sealed for. A column that is not here would be left
-//! behind by a rotation.
+//! The sealed columns, each with its associated data. A column that is missing here would not be re-encrypted after a
+//! rotation.
 
 use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{ColumnTrait, EntityTrait, Value};
 
-use super::{AssociatedData, Sealed};
+use super::associated_data::AssociatedData;
+use super::sealed::Sealed;
+use crate::clinics::kind::CredentialKind;
 use crate::entities::{clinic, clinic_credential, dead_letter, parked_event, patient};
 
-/// A column whose values are sealed.
+/// A sealed column.
 pub(super) trait SealedColumn {
     type Entity: EntityTrait<Column: ColumnTrait>;
     const ID: <Self::Entity as EntityTrait>::Column;
     const VALUE: <Self::Entity as EntityTrait>::Column;
 
-    /// Which rows have a sealed value.
+    /// The condition for rows with a sealed value.
     fn applies() -> SimpleExpr {
         Self::VALUE.is_not_null()
     }
     fn id(row: &<Self::Entity as EntityTrait>::Model) -> Value;
-    /// The row's part of the place.
+    /// The row's part of the associated data.
     fn key(row: &<Self::Entity as EntityTrait>::Model) -> String;
     fn sealed(row: &<Self::Entity as EntityTrait>::Model) -> Option<Sealed>;
-    fn place(key: &str) -> AssociatedData<'_>;
-    /// As the column's type.
+    fn associated_data(key: &str) -> AssociatedData<'_>;
+    /// The sealed value in the type of the column.
     fn stored(sealed: Sealed) -> Value {
         sealed.into_text().into()
     }
@@ -44,7 +46,7 @@ impl SealedColumn for EventKeys {
     fn sealed(row: &clinic::Model) -> Option<Sealed> {
         Some(Sealed::stored_bytes(&row.event_key))
     }
-    fn place(key: &str) -> AssociatedData<'_> {
+    fn associated_data(key: &str) -> AssociatedData<'_> {
         AssociatedData::event_key(key)
     }
     fn stored(sealed: Sealed) -> Value {
@@ -60,7 +62,7 @@ impl SealedColumn for SigningSecrets {
     const VALUE: clinic_credential::Column = clinic_credential::Column::Verifier;
 
     fn applies() -> SimpleExpr {
-        clinic_credential::Column::Kind.eq(crate::clinics::CredentialKind::SigningSecret.as_str())
+        clinic_credential::Column::Kind.eq(CredentialKind::SigningSecret.as_str())
     }
     fn id(row: &clinic_credential::Model) -> Value {
         row.id.into()
@@ -71,7 +73,7 @@ impl SealedColumn for SigningSecrets {
     fn sealed(row: &clinic_credential::Model) -> Option<Sealed> {
         Some(Sealed::stored(row.verifier.clone()))
     }
-    fn place(key: &str) -> AssociatedData<'_> {
+    fn associated_data(key: &str) -> AssociatedData<'_> {
         AssociatedData::signing_secret(key)
     }
 }
@@ -92,7 +94,7 @@ impl SealedColumn for AadharNumbers {
     fn sealed(row: &patient::Model) -> Option<Sealed> {
         row.aadhar_number.clone()
     }
-    fn place(key: &str) -> AssociatedData<'_> {
+    fn associated_data(key: &str) -> AssociatedData<'_> {
         AssociatedData::aadhar_number(key)
     }
 }
@@ -113,7 +115,7 @@ impl SealedColumn for ParkedEvents {
     fn sealed(row: &parked_event::Model) -> Option<Sealed> {
         Some(row.event.clone())
     }
-    fn place(key: &str) -> AssociatedData<'_> {
+    fn associated_data(key: &str) -> AssociatedData<'_> {
         AssociatedData::parked_event(key)
     }
 }
@@ -134,7 +136,7 @@ impl SealedColumn for DeadLetters {
     fn sealed(row: &dead_letter::Model) -> Option<Sealed> {
         Some(Sealed::stored_bytes(&row.payload))
     }
-    fn place(key: &str) -> AssociatedData<'_> {
+    fn associated_data(key: &str) -> AssociatedData<'_> {
         AssociatedData::dead_letter(key)
     }
     fn stored(sealed: Sealed) -> Value {

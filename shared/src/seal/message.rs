@@ -1,14 +1,15 @@
-//! Messages of the broker, sealed as a whole: `sealed:{key id}.` and the bytes of nonce, ciphertext and tag. Neither the broker's files nor
-//! those that can read its queues may learn what CareQ has sent.
+//! Sealed messages of the broker: `sealed:{key id}.`, then the nonce, the ciphertext and the tag as bytes. Readers of
+//! the broker's files and queues cannot read what CareQ has sent.
 
 use aes_gcm::Aes256Gcm;
 use aes_gcm::aead::{AeadInOut as _, Nonce, Tag};
 
+use super::associated_data::AssociatedData;
+use super::cipher::{NONCE_BYTES, OpenError, Seal};
 use super::sealed::is_key_id;
-use super::{AssociatedData, NONCE_BYTES, OpenError, Seal};
 
-/// What no message in clear begins with: those are JSON.
-const MARK: &[u8] = b"sealed:";
+/// The prefix of a sealed message. A message in clear is JSON, and never begins with it.
+const PREFIX: &[u8] = b"sealed:";
 
 const TAG_BYTES: usize = 16;
 
@@ -20,7 +21,7 @@ impl Seal {
     pub fn seal_message(&self, body: &[u8]) -> Result<Vec<u8>, OpenError> {
         let mut nonce = [0; NONCE_BYTES];
         rand::fill(&mut nonce);
-        let head = [MARK, self.current.id.as_bytes(), b".", &nonce].concat();
+        let head = [PREFIX, self.current.id.as_bytes(), b".", &nonce].concat();
         let mut sealed = Vec::with_capacity(head.len() + body.len() + TAG_BYTES);
         sealed.extend_from_slice(&head);
         sealed.extend_from_slice(body);
@@ -35,12 +36,12 @@ impl Seal {
         Ok(sealed)
     }
 
-    /// The message; nothing where it was published in clear, by a version that sealed none.
+    /// Opens a message; `None` if it is not sealed.
     ///
     /// # Errors
     /// Its key is unknown, or it is damaged.
     pub fn open_message(&self, sealed: &[u8]) -> Result<Option<Vec<u8>>, OpenError> {
-        let Some(rest) = sealed.strip_prefix(MARK) else { return Ok(None) };
+        let Some(rest) = sealed.strip_prefix(PREFIX) else { return Ok(None) };
         let end = rest.iter().position(|byte| *byte == b'.').ok_or(OpenError::Damaged)?;
         let (key_id, rest) = rest.split_at_checked(end).ok_or(OpenError::Damaged)?;
         let key_id =

@@ -1,115 +1,25 @@
-//! Sealing at rest: what must be readable again, and by nobody who only has the database (AES-256-GCM, NIST SP 800-38D).
-//! A value must never open anywhere but in the table, column and row that it was sealed for.
-
-mod keys;
-mod message;
+//! Sealing at rest, for values that must be readable again but not with the database alone (AES-256-GCM, NIST SP
+//! 800-38D). A value opens only in the table, column and row for which it was sealed.
 
 mod associated_data;
-mod sealed;
+mod cipher;
+mod message;
+pub(crate) mod sealed;
+
+pub(crate) mod key_list;
+mod keys;
 
 mod columns;
-
 mod reencrypt;
 mod sample;
 
-use aes_gcm::aead::{Aead as _, KeyInit as _, Nonce, Payload};
-use aes_gcm::{Aes256Gcm, Key};
-
 pub use associated_data::AssociatedData;
-pub(crate) use keys::fault;
-pub use keys::{KeysError, file, is_well_formed, open};
+pub use cipher::{OpenError, Seal};
+pub use key_list::{KeysError, is_well_formed};
+pub use keys::{Keys, file, open};
 pub use reencrypt::{Report, reencrypt};
 pub use sample::{Sample, sample};
 pub use sealed::Sealed;
-
-const NONCE_BYTES: usize = 12;
-
-/// The keys of a process. What is sealed is sealed under the current one; all of them open.
-#[derive(Clone)]
-pub struct Seal {
-    current: NamedKey,
-    former: Vec<NamedKey>,
-}
-
-#[derive(Clone)]
-struct NamedKey {
-    id: String,
-    cipher: Aes256Gcm,
-}
-
-impl std::fmt::Debug for Seal {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let ids: Vec<_> = self.keys().map(|key| &key.id).collect();
-        formatter.debug_struct("Seal").field("keys", &ids).finish()
-    }
-}
-
-/// A value that cannot be opened.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// It names a key that this process does not have.
-    #[error(
-        "it is sealed under the key `{0}`, which seal.keys (CAREQ_SEAL_KEYS) or the key file does not hold"
-    )]
-    UnknownKey(String),
-    /// It was changed, or belongs elsewhere, or is no sealed value.
-    #[error("it is damaged, or was sealed for another row")]
-    Damaged,
-}
-
-impl Seal {
-    /// Seals a value for its place, under the current key and with a random nonce. One key is good for 2³² values (NIST SP
-    /// 800-38D, 8.3); a rotation long before is described in `README.md`.
-    #[must_use]
-    pub fn seal(&self, place: AssociatedData<'_>, value: &[u8]) -> Sealed {
-        let mut nonce = [0; NONCE_BYTES];
-        rand::fill(&mut nonce);
-        let payload = Payload { msg: value, aad: &place.bytes() };
-        // The only error is a value of more than 64 GiB (SP 800-38D, 5.2.1.1), thousands of times what the ingress takes.
-        let ciphertext =
-            self.current.cipher.encrypt(&Nonce::<Aes256Gcm>::from(nonce), payload).unwrap_or_default();
-        Sealed::new(&self.current.id, &[nonce.as_slice(), &ciphertext].concat())
-    }
-
-    /// The value.
-    ///
-    /// # Errors
-    /// Its key is unknown, or it was not sealed for this place.
-    pub fn open(&self, place: AssociatedData<'_>, sealed: &Sealed) -> Result<Vec<u8>, OpenError> {
-        let (key_id, bytes) = sealed.parts().ok_or(OpenError::Damaged)?;
-        let key = self.keys().find(|key| key.id == key_id);
-        let key = key.ok_or_else(|| OpenError::UnknownKey(key_id.to_owned()))?;
-        let (nonce, ciphertext) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError::Damaged)?;
-        let payload = Payload { msg: ciphertext, aad: &place.bytes() };
-        key.cipher.decrypt(&Nonce::<Aes256Gcm>::from(*nonce), payload).map_err(|_| OpenError::Damaged)
-    }
-
-    /// What is stored where `former` stood, so that it says `value`: the same sealed value if it says so already, for two
-    /// sealings of one value differ.
-    #[must_use]
-    pub fn keep_or_seal(&self, place: AssociatedData<'_>, former: Option<&Sealed>, value: &[u8]) -> Sealed {
-        match former {
-            Some(sealed) if self.open(place, sealed).is_ok_and(|opened| opened == value) => sealed.clone(),
-            _ => self.seal(place, value),
-        }
-    }
-
-    /// The id of the key that seals now.
-    #[must_use]
-    pub fn current_key(&self) -> &str {
-        &self.current.id
-    }
-
-    fn keys(&self) -> impl Iterator<Item = &NamedKey> {
-        std::iter::once(&self.current).chain(&self.former)
-    }
-}
-
-impl NamedKey {
-    fn new(id: &str, key: [u8; 32]) -> Self {
-        Self { id: id.to_owned(), cipher: Aes256Gcm::new(&Key::<Aes256Gcm>::from(key)) }
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-//! Seals everything anew under the current key, after a rotation: in small transactions, and from where it stood if it was
-//! interrupted, since each value names its key. It must never replace a value that has changed meanwhile.
+//! Re-encryption under the current key, after a rotation. It runs in small transactions. An interrupted run
+//! continues, because each value names its key. A value that has changed meanwhile is not overwritten.
 
 use std::collections::BTreeMap;
 
@@ -9,44 +9,45 @@ use sea_orm::{
     QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 
+use super::cipher::Seal;
 use super::columns::{AadharNumbers, DeadLetters, EventKeys, ParkedEvents, SealedColumn, SigningSecrets};
-use super::{Seal, Sealed};
+use super::sealed::Sealed;
 use crate::database;
 
-/// Rows of one transaction, each of which may be as large as a message.
+/// The number of rows in one transaction. Each row may be as large as a message.
 const ROWS: u64 = 16;
 
-/// What was done.
+/// The result of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Values that were under another key and are under the current one now.
+    /// Values that were re-encrypted under the current key.
     pub sealed: u64,
-    /// Values that are under another key after all: they could not be opened, or a process still seals with an old key.
+    /// Values that are still under another key: they could not be opened, or a process still seals with an old key.
     pub left: u64,
-    /// Values that could not be opened, by the reason.
+    /// Values that could not be opened, by reason.
     pub unopened: BTreeMap<String, u64>,
 }
 
-/// Seals everything anew that is not under the current key. Workers may go on meanwhile.
+/// Re-encrypts every value that is not under the current key. Workers may continue meanwhile.
 ///
 /// # Errors
-/// The database's own. What was committed stays, and the next run goes on from there.
+/// The database's own error. Committed transactions stay, and the next run continues.
 pub async fn reencrypt(database: &DatabaseConnection, seal: &Seal) -> Result<Report, DbErr> {
     let mut report = Report::default();
-    every::<EventKeys>(database, seal, &mut report).await?;
-    every::<SigningSecrets>(database, seal, &mut report).await?;
-    every::<AadharNumbers>(database, seal, &mut report).await?;
-    every::<ParkedEvents>(database, seal, &mut report).await?;
-    every::<DeadLetters>(database, seal, &mut report).await?;
-    report.left = left::<EventKeys>(database, seal).await?
-        + left::<SigningSecrets>(database, seal).await?
-        + left::<AadharNumbers>(database, seal).await?
-        + left::<ParkedEvents>(database, seal).await?
-        + left::<DeadLetters>(database, seal).await?;
+    reencrypt_column::<EventKeys>(database, seal, &mut report).await?;
+    reencrypt_column::<SigningSecrets>(database, seal, &mut report).await?;
+    reencrypt_column::<AadharNumbers>(database, seal, &mut report).await?;
+    reencrypt_column::<ParkedEvents>(database, seal, &mut report).await?;
+    reencrypt_column::<DeadLetters>(database, seal, &mut report).await?;
+    report.left = count_left::<EventKeys>(database, seal).await?
+        + count_left::<SigningSecrets>(database, seal).await?
+        + count_left::<AadharNumbers>(database, seal).await?
+        + count_left::<ParkedEvents>(database, seal).await?
+        + count_left::<DeadLetters>(database, seal).await?;
     Ok(report)
 }
 
-async fn every<C: SealedColumn>(
+async fn reencrypt_column<C: SealedColumn>(
     database: &DatabaseConnection,
     seal: &Seal,
     report: &mut Report,
@@ -62,21 +63,24 @@ async fn every<C: SealedColumn>(
         let Some(last) = rows.last() else { return transaction.commit().await };
         after = Some(C::id(last));
         for row in &rows {
-            one::<C>(&transaction, seal, row, report).await?;
+            reencrypt_row::<C>(&transaction, seal, row, report).await?;
         }
         transaction.commit().await?;
     }
 }
 
-async fn left<C: SealedColumn>(database: &DatabaseConnection, seal: &Seal) -> Result<u64, DbErr> {
+async fn count_left<C: SealedColumn>(database: &DatabaseConnection, seal: &Seal) -> Result<u64, DbErr> {
     let counted = under_other_keys::<C>(seal).select_only().column_as(C::ID.count(), "left");
     let left: Option<i64> = counted.into_tuple().one(database).await?;
-    Ok(left.and_then(|left| u64::try_from(left).ok()).unwrap_or_default())
+    // An operator who reads 0 removes the old key.
+    left.and_then(|left| u64::try_from(left).ok())
+        .ok_or_else(|| DbErr::Type("values under other keys cannot be counted".to_owned()))
 }
 
 fn under_other_keys<C: SealedColumn>(seal: &Seal) -> Select<C::Entity> {
     let prefix = Sealed::prefix(seal.current_key());
-    let length = i32::try_from(prefix.len()).unwrap_or(i32::MAX);
+    #[expect(clippy::expect_used, reason = "another length would find every value, or none")]
+    let length = i32::try_from(prefix.len()).expect("a key id has at most 32 characters");
     let begins = Func::cust("substr").args([
         C::VALUE.into_simple_expr(),
         Expr::val(1).into(),
@@ -85,7 +89,7 @@ fn under_other_keys<C: SealedColumn>(seal: &Seal) -> Select<C::Entity> {
     C::Entity::find().filter(C::applies()).filter(Expr::expr(begins).ne(C::stored(Sealed::stored(prefix))))
 }
 
-async fn one<C: SealedColumn>(
+async fn reencrypt_row<C: SealedColumn>(
     transaction: &DatabaseTransaction,
     seal: &Seal,
     row: &<C::Entity as EntityTrait>::Model,
@@ -93,7 +97,7 @@ async fn one<C: SealedColumn>(
 ) -> Result<(), DbErr> {
     let Some(former) = C::sealed(row) else { return Ok(()) };
     let key = C::key(row);
-    let value = match seal.open(C::place(&key), &former) {
+    let value = match seal.open(C::associated_data(&key), &former) {
         Ok(value) => value,
         Err(reason) => {
             *report.unopened.entry(reason.to_string()).or_default() += 1;
@@ -101,7 +105,7 @@ async fn one<C: SealedColumn>(
         }
     };
     let written = C::Entity::update_many()
-        .col_expr(C::VALUE, Expr::value(C::stored(seal.seal(C::place(&key), &value))))
+        .col_expr(C::VALUE, Expr::value(C::stored(seal.seal(C::associated_data(&key), &value))))
         .filter(C::ID.eq(C::id(row)))
         .filter(C::VALUE.eq(C::stored(former)))
         .exec(transaction)

@@ -1,4 +1,4 @@
-//! Opens some of what is sealed, to see whether these are the keys. It must never keep or show what it opens.
+//! A test of the keys: it opens some sealed values, and discards them.
 
 use std::collections::BTreeMap;
 
@@ -6,38 +6,38 @@ use sea_orm::{
     DatabaseConnection, DbErr, EntityTrait as _, Order, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
+use super::cipher::{OpenError, Seal};
 use super::columns::{AadharNumbers, DeadLetters, EventKeys, ParkedEvents, SealedColumn, SigningSecrets};
-use super::{OpenError, Seal};
 
-/// Rows of each column from either end of its ids, which are as good as random.
+/// The number of rows at either end of each column's ids, which are random.
 const ROWS: u64 = 50;
 
-/// What was tried.
+/// The result of a test.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sample {
     /// Values that open.
     pub opened: u64,
-    /// Values that do not, by the key that they name and this process lacks.
+    /// Values under a key that this process lacks, by the key's id.
     pub unknown_keys: BTreeMap<String, u64>,
-    /// Values that name a key of this process and do not open.
+    /// Values under a key of this process that do not open.
     pub damaged: u64,
 }
 
 /// Tries to open some values of every sealed column.
 ///
 /// # Errors
-/// The database's own.
+/// The database's own error.
 pub async fn sample(database: &DatabaseConnection, seal: &Seal) -> Result<Sample, DbErr> {
     let mut sample = Sample::default();
-    some::<EventKeys>(database, seal, &mut sample).await?;
-    some::<SigningSecrets>(database, seal, &mut sample).await?;
-    some::<AadharNumbers>(database, seal, &mut sample).await?;
-    some::<ParkedEvents>(database, seal, &mut sample).await?;
-    some::<DeadLetters>(database, seal, &mut sample).await?;
+    sample_column::<EventKeys>(database, seal, &mut sample).await?;
+    sample_column::<SigningSecrets>(database, seal, &mut sample).await?;
+    sample_column::<AadharNumbers>(database, seal, &mut sample).await?;
+    sample_column::<ParkedEvents>(database, seal, &mut sample).await?;
+    sample_column::<DeadLetters>(database, seal, &mut sample).await?;
     Ok(sample)
 }
 
-async fn some<C: SealedColumn>(
+async fn sample_column<C: SealedColumn>(
     database: &DatabaseConnection,
     seal: &Seal,
     sample: &mut Sample,
@@ -46,7 +46,7 @@ async fn some<C: SealedColumn>(
         let rows = C::Entity::find().filter(C::applies()).order_by(C::ID, order).limit(ROWS);
         for row in rows.all(database).await? {
             let Some(sealed) = C::sealed(&row) else { continue };
-            match seal.open(C::place(&C::key(&row)), &sealed) {
+            match seal.open(C::associated_data(&C::key(&row)), &sealed) {
                 Ok(_) => sample.opened += 1,
                 Err(OpenError::UnknownKey(id)) => *sample.unknown_keys.entry(id).or_default() += 1,
                 Err(OpenError::Damaged) => sample.damaged += 1,

@@ -1,5 +1,4 @@
-//! A sealed value as its column holds it: `{key id}.{base64 of nonce and ciphertext}`. It must never be printed: even sealed,
-//! it is a patient's.
+//! A sealed value as its column stores it: `{key id}.{base64 of nonce and ciphertext}`. `Debug` does not print it.
 
 use std::fmt;
 
@@ -7,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sea_orm::DeriveValueType;
 
-/// A sealed value, with the id of its key beside it. Written for its column alone.
+/// A sealed value, with the id of its key.
 #[derive(Clone, PartialEq, Eq, DeriveValueType)]
 pub struct Sealed(String);
 
@@ -17,7 +16,8 @@ impl fmt::Debug for Sealed {
     }
 }
 
-/// 1 to 32 letters, digits, `-` and `_`: fit to be printed, whatever a column holds.
+/// Whether a text is a key id: 1 to 32 letters, digits, `-` and `_`. Such an id can be printed, whatever a column
+/// holds.
 pub(super) fn is_key_id(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     (1..=32).contains(&text.len()) && text.bytes().all(fits)
@@ -28,42 +28,42 @@ impl Sealed {
         Self(format!("{key_id}.{}", URL_SAFE_NO_PAD.encode(bytes)))
     }
 
-    /// Key id, and nonce with ciphertext.
+    /// The key id, and the nonce with the ciphertext.
     pub(super) fn parts(&self) -> Option<(&str, Vec<u8>)> {
         let (key_id, text) = self.0.split_once('.').filter(|(key_id, _)| is_key_id(key_id))?;
         Some((key_id, URL_SAFE_NO_PAD.decode(text).ok()?))
     }
 
-    /// What every value that is sealed under this key begins with.
+    /// The prefix of every value sealed under this key.
     pub(super) fn prefix(key_id: &str) -> String {
         format!("{key_id}.")
     }
 
-    /// Takes what a column holds; whether it is a sealed value is for [`super::Seal::open`] to say.
+    /// Wraps the text of a column. [`super::Seal::open`] verifies it.
     #[must_use]
     pub fn stored(text: String) -> Self {
         Self(text)
     }
 
-    /// The same from a column of bytes.
+    /// Wraps the bytes of a column.
     #[must_use]
     pub fn stored_bytes(bytes: &[u8]) -> Self {
         Self(String::from_utf8_lossy(bytes).into_owned())
     }
 
-    /// How many bytes its column holds.
+    /// The size in its column, in bytes.
     #[must_use]
     pub const fn size(&self) -> usize {
         self.0.len()
     }
 
-    /// For a column of text.
+    /// The value for a column of text.
     #[must_use]
     pub fn into_text(self) -> String {
         self.0
     }
 
-    /// For a column of bytes.
+    /// The value for a column of bytes.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.0.into_bytes()

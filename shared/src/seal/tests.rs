@@ -1,4 +1,4 @@
-//! What is sealed opens in its place under its key, and nowhere else.
+//! Tests of keys, values and messages: a value opens with its associated data under its key only.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -18,7 +18,7 @@ fn place(row: &str) -> AssociatedData<'_> {
 }
 
 #[test]
-fn a_value_opens_in_its_place_alone() {
+fn a_value_opens_only_in_its_own_row() {
     let seal = seal(OLD);
     let sealed = seal.seal(place("1"), b"1234-5678-9012");
     assert_eq!(seal.open(place("1"), &sealed).unwrap(), b"1234-5678-9012");
@@ -36,7 +36,7 @@ fn a_value_opens_in_its_place_alone() {
 }
 
 #[test]
-fn what_was_changed_does_not_open() {
+fn a_changed_value_does_not_open() {
     let seal = seal(OLD);
     let text = seal.seal(place("1"), b"value").into_text();
     for position in "old.".len()..text.len() - 1 {

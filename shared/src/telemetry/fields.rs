@@ -1,5 +1,5 @@
-//! The fields that a log line or a span may have. One that is not listed here must never be written, whatever it holds: its value is
-//! withheld, and a test of the whole system finds the gap.
+//! The allowlist of fields in log lines and spans. The value of another field is withheld; a system test finds fields
+//! that are missing here.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use tracing_subscriber::field::{MakeExt as _, RecordFields};
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
-use super::traces::TraceContext;
+use crate::trace_context::TraceContext;
 
-/// Our own words, names of parts, routes, clinics and admins, numbers, and shapes of payloads. Never a value that CareQ sent, but its
-/// numbers of records.
-const MAY_BE_WRITTEN: [&str; 42] = [
+/// The allowed fields: our own words; names of parts, routes, clinics and admins; numbers; shapes of payloads. Of
+/// CareQ's values, only numbers of records are allowed.
+const ALLOWED: [&str; 42] = [
     "message",
     "address",
     "admin",
@@ -59,7 +59,7 @@ const MAY_BE_WRITTEN: [&str; 42] = [
 
 pub(super) const WITHHELD: &str = "[withheld]";
 
-/// The fields of a readable line, and its place in a trace.
+/// The fields of a text line, with its trace context.
 #[derive(Debug)]
 pub(super) struct Readable;
 
@@ -73,16 +73,16 @@ impl<'writer> FormatFields<'writer> for Readable {
     }
 }
 
-/// Writes a field of a readable line.
+/// Writes a field of a text line.
 fn write(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     match field.name() {
         "message" => write!(writer, "{value:?}"),
-        name if may_be_written(name) => write!(writer, "{name}={value:?}"),
+        name if is_allowed(name) => write!(writer, "{name}={value:?}"),
         name => write!(writer, "{name}={WITHHELD}"),
     }
 }
 
 /// Whether the value of a field of this name may be written.
-pub(super) fn may_be_written(name: &str) -> bool {
-    MAY_BE_WRITTEN.contains(&name)
+pub(super) fn is_allowed(name: &str) -> bool {
+    ALLOWED.contains(&name)
 }

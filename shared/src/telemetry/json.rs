@@ -1,5 +1,5 @@
-//! A log line as JSON: `timestamp`, `level`, `target`, `fields` with `message` among them, and `trace_id` and `span_id`
-//! within a trace that is recorded. It must never write a field around `fields.rs`.
+//! A log line as JSON: `timestamp`, `level`, `target`, `fields` with `message`, and `trace_id` and `span_id` in a
+//! recorded trace. Fields pass the allowlist in `fields.rs`.
 
 use std::fmt;
 
@@ -12,11 +12,11 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::fields::{WITHHELD, may_be_written};
-use super::traces::TraceContext;
+use super::fields::{WITHHELD, is_allowed};
 use crate::clock;
+use crate::trace_context::TraceContext;
 
-/// One line of JSON an event.
+/// The format of one JSON object per event.
 #[derive(Debug)]
 pub(super) struct Lines;
 
@@ -56,7 +56,7 @@ where
     }
 }
 
-/// The fields of an event, in the order in which it names them.
+/// The fields of an event, in its order.
 struct Fields<'event>(&'event Event<'event>);
 
 impl Serialize for Fields<'_> {
@@ -70,7 +70,7 @@ impl Serialize for Fields<'_> {
 
 struct Members<M: SerializeMap> {
     map: M,
-    /// The first that could not be written.
+    /// The first error.
     written: Result<(), M::Error>,
 }
 
@@ -78,7 +78,7 @@ impl<M: SerializeMap> Members<M> {
     fn write(&mut self, field: &Field, value: impl Serialize) {
         if self.written.is_ok() {
             let name = field.name();
-            self.written = if may_be_written(name) {
+            self.written = if is_allowed(name) {
                 self.map.serialize_entry(name, &value)
             } else {
                 self.map.serialize_entry(name, WITHHELD)

@@ -1,5 +1,5 @@
-//! Measures what costs queries, at a pace of its own: a scrape must never wait for the database or the broker, nor fail when one of
-//! them is away. What cannot be measured has no value until it can.
+//! Measurements that need queries, at an interval of their own. A scrape does not wait for the database or the
+//! broker, and works without them. A value that cannot be measured is absent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,37 +18,34 @@ use crate::dead_letters::{Open, open};
 use crate::entities::parked_event;
 use crate::replay::{UnderWay, under_way};
 
-/// What is measured.
+/// The objects of measurement.
 #[derive(Debug, Clone)]
 pub struct Measured {
-    /// Its tables are looked at.
+    /// The database whose tables are measured.
     pub database: DatabaseConnection,
     /// The other pools of the process to the same database.
     pub besides: Vec<DatabaseConnection>,
-    /// Nothing for a console, which needs none.
+    /// The broker; `None` for a console.
     pub broker: Option<MeasuredBroker>,
 }
 
-/// What is measured of a broker.
+/// The broker to be measured.
 #[derive(Debug, Clone)]
 pub struct MeasuredBroker {
-    /// Whether it takes messages.
+    /// The broker, for its connection state.
     pub broker: Arc<dyn Broker>,
-    /// How many wait.
+    /// The queue lengths.
     pub depths: Depths,
 }
 
 impl Measured {
-    /// Measures again and again, for as long as the process runs.
+    /// Measures at an interval until the shutdown.
     pub async fn keep_measuring(self, every: Duration, shutdown: CancellationToken) {
-        // Each at its own pace: a queue that has lost its leader must not keep the tables from being looked at.
-        tokio::join!(
-            again_and_again(every, &shutdown, || self.tables()),
-            again_and_again(every, &shutdown, || self.queues())
-        );
+        // Tables and queues are independent: a queue without a leader must not delay the tables.
+        tokio::join!(repeat(every, &shutdown, || self.tables()), repeat(every, &shutdown, || self.queues()));
     }
 
-    /// What is known without asking anybody.
+    /// Records the values that need no query.
     pub fn at_once(&self) {
         if let Some(MeasuredBroker { broker, .. }) = &self.broker {
             metrics().broker_up.get_or_create(&No {}).set(broker.is_connected().into());
@@ -101,7 +98,7 @@ impl Measured {
     }
 }
 
-async fn again_and_again<F: Future<Output = ()>>(
+async fn repeat<F: Future<Output = ()>>(
     every: Duration,
     shutdown: &CancellationToken,
     measure: impl Fn() -> F,
@@ -122,7 +119,7 @@ fn note_open(open: &[Open]) {
 
 fn note_parked(parked: &[(&'static str, Parked)]) {
     for &(waiting_for, Parked { count, oldest }) in parked {
-        let age = oldest.and_then(|oldest| (clock::now() - oldest).to_std().ok()).unwrap_or_default();
+        let age = oldest.map_or(Duration::ZERO, clock::since);
         metrics().parked_events.get_or_create(&Waits { waiting_for }).set(count);
         metrics().oldest_parked.get_or_create(&Waits { waiting_for }).set(age.as_secs_f64());
     }
@@ -143,7 +140,8 @@ struct Parked {
     oldest: Option<DateTime<Utc>>,
 }
 
-/// Both are there, also where nothing waits. An index has it all, as long as no other column is asked for.
+/// Counts parked events by reason; both reasons are listed even without events. The query is served by an index, as
+/// long as no other column is read.
 async fn parked(database: &DatabaseConnection) -> Result<[(&'static str, Parked); 2], DbErr> {
     use parked_event::Column::{ParkedAt, WaitingKind};
     let rows: Vec<(bool, i64, Option<DateTime<Utc>>)> = parked_event::Entity::find()

@@ -1,13 +1,11 @@
-//! What a process says of itself: logs, readable or JSON, on standard error; metrics; and traces, where they are wanted. Whatever is
-//! written or exported passes the list in `fields.rs`; what libraries say must never be switched on: nobody here can vouch for
-//! their words, and the database's carry patients' data.
+//! Logs on standard error, in text or JSON; metrics; and optional traces. Fields pass the allowlist in `fields.rs`.
+//! Log lines of libraries are off, because their content is unknown; the database driver's contain patients' data.
 
 mod fields;
 mod json;
 
 pub mod metrics;
 
-mod in_hand;
 pub mod measure;
 
 pub mod traces;
@@ -25,28 +23,29 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::{LogConfig, LogFormat, TelemetryConfig};
+use crate::ignore::ignore;
 use traces::Traces;
 
-/// The crates whose words are ours. One that logs and is missing here would do so unheard: a test looks for it.
-const HEARD: [&str; 6] =
+/// The crates whose log lines are written. A test finds a crate that logs and is missing here.
+const LOGGED_CRATES: [&str; 6] =
     ["careq_sync", "careq_http", "careq_ingress", "careq_worker", "careq_console", "careq_shared"];
 
-/// Ends what [`start`] began.
+/// The running telemetry, to be ended.
 #[derive(Debug)]
 pub struct Telemetry {
     traces: Option<Traces>,
 }
 
-/// Why telemetry cannot be started.
+/// The reason why telemetry cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[error("telemetry.otlp_endpoint (CAREQ_TELEMETRY_OTLP_ENDPOINT) cannot be used: {0}")]
 pub struct StartError(#[from] opentelemetry_otlp::ExporterBuildError);
 
-/// Starts logging, and tracing for a `process` that runs on: `standalone`, `ingress`, `worker` or `console`. A second call changes nothing, so
-/// that tests may start several processes' worth in one.
+/// Starts logging, and tracing for a long-running `process`: `standalone`, `ingress`, `worker` or `console`. A second
+/// call changes nothing, so tests may start several processes in one.
 ///
 /// # Errors
-/// The collector's address is none.
+/// The address of the collector is malformed.
 pub fn start(
     log: &LogConfig,
     telemetry: &TelemetryConfig,
@@ -75,13 +74,13 @@ pub fn start(
             registry.with(json.with_filter(lines)).try_init()
         }
     };
-    // The only failure is that logging has been started before.
-    drop(started);
+    ignore(started, "logging has been started before");
     log_faults();
     Ok(Telemetry { traces })
 }
 
-/// The layer that exports spans. Where there is none it is switched off, rather than left out: every span would be made, for nobody.
+/// The layer that exports spans. Without a collector it is switched off instead of left out, so that spans are not
+/// created at all.
 fn spans<S>(traces: Option<&Traces>) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
@@ -98,14 +97,14 @@ where
     exported.with_filter(Targets::new().with_target(traces::SPAN, wanted))
 }
 
-/// Failures of libraries are reported, without any values, where we handle them.
+/// The filter of log lines. Library errors are logged, without values, where they are handled.
 fn lines(log: &LogConfig) -> String {
     let level = log.level.as_str();
-    let heard = HEARD.map(|ours| format!("{ours}={level}")).join(",");
-    format!("off,{heard}")
+    let crates = LOGGED_CRATES.map(|ours| format!("{ours}={level}")).join(",");
+    format!("off,{crates}")
 }
 
-/// What a fault in the program says may quote what it worked on; where it is, and how it came there, says enough.
+/// Logs panics. A panic message may quote data, so only the location and the stack are logged.
 fn log_faults() {
     std::panic::set_hook(Box::new(|fault| {
         let place = fault.location().map(ToString::to_string);
@@ -115,10 +114,10 @@ fn log_faults() {
 }
 
 impl Telemetry {
-    /// Sends the last spans, for at most five seconds.
+    /// Exports the last spans, for at most five seconds.
     pub async fn end(self) {
         if let Some(traces) = self.traces {
-            tokio::task::spawn_blocking(move || traces.end()).await.unwrap_or_default();
+            ignore(tokio::task::spawn_blocking(move || traces.end()).await, "the process ends");
         }
     }
 }
@@ -128,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_that_nobody_exports_is_not_made() {
+    fn a_span_is_not_created_without_a_collector() {
         let text = layer().with_writer(std::io::sink).with_filter(EnvFilter::new("off,careq_shared=info"));
         let subscriber = tracing_subscriber::registry().with(spans(None)).with(text);
         tracing::subscriber::with_default(subscriber, || {

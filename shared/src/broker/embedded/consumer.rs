@@ -1,5 +1,5 @@
-//! One reader of the embedded queue. It must never look at the table without a reason: it is woken, and looks again only
-//! while there was something.
+//! A consumer of the embedded queue. It reads the table after a notification, and while there were messages; it does
+//! not poll.
 
 use std::sync::Arc;
 
@@ -7,10 +7,14 @@ use async_trait::async_trait;
 use sea_orm::DbErr;
 use tokio::sync::oneshot;
 
-use super::Arrivals;
+use super::arrivals::Arrivals;
 use super::settlement::Settlement;
 use super::store::{Claimed, Store};
-use crate::broker::{BatchLimit, Consumer, Delivery, NotAcked, Queue};
+use crate::broker::port::{BatchLimit, Consumer, Delivery, NotAcked, Queue};
+use crate::ignore::ignore;
+
+/// The reason to ignore a settlement that fails.
+const SETTLED_LATER: &str = "the store keeps the settlement until the disk works again";
 
 pub(super) struct QueueConsumer {
     store: Arc<Store>,
@@ -26,36 +30,37 @@ impl QueueConsumer {
         Self { store, arrivals, queue, batch, claiming: None, in_flight: Vec::new() }
     }
 
-    /// Runs to its end even when the caller's future is dropped, and is then found again: a claim that nobody remembers
-    /// would be in flight until the next start.
+    /// Claims a batch. The claim completes even if the caller drops the future, and the next call returns its result.
+    /// Otherwise the claimed messages would stay in flight until the next start.
     async fn claim(&mut self) -> Result<Vec<Claimed>, DbErr> {
         let claiming = self.claiming.get_or_insert_with(|| {
             let (store, arrivals) = (Arc::clone(&self.store), Arc::clone(&self.arrivals));
             let (queue, batch) = (self.queue, self.batch);
-            let (hand_over, claimed) = oneshot::channel();
+            let (sender, claimed) = oneshot::channel();
             tokio::spawn(async move {
                 let claimed = store.claim(queue, batch).await;
-                if let Err(Ok(unwanted)) = hand_over.send(claimed) {
-                    give_back(&store, &arrivals, queue, ids(&unwanted)).await;
+                if let Err(Ok(unwanted)) = sender.send(claimed) {
+                    release(&store, &arrivals, queue, ids(&unwanted)).await;
                 }
             });
             claimed
         });
         let claimed = claiming.await;
         self.claiming = None;
+        // A claim ends without a result only while the process ends.
         claimed.unwrap_or_else(|_| Ok(Vec::new()))
     }
 }
 
 impl Drop for QueueConsumer {
-    /// A consumer that is neither settled nor closed has come to a bad end: its messages come again, and that is counted.
+    /// A consumer that is dropped without settling has failed: its messages are delivered again, and the attempt
+    /// counts.
     fn drop(&mut self) {
         let ids = std::mem::take(&mut self.in_flight);
         if let (false, Ok(runtime)) = (ids.is_empty(), tokio::runtime::Handle::try_current()) {
             let (store, arrivals, queue) = (Arc::clone(&self.store), Arc::clone(&self.arrivals), self.queue);
             runtime.spawn(async move {
-                // If the disk fails, they are settled when it works again.
-                store.settle(Settlement::Abandon, ids).await.unwrap_or_default();
+                ignore(store.settle(Settlement::Abandon, ids).await, SETTLED_LATER);
                 arrivals.of(queue).notify_one();
                 arrivals.of(Queue::Dead).notify_one();
             });
@@ -63,10 +68,9 @@ impl Drop for QueueConsumer {
     }
 }
 
-/// Settles, besides, what a failing disk has left: this may be the last that is heard of the queue before the end.
-async fn give_back(store: &Store, arrivals: &Arrivals, queue: Queue, ids: Vec<i64>) {
-    // If the disk fails, they are settled when it works again.
-    store.settle(Settlement::Release, ids).await.unwrap_or_default();
+/// Returns messages to the queue. The store also settles earlier messages that a failing disk has left.
+async fn release(store: &Store, arrivals: &Arrivals, queue: Queue, ids: Vec<i64>) {
+    ignore(store.settle(Settlement::Release, ids).await, SETTLED_LATER);
     arrivals.of(queue).notify_one();
 }
 
@@ -84,15 +88,14 @@ impl Consumer for QueueConsumer {
                     arrivals.of(self.queue).notified().await;
                 }
                 Ok(claimed) => {
-                    // There may be more than one batch, and more than one reader.
+                    // There may be more than one batch, and more than one consumer.
                     self.arrivals.of(self.queue).notify_one();
                     self.in_flight = ids(&claimed);
                     return claimed.into_iter().map(|message| message.delivery).collect();
                 }
                 Err(_) => {
-                    // The only error is that the store is gone, and its reader with it.
                     let mut failed_bytes = self.store.failed_bytes();
-                    failed_bytes.wait_for(Option::is_none).await.map(drop).unwrap_or_default();
+                    ignore(failed_bytes.wait_for(Option::is_none).await, "the consumer holds the store");
                 }
             }
         }
@@ -104,14 +107,14 @@ impl Consumer for QueueConsumer {
     }
 
     async fn requeue(&mut self) {
-        give_back(&self.store, &self.arrivals, self.queue, std::mem::take(&mut self.in_flight)).await;
+        release(&self.store, &self.arrivals, self.queue, std::mem::take(&mut self.in_flight)).await;
     }
 
     async fn close(mut self: Box<Self>) {
         if let Some(claiming) = self.claiming.take()
             && let Ok(Ok(claimed)) = claiming.await
         {
-            give_back(&self.store, &self.arrivals, self.queue, ids(&claimed)).await;
+            release(&self.store, &self.arrivals, self.queue, ids(&claimed)).await;
         }
         self.requeue().await;
     }

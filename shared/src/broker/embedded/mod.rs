@@ -1,7 +1,8 @@
 //! The embedded broker: a queue table on SQLite in the data folder, for one process. A publish is confirmed when its
-//! transaction is on disk (`synchronous=FULL`); readers are woken in process, so that an idle system never polls. While its disk fails,
-//! it confirms nothing and hands nothing out, and it goes on by itself.
+//! transaction is on disk (`synchronous=FULL`). Consumers are notified in process, so an idle system does not poll.
+//! While the disk fails, nothing is confirmed or delivered; the queue recovers by itself.
 
+mod arrivals;
 mod consumer;
 mod publisher;
 mod settlement;
@@ -14,21 +15,23 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use dashmap::DashMap;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use super::{BatchLimit, Broker, Consumer, Depths, Mailbox, PublishError, Queue};
+use super::depths::Depths;
+use super::port::{BatchLimit, Broker, Consumer, Mailbox, PublishError, Queue};
+use arrivals::Arrivals;
 use publisher::Publisher;
-pub(super) use store::Store;
+use store::Store;
 pub use store::StoreError;
 
-/// Result messages that may wait for one mailbox.
-const WAITING: usize = 256;
+/// The number of result messages that may wait in one mailbox.
+const MAX_WAITING: usize = 256;
 
-/// How often a disk that fails is tried.
+/// The interval between two probes of a failing disk.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The queue of one process.
+/// The embedded broker of one process.
 #[derive(Debug)]
 pub struct Embedded {
     store: Arc<Store>,
@@ -38,7 +41,7 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens the queue in this folder, and gives out again what a former process had not finished.
+    /// Opens the queue in a folder. Messages in flight of an earlier process are delivered again.
     ///
     /// # Errors
     /// The folder cannot be written, or another process uses it.
@@ -50,16 +53,15 @@ impl Embedded {
         Ok(Self { store, publisher, arrivals, mailboxes: DashMap::new() })
     }
 
-    /// Cleans the files of a process that has done its work, and closes them: what was deleted is in neither of them any more. Whatever
-    /// is asked of it afterwards fails.
+    /// Closes the database. Its files no longer hold deleted content. Later calls fail.
     pub async fn close(&self) {
         self.store.close().await;
     }
 
-    /// How many messages wait in the queues.
+    /// The lengths of the queues.
     #[must_use]
     pub fn depths(&self) -> Depths {
-        Depths::embedded(Arc::clone(&self.store))
+        Depths::new(Arc::clone(&self.store) as _)
     }
 }
 
@@ -80,7 +82,7 @@ impl Broker for Embedded {
 
     fn mailbox(&self) -> Mailbox {
         let name = Uuid::new_v4().simple().to_string();
-        let (arrived, messages) = mpsc::channel(WAITING);
+        let (arrived, messages) = mpsc::channel(MAX_WAITING);
         self.mailboxes.insert(name.clone(), arrived);
         let (_, address) = watch::channel(Some(name));
         Mailbox { address, messages }
@@ -95,41 +97,23 @@ impl Broker for Embedded {
         }
     }
 
-    /// Whether the disk takes what is written.
+    /// Whether the last write succeeded.
     fn is_connected(&self) -> bool {
-        self.store.is_well()
+        self.store.works()
     }
 }
 
-/// Tries a disk that fails until it works, for as long as there is a store. Costs nothing while it works.
+/// Probes a failing disk until it works, while the store exists. It costs nothing while the disk works.
 async fn probe(mut failed: watch::Receiver<Option<usize>>, store: Weak<Store>, arrivals: Arc<Arrivals>) {
     while failed.wait_for(Option::is_some).await.is_ok() {
         tokio::time::sleep(PROBE_INTERVAL).await;
         let Some(store) = store.upgrade() else { return };
         if store.probe().await.is_ok() {
             tracing::info!("the embedded queue can be written again");
-            // Messages may have been given back meanwhile.
+            // Messages may have been returned meanwhile.
             for queue in Queue::ALL {
                 arrivals.of(queue).notify_one();
             }
-        }
-    }
-}
-
-/// Wakes the readers of a queue.
-#[derive(Debug, Default)]
-struct Arrivals {
-    live: Notify,
-    bulk: Notify,
-    dead: Notify,
-}
-
-impl Arrivals {
-    fn of(&self, queue: Queue) -> &Notify {
-        match queue {
-            Queue::Live => &self.live,
-            Queue::Bulk => &self.bulk,
-            Queue::Dead => &self.dead,
         }
     }
 }

@@ -1,18 +1,19 @@
-//! The one task that writes messages. Whatever waits while a transaction is on its way to the disk goes into the next
-//! one together; nobody is ever told "done" before that one is on disk.
+//! The task that writes messages. Messages that arrive during one transaction are written together in the next. A
+//! publish is confirmed only after its transaction is on disk.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Arrivals;
+use super::arrivals::Arrivals;
 use super::store::{Message, Store};
-use crate::broker::{PublishError, Queue};
-use crate::telemetry::traces::TraceContext;
+use crate::broker::port::{PublishError, Queue};
+use crate::ignore::ignore;
+use crate::trace_context::TraceContext;
 
-/// Messages of one transaction.
-const TOGETHER: usize = 1_000;
+/// The maximum number of messages in one transaction.
+const MAX_MESSAGES: usize = 1_000;
 
 #[derive(Debug)]
 pub(super) struct Publisher {
@@ -27,7 +28,7 @@ struct Job {
 
 impl Publisher {
     pub(super) fn start(store: Arc<Store>, arrivals: Arc<Arrivals>) -> Self {
-        let (jobs, waiting) = mpsc::channel(TOGETHER);
+        let (jobs, waiting) = mpsc::channel(MAX_MESSAGES);
         tokio::spawn(write(store, arrivals, waiting));
         Self { jobs }
     }
@@ -41,16 +42,15 @@ impl Publisher {
 }
 
 async fn write(store: Arc<Store>, arrivals: Arc<Arrivals>, mut waiting: mpsc::Receiver<Job>) {
-    let mut jobs = Vec::with_capacity(TOGETHER);
-    while waiting.recv_many(&mut jobs, TOGETHER).await > 0 {
+    let mut jobs = Vec::with_capacity(MAX_MESSAGES);
+    while waiting.recv_many(&mut jobs, MAX_MESSAGES).await > 0 {
         let messages: Vec<_> = jobs.iter().map(|job| job.message.clone()).collect();
         let result = store.insert(&messages).await.map_err(|_| PublishError::Refused);
         for job in jobs.drain(..) {
             if result.is_ok() {
                 arrivals.of(job.message.queue).notify_one();
             }
-            // A sender that has gone has been answered already.
-            job.done.send(result).unwrap_or_default();
+            ignore(job.done.send(result), "a sender that has gone has been answered");
         }
     }
 }

@@ -1,21 +1,21 @@
-//! How messages that were handed out are settled, and those that a failing disk did not let settle yet. They must never be forgotten:
-//! a message that stays in flight comes again only after a restart.
+//! The settlement of delivered messages, and the list of settlements that a failing disk has delayed. Without the
+//! list, such a message would be delivered again only after a restart.
 
 use std::collections::VecDeque;
 
-/// What becomes of messages that were handed out.
+/// The settlement of delivered messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Settlement {
-    /// They are done.
+    /// Acknowledged: they are deleted.
     Delete,
-    /// They come again as if they had not been handed out.
+    /// Returned: they are delivered again, and the delivery does not count.
     Release,
-    /// They come again, and it counts: their reader has come to a bad end.
+    /// Failed: they are delivered again, and the delivery counts.
     Abandon,
 }
 
 impl Settlement {
-    /// For the ids of a JSON array.
+    /// The SQL statement, whose parameter is a JSON array of ids.
     pub(super) const fn statement(self) -> &'static str {
         match self {
             Self::Delete => "DELETE FROM messages WHERE id IN (SELECT value FROM json_each(?))",
@@ -28,23 +28,23 @@ impl Settlement {
     }
 }
 
-/// What is to be settled, the first one first. Bounded: nothing is handed out before it is empty.
+/// The delayed settlements, oldest first. The list is bounded, because nothing is delivered before it is empty.
 #[derive(Debug, Default)]
-pub(super) struct Unsettled(VecDeque<(Settlement, Vec<i64>)>);
+pub(super) struct DelayedSettlements(VecDeque<(Settlement, Vec<i64>)>);
 
-impl Unsettled {
+impl DelayedSettlements {
     pub(super) fn add(&mut self, settlement: Settlement, ids: Vec<i64>) {
         if !ids.is_empty() {
             self.0.push_back((settlement, ids));
         }
     }
 
-    /// The ids as a JSON array.
+    /// The oldest settlement, with its ids as a JSON array.
     pub(super) fn first(&self) -> Option<(Settlement, String)> {
         self.0.front().map(|(settlement, ids)| (*settlement, format!("{ids:?}")))
     }
 
-    pub(super) fn first_is_settled(&mut self) {
+    pub(super) fn remove_first(&mut self) {
         self.0.pop_front();
     }
 }

@@ -1,54 +1,56 @@
-//! The queue table and its statements. It must never be opened by two processes: a message would be handed out twice at
-//! the same time, so the file is locked for as long as it is open.
+//! The queue table and its statements. The file is locked while it is open: two processes would deliver a message
+//! twice.
 
 use std::path::Path;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement, Value};
 use tokio::sync::{Mutex, watch};
 
-use super::settlement::{Settlement, Unsettled};
-use crate::broker::{BatchLimit, DELIVERY_LIMIT, Delivery, Queue};
-use crate::telemetry::traces::TraceContext;
+use super::settlement::{DelayedSettlements, Settlement};
+use crate::broker::depths::CountReady;
+use crate::broker::port::{BatchLimit, DELIVERY_LIMIT, Delivery, Queue};
+use crate::trace_context::TraceContext;
 use crate::{data_folder, refusal, sqlite};
 
-/// A statement that waits longer for the one connection fails: the disk hangs.
+/// The timeout for the one connection. A longer wait means that the disk hangs.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The largest message that [`Store::probe`] writes, and the smallest.
+/// The minimum and maximum size of a message that [`Store::probe`] writes, in bytes.
 const PROBE_BYTES: (usize, usize) = (4_096, 1 << 20);
 
 #[derive(Debug)]
-pub(in crate::broker) struct Store {
+pub(super) struct Store {
     database: DatabaseConnection,
-    unsettled: Mutex<Unsettled>,
-    /// The bytes of the largest write that failed; `None` while the disk works.
+    delayed: Mutex<DelayedSettlements>,
+    /// The size of the largest write that failed; `None` while the disk works.
     failed_bytes: watch::Sender<Option<usize>>,
 }
 
-/// Why the embedded queue cannot be used.
+/// The reason why the embedded queue cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     #[error(
         "the data folder {folder} cannot be made: {reason}. Set data.dir (CAREQ_DATA_DIR) to a folder that can be written"
     )]
     Folder {
-        /// Where it should be.
+        /// Its path.
         folder: String,
-        /// What the system says.
+        /// The system's own error.
         reason: std::io::Error,
     },
-    /// Its disk fails.
+    /// The disk fails.
     #[error("the embedded queue {file} cannot be used: {reason}. {advice}")]
     Disk {
-        /// The file.
+        /// The path of the file.
         file: String,
-        /// What the database says.
+        /// The database's own error.
         reason: DbErr,
-        /// What to do.
+        /// The advice for the operator.
         advice: &'static str,
     },
     /// The file cannot be opened, or is locked.
@@ -57,14 +59,14 @@ pub enum StoreError {
          data.dir (CAREQ_DATA_DIR) to another one; several processes need RabbitMQ (broker.url)"
     )]
     Open {
-        /// The file.
+        /// The path of the file.
         file: String,
-        /// What the database says.
+        /// The database's own error.
         reason: DbErr,
     },
 }
 
-/// A message to be written.
+/// A message to be inserted.
 #[derive(Debug, Clone)]
 pub(super) struct Message {
     pub(super) queue: Queue,
@@ -72,7 +74,7 @@ pub(super) struct Message {
     pub(super) trace: Option<TraceContext>,
 }
 
-/// A message that was handed out, by its row.
+/// A delivered message, with the id of its row.
 #[derive(Debug)]
 pub(super) struct Claimed {
     pub(super) id: i64,
@@ -91,12 +93,12 @@ impl Store {
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .locking_mode(SqliteLockingMode::Exclusive)
-                // What is deleted is overwritten, and not only forgotten.
+                // Deleted content is overwritten.
                 .pragma("secure_delete", "ON")
                 .busy_timeout(Duration::from_millis(200));
             let store = Self {
                 database: sqlite::open(options, ACQUIRE_TIMEOUT).await?,
-                unsettled: Mutex::default(),
+                delayed: Mutex::default(),
                 failed_bytes: watch::Sender::default(),
             };
             store.prepare().await?;
@@ -125,54 +127,46 @@ impl Store {
                  CREATE INDEX IF NOT EXISTS messages_by_queue ON messages (queue, in_flight, id);",
             )
             .await?;
-        self.add_traceparent().await?;
-        // What a former process took and did not finish.
+        // Messages that were in flight when an earlier process ended.
         self.execute("UPDATE messages SET in_flight = 0 WHERE in_flight = 1", []).await?;
-        self.give_up().await?;
+        self.move_to_dead().await?;
         self.probe().await
     }
 
-    /// To a queue of a version that knew no traces.
-    async fn add_traceparent(&self) -> Result<(), DbErr> {
-        let known = statement("SELECT 1 FROM pragma_table_info('messages') WHERE name = 'traceparent'", []);
-        if self.database.query_one(known).await?.is_none() {
-            self.execute("ALTER TABLE messages ADD COLUMN traceparent TEXT", []).await?;
-        }
-        Ok(())
-    }
-
-    /// How many messages nobody has taken.
-    pub(in crate::broker) async fn waiting(&self, queue: Queue) -> Result<u64, DbErr> {
+    /// The number of messages that no consumer holds.
+    async fn waiting(&self, queue: Queue) -> Result<u64, DbErr> {
         let count = "SELECT COUNT(*) AS waiting FROM messages WHERE queue = ? AND in_flight = 0";
         let row = self.database.query_one(statement(count, [queue.as_str().into()])).await?;
-        let waiting: i64 = row.map_or(Ok(0), |row| row.try_get_by("waiting"))?;
-        Ok(u64::try_from(waiting).unwrap_or_default())
+        let row = row.ok_or_else(|| DbErr::RecordNotFound("a count has one row".to_owned()))?;
+        let waiting: i64 = row.try_get_by("waiting")?;
+        u64::try_from(waiting).map_err(|_| DbErr::Type(format!("a queue has {waiting} messages")))
     }
 
-    /// Moves what was handed out too often to the dead queue.
-    async fn give_up(&self) -> Result<(), DbErr> {
-        let gave_up = "UPDATE messages SET queue = 'dead', deliveries = 0
+    /// Moves messages with too many deliveries to the dead queue.
+    async fn move_to_dead(&self) -> Result<(), DbErr> {
+        let exhausted = "UPDATE messages SET queue = 'dead', deliveries = 0
                        WHERE queue <> 'dead' AND in_flight = 0 AND deliveries > ?";
-        self.execute(gave_up, [i64::from(DELIVERY_LIMIT).into()]).await
+        self.execute(exhausted, [i64::from(DELIVERY_LIMIT).into()]).await
     }
 
-    /// Writes at most 10,000 messages, all or none. When this returns they are on disk: one statement is one transaction.
+    /// Inserts at most 10,000 messages, all or none. One statement is one transaction, so they are on disk when it
+    /// returns.
     pub(super) async fn insert(&self, messages: &[Message]) -> Result<(), DbErr> {
-        let places = vec!["(?, ?, ?)"; messages.len()].join(", ");
+        let placeholders = vec!["(?, ?, ?)"; messages.len()].join(", ");
         let values = messages.iter().flat_map(|Message { queue, body, trace }| {
             let traceparent = trace.as_ref().map(TraceContext::traceparent);
             [queue.as_str().into(), Value::from(body.to_vec()), Value::from(traceparent)]
         });
-        let insert = format!("INSERT INTO messages (queue, body, traceparent) VALUES {places}");
+        let insert = format!("INSERT INTO messages (queue, body, traceparent) VALUES {placeholders}");
         let inserted = self.execute(&insert, values).await;
-        self.watched(inserted, messages.iter().map(|message| message.body.len()).sum())
+        self.observed(inserted, messages.iter().map(|message| message.body.len()).sum())
     }
 
-    /// Hands out the oldest messages, and counts that it did before anyone works on them.
+    /// Claims the oldest messages. The delivery is counted before any work on them.
     pub(super) async fn claim(&self, queue: Queue, batch: BatchLimit) -> Result<Vec<Claimed>, DbErr> {
-        self.settle_rest().await?;
+        self.settle_delayed().await?;
         let claimed = self.take(queue, batch).await;
-        self.watched(claimed, 0)
+        self.observed(claimed, 0)
     }
 
     async fn take(&self, queue: Queue, batch: BatchLimit) -> Result<Vec<Claimed>, DbErr> {
@@ -191,62 +185,64 @@ impl Store {
             let deliveries: i64 = row.try_get_by("deliveries")?;
             let body: Vec<u8> = row.try_get_by("body")?;
             let traceparent: Option<String> = row.try_get_by("traceparent")?;
-            let redeliveries = u32::try_from(deliveries - 1).unwrap_or(u32::MAX);
+            let redeliveries = u32::try_from(deliveries - 1)
+                .map_err(|_| DbErr::Type(format!("a message was delivered {deliveries} times")))?;
             let trace = traceparent.as_deref().and_then(TraceContext::read);
             claimed.push(Claimed {
                 id: row.try_get_by("id")?,
                 delivery: Delivery { body: body.into(), redeliveries, trace },
             });
         }
-        // RETURNING promises no order.
+        // RETURNING has no defined order.
         claimed.sort_unstable_by_key(|message| message.id);
         Ok(claimed)
     }
 
-    /// Settles messages that were handed out. If the disk fails, they are settled as soon as it works again.
+    /// Settles delivered messages. If the disk fails, they are settled when it works again.
     pub(super) async fn settle(&self, settlement: Settlement, ids: Vec<i64>) -> Result<(), DbErr> {
-        self.unsettled.lock().await.add(settlement, ids);
-        self.settle_rest().await
+        self.delayed.lock().await.add(settlement, ids);
+        self.settle_delayed().await
     }
 
-    /// Settles whatever is not settled yet.
-    async fn settle_rest(&self) -> Result<(), DbErr> {
-        let mut unsettled = self.unsettled.lock().await;
-        while let Some((settlement, ids)) = unsettled.first() {
+    /// Executes the delayed settlements.
+    async fn settle_delayed(&self) -> Result<(), DbErr> {
+        let mut delayed = self.delayed.lock().await;
+        while let Some((settlement, ids)) = delayed.first() {
             let settled = self.execute(settlement.statement(), [ids.into()]).await;
-            self.watched(settled, 0)?;
+            self.observed(settled, 0)?;
             if settlement == Settlement::Abandon {
-                self.watched(self.give_up().await, 0)?;
+                self.observed(self.move_to_dead().await, 0)?;
             }
-            unsettled.first_is_settled();
+            delayed.remove_first();
         }
         Ok(())
     }
 
-    /// Settles the rest, and writes as much as could not be written; after that the disk is taken for well.
+    /// Executes the delayed settlements, and writes as many bytes as the largest failed write. If both succeed, the
+    /// disk works again.
     pub(super) async fn probe(&self) -> Result<(), DbErr> {
-        let (least, most) = PROBE_BYTES;
-        let bytes = self.failed_bytes.borrow().unwrap_or_default().clamp(least, most);
-        self.settle_rest().await?;
+        let (min, max) = PROBE_BYTES;
+        let bytes = self.failed_bytes.borrow().map_or(min, |bytes| bytes.clamp(min, max));
+        self.settle_delayed().await?;
         let write = "INSERT OR REPLACE INTO messages (id, queue, body) VALUES (0, 'probe', zeroblob(?))";
-        self.execute(write, [i64::try_from(bytes).unwrap_or(i64::MAX).into()]).await?;
+        self.execute(write, [number(bytes)]).await?;
         self.execute("DELETE FROM messages WHERE id = 0", []).await?;
         self.failed_bytes.send_replace(None);
         Ok(())
     }
 
-    /// Whether the last write was on disk.
-    pub(super) fn is_well(&self) -> bool {
+    /// Whether the disk works.
+    pub(super) fn works(&self) -> bool {
         self.failed_bytes.borrow().is_none()
     }
 
-    /// The bytes of the largest write that failed; `None` while the disk works.
+    /// The size of the largest write that failed; `None` while the disk works.
     pub(super) fn failed_bytes(&self) -> watch::Receiver<Option<usize>> {
         self.failed_bytes.subscribe()
     }
 
-    /// Notes a write of so many bytes that failed. It is told once, until a probe succeeds.
-    fn watched<T>(&self, result: Result<T, DbErr>, bytes: usize) -> Result<T, DbErr> {
+    /// Records a failed write of this size. The first failure is logged, until a probe succeeds.
+    fn observed<T>(&self, result: Result<T, DbErr>, bytes: usize) -> Result<T, DbErr> {
         if let Err(reason) = &result {
             let mut is_first = false;
             self.failed_bytes.send_modify(|failed| {
@@ -262,16 +258,28 @@ impl Store {
         result
     }
 
-    /// Brings everything into the one file, leaves the other empty, and closes both.
+    /// Writes the log into the database file, and closes both.
     pub(super) async fn close(&self) {
         let emptied = self.database.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await;
         if let Err(reason) = emptied.and(self.database.close_by_ref().await) {
-            tracing::warn!(%reason, "the embedded queue could not be closed in order; the next start does it");
+            tracing::warn!(%reason, "the embedded queue could not be closed cleanly; the next start recovers it");
         }
     }
 
     async fn execute(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<(), DbErr> {
         self.database.execute(statement(sql, values)).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl CountReady for Store {
+    async fn ready(&self, queue: Queue) -> Option<u64> {
+        self.waiting(queue)
+            .await
+            .inspect_err(
+                |reason| tracing::debug!(queue = queue.as_str(), %reason, "a queue cannot be counted"),
+            )
+            .ok()
     }
 }
 

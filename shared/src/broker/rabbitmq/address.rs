@@ -1,4 +1,4 @@
-//! What `broker.url` names, for those who speak with RabbitMQ beside AMQP. The password must never be shown.
+//! The parts of `broker.url`, for clients that use RabbitMQ over another protocol than AMQP.
 
 use lapin::uri::AMQPScheme;
 use secrecy::SecretString;
@@ -6,28 +6,28 @@ use secrecy::SecretString;
 use super::link::{self, LinkError};
 use crate::config::BrokerConfig;
 
-/// A RabbitMQ, and whom it is used as.
+/// The address of a RabbitMQ, and the login.
 #[derive(Debug, Clone)]
 pub struct Address {
-    /// The server.
+    /// The host.
     pub host: String,
-    /// Where it speaks AMQP.
+    /// The AMQP port.
     pub port: u16,
-    /// Whether that is over TLS.
+    /// Whether AMQP uses TLS.
     pub is_encrypted: bool,
     /// The virtual host.
     pub virtual_host: String,
     /// The user.
     pub user: String,
-    /// Its password.
+    /// The password.
     pub password: SecretString,
 }
 
 impl Address {
-    /// Reads `broker.url`.
+    /// Parses `broker.url`.
     ///
     /// # Errors
-    /// It is no AMQP URL.
+    /// It is not an AMQP URL.
     pub fn of(config: &BrokerConfig) -> Result<Self, LinkError> {
         let uri = link::uri(config)?;
         Ok(Self {

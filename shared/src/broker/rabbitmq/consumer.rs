@@ -1,11 +1,11 @@
-//! One lane: a connection and a channel of its own with one batch in flight. `multiple` must never cover a batch that has not
-//! committed, so it always goes through the last delivery of the batch, whose channel is the batch's own.
+//! A consumer with a connection and a channel of its own, and one batch in flight. Acknowledgements use `multiple` on
+//! the last delivery of the batch. They cover only this batch, because the channel delivers nothing else.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, StreamExt as _};
-use lapin::message::Delivery as Delivered;
+use lapin::message::Delivery as LapinDelivery;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
 };
@@ -17,8 +17,9 @@ use tokio::task::JoinHandle;
 use super::link::{Link, LinkError, within};
 use super::topology::Topology;
 use crate::backoff::Backoff;
-use crate::broker::{BatchLimit, Consumer, Delivery, NotAcked, Queue};
-use crate::telemetry::traces::{TRACEPARENT, TraceContext};
+use crate::broker::port::{BatchLimit, Consumer, Delivery, NotAcked, Queue};
+use crate::ignore::ignore;
+use crate::trace_context::{TRACEPARENT, TraceContext};
 
 pub(super) struct QueueConsumer {
     source: Arc<Source>,
@@ -27,30 +28,30 @@ pub(super) struct QueueConsumer {
     in_flight: Option<Acker>,
 }
 
-/// What a session is opened on.
+/// The parameters of a session.
 pub(super) struct Source {
     pub(super) link: Arc<Link>,
     pub(super) topology: Arc<Topology>,
     pub(super) queue: Queue,
-    /// How much is handed out together.
+    /// The limits of a batch.
     pub(super) batch: BatchLimit,
-    /// How many readers this process had before.
-    pub(super) number: i32,
+    /// The index of consumers that this process opened before.
+    pub(super) index: i32,
 }
 
 struct Session {
     channel: Channel,
     deliveries: lapin::Consumer,
-    /// The server has ended the consumer. What was delivered before can still be settled.
+    /// Whether the server has ended the consumer. Earlier deliveries can still be settled.
     has_ended: bool,
 }
 
 impl Source {
-    /// Opens a session in the place of one that has ended, however long it takes.
+    /// Opens a session, in place of one that has ended, and retries without limit.
     async fn open(self: Arc<Self>, ended: Option<Session>) -> Session {
         let mut backoff = Backoff::default();
         if ended.is_some() {
-            // A server that ends every consumer at once must not be asked without a pause.
+            // A server that ends every consumer at once is asked only after a delay.
             backoff.wait().await;
         }
         self.link.close(ended).await;
@@ -66,19 +67,20 @@ impl Source {
         }
     }
 
-    /// The next batch is on its way while this one is worked on, and no more than that. Its bytes are bounded by the publishers, see
+    /// Two batches: the one in work and the next. The size of the messages is limited by the publishers, see
     /// [`Queue::of_webhook`].
     fn prefetch(&self) -> u16 {
         u16::try_from(self.batch.messages * 2).unwrap_or(u16::MAX)
     }
 
-    /// RabbitMQ fills readers of higher priority first, instead of dealing messages out in turn. So neighbours, which are often of one
-    /// booking, stay together, and a child seldom waits for its parent in another lane (RabbitMQ manual, "Consumer
-    /// Priorities"). Processes count from the same number, so that each gets its share; a batch is no neighbour of another.
+    /// RabbitMQ fills consumers of higher priority first, instead of round robin. Messages of one booking, which are
+    /// often adjacent, therefore stay together, and a child seldom waits for a parent in another consumer (RabbitMQ
+    /// manual, "Consumer Priorities"). Each process counts from the same index, so each gets its part. Batches are
+    /// not related to each other and need no priority.
     fn arguments(&self) -> FieldTable {
         let mut arguments = FieldTable::default();
         if self.queue == Queue::Live {
-            arguments.insert("x-priority".into(), AMQPValue::LongInt(self.number.wrapping_neg()));
+            arguments.insert("x-priority".into(), AMQPValue::LongInt(self.index.wrapping_neg()));
         }
         arguments
     }
@@ -88,8 +90,8 @@ impl Source {
         match self.consume(&channel).await {
             Ok(deliveries) => Ok(Session { channel, deliveries, has_ended: false }),
             Err(reason) => {
-                // lapin 4.12 does not close a channel whose consumer is given up before RabbitMQ has answered: RabbitMQ then
-                // hands messages to nobody. They are free again when the connection ends.
+                // lapin 4.12 does not close a channel if its `basic.consume` is dropped before RabbitMQ has answered.
+                // RabbitMQ then delivers messages to no one; they are free when the connection ends.
                 self.link.close(channel).await;
                 Err(reason)
             }
@@ -110,8 +112,8 @@ impl Source {
 }
 
 impl Session {
-    /// Ends the consumer. What was prefetched and never started goes back by `nack`, which newer versions do not count as an attempt; the
-    /// end of a channel would be counted.
+    /// Cancels the consumer. Prefetched messages are returned by `nack`, which newer versions do not count as an
+    /// attempt; closing the channel would count.
     async fn drain(&mut self) {
         let cancelled = self.channel.basic_cancel(self.deliveries.tag(), BasicCancelOptions::default());
         if within(cancelled).await.is_err() {
@@ -124,7 +126,7 @@ impl Session {
         if let Some(acker) = last {
             give_back(&acker).await;
         }
-        within(self.channel.close(200, "drained".into())).await.unwrap_or_default();
+        ignore(within(self.channel.close(200, "drained".into())).await, "the connection is closed next");
     }
 }
 
@@ -133,48 +135,51 @@ impl QueueConsumer {
         Self { source: Arc::new(source), opening: None, session: None, in_flight: None }
     }
 
-    /// The session, opened by a task of its own: half an opening that is dropped would leave a consumer that takes
-    /// messages and hands them to nobody.
+    /// Returns the session. A task opens it, because a dropped half-open consumer would hold messages.
     async fn opened(&mut self) -> &mut Session {
         if self.session.as_ref().is_none_or(|session| session.has_ended) {
             let (source, ended) = (Arc::clone(&self.source), self.session.take());
             let opening = self.opening.get_or_insert_with(|| tokio::spawn(source.open(ended)));
             let opened = opening.await;
             self.opening = None;
-            self.session = opened.ok();
+            self.session = match opened {
+                Ok(session) => Some(session),
+                Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+                Err(_) => None,
+            };
         }
         match self.session.as_mut() {
             Some(session) => session,
-            // Only while the process is ending does a task end without its result.
+            // A task is cancelled only while the process ends.
             None => std::future::pending().await,
         }
     }
 
-    /// The first message, however long it takes.
-    async fn first(&mut self) -> Delivered {
+    /// Waits for the first message without a timeout.
+    async fn first(&mut self) -> LapinDelivery {
         let queue = self.source.queue.as_str();
         loop {
             let session = self.opened().await;
             match session.deliveries.next().await {
                 Some(Ok(delivered)) => return delivered,
                 Some(Err(reason)) => tracing::warn!(queue, %reason, "reading from RabbitMQ was interrupted"),
-                None => tracing::warn!(queue, "RabbitMQ ended the consumer; it is made anew"),
+                None => tracing::warn!(queue, "RabbitMQ ended the consumer; it is opened again"),
             }
             session.has_ended = true;
         }
     }
 
-    /// A message that is there already.
-    fn another(&mut self) -> Option<Delivered> {
+    /// The next message, if it has arrived.
+    fn another(&mut self) -> Option<LapinDelivery> {
         let session = self.session.as_mut().filter(|session| !session.has_ended)?;
         let delivered = session.deliveries.next().now_or_never()?.and_then(Result::ok);
-        // lapin says once that it has ended; the session is replaced when this batch is settled.
+        // lapin reports the end once; the session is replaced when this batch is settled.
         session.has_ended = delivered.is_none();
         delivered
     }
 
-    /// The session can no longer be trusted; the next one takes its place.
-    fn distrust(&mut self) {
+    /// Marks the session for replacement.
+    fn replace_session(&mut self) {
         if let Some(session) = self.session.as_mut() {
             session.has_ended = true;
         }
@@ -200,18 +205,18 @@ impl Consumer for QueueConsumer {
 
     async fn ack(&mut self) -> Result<(), NotAcked> {
         let Some(acker) = self.in_flight.take() else { return Ok(()) };
-        // `Ok(false)` says that the channel is gone: not acknowledged.
+        // `Ok(false)` means that the channel is closed.
         if matches!(within(acker.ack(BasicAckOptions { multiple: true })).await, Ok(true)) {
             return Ok(());
         }
-        self.distrust();
+        self.replace_session();
         Err(NotAcked)
     }
 
     async fn requeue(&mut self) {
         let Some(acker) = self.in_flight.take() else { return };
         if !give_back(&acker).await {
-            self.distrust();
+            self.replace_session();
         }
     }
 
@@ -233,15 +238,15 @@ async fn give_back(acker: &Acker) -> bool {
     matches!(within(acker.nack(options)).await, Ok(true))
 }
 
-fn delivery(delivered: Delivered) -> Delivery {
+fn delivery(delivered: LapinDelivery) -> Delivery {
     let headers = delivered.properties.headers().as_ref().map(FieldTable::inner);
     let counted = headers.and_then(|headers| headers.get("x-delivery-count")).and_then(count);
     let redeliveries = counted.unwrap_or_else(|| u32::from(delivered.redelivered));
-    let trace = headers.and_then(|headers| headers.get(TRACEPARENT)).and_then(place);
+    let trace = headers.and_then(|headers| headers.get(TRACEPARENT)).and_then(trace);
     Delivery { body: delivered.data.into(), redeliveries, trace }
 }
 
-fn place(value: &AMQPValue) -> Option<TraceContext> {
+fn trace(value: &AMQPValue) -> Option<TraceContext> {
     match value {
         AMQPValue::LongString(traceparent) => {
             TraceContext::read(str::from_utf8(traceparent.as_bytes()).ok()?)

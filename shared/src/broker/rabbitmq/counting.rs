@@ -1,18 +1,20 @@
-//! Asks RabbitMQ how many messages are ready in a queue. It must never declare one: an argument that differs would end the channel.
+//! Counts the ready messages of a queue. It declares passively: an argument that differs would close the channel.
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use lapin::Channel;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 
 use super::link::{Link, LinkError, within};
 use super::topology::Topology;
-use crate::broker::Queue;
+use crate::broker::depths::CountReady;
+use crate::broker::port::Queue;
 
-/// A connection for nothing else.
+/// A connection for counting alone.
 #[derive(Debug)]
-pub(in crate::broker) struct Counting {
+pub(super) struct Counting {
     link: Arc<Link>,
     topology: Arc<Topology>,
 }
@@ -22,11 +24,11 @@ impl Counting {
         Self { link, topology }
     }
 
-    pub(in crate::broker) async fn waiting(&self, queue: Queue) -> Result<u64, LinkError> {
+    async fn waiting(&self, queue: Queue) -> Result<u64, LinkError> {
         let channel = self.link.channel().await?;
         let counted = self.count(&channel, queue).await;
         if counted.is_err() {
-            // The channel of a queue without a leader would take the connection with it, a minute later.
+            // A channel whose queue has no leader would end the connection a minute later.
             self.link.close(channel).await;
         }
         counted
@@ -38,5 +40,17 @@ impl Counting {
         let count = within(asking).await?.message_count();
         within(channel.close(200, "counted".into())).await?;
         Ok(u64::from(count))
+    }
+}
+
+#[async_trait]
+impl CountReady for Counting {
+    async fn ready(&self, queue: Queue) -> Option<u64> {
+        self.waiting(queue)
+            .await
+            .inspect_err(
+                |reason| tracing::debug!(queue = queue.as_str(), %reason, "a queue cannot be counted"),
+            )
+            .ok()
     }
 }

@@ -1,5 +1,5 @@
-//! Looks at a RabbitMQ as its operator would, over AMQP. It must never change a queue of the installation, nor take a message
-//! out of one: what it tries, it tries on a queue of its own, which is gone with its connection.
+//! An inspection of a RabbitMQ over AMQP, for the doctor. It changes no queue of the installation and takes no
+//! message out of one. Its tests use a queue of its own, which ends with its connection.
 
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
@@ -9,55 +9,55 @@ use uuid::Uuid;
 
 use super::link::{Link, LinkError, within};
 use super::topology::Topology;
-use crate::broker::Queue;
+use crate::broker::port::Queue;
 use crate::config::BrokerConfig;
 
-/// A RabbitMQ that lets us in.
+/// A connection for inspection.
 #[derive(Debug)]
 pub struct Inspection {
     link: Link,
     topology: Topology,
 }
 
-/// Why something cannot be done.
+/// The reason why an operation fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// Nothing is heard.
+    /// The server does not answer.
     Silent,
-    /// User or password is wrong, or the user may not do this; RabbitMQ's words.
+    /// The login is wrong, or the user lacks a permission; with RabbitMQ's message.
     Forbidden(String),
-    /// The virtual host is none, or not this user's; RabbitMQ's words.
+    /// The virtual host does not exist, or is not open to this user; with RabbitMQ's message.
     VirtualHost(String),
-    /// Anything else; the words of RabbitMQ or of the system.
+    /// Another reason; with the message of RabbitMQ or the system.
     Other(String),
 }
 
-/// How a queue stands.
+/// The state of a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// As careq-sync declares it.
+    /// The queue has the arguments that careq-sync declares.
     AsDeclared {
-        /// Messages that nobody has taken.
+        /// Messages that no consumer holds.
         waiting: u32,
-        /// Who reads it.
+        /// Its consumers.
         consumers: u32,
     },
-    /// It is not there.
+    /// The queue does not exist.
     Missing,
-    /// Somebody has declared it with other arguments; RabbitMQ's words.
+    /// The queue was declared with other arguments; with RabbitMQ's message.
     Differs(String),
-    /// It cannot be looked at.
+    /// The queue cannot be inspected.
     Refused(Refusal),
 }
 
-/// Why a message does not go through a queue.
+/// The reason why a message does not pass through a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stuck {
-    /// The user may not; `configure`, `write` or `read`, and RabbitMQ's words.
+    /// The user lacks the permission `configure`, `write` or `read`; with RabbitMQ's message.
     Forbidden(&'static str, String),
-    /// RabbitMQ takes no messages: an alarm of its memory or its disk.
+    /// RabbitMQ accepts no messages: its memory or disk alarm is active.
     Blocked,
-    /// Anything else.
+    /// Another reason.
     Other(Refusal),
 }
 
@@ -65,7 +65,7 @@ impl Inspection {
     /// Connects once.
     ///
     /// # Errors
-    /// Why that fails.
+    /// The reason of the failure.
     pub async fn open(config: &BrokerConfig) -> Result<Self, Refusal> {
         let link = Link::new(config, "careq-sync doctor")?;
         link.channel().await?;
@@ -78,14 +78,14 @@ impl Inspection {
         self.topology.name(queue)
     }
 
-    /// Looks at a queue.
+    /// Inspects a queue.
     pub async fn standing(&self, queue: Queue) -> Standing {
         let found = match self.look(queue).await {
             Ok(found) => found,
             Err(Fault(Some(AMQPSoftError::NOTFOUND), _)) => return Standing::Missing,
             Err(Fault(_, refusal)) => return Standing::Refused(refusal),
         };
-        // Declaring what is there changes nothing, and RabbitMQ compares the arguments.
+        // Declaring an existing queue changes nothing, and RabbitMQ compares the arguments.
         match self.declare(queue).await {
             Ok(()) => found,
             Err(Fault(Some(AMQPSoftError::PRECONDITIONFAILED), Refusal::Other(words))) => {
@@ -108,10 +108,10 @@ impl Inspection {
         Ok(within(self.topology.declare(&channel, queue)).await?)
     }
 
-    /// Sends a message through a queue of its own, named as an ingress names its mailbox, and waits for RabbitMQ's confirm.
+    /// Sends a message through a temporary queue, named like a mailbox, and waits for the confirm.
     ///
     /// # Errors
-    /// Where it is stuck.
+    /// The failing step.
     pub async fn round_trip(&self) -> Result<(), Stuck> {
         let link = self.link.another("round trip");
         let channel = link.channel().await.map_err(|fault| Stuck::at("configure", fault))?;
@@ -138,7 +138,7 @@ impl Inspection {
 
     /// Ends the connection.
     pub async fn close(&self) {
-        // Whatever was looked at over it has been given up long ago.
+        // No channel on it is in use.
         self.link.close(()).await;
     }
 }
@@ -165,7 +165,7 @@ impl Stuck {
     }
 }
 
-/// RabbitMQ's own code, where it is one that leaves the connection, and what it comes to.
+/// The code of a channel error, and the reason of the failure.
 struct Fault(Option<AMQPSoftError>, Refusal);
 
 impl From<LinkError> for Fault {

@@ -1,5 +1,5 @@
-//! One connection that is made anew whenever it is asked for and gone. Every await on lapin must have a deadline: a
-//! half-open connection answers nothing.
+//! A connection that reconnects on use. Every await on lapin has a timeout, because a half-open connection answers
+//! nothing.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,28 +13,26 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::topology::Topology;
-use crate::backoff::Backoff;
-use crate::broker::Queue;
 use crate::config::BrokerConfig;
 use crate::server_url::{PERCENT_ENCODING, is_plain};
 use crate::unreachable;
 
-/// How long any single exchange with the server may take.
+/// The timeout of a single exchange with the server.
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 
-/// A server that says nothing for so long will not answer this attempt any more: a line that broke during the handshake, for one.
-const HOPELESS: Duration = Duration::from_secs(10);
+/// The first timeout of a connection attempt. After this silence, the attempt will not be answered, as when the
+/// network fails during the handshake.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Each attempt that is given up leaves a thread behind until its line ends, so each has twice the time of the one before, up to
-/// this.
-const MAX_HOPELESS: Duration = Duration::from_mins(1);
+/// The maximum timeout of a connection attempt. An abandoned attempt leaves a thread until its socket closes, so each
+/// attempt has twice the timeout of the one before.
+const MAX_ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The longest frame, in bytes. lapin keeps room for 64 of them for each connection, which at RabbitMQ's own 128 KiB is 8 MiB; a
-/// longer message goes in several frames, its properties in one.
+/// The maximum frame, in bytes. lapin allocates 64 frames for each connection, which is 8 MiB with RabbitMQ's own 128
+/// KiB. A longer message takes several frames; its properties must fit into one.
 const FRAME_MAX_BYTES: u32 = 16 * 1_024;
 
-/// A silent peer is given up after two of these, in seconds.
+/// The heartbeat interval, in seconds. A silent peer is disconnected after two.
 const HEARTBEAT_S: u16 = 10;
 
 /// A connection to RabbitMQ, shared by channels.
@@ -50,13 +48,13 @@ pub(super) struct Link {
 struct State {
     connection: Option<Connection>,
     attempt: Option<Attempt>,
-    /// After how long the attempt is hopeless.
-    patience: Duration,
+    /// The timeout of the current attempt.
+    attempt_timeout: Duration,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { connection: None, attempt: None, patience: HOPELESS }
+        Self { connection: None, attempt: None, attempt_timeout: ATTEMPT_TIMEOUT }
     }
 }
 
@@ -66,21 +64,21 @@ struct Attempt {
     connecting: JoinHandle<lapin::Result<Connection>>,
 }
 
-/// Why RabbitMQ cannot be used.
+/// The reason why RabbitMQ cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LinkError {
-    /// The URL is none.
+    /// The URL cannot be parsed.
     #[error("broker.url is not an AMQP URL: {PERCENT_ENCODING}")]
     Url,
-    /// No connection at start.
+    /// RabbitMQ could not be used at start.
     #[error(
         "RabbitMQ at {address} cannot be used: {reason}. Check that it runs, that broker.url (CAREQ_BROKER_URL) names it, \
          and that the user may use the virtual host"
     )]
     Unusable {
-        /// Host and port, never the password.
+        /// Host and port, without the password.
         address: String,
-        /// What the last attempt met.
+        /// The error of the last attempt.
         reason: String,
     },
     /// An exchange with the server failed.
@@ -92,7 +90,7 @@ pub enum LinkError {
 }
 
 impl LinkError {
-    /// Why the server cannot be reached, in words.
+    /// The reason why the server cannot be reached, for people.
     pub(super) fn reason(&self) -> String {
         match self {
             Self::Protocol(fault) => unreachable::broker(fault),
@@ -109,7 +107,7 @@ impl Link {
         Ok(Self::to(uri, name.to_owned()))
     }
 
-    /// A connection of its own to the same server, for one purpose.
+    /// A separate connection to the same server, for one purpose.
     pub(super) fn another(&self, purpose: &str) -> Arc<Self> {
         Arc::new(Self::to(self.uri.clone(), format!("{} {purpose}", self.name)))
     }
@@ -118,12 +116,12 @@ impl Link {
         Self { uri, name, state: Mutex::default(), has_ended: AtomicBool::new(false) }
     }
 
-    /// Host and port, for people.
+    /// Host and port, for messages.
     pub(super) fn address(&self) -> String {
         format!("{}:{}", self.uri.authority.host, self.uri.authority.port)
     }
 
-    /// A new channel, on a new connection if the old one is gone. Never, after the end.
+    /// Opens a channel, and reconnects if needed. After [`Self::end`], it never resolves.
     pub(super) async fn channel(&self) -> Result<Channel, LinkError> {
         let mut state = self.state.lock().await;
         if self.has_ended() {
@@ -144,13 +142,14 @@ impl Link {
         Ok(channel)
     }
 
-    /// Whether RabbitMQ has said that it takes no messages, as in an alarm of its memory or its disk.
+    /// Whether RabbitMQ has reported an alarm of its memory or disk, and accepts no messages.
     pub(super) async fn is_blocked(&self) -> bool {
         let state = self.state.lock().await;
         state.connection.as_ref().is_some_and(|connection| connection.status().blocked())
     }
 
-    /// Ends the connection for good, because the process ends, and waits for that. RabbitMQ warns of one that just breaks off.
+    /// Closes the connection for good, at the end of the process. RabbitMQ logs a warning for a connection that
+    /// breaks off.
     pub(super) async fn end(&self) {
         self.has_ended.store(true, Ordering::Relaxed);
         if let Some(connection) = self.state.lock().await.connection.take() {
@@ -162,11 +161,11 @@ impl Link {
         self.has_ended.load(Ordering::Relaxed)
     }
 
-    /// Closes the connection, until it is asked for again, and after it whatever was `used` on it. A task of lapin's closes each channel
-    /// that is dropped. Where the connection is closing already, the task fails, and lapin 4.12.3 breaks the connection off: RabbitMQ
-    /// warns of that, and now and then the connection's own close is never answered.
+    /// Closes the connection until the next use, and then drops the channels that were `used` on it. lapin closes
+    /// each dropped channel in a task. If the connection is closing already, the task fails, and lapin 4.12.3 breaks
+    /// the connection off. RabbitMQ logs a warning for that, and may not answer the connection's own close.
     ///
-    /// Nobody waits for the end: a channel whose queue has no leader holds it up.
+    /// The close runs in a task, because a channel whose queue has no leader delays it.
     pub(super) async fn close(&self, used: impl Send + 'static) {
         let Some(connection) = self.state.lock().await.connection.take() else { return };
         let broker = self.address();
@@ -176,13 +175,13 @@ impl Link {
         });
     }
 
-    /// lapin gives every connection a thread that outlives a dropped attempt: so an attempt that a mute server holds up is
-    /// waited for again rather than begun again, until it is hopeless.
+    /// Connects. lapin gives every connection a thread that outlives a dropped attempt. An attempt that a silent
+    /// server delays is therefore awaited again, until its own timeout.
     async fn connect(&self, state: &mut State) -> Result<Connection, LinkError> {
-        let is_hopeless = |attempt: &Attempt| attempt.began_at.elapsed() > state.patience;
-        if state.attempt.as_ref().is_some_and(is_hopeless) {
+        let is_overdue = |attempt: &Attempt| attempt.began_at.elapsed() > state.attempt_timeout;
+        if state.attempt.as_ref().is_some_and(is_overdue) {
             state.attempt = None;
-            state.patience = (state.patience * 2).min(MAX_HOPELESS);
+            state.attempt_timeout = (state.attempt_timeout * 2).min(MAX_ATTEMPT_TIMEOUT);
         }
         let attempt = state.attempt.get_or_insert_with(|| {
             let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
@@ -195,29 +194,9 @@ impl Link {
         state.attempt = None;
         let connected = ended.map_err(|_| LinkError::TimedOut)?.map_err(LinkError::from);
         if connected.is_ok() {
-            state.patience = HOPELESS;
+            state.attempt_timeout = ATTEMPT_TIMEOUT;
         }
         connected
-    }
-
-    /// Tries until RabbitMQ can be used, at most so long.
-    pub(super) async fn wait_until_usable(
-        &self,
-        topology: &Topology,
-        patience: Duration,
-    ) -> Result<(), LinkError> {
-        let mut backoff = Backoff::default();
-        let mut reason = LinkError::TimedOut.to_string();
-        let attempts = async {
-            loop {
-                match topology.declare_each(self, &Queue::ALL).await {
-                    Ok(()) => return,
-                    Err(fault) => reason = fault.reason(),
-                }
-                backoff.wait().await;
-            }
-        };
-        timeout(patience, attempts).await.map_err(|_| LinkError::Unusable { address: self.address(), reason })
     }
 }
 
@@ -230,19 +209,19 @@ async fn close_in_order(connection: &Connection, broker: &str) {
     }
 }
 
-/// What `broker.url` says.
+/// The URL of `broker.url`.
 pub(super) fn uri(config: &BrokerConfig) -> Result<AMQPUri, LinkError> {
     let text = config.url.expose_secret();
-    // The parser's own words may hold what was typed.
+    // The parser's own message may quote the URL.
     let mut uri: AMQPUri = text.parse().ok().filter(|_| is_plain(text)).ok_or(LinkError::Url)?;
-    // `amqp://host/` names, to the letter, a virtual host with an empty name, which nobody has.
+    // `amqp://host/` literally names a virtual host with an empty name, which does not exist in practice.
     if uri.vhost.is_empty() {
         "/".clone_into(&mut uri.vhost);
     }
     Ok(uri)
 }
 
-/// The same exchange with a deadline.
+/// Limits an exchange to [`DEADLINE`].
 pub(super) async fn within<T>(exchange: impl Future<Output = lapin::Result<T>>) -> Result<T, LinkError> {
     match timeout(DEADLINE, exchange).await {
         Ok(result) => Ok(result?),

@@ -1,5 +1,4 @@
-//! The queue of results that one ingress alone reads. It lives and dies with its connection: a result that nobody waits
-//! for must never be kept.
+//! The exclusive queue of results of one ingress. It ends with its connection, so no unread result is stored.
 
 use std::sync::Arc;
 
@@ -13,14 +12,14 @@ use uuid::Uuid;
 use super::link::{Link, LinkError, within};
 use super::topology::Topology;
 use crate::backoff::Backoff;
-use crate::broker::Mailbox;
+use crate::broker::port::Mailbox;
 
-/// Result messages that may wait for the ingress; each is of one worker batch.
-const WAITING: usize = 256;
+/// The number of result messages that may wait for the ingress. Each covers one worker batch.
+const MAX_WAITING: usize = 256;
 
 pub(super) fn open(link: Arc<Link>, topology: &Arc<Topology>) -> Mailbox {
     let (publish_address, address) = watch::channel(None);
-    let (arrived, messages) = mpsc::channel(WAITING);
+    let (arrived, messages) = mpsc::channel(MAX_WAITING);
     tokio::spawn(supervise(link, Arc::clone(topology), publish_address, arrived));
     Mailbox { address, messages }
 }
@@ -33,7 +32,7 @@ async fn supervise(
 ) {
     let mut backoff = Backoff::default();
     while !arrived.is_closed() {
-        // A new name each time: the server may still hold the old connection and, with it, the old exclusive queue.
+        // The name is new, because the server may still hold the old connection with its exclusive queue.
         let name = topology.mailbox_name(&Uuid::new_v4().simple().to_string());
         if let Ok((channel, mut results)) = consume(&link, &name).await {
             backoff.reset();

@@ -1,5 +1,5 @@
-//! RabbitMQ behind the broker port, through lapin: confirmed and mandatory publishing, quorum queues, and supervisors of
-//! our own. lapin's auto-recovery must never be switched on: it forgets `basic.qos` and leaves dead consumers behind.
+//! RabbitMQ behind the broker port, through lapin: confirmed and mandatory publishing, quorum queues, and
+//! reconnection. lapin's auto-recovery stays off: it loses `basic.qos` and leaves dead consumers behind.
 
 mod link;
 mod topology;
@@ -9,7 +9,7 @@ mod publisher;
 mod consumer;
 mod counting;
 mod mailbox;
-mod teller;
+mod result_sender;
 
 mod address;
 mod inspection;
@@ -21,15 +21,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{BatchLimit, Broker, Consumer, Depths, Mailbox, PublishError, Queue};
+use super::depths::Depths;
+use super::port::{BatchLimit, Broker, Consumer, Mailbox, PublishError, Queue};
 use crate::config::BrokerConfig;
 pub use address::Address;
-pub(super) use counting::Counting;
+use counting::Counting;
 pub use inspection::{Inspection, Refusal, Standing, Stuck};
 use link::Link;
 pub use link::LinkError;
 use publisher::Publisher;
-use teller::Teller;
+use result_sender::ResultSender;
 pub use topology::Topology;
 
 /// A RabbitMQ installation, 3.10 or newer.
@@ -39,13 +40,13 @@ pub struct RabbitMq {
     lasting: Lasting,
     topology: Arc<Topology>,
     publisher: Publisher,
-    teller: Teller,
+    result_sender: ResultSender,
     depths: Depths,
-    /// How many readers this process has had so far.
-    readers: AtomicI32,
+    /// The index of consumers that this process has opened.
+    consumers: AtomicI32,
 }
 
-/// The connections that last as long as the process; a reader ends its own.
+/// The connections that last as long as the process. Each consumer ends its own.
 #[derive(Debug)]
 struct Lasting {
     publishing: Arc<Link>,
@@ -57,32 +58,32 @@ impl RabbitMq {
     /// Connects, and declares the queues. `process` names the connections in RabbitMQ's management pages.
     ///
     /// # Errors
-    /// RabbitMQ could not be reached or used within the configured time, with the reason and what to do.
+    /// RabbitMQ could not be reached or used within the configured time. The message says why and what to do.
     pub async fn connect(config: &BrokerConfig, process: &str) -> Result<Self, LinkError> {
         let topology = Arc::new(Topology::new(&config.prefix));
         let server = Link::new(config, process)?;
-        // Publishing and consuming never share a connection: an alarm blocks a publishing connection as a whole, and
-        // acknowledgements must still get through.
+        // Publishing and consuming use separate connections. An alarm blocks a publishing connection, and
+        // acknowledgements must still pass.
         let [declaring, publishing, results, count] =
             ["declare", "publish", "results", "count"].map(|purpose| server.another(purpose));
-        declaring.wait_until_usable(&topology, Duration::from_secs(config.connect_timeout_s)).await?;
-        let teller = Teller::start(Arc::clone(&publishing));
+        topology.wait_until_usable(&declaring, Duration::from_secs(config.connect_timeout_s)).await?;
+        let result_sender = ResultSender::start(Arc::clone(&publishing));
         let declaring = |queue: Queue| server.another(&format!("declare {}", queue.as_str()));
         let publisher = Publisher::start(&publishing, declaring, &topology);
-        let depths = Depths::rabbitmq(Counting::new(Arc::clone(&count), Arc::clone(&topology)));
+        let depths = Depths::new(Arc::new(Counting::new(Arc::clone(&count), Arc::clone(&topology))));
         let lasting = Lasting { publishing, results, count };
-        let readers = AtomicI32::default();
-        Ok(Self { server, lasting, topology, publisher, teller, depths, readers })
+        let consumers = AtomicI32::default();
+        Ok(Self { server, lasting, topology, publisher, result_sender, depths, consumers })
     }
 
-    /// Closes the connections of a process that has done its work: RabbitMQ warns of those that just break off. Whatever is asked of it
-    /// afterwards is never done.
+    /// Closes the connections at the end of the process. RabbitMQ logs a warning for a connection that breaks off.
+    /// Later calls never complete.
     pub async fn close(&self) {
         let Lasting { publishing, results, count } = &self.lasting;
         tokio::join!(publishing.end(), results.end(), count.end());
     }
 
-    /// How many messages wait in the queues.
+    /// The lengths of the queues.
     #[must_use]
     pub fn depths(&self) -> Depths {
         self.depths.clone()
@@ -97,8 +98,8 @@ impl Broker for RabbitMq {
 
     fn consume(&self, queue: Queue, batch: BatchLimit) -> Box<dyn Consumer> {
         let (link, topology) = (self.server.another(queue.as_str()), Arc::clone(&self.topology));
-        let number = self.readers.fetch_add(1, Ordering::Relaxed);
-        Box::new(consumer::QueueConsumer::new(consumer::Source { link, topology, queue, batch, number }))
+        let index = self.consumers.fetch_add(1, Ordering::Relaxed);
+        Box::new(consumer::QueueConsumer::new(consumer::Source { link, topology, queue, batch, index }))
     }
 
     fn mailbox(&self) -> Mailbox {
@@ -106,7 +107,7 @@ impl Broker for RabbitMq {
     }
 
     fn tell(&self, mailbox: &str, body: Bytes) {
-        self.teller.tell(mailbox, body);
+        self.result_sender.send(mailbox, body);
     }
 
     fn is_connected(&self) -> bool {

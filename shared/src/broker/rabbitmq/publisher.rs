@@ -1,6 +1,6 @@
-//! The tasks that publish, one for each queue. lapin may attribute a confirm to the wrong task when several publish on one channel,
-//! so nobody else ever does; handlers wait for their own confirm on a oneshot. A queue that confirms nothing, as one without a
-//! leader, must never hold up the others.
+//! The publishing tasks, one for each queue. lapin may attribute a confirm to the wrong task if several tasks publish
+//! on one channel, so each channel has one task. Callers wait for their confirm on a oneshot channel. A queue that
+//! confirms nothing, such as one without a leader, does not delay the other queue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,34 +20,39 @@ use tokio::time::timeout;
 use super::link::{DEADLINE, Link, LinkError, within};
 use super::topology::Topology;
 use crate::backoff::Backoff;
-use crate::broker::{PublishError, Queue};
-use crate::telemetry::traces::{TRACEPARENT, TraceContext};
+use crate::broker::port::{PublishError, Queue};
+use crate::ignore::ignore;
+use crate::trace_context::{TRACEPARENT, TraceContext};
 
-/// Messages that may await their confirm at the same time, but for those of one round; what comes after waits in the channel of jobs.
-const IN_FLIGHT: usize = 4_096;
+/// The number of unconfirmed messages at which publishing pauses. One group may exceed it. Later messages wait in the
+/// channel of jobs.
+const MAX_UNCONFIRMED: usize = 4_096;
 
-/// Most messages that are published together.
-const ROUND: usize = 256;
+/// The maximum number of messages that are published together.
+const MAX_GROUP_MESSAGES: usize = 256;
 
-/// And as many bytes of them, or one message: the whole round has one deadline, and confirms are not looked at meanwhile.
-const ROUND_BYTES: usize = 1_024 * 1_024;
+/// The size at which a group is complete, in bytes. A group has one timeout, and confirms are not read meanwhile.
+const MAX_GROUP_BYTES: usize = 1_024 * 1_024;
 
-/// How soon an idle publisher notices that its channel is gone.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The interval at which an idle publisher checks its channel.
+const CHANNEL_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// AMQP 0-9-1, "delivery-mode": on disk.
+/// The persistent delivery mode (AMQP 0-9-1, "delivery-mode").
 const PERSISTENT: u8 = 2;
 
-/// The queues that are published to. What is in the dead queue, RabbitMQ has put there itself.
+/// The queues that are published to. RabbitMQ itself fills the dead queue.
 const QUEUES: [Queue; 2] = [Queue::Live, Queue::Bulk];
 
-/// Hands messages to the publishing tasks.
-#[derive(Debug)]
-pub(super) struct Publisher([ToQueue; 2]);
+/// The reason to ignore an undelivered answer.
+const ANSWERED: &str = "a sender that stopped waiting has answered its client";
 
-/// One queue's.
+/// The handles of the publishing tasks.
 #[derive(Debug)]
-struct ToQueue {
+pub(super) struct Publisher([QueueHandle; 2]);
+
+/// The handle of one publishing task.
+#[derive(Debug)]
+struct QueueHandle {
     queue: Queue,
     jobs: mpsc::Sender<Job>,
     connected: watch::Receiver<bool>,
@@ -61,14 +66,14 @@ struct Job {
 }
 
 impl Publisher {
-    /// All publish over one connection, and each declares its queue over one of its own.
+    /// Starts the tasks. They publish over one connection, and each declares its queue over a separate one.
     pub(super) fn start(
         publishing: &Arc<Link>,
         declaring: impl Fn(Queue) -> Arc<Link>,
         topology: &Topology,
     ) -> Self {
         Self(QUEUES.map(|queue| {
-            let (jobs, waiting) = mpsc::channel(IN_FLIGHT);
+            let (jobs, waiting) = mpsc::channel(MAX_UNCONFIRMED);
             let (connection, connected) = watch::channel(true);
             let target = Target {
                 queue,
@@ -78,7 +83,7 @@ impl Publisher {
                 publishing: Arc::clone(publishing),
             };
             tokio::spawn(supervise(target, waiting, connection));
-            ToQueue { queue, jobs, connected }
+            QueueHandle { queue, jobs, connected }
         }))
     }
 
@@ -87,7 +92,7 @@ impl Publisher {
         self.to(Queue::Live).is_some_and(|live| *live.connected.borrow())
     }
 
-    /// Whoever waits no longer drops the future; what was not sent by then is not sent at all.
+    /// Publishes a message. If the caller drops the future before the message is sent, it is not sent.
     pub(super) async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError> {
         let (done, result) = oneshot::channel();
         let trace = TraceContext::current();
@@ -96,15 +101,15 @@ impl Publisher {
         result.await.map_err(|_| PublishError::Disconnected)?
     }
 
-    fn to(&self, queue: Queue) -> Option<&ToQueue> {
+    fn to(&self, queue: Queue) -> Option<&QueueHandle> {
         self.0.iter().find(|to| to.queue == queue)
     }
 }
 
-/// What one task publishes to.
+/// The target of one publishing task.
 struct Target {
     queue: Queue,
-    /// Its full name.
+    /// The full name of the queue.
     name: String,
     topology: Topology,
     declaring: Arc<Link>,
@@ -122,7 +127,7 @@ async fn supervise(target: Target, mut jobs: mpsc::Receiver<Job>, connection: wa
                 backoff.reset();
                 connection.send_replace(true);
                 match serve(&channel, &target.name, &mut jobs, &mut limit).await {
-                    Ended::NobodyPublishes => return,
+                    Ended::Closed => return,
                     Ended::Lost(_) if target.publishing.has_ended() => return,
                     Ended::Lost(reason) => {
                         tracing::warn!(broker, queue, %reason, "publishing to RabbitMQ was interrupted");
@@ -130,7 +135,7 @@ async fn supervise(target: Target, mut jobs: mpsc::Receiver<Job>, connection: wa
                 }
             }
             Err(reason) => {
-                tracing::warn!(broker, queue, %reason, "nothing can be published to this queue; CareQ is told 503 meanwhile");
+                tracing::warn!(broker, queue, %reason, "messages cannot be published to this queue; webhooks are answered 503");
             }
         }
         connection.send_replace(false);
@@ -146,20 +151,20 @@ async fn supervise(target: Target, mut jobs: mpsc::Receiver<Job>, connection: wa
 }
 
 async fn open(target: &Target) -> Result<Channel, LinkError> {
-    // What RabbitMQ gives up on goes to the dead queue.
+    // RabbitMQ moves given-up messages to the dead queue.
     target.topology.declare_each(&target.declaring, &[target.queue, Queue::Dead]).await?;
     let channel = target.publishing.channel().await?;
     within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
     Ok(channel)
 }
 
-/// Why a publishing session ended.
+/// The reason why a publishing session ended.
 enum Ended {
-    NobodyPublishes,
+    Closed,
     Lost(String),
 }
 
-/// Publishes until the channel is lost. Whoever still waits for a confirm then learns it by its oneshot's end, if not before.
+/// Publishes until the channel is lost. Dropped oneshot channels then report unconfirmed messages as disconnected.
 async fn serve(
     channel: &Channel,
     queue: &str,
@@ -171,12 +176,12 @@ async fn serve(
     let reason = loop {
         tokio::select! {
             () = &mut lost => break "the channel was closed".to_owned(),
-            job = jobs.recv(), if confirms.len() < IN_FLIGHT => {
-                let Some(first) = job else { return Ended::NobodyPublishes };
-                let round = limit.refuse_larger(round(first, jobs).await);
-                match within(try_join_all(round.iter().map(|job| publish(channel, queue, job)))).await {
-                    // Their bodies are not needed any more.
-                    Ok(published) => confirms.extend(round.into_iter().zip(published).map(|(job, confirm)| {
+            job = jobs.recv(), if confirms.len() < MAX_UNCONFIRMED => {
+                let Some(first) = job else { return Ended::Closed };
+                let group = limit.refuse_larger(group(first, jobs).await);
+                match within(try_join_all(group.iter().map(|job| publish(channel, queue, job)))).await {
+                    // The bodies are no longer needed.
+                    Ok(published) => confirms.extend(group.into_iter().zip(published).map(|(job, confirm)| {
                         let sent = Sent { bytes: job.body.len(), done: job.done };
                         async { (sent, timeout(DEADLINE, confirm).await) }
                     })),
@@ -184,54 +189,54 @@ async fn serve(
                         if let LinkError::Protocol(fault) = &fault {
                             limit.learn(fault);
                         }
-                        drop(limit.refuse_larger(round));
+                        drop(limit.refuse_larger(group));
                         break fault.to_string();
                     }
                 }
             }
             Some(first) = confirms.next() => {
-                let mut round = vec![first];
+                let mut group = vec![first];
                 while let Some(Some(another)) = confirms.next().now_or_never() {
-                    round.push(another);
+                    group.push(another);
                 }
-                if let Some(reason) = settle(round, limit) {
+                if let Some(reason) = answer(group, limit) {
                     break reason;
                 }
             }
         }
     };
-    // A channel that was closed for one message has failed the others' confirms, too.
+    // A channel that was closed for one message has failed the confirms of the others, too.
     let rest: Vec<Confirmed> = std::iter::from_fn(|| confirms.next().now_or_never().flatten()).collect();
-    settle(rest, limit);
+    answer(rest, limit);
     Ended::Lost(reason)
 }
 
-/// The jobs that are published together with a first one: lapin's thread is woken once for all of them, and RabbitMQ gets one packet.
-/// Requests that are ready to run come to their publishing first.
-async fn round(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+/// Collects the jobs that are published together. lapin's thread then wakes once for all, and RabbitMQ receives one
+/// packet. Yielding lets requests that are ready to run publish first.
+async fn group(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     tokio::task::yield_now().await;
     let mut bytes = first.body.len();
-    let mut round = vec![first];
-    while round.len() < ROUND
-        && bytes < ROUND_BYTES
+    let mut group = vec![first];
+    while group.len() < MAX_GROUP_MESSAGES
+        && bytes < MAX_GROUP_BYTES
         && let Ok(another) = jobs.try_recv()
     {
         bytes += another.body.len();
-        round.push(another);
+        group.push(another);
     }
-    // Whose sender gave up was told so; publishing it now would only make a copy.
-    round.retain(|job| !job.done.is_closed());
-    round
+    // A caller that gave up has answered its client; publishing now would only create a duplicate.
+    group.retain(|job| !job.done.is_closed());
+    group
 }
 
-/// Whoever publishes nothing would not notice, and be taken for ready while nothing can be published.
+/// Resolves when the channel is lost. An idle publisher would not notice otherwise, and would report itself as ready.
 async fn lost(channel: &Channel) {
     while channel.status().connected() {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(CHANNEL_CHECK_INTERVAL).await;
     }
 }
 
-/// A message that was published.
+/// A published message without its body.
 struct Sent {
     bytes: usize,
     done: oneshot::Sender<Result<(), PublishError>>,
@@ -239,20 +244,21 @@ struct Sent {
 
 type Confirmed = (Sent, Result<lapin::Result<Confirmation>, Elapsed>);
 
-/// Tells the senders of one round. Why the channel can no longer be trusted, if it cannot: then nobody of the round is told
-/// "done", for lapin gives a returned message to whichever confirm comes first, which need not be its own.
-fn settle(round: Vec<Confirmed>, limit: &mut SizeLimit) -> Option<String> {
+/// Answers the callers of one group, and returns the reason why the channel must be replaced, if any. After a
+/// returned message, no caller of the group is confirmed: lapin attributes it to the first confirm, which may belong
+/// to another message.
+fn answer(group: Vec<Confirmed>, limit: &mut SizeLimit) -> Option<String> {
     let is_returned = |(_, confirmation): &Confirmed| {
         matches!(confirmation, Ok(Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)))))
     };
-    if round.iter().any(is_returned) {
-        for (Sent { done, .. }, _) in round {
-            done.send(Err(PublishError::Unroutable)).unwrap_or_default();
+    if group.iter().any(is_returned) {
+        for (Sent { done, .. }, _) in group {
+            ignore(done.send(Err(PublishError::Unroutable)), ANSWERED);
         }
         return Some("a queue is missing; it is declared again".to_owned());
     }
     let mut lost = None;
-    for (Sent { bytes, done }, confirmation) in round {
+    for (Sent { bytes, done }, confirmation) in group {
         let result = match confirmation {
             Ok(Ok(Confirmation::Ack(_))) => Ok(()),
             Ok(Ok(Confirmation::Nack(_) | Confirmation::NotRequested)) => Err(PublishError::Refused),
@@ -266,14 +272,13 @@ fn settle(round: Vec<Confirmed>, limit: &mut SizeLimit) -> Option<String> {
                 Err(PublishError::TimedOut)
             }
         };
-        // A sender that gave up has been answered already.
-        done.send(result).unwrap_or_default();
+        ignore(done.send(result), ANSWERED);
     }
     lost
 }
 
-/// RabbitMQ's `max_message_size`, as soon as it has refused a message for it. It closes the channel then, and all that was on its way
-/// there fails: so what is larger is not sent again, until the channel is lost for another reason.
+/// RabbitMQ's `max_message_size`, once a message was refused for it. RabbitMQ closes the channel then, and every
+/// message in flight fails. Larger messages are therefore refused here, until the channel is lost for another reason.
 #[derive(Debug, Default)]
 struct SizeLimit(Option<usize>);
 
@@ -288,14 +293,14 @@ impl SizeLimit {
     }
 
     fn holds(&self, bytes: usize) -> bool {
-        self.0.is_none_or(|most| bytes <= most)
+        self.0.is_none_or(|max_bytes| bytes <= max_bytes)
     }
 
-    /// The jobs that are small enough; the others are told.
-    fn refuse_larger(&self, round: Vec<Job>) -> Vec<Job> {
-        let (held, larger): (Vec<_>, Vec<_>) = round.into_iter().partition(|job| self.holds(job.body.len()));
+    /// Keeps the jobs that are small enough, and refuses the others.
+    fn refuse_larger(&self, group: Vec<Job>) -> Vec<Job> {
+        let (held, larger): (Vec<_>, Vec<_>) = group.into_iter().partition(|job| self.holds(job.body.len()));
         for job in larger {
-            job.done.send(Err(PublishError::TooLarge)).unwrap_or_default();
+            ignore(job.done.send(Err(PublishError::TooLarge)), ANSWERED);
         }
         held
     }
@@ -315,7 +320,7 @@ async fn publish(channel: &Channel, queue: &str, job: &Job) -> lapin::Result<lap
         .basic_publish(
             "".into(),
             queue.into(),
-            // Without `mandatory`, RabbitMQ confirms what it could not route, and drops it.
+            // Without `mandatory`, RabbitMQ confirms and drops an unroutable message.
             BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() },
             &job.body,
             properties,
@@ -323,13 +328,13 @@ async fn publish(channel: &Channel, queue: &str, job: &Job) -> lapin::Result<lap
         .await
 }
 
-/// Tells everyone at once that there is no broker, until there may be one. `None`: nobody publishes any more.
+/// Refuses all jobs until the channel has been opened; `None` if the publisher is dropped.
 async fn refuse_during<T>(opening: impl Future<Output = T>, jobs: &mut mpsc::Receiver<Job>) -> Option<T> {
     tokio::pin!(opening);
     loop {
         tokio::select! {
             opened = &mut opening => return Some(opened),
-            job = jobs.recv() => job?.done.send(Err(PublishError::Disconnected)).unwrap_or_default(),
+            job = jobs.recv() => ignore(job?.done.send(Err(PublishError::Disconnected)), ANSWERED),
         }
     }
 }

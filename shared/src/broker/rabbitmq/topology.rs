@@ -1,5 +1,7 @@
-//! The queues and every argument they are declared with. An argument must never be left to the server's default where
-//! RabbitMQ 3.10 and 4.x differ. RabbitMQ manual: "Quorum Queues", "Dead Lettering".
+//! The queues and their arguments. Every argument whose default differs between RabbitMQ 3.10 and 4.x is set
+//! (RabbitMQ manual, "Quorum Queues", "Dead Lettering").
+
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use lapin::Channel;
@@ -7,7 +9,8 @@ use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
 
 use super::link::{Link, LinkError, within};
-use crate::broker::{DELIVERY_LIMIT, Queue};
+use crate::backoff::Backoff;
+use crate::broker::port::{DELIVERY_LIMIT, Queue};
 
 /// The names of an installation's queues.
 #[derive(Debug, Clone)]
@@ -28,14 +31,32 @@ impl Topology {
         format!("{}.{}", self.prefix, queue.as_str())
     }
 
-    /// The name of one ingress's mailbox.
+    /// Declares every queue, and retries until RabbitMQ can be used or the timeout has passed.
+    pub(super) async fn wait_until_usable(&self, link: &Link, timeout: Duration) -> Result<(), LinkError> {
+        let mut backoff = Backoff::default();
+        let mut reason = LinkError::TimedOut.to_string();
+        let attempts = async {
+            loop {
+                match self.declare_each(link, &Queue::ALL).await {
+                    Ok(()) => return,
+                    Err(fault) => reason = fault.reason(),
+                }
+                backoff.wait().await;
+            }
+        };
+        tokio::time::timeout(timeout, attempts)
+            .await
+            .map_err(|_| LinkError::Unusable { address: link.address(), reason })
+    }
+
+    /// The name of a mailbox.
     pub(super) fn mailbox_name(&self, instance: &str) -> String {
         format!("{}.results.{instance}", self.prefix)
     }
 
-    /// Declares queues. One that has lost its leader answers nothing, and RabbitMQ ends the connection that asked it
-    /// after a minute: so each is asked over a channel of its own, all over a connection for nothing else, and the others are
-    /// used all the same.
+    /// Declares queues, each over a channel of its own. A queue without a leader does not answer, and RabbitMQ ends
+    /// its connection after a minute. The declaring connection therefore has no other use, and one answering queue is
+    /// enough.
     pub(super) async fn declare_each(&self, link: &Link, queues: &[Queue]) -> Result<(), LinkError> {
         let mut channels = Vec::new();
         for _ in queues {
@@ -56,7 +77,7 @@ impl Topology {
                 let queue = self.name(queue);
                 tracing::warn!(
                     queue,
-                    "RabbitMQ does not answer for this queue; `rabbitmq-queues quorum_status` tells why"
+                    "RabbitMQ does not answer for this queue; `rabbitmq-queues quorum_status` shows the reason"
                 );
                 Ok(false)
             }
@@ -64,7 +85,7 @@ impl Topology {
         }
     }
 
-    /// Declares a queue. Declaring what exists with the same arguments changes nothing.
+    /// Declares a queue. Declaring an existing queue with the same arguments changes nothing.
     pub(super) async fn declare(&self, channel: &Channel, queue: Queue) -> lapin::Result<()> {
         let (name, arguments) = (self.name(queue), self.arguments(queue));
         channel.queue_declare(name.into(), QueueDeclareOptions::durable(), arguments).await.map(drop)
@@ -78,14 +99,14 @@ impl Topology {
         let text = |text: &str| AMQPValue::LongString(text.into());
         // Replicated and on disk before it is confirmed.
         set("x-queue-type", text("quorum"));
-        // A full queue refuses, and the ingress says 503; the default would silently drop the oldest message.
+        // A full queue refuses, and the ingress answers 503. The default would silently drop the oldest message.
         set("x-overflow", text("reject-publish"));
         if queue == Queue::Dead {
-            // Nothing stands behind this queue, so it never gives up. 4.x drops after 20 deliveries unless told
-            // otherwise, and 3.10 knows no -1 for "unlimited".
+            // The dead queue has no dead-letter queue, so its limit is practically infinite. 4.x drops after 20
+            // deliveries by default, and 3.10 has no -1 for "unlimited".
             set("x-delivery-limit", AMQPValue::LongInt(i32::MAX));
         } else {
-            set("x-delivery-limit", AMQPValue::LongInt(DELIVERY_LIMIT.try_into().unwrap_or(i32::MAX)));
+            set("x-delivery-limit", AMQPValue::LongInt(DELIVERY_LIMIT.cast_signed()));
             set("x-dead-letter-exchange", text(""));
             set("x-dead-letter-routing-key", text(&self.name(Queue::Dead)));
             // The default, at-most-once, may lose the message on its way to the dead-letter queue.

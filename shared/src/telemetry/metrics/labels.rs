@@ -1,6 +1,5 @@
-//! The labels of metrics. A value is one of our own words wherever its type can say so: `&'static str` cannot come from a request.
-//! No label may name a clinic: an installation may have thousands, and each would multiply the series of every metric that had it;
-//! the log has the clinic of every request.
+//! The labels of metrics. Values are `&'static str` where possible, which cannot come from a request. No label names
+//! a clinic: thousands of clinics would multiply every series, and the log names the clinic of every request.
 
 use prometheus_client::encoding::EncodeLabelSet;
 
@@ -13,104 +12,104 @@ macro_rules! labels {
 }
 
 labels! {
-    /// Where there is one of it.
+    /// No labels.
     No {}
-    /// Of a build.
+    /// Labels of a build.
     Build {
-        /// Of the product.
+        /// The version of the product.
         version: &'static str,
         /// `standalone`, `ingress`, `worker` or `console`.
         process: &'static str,
     }
-    /// Of connections.
+    /// Labels of connections.
     Connections {
         /// `idle` or `used`.
         state: &'static str,
     }
-    /// Of spans.
+    /// Labels of spans.
     Exported {
         /// `taken` or `lost`.
         result: &'static str,
     }
-    /// Of a route.
+    /// Labels of a route.
     Routed {
-        /// The route as it is written in the code, such as `/batch/{batch_id}`: never a path that was sent.
+        /// The route as written in the code, such as `/batch/{batch_id}`; never the path of a request.
         endpoint: String,
     }
-    /// Of an answer.
+    /// Labels of a response.
     Replied {
         /// As in [`Routed`].
         endpoint: String,
-        /// The HTTP status, of those that we answer.
+        /// The HTTP status.
         status: u16,
     }
-    /// Of rows.
+    /// Labels of rows.
     ByTable {
-        /// As it is called in the database.
+        /// The name of the table.
         table: &'static str,
     }
-    /// Of an event.
+    /// Labels of an event.
     ByKind {
         /// The word of `Kind`.
         kind: &'static str,
     }
-    /// Of a queue.
+    /// Labels of a queue.
     ByQueue {
         /// `live`, `bulk` or `dead`.
         queue: &'static str,
     }
-    /// Of a message that was not confirmed.
+    /// Labels of an unconfirmed message.
     Refused {
         /// As in [`ByQueue`].
         queue: &'static str,
-        /// `disconnected`, `timed_out`, `refused` or `unroutable`.
+        /// The word of `PublishError`.
         reason: &'static str,
     }
-    /// Of a request that was too much.
+    /// Labels of a request refused for overload.
     TurnedAway {
-        /// What is full: `requests`, `bodies` of batches, or `turns` of batches.
+        /// The exhausted limit: `requests`, `bodies` of batches, or `turns` of batches.
         full: &'static str,
     }
-    /// Of a result.
+    /// Labels of a result.
     Settled {
         /// As in [`ByKind`].
         kind: &'static str,
         /// The word of `Outcome`, or `repeated`.
         outcome: &'static str,
     }
-    /// Of a transaction that begins anew.
+    /// Labels of a repeated transaction.
     Attempted {
         /// `contention`, `unreachable` or `timed_out`.
         reason: &'static str,
     }
-    /// Of a dead letter.
+    /// Labels of a dead letter.
     ByClass {
         /// The word of `Class`.
         class: &'static str,
     }
-    /// Of dead letters.
+    /// Labels of open dead letters.
     OfLetters {
         /// The word of `Class`.
         class: &'static str,
         /// The word of `Age`.
         age: &'static str,
     }
-    /// Of a look at what all processes share.
+    /// Labels of a measurement.
     Measuring {
         /// `tables` or `queues`.
         what: &'static str,
     }
-    /// Of a part of a worker.
+    /// Labels of a part of a worker.
     OfPart {
-        /// `lane`, `sweep` or `replay`.
+        /// The part, such as `sweep` or `replay`.
         part: &'static str,
     }
-    /// Of a replay job, or of a letter in one.
+    /// Labels of a replay job, or of a letter in it.
     Replaying {
         /// The word of `JobState` or `JobLetterState`.
         state: &'static str,
     }
-    /// Of a parked event.
+    /// Labels of a parked event.
     Waits {
         /// `parent` or `attempt`.
         waiting_for: &'static str,

@@ -1,14 +1,16 @@
-//! Every metric, with its name, its labels and what it says: the one list that dashboards and alerts are held against. A metric
-//! must never be made anywhere else, and a label never hold what a request or a clinic can choose.
+//! Every metric, with its name, its labels and its meaning. Dashboards and alerts are checked against this list.
+//! Labels hold no value that a request or a clinic can choose.
 //!
-//! Units are in the names (`_seconds`), counters end in `_total`; a histogram has `_bucket`, `_sum` and `_count`. A metric has no
-//! sample in a process that cannot know it, and none for as long as it is not known: nothing old is shown as new.
+//! Units are in the names (`_seconds`), counters end in `_total`; a histogram has `_bucket`, `_sum` and `_count`. A
+//! metric without a known value has no sample, so that no outdated value is shown.
 
+mod in_hand;
 mod labels;
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use chrono::DateTime;
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,11 +18,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-pub use super::in_hand::Batch as InHandBatch;
-use super::in_hand::InHand;
-use crate::broker::{PublishError, Queue};
+use crate::broker::port::{PublishError, Queue};
 use crate::clock;
-use crate::dead_letters::Class;
+use crate::dead_letters::state::Class;
+pub use in_hand::Batch as InHandBatch;
+use in_hand::InHand;
 pub use labels::{
     Attempted, Build, ByClass, ByKind, ByQueue, ByTable, Connections, Exported, Measuring, No, OfLetters,
     OfPart, Refused, Replaying, Replied, Routed, Settled, TurnedAway, Waits,
@@ -34,12 +36,12 @@ type Gauges<L> = Family<L, Gauge>;
 type Seconds<L> = Family<L, Gauge<f64, std::sync::atomic::AtomicU64>>;
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
-/// A metric as it is listed.
+/// The description of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listed {
-    /// As it is exposed.
+    /// The exposed name.
     pub name: &'static str,
-    /// What it says.
+    /// The meaning.
     pub meaning: &'static str,
 }
 
@@ -49,14 +51,14 @@ macro_rules! metrics {
         #[derive(Debug)]
         pub struct Metrics {
             $( #[doc = $meaning] pub $field: $kind, )*
-            /// What the workers of this process have in hand.
+            /// The batches in progress of this process's workers.
             pub in_hand: InHand,
-            /// What the workers of this process try again and again in the database, by the moment of the first failure.
+            /// The transactions that this process's workers repeat, by the time of the first failure.
             pub repeating: InHand,
             registry: Registry,
         }
 
-        /// Every metric there is.
+        /// Every metric.
         pub const LIST: &[Listed] = &[ $( Listed { name: $name, meaning: $meaning.trim_ascii() }, )* ];
 
         impl Metrics {
@@ -64,7 +66,7 @@ macro_rules! metrics {
                 let mut registry = Registry::default();
                 $(
                     let $field: $kind = $make;
-                    // The library itself ends a counter's name in _total, and a description in a full stop.
+                    // The library itself appends _total to a counter's name, and a full stop to a description.
                     let name = $name.strip_suffix("_total").unwrap_or($name);
                     registry.register(name, $meaning.trim_ascii(), $field.clone());
                 )*
@@ -78,7 +80,7 @@ metrics! {
     // The process.
     /// 1, with the version and what the process is
     build_info: Gauges<Build> = Family::default(), "careq_sync_build_info";
-    /// When the process began, in seconds since 1970
+    /// Start time of the process, in seconds since 1970
     started_at: Seconds<No> = Family::default(), "careq_sync_process_start_time_seconds";
     /// 1 while /readyz says ready, 0 while it does not
     ready: Gauges<No> = Family::default(), "careq_sync_ready";
@@ -90,73 +92,73 @@ metrics! {
     database_connections: Gauges<Connections> = Family::default(), "careq_sync_database_connections";
     /// The most connections that the process may open to the database
     max_database_connections: Gauges<No> = Family::default(), "careq_sync_database_connections_max";
-    /// Spans that the collector took, and spans that it did not take; what never fitted into the queue before it is not counted
+    /// Spans that were exported or lost, by result; spans dropped before the export queue are not counted
     exported_spans: Counters<Exported> = Family::default(), "careq_sync_exported_spans_total";
 
-    // Requests of CareQ, and of admins where there is an admin API.
-    /// Answers by route and HTTP status; the endpoint is empty where no route has the path
+    // Requests to the ingress and to the admin API.
+    /// Responses by route and HTTP status; the endpoint is empty for a path without a route
     answers: Counters<Replied> = Family::default(), "careq_sync_answers_total";
-    /// From a request's head to its answer, by route
-    answer_duration: Histograms<Routed> = Family::new_with_constructor(quick), "careq_sync_answer_duration_seconds";
-    /// Requests whose client left before the answer
+    /// Time from a request's header section to its response, by route
+    answer_duration: Histograms<Routed> = Family::new_with_constructor(short_durations), "careq_sync_answer_duration_seconds";
+    /// Requests whose client disconnected before the response
     abandoned_requests: Counters<No> = Family::default(), "careq_sync_abandoned_requests_total";
 
     // The ingress.
-    /// When the clinics were last read from the database, in seconds since 1970; there is none before they have been
+    /// Time of the last read of the clinics, in seconds since 1970; absent before the first
     clinics_read_at: Seconds<No> = Family::default(), "careq_sync_clinics_read_timestamp_seconds";
-    /// Clinics that are enabled and refused all the same, since what they have to prove cannot be opened or read
+    /// Enabled clinics that are refused, because their secrets or settings cannot be read
     refused_clinics: Gauges<No> = Family::default(), "careq_sync_refused_clinics";
     /// Requests that were answered 429, of all clinics together
     rate_limited_requests: Counters<No> = Family::default(), "careq_sync_rate_limited_requests_total";
-    /// Requests that were answered 503 since too much was in hand, by what was full: requests, the bodies of batches, or their turns
+    /// Requests answered 503 for overload, by exhausted limit: requests, bodies of batches, or turns of batches
     turned_away_requests: Counters<TurnedAway> = Family::default(), "careq_sync_turned_away_requests_total";
-    /// Events that the broker confirmed in time, by kind; a record of a batch is an event
+    /// Events that the broker confirmed in time, by kind; each record of a batch is an event
     accepted_events: Counters<ByKind> = Family::default(), "careq_sync_accepted_events_total";
-    /// From the hand-over of a message to the broker until its confirm, by queue
-    confirm_duration: Histograms<ByQueue> = Family::new_with_constructor(quick), "careq_sync_confirm_duration_seconds";
+    /// Time from publishing a message to its confirm, by queue
+    confirm_duration: Histograms<ByQueue> = Family::new_with_constructor(short_durations), "careq_sync_confirm_duration_seconds";
     /// Messages that the broker did not confirm, by queue and reason
     unconfirmed_messages: Counters<Refused> = Family::default(), "careq_sync_unconfirmed_messages_total";
 
     // The worker.
-    /// Results by kind and outcome: created, updated, unchanged, waiting, retrying, failed, or repeated for a copy
+    /// Results by kind and outcome: created, updated, unchanged, waiting, retrying, failed, or repeated for a duplicate
     results: Counters<Settled> = Family::default(), "careq_sync_results_total";
-    /// From an event's acceptance to its final outcome, without what is replayed, which is old by nature
-    settling_duration: Histograms<ByKind> = Family::new_with_constructor(patient), "careq_sync_event_settling_duration_seconds";
-    /// Messages that were taken from a queue together, by queue
+    /// Time from an event's acceptance to its final outcome, by kind, without replayed events
+    settling_duration: Histograms<ByKind> = Family::new_with_constructor(long_durations), "careq_sync_event_settling_duration_seconds";
+    /// Messages in a batch, by queue
     batch_messages: Histograms<ByQueue> = Family::new_with_constructor(sizes), "careq_sync_batch_messages";
-    /// From the taking of a batch until its results were committed and reported, by queue
-    batch_duration: Histograms<ByQueue> = Family::new_with_constructor(quick), "careq_sync_batch_duration_seconds";
-    /// Age of the oldest event that this worker has taken and not settled; 0 with nothing in hand
+    /// Time from receiving a batch until its results are committed and sent, by queue
+    batch_duration: Histograms<ByQueue> = Family::new_with_constructor(short_durations), "careq_sync_batch_duration_seconds";
+    /// Age of the oldest event that this worker has received and not settled; 0 without events
     oldest_in_hand: Seconds<No> = Family::default(), "careq_sync_oldest_unprocessed_age_seconds";
-    /// For how long this worker has tried the same transaction without success, the longest of them; 0 while all succeed
+    /// Age of the transaction that this worker has repeated for the longest time; 0 while all succeed
     longest_repeat: Seconds<No> = Family::default(), "careq_sync_repeated_transaction_age_seconds";
-    /// Further attempts of events that had failed or were set apart
+    /// Further attempts of events that have failed or were isolated
     retried_events: Counters<No> = Family::default(), "careq_sync_retried_events_total";
-    /// Transactions that were begun anew, by reason: contention, an unreachable database, or none that answers in time
+    /// Repeated transactions, by reason: contention, an unreachable database, or a timeout
     repeated_transactions: Counters<Attempted> = Family::default(), "careq_sync_repeated_transactions_total";
-    /// How old an event that waits for its parent may become before it is a dead letter, as `worker.parent_timeout_s` says
+    /// Age at which an event that waits for its parent becomes a dead letter (`worker.parent_timeout_s`)
     parked_age_limit: Seconds<No> = Family::default(), "careq_sync_parked_age_limit_seconds";
-    /// Parts of a worker that ended by a fault in the program and began anew: a lane, the sweep, the replays, the retention
+    /// Parts of a worker that panicked and were restarted: a lane, the sweep, the replays, the retention
     restarted_parts: Counters<OfPart> = Family::default(), "careq_sync_restarted_parts_total";
-    /// Failures that were written to dead letters, by class; a letter that fails again is one more, a copy of a delivery is none
+    /// Failures written to dead letters, by class; every failure of a letter counts, a duplicate delivery does not
     buried: Counters<ByClass> = Family::default(), "careq_sync_written_dead_letters_total";
-    /// Rows that this worker has forgotten since they were over for so long, by table (`[retention]`)
+    /// Expired rows that this worker has deleted, by table (`[retention]`)
     pruned_rows: Counters<ByTable> = Family::default(), "careq_sync_pruned_rows_total";
 
-    // What all processes share; each measures it for itself (`telemetry.measure_interval_s`).
-    /// When tables and queues were last measured with success, in seconds since 1970
+    // Shared state, which each process measures for itself (`telemetry.measure_interval_s`).
+    /// Time of the last successful measurement of tables and queues, in seconds since 1970
     measured_at: Seconds<Measuring> = Family::default(), "careq_sync_measured_timestamp_seconds";
-    /// Messages that no worker has taken, by queue
+    /// Messages that no worker has received, by queue
     queue_messages: Gauges<ByQueue> = Family::default(), "careq_sync_queue_messages";
-    /// Events that are parked, by what they wait for: a parent, or another attempt
+    /// Parked events, by reason: a missing parent, or another attempt
     parked_events: Gauges<Waits> = Family::default(), "careq_sync_parked_events";
-    /// Age of the event that was parked first, by what it waits for; 0 with none
+    /// Age of the oldest parked event, by reason; 0 without events
     oldest_parked: Seconds<Waits> = Family::default(), "careq_sync_oldest_parked_age_seconds";
     /// Dead letters that wait for a person, by class and age: less than an hour, a day, a week, or older
     dead_letters: Gauges<OfLetters> = Family::default(), "careq_sync_dead_letters";
     /// Replay jobs by state: running, paused, cancelled, finished
     replay_jobs: Gauges<Replaying> = Family::default(), "careq_sync_replay_jobs";
-    /// Letters that running and paused replay jobs have still to see to the end: pending, published, or waiting for a parent or an attempt
+    /// Unfinished letters of running and paused replay jobs: pending, published, or waiting
     replay_letters: Gauges<Replaying> = Family::default(), "careq_sync_replay_letters";
 }
 
@@ -168,15 +170,15 @@ pub fn metrics() -> &'static Metrics {
 }
 
 impl Metrics {
-    /// Notes which process this is.
+    /// Records which process this is.
     pub(super) fn began(&self, process: &'static str) {
         let version = env!("CARGO_PKG_VERSION");
         self.build_info.get_or_create(&Build { version, process }).set(1);
         self.started_at.get_or_create(&No {}).set(unix_time());
     }
 
-    /// Notes that an ingress runs here: from now on, none is a number. Without it, the first of a kind would be no increase to
-    /// Prometheus, which sees a counter begin.
+    /// Records that an ingress runs here, and sets its counters to 0. Without it, Prometheus would not count the
+    /// first event of a kind as an increase.
     pub fn ingress_begins(&self) {
         for queue in [Queue::Live, Queue::Bulk].map(Queue::as_str) {
             for reason in PublishError::ALL.map(PublishError::as_str) {
@@ -190,7 +192,7 @@ impl Metrics {
         self.rate_limited_requests.get_or_create(&No {}).inc_by(0);
     }
 
-    /// Notes that a worker runs here, with its patience with a missing parent.
+    /// Records that a worker runs here, and sets its counters to 0.
     pub fn worker_begins(&self, parent_timeout: Duration) {
         self.in_hand.begin();
         self.repeating.begin();
@@ -208,13 +210,13 @@ impl Metrics {
         }
     }
 
-    /// Notes that an ingress has read the clinics, and how many of those that are enabled it has to refuse.
+    /// Records that an ingress has read the clinics, and how many enabled clinics it must refuse.
     pub fn clinics_were_read(&self, refused: usize) {
         self.clinics_read_at.get_or_create(&No {}).set(unix_time());
         self.refused_clinics.get_or_create(&No {}).set(i64::try_from(refused).unwrap_or(i64::MAX));
     }
 
-    /// Forgets what the tables said: they cannot be read, and nothing old may be shown as new.
+    /// Removes the values of tables that cannot be read.
     pub(super) fn forget_tables(&self) {
         self.parked_events.clear();
         self.oldest_parked.clear();
@@ -223,12 +225,15 @@ impl Metrics {
         self.replay_letters.clear();
     }
 
-    /// Notes that what all processes share was measured.
+    /// Records a successful measurement.
     pub(super) fn measured(&self, what: &'static str) {
         self.measured_at.get_or_create(&Measuring { what }).set(unix_time());
     }
 
-    /// Everything that is known, in Prometheus's text format 0.0.4.
+    /// Every known value, in Prometheus's text format 0.0.4.
+    ///
+    /// # Panics
+    /// Never: writing to a string does not fail.
     #[must_use]
     pub fn exposition(&self) -> String {
         if let Some(age) = self.in_hand.oldest_age() {
@@ -238,23 +243,23 @@ impl Metrics {
             self.longest_repeat.get_or_create(&No {}).set(age.as_secs_f64());
         }
         let mut text = String::new();
-        // Writing to a string never fails.
-        prometheus_text::encode(&mut text, &self.registry).unwrap_or_default();
+        #[expect(clippy::expect_used, reason = "half an exposition would be read as missing metrics")]
+        prometheus_text::encode(&mut text, &self.registry).expect("writing to a string never fails");
         text
     }
 }
 
-/// Seconds since 1970.
+/// The current time, in seconds since 1970.
 fn unix_time() -> f64 {
-    Duration::from_millis(clock::now().timestamp_millis().try_into().unwrap_or_default()).as_secs_f64()
+    (clock::now() - DateTime::UNIX_EPOCH).as_seconds_f64()
 }
 
-fn quick() -> Histogram {
+fn short_durations() -> Histogram {
     Histogram::new([0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0])
 }
 
-/// Up to the patience with a missing parent, and beyond.
-fn patient() -> Histogram {
+/// Buckets up to the parent timeout and beyond.
+fn long_durations() -> Histogram {
     Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0])
 }
 

@@ -1,7 +1,6 @@
-//! Traces over OTLP, for those who set `telemetry.otlp_endpoint`; without it, a span costs a look at a flag. A collector that is
-//! slow, mute or away must never be felt: spans wait in a queue of fixed size, and what does not fit is dropped.
+//! Traces over OTLP, if `telemetry.otlp_endpoint` is set. Without it, a span costs one check of a flag. A slow or
+//! missing collector does not affect requests: spans wait in a bounded queue, and further spans are dropped.
 
-mod context;
 mod sampling;
 mod spans;
 
@@ -14,33 +13,34 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, Tracer};
 
 use crate::config::TelemetryConfig;
-pub use context::{TRACEPARENT, TraceContext, context_of, continued, linked};
+use crate::ignore::ignore;
+pub use crate::trace_context::{TRACEPARENT, TraceContext, context_of, continued, linked};
 use sampling::Sampling;
-use spans::Listed;
+use spans::WithholdingExporter;
 
-/// The target of every span: only these are exported, and no log line has it.
+/// The target of every span. Only spans with this target are exported, and no log line has it.
 pub const SPAN: &str = "careq_trace";
 
-/// Spans that may wait for the collector.
-const WAITING: usize = 8_192;
+/// The number of spans that may wait for the collector.
+const MAX_WAITING_SPANS: usize = 8_192;
 
-/// How often spans are sent.
-const EVERY: Duration = Duration::from_secs(1);
+/// The export interval.
+const EXPORT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long the collector may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// The timeout of an export.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long the end of the process waits for the last spans.
-const FLUSH_WITHIN: Duration = Duration::from_secs(5);
+/// The timeout of the last export, at the end of the process.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where the spans of this process go, if anywhere.
+/// The tracer provider of this process.
 #[derive(Debug)]
 pub(super) struct Traces {
     provider: SdkTracerProvider,
 }
 
 impl Traces {
-    /// Nothing where no collector is set. `process` is `standalone`, `ingress`, `worker` or `console`.
+    /// Starts tracing; `None` without a collector. `process` is `standalone`, `ingress`, `worker` or `console`.
     pub(super) fn start(
         config: &TelemetryConfig,
         process: &'static str,
@@ -48,18 +48,21 @@ impl Traces {
         if config.otlp_endpoint.is_empty() {
             return Ok(None);
         }
-        // Without one, the exporter's client cannot even speak plain HTTP; another part may have chosen it before.
-        rustls::crypto::ring::default_provider().install_default().unwrap_or_default();
+        // The exporter's client needs a provider, even for plain HTTP.
+        ignore(rustls::crypto::ring::default_provider().install_default(), "another part has installed it");
         let exporter = SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(format!("{}/v1/traces", config.otlp_endpoint.trim_end_matches('/')))
-            .with_timeout(ANSWER_WITHIN)
+            .with_timeout(EXPORT_TIMEOUT)
             .build()?;
-        let waiting = BatchConfigBuilder::default().with_max_queue_size(WAITING).with_scheduled_delay(EVERY);
-        let processor =
-            BatchSpanProcessor::builder(Listed::new(exporter)).with_batch_config(waiting.build()).build();
-        // Not the SDK's own, which reads the environment.
+        let waiting = BatchConfigBuilder::default()
+            .with_max_queue_size(MAX_WAITING_SPANS)
+            .with_scheduled_delay(EXPORT_INTERVAL);
+        let processor = BatchSpanProcessor::builder(WithholdingExporter::new(exporter))
+            .with_batch_config(waiting.build())
+            .build();
+        // The SDK's default resource reads the environment.
         let resource = Resource::builder_empty().with_attributes([
             KeyValue::new("service.namespace", "careq-sync"),
             KeyValue::new("service.name", format!("careq-sync-{process}")),
@@ -78,9 +81,8 @@ impl Traces {
         self.provider.tracer("careq-sync")
     }
 
-    /// Sends what waits, for at most [`FLUSH_WITHIN`]. It blocks.
+    /// Exports the waiting spans, for at most [`FLUSH_TIMEOUT`]. It blocks.
     pub(super) fn end(&self) {
-        // Whatever was lost is counted where it was lost.
-        self.provider.shutdown_with_timeout(FLUSH_WITHIN).unwrap_or_default();
+        ignore(self.provider.shutdown_with_timeout(FLUSH_TIMEOUT), "the exporter counts lost spans");
     }
 }

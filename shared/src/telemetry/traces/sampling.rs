@@ -1,11 +1,11 @@
-//! Which traces are recorded. A trace must never be recorded in part: whoever comes later follows whoever began it.
+//! The sampling of traces. A trace is recorded as a whole: every span follows the decision at its root.
 
 use opentelemetry::trace::{Link, SpanKind, TraceContextExt as _, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, ShouldSample};
 
-/// A child follows its parent, a batch its messages; of requests, which begin a trace, a share is recorded. What begins by itself,
-/// such as a sweep, is not.
+/// A child follows its parent, and a batch its messages. Requests begin a trace, and a share of them is recorded.
+/// Other root spans, such as a sweep, are not recorded.
 #[derive(Debug, Clone)]
 pub(super) struct Sampling {
     share: Sampler,

@@ -1,5 +1,5 @@
-//! The last step before the collector: what is not listed in `fields.rs` is withheld, and what the collector took is counted. A
-//! span must never get around it.
+//! The last step before the collector: it withholds the values of fields that are not in `fields.rs`, and counts
+//! exported spans.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,39 +13,39 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter};
 use crate::telemetry::fields;
 use crate::telemetry::metrics::{Exported, metrics};
 
-/// An exporter that sends nothing but what is listed.
+/// An exporter that withholds values.
 #[derive(Debug)]
-pub(super) struct Listed<E> {
+pub(super) struct WithholdingExporter<E> {
     exporter: E,
     is_away: AtomicBool,
 }
 
-impl<E: SpanExporter> Listed<E> {
+impl<E: SpanExporter> WithholdingExporter<E> {
     pub(super) fn new(exporter: E) -> Self {
         Self { exporter, is_away: AtomicBool::new(false) }
     }
 
-    /// Once each time that it changes.
-    fn tell(&self, is_away: bool) {
+    /// Logs each change of the collector's state.
+    fn log_change(&self, is_away: bool) {
         match (self.is_away.swap(is_away, Ordering::Relaxed), is_away) {
             (false, true) => {
-                tracing::warn!("the collector of traces takes no spans; they are lost meanwhile");
+                tracing::warn!("the trace collector accepts no spans; they are dropped");
             }
             (true, false) => {
-                tracing::info!("the collector of traces takes spans again");
+                tracing::info!("the trace collector accepts spans again");
             }
             _ => {}
         }
     }
 }
 
-impl<E: SpanExporter> SpanExporter for Listed<E> {
+impl<E: SpanExporter> SpanExporter for WithholdingExporter<E> {
     async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
         batch.iter_mut().for_each(withhold);
         let count = batch.len() as u64;
         let exported = self.exporter.export(batch).await;
         let result = if exported.is_ok() { "taken" } else { "lost" };
-        self.tell(exported.is_err());
+        self.log_change(exported.is_err());
         metrics().exported_spans.get_or_create(&Exported { result }).inc_by(count);
         exported
     }
@@ -63,7 +63,7 @@ impl<E: SpanExporter> SpanExporter for Listed<E> {
     }
 }
 
-/// Names of spans are our own words; events and the sentences of a status are for the log.
+/// Withholds values. Span names are our own words; events and status messages are for the log.
 fn withhold(span: &mut SpanData) {
     span.events = SpanEvents::default();
     if matches!(span.status, Status::Error { .. }) {
@@ -71,7 +71,7 @@ fn withhold(span: &mut SpanData) {
     }
     let links = span.links.links.iter_mut().flat_map(|link| &mut link.attributes);
     for KeyValue { key, value, .. } in span.attributes.iter_mut().chain(links) {
-        if !fields::may_be_written(key.as_str()) {
+        if !fields::is_allowed(key.as_str()) {
             *value = fields::WITHHELD.into();
         }
     }
@@ -99,7 +99,8 @@ mod tests {
     #[test]
     fn what_is_not_listed_never_leaves() {
         let kept = Kept::default();
-        let provider = SdkTracerProvider::builder().with_simple_exporter(Listed::new(kept.clone())).build();
+        let provider =
+            SdkTracerProvider::builder().with_simple_exporter(WithholdingExporter::new(kept.clone())).build();
         let mut span = provider.tracer("test").start("request");
         span.set_attribute(KeyValue::new("first_name", "Asha"));
         span.set_attribute(KeyValue::new("careq_id", 1));

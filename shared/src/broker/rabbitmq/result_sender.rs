@@ -1,5 +1,5 @@
-//! Sends results to mailboxes, unconfirmed and not on disk: whoever missed one reads the status page. It must never hold
-//! up a worker.
+//! Sends results to mailboxes, unconfirmed and not persistent. The status pages have the results that are lost. It
+//! does not block a worker.
 
 use std::sync::Arc;
 
@@ -10,29 +10,29 @@ use tokio::sync::mpsc;
 
 use super::link::{Link, LinkError, within};
 
-/// Result messages that may wait to be sent; what is more is dropped.
-const WAITING: usize = 1_024;
+/// The number of result messages that may wait; further messages are dropped.
+const MAX_WAITING: usize = 1_024;
 
 #[derive(Debug)]
-pub(super) struct Teller {
+pub(super) struct ResultSender {
     results: mpsc::Sender<(String, Bytes)>,
 }
 
-impl Teller {
+impl ResultSender {
     pub(super) fn start(link: Arc<Link>) -> Self {
-        let (results, waiting) = mpsc::channel(WAITING);
-        tokio::spawn(send(link, waiting));
+        let (results, waiting) = mpsc::channel(MAX_WAITING);
+        tokio::spawn(run(link, waiting));
         Self { results }
     }
 
-    pub(super) fn tell(&self, mailbox: &str, body: Bytes) {
+    pub(super) fn send(&self, mailbox: &str, body: Bytes) {
         if self.results.try_send((mailbox.to_owned(), body)).is_err() {
             tracing::debug!("a result message was dropped: too many wait to be sent");
         }
     }
 }
 
-async fn send(link: Arc<Link>, mut waiting: mpsc::Receiver<(String, Bytes)>) {
+async fn run(link: Arc<Link>, mut waiting: mpsc::Receiver<(String, Bytes)>) {
     let mut channel: Option<Channel> = None;
     while let Some((mailbox, body)) = waiting.recv().await {
         if let Err(reason) = send_one(&link, &mut channel, mailbox, &body).await {

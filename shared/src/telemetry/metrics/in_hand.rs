@@ -1,5 +1,5 @@
-//! What the workers of a process have taken and not yet settled. A batch must never stay here longer than it is in hand: the age of
-//! the oldest is what tells an operator that events stand still.
+//! The batches that the workers of a process have received and not settled. The age of the oldest event shows an
+//! operator that events are stuck.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::clock;
 
-/// The oldest event of every batch in hand.
+/// The oldest event of every batch in progress.
 #[derive(Debug, Default)]
 pub struct InHand {
     state: Mutex<State>,
@@ -17,12 +17,12 @@ pub struct InHand {
 
 #[derive(Debug, Default)]
 struct State {
-    works: bool,
+    has_worker: bool,
     next: u64,
     oldest_by_batch: BTreeMap<u64, DateTime<Utc>>,
 }
 
-/// A batch in hand, until it is dropped.
+/// A batch in progress, until it is dropped.
 #[derive(Debug)]
 pub struct Batch<'hand> {
     hand: &'hand InHand,
@@ -30,12 +30,12 @@ pub struct Batch<'hand> {
 }
 
 impl InHand {
-    /// Notes that a worker works here: from now on, nothing in hand is an age of 0.
+    /// Records that a worker runs here: without a batch, the age is 0.
     pub(super) fn begin(&self) {
-        self.state().works = true;
+        self.state().has_worker = true;
     }
 
-    /// Notes a batch by the acceptance of its oldest event.
+    /// Records a batch by the acceptance of its oldest event.
     pub fn take(&self, oldest: DateTime<Utc>) -> Batch<'_> {
         let mut state = self.state();
         let number = state.next;
@@ -44,13 +44,11 @@ impl InHand {
         Batch { hand: self, number }
     }
 
-    /// The age of the oldest event in hand; `None` where no worker works.
+    /// The age of the oldest event in progress; `None` without a worker.
     pub fn oldest_age(&self) -> Option<Duration> {
         let state = self.state();
         let oldest = state.oldest_by_batch.values().min();
-        // Clocks differ between machines: an event from the future has no age.
-        let age = oldest.map(|oldest| (clock::now() - *oldest).to_std().unwrap_or_default());
-        state.works.then(|| age.unwrap_or_default())
+        state.has_worker.then(|| oldest.map_or(Duration::ZERO, |oldest| clock::since(*oldest)))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -69,9 +67,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_age_is_that_of_the_oldest_batch_in_hand() {
+    fn the_age_is_that_of_the_oldest_unsettled_batch() {
         let hand = InHand::default();
-        assert_eq!(hand.oldest_age(), None, "no worker works here");
+        assert_eq!(hand.oldest_age(), None, "no worker has_worker here");
         hand.begin();
         assert_eq!(hand.oldest_age(), Some(Duration::ZERO));
         let old = hand.take(clock::now() - Duration::from_mins(10));

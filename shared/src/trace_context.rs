@@ -1,5 +1,5 @@
-//! A trace on its way between processes: W3C Trace Context, `traceparent` alone. `tracestate` and baggage are never carried: they
-//! are others' words, and could hold anything.
+//! The trace context between processes: `traceparent` of W3C Trace Context. `tracestate` and baggage are not carried,
+//! because other parties control their content.
 
 use std::collections::HashMap;
 
@@ -10,15 +10,17 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-/// The header's name, in HTTP and in AMQP.
+use crate::ignore::ignore;
+
+/// The name of the header, in HTTP and in AMQP.
 pub const TRACEPARENT: &str = "traceparent";
 
-/// A place in a trace that is recorded.
+/// The context of a recorded span.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceContext(SpanContext);
 
 impl TraceContext {
-    /// Of the span that is entered, if it is recorded.
+    /// The context of the current span, if it is recorded.
     #[must_use]
     pub fn current() -> Option<Self> {
         Context::map_current(Self::of)
@@ -30,48 +32,44 @@ impl TraceContext {
         (place.is_valid() && place.is_sampled()).then(|| Self(place.clone()))
     }
 
-    /// What another process wrote; `None` where it is none, or where its trace is not recorded.
+    /// Parses a `traceparent`; `None` if it is malformed or its trace is not recorded.
     #[must_use]
     pub fn read(traceparent: &str) -> Option<Self> {
         let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
         Self::of(&TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier))
     }
 
-    /// For another process to read.
+    /// The `traceparent` of this context.
     #[must_use]
     pub fn traceparent(&self) -> String {
-        let mut carrier = HashMap::new();
-        let context = Context::new().with_remote_span_context(self.0.clone());
-        TraceContextPropagator::new().inject_context(&context, &mut carrier);
-        carrier.remove(TRACEPARENT).unwrap_or_default()
+        format!("00-{}-{}-01", self.0.trace_id(), self.0.span_id())
     }
 
-    /// 32 hexadecimal digits.
+    /// The trace id, in 32 hexadecimal digits.
     #[must_use]
     pub fn trace_id(&self) -> String {
         self.0.trace_id().to_string()
     }
 
-    /// 16 hexadecimal digits.
+    /// The span id, in 16 hexadecimal digits.
     #[must_use]
     pub fn span_id(&self) -> String {
         self.0.span_id().to_string()
     }
 }
 
-/// Makes a span that has not been entered a child of a span of another process.
+/// Makes a span, which has not been entered, the child of a span of another process.
 pub fn continued(span: &Span, parent: &TraceContext) {
     let parent = Context::new().with_remote_span_context(parent.0.clone());
-    // It fails where spans are switched off, or for a span that was entered.
-    span.set_parent(parent).unwrap_or_default();
+    ignore(span.set_parent(parent), "spans are switched off, or the span was entered");
 }
 
-/// Links a span to a place in another trace.
+/// Links a span to a span of another trace.
 pub fn linked(span: &Span, place: &TraceContext) {
     span.add_link(place.0.clone());
 }
 
-/// The place of a span, if it is recorded.
+/// The context of a span, if it is recorded.
 #[must_use]
 pub fn context_of(span: &Span) -> Option<TraceContext> {
     TraceContext::of(&span.context())
@@ -82,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_the_same_after_its_way() {
+    fn a_context_survives_its_encoding() {
         let header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let place = TraceContext::read(header).unwrap();
         assert_eq!(place.traceparent(), header);
@@ -91,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_place_or_not_recorded_is_nothing() {
+    fn malformed_and_unrecorded_contexts_are_ignored() {
         for header in [
             "",
             "00-00000000000000000000000000000000-b7ad6b7169203331-01",

@@ -1,0 +1,57 @@
+//! The four kinds of secret of a clinic.
+
+use std::fmt;
+
+/// The kind of a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CredentialKind {
+    /// `Authorization: Bearer`
+    Token,
+    /// `X-API-Key`
+    ApiKey,
+    /// `X-Webhook-Secret`
+    WebhookSecret,
+    /// The key of `X-CareQ-Signature`
+    SigningSecret,
+}
+
+impl CredentialKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Token, Self::ApiKey, Self::WebhookSecret, Self::SigningSecret];
+
+    /// The word in the `kind` column and in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::ApiKey => "api_key",
+            Self::WebhookSecret => "webhook_secret",
+            Self::SigningSecret => "signing_secret",
+        }
+    }
+
+    /// The minimum length of a chosen secret. A secret that is stored as a digest must resist a search.
+    pub(super) const fn min_length(self) -> usize {
+        match self {
+            Self::Token | Self::ApiKey | Self::WebhookSecret => 32,
+            Self::SigningSecret => 16,
+        }
+    }
+
+    /// The prefix of a random secret, for secret scanners.
+    pub(super) const fn prefix(self) -> &'static str {
+        match self {
+            Self::Token => "careq_",
+            Self::ApiKey => "careqkey_",
+            Self::WebhookSecret => "careqhook_",
+            Self::SigningSecret => "careqsign_",
+        }
+    }
+}
+
+impl fmt::Display for CredentialKind {
+    /// Writes the spelling of the command line.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.as_str().replace('_', "-"))
+    }
+}
