@@ -59,7 +59,7 @@ fn every_alert_says_how_bad_it_is_and_what_to_do() {
         for part in ["summary: ", "description: ", "expr: "] {
             has(part);
         }
-        has(&format!("runbook: docs/runbook.md#{}", name.to_lowercase()));
+        has(&format!("runbook: docs/operations/runbook.md#{}", name.to_lowercase()));
         let is_known =
             ["critical", "warning"].iter().any(|word| text.contains(&format!("severity: {word} ")));
         assert!(is_known, "{name} is neither critical nor a warning");

@@ -1,4 +1,4 @@
-//! `docs/runbook.md`: a section for every alert, with what it means, how to see it and what to do; and commands that exist.
+//! `docs/operations/runbook.md`: a section for every alert, with what it means, how to see it and what to do; and commands that exist.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{read, rules};
 
-const RUNBOOK: &str = "docs/runbook.md";
+const RUNBOOK: &str = "docs/operations/runbook.md";
 
 fn sections() -> Vec<(String, String)> {
     let text = read(RUNBOOK);
