@@ -1,5 +1,5 @@
-//! Prose and layout are tested, too: what a file must begin with, how long it may be, and that documents speak of things
-//! that exist.
+//! Rules of layout and of documents: the beginning and the length of source files, and references of documents to code, tests,
+//! settings, metrics and other documents.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ fn sources() -> Vec<(String, String)> {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                // The build of `fuzz/` has a folder of its own.
+                // `fuzz/` is a workspace with its own build folder.
                 if path.file_name().is_some_and(|name| name != "target") {
                     folders.push(path);
                 }
@@ -30,7 +30,7 @@ fn sources() -> Vec<(String, String)> {
     sources
 }
 
-/// The folders of the workspace, by what git would list.
+/// The folders of the repository, without build and data folders.
 fn folders() -> Vec<String> {
     let is_part = |name: &str| !name.starts_with('.') && name != "target" && name != "careq-data";
     let entries =
@@ -43,10 +43,10 @@ fn read(name: &str) -> String {
 }
 
 #[test]
-fn every_file_says_what_it_is_for() {
-    let silent: Vec<_> =
+fn every_file_begins_with_its_purpose() {
+    let missing: Vec<_> =
         sources().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(name, _)| name).collect();
-    assert!(silent.is_empty(), "{silent:?}");
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn architecture_names_every_folder() {
     }
 }
 
-/// Those of the table of invariants, and those of the decisions.
+/// Covers the table of invariants in ARCHITECTURE.md and the section "Test" of each decision.
 #[test]
 fn every_test_that_documents_name_exists() {
     let architecture = read("ARCHITECTURE.md");
@@ -97,18 +97,18 @@ fn every_test_that_documents_name_exists() {
     }
 }
 
-/// From this heading to the next one of its level.
+/// The text between a heading of the second level and the next one.
 fn section<'text>(text: &'text str, heading: &str) -> &'text str {
     let behind = text.split_once(heading).map_or("", |(_, behind)| behind);
     behind.split("\n## ").next().unwrap()
 }
 
-/// The names of tests between backticks: `module::function`.
+/// The names of tests (`module::function`) between backticks.
 fn names(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).filter(|name| name.contains("::")).collect()
 }
 
-/// Every document, with its name from the root of the repository.
+/// Every document with its path from the root of the repository.
 fn documents() -> Vec<(String, String)> {
     let mut folders = vec![root().join("docs")];
     let mut documents: Vec<_> = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"]
@@ -129,7 +129,7 @@ fn documents() -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_links_of_the_documents_lead_somewhere() {
+fn every_link_of_the_documents_has_its_target() {
     let mut links = 0;
     for (name, text) in documents() {
         let folder = root().join(&name).parent().unwrap().to_owned();
@@ -154,7 +154,7 @@ fn the_links_of_the_documents_lead_somewhere() {
     assert!(links > 50, "{links} links were found");
 }
 
-/// As GitHub makes it of a heading.
+/// The anchor that GitHub derives from a heading.
 fn anchor_of(heading: &str) -> String {
     let words = heading.trim_start_matches('#').trim().to_lowercase();
     let kept = words.chars().filter(|letter| letter.is_alphanumeric() || [' ', '-', '_'].contains(letter));
@@ -219,22 +219,22 @@ fn the_commands_of_the_readme_exist() {
     }
 }
 
-/// Libraries are not heard, and neither is a crate of ours that telemetry does not name.
+/// The log filter drops all crates that telemetry does not name.
 #[test]
-fn every_crate_that_logs_is_heard() {
+fn every_crate_that_logs_is_named_in_telemetry() {
     let telemetry = read("shared/src/telemetry/mod.rs");
     for (name, text) in sources() {
         let Some((folder, _)) = name.split_once("/src/").filter(|_| text.contains("tracing::")) else {
             continue;
         };
         let ours = if folder == "cli" { "careq_sync".to_owned() } else { format!("careq_{folder}") };
-        assert!(telemetry.contains(&format!("{ours:?}")), "{name} logs, and nobody hears {ours}");
+        assert!(telemetry.contains(&format!("{ours:?}")), "{name} logs, and telemetry drops {ours}");
     }
 }
 
-/// What is put into a message passes no list of fields.
+/// The list of permitted fields does not check values inside a message.
 #[test]
-fn log_messages_are_fixed_sentences() {
+fn log_messages_are_fixed() {
     let mut lines = 0;
     for (name, text) in sources() {
         for call in ["error!(", "warn!(", "info!(", "debug!("] {

@@ -13,10 +13,10 @@ use crate::harness::{CLINIC, Stack, appointment, doctor, patient, service, until
 
 const GUIDE: &str = "docs/guide/dead-letters.md";
 
-/// Refused by the database, and mended.
+/// Services that a constraint refuses until it is removed.
 const SERVICES: i64 = 120;
 
-/// The commands of the guide, each struck out when it is run.
+/// The commands of the guide, and those that were not run yet.
 struct Guide<'stack> {
     stack: &'stack Stack,
     folder: TempDir,
@@ -34,7 +34,8 @@ impl<'stack> Guide<'stack> {
         Self { stack, folder, left: RefCell::new(commands.clone()), commands }
     }
 
-    /// Runs the command of the guide that is or, if none is, that begins so, with these values for its placeholders; what it printed.
+    /// Runs the command of the guide that equals, or else begins with, these words. Replaces its placeholders by these values, and returns
+    /// its output.
     async fn follow(&self, beginning: &str, values: &[(&str, &str)]) -> String {
         let beginning = format!("careq-sync dead-letters {beginning}");
         let begins: Vec<_> = self.commands.iter().filter(|line| line.starts_with(&beginning)).collect();
@@ -93,7 +94,7 @@ async fn every_command_of_the_guide_does_what_it_says() {
             "{action}: {audit}"
         );
     }
-    assert!(guide.left.borrow().is_empty(), "nobody has run {:?}", guide.left.borrow());
+    assert!(guide.left.borrow().is_empty(), "not run: {:?}", guide.left.borrow());
     stack.finish().await;
 }
 

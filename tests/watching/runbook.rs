@@ -1,4 +1,4 @@
-//! `docs/operations/runbook.md`: a section for every alert, with what it means, how to see it and what to do; and commands that exist.
+//! `docs/operations/runbook.md` has a section for every alert, with its four parts. The commands of the guides exist.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -58,7 +58,7 @@ fn assert_is_known(line: &str) {
     let program = Path::new(env!("CARGO_BIN_EXE_careq-sync")).parent().unwrap();
     let words = ["FINGERPRINT", "JOB", "ID"];
     let line = words.iter().fold(line.to_owned(), |line, word| line.replace(word, "0a1b2c3d"));
-    // A redirection writes its file here.
+    // A command that redirects its output writes a file.
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new("sh")
         .args(["-c", &format!("{line} --help")])
