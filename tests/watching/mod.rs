@@ -68,9 +68,9 @@ impl Exposed {
         names().map(family).collect()
     }
 
-    /// Collects the names in an expression that are not exposed.
+    /// Panics if an expression names a metric, a label or a value that is not exposed.
     fn check(&self, place: &str, expression: &Expression) {
-        assert!(!expression.metrics.is_empty(), "{place} is about no metric of ours");
+        assert!(!expression.metrics.is_empty(), "{place} names no metric of careq-sync");
         for metric in &expression.metrics {
             assert!(self.labels.contains_key(metric), "{place}: nothing exposes {metric}");
         }
