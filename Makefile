@@ -13,7 +13,7 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-# Everything beside its raw limits, a quarter of an hour on a quiet machine; writes docs/performance.md.
+# Everything beside its raw limits, a quarter of an hour on a quiet machine; writes docs/performance/results.md.
 bench: servers
 	cargo build --release --workspace
 	target/release/careq-bench

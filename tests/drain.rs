@@ -1,4 +1,4 @@
-//! The end of a process: it finishes or gives back what it has in hand, and ends in the time that README states, whatever hangs.
+//! The end of a process: it finishes or returns its work, and ends within the time that `docs/guide/deployment.md` states.
 //! A rolling restart under load is one of the faults (`tests/faults/operations.rs`).
 
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::harness::{Backend, FreshDatabase, Stack, patient, until};
 use crate::overload::half_a_request;
 use crate::proxy::{Line, Proxy};
 
-/// What README states, in seconds after SIGTERM.
+/// As `docs/guide/deployment.md` states it, in seconds after SIGTERM.
 const STATED_S: u64 = 65;
 
 /// Slower machines than an operator's run this.
@@ -57,7 +57,7 @@ fn supervisors_wait_for_the_stated_time() {
     let last_spans =
         number("shared/src/telemetry/traces/mod.rs", "FLUSH_TIMEOUT: Duration = Duration::from_secs(");
     assert_eq!(finishes + last_spans, STATED_S);
-    assert_eq!(number("README.md", "ends within "), STATED_S);
+    assert_eq!(number("docs/guide/deployment.md", "ends within "), STATED_S);
     // By default the slowest request has its answer in that time.
     let slowest = number("config.default.toml", "\nheader_timeout_s = ")
         + number("config.default.toml", "\nrequest_timeout_s = ");

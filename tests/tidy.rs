@@ -1,5 +1,5 @@
-//! Prose and layout are tested, too: what a file must begin with, how long it may be, and that documents speak of things
-//! that exist.
+//! Rules of layout and of documents: the beginning and the length of source files, and references of documents to code, tests,
+//! settings, metrics and other documents.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ fn sources() -> Vec<(String, String)> {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                // The build of `fuzz/` has a folder of its own.
+                // `fuzz/` is a workspace with its own build folder.
                 if path.file_name().is_some_and(|name| name != "target") {
                     folders.push(path);
                 }
@@ -30,7 +30,7 @@ fn sources() -> Vec<(String, String)> {
     sources
 }
 
-/// The folders of the workspace, by what git would list.
+/// The folders of the repository, without build and data folders.
 fn folders() -> Vec<String> {
     let is_part = |name: &str| !name.starts_with('.') && name != "target" && name != "careq-data";
     let entries =
@@ -43,10 +43,10 @@ fn read(name: &str) -> String {
 }
 
 #[test]
-fn every_file_says_what_it_is_for() {
-    let silent: Vec<_> =
+fn every_file_begins_with_its_purpose() {
+    let missing: Vec<_> =
         sources().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(name, _)| name).collect();
-    assert!(silent.is_empty(), "{silent:?}");
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
@@ -61,22 +61,111 @@ fn no_file_is_too_long_and_most_are_short() {
 }
 
 #[test]
-fn architecture_names_every_folder_and_every_test_it_relies_on() {
+fn architecture_names_every_folder() {
     let architecture = read("ARCHITECTURE.md");
     for folder in folders() {
-        assert!(
-            architecture.contains(&format!("`{folder}/`")),
-            "ARCHITECTURE.md does not speak of {folder}/"
-        );
+        assert!(architecture.contains(&format!("`{folder}/`")), "ARCHITECTURE.md does not name {folder}/");
+    }
+}
+
+/// Covers the table of invariants in ARCHITECTURE.md and the section "Test" of each decision.
+#[test]
+fn every_test_that_documents_name_exists() {
+    let architecture = read("ARCHITECTURE.md");
+    let invariants = section(&architecture, "\n## Invariants\n");
+    let rows: Vec<_> =
+        invariants.lines().filter_map(|line| line.strip_suffix(" |")?.rsplit_once(" | ")).skip(1).collect();
+    assert!(rows.len() > 30, "the invariants were found");
+    for (invariant, tests) in &rows {
+        assert!(!names(tests).is_empty(), "{invariant} names no test");
+    }
+    let decisions = documents()
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("docs/decisions/") && name != "docs/decisions/README.md");
+    let decisions: Vec<_> =
+        decisions.map(|(name, text)| (name, section(&text, "\n## Test\n").to_owned())).collect();
+    assert!(decisions.len() > 10, "the decisions were found");
+    for (name, tests) in &decisions {
+        assert!(!names(tests).is_empty(), "{name} names no test");
     }
     let everything: Vec<_> = sources().into_iter().map(|(_, text)| text).collect();
-    let named: Vec<_> =
-        architecture.split("test: `").skip(1).map(|rest| rest.split('`').next().unwrap()).collect();
-    assert!(named.len() >= 8, "each invariant names its test");
-    for test in named {
+    let cells = rows.iter().map(|(_, tests)| *tests).chain(decisions.iter().map(|(_, tests)| tests.as_str()));
+    for test in cells.flat_map(names) {
         let function = test.rsplit("::").next().unwrap();
         let defined = format!("fn {function}(");
         assert!(everything.iter().any(|text| text.contains(&defined)), "there is no test {test}");
+    }
+}
+
+/// The text between a heading of the second level and the next one.
+fn section<'text>(text: &'text str, heading: &str) -> &'text str {
+    let behind = text.split_once(heading).map_or("", |(_, behind)| behind);
+    behind.split("\n## ").next().unwrap()
+}
+
+/// The names of tests (`module::function`) between backticks.
+fn names(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).filter(|name| name.contains("::")).collect()
+}
+
+/// Every document with its path from the root of the repository.
+fn documents() -> Vec<(String, String)> {
+    let mut folders = vec![root().join("docs")];
+    let mut documents: Vec<_> = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"]
+        .into_iter()
+        .map(|name| (name.to_owned(), read(name)))
+        .collect();
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                let name = path.strip_prefix(root()).unwrap().display().to_string();
+                documents.push((name, std::fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    documents
+}
+
+#[test]
+fn every_link_of_the_documents_has_its_target() {
+    let mut links = 0;
+    for (name, text) in documents() {
+        let folder = root().join(&name).parent().unwrap().to_owned();
+        for target in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            if target.starts_with("https://") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let path = if file.is_empty() { root().join(&name) } else { folder.join(file) };
+            assert!(path.exists(), "{name}: {target} does not exist");
+            if !anchor.is_empty() {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let mut headings = text.lines().filter(|line| line.starts_with('#'));
+                assert!(
+                    headings.any(|line| anchor_of(line) == anchor),
+                    "{name}: {target} has no such heading"
+                );
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 50, "{links} links were found");
+}
+
+/// The anchor that GitHub derives from a heading.
+fn anchor_of(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = words.chars().filter(|letter| letter.is_alphanumeric() || [' ', '-', '_'].contains(letter));
+    kept.collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn every_metric_is_in_the_reference() {
+    let reference = read("docs/reference/metrics.md");
+    for metric in careq_shared::telemetry::metrics::LIST {
+        assert!(reference.contains(&format!("| `{}` |", metric.name)), "{} is not described", metric.name);
     }
 }
 
@@ -126,26 +215,26 @@ fn the_commands_of_the_readme_exist() {
         assert!(makefile.contains(&format!("\n{target}:")), "there is no `make {target}`");
     }
     for target in ["run", "test", "lint", "bench"] {
-        assert!(readme.contains(&format!("make {target}")), "README.md does not speak of `make {target}`");
+        assert!(readme.contains(&format!("make {target}")), "README.md does not name `make {target}`");
     }
 }
 
-/// Libraries are not heard, and neither is a crate of ours that telemetry does not name.
+/// The log filter drops all crates that telemetry does not name.
 #[test]
-fn every_crate_that_logs_is_heard() {
+fn every_crate_that_logs_is_named_in_telemetry() {
     let telemetry = read("shared/src/telemetry/mod.rs");
     for (name, text) in sources() {
         let Some((folder, _)) = name.split_once("/src/").filter(|_| text.contains("tracing::")) else {
             continue;
         };
         let ours = if folder == "cli" { "careq_sync".to_owned() } else { format!("careq_{folder}") };
-        assert!(telemetry.contains(&format!("{ours:?}")), "{name} logs, and nobody hears {ours}");
+        assert!(telemetry.contains(&format!("{ours:?}")), "{name} logs, and telemetry drops {ours}");
     }
 }
 
-/// What is put into a message passes no list of fields.
+/// The list of permitted fields does not check values inside a message.
 #[test]
-fn log_messages_are_fixed_sentences() {
+fn log_messages_are_fixed() {
     let mut lines = 0;
     for (name, text) in sources() {
         for call in ["error!(", "warn!(", "info!(", "debug!("] {

@@ -60,7 +60,7 @@ async fn measure(measuring: &Measuring) -> Result<()> {
     }
     if measuring.is_whole() {
         report.record(recorded.as_ref())?;
-        say("written: docs/performance.md, docs/performance.json, docs/performance.svg");
+        say("written: docs/performance/results.md, results.json and results.svg");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! README, "When something fails", as an admin follows it: every command of it is run by a shell, in a folder of its own.
+//! `docs/guide/dead-letters.md`, as an admin follows it: every command in it is run by a shell, in a folder of its own.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -11,10 +11,12 @@ use tokio::process::Command;
 use super::{QUICK, command, execute};
 use crate::harness::{CLINIC, Stack, appointment, doctor, patient, service, until};
 
-/// Refused by the database, and mended.
+const GUIDE: &str = "docs/guide/dead-letters.md";
+
+/// Services that a constraint refuses until it is removed.
 const SERVICES: i64 = 120;
 
-/// The commands of the section, each struck out when it is run.
+/// The commands of the guide, and those that were not run yet.
 struct Guide<'stack> {
     stack: &'stack Stack,
     folder: TempDir,
@@ -24,23 +26,22 @@ struct Guide<'stack> {
 
 impl<'stack> Guide<'stack> {
     fn read(stack: &'stack Stack) -> Self {
-        let readme = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("README.md");
-        let readme = std::fs::read_to_string(readme).unwrap();
-        let section =
-            readme.split("\n## When something fails\n").nth(1).unwrap().split("\n## ").next().unwrap();
+        let guide = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(GUIDE);
+        let guide = std::fs::read_to_string(guide).unwrap();
         let commands: Vec<_> =
-            section.lines().filter_map(|line| line.strip_prefix("    ")).map(str::to_owned).collect();
+            guide.lines().filter_map(|line| line.strip_prefix("    ")).map(str::to_owned).collect();
         let folder = tempfile::tempdir().unwrap();
         Self { stack, folder, left: RefCell::new(commands.clone()), commands }
     }
 
-    /// Runs the command of the section that is or, if none is, that begins so, with these values for its placeholders; what it printed.
+    /// Runs the command of the guide that equals, or else begins with, these words. Replaces its placeholders by these values, and returns
+    /// its output.
     async fn follow(&self, beginning: &str, values: &[(&str, &str)]) -> String {
         let beginning = format!("careq-sync dead-letters {beginning}");
         let begins: Vec<_> = self.commands.iter().filter(|line| line.starts_with(&beginning)).collect();
         let same = self.commands.iter().find(|line| **line == beginning);
         let line = same.or(if let [only] = begins.as_slice() { Some(only) } else { None });
-        let line = line.unwrap_or_else(|| panic!("README.md has {begins:?} for {beginning}"));
+        let line = line.unwrap_or_else(|| panic!("{GUIDE} has {begins:?} for {beginning}"));
         self.left.borrow_mut().retain(|left| left != line);
         let line = values.iter().fold(line.clone(), |line, (name, value)| line.replace(name, value));
         let program = Path::new(env!("CARGO_BIN_EXE_careq-sync")).parent().unwrap();
@@ -61,7 +62,7 @@ impl<'stack> Guide<'stack> {
 }
 
 #[tokio::test]
-async fn every_command_of_the_readme_does_what_it_says() {
+async fn every_command_of_the_guide_does_what_it_says() {
     let stack = Stack::full(1, &QUICK).await;
     let guide = Guide::read(&stack);
     refused_services(&stack).await;
@@ -93,7 +94,7 @@ async fn every_command_of_the_readme_does_what_it_says() {
             "{action}: {audit}"
         );
     }
-    assert!(guide.left.borrow().is_empty(), "nobody has run {:?}", guide.left.borrow());
+    assert!(guide.left.borrow().is_empty(), "not run: {:?}", guide.left.borrow());
     stack.finish().await;
 }
 

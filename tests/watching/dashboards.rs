@@ -1,4 +1,4 @@
-//! `deploy/grafana/dashboards`: what Grafana needs of them to be provisioned, and an operator to read them.
+//! `deploy/grafana/dashboards` can be provisioned, and every panel has a description, a unit and a place.
 
 use std::collections::BTreeSet;
 
@@ -69,7 +69,7 @@ fn every_panel_has_a_sentence_a_unit_and_a_place_of_its_own() {
     }
 }
 
-/// As rules, since promtool reads expressions nowhere else without a server.
+/// As recording rules, since promtool reads expressions without a server only there.
 #[test]
 fn promtool_can_read_every_expression() {
     let rules = expressions().enumerate().map(|(number, (_, expression))| {

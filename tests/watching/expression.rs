@@ -1,5 +1,4 @@
-//! What an expression of Prometheus names: metrics of ours, their labels, the labels that it groups by. It reads no more of the language than
-//! that; whether an expression means anything is for promtool to say.
+//! The names in an expression of Prometheus: our metrics, their labels, and the labels of its groups. promtool checks its syntax.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,4 @@
-//! What watches an installation: alert rules, dashboards and the runbook are held against what the processes really expose, and
-//! against each other. None of them may name what does not exist.
+//! Alert rules, dashboards and the runbook are compared with the metrics that the processes expose, and with each other.
 
 mod dashboards;
 mod expression;
@@ -14,7 +13,7 @@ use crate::harness::{Collector, Exposition, Stack, until};
 use crate::metrics;
 use expression::{Expression, Selector};
 
-/// What Prometheus adds to every series that it scrapes.
+/// Labels that Prometheus adds to every scraped series.
 const OF_THE_SCRAPE: [&str; 2] = ["job", "instance"];
 
 fn file(name: &str) -> PathBuf {
@@ -25,7 +24,7 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(file(name)).unwrap_or_else(|fault| panic!("{name}: {fault}"))
 }
 
-/// Prometheus's own tool, to its success.
+/// Runs promtool, and returns its output. Panics if it fails.
 fn promtool(arguments: &[&str]) -> String {
     let output = Command::new("promtool")
         .args(arguments)
@@ -37,7 +36,7 @@ fn promtool(arguments: &[&str]) -> String {
     said
 }
 
-/// The labels of every metric, with the values that were seen.
+/// The labels of every metric, with their observed values.
 #[derive(Debug, Default)]
 struct Exposed {
     labels: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
@@ -53,7 +52,7 @@ impl Exposed {
         }
     }
 
-    /// Whether the metric has such a series; a regular expression with signs of its own can only be held against the label.
+    /// Whether the metric has such a series. Of a regular expression that is not a list of words, only the label is compared.
     fn has(&self, Selector { metric, label, values }: &Selector) -> bool {
         let Some(known) = self.labels.get(metric).and_then(|labels| labels.get(label)) else { return false };
         let is_word =
@@ -61,7 +60,7 @@ impl Exposed {
         values.split('|').filter(is_word).all(|value| known.contains(value))
     }
 
-    /// The metrics, without what the samples of a histogram add to a name.
+    /// The metrics, without the suffixes of a histogram's samples.
     fn families(&self) -> BTreeSet<&str> {
         let names = || self.labels.keys().map(String::as_str);
         let histograms: Vec<_> = names().filter_map(|name| name.strip_suffix("_bucket")).collect();
@@ -69,9 +68,9 @@ impl Exposed {
         names().map(family).collect()
     }
 
-    /// Complains of everything in an expression that is not exposed.
+    /// Panics if an expression names a metric, a label or a value that is not exposed.
     fn check(&self, place: &str, expression: &Expression) {
-        assert!(!expression.metrics.is_empty(), "{place} is about no metric of ours");
+        assert!(!expression.metrics.is_empty(), "{place} names no metric of careq-sync");
         for metric in &expression.metrics {
             assert!(self.labels.contains_key(metric), "{place}: nothing exposes {metric}");
         }
@@ -87,7 +86,7 @@ impl Exposed {
     }
 }
 
-/// What an installation of either kind exposes once it has had something to do.
+/// The series that an installation of either kind exposes after some work.
 async fn exposed() -> Exposed {
     let collector = Collector::start().await;
     let collecting = ("CAREQ_TELEMETRY_OTLP_ENDPOINT", collector.url.as_str());
@@ -119,7 +118,7 @@ async fn what_alerts_and_dashboards_name_is_exposed() {
     let rules = rules::read();
     let mut used = BTreeSet::new();
     for (place, text) in rules.expressions().chain(dashboards::expressions()) {
-        // Prometheus's own.
+        // A metric of Prometheus.
         if text.starts_with("up{") {
             continue;
         }

@@ -1,4 +1,4 @@
-//! `deploy/prometheus`: the rules as they are written there, one key a line, and Prometheus's own word on them.
+//! `deploy/prometheus`: the rules, one key a line, and promtool's checks of them.
 
 use super::{promtool, read as read_file};
 
@@ -25,7 +25,7 @@ fn rule(text: &str) -> Rule {
     let (kind, name) = first.split_once(": ").unwrap();
     assert!(["alert", "record"].contains(&kind), "{first}");
     let expression = rest.split_once("expr: ").unwrap().1;
-    // It goes on for as long as lines stand further to the right than a key does.
+    // An expression ends at the next line that is not indented deeper than its key.
     let lines = expression.lines().enumerate();
     let own = lines.take_while(|(number, line)| *number == 0 || line.starts_with("          "));
     let expression = own.map(|(_, line)| line.trim().trim_start_matches(">-")).collect::<Vec<_>>().join(" ");
@@ -41,7 +41,7 @@ impl Rules {
         self.0.iter().map(|rule| (rule.name.clone(), rule.expression.clone()))
     }
 
-    /// With what recorded names stand for, so that only metrics are left.
+    /// An expression with recorded names replaced by their expressions, so that it names metrics only.
     pub(super) fn unfolded(&self, expression: &str) -> String {
         let recorded = self.0.iter().filter(|rule| !rule.is_alert);
         let unfolded =
@@ -59,14 +59,14 @@ fn every_alert_says_how_bad_it_is_and_what_to_do() {
         for part in ["summary: ", "description: ", "expr: "] {
             has(part);
         }
-        has(&format!("runbook: docs/runbook.md#{}", name.to_lowercase()));
+        has(&format!("runbook: docs/operations/runbook.md#{}", name.to_lowercase()));
         let is_known =
             ["critical", "warning"].iter().any(|word| text.contains(&format!("severity: {word} ")));
         assert!(is_known, "{name} is neither critical nor a warning");
     }
 }
 
-/// When they fire and when they do not, without a server.
+/// Runs `alerts_test.yml`, without a server.
 #[test]
 fn promtool_agrees_with_the_rules() {
     assert!(promtool(&["check", "rules", "--lint-fatal", RULES]).contains("SUCCESS"));

@@ -1,4 +1,4 @@
-//! `docs/performance.md`, as a run writes it. What people have found out besides is in `docs/performance-tried.md`, which no run
+//! `docs/performance/results.md`, as a run writes it. What people have found out besides is in `docs/performance/experiments.md`, which no run
 //! touches.
 
 use std::fmt::Write as _;
@@ -36,13 +36,13 @@ fn head(machine: &Machine) -> String {
     format!(
         "# Performance\n\n\
          Written by `make bench`; do not edit. What was tried, and why a limit stands where it does, is in\n\
-         [performance-tried.md](performance-tried.md).\n\n\
+         [experiments.md](experiments.md).\n\n\
          Measured at {measured_at}, version {version}, on {processors} processors ({processor}), {memory_gb} GB, Linux {kernel},\n\
          PostgreSQL {postgresql}, RabbitMQ {rabbitmq}, with everything (load, broker, database) on the one machine; the load\n\
          average before was {load_before:.2}.\n\n\
          Ours and its limit were measured in turns, one right after the other. Each figure is the median, with the least and the most in\n\
          brackets; a ratio is ours by the limit, of each such pair. Compare ratios: the figures are the machine's.\n\n\
-         ![Latency against offered rate](performance.svg)\n"
+         ![Latency against offered rate](results.svg)\n"
     )
 }
 

@@ -56,13 +56,13 @@ impl Report {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 
-    /// Writes `docs/performance.md`, the same as JSON, and the plot.
+    /// Writes `docs/performance/results.md`, the same as JSON, and the plot.
     pub(crate) fn record(&self, before: Option<&Recorded>) -> Result<()> {
         std::fs::create_dir_all(docs()?)?;
         let compared = before.map(|before| before.compared(self)).unwrap_or_default();
-        std::fs::write(docs()?.join("performance.md"), document::markdown(self, &compared))?;
+        std::fs::write(docs()?.join("results.md"), document::markdown(self, &compared))?;
         std::fs::write(recorded::file()?, self.as_json()?)?;
-        plot::latency(self, &docs()?.join("performance.svg"))
+        plot::latency(self, &docs()?.join("results.svg"))
     }
 
     fn lines(&self) -> impl Iterator<Item = &Line> {
@@ -72,5 +72,5 @@ impl Report {
 
 fn docs() -> Result<PathBuf> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    Ok(root.parent().context("the bench is in the workspace")?.join("docs"))
+    Ok(root.parent().context("the bench is in the workspace")?.join("docs/performance"))
 }

@@ -16,14 +16,14 @@ const TOLERANCE: f64 = 0.10;
 pub(crate) struct Recorded(Report);
 
 pub(super) fn file() -> Result<PathBuf> {
-    Ok(docs()?.join("performance.json"))
+    Ok(docs()?.join("results.json"))
 }
 
 impl Recorded {
     /// The recorded run, if there is one.
     pub(crate) fn read() -> Result<Option<Self>> {
         match std::fs::read_to_string(file()?) {
-            Ok(text) => Ok(Some(Self(serde_json::from_str(&text).context("docs/performance.json")?))),
+            Ok(text) => Ok(Some(Self(serde_json::from_str(&text).context("docs/performance/results.json")?))),
             Err(_) => Ok(None),
         }
     }

@@ -1,4 +1,4 @@
-{{/* The labels by which a part of this release is found. Takes the root context and the part. */}}
+{{/* The selector labels of a part of this release. Takes the root context and the part. */}}
 {{- define "careq-sync.selector" -}}
 app.kubernetes.io/name: careq-sync
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -16,7 +16,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{ .root.Release.Name }}-{{ .part }}
 {{- end }}
 
-{{/* What every pod has in common, with nothing of its own to write to. */}}
+{{/* Settings common to all pods. */}}
 {{- define "careq-sync.podCommon" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
@@ -36,7 +36,7 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* What every container has in common: the image, its command, its settings. */}}
+{{/* Settings common to all containers: image, command, environment. */}}
 {{- define "careq-sync.containerCommon" -}}
 name: {{ .part }}
 image: "{{ .root.Values.image.repository }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}"
@@ -56,7 +56,7 @@ securityContext:
   capabilities: { drop: [ALL] }
 {{- end }}
 
-{{/* The pod of a process that runs on. */}}
+{{/* The pod of a long-running process. */}}
 {{- define "careq-sync.pod" -}}
 metadata:
   labels: {{- include "careq-sync.labels" . | nindent 4 }}
@@ -80,7 +80,7 @@ spec:
         - { name: http, containerPort: 8080 }
         {{- end }}
         - { name: operations, containerPort: 8081 }
-      # It opens its operations port when it has its database and its broker.
+      # The operations port opens after the process has connected to database and broker.
       startupProbe:
         httpGet: { path: /livez, port: operations }
         periodSeconds: 2
@@ -100,7 +100,7 @@ spec:
       {{- end }}
 {{- end }}
 
-{{/* At most one at a time may be taken away from a part. */}}
+{{/* At most one pod of a part is evicted at a time. */}}
 {{- define "careq-sync.disruptionBudget" -}}
 apiVersion: policy/v1
 kind: PodDisruptionBudget
