@@ -1,5 +1,5 @@
-//! Fair turns for large bodies. As a document, as records and as a message, a body takes several times its bytes: so few are worked on
-//! at the same time. A clinic must never keep another one waiting for longer than one body of its own takes.
+//! Fair admission of large bodies to processing. A parsed body takes several times its bytes as a document, as records and as a message,
+//! so few are processed at the same time. A clinic waits for at most one body of each other clinic.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,109 +7,110 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-/// So many bodies have their turn at the same time, however small they are: a thousand records that are refused cost as much as others.
-const MAX_TURNS: usize = 8;
+/// Maximum number of permits, whatever the sizes of the bodies: a thousand refused records cost as much as valid ones.
+const MAX_PERMITS: usize = 8;
 
-/// Hands out turns. Of the clinics that wait, the one that has least in work comes next; of several, the one whose last turn began
-/// first. None overtakes it, however large its body is.
+/// Issues permits. The waiting clinic with the fewest bytes in process is next; of several, the one whose last permit is oldest. No
+/// other body overtakes it, however large it is.
 #[derive(Debug)]
-pub(crate) struct Admission {
-    bytes: usize,
-    /// What one clinic may have in work: the largest body. A quarter of that is left to the others, so that a small body of theirs does
-    /// not even wait.
-    max_of_clinic: usize,
+pub(crate) struct BatchAdmission {
+    max_bytes: usize,
+    /// Maximum bytes of one clinic: the largest body. Another quarter of that is left to others, so that a small body of another
+    /// clinic does not wait.
+    max_bytes_per_clinic: usize,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    taken: usize,
-    turns: u64,
-    /// Of those clinics alone that have something here.
-    clinics: HashMap<String, Standing>,
-    /// In the order in which they came.
+    bytes: usize,
+    permits: u64,
+    /// Clinics that have a permit, or wait for a second one.
+    clinics: HashMap<String, ClinicState>,
+    /// In order of arrival.
     waiting: VecDeque<Waiting>,
 }
 
-/// What a clinic has here.
 #[derive(Debug, Default)]
-struct Standing {
-    taken: usize,
-    /// The number of its last turn.
-    last: u64,
+struct ClinicState {
+    bytes: usize,
+    /// The number of its last permit.
+    last_permit: u64,
 }
 
 #[derive(Debug)]
 struct Waiting {
     clinic_id: String,
     bytes: usize,
-    admitted: oneshot::Sender<Turn>,
+    admitted: oneshot::Sender<Permit>,
 }
 
-impl Admission {
-    /// Turns for bodies of at most so many bytes each.
-    pub(crate) fn new(largest_bytes: usize) -> Arc<Self> {
-        let max_of_clinic = largest_bytes.max(1);
-        let bytes = max_of_clinic.saturating_add(max_of_clinic.div_ceil(4));
-        Arc::new(Self { bytes, max_of_clinic, state: Mutex::default() })
+impl BatchAdmission {
+    /// Admission of bodies of at most `max_body_bytes` each.
+    pub(crate) fn new(max_body_bytes: usize) -> Arc<Self> {
+        let max_bytes_per_clinic = max_body_bytes.max(1);
+        let max_bytes = max_bytes_per_clinic.saturating_add(max_bytes_per_clinic.div_ceil(4));
+        Arc::new(Self { max_bytes, max_bytes_per_clinic, state: Mutex::default() })
     }
 
-    /// A turn for a body of so many bytes; `None` when it does not come in time.
-    pub(crate) async fn turn(
+    /// Waits for a permit for a body; `None` after the timeout.
+    pub(crate) async fn acquire(
         self: &Arc<Self>,
         clinic_id: &str,
         body_bytes: usize,
-        within: Duration,
-    ) -> Option<Turn> {
-        let bytes =
-            body_bytes.clamp((self.bytes / MAX_TURNS).max(1).min(self.max_of_clinic), self.max_of_clinic);
-        let (admitted, turn) = oneshot::channel();
+        timeout: Duration,
+    ) -> Option<Permit> {
+        let min_bytes = (self.max_bytes / MAX_PERMITS).max(1).min(self.max_bytes_per_clinic);
+        let bytes = body_bytes.clamp(min_bytes, self.max_bytes_per_clinic);
+        let (admitted, permit) = oneshot::channel();
         self.state().waiting.push_back(Waiting { clinic_id: clinic_id.to_owned(), bytes, admitted });
         self.admit();
-        tokio::time::timeout(within, turn).await.ok()?.ok()
+        tokio::time::timeout(timeout, permit).await.ok()?.ok()
     }
 
-    /// Admits as many as there is room for.
+    /// Issues as many permits as fit.
     fn admit(self: &Arc<Self>) {
         let mut state = self.state();
         let mut admitted = Vec::new();
         state.waiting.retain(|waiting| !waiting.admitted.is_closed());
-        while let Some(next) = self.next(&state).and_then(|place| state.waiting.remove(place)) {
-            let Waiting { clinic_id, bytes, admitted: to } = next;
-            state.taken += bytes;
-            state.turns += 1;
-            let last = state.turns;
-            let standing = state.clinics.entry(clinic_id.clone()).or_default();
-            standing.taken += bytes;
-            standing.last = last;
-            admitted.push((to, Turn { admission: Arc::clone(self), clinic_id, bytes }));
+        while let Some(next) = self.next(&state).and_then(|index| state.waiting.remove(index)) {
+            let Waiting { clinic_id, bytes, admitted: sender } = next;
+            state.bytes += bytes;
+            state.permits += 1;
+            let last_permit = state.permits;
+            let clinic = state.clinics.entry(clinic_id.clone()).or_default();
+            clinic.bytes += bytes;
+            clinic.last_permit = last_permit;
+            admitted.push((sender, Permit { admission: Arc::clone(self), clinic_id, bytes }));
         }
         drop(state);
-        for (to, turn) in admitted {
-            // One that has just given up leaves its turn to the next, for which nothing here may be locked.
-            to.send(turn).map_err(drop).unwrap_or_default();
+        for (sender, permit) in admitted {
+            if let Err(unused) = sender.send(permit) {
+                // The request timed out just now. Dropping its permit locks the state, which is unlocked here.
+                drop(unused);
+            }
         }
     }
 
-    /// The place of the one that comes next, if there is room for it.
+    /// The index of the next waiting body, if it fits.
     fn next(&self, state: &State) -> Option<usize> {
-        let standing = |waiting: &Waiting| {
-            state.clinics.get(&waiting.clinic_id).map_or((0, 0), |standing| (standing.taken, standing.last))
+        let clinic = |waiting: &Waiting| {
+            state.clinics.get(&waiting.clinic_id).map_or((0, 0), |clinic| (clinic.bytes, clinic.last_permit))
         };
-        let may =
-            |(_, waiting): &(usize, &Waiting)| standing(waiting).0 + waiting.bytes <= self.max_of_clinic;
-        let candidates = state.waiting.iter().enumerate().filter(may);
-        let (place, next) = candidates.min_by_key(|(_, waiting)| standing(waiting))?;
-        (state.taken + next.bytes <= self.bytes).then_some(place)
+        let fits_clinic =
+            |(_, waiting): &(usize, &Waiting)| clinic(waiting).0 + waiting.bytes <= self.max_bytes_per_clinic;
+        let candidates = state.waiting.iter().enumerate().filter(fits_clinic);
+        let (index, next) = candidates.min_by_key(|(_, waiting)| clinic(waiting))?;
+        (state.bytes + next.bytes <= self.max_bytes).then_some(index)
     }
 
-    fn give_back(&self, clinic_id: &str, bytes: usize) {
+    fn release(&self, clinic_id: &str, bytes: usize) {
         let mut state = self.state();
-        state.taken -= bytes;
+        state.bytes -= bytes;
         let is_waiting = state.waiting.iter().any(|waiting| waiting.clinic_id == clinic_id);
-        if let Some(standing) = state.clinics.get_mut(clinic_id) {
-            standing.taken -= bytes;
-            if standing.taken == 0 && !is_waiting {
+        if let Some(clinic) = state.clinics.get_mut(clinic_id) {
+            clinic.bytes -= bytes;
+            if clinic.bytes == 0 && !is_waiting {
                 state.clinics.remove(clinic_id);
             }
         }
@@ -120,17 +121,17 @@ impl Admission {
     }
 }
 
-/// The turn of one body, until it is dropped.
+/// Permission to process one body. Dropping it admits the next ones.
 #[derive(Debug)]
-pub(crate) struct Turn {
-    admission: Arc<Admission>,
+pub(crate) struct Permit {
+    admission: Arc<BatchAdmission>,
     clinic_id: String,
     bytes: usize,
 }
 
-impl Drop for Turn {
+impl Drop for Permit {
     fn drop(&mut self) {
-        self.admission.give_back(&self.clinic_id, self.bytes);
+        self.admission.release(&self.clinic_id, self.bytes);
         self.admission.admit();
     }
 }
@@ -140,54 +141,55 @@ mod tests {
     use super::*;
     use futures_util::future::join_all;
 
-    const PATIENCE: Duration = Duration::from_secs(1);
+    const TIMEOUT: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn one_clinic_leaves_room_for_another_and_its_own_wait() {
-        let admission = Admission::new(80);
-        let large = admission.turn("a", 80, PATIENCE).await.unwrap();
-        assert!(admission.turn("a", 1, PATIENCE).await.is_none(), "it has all that a clinic may have");
-        let small = admission.turn("b", 20, PATIENCE).await.unwrap();
-        assert!(admission.turn("b", 1, PATIENCE).await.is_none(), "all is taken");
+    async fn a_clinic_leaves_bytes_to_others_while_its_own_bodies_wait() {
+        let admission = BatchAdmission::new(80);
+        let large = admission.acquire("a", 80, TIMEOUT).await.unwrap();
+        assert!(admission.acquire("a", 1, TIMEOUT).await.is_none(), "the clinic is at its limit");
+        let small = admission.acquire("b", 20, TIMEOUT).await.unwrap();
+        assert!(admission.acquire("b", 1, TIMEOUT).await.is_none(), "the total limit is reached");
         drop((large, small));
-        let whole = admission.turn("a", 990, PATIENCE).await;
-        assert!(whole.is_some(), "what is larger than a clinic's share has all of it");
+        let whole = admission.acquire("a", 990, TIMEOUT).await;
+        assert!(whole.is_some(), "a body beyond the clinic's limit takes all of it");
         drop(whole);
         let tiny =
-            join_all((0..MAX_TURNS).map(|clinic| admission.turn(["a", "b"][clinic % 2], 1, PATIENCE))).await;
+            join_all((0..MAX_PERMITS).map(|clinic| admission.acquire(["a", "b"][clinic % 2], 1, TIMEOUT)))
+                .await;
         assert!(tiny.iter().all(Option::is_some));
-        assert!(admission.turn("c", 1, PATIENCE).await.is_none(), "the smallest take a part, too");
+        assert!(admission.acquire("c", 1, TIMEOUT).await.is_none(), "the smallest body has a minimum size");
         drop(tiny);
         let state = admission.state();
-        assert!(state.taken == 0 && state.clinics.is_empty(), "{state:?}");
+        assert!(state.bytes == 0 && state.clinics.is_empty(), "{state:?}");
     }
 
-    /// However many of one clinic wait, another one's comes next.
     #[tokio::test(start_paused = true)]
-    async fn clinics_take_turns() {
-        let admission = Admission::new(80);
+    async fn clinics_take_turns_however_many_bodies_of_one_wait() {
+        let admission = BatchAdmission::new(80);
         let order = Mutex::new(Vec::new());
-        let come = async |clinic: &'static str| {
-            let turn = admission.turn(clinic, 80, Duration::from_mins(1)).await.unwrap();
+        let process = async |clinic: &'static str| {
+            let permit = admission.acquire(clinic, 80, Duration::from_mins(1)).await.unwrap();
             order.lock().unwrap().push(clinic);
             tokio::time::sleep(Duration::from_millis(10)).await;
-            drop(turn);
+            drop(permit);
         };
-        join_all(["a", "a", "a", "a", "b", "b", "c"].map(come)).await;
+        join_all(["a", "a", "a", "a", "b", "b", "c"].map(process)).await;
         assert_eq!(*order.lock().unwrap(), ["a", "b", "c", "a", "b", "a", "a"]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_gives_up_is_in_nobodys_way() {
-        let admission = Admission::new(80);
-        let first = admission.turn("a", 80, PATIENCE).await.unwrap();
-        assert!(admission.turn("b", 80, PATIENCE).await.is_none(), "its turn did not come in time");
-        assert!(admission.turn("c", 20, PATIENCE).await.is_some());
+    async fn a_request_that_timed_out_does_not_block_others() {
+        let admission = BatchAdmission::new(80);
+        let first = admission.acquire("a", 80, TIMEOUT).await.unwrap();
+        assert!(admission.acquire("b", 80, TIMEOUT).await.is_none(), "there was no permit in time");
+        assert!(admission.acquire("c", 20, TIMEOUT).await.is_some());
         let overtaking = async {
-            assert!(admission.turn("c", 20, PATIENCE / 2).await.is_none(), "nobody overtakes a large one");
+            let small = admission.acquire("c", 20, TIMEOUT / 2).await;
+            assert!(small.is_none(), "a small body does not overtake a large one");
             drop(first);
         };
-        let (large, ()) = tokio::join!(admission.turn("b", 80, PATIENCE), overtaking);
+        let (large, ()) = tokio::join!(admission.acquire("b", 80, TIMEOUT), overtaking);
         assert!(large.is_some());
     }
 }

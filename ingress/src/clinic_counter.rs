@@ -1,55 +1,55 @@
-//! Requests by clinic, so that a burst of one clinic is no burst of another. Nothing must be kept of a clinic that has none.
+//! Counts requests in total and by clinic, with a limit for each. A clinic without requests has no entry.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 
-/// Counts requests, together and by clinic.
+/// Counts requests in total and by clinic.
 #[derive(Debug)]
-pub(crate) struct ByClinic {
-    max: usize,
-    max_of_clinic: usize,
+pub(crate) struct ClinicCounter {
+    max_total: usize,
+    max_per_clinic: usize,
     total: AtomicUsize,
     counts: DashMap<String, usize>,
 }
 
-/// A request that is counted, until it is dropped.
+/// A counted request. Dropping it decreases the counts.
 #[derive(Debug)]
-pub(crate) struct Counted<'counter> {
-    counter: &'counter ByClinic,
+pub(crate) struct CountedRequest<'counter> {
+    counter: &'counter ClinicCounter,
     clinic_id: String,
 }
 
-impl ByClinic {
-    /// Counts at most so many.
-    pub(crate) fn new(max: usize, max_of_clinic: usize) -> Self {
-        Self { max, max_of_clinic, total: AtomicUsize::new(0), counts: DashMap::new() }
+impl ClinicCounter {
+    /// A counter with limits.
+    pub(crate) fn new(max_total: usize, max_per_clinic: usize) -> Self {
+        Self { max_total, max_per_clinic, total: AtomicUsize::new(0), counts: DashMap::new() }
     }
 
-    /// Counts whatever comes.
+    /// A counter without limits.
     pub(crate) fn unlimited() -> Self {
         Self::new(usize::MAX, usize::MAX)
     }
 
-    /// Counts a request of this clinic; `None` when there are too many.
-    pub(crate) fn enter(&self, clinic_id: &str) -> Option<Counted<'_>> {
-        let mut of_clinic = self.counts.entry(clinic_id.to_owned()).or_default();
-        *of_clinic += 1;
-        let fits = *of_clinic <= self.max_of_clinic;
-        drop(of_clinic);
+    /// Counts a request of a clinic; `None` if a limit is reached.
+    pub(crate) fn enter(&self, clinic_id: &str) -> Option<CountedRequest<'_>> {
+        let mut count = self.counts.entry(clinic_id.to_owned()).or_default();
+        *count += 1;
+        let fits = *count <= self.max_per_clinic;
+        drop(count);
         let total = self.total.fetch_add(1, Ordering::Relaxed) + 1;
-        let counted = Counted { counter: self, clinic_id: clinic_id.to_owned() };
-        // What does not fit is taken back as it is dropped.
-        (fits && total <= self.max).then_some(counted)
+        let counted = CountedRequest { counter: self, clinic_id: clinic_id.to_owned() };
+        // Beyond a limit, the guard is dropped here and undoes both counts.
+        (fits && total <= self.max_total).then_some(counted)
     }
 
-    /// How many this clinic has.
-    pub(crate) fn of(&self, clinic_id: &str) -> usize {
+    /// The number of requests of this clinic.
+    pub(crate) fn count(&self, clinic_id: &str) -> usize {
         self.counts.get(clinic_id).map_or(0, |count| *count)
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for CountedRequest<'_> {
     fn drop(&mut self) {
         self.counter.total.fetch_sub(1, Ordering::Relaxed);
         if let Some(mut count) = self.counter.counts.get_mut(&self.clinic_id) {
@@ -64,13 +64,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clinic_has_its_part_and_nothing_is_kept() {
-        let counter = ByClinic::new(4, 2);
+    fn counts_are_limited_and_a_clinic_without_requests_has_no_entry() {
+        let counter = ClinicCounter::new(4, 2);
         let of_one = [(); 2].map(|()| counter.enter("one").unwrap());
         assert!(counter.enter("one").is_none());
-        assert_eq!((counter.of("one"), counter.of("other")), (2, 0));
+        assert_eq!((counter.count("one"), counter.count("other")), (2, 0));
         let _others = [counter.enter("other").unwrap(), counter.enter("third").unwrap()];
-        assert!(counter.enter("fourth").is_none(), "four are all");
+        assert!(counter.enter("fourth").is_none(), "the total limit is four");
         drop(of_one);
         assert!(counter.enter("one").is_some() && counter.enter("fourth").is_some());
         assert_eq!((counter.counts.len(), counter.total.load(Ordering::Relaxed)), (2, 2));

@@ -1,5 +1,5 @@
-//! Room for large bodies that have come: those of batches, and of webhooks beyond the usual size. A burst of them must never take the
-//! memory of the process, and with it the webhooks in hand; nor one clinic all of the room.
+//! The memory budget of large bodies: those of batches, and of webhooks beyond the usual size. It bounds the memory of a burst, and the
+//! part of it that one clinic can hold.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,86 +8,92 @@ use axum::body::{Body, HttpBody as _};
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_LENGTH;
 use axum::response::Response;
-use careq_http::Share;
+use careq_http::Reservation;
 use http_body_util::BodyExt as _;
 
-/// There is room for so many of the largest bodies.
-const LARGEST_BODIES: usize = 3;
+/// The budget in units of the largest body.
+const BUDGET_IN_LARGEST_BODIES: usize = 3;
 
-/// The largest body of a webhook that takes no room: most are far smaller, and there are never more of them than requests.
+/// The largest webhook body that reserves nothing. Most are far smaller, and `ingress.max_requests` bounds their number.
 pub(crate) const SMALL_BYTES: usize = 64 * 1_024;
 
-/// What large bodies may take.
+/// The memory that large bodies share.
 #[derive(Debug)]
-pub(crate) struct Room {
-    limit_bytes: usize,
-    taken: Mutex<Taken>,
+pub(crate) struct MemoryBudget {
+    max_bytes: usize,
+    reserved: Mutex<Reserved>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct Reserved {
     bytes: usize,
-    /// Of those clinics alone that have something here.
+    /// Clinics that have a reservation.
     by_clinic: HashMap<String, usize>,
 }
 
-impl Room {
-    /// Room for bodies of at most so many bytes each.
+impl MemoryBudget {
+    /// A budget for bodies of at most `max_body_bytes` each.
     pub(crate) fn new(max_body_bytes: usize) -> Arc<Self> {
-        let limit_bytes = max_body_bytes.saturating_mul(LARGEST_BODIES);
-        Arc::new(Self { limit_bytes, taken: Mutex::default() })
+        let max_bytes = max_body_bytes.saturating_mul(BUDGET_IN_LARGEST_BODIES);
+        Arc::new(Self { max_bytes, reserved: Mutex::default() })
     }
 
-    /// The share of a body of this clinic, of which nothing has come yet. One that is not larger than so many bytes takes nothing.
-    pub(crate) fn share(self: &Arc<Self>, clinic_id: &str, small_bytes: usize) -> BodyShare {
-        BodyShare { room: Arc::clone(self), clinic_id: clinic_id.to_owned(), small_bytes, bytes: 0, taken: 0 }
+    /// An empty reservation for a body of this clinic. A body of at most `small_bytes` reserves nothing.
+    pub(crate) fn reservation(self: &Arc<Self>, clinic_id: &str, small_bytes: usize) -> BodyReservation {
+        BodyReservation {
+            budget: Arc::clone(self),
+            clinic_id: clinic_id.to_owned(),
+            small_bytes,
+            bytes: 0,
+            reserved: 0,
+        }
     }
 
-    /// Takes so many bytes of a clinic for those that it gives back. No clinic may have more than it leaves free: so the first one has
-    /// half of the room, and those that come later always find some.
-    fn exchange(&self, clinic_id: &str, given: usize, wanted: usize) -> bool {
-        let mut taken = self.taken();
-        let bytes = taken.bytes - given + wanted;
-        let of_clinic = taken.by_clinic.get(clinic_id).copied().unwrap_or_default() - given + wanted;
-        if wanted > given && bytes + of_clinic > self.limit_bytes {
+    /// Replaces a reservation of `old` bytes by one of `new` bytes. A clinic may hold at most as many bytes as it leaves free: the
+    /// first clinic gets half of the budget, and later ones always find some.
+    fn replace(&self, clinic_id: &str, old: usize, new: usize) -> bool {
+        let mut reserved = self.reserved();
+        let total = reserved.bytes - old + new;
+        let of_clinic = reserved.by_clinic.get(clinic_id).map_or(0, |bytes| *bytes) - old + new;
+        if new > old && total + of_clinic > self.max_bytes {
             return false;
         }
-        taken.bytes = bytes;
+        reserved.bytes = total;
         if of_clinic == 0 {
-            taken.by_clinic.remove(clinic_id);
+            reserved.by_clinic.remove(clinic_id);
         } else {
-            taken.by_clinic.insert(clinic_id.to_owned(), of_clinic);
+            reserved.by_clinic.insert(clinic_id.to_owned(), of_clinic);
         }
         true
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reserved(&self) -> MutexGuard<'_, Reserved> {
+        self.reserved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What one body takes, until it is dropped.
+/// The reservation of one body. Dropping it returns the memory.
 #[derive(Debug)]
-pub(crate) struct BodyShare {
-    room: Arc<Room>,
+pub(crate) struct BodyReservation {
+    budget: Arc<MemoryBudget>,
     clinic_id: String,
     small_bytes: usize,
     bytes: usize,
-    taken: usize,
+    reserved: usize,
 }
 
-impl BodyShare {
-    /// Takes so many bytes instead of those that it has; fewer always fit.
+impl BodyReservation {
+    /// Changes the size of the reservation; shrinking always succeeds.
     pub(crate) fn resize(&mut self, bytes: usize) -> bool {
-        let wanted = if bytes > self.small_bytes { bytes } else { 0 };
-        let fits = self.room.exchange(&self.clinic_id, self.taken, wanted);
+        let reserved = if bytes > self.small_bytes { bytes } else { 0 };
+        let fits = self.budget.replace(&self.clinic_id, self.reserved, reserved);
         if fits {
-            (self.bytes, self.taken) = (bytes, wanted);
+            (self.bytes, self.reserved) = (bytes, reserved);
         }
         fits
     }
 
-    /// Keeps the share as long as the body of an answer is not handed over.
+    /// Keeps the reservation until the body of the response is sent.
     pub(crate) fn until_sent(self, response: Response) -> Response {
         let length = response.body().size_hint().exact();
         let mut response = response.map(|body| {
@@ -96,6 +102,7 @@ impl BodyShare {
                 frame
             }))
         });
+        // The mapped body has no size hint.
         if let Some(length) = length {
             response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
@@ -103,15 +110,15 @@ impl BodyShare {
     }
 }
 
-impl Share for BodyShare {
+impl Reservation for BodyReservation {
     fn grow(&mut self, bytes: usize) -> bool {
         self.resize(self.bytes.saturating_add(bytes))
     }
 }
 
-impl Drop for BodyShare {
+impl Drop for BodyReservation {
     fn drop(&mut self) {
-        self.room.exchange(&self.clinic_id, self.taken, 0);
+        self.budget.replace(&self.clinic_id, self.reserved, 0);
     }
 }
 
@@ -120,42 +127,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clinic_has_no_more_than_it_leaves_to_the_others() {
-        let room = Arc::new(Room { limit_bytes: 40, taken: Mutex::default() });
-        let share = |clinic_id: &str| room.share(clinic_id, 0);
-        let (mut first, mut second) = (share("a"), share("a"));
+    fn a_clinic_holds_at_most_as_much_as_it_leaves_free() {
+        let budget = Arc::new(MemoryBudget { max_bytes: 40, reserved: Mutex::default() });
+        let of = |clinic_id: &str| budget.reservation(clinic_id, 0);
+        let (mut first, mut second) = (of("a"), of("a"));
         assert!(first.grow(10) && second.grow(9));
-        assert!(!second.grow(2) && !share("a").grow(2), "its half is full");
-        assert!(second.grow(1), "what did not fit has taken nothing");
-        let (mut third, mut fourth) = (share("b"), share("c"));
+        assert!(!second.grow(2) && !of("a").grow(2), "its half is full");
+        assert!(second.grow(1), "a refused growth reserves nothing");
+        let (mut third, mut fourth) = (of("b"), of("c"));
         assert!(
             third.grow(10) && !third.grow(1) && fourth.grow(5) && !fourth.grow(1),
-            "halves of what is left"
+            "each gets half of the rest"
         );
-        assert!(share("d").grow(2), "one that comes late finds room");
-        assert!(!share("a").grow(1));
+        assert!(of("d").grow(2), "a late clinic finds memory");
+        assert!(!of("a").grow(1));
         drop(first);
-        assert!(share("a").grow(2) && !share("a").grow(3), "the others have some of its half now");
+        assert!(of("a").grow(2) && !of("a").grow(3), "the other clinics hold a part of its half now");
         drop((second, third));
-        assert!(share("a").grow(17) && !share("a").grow(18));
-        assert!(fourth.resize(1) && fourth.resize(0), "fewer always fit");
+        assert!(of("a").grow(17) && !of("a").grow(18));
+        assert!(fourth.resize(1) && fourth.resize(0), "shrinking always succeeds");
         drop(fourth);
-        let taken = room.taken();
+        let reserved = budget.reserved();
         assert!(
-            taken.bytes == 0 && taken.by_clinic.is_empty(),
-            "nothing is kept of a clinic that has nothing here"
+            reserved.bytes == 0 && reserved.by_clinic.is_empty(),
+            "a clinic without a reservation has no entry"
         );
     }
 
     #[test]
-    fn a_small_body_takes_nothing_and_a_larger_one_all_of_it() {
-        let room = Room::new(100);
-        let mut share = room.share("a", 64);
-        assert!(share.grow(60) && share.grow(4));
-        assert_eq!(room.taken().bytes, 0);
-        assert!(share.grow(1));
-        assert_eq!(room.taken().bytes, 65);
-        assert!(share.resize(64));
-        assert_eq!(room.taken().bytes, 0);
+    fn a_small_body_reserves_nothing_and_a_larger_one_all_of_its_bytes() {
+        let budget = MemoryBudget::new(100);
+        let mut reservation = budget.reservation("a", 64);
+        assert!(reservation.grow(60) && reservation.grow(4));
+        assert_eq!(budget.reserved().bytes, 0);
+        assert!(reservation.grow(1));
+        assert_eq!(budget.reserved().bytes, 65);
+        assert!(reservation.resize(64));
+        assert_eq!(budget.reserved().bytes, 0);
     }
 }

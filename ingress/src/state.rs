@@ -1,10 +1,9 @@
-//! What every request shares: settings, clinics, limits, the broker, the desk where results arrive. It must never know a
-//! route, nor how a request is answered.
+//! The state that all requests share: settings, clinics, limits, the broker, and the requests that wait for results.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use careq_http::{Failures, Limits};
+use careq_http::{AuthFailures, BodyLimits, ConnectionLimits};
 use careq_shared::broker::Broker;
 use careq_shared::clinics::Clinic;
 use careq_shared::clock::AcceptanceClock;
@@ -16,130 +15,141 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::admission::{Admission, Turn};
-use crate::by_clinic::{ByClinic, Counted};
-use crate::directory::{self, Directory, Source};
-use crate::limit::Limiter;
-use crate::overload::Overload;
-use crate::prefer::Preference;
-use crate::problem::Problem;
-use crate::results::ResultDesk;
-use crate::room::Room;
+use crate::batch_admission::{BatchAdmission, Permit};
+use crate::clinic_cache::{self, ClinicCache, Source};
+use crate::clinic_counter::{ClinicCounter, CountedRequest};
+use crate::memory_budget::MemoryBudget;
+use crate::middleware::rate_limit::RateLimiter;
+use crate::reply::pending::{PendingReplies, WaitLimit};
+use crate::reply::prefer::Preference;
+use crate::response::error::{ApiError, Overload};
 use crate::trace;
 
-/// The base path of the API (specification, "Base URL").
-pub const API: &str = "/api/v1/careq-sync";
+/// More received requests of one clinic in flight are a burst. At 10 ms per answer, they are 3,200 requests per second.
+const BURST_THRESHOLD: usize = 32;
 
-/// More requests of one clinic in hand than these are a burst. With answers of 10 ms, they come at 3,200 a second.
-const MAX_WITHOUT_HURRY: usize = 32;
-
-/// What every request shares.
+/// The state that all requests share.
 #[derive(Debug)]
 pub struct Ingress {
     pub(crate) settings: IngressConfig,
     pub(crate) publish_timeout: Duration,
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) database: DatabaseConnection,
-    pub(crate) directory: watch::Receiver<Option<Arc<Directory>>>,
-    pub(crate) failures: Failures,
-    pub(crate) limiter: Limiter,
-    /// One for each request in hand.
-    pub(crate) places: Semaphore,
-    /// For the bodies of batches, and for large ones of webhooks.
-    pub(crate) room: Arc<Room>,
-    /// For those that are being worked on.
-    admission: Arc<Admission>,
-    /// Requests in hand whose head proves a clinic: one clinic leaves a quarter of the places to the others.
-    pub(crate) in_hand: ByClinic,
-    /// Those of them whose body is here: one that is slow to send it makes no burst.
-    pub(crate) received: ByClinic,
-    /// Those that wait for longer than usual. They hold places: they leave half of them to the others, and a clinic half of that to
-    /// other clinics.
-    pub(crate) waiting: ByClinic,
+    pub(crate) clinics: watch::Receiver<Option<Arc<ClinicCache>>>,
+    pub(crate) auth_failures: AuthFailures,
+    pub(crate) rate_limiter: RateLimiter,
+    /// One permit per request in flight.
+    pub(crate) request_slots: Semaphore,
+    /// For the bodies of batches, and for large bodies of webhooks.
+    pub(crate) memory_budget: Arc<MemoryBudget>,
+    batch_admission: Arc<BatchAdmission>,
+    /// Authenticated requests in flight. One clinic leaves a quarter of the slots to the others.
+    pub(crate) in_flight: ClinicCounter,
+    /// Those whose body has arrived, so that slow senders are not counted as a burst.
+    pub(crate) received: ClinicCounter,
+    /// Those that wait longer than the default. They leave half of the slots to the others, and a clinic half of that to other clinics.
+    waiting: ClinicCounter,
     pub(crate) clock: Arc<AcceptanceClock>,
-    pub(crate) results: Arc<ResultDesk>,
+    pub(crate) pending_replies: Arc<PendingReplies>,
 }
 
-/// What an ingress is made of.
+/// The parts of an ingress.
 #[derive(Debug)]
 pub struct Parts {
     /// `[ingress]`
     pub settings: IngressConfig,
     /// How long a webhook waits for the broker's confirm.
     pub publish_timeout: Duration,
-    /// Where events go.
+    /// Receives the messages.
     pub broker: Arc<dyn Broker>,
-    /// Where clinics and status pages are read.
+    /// Holds the clinics, and the results for the status pages.
     pub database: DatabaseConnection,
     /// Opens the clinics' signing secrets.
     pub seal: Arc<Seal>,
 }
 
 impl Ingress {
-    /// An ingress that begins to read the clinics, until `shutdown`, and to listen for results.
+    /// Starts to refresh the clinics, until `shutdown`, and to receive results.
     #[must_use]
     pub fn start(parts: Parts, shutdown: &CancellationToken) -> Arc<Self> {
         metrics().ingress_begins();
         let Parts { mut settings, publish_timeout, broker, database, seal } = parts;
         settings.max_requests = settings.max_requests.min(Semaphore::MAX_PERMITS);
-        let refresh_every = Duration::from_secs(settings.clinics_refresh_interval_s);
+        let refresh_interval = Duration::from_secs(settings.clinics_refresh_interval_s);
         let clock = Arc::new(AcceptanceClock::default());
         let source = Source { database: database.clone(), seal, clock: Arc::clone(&clock) };
-        let directory = directory::keep_current(source, refresh_every, shutdown.clone());
-        let results = ResultDesk::start(broker.mailbox());
-        let limiter = Limiter::new(settings.rate_per_minute, settings.rate_burst);
-        let largest_bytes = settings.max_batch_body_bytes.max(settings.max_body_bytes);
+        let clinics = clinic_cache::start(source, refresh_interval, shutdown.clone());
+        let pending_replies = PendingReplies::start(broker.mailbox());
+        let rate_limiter = RateLimiter::new(settings.rate_per_minute, settings.rate_burst);
+        let max_body_bytes = settings.max_batch_body_bytes.max(settings.max_body_bytes);
         Arc::new(Self {
-            places: Semaphore::new(settings.max_requests),
-            room: Room::new(largest_bytes),
-            admission: Admission::new(largest_bytes),
-            in_hand: ByClinic::new(usize::MAX, settings.max_requests - settings.max_requests / 4),
-            received: ByClinic::unlimited(),
-            waiting: ByClinic::new(settings.max_requests.div_ceil(2), settings.max_requests.div_ceil(4)),
+            request_slots: Semaphore::new(settings.max_requests),
+            memory_budget: MemoryBudget::new(max_body_bytes),
+            batch_admission: BatchAdmission::new(max_body_bytes),
+            in_flight: ClinicCounter::new(usize::MAX, settings.max_requests - settings.max_requests / 4),
+            received: ClinicCounter::unlimited(),
+            waiting: ClinicCounter::new(settings.max_requests.div_ceil(2), settings.max_requests.div_ceil(4)),
             settings,
             publish_timeout,
             broker,
             database,
-            directory,
-            failures: Failures::new(),
-            limiter,
+            clinics,
+            auth_failures: AuthFailures::new(),
+            rate_limiter,
             clock,
-            results,
+            pending_replies,
         })
     }
 
-    /// Returns when the clinics have been read once.
+    /// Returns when the clinics have been read once, or the process shuts down before.
     pub async fn clinics_are_known(&self) {
-        // The only error is that the process is ending.
-        self.directory.clone().wait_for(Option::is_some).await.map(drop).unwrap_or_default();
+        if self.clinics.clone().wait_for(Option::is_some).await.is_err() {
+            tracing::debug!("the process shuts down before the clinics have been read");
+        }
     }
 
-    /// A turn for a large body of a clinic. It comes within a part of what the confirm may take, so that 503 comes hardly later than to
-    /// a small webhook.
-    pub(crate) async fn turn(&self, clinic: &Clinic, body_bytes: usize) -> Result<Turn, Problem> {
-        let turn = self.admission.turn(&clinic.clinic_id, body_bytes, self.publish_timeout / 4);
-        turn.instrument(trace::turn()).await.ok_or_else(|| Overload::Turns.refuse())
+    /// Waits for a permit to process a large body. The wait is a quarter of the publish timeout, so that a 503 comes hardly later than
+    /// that of a small webhook.
+    pub(crate) async fn admit(&self, clinic: &Clinic, body_bytes: usize) -> Result<Permit, ApiError> {
+        let permit = self.batch_admission.acquire(&clinic.clinic_id, body_bytes, self.publish_timeout / 4);
+        let permit = permit.instrument(trace::admission()).await;
+        permit.ok_or_else(|| ApiError::overloaded(Overload::Turns))
     }
 
-    /// Whether a burst of this clinic is coming in. Nobody of it who has not asked to waits for a result then: the senders go on
-    /// with what they still have, and the workers get full batches.
-    pub(crate) fn is_in_a_burst(&self, clinic_id: &str) -> bool {
-        self.received.of(clinic_id) > MAX_WITHOUT_HURRY
-    }
-
-    /// The preference as it is followed, with the place of one that waits.
-    pub(crate) fn granted(
+    /// Counts a request that prefers to wait. Beyond the limit, the preference is not followed.
+    pub(crate) fn enter_wait(
         &self,
         clinic_id: &str,
         preference: Preference,
-    ) -> (Preference, Option<Counted<'_>>) {
+    ) -> (Preference, Option<CountedRequest<'_>>) {
         let waiting = preference.wait().and_then(|_| self.waiting.enter(clinic_id));
         (preference.granted(waiting.is_some()), waiting)
     }
 
-    /// What its connections are allowed.
-    pub(crate) fn limits(&self) -> Limits {
-        Limits {
+    /// How long a request may wait for its result; `None` if it does not wait. In a burst, a request without a preference does not
+    /// wait: its sender continues at once, and the workers get full batches.
+    pub(crate) fn wait_limit(
+        &self,
+        clinic_id: &str,
+        preference: Preference,
+        default: Duration,
+    ) -> Option<WaitLimit> {
+        match preference {
+            Preference::RespondAsync => None,
+            Preference::None if self.received.count(clinic_id) > BURST_THRESHOLD => None,
+            Preference::Wait { .. } => preference.wait().map(WaitLimit::Preferred),
+            Preference::None => Some(WaitLimit::Default(default)),
+        }
+    }
+
+    /// The limits of a body of at most `max_bytes`.
+    pub(crate) fn body_limits(&self, max_bytes: usize) -> BodyLimits {
+        BodyLimits { max_bytes, timeout: Duration::from_secs(self.settings.body_timeout_s) }
+    }
+
+    /// The limits of the connections.
+    pub(crate) fn connection_limits(&self) -> ConnectionLimits {
+        ConnectionLimits {
             max_connections: self.settings.max_connections,
             max_connections_per_address: self.settings.max_connections_per_address,
             trusted_proxies: self.settings.trusted_proxies.clone(),
@@ -151,9 +161,9 @@ impl Ingress {
         }
     }
 
-    /// Whether webhooks can be taken: the clinics are known and the broker is there.
+    /// Whether webhooks can be accepted: the clinics are known and the broker is connected.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.directory.borrow().is_some() && self.broker.is_connected()
+        self.clinics.borrow().is_some() && self.broker.is_connected()
     }
 }

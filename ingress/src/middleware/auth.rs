@@ -1,6 +1,5 @@
-//! The door of the API: who is it, and may it come in now. A request must never reach a handler but through here, and one
-//! without a body never without its signature checked. Only what is verified is counted for its clinic: a token alone must not use
-//! up the rate of those who sign.
+//! Middleware of every route of the API: authentication and the rate limit. A request without a body is verified here, one with a body by
+//! its handler. Only verified requests count against the clinic's rate: a token alone must not use up the rate of callers that sign.
 
 use std::sync::Arc;
 
@@ -9,47 +8,54 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use careq_http::{Client, ClinicId, Unproven};
+use careq_http::{AuthFailure, Client, ClinicId};
 
-use crate::authenticate::{self, Caller, Verified};
-use crate::ingress::Ingress;
-use crate::limit;
-use crate::overload::Overload;
-use crate::problem::Problem;
+use crate::authenticate::caller::{self, Authenticated, Verified};
+use crate::middleware::rate_limit::{self, RateLimited};
+use crate::response::error::{ApiError, Overload};
+use crate::state::Ingress;
 
-/// Authenticates, limits, lets in.
-pub(crate) async fn guard(State(ingress): State<Arc<Ingress>>, request: Request, next: Next) -> Response {
+/// Authenticates a request and applies the clinic's limits.
+pub(crate) async fn handle(State(ingress): State<Arc<Ingress>>, request: Request, next: Next) -> Response {
     let Some(client) = request.extensions().get::<Client>().copied() else {
-        return Problem::authentication_failed().into_response();
+        return ApiError::authentication_failed().into_response();
     };
-    let caller = match authenticate::head(&ingress, client, request.headers()) {
+    let caller = match authenticate(&ingress, client, &request) {
         Ok(caller) => caller,
-        Err(problem) => return problem.into_response(),
+        Err(error) => return error.into_response(),
     };
     let (clinic, counted) = (Arc::clone(&caller.clinic), Arc::clone(&caller.counted));
-    let Some(_in_hand) = ingress.in_hand.enter(&clinic.clinic_id) else {
-        return Overload::Requests.refuse().into_response();
+    let Some(_in_flight) = ingress.in_flight.enter(&clinic.clinic_id) else {
+        return ApiError::overloaded(Overload::Requests).into_response();
     };
-    let response = enter(&ingress, caller, request, next).await.unwrap_or_else(Problem::into_response);
+    let response = run(&ingress, caller, request, next).await.unwrap_or_else(ApiError::into_response);
     let mut response = match counted.get() {
-        Some(allowance) => limit::announce(*allowance, response),
-        None if response.status().is_client_error() => match ingress.limiter.fail(&clinic, client.address) {
-            Ok(()) => response,
-            Err(refusal) => unproven(refusal.problem()),
-        },
+        Some(allowance) => rate_limit::add_headers(*allowance, response),
+        None if response.status().is_client_error() => {
+            match ingress.rate_limiter.take_for_failure(&clinic, client.address) {
+                Ok(()) => response,
+                Err(limited) => auth_failure(limited.into_error()),
+            }
+        }
         None => response,
     };
     response.extensions_mut().insert(ClinicId(clinic.clinic_id.clone()));
     response
 }
 
-/// Only a POST has a body whose handler has it verified; whatever else comes is verified here, as signing nothing.
-async fn enter(
+fn authenticate(ingress: &Ingress, client: Client, request: &Request) -> Result<Authenticated, ApiError> {
+    let clinics = ingress.clinics.borrow().clone().ok_or_else(ApiError::not_ready)?;
+    caller::authenticate(&clinics, client, request.headers())
+}
+
+/// Passes the caller on to the handler. Only POST handlers read a body; any other request is verified here, as one that signs the
+/// empty body.
+async fn run(
     ingress: &Ingress,
-    caller: Caller,
+    caller: Authenticated,
     mut request: Request,
     next: Next,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiError> {
     if caller.is_verified() {
         count(ingress, &caller)?;
     }
@@ -61,24 +67,28 @@ async fn enter(
     Ok(next.run(request).await)
 }
 
-/// Checks what a body proves, and counts the request for its clinic.
-pub(crate) fn verify(ingress: &Ingress, caller: &Caller, body: Bytes) -> Result<Verified<Bytes>, Problem> {
-    let verified = authenticate::body(caller, body)?;
+/// Verifies the signature of a body, and counts the request against the clinic's rate.
+pub(crate) fn verify(
+    ingress: &Ingress,
+    caller: &Authenticated,
+    body: Bytes,
+) -> Result<Verified<Bytes>, ApiError> {
+    let verified = caller::verify(caller, body)?;
     if !caller.is_verified() {
         count(ingress, caller)?;
     }
     Ok(verified)
 }
 
-fn count(ingress: &Ingress, caller: &Caller) -> Result<(), Problem> {
-    let taken = ingress.limiter.take(&caller.clinic);
-    let allowance = taken.unwrap_or_else(|refusal| Some(refusal.allowance));
+fn count(ingress: &Ingress, caller: &Authenticated) -> Result<(), ApiError> {
+    let taken = ingress.rate_limiter.take(&caller.clinic);
+    let allowance = taken.unwrap_or_else(|limited| Some(limited.allowance));
     caller.counted.get_or_init(|| allowance);
-    taken.map(drop).map_err(limit::Refusal::problem)
+    taken.map(drop).map_err(RateLimited::into_error)
 }
 
-fn unproven(problem: Problem) -> Response {
-    let mut response = problem.into_response();
-    response.extensions_mut().insert(Unproven);
+fn auth_failure(error: ApiError) -> Response {
+    let mut response = error.into_response();
+    response.extensions_mut().insert(AuthFailure);
     response
 }

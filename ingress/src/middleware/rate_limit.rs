@@ -1,5 +1,5 @@
-//! The rate of a clinic (API specification, "Rate Limiting"): a bucket of tokens, one for each verified request. Each ingress
-//! counts for itself. A request that proves only the token must never take a token of the clinic's bucket.
+//! The rate limit of a clinic (API specification, "Rate Limiting"): a token bucket, in each ingress separately. Only verified requests
+//! take from the clinic's bucket; failures have buckets by clinic and address.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -15,52 +15,52 @@ use careq_shared::telemetry::metrics::{No, metrics};
 use chrono::{DateTime, TimeDelta, Utc};
 use dashmap::DashMap;
 
-use crate::problem::Problem;
+use crate::response::error::ApiError;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// Beyond so many buckets, those that are full again are dropped: a new one is the same.
-const TIDY_BEYOND: usize = 1_024;
+/// Above this number, full buckets are removed: a new bucket is the same.
+const CLEANUP_THRESHOLD: usize = 1_024;
 
-/// Most buckets of failures. With one more they all begin anew, full: who fails from so many addresses is not stopped by address.
-const MAX_FAILING: usize = 10_000;
+/// Maximum number of buckets of failures. At the limit all are removed: a limit by address does not stop this many addresses.
+const MAX_FAILURE_BUCKETS: usize = 10_000;
 
-/// The buckets of all clinics: for requests that are verified, and for those that are not.
+/// The buckets of all clinics.
 #[derive(Debug)]
-pub(crate) struct Limiter {
+pub(crate) struct RateLimiter {
     rate_per_minute: u32,
     burst: u32,
     verified: Buckets<String>,
-    /// By clinic and address: who has a clinic's token, but not its signing secret, uses up nothing of the clinic's.
+    /// By clinic and address, so that a caller with the token but without the signing secret does not use up the clinic's rate.
     failed: Buckets<(String, IpAddr)>,
 }
 
-/// What a clinic is allowed.
+/// The limit of a clinic.
 #[derive(Debug, Clone, Copy)]
 struct Rate {
     per_minute: u32,
     burst: u32,
 }
 
-/// Buckets of one kind.
+/// Buckets by key.
 #[derive(Debug)]
 struct Buckets<K: Eq + Hash> {
     by_key: DashMap<K, Bucket>,
-    /// Buckets that the last tidying left: the next one waits until there are twice as many.
-    kept: AtomicUsize,
+    /// The number of buckets after the last cleanup. The next one starts at twice as many.
+    remaining_after_cleanup: AtomicUsize,
 }
 
-/// Tokens at a moment, in millionths of a token: they grow by whole numbers each microsecond.
+/// The tokens of a bucket at a time. In units of 1/60,000,000 token, a bucket grows by `per_minute` each microsecond.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
-    microtokens: u64,
-    at: DateTime<Utc>,
+    units: u64,
+    updated_at: DateTime<Utc>,
     full_at: DateTime<Utc>,
 }
 
-/// What is left to a clinic; `None` where nothing limits it.
+/// The state of a bucket after a request, for the response headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Allowance {
     rate_per_minute: u32,
@@ -68,31 +68,37 @@ pub(crate) struct Allowance {
     full_at: DateTime<Utc>,
 }
 
-const MICROTOKENS: u64 = 60_000_000;
+/// Units of one token.
+const TOKEN: u64 = 60_000_000;
 
-impl Limiter {
+impl RateLimiter {
     pub(crate) fn new(rate_per_minute: u32, burst: u32) -> Self {
         Self { rate_per_minute, burst, verified: Buckets::new(), failed: Buckets::new() }
     }
 
-    /// Takes a token for a verified request of this clinic.
-    pub(crate) fn take(&self, clinic: &Clinic) -> Result<Option<Allowance>, Refusal> {
+    /// Takes a token for a verified request; `None` if the clinic has no limit.
+    pub(crate) fn take(&self, clinic: &Clinic) -> Result<Option<Allowance>, RateLimited> {
         self.take_at(clinic, clock::now())
     }
 
-    fn take_at(&self, clinic: &Clinic, now: DateTime<Utc>) -> Result<Option<Allowance>, Refusal> {
+    fn take_at(&self, clinic: &Clinic, now: DateTime<Utc>) -> Result<Option<Allowance>, RateLimited> {
         let Some(rate) = self.rate(clinic) else { return Ok(None) };
         self.verified.take(clinic.clinic_id.clone(), rate, now).map(Some)
     }
 
-    /// Takes a token for a request with the head of this clinic that was not verified.
-    pub(crate) fn fail(&self, clinic: &Clinic, address: IpAddr) -> Result<(), Refusal> {
-        self.fail_at(clinic, address, clock::now())
+    /// Takes a token for a request that failed after its headers were authenticated.
+    pub(crate) fn take_for_failure(&self, clinic: &Clinic, address: IpAddr) -> Result<(), RateLimited> {
+        self.take_for_failure_at(clinic, address, clock::now())
     }
 
-    fn fail_at(&self, clinic: &Clinic, address: IpAddr, now: DateTime<Utc>) -> Result<(), Refusal> {
+    fn take_for_failure_at(
+        &self,
+        clinic: &Clinic,
+        address: IpAddr,
+        now: DateTime<Utc>,
+    ) -> Result<(), RateLimited> {
         let Some(rate) = self.rate(clinic) else { return Ok(()) };
-        if self.failed.by_key.len() >= MAX_FAILING {
+        if self.failed.by_key.len() >= MAX_FAILURE_BUCKETS {
             self.failed.by_key.clear();
         }
         self.failed.take((clinic.clinic_id.clone(), network(address)), rate, now).map(drop)
@@ -107,66 +113,68 @@ impl Limiter {
 
 impl<K: Eq + Hash> Buckets<K> {
     fn new() -> Self {
-        Self { by_key: DashMap::new(), kept: AtomicUsize::new(0) }
+        Self { by_key: DashMap::new(), remaining_after_cleanup: AtomicUsize::new(0) }
     }
 
-    fn take(&self, key: K, limit: Rate, now: DateTime<Utc>) -> Result<Allowance, Refusal> {
+    fn take(&self, key: K, limit: Rate, now: DateTime<Utc>) -> Result<Allowance, RateLimited> {
         let rate = u64::from(limit.per_minute);
-        let full = u64::from(limit.burst) * MICROTOKENS;
-        self.tidy(now);
-        let fresh = || Bucket { microtokens: full, at: now, full_at: now };
-        let mut bucket = self.by_key.entry(key).or_insert_with(fresh);
-        // A clock that was set back must not take tokens away.
-        let passed_us = u64::try_from((now - bucket.at).num_microseconds().unwrap_or(i64::MAX)).unwrap_or(0);
-        bucket.microtokens = bucket.microtokens.saturating_add(passed_us.saturating_mul(rate)).min(full);
-        bucket.at = now;
-        let taken = bucket.microtokens.checked_sub(MICROTOKENS);
-        bucket.microtokens = taken.unwrap_or(bucket.microtokens);
-        let missing_us = |microtokens: u64, wanted: u64| (wanted - microtokens).div_ceil(rate);
-        let full_in_us = i64::try_from(missing_us(bucket.microtokens, full)).unwrap_or(i64::MAX);
+        let full = u64::from(limit.burst) * TOKEN;
+        self.cleanup(now);
+        let new = || Bucket { units: full, updated_at: now, full_at: now };
+        let mut bucket = self.by_key.entry(key).or_insert_with(new);
+        // A clock that was set back takes no tokens away.
+        let elapsed_us =
+            (now - bucket.updated_at).num_microseconds().unwrap_or(i64::MAX).max(0).unsigned_abs();
+        bucket.units = bucket.units.saturating_add(elapsed_us.saturating_mul(rate)).min(full);
+        bucket.updated_at = now;
+        let taken = bucket.units.checked_sub(TOKEN);
+        bucket.units = taken.unwrap_or(bucket.units);
+        let missing_us = |units: u64, wanted: u64| (wanted - units).div_ceil(rate);
+        #[expect(clippy::expect_used, reason = "a burst has at most 2^32 tokens of 6e7 units, below 2^63")]
+        let full_in_us = i64::try_from(missing_us(bucket.units, full)).expect("a bucket fills within i64 µs");
         let allowance = Allowance {
             rate_per_minute: limit.per_minute,
-            remaining: bucket.microtokens / MICROTOKENS,
+            remaining: bucket.units / TOKEN,
             full_at: now + TimeDelta::microseconds(full_in_us),
         };
         bucket.full_at = allowance.full_at;
         match taken {
             Some(_) => Ok(allowance),
-            None => Err(Refusal {
+            None => Err(RateLimited {
                 allowance,
-                retry_after: Duration::from_micros(missing_us(bucket.microtokens, MICROTOKENS)),
+                retry_after: Duration::from_micros(missing_us(bucket.units, TOKEN)),
             }),
         }
     }
 
-    fn tidy(&self, now: DateTime<Utc>) {
-        if self.by_key.len() > TIDY_BEYOND.max(2 * self.kept.load(Ordering::Relaxed)) {
+    fn cleanup(&self, now: DateTime<Utc>) {
+        if self.by_key.len() > CLEANUP_THRESHOLD.max(2 * self.remaining_after_cleanup.load(Ordering::Relaxed))
+        {
             self.by_key.retain(|_, bucket| bucket.full_at > now);
-            self.kept.store(self.by_key.len(), Ordering::Relaxed);
+            self.remaining_after_cleanup.store(self.by_key.len(), Ordering::Relaxed);
         }
     }
 }
 
-/// A request that came too soon.
+/// A request beyond the rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct RateLimited {
     pub(crate) allowance: Allowance,
     retry_after: Duration,
 }
 
-impl Refusal {
-    /// 429.
-    pub(crate) fn problem(self) -> Problem {
+impl RateLimited {
+    /// 429; counts the refusal.
+    pub(crate) fn into_error(self) -> ApiError {
         metrics().rate_limited_requests.get_or_create(&No {}).inc();
-        // Rounded up: a client that waits exactly so long finds a token.
-        let retry_after_s =
-            u64::try_from(self.retry_after.as_micros().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-        Problem::rate_limit_exceeded(retry_after_s.max(1))
+        // Rounded up, so that a client that waits exactly this long finds a token.
+        let retry_after_s = self.retry_after.as_secs() + u64::from(self.retry_after.subsec_nanos() > 0);
+        ApiError::rate_limit_exceeded(retry_after_s.max(1))
     }
 }
 
-/// Writes the three headers.
-pub(crate) fn announce(allowance: Option<Allowance>, mut response: Response) -> Response {
+/// Adds the `X-RateLimit-*` headers, unless the clinic has no limit.
+pub(crate) fn add_headers(allowance: Option<Allowance>, mut response: Response) -> Response {
     if let Some(Allowance { rate_per_minute, remaining, full_at }) = allowance {
         let full_at_s = full_at.timestamp_micros().div_euclid(1_000_000)
             + i64::from(full_at.timestamp_subsec_micros() > 0);

@@ -1,21 +1,72 @@
-//! The report of a batch (API specification, section 7): one result a record, in the order sent. `total` must always be
+//! The report of a batch (API specification, section 7): one result per record, in the order sent. `total` is
 //! `successful + failed + pending`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use axum::http::StatusCode;
 use axum::response::Response;
 use careq_shared::clinics::Clinic;
-use careq_shared::ids;
+use careq_shared::ids::{self, EventId};
 use careq_shared::message::{ListedEntry, ListedEvent, RefusedEntry};
 use careq_shared::outcome::{self, ErrorCode, EventResult, Outcome};
-use serde_json::{Map, Value, json};
+use careq_shared::records::FieldErrors;
+use serde::Serialize;
+use serde_with::skip_serializing_none;
+use uuid::Uuid;
 
-use crate::answer::{self, success};
-use crate::ingress::API;
+use crate::paths;
+use crate::response::body::{ErrorDetail, SyncStatus, success, with_idempotent_replayed};
 
-/// About how many bytes a listing and its report take.
-pub(crate) fn cost(listing: &[ListedEntry]) -> usize {
+/// `data` of every answer about a batch.
+#[skip_serializing_none]
+#[derive(Debug, Serialize)]
+struct BatchData<'batch> {
+    batch_id: &'batch str,
+    #[serde(flatten)]
+    report: Option<Report<'batch>>,
+    sync_status: Option<SyncStatus>,
+    status_url: Option<String>,
+    error: Option<ErrorDetail<'batch>>,
+}
+
+/// The counts and the results of a batch.
+#[derive(Debug, Serialize)]
+struct Report<'batch> {
+    total: usize,
+    successful: usize,
+    failed: usize,
+    pending: usize,
+    results: Vec<RecordResult<'batch>>,
+}
+
+/// The result of one record. `type` and `careq_id` are `null` if they could not be read.
+#[skip_serializing_none]
+#[derive(Debug, Serialize)]
+struct RecordResult<'batch> {
+    #[serialize_always]
+    r#type: Option<&'batch str>,
+    #[serialize_always]
+    careq_id: Option<i64>,
+    id: Option<Uuid>,
+    event_id: Option<&'batch EventId>,
+    status: RecordStatus,
+    waiting_for: Option<FieldErrors>,
+    error: Option<ErrorDetail<'batch>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum RecordStatus {
+    Created,
+    Updated,
+    Unchanged,
+    Pending,
+    Failed,
+}
+
+/// The approximate memory of a listing and its report, in bytes.
+pub(crate) fn estimated_bytes(listing: &[ListedEntry]) -> usize {
     let of_entry = |entry: &ListedEntry| match entry {
         ListedEntry::Accepted(_) => 1_024,
         ListedEntry::Refused(refused) => {
@@ -26,7 +77,7 @@ pub(crate) fn cost(listing: &[ListedEntry]) -> usize {
     listing.iter().map(of_entry).sum()
 }
 
-/// The report when the worker has sent the results, in the order of the accepted records.
+/// The report of the worker's results, which are in the order of the accepted records.
 pub(crate) fn of_results(
     clinic_id: &str,
     batch_id: &str,
@@ -35,129 +86,151 @@ pub(crate) fn of_results(
 ) -> Response {
     let is_repeated = !results.is_empty() && results.iter().all(|result| result.replayed);
     let mut results = results.into_iter();
-    let response = report(clinic_id, batch_id, listing, |_| results.next());
-    if is_repeated { answer::with_header(response, "idempotent-replayed", "true") } else { response }
+    let response = processed(batch_id, report(clinic_id, listing, |_| results.next()));
+    if is_repeated { with_idempotent_replayed(response) } else { response }
 }
 
-/// The report by what is known, by position, for the batch's page.
-pub(crate) fn of_known(
+/// The report of the stored results by position, for the status page.
+pub(crate) fn of_stored(
     clinic_id: &str,
     batch_id: &str,
     listing: &[ListedEntry],
-    known: &HashMap<usize, EventResult>,
+    stored: &HashMap<usize, EventResult>,
 ) -> Response {
-    report(clinic_id, batch_id, listing, |position| known.get(&position).cloned())
+    processed(batch_id, report(clinic_id, listing, |position| stored.get(&position).cloned()))
 }
 
-/// 202: the batch is ours, its results are not known yet.
+fn processed(batch_id: &str, report: Report<'_>) -> Response {
+    let data = BatchData { batch_id, report: Some(report), sync_status: None, status_url: None, error: None };
+    success(StatusCode::OK, "Batch processed successfully", data)
+}
+
+/// 202: the batch is accepted, its results are not known yet.
 pub(crate) fn queued(clinic: &Clinic, batch_id: &str, receipt: &str, listing: &[ListedEntry]) -> Response {
-    let mut data = data(&clinic.clinic_id, batch_id, listing, |_| None);
-    data.extend(standing(batch_id, receipt, "queued"));
+    let report = Some(report(&clinic.clinic_id, listing, |_| None));
+    let data = BatchData { report, ..without_report(batch_id, receipt, SyncStatus::Queued) };
     success(StatusCode::ACCEPTED, "Batch accepted; its report will be at status_url", data)
 }
 
-/// The page of a batch that no worker has seen yet.
+/// The status page of a batch that no worker has registered yet.
 pub(crate) fn queued_page(batch_id: &str, receipt: &str) -> Response {
-    success(StatusCode::OK, "Batch is queued", standing(batch_id, receipt, "queued"))
+    success(StatusCode::OK, "Batch is queued", without_report(batch_id, receipt, SyncStatus::Queued))
 }
 
-/// The page of a batch whose `batch_id` belongs to another one: its records are dead letters, or will be.
+/// The status page of a batch whose `batch_id` was used before. Its records are dead letters, or will be.
 pub(crate) fn refused_page(batch_id: &str, receipt: &str) -> Response {
-    let mut data = standing(batch_id, receipt, "failed");
-    let error =
-        json!({ "code": ErrorCode::DuplicateRecord, "message": outcome::BATCH_ID_REUSED, "details": {} });
-    data.insert("error".to_owned(), error);
+    let error = Some(ErrorDetail::new(ErrorCode::DuplicateRecord, outcome::BATCH_ID_REUSED));
+    let data = BatchData { error, ..without_report(batch_id, receipt, SyncStatus::Failed) };
     success(StatusCode::OK, "Batch was refused; none of its records were applied", data)
 }
 
-fn standing(batch_id: &str, receipt: &str, sync_status: &str) -> Map<String, Value> {
-    let status_url = format!("{API}/batch/{}?receipt={receipt}", path_segment(batch_id));
-    Map::from_iter([
-        ("batch_id".to_owned(), json!(batch_id)),
-        ("sync_status".to_owned(), json!(sync_status)),
-        ("status_url".to_owned(), json!(status_url)),
-    ])
+fn without_report<'batch>(
+    batch_id: &'batch str,
+    receipt: &str,
+    sync_status: SyncStatus,
+) -> BatchData<'batch> {
+    BatchData {
+        batch_id,
+        report: None,
+        sync_status: Some(sync_status),
+        status_url: Some(paths::batch_status(batch_id, receipt)),
+        error: None,
+    }
 }
 
-fn report(
+fn report<'batch>(
     clinic_id: &str,
-    batch_id: &str,
-    listing: &[ListedEntry],
-    result: impl FnMut(usize) -> Option<EventResult>,
-) -> Response {
-    success(StatusCode::OK, "Batch processed successfully", data(clinic_id, batch_id, listing, result))
-}
-
-fn data(
-    clinic_id: &str,
-    batch_id: &str,
-    listing: &[ListedEntry],
+    listing: &'batch [ListedEntry],
     mut result: impl FnMut(usize) -> Option<EventResult>,
-) -> Map<String, Value> {
-    let results: Vec<_> = listing
-        .iter()
-        .enumerate()
-        .map(|(position, entry)| match entry {
-            ListedEntry::Refused(refused) => refused_result(refused),
-            ListedEntry::Accepted(event) => event_result(clinic_id, event, result(position)),
-        })
-        .collect();
-    let count = |status: &str| results.iter().filter(|result| result["status"] == status).count();
-    let (failed, pending) = (count("failed"), count("pending"));
-    let counts = json!({
-        "batch_id": batch_id,
-        "total": results.len(),
-        "successful": results.len() - failed - pending,
-        "failed": failed,
-        "pending": pending,
-        "results": results,
-    });
-    match counts {
-        Value::Object(data) => data,
-        _ => Map::new(),
+) -> Report<'batch> {
+    let of_entry = |(position, entry): (usize, &'batch ListedEntry)| match entry {
+        ListedEntry::Refused(refused) => refused_result(refused),
+        ListedEntry::Accepted(event) => event_result(clinic_id, event, result(position)),
+    };
+    let results: Vec<_> = listing.iter().enumerate().map(of_entry).collect();
+    let count = |status| results.iter().filter(|result| result.status == status).count();
+    let (failed, pending) = (count(RecordStatus::Failed), count(RecordStatus::Pending));
+    Report { total: results.len(), successful: results.len() - failed - pending, failed, pending, results }
+}
+
+fn refused_result(refused: &RefusedEntry) -> RecordResult<'_> {
+    RecordResult {
+        r#type: refused.kind.as_deref(),
+        careq_id: refused.careq_id,
+        id: None,
+        event_id: None,
+        status: RecordStatus::Failed,
+        waiting_for: None,
+        error: Some(ErrorDetail {
+            code: refused.code,
+            message: Cow::Borrowed(&refused.message),
+            details: Cow::Borrowed(&refused.details),
+        }),
     }
 }
 
-fn refused_result(refused: &RefusedEntry) -> Value {
-    json!({
-        "type": refused.kind,
-        "careq_id": refused.careq_id,
-        "status": "failed",
-        "error": { "code": refused.code.as_str(), "message": refused.message, "details": refused.details },
-    })
-}
-
-fn event_result(clinic_id: &str, event: &ListedEvent, result: Option<EventResult>) -> Value {
-    let mut body = json!({
-        "type": event.kind,
-        "careq_id": event.careq_id,
-        "id": ids::record_id(clinic_id, event.kind.record(), event.careq_id),
-        "event_id": event.event_id,
-    });
-    let (status, extra) = match result.map(|result| result.outcome) {
-        None | Some(Outcome::Retrying) => ("pending", None),
+fn event_result<'batch>(
+    clinic_id: &str,
+    event: &'batch ListedEvent,
+    result: Option<EventResult>,
+) -> RecordResult<'batch> {
+    let (status, waiting_for, error) = match result.map(|result| result.outcome) {
+        None | Some(Outcome::Retrying) => (RecordStatus::Pending, None, None),
         Some(Outcome::Waiting(missing)) => {
-            let details = outcome::missing_parents(event.kind, &missing);
-            ("pending", Some(("waiting_for", json!(details))))
+            (RecordStatus::Pending, Some(outcome::missing_parents(event.kind, &missing)), None)
         }
-        Some(Outcome::Failed(failure)) => {
-            let error = json!({ "code": failure.code.as_str(), "message": failure.message, "details": {} });
-            ("failed", Some(("error", error)))
-        }
-        Some(done @ (Outcome::Created | Outcome::Updated | Outcome::Unchanged)) => (done.as_str(), None),
+        Some(Outcome::Failed(failure)) => (RecordStatus::Failed, None, Some(failure.into())),
+        Some(Outcome::Created) => (RecordStatus::Created, None, None),
+        Some(Outcome::Updated) => (RecordStatus::Updated, None, None),
+        Some(Outcome::Unchanged) => (RecordStatus::Unchanged, None, None),
     };
-    body["status"] = json!(status);
-    if let Some((name, value)) = extra {
-        body[name] = value;
+    RecordResult {
+        r#type: Some(event.kind.as_str()),
+        careq_id: Some(event.careq_id),
+        id: Some(ids::record_id(clinic_id, event.kind.record(), event.careq_id)),
+        event_id: Some(&event.event_id),
+        status,
+        waiting_for,
+        error,
     }
-    body
 }
 
-/// RFC 3986, 3.3: everything but unreserved characters is escaped.
-fn path_segment(text: &str) -> String {
-    let escape = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(escape).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_refused_record_has_null_where_a_member_could_not_be_read() {
+        let refused = RefusedEntry {
+            kind: None,
+            careq_id: None,
+            code: ErrorCode::ValidationError,
+            message: "Validation failed".to_owned(),
+            details: FieldErrors::new(),
+        };
+        let listing = [ListedEntry::Refused(refused)];
+        let report = report("clinic", &listing, |_| None);
+        let error = json!({ "code": "VALIDATION_ERROR", "message": "Validation failed", "details": {} });
+        assert_eq!(
+            serde_json::to_value(report).unwrap(),
+            json!({
+                "total": 1, "successful": 0, "failed": 1, "pending": 0,
+                "results": [{ "type": null, "careq_id": null, "status": "failed", "error": error }],
+            })
+        );
+    }
+
+    #[test]
+    fn a_batch_without_a_report_has_no_counts() {
+        let data = without_report("one", "receipt", SyncStatus::Queued);
+        assert_eq!(
+            serde_json::to_value(data).unwrap(),
+            json!({
+                "batch_id": "one",
+                "sync_status": "queued",
+                "status_url": "/api/v1/careq-sync/batch/one?receipt=receipt",
+            })
+        );
+    }
 }

@@ -1,74 +1,74 @@
-//! Answers to what could not be accepted or applied, in the specification's form (section "Error Handling"). A problem
-//! must never repeat what was sent.
+//! Error answers in the form of the API specification ("Error Handling"). An error answer does not repeat the request's data.
 
 use std::any::Any;
+use std::borrow::Cow;
 
 use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use careq_http::{BodyFault, Explanation};
+use careq_http::{BodyError, ErrorLogEntry};
 use careq_shared::ids::EventId;
 use careq_shared::json::{Document, NotAnObject};
 use careq_shared::outcome::{ErrorCode, Failure};
 use careq_shared::records::FieldErrors;
 use careq_shared::redact;
+use careq_shared::telemetry::metrics::{TurnedAway, metrics};
 use serde::Serialize;
+use serde_with::skip_serializing_none;
 
-use crate::answer;
-use crate::overload::Overload;
+use crate::response::body::{ErrorDetail, timestamp};
 
-/// After so many seconds it is worth trying again; CareQ's own first delay.
-const TRY_AGAIN_AFTER_S: u64 = 5;
+/// `Retry-After` of a 503, in seconds; CareQ's own first delay.
+const RETRY_AFTER_S: u64 = 5;
 
 /// An error answer.
 #[derive(Debug, Clone)]
-pub(crate) struct Problem {
+pub(crate) struct ApiError {
     status: StatusCode,
     code: ErrorCode,
     message: String,
     details: FieldErrors,
     event_id: Option<EventId>,
-    hint: Hint,
-    /// For the error log alone. In a box: most problems have none.
-    note: Option<Box<Note>>,
+    header: Option<(HeaderName, HeaderValue)>,
+    /// For the error log only. Boxed, since most errors have none.
+    log: Option<Box<LogDetails>>,
 }
 
-/// What the error log says besides.
+/// The members of an error log line that the answer does not have.
 #[derive(Debug, Clone, Default)]
-struct Note {
+struct LogDetails {
     cause: Option<String>,
-    /// The shape of what was sent.
+    /// The shape of the payload, without values.
     payload: Option<String>,
     careq_id: Option<i64>,
 }
 
-/// What the error log may know of a body.
+/// The shape of a body, without values, for the error log.
 #[derive(Debug, Clone)]
-pub(crate) struct Shape {
+pub(crate) struct PayloadShape {
     payload: String,
     careq_id: Option<i64>,
 }
 
-impl Shape {
+impl PayloadShape {
     pub(crate) fn of(body: &Document) -> Self {
         Self { payload: redact::of_document(body), careq_id: redact::careq_id(body) }
     }
 }
 
-/// A header that tells the caller what to do next.
+/// The limit that a request exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hint {
-    None,
-    /// RFC 9110, 11.6.1.
-    Challenge,
-    /// RFC 9110, 10.2.3.
-    RetryAfter {
-        seconds: u64,
-    },
+pub(crate) enum Overload {
+    /// `ingress.max_requests` are in flight.
+    Requests,
+    /// The memory budget has no bytes for a large body or a batch report.
+    Bodies,
+    /// A large body got no permit in time. Permits are held until the confirm, so a slow broker exhausts them, too.
+    Turns,
 }
 
-impl Problem {
+impl ApiError {
     fn new(status: StatusCode, code: ErrorCode, message: &str) -> Self {
         Self {
             status,
@@ -76,54 +76,53 @@ impl Problem {
             message: message.to_owned(),
             details: FieldErrors::new(),
             event_id: None,
-            hint: Hint::None,
-            note: None,
+            header: None,
+            log: None,
         }
     }
 
+    /// 401 (RFC 9110, 11.6.1).
     pub(crate) fn authentication_failed() -> Self {
         let message = "The request could not be authenticated";
-        Self {
-            hint: Hint::Challenge,
-            ..Self::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationFailed, message)
-        }
+        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationFailed, message)
+            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
     pub(crate) fn validation(details: FieldErrors) -> Self {
-        let problem =
+        let error =
             Self::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::ValidationError, "Validation failed");
-        Self { details, ..problem }
+        Self { details, ..error }
     }
 
     pub(crate) fn record_not_found(details: FieldErrors) -> Self {
-        Self { details, ..Self::new(StatusCode::NOT_FOUND, ErrorCode::RecordNotFound, "Record not found") }
+        Self { details, ..Self::not_found("Record not found") }
     }
 
-    pub(crate) fn no_such(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, ErrorCode::RecordNotFound, what)
+    pub(crate) fn not_found(message: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, ErrorCode::RecordNotFound, message)
     }
 
     pub(crate) fn conflict(message: &str) -> Self {
         Self::new(StatusCode::CONFLICT, ErrorCode::DuplicateRecord, message)
     }
 
-    pub(crate) fn invalid(message: &str) -> Self {
+    pub(crate) fn invalid_request(message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, message)
     }
 
-    pub(crate) fn of_body(fault: BodyFault) -> Self {
-        let status = match fault {
-            BodyFault::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            BodyFault::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
-            BodyFault::Incomplete | BodyFault::NotJson => StatusCode::BAD_REQUEST,
-            BodyFault::NoRoom => return Overload::Bodies.refuse(),
+    pub(crate) fn of_body(error: BodyError) -> Self {
+        let status = match error {
+            BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            BodyError::Incomplete | BodyError::NotJson => StatusCode::BAD_REQUEST,
+            BodyError::NoMemory => return Self::overloaded(Overload::Bodies),
         };
-        Self::new(status, ErrorCode::InvalidRequest, &fault.to_string())
+        Self::new(status, ErrorCode::InvalidRequest, &error.to_string())
     }
 
-    /// A message that no broker takes: sent again it would be as large.
-    pub(crate) fn too_large() -> Self {
-        let message = "What was sent is too large for the message broker; send it in smaller parts";
+    /// 413: the broker does not take a message of this size, so a retry cannot succeed.
+    pub(crate) fn too_large_for_broker() -> Self {
+        let message = "The request is too large for the message broker; send it in smaller parts";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest, message)
     }
 
@@ -132,165 +131,185 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, ErrorCode::InvalidRequest, message)
     }
 
-    pub(crate) fn wrong_method() -> Self {
-        let message = "This path does not take this method; Allow names those that it takes";
+    pub(crate) fn method_not_allowed() -> Self {
+        let message = "This path does not take this method; the Allow header lists those that it takes";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, message)
     }
 
     pub(crate) fn rate_limit_exceeded(retry_after_s: u64) -> Self {
         let message = "Too many requests; try again after the number of seconds in Retry-After";
         Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimitExceeded, message)
-            .retry_after(retry_after_s)
+            .with_header(RETRY_AFTER, retry_after_s.into())
     }
 
     pub(crate) fn server_error(message: &str) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::ServerError, message)
     }
 
-    /// The broker did not confirm the event. If it took it all the same, it is recognised when it is sent again.
-    pub(crate) fn unavailable() -> Self {
-        Self::temporarily("The request could not be accepted; please send it again")
+    /// 503: the broker did not confirm the event. If the event was stored nevertheless, a retry is recognised as a duplicate.
+    pub(crate) fn broker_unavailable() -> Self {
+        Self::unavailable("The request could not be accepted; please send it again")
     }
 
-    /// More requests, or more batches, are in hand than this process takes at once.
-    pub(crate) fn overloaded() -> Self {
-        Self::temporarily("Too many requests are being worked on; please send the request again")
+    /// 503: a limit of this process is reached. Counted by limit, so that an operator can see which one.
+    pub(crate) fn overloaded(overload: Overload) -> Self {
+        let full = match overload {
+            Overload::Requests => "requests",
+            Overload::Bodies => "bodies",
+            Overload::Turns => "turns",
+        };
+        metrics().turned_away_requests.get_or_create(&TurnedAway { full }).inc();
+        Self::unavailable("Too many requests are in progress; please send the request again")
     }
 
-    /// The request was given up at its deadline. Nothing was promised; an event may have been accepted all the same, and is then
-    /// recognised when it is sent again.
-    pub(crate) fn hung() -> Self {
-        Self::temporarily("The request took too long; please send it again")
-            .noted(|note| note.cause = Some("the request did not end in time".to_owned()))
+    /// 503: the request exceeded its deadline. The event may have been accepted; a retry is then recognised as a duplicate.
+    pub(crate) fn timed_out() -> Self {
+        Self::unavailable("The request took too long; please send it again")
+            .with_log(|log| log.cause = Some("the request did not end in time".to_owned()))
     }
 
     pub(crate) fn not_ready() -> Self {
-        Self::temporarily("The service is starting; please send the request again")
+        Self::unavailable("The service is starting; please send the request again")
     }
 
-    /// A status page needs the database; a webhook never does.
-    pub(crate) fn no_database() -> Self {
-        Self::temporarily("The status cannot be read at the moment; events are still accepted")
-            .noted(|note| note.cause = Some("the database could not be read".to_owned()))
+    /// 503 of a status page. Webhooks do not need the database.
+    pub(crate) fn database_unavailable() -> Self {
+        Self::unavailable("The status cannot be read at the moment; events are still accepted")
+            .with_log(|log| log.cause = Some("the database could not be read".to_owned()))
     }
 
-    fn temporarily(message: &str) -> Self {
+    fn unavailable(message: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::ServerError, message)
-            .retry_after(TRY_AGAIN_AFTER_S)
+            .with_header(RETRY_AFTER, RETRY_AFTER_S.into())
     }
 
-    /// A finally failed event.
+    /// The final failure of an event: 409 if the caller can correct it, else 500.
     pub(crate) fn of_failure(failure: &Failure) -> Self {
-        let status = answer::failure_status(failure.code);
-        let code = if status == StatusCode::CONFLICT { failure.code } else { ErrorCode::ServerError };
-        Self::new(status, code, &failure.message)
+        match failure.code {
+            ErrorCode::DuplicateRecord => Self::conflict(&failure.message),
+            _ => Self::server_error(&failure.message),
+        }
     }
 
-    /// Names the event, which has been accepted nevertheless.
-    pub(crate) fn of_event(self, event_id: &EventId) -> Self {
+    /// Adds the id of the event, which was accepted despite the error.
+    pub(crate) fn with_event(self, event_id: &EventId) -> Self {
         Self { event_id: Some(event_id.clone()), ..self }
     }
 
-    /// Notes for the error log why it happened: the whole chain of errors, none of which may quote data.
-    pub(crate) fn because(self, error: &dyn std::error::Error) -> Self {
+    /// Adds an error and its sources to the log line. Their texts must not contain request data.
+    pub(crate) fn with_cause(self, error: &dyn std::error::Error) -> Self {
         let chain = std::iter::successors(Some(error), |error| error.source());
         let cause = chain.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        self.noted(|note| note.cause = Some(cause))
+        self.with_log(|log| log.cause = Some(cause))
     }
 
-    /// Notes for the error log what was sent, without saying it.
-    pub(crate) fn about(self, body: &Document) -> Self {
-        self.of_shape(Shape::of(body))
+    /// Adds the shape of a body to the log line.
+    pub(crate) fn with_document(self, body: &Document) -> Self {
+        self.with_payload_shape(PayloadShape::of(body))
     }
 
-    /// The same of what could not be read.
-    pub(crate) fn about_no_object(self, bytes: usize, fault: NotAnObject) -> Self {
-        self.noted(|note| note.payload = Some(redact::of_no_object(bytes, fault)))
+    /// Adds the size and the fault of a body that is not a JSON object to the log line.
+    pub(crate) fn with_unparsed_body(self, body_bytes: usize, error: NotAnObject) -> Self {
+        self.with_log(|log| log.payload = Some(redact::of_no_object(body_bytes, error)))
     }
 
-    /// The same of what has been let go.
-    pub(crate) fn of_shape(self, Shape { payload, careq_id }: Shape) -> Self {
-        self.noted(|note| (note.payload, note.careq_id) = (Some(payload), careq_id))
+    /// Adds the shape of a body that has been freed to the log line.
+    pub(crate) fn with_payload_shape(self, PayloadShape { payload, careq_id }: PayloadShape) -> Self {
+        self.with_log(|log| (log.payload, log.careq_id) = (Some(payload), careq_id))
     }
 
-    fn noted(mut self, write: impl FnOnce(&mut Note)) -> Self {
-        write(self.note.get_or_insert_default());
+    fn with_log(mut self, write: impl FnOnce(&mut LogDetails)) -> Self {
+        write(self.log.get_or_insert_default());
         self
     }
 
-    /// Nothing where there is nothing to look into.
-    fn explanation(&self) -> Option<Explanation> {
-        let is_worth_a_line = match self.status {
-            // Whoever it was, nothing that was sent is worth a line of the error log.
-            StatusCode::UNAUTHORIZED => false,
-            StatusCode::INTERNAL_SERVER_ERROR => true,
-            _ => self.note.is_some(),
-        };
-        let Note { cause, payload, careq_id } = self.note.as_deref().cloned().unwrap_or_default();
-        is_worth_a_line.then(|| Explanation {
-            code: self.code.as_str(),
-            reason: self.message.clone(),
-            details: serde_json::to_string(&self.details).unwrap_or_default(),
-            cause,
-            payload,
-            careq_id,
-        })
+    fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self { header: Some((name, value)), ..self }
     }
 
-    fn retry_after(self, seconds: u64) -> Self {
-        Self { hint: Hint::RetryAfter { seconds }, ..self }
+    /// The line of the error log. Errors without log details have none, except for 500.
+    fn log_entry(&self) -> Option<ErrorLogEntry> {
+        let is_logged = match self.status {
+            // A client that has not authenticated must not be able to fill the error log.
+            StatusCode::UNAUTHORIZED => false,
+            StatusCode::INTERNAL_SERVER_ERROR => true,
+            _ => self.log.is_some(),
+        };
+        if !is_logged {
+            return None;
+        }
+        #[expect(clippy::expect_used, reason = "a map from text to lists of texts is always JSON")]
+        let details = serde_json::to_string(&self.details).expect("the details are JSON");
+        let log = self.log.as_deref();
+        Some(ErrorLogEntry {
+            code: self.code.as_str(),
+            reason: self.message.clone(),
+            details,
+            cause: log.and_then(|log| log.cause.clone()),
+            payload: log.and_then(|log| log.payload.clone()),
+            careq_id: log.and_then(|log| log.careq_id),
+        })
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = Body {
             success: false,
             message: &self.message,
-            error: ErrorBody { code: self.code, message: &self.message, details: &self.details },
-            // The specification's own example of a 422 has the fields here, its section on errors in `details`.
+            error: ErrorDetail {
+                code: self.code,
+                message: Cow::Borrowed(&self.message),
+                details: Cow::Borrowed(&self.details),
+            },
+            // The specification's example of a 422 has the fields here, its section on errors has them in `details`.
             errors: (self.code == ErrorCode::ValidationError).then_some(&self.details),
             event_id: self.event_id.as_ref(),
-            timestamp: answer::timestamp(),
+            timestamp: timestamp(),
         };
         let mut response = (self.status, Json(body)).into_response();
-        if let Some(explanation) = self.explanation() {
-            response.extensions_mut().insert(explanation);
+        if let Some(entry) = self.log_entry() {
+            response.extensions_mut().insert(entry);
         }
-        match self.hint {
-            Hint::None => None,
-            Hint::Challenge => {
-                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
-            }
-            Hint::RetryAfter { seconds } => {
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds))
-            }
-        };
+        response.headers_mut().extend(self.header);
         response
     }
 }
 
+#[skip_serializing_none]
 #[derive(Serialize)]
-struct Body<'problem> {
+struct Body<'error> {
     success: bool,
-    message: &'problem str,
-    error: ErrorBody<'problem>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    errors: Option<&'problem FieldErrors>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event_id: Option<&'problem EventId>,
+    message: &'error str,
+    error: ErrorDetail<'error>,
+    errors: Option<&'error FieldErrors>,
+    event_id: Option<&'error EventId>,
     timestamp: String,
 }
 
-#[derive(Serialize)]
-struct ErrorBody<'problem> {
-    code: ErrorCode,
-    message: &'problem str,
-    details: &'problem FieldErrors,
+/// The answer after a panic. The panic message may quote data, so it is neither answered nor logged; the panic hook of
+/// `careq_shared::telemetry` logs the location.
+pub(crate) fn panic_response(_: Box<dyn Any + Send + 'static>) -> Response {
+    ApiError::server_error("Internal server error").into_response()
 }
 
-/// The answer when our own code fails. What it said stays out of the answer and of the log, for it may quote data; where it was
-/// is logged by the hook of `careq_shared::telemetry`.
-pub(crate) fn of_panic(_: Box<dyn Any + Send + 'static>) -> Response {
-    Problem::server_error("Internal server error").into_response()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_duplicate_is_a_conflict() {
+        let status = |code| ApiError::of_failure(&Failure { code, message: String::new() }).status;
+        assert_eq!(status(ErrorCode::DuplicateRecord), StatusCode::CONFLICT);
+        assert_eq!(status(ErrorCode::ValidationError), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[test]
+    fn errors_before_authentication_are_not_in_the_error_log() {
+        let cause = std::io::Error::other("cause");
+        assert!(ApiError::authentication_failed().with_cause(&cause).log_entry().is_none());
+        assert!(ApiError::conflict("conflict").log_entry().is_none());
+        let entry = ApiError::conflict("conflict").with_cause(&cause).log_entry().unwrap();
+        assert_eq!(entry.cause.as_deref(), Some("cause"));
+    }
 }

@@ -1,28 +1,26 @@
-//! Answers to accepted events: the outcome table of the contract, row by row. An answer must never say more than what has
-//! happened.
+//! Answers to accepted events, by the outcome table of the API specification.
 
-use axum::Json;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use careq_shared::clock;
 use careq_shared::event::Event;
 use careq_shared::event_key::EventKey;
 use careq_shared::ids::{self, EventId};
-use careq_shared::outcome::{self, ErrorCode, EventResult, Outcome};
+use careq_shared::outcome::{self, EventResult, Outcome};
 use careq_shared::records::{Kind, Record};
 use serde::Serialize;
 use serde_with::skip_serializing_none;
 use uuid::Uuid;
 
-use crate::ingress::API;
-use crate::prefer::Preference;
-use crate::problem::Problem;
+use crate::paths;
+use crate::reply::prefer::Preference;
+use crate::response::body::{SyncStatus, success, with_header, with_idempotent_replayed};
+use crate::response::error::ApiError;
 
-/// What an answer repeats of the event.
+/// The identity of an accepted event.
 #[derive(Debug, Clone)]
 pub(crate) struct Accepted {
     pub(crate) event_id: EventId,
-    /// Names this delivery, of an event that may be said again.
+    /// Identifies the delivery, if several deliveries can have the same event id.
     pub(crate) receipt: Option<String>,
     pub(crate) kind: Kind,
     pub(crate) clinic_id: String,
@@ -49,9 +47,9 @@ impl Accepted {
         }
     }
 
-    /// What every answer's `data` begins with.
-    pub(crate) fn data(&self) -> Data<'_> {
-        Data {
+    /// The members of `data` that every answer has.
+    pub(crate) fn data(&self) -> EventData<'_> {
+        EventData {
             id: ids::record_id(&self.clinic_id, self.kind.record(), self.careq_id),
             careq_id: self.careq_id,
             external_id: self.careq_id.to_string(),
@@ -64,117 +62,73 @@ impl Accepted {
     }
 
     pub(crate) fn status_url(&self) -> String {
-        match &self.receipt {
-            Some(receipt) => format!("{API}/events/{}?receipt={receipt}", self.event_id),
-            None => format!("{API}/events/{}", self.event_id),
-        }
+        paths::event_status(&self.event_id, self.receipt.as_deref())
     }
 }
 
-/// `data` of an answer about one event (API specification, sections 1 to 6). A member that there is nothing to say of is left out.
+/// `data` of an answer about one event (API specification, sections 1 to 6).
 #[skip_serializing_none]
 #[derive(Debug, Serialize)]
-pub(crate) struct Data<'answer> {
+pub(crate) struct EventData<'answer> {
     pub(crate) id: Uuid,
     pub(crate) careq_id: i64,
     pub(crate) external_id: String,
     pub(crate) event_id: &'answer EventId,
     pub(crate) confirmation_number: Option<&'answer str>,
-    pub(crate) sync_status: Option<&'static str>,
-    /// The appointment's.
+    pub(crate) sync_status: Option<SyncStatus>,
+    /// The appointment's status.
     pub(crate) status: Option<&'answer str>,
     pub(crate) status_url: Option<String>,
 }
 
 /// The answer for an event whose result is known.
-pub(crate) fn settled(accepted: &Accepted, result: &EventResult) -> Response {
+pub(crate) fn completed(accepted: &Accepted, result: &EventResult) -> Response {
     let response = match &result.outcome {
         Outcome::Created => {
-            success(StatusCode::CREATED, &message(accepted.kind, "created"), done(accepted, result, "synced"))
+            success(StatusCode::CREATED, &message(accepted.kind, "created"), stored(accepted, result))
         }
         Outcome::Updated => {
-            success(StatusCode::OK, &message(accepted.kind, "updated"), done(accepted, result, "updated"))
+            success(StatusCode::OK, &message(accepted.kind, "updated"), stored(accepted, result))
         }
         Outcome::Unchanged => {
             let record = accepted.kind.record().title();
-            let message = format!("{record} unchanged: what is stored is the same or newer");
+            let message = format!("{record} unchanged: the stored version is the same or newer");
             success(StatusCode::OK, &message, unchanged(accepted, result))
         }
         Outcome::Waiting(missing) => {
             let details = outcome::missing_parents(accepted.kind, missing);
-            let problem = match accepted.kind {
-                Kind::Status | Kind::Cancel => Problem::record_not_found(details),
+            let error = match accepted.kind {
+                Kind::Status | Kind::Cancel => ApiError::record_not_found(details),
                 Kind::Patient | Kind::Doctor | Kind::Service | Kind::Appointment => {
-                    Problem::validation(details)
+                    ApiError::validation(details)
                 }
             };
-            problem.of_event(&accepted.event_id).into_response()
+            error.with_event(&accepted.event_id).into_response()
         }
         Outcome::Retrying => queued(accepted),
-        Outcome::Failed(failure) => Problem::of_failure(failure).of_event(&accepted.event_id).into_response(),
+        Outcome::Failed(failure) => {
+            ApiError::of_failure(failure).with_event(&accepted.event_id).into_response()
+        }
     };
-    if result.replayed { with_header(response, "idempotent-replayed", "true") } else { response }
+    if result.replayed { with_idempotent_replayed(response) } else { response }
 }
 
-/// 202: the event is ours, its result is not known yet.
+/// 202: the event is accepted, its result is not known yet.
 pub(crate) fn queued(accepted: &Accepted) -> Response {
-    let data =
-        Data { sync_status: Some("queued"), status_url: Some(accepted.status_url()), ..accepted.data() };
+    let data = EventData {
+        sync_status: Some(SyncStatus::Queued),
+        status_url: Some(accepted.status_url()),
+        ..accepted.data()
+    };
     let record = accepted.kind.record().title();
     success(StatusCode::ACCEPTED, &format!("{record} accepted; its result will be at status_url"), data)
 }
 
-/// The body of every success.
-pub(crate) fn success(status: StatusCode, message: &str, data: impl Serialize) -> Response {
-    let body = Body { success: true, message, data, timestamp: timestamp() };
-    (status, Json(body)).into_response()
-}
-
-#[derive(Serialize)]
-struct Body<'message, D> {
-    success: bool,
-    message: &'message str,
-    data: D,
-    timestamp: String,
-}
-
-/// Notes which preference was followed (RFC 7240, 3).
+/// Adds `Preference-Applied` if a preference was followed (RFC 7240, 3).
 pub(crate) fn with_preference(response: Response, preference: Preference) -> Response {
     match preference.applied() {
-        Some(applied) => with_header(response, "preference-applied", &applied),
+        Some(applied) => with_header(response, "preference-applied", applied),
         None => response,
-    }
-}
-
-pub(crate) fn with_header(mut response: Response, name: &'static str, value: &str) -> Response {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(HeaderName::from_static(name), value);
-    }
-    response
-}
-
-/// Now, as the specification writes it.
-pub(crate) fn timestamp() -> String {
-    clock::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
-}
-
-/// The word of `sync_status` on the pages.
-pub(crate) const fn sync_status(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Created => "synced",
-        Outcome::Updated => "updated",
-        Outcome::Unchanged => "unchanged",
-        Outcome::Waiting(_) => "waiting",
-        Outcome::Retrying => "queued",
-        Outcome::Failed(_) => "failed",
-    }
-}
-
-/// Whether a code is the caller's to mend (409) or ours (500).
-pub(crate) const fn failure_status(code: ErrorCode) -> StatusCode {
-    match code {
-        ErrorCode::DuplicateRecord => StatusCode::CONFLICT,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -188,20 +142,18 @@ fn message(kind: Kind, verb: &str) -> String {
     }
 }
 
-/// Statuses and cancellations answer the appointment's `status` in the place of `sync_status`.
-fn done<'answer>(
-    accepted: &'answer Accepted,
-    result: &'answer EventResult,
-    sync_status: &'static str,
-) -> Data<'answer> {
+/// Answers to statuses and cancellations have the appointment's `status` instead of `sync_status`.
+fn stored<'answer>(accepted: &'answer Accepted, result: &'answer EventResult) -> EventData<'answer> {
     match accepted.kind {
         Kind::Status | Kind::Cancel => {
-            Data { status: result.appointment_status.as_deref(), ..accepted.data() }
+            EventData { status: result.appointment_status.as_deref(), ..accepted.data() }
         }
-        _ => Data { sync_status: Some(sync_status), ..accepted.data() },
+        Kind::Patient | Kind::Doctor | Kind::Service | Kind::Appointment => {
+            EventData { sync_status: Some(SyncStatus::from(&result.outcome)), ..accepted.data() }
+        }
     }
 }
 
-fn unchanged<'answer>(accepted: &'answer Accepted, result: &'answer EventResult) -> Data<'answer> {
-    Data { sync_status: Some("unchanged"), ..done(accepted, result, "unchanged") }
+fn unchanged<'answer>(accepted: &'answer Accepted, result: &'answer EventResult) -> EventData<'answer> {
+    EventData { sync_status: Some(SyncStatus::Unchanged), ..stored(accepted, result) }
 }

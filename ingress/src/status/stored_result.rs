@@ -1,5 +1,5 @@
-//! What became of an event, by the ledger and by its dead letter. An event without a stamp and a key may be said again: what became of
-//! an earlier delivery must never be told of a later one.
+//! The stored result of an event, from the ledger and from its dead letter. An event without a stamp and a key may be delivered again
+//! with the same id; the result of an earlier delivery is not that of a later one.
 
 use std::collections::HashMap;
 
@@ -16,12 +16,12 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-/// What a page needs of a dead letter: all but its payload, which is as large as a message.
+/// A dead letter without its payload, which is as large as a message.
 #[derive(Debug, Clone, DerivePartialModel, FromQueryResult)]
 #[sea_orm(entity = "dead_letter::Entity")]
-pub(crate) struct Letter {
+pub(super) struct DeadLetter {
     id: Uuid,
-    pub(crate) event_id: Option<String>,
+    pub(super) event_id: Option<String>,
     state: DeadLetterState,
     attempts: i32,
     code: String,
@@ -29,9 +29,25 @@ pub(crate) struct Letter {
     accepted_at: Option<DateTime<Utc>>,
 }
 
-/// The result of an event, or nothing while it is queued. `delivery` is the acceptance of the delivery in question, the latest known one
-/// where it is missing.
-pub(crate) async fn of_event(
+impl DeadLetter {
+    /// Whether the dead letter is being replayed, or is a correction that was not tried yet.
+    pub(super) fn is_in_progress(&self) -> bool {
+        self.state == DeadLetterState::Replaying
+            || (self.state == DeadLetterState::Open && self.attempts == 0)
+    }
+
+    /// The final failure that the dead letter records.
+    fn result(&self) -> Result<EventResult, DbErr> {
+        let unknown = || DbErr::Custom(format!("dead letter {} holds an unknown code", self.id));
+        let code = ErrorCode::from_word(&self.code).ok_or_else(unknown)?;
+        let outcome = Outcome::Failed(Failure { code, message: self.message.clone() });
+        Ok(EventResult { outcome, appointment_status: None, replayed: false })
+    }
+}
+
+/// The result of an event; `None` while it is queued. `delivery` is the acceptance time of the delivery in question; without it, the
+/// latest stored delivery counts.
+pub(super) async fn of_event(
     database: &DatabaseConnection,
     clinic_id: &str,
     event_id: &EventId,
@@ -41,17 +57,17 @@ pub(crate) async fn of_event(
         .filter(event::Column::ClinicId.eq(clinic_id))
         .one(database)
         .await?;
-    let letter = dead_letter::Entity::find()
+    let dead_letter = dead_letter::Entity::find()
         .filter(dead_letter::Column::EventId.eq(event_id.as_str()))
         .filter(dead_letter::Column::ClinicId.eq(clinic_id))
-        .into_partial_model::<Letter>()
+        .into_partial_model::<DeadLetter>()
         .one(database)
         .await?;
-    result(row.as_ref(), letter.as_ref(), delivery)
+    result(row.as_ref(), dead_letter.as_ref(), delivery)
 }
 
-/// The results of a batch's records by their positions; nothing of those that are queued or were refused at the door.
-pub(crate) async fn of_batch(
+/// The results of a batch's records by position. Records that are queued or were refused have none.
+pub(super) async fn of_batch(
     database: &DatabaseConnection,
     batch: &batch::Model,
     listing: &[ListedEntry],
@@ -60,26 +76,30 @@ pub(crate) async fn of_batch(
     let ids: Vec<_> = accepted.iter().map(|(_, event)| event.event_id.as_str()).collect();
     let rows = event::Entity::find().filter(event::Column::EventId.is_in(ids.clone())).all(database).await?;
     let rows: HashMap<_, _> = rows.into_iter().map(|row| (row.event_id.clone(), row)).collect();
-    let letters = dead_letter::Entity::find()
+    let dead_letters = dead_letter::Entity::find()
         .filter(dead_letter::Column::ClinicId.eq(batch.clinic_id.as_str()))
         .filter(dead_letter::Column::EventId.is_in(ids))
-        .into_partial_model::<Letter>()
+        .into_partial_model::<DeadLetter>()
         .all(database)
         .await?;
-    let letters = letters.into_iter().filter_map(|letter| Some((letter.event_id.clone()?, letter)));
-    let letters: HashMap<_, _> = letters.collect();
+    let dead_letters = dead_letters.into_iter().filter_map(|letter| Some((letter.event_id.clone()?, letter)));
+    let dead_letters: HashMap<_, _> = dead_letters.collect();
     let mut results = HashMap::with_capacity(accepted.len());
     for (position, event) in accepted {
-        // A record is accepted one microsecond after the one before it.
-        let at =
-            i64::try_from(position).map(|position| batch.accepted_at + TimeDelta::microseconds(position));
-        let delivery = if event.may_come_again { at.ok() } else { None };
+        let delivery = event.may_come_again.then(|| accepted_at(batch, position));
         let id = event.event_id.as_str();
-        if let Some(known) = result(rows.get(id), letters.get(id), delivery)? {
-            results.insert(position, known);
+        if let Some(result) = result(rows.get(id), dead_letters.get(id), delivery)? {
+            results.insert(position, result);
         }
     }
     Ok(results)
+}
+
+/// The acceptance times of records are one microsecond apart.
+fn accepted_at(batch: &batch::Model, position: usize) -> DateTime<Utc> {
+    #[expect(clippy::expect_used, reason = "a batch has at most 1,000 records")]
+    let position = i64::try_from(position).expect("a position fits into 64 bits");
+    batch.accepted_at + TimeDelta::microseconds(position)
 }
 
 fn accepted((position, entry): (usize, &ListedEntry)) -> Option<(usize, &ListedEvent)> {
@@ -89,42 +109,30 @@ fn accepted((position, entry): (usize, &ListedEntry)) -> Option<(usize, &ListedE
     }
 }
 
+/// Combines the ledger's row and the dead letter of an event. The later one counts, unless the dead letter is resolved.
 fn result(
     row: Option<&event::Model>,
-    letter: Option<&Letter>,
+    dead_letter: Option<&DeadLetter>,
     delivery: Option<DateTime<Utc>>,
 ) -> Result<Option<EventResult>, DbErr> {
     let covers = |accepted_at: DateTime<Utc>| delivery.is_none_or(|delivery| accepted_at >= delivery);
     let row = row.filter(|row| covers(row.accepted_at));
-    let letter = letter.filter(|letter| letter.accepted_at.is_none_or(covers));
-    let known = row.map(ledger::read).transpose()?;
-    let is_later = |letter: &Letter| match (letter.accepted_at, row) {
+    let dead_letter = dead_letter.filter(|letter| letter.accepted_at.is_none_or(covers));
+    let stored = row.map(ledger::read).transpose()?;
+    let is_later = |letter: &DeadLetter| match (letter.accepted_at, row) {
         (Some(of_letter), Some(row)) => of_letter > row.accepted_at,
         (_, row) => row.is_none(),
     };
-    let has_failed = known.as_ref().is_some_and(|known| matches!(known.outcome, Outcome::Failed(_)));
-    match letter {
-        // The delivery in question has its outcome, whatever became of a later one.
-        Some(_) if delivery.is_some() && known.is_some() && !has_failed => Ok(known),
-        Some(letter) if is_under_way(letter) && (has_failed || is_later(letter)) => Ok(None),
+    let has_failed = stored.as_ref().is_some_and(|stored| matches!(stored.outcome, Outcome::Failed(_)));
+    match dead_letter {
+        // The delivery in question has its result, whatever the result of a later one.
+        Some(_) if delivery.is_some() && stored.is_some() && !has_failed => Ok(stored),
+        Some(letter) if letter.is_in_progress() && (has_failed || is_later(letter)) => Ok(None),
         Some(letter) if is_later(letter) && letter.state != DeadLetterState::Resolved => {
-            buried(letter).map(Some)
+            letter.result().map(Some)
         }
-        _ => Ok(known),
+        _ => Ok(stored),
     }
-}
-
-/// A letter that is replayed, or a correction that was not tried yet.
-pub(crate) fn is_under_way(letter: &Letter) -> bool {
-    letter.state == DeadLetterState::Replaying
-        || (letter.state == DeadLetterState::Open && letter.attempts == 0)
-}
-
-fn buried(letter: &Letter) -> Result<EventResult, DbErr> {
-    let unknown = || DbErr::Custom(format!("dead letter {} holds an unknown code", letter.id));
-    let code = ErrorCode::from_word(&letter.code).ok_or_else(unknown)?;
-    let outcome = Outcome::Failed(Failure { code, message: letter.message.clone() });
-    Ok(EventResult { outcome, appointment_status: None, replayed: false })
 }
 
 #[cfg(test)]
@@ -154,8 +162,8 @@ mod tests {
         }
     }
 
-    fn letter(state: DeadLetterState, accepted_at: Option<i64>) -> Letter {
-        Letter {
+    fn letter(state: DeadLetterState, accepted_at: Option<i64>) -> DeadLetter {
+        DeadLetter {
             id: Uuid::nil(),
             event_id: Some("evt".to_owned()),
             state,
@@ -166,8 +174,8 @@ mod tests {
         }
     }
 
-    fn word(row: Option<&event::Model>, letter: Option<&Letter>, delivery: Option<i64>) -> String {
-        match result(row, letter, delivery.map(at)).unwrap().map(|known| known.outcome) {
+    fn word(row: Option<&event::Model>, letter: Option<&DeadLetter>, delivery: Option<i64>) -> String {
+        match result(row, letter, delivery.map(at)).unwrap().map(|result| result.outcome) {
             None => "queued".to_owned(),
             Some(Outcome::Failed(failure)) => format!("failed by {}", failure.message),
             Some(outcome) => outcome.as_str().to_owned(),
@@ -175,50 +183,54 @@ mod tests {
     }
 
     #[test]
-    fn what_became_of_an_earlier_delivery_is_not_told_of_a_later_one() {
+    fn the_result_of_an_earlier_delivery_is_not_that_of_a_later_one() {
         let created = row("created", 10);
         assert_eq!(word(Some(&created), None, None), "created");
         assert_eq!(word(Some(&created), None, Some(10)), "created");
-        assert_eq!(word(Some(&created), None, Some(11)), "queued", "a later one is under way");
-        let refused = letter(DeadLetterState::Open, Some(20));
+        assert_eq!(word(Some(&created), None, Some(11)), "queued", "a later delivery is in progress");
+        let failed = letter(DeadLetterState::Open, Some(20));
         assert_eq!(
-            word(Some(&created), Some(&refused), None),
+            word(Some(&created), Some(&failed), None),
             "failed by letter",
-            "the latest that is known"
+            "the latest stored delivery counts"
         );
-        assert_eq!(word(Some(&created), Some(&refused), Some(20)), "failed by letter");
-        assert_eq!(word(Some(&created), Some(&refused), Some(10)), "created", "and not of an earlier one");
-        assert_eq!(word(Some(&created), Some(&refused), Some(21)), "queued");
-        assert_eq!(word(Some(&row("created", 30)), Some(&refused), None), "created", "said once more");
-        assert_eq!(word(Some(&row("waiting", 10)), Some(&refused), None), "failed by letter");
+        assert_eq!(word(Some(&created), Some(&failed), Some(20)), "failed by letter");
+        assert_eq!(
+            word(Some(&created), Some(&failed), Some(10)),
+            "created",
+            "an earlier delivery has its own result"
+        );
+        assert_eq!(word(Some(&created), Some(&failed), Some(21)), "queued");
+        assert_eq!(word(Some(&row("created", 30)), Some(&failed), None), "created", "delivered once more");
+        assert_eq!(word(Some(&row("waiting", 10)), Some(&failed), None), "failed by letter");
     }
 
     #[test]
-    fn queued_is_never_said_of_what_was_settled() {
+    fn an_event_with_a_final_result_is_not_queued() {
         let failed = row("failed", 10);
         for state in [DeadLetterState::Open, DeadLetterState::Discarded, DeadLetterState::Superseded] {
             assert_eq!(word(Some(&failed), Some(&letter(state, Some(10))), None), "failed by ledger");
             assert_eq!(word(None, Some(&letter(state, Some(10))), None), "failed by letter");
             assert_eq!(word(None, Some(&letter(state, None)), None), "failed by letter");
         }
-        let under_way = letter(DeadLetterState::Replaying, Some(10));
-        assert_eq!(word(Some(&failed), Some(&under_way), None), "queued");
-        assert_eq!(word(Some(&row("waiting", 10)), Some(&under_way), None), "waiting");
+        let in_progress = letter(DeadLetterState::Replaying, Some(10));
+        assert_eq!(word(Some(&failed), Some(&in_progress), None), "queued");
+        assert_eq!(word(Some(&row("waiting", 10)), Some(&in_progress), None), "waiting");
         assert_eq!(
             word(Some(&row("created", 10)), Some(&letter(DeadLetterState::Resolved, Some(10))), None),
             "created"
         );
-        let untried = |state| Letter { attempts: 0, ..letter(state, Some(10)) };
+        let untried = |state| DeadLetter { attempts: 0, ..letter(state, Some(10)) };
         assert_eq!(word(None, Some(&untried(DeadLetterState::Open)), None), "queued");
         assert_eq!(
             word(None, Some(&untried(DeadLetterState::Discarded)), None),
             "failed by letter",
-            "given up"
+            "discarded without an attempt"
         );
     }
 
     #[test]
-    fn every_delivery_of_an_event_with_a_stamp_says_the_same() {
+    fn every_delivery_of_an_event_with_a_stamp_has_the_same_result() {
         let stamped = letter(DeadLetterState::Open, None);
         assert_eq!(word(Some(&row("updated", 10)), Some(&stamped), None), "updated");
         assert_eq!(word(Some(&row("failed", 10)), Some(&stamped), None), "failed by ledger");
