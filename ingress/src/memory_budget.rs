@@ -15,7 +15,7 @@ use http_body_util::BodyExt as _;
 const BUDGET_IN_LARGEST_BODIES: usize = 3;
 
 /// The largest webhook body that reserves nothing. Most are far smaller, and `ingress.max_requests` bounds their number.
-pub(crate) const SMALL_BYTES: usize = 64 * 1_024;
+pub(crate) const SMALL_BODY_BYTES: usize = 64 * 1_024;
 
 /// The memory that large bodies share.
 #[derive(Debug)]

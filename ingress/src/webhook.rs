@@ -12,7 +12,7 @@ use careq_shared::records::Kind;
 use tracing::Instrument as _;
 
 use crate::authenticate::caller::{Authenticated, Verified};
-use crate::memory_budget::SMALL_BYTES;
+use crate::memory_budget::SMALL_BODY_BYTES;
 use crate::middleware::auth;
 use crate::publish::{self, Outgoing};
 use crate::reply::prefer::Preference;
@@ -30,7 +30,7 @@ pub(crate) async fn accept(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let reservation = ingress.memory_budget.reservation(&caller.clinic.clinic_id, SMALL_BYTES);
+    let reservation = ingress.memory_budget.reservation(&caller.clinic.clinic_id, SMALL_BODY_BYTES);
     let limits = ingress.body_limits(ingress.settings.max_body_bytes);
     let receiving = receive::body(reservation, &parts.headers, body, limits);
     let (body, reservation) = receiving.instrument(trace::receive()).await?;
@@ -39,7 +39,7 @@ pub(crate) async fn accept(
     let _received = ingress.received.enter(&clinic.clinic_id);
     let (preference, _waiting) = ingress.enter_wait(&clinic.clinic_id, Preference::of(&parts.headers));
     let idempotency_key = validate::idempotency_key(&parts.headers)?;
-    let permit = if bytes > SMALL_BYTES { Some(ingress.admit(&clinic, bytes).await?) } else { None };
+    let permit = if bytes > SMALL_BODY_BYTES { Some(ingress.admit(&clinic, bytes).await?) } else { None };
     let (document, event) = compute::on_body(bytes, || {
         let document = receive::document(&parts.headers, &body)?;
         let (accepted_at, limits) = (ingress.clock.reserve(1), ingress.settings.record_limits());

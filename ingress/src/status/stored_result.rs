@@ -82,7 +82,8 @@ pub(super) async fn of_batch(
         .into_partial_model::<DeadLetter>()
         .all(database)
         .await?;
-    let dead_letters = dead_letters.into_iter().filter_map(|letter| Some((letter.event_id.clone()?, letter)));
+    let dead_letters =
+        dead_letters.into_iter().filter_map(|dead_letter| Some((dead_letter.event_id.clone()?, dead_letter)));
     let dead_letters: HashMap<_, _> = dead_letters.collect();
     let mut results = HashMap::with_capacity(accepted.len());
     for (position, event) in accepted {
@@ -117,19 +118,21 @@ fn result(
 ) -> Result<Option<EventResult>, DbErr> {
     let covers = |accepted_at: DateTime<Utc>| delivery.is_none_or(|delivery| accepted_at >= delivery);
     let row = row.filter(|row| covers(row.accepted_at));
-    let dead_letter = dead_letter.filter(|letter| letter.accepted_at.is_none_or(covers));
+    let dead_letter = dead_letter.filter(|dead_letter| dead_letter.accepted_at.is_none_or(covers));
     let stored = row.map(ledger::read).transpose()?;
-    let is_later = |letter: &DeadLetter| match (letter.accepted_at, row) {
-        (Some(of_letter), Some(row)) => of_letter > row.accepted_at,
+    let is_later = |dead_letter: &DeadLetter| match (dead_letter.accepted_at, row) {
+        (Some(failed_at), Some(row)) => failed_at > row.accepted_at,
         (_, row) => row.is_none(),
     };
     let has_failed = stored.as_ref().is_some_and(|stored| matches!(stored.outcome, Outcome::Failed(_)));
     match dead_letter {
         // The delivery in question has its result, whatever the result of a later one.
         Some(_) if delivery.is_some() && stored.is_some() && !has_failed => Ok(stored),
-        Some(letter) if letter.is_in_progress() && (has_failed || is_later(letter)) => Ok(None),
-        Some(letter) if is_later(letter) && letter.state != DeadLetterState::Resolved => {
-            letter.result().map(Some)
+        Some(dead_letter) if dead_letter.is_in_progress() && (has_failed || is_later(dead_letter)) => {
+            Ok(None)
+        }
+        Some(dead_letter) if is_later(dead_letter) && dead_letter.state != DeadLetterState::Resolved => {
+            dead_letter.result().map(Some)
         }
         _ => Ok(stored),
     }
@@ -162,20 +165,20 @@ mod tests {
         }
     }
 
-    fn letter(state: DeadLetterState, accepted_at: Option<i64>) -> DeadLetter {
+    fn dead_letter(state: DeadLetterState, accepted_at: Option<i64>) -> DeadLetter {
         DeadLetter {
             id: Uuid::nil(),
             event_id: Some("evt".to_owned()),
             state,
             attempts: 1,
             code: "DUPLICATE_RECORD".to_owned(),
-            message: "letter".to_owned(),
+            message: "dead letter".to_owned(),
             accepted_at: accepted_at.map(at),
         }
     }
 
-    fn word(row: Option<&event::Model>, letter: Option<&DeadLetter>, delivery: Option<i64>) -> String {
-        match result(row, letter, delivery.map(at)).unwrap().map(|result| result.outcome) {
+    fn word(row: Option<&event::Model>, dead_letter: Option<&DeadLetter>, delivery: Option<i64>) -> String {
+        match result(row, dead_letter, delivery.map(at)).unwrap().map(|result| result.outcome) {
             None => "queued".to_owned(),
             Some(Outcome::Failed(failure)) => format!("failed by {}", failure.message),
             Some(outcome) => outcome.as_str().to_owned(),
@@ -188,13 +191,13 @@ mod tests {
         assert_eq!(word(Some(&created), None, None), "created");
         assert_eq!(word(Some(&created), None, Some(10)), "created");
         assert_eq!(word(Some(&created), None, Some(11)), "queued", "a later delivery is in progress");
-        let failed = letter(DeadLetterState::Open, Some(20));
+        let failed = dead_letter(DeadLetterState::Open, Some(20));
         assert_eq!(
             word(Some(&created), Some(&failed), None),
-            "failed by letter",
+            "failed by dead letter",
             "the latest stored delivery counts"
         );
-        assert_eq!(word(Some(&created), Some(&failed), Some(20)), "failed by letter");
+        assert_eq!(word(Some(&created), Some(&failed), Some(20)), "failed by dead letter");
         assert_eq!(
             word(Some(&created), Some(&failed), Some(10)),
             "created",
@@ -202,36 +205,36 @@ mod tests {
         );
         assert_eq!(word(Some(&created), Some(&failed), Some(21)), "queued");
         assert_eq!(word(Some(&row("created", 30)), Some(&failed), None), "created", "delivered once more");
-        assert_eq!(word(Some(&row("waiting", 10)), Some(&failed), None), "failed by letter");
+        assert_eq!(word(Some(&row("waiting", 10)), Some(&failed), None), "failed by dead letter");
     }
 
     #[test]
     fn an_event_with_a_final_result_is_not_queued() {
         let failed = row("failed", 10);
         for state in [DeadLetterState::Open, DeadLetterState::Discarded, DeadLetterState::Superseded] {
-            assert_eq!(word(Some(&failed), Some(&letter(state, Some(10))), None), "failed by ledger");
-            assert_eq!(word(None, Some(&letter(state, Some(10))), None), "failed by letter");
-            assert_eq!(word(None, Some(&letter(state, None)), None), "failed by letter");
+            assert_eq!(word(Some(&failed), Some(&dead_letter(state, Some(10))), None), "failed by ledger");
+            assert_eq!(word(None, Some(&dead_letter(state, Some(10))), None), "failed by dead letter");
+            assert_eq!(word(None, Some(&dead_letter(state, None)), None), "failed by dead letter");
         }
-        let in_progress = letter(DeadLetterState::Replaying, Some(10));
+        let in_progress = dead_letter(DeadLetterState::Replaying, Some(10));
         assert_eq!(word(Some(&failed), Some(&in_progress), None), "queued");
         assert_eq!(word(Some(&row("waiting", 10)), Some(&in_progress), None), "waiting");
         assert_eq!(
-            word(Some(&row("created", 10)), Some(&letter(DeadLetterState::Resolved, Some(10))), None),
+            word(Some(&row("created", 10)), Some(&dead_letter(DeadLetterState::Resolved, Some(10))), None),
             "created"
         );
-        let untried = |state| DeadLetter { attempts: 0, ..letter(state, Some(10)) };
+        let untried = |state| DeadLetter { attempts: 0, ..dead_letter(state, Some(10)) };
         assert_eq!(word(None, Some(&untried(DeadLetterState::Open)), None), "queued");
         assert_eq!(
             word(None, Some(&untried(DeadLetterState::Discarded)), None),
-            "failed by letter",
+            "failed by dead letter",
             "discarded without an attempt"
         );
     }
 
     #[test]
     fn every_delivery_of_an_event_with_a_stamp_has_the_same_result() {
-        let stamped = letter(DeadLetterState::Open, None);
+        let stamped = dead_letter(DeadLetterState::Open, None);
         assert_eq!(word(Some(&row("updated", 10)), Some(&stamped), None), "updated");
         assert_eq!(word(Some(&row("failed", 10)), Some(&stamped), None), "failed by ledger");
     }
