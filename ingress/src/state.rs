@@ -25,7 +25,7 @@ use crate::reply::prefer::Preference;
 use crate::response::error::{ApiError, Overload};
 use crate::trace;
 
-/// More received requests of one clinic in flight are a burst. At 10 ms per answer, they are 3,200 requests per second.
+/// A clinic with more received requests in flight is in a burst. At 10 ms per answer, these are 3,200 requests per second.
 const BURST_THRESHOLD: usize = 32;
 
 /// The state that all requests share.
