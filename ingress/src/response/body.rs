@@ -12,7 +12,7 @@ use serde::Serialize;
 
 /// The envelope of every success.
 #[derive(Serialize)]
-struct Success<'message, D> {
+struct Envelope<'message, D> {
     success: bool,
     message: &'message str,
     data: D,
@@ -21,7 +21,7 @@ struct Success<'message, D> {
 
 /// A success with its `data`.
 pub(crate) fn success(status: StatusCode, message: &str, data: impl Serialize) -> Response {
-    let body = Success { success: true, message, data, timestamp: timestamp() };
+    let body = Envelope { success: true, message, data, timestamp: timestamp() };
     (status, Json(body)).into_response()
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use careq_http::{BodyError, ErrorLogEntry};
 use careq_shared::ids::EventId;
@@ -30,7 +30,7 @@ pub(crate) struct ApiError {
     message: String,
     details: FieldErrors,
     event_id: Option<EventId>,
-    header: Option<(HeaderName, HeaderValue)>,
+    advice: Option<Advice>,
     /// For the error log only. Boxed, since most errors have none.
     log: Option<Box<LogDetails>>,
 }
@@ -42,6 +42,15 @@ struct LogDetails {
     /// The shape of the payload, without values.
     payload: Option<String>,
     careq_id: Option<i64>,
+}
+
+/// The header that advises the caller what to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Advice {
+    /// `WWW-Authenticate` (RFC 9110, 11.6.1).
+    Challenge,
+    /// `Retry-After` in seconds (RFC 9110, 10.2.3).
+    RetryAfter(u64),
 }
 
 /// The shape of a body, without values, for the error log.
@@ -76,7 +85,7 @@ impl ApiError {
             message: message.to_owned(),
             details: FieldErrors::new(),
             event_id: None,
-            header: None,
+            advice: None,
             log: None,
         }
     }
@@ -85,7 +94,7 @@ impl ApiError {
     pub(crate) fn authentication_failed() -> Self {
         let message = "The request could not be authenticated";
         Self::new(StatusCode::UNAUTHORIZED, ErrorCode::AuthenticationFailed, message)
-            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            .with_advice(Advice::Challenge)
     }
 
     pub(crate) fn validation(details: FieldErrors) -> Self {
@@ -139,7 +148,7 @@ impl ApiError {
     pub(crate) fn rate_limit_exceeded(retry_after_s: u64) -> Self {
         let message = "Too many requests; try again after the number of seconds in Retry-After";
         Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimitExceeded, message)
-            .with_header(RETRY_AFTER, retry_after_s.into())
+            .with_advice(Advice::RetryAfter(retry_after_s))
     }
 
     pub(crate) fn server_error(message: &str) -> Self {
@@ -180,7 +189,7 @@ impl ApiError {
 
     fn unavailable(message: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::ServerError, message)
-            .with_header(RETRY_AFTER, RETRY_AFTER_S.into())
+            .with_advice(Advice::RetryAfter(RETRY_AFTER_S))
     }
 
     /// The final failure of an event: 409 if the caller can correct it, else 500.
@@ -223,8 +232,8 @@ impl ApiError {
         self
     }
 
-    fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
-        Self { header: Some((name, value)), ..self }
+    fn with_advice(self, advice: Advice) -> Self {
+        Self { advice: Some(advice), ..self }
     }
 
     /// The line of the error log. Errors without log details have none, except for 500.
@@ -271,7 +280,11 @@ impl IntoResponse for ApiError {
         if let Some(entry) = self.log_entry() {
             response.extensions_mut().insert(entry);
         }
-        response.headers_mut().extend(self.header);
+        let header = self.advice.map(|advice| match advice {
+            Advice::Challenge => (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            Advice::RetryAfter(seconds) => (RETRY_AFTER, HeaderValue::from(seconds)),
+        });
+        response.headers_mut().extend(header);
         response
     }
 }

@@ -106,9 +106,9 @@ impl Stored {
 }
 
 impl NotStored {
-    fn new(sync_status: SyncStatus, event_id: String) -> RecordState {
+    fn new(sync_status: SyncStatus, event_id: String) -> Self {
         let status_url = paths::event_status(&event_id, None);
-        RecordState::NotStored(Self { sync_status, event_id, status_url })
+        Self { sync_status, event_id, status_url }
     }
 }
 
@@ -168,7 +168,7 @@ async fn not_stored(
         .await?;
     if let Some((event_id, waiting_kind)) = parked {
         let sync_status = if waiting_kind.is_some() { SyncStatus::Waiting } else { SyncStatus::Queued };
-        return Ok(Some(NotStored::new(sync_status, event_id)));
+        return Ok(Some(RecordState::NotStored(NotStored::new(sync_status, event_id))));
     }
     let dead_letter = dead_letter::Entity::find()
         .filter(dead_letter::Column::ClinicId.eq(clinic_id))
@@ -181,7 +181,7 @@ async fn not_stored(
         .await?;
     Ok(dead_letter.and_then(|dead_letter| {
         let sync_status = if dead_letter.is_in_progress() { SyncStatus::Queued } else { SyncStatus::Failed };
-        dead_letter.event_id.map(|event_id| NotStored::new(sync_status, event_id))
+        dead_letter.event_id.map(|event_id| RecordState::NotStored(NotStored::new(sync_status, event_id)))
     }))
 }
 

@@ -33,9 +33,9 @@ fn a_burst_passes_then_one_request_each_600_ms() {
         let allowance = limiter.take_at(&clinic_abc, at(0)).unwrap().unwrap();
         assert_eq!(allowance.remaining, left);
     }
-    let limited = limiter.take_at(&clinic_abc, at(0)).unwrap_err();
-    assert_eq!(limited.retry_after, Duration::from_millis(600));
-    assert_eq!(limited.allowance.full_at, at(120_000_000));
+    let refusal = limiter.take_at(&clinic_abc, at(0)).unwrap_err();
+    assert_eq!(refusal.retry_after, Duration::from_millis(600));
+    assert_eq!(refusal.allowance.full_at, at(120_000_000));
     assert!(limiter.take_at(&clinic_abc, at(599_999)).is_err());
     assert!(limiter.take_at(&clinic_abc, at(600_000)).is_ok());
     assert!(limiter.take_at(&clinic_abc, at(600_001)).is_err());
@@ -146,7 +146,7 @@ proptest! {
             prop_assert_eq!(taken.is_ok(), passes);
             let response = match taken {
                 Ok(allowance) => add_headers(allowance, Response::default()),
-                Err(limited) => add_headers(Some(limited.allowance), limited.into_error().into_response()),
+                Err(refusal) => add_headers(Some(refusal.allowance), refusal.into_error().into_response()),
             };
             prop_assert_eq!(number(&response, "x-ratelimit-limit"), i64::from(rate));
             prop_assert_eq!(i128::from(number(&response, "x-ratelimit-remaining")), left);
