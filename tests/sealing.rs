@@ -168,7 +168,7 @@ async fn a_signing_secret_that_was_moved_lets_nobody_in() {
     database.execute_unprepared(&moved).await.unwrap();
     until("the ingress says so", || async {
         let log = stack.logged();
-        (log.contains("a clinic cannot be let in") && log.contains("sealed for another row")).then_some(())
+        (log.contains("a clinic cannot be loaded") && log.contains("sealed for another row")).then_some(())
     })
     .await;
     for signing_secret in [&mine.signing_secret, &theirs.signing_secret] {

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
-use careq_http::Limits;
+use careq_http::ConnectionLimits;
 use careq_shared::config::{Config, OperationsConfig};
 use careq_shared::networks::Networks;
 use careq_shared::telemetry::measure::Measured;
@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) type Readiness = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Probes, a person or two, and whatever they leave open. They may all come from one address.
-fn limits() -> Limits {
-    Limits {
+fn limits() -> ConnectionLimits {
+    ConnectionLimits {
         max_connections: 512,
         max_connections_per_address: 0,
         trusted_proxies: Networks::default(),

@@ -1,5 +1,4 @@
-//! A body from its first byte to its last, within a size, a time and the room that there is. It must never be read before the
-//! caller is known, nor kept beyond its limit.
+//! Reads request bodies within limits of size, time and shared memory. Handlers read a body only after the caller is authenticated.
 
 use std::time::Duration;
 
@@ -10,26 +9,26 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout_at};
 
-use crate::header::single;
+use crate::header::single_header;
 
 /// The limits of a body.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimits {
-    /// The largest.
-    pub bytes: usize,
-    /// How long it may take.
-    pub within: Duration,
+    /// Maximum size in bytes.
+    pub max_bytes: usize,
+    /// Time from the first read to the last byte.
+    pub timeout: Duration,
 }
 
-/// What a body takes of a room that it shares with others. It gives that back when it is dropped.
-pub trait Share {
-    /// Takes so many bytes more, if they fit.
+/// Memory reserved for one body in a budget that it shares with others. Dropping it returns the memory.
+pub trait Reservation {
+    /// Reserves `bytes` more; `false` if the budget is exhausted.
     fn grow(&mut self, bytes: usize) -> bool;
 }
 
-/// Why a body could not be taken; each as a sentence for who sent it.
+/// Why a body was refused. The text is the message of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BodyFault {
+pub enum BodyError {
     /// 413
     #[error("The body is larger than {0} bytes")]
     TooLarge(usize),
@@ -43,83 +42,86 @@ pub enum BodyFault {
     #[error("Content-Type must be sent once, and be application/json in UTF-8")]
     NotJson,
     /// 503
-    #[error("There is no room for the body at the moment")]
-    NoRoom,
+    #[error("The server has no memory for the body at the moment")]
+    NoMemory,
 }
 
 /// Reads the whole body.
 ///
 /// # Errors
-/// See [`BodyFault`].
-pub async fn body(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Bytes, BodyFault> {
-    body_into(Unshared, headers, body, limits).await.map(|(bytes, _)| bytes)
+/// See [`BodyError`].
+pub async fn read_body(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Bytes, BodyError> {
+    read_body_into(Unlimited, headers, body, limits).await.map(|(bytes, _)| bytes)
 }
 
-/// Reads the whole body into a shared room. The share is to be kept as long as the bytes are.
+/// Reads the whole body into reserved memory. The caller keeps the reservation as long as the bytes.
 ///
 /// # Errors
-/// See [`BodyFault`].
-pub async fn body_into<S: Share>(
-    mut share: S,
+/// See [`BodyError`].
+pub async fn read_body_into<R: Reservation>(
+    mut reservation: R,
     headers: &HeaderMap,
     mut body: Body,
     limits: BodyLimits,
-) -> Result<(Bytes, S), BodyFault> {
-    let until = Instant::now() + limits.within;
-    let reading = whole(&mut share, headers, &mut body, limits.bytes);
-    let fault = match timeout_at(until, reading).await {
-        Ok(Ok(bytes)) => return Ok((bytes, share)),
-        Ok(Err(fault)) => fault,
-        Err(_) => return Err(BodyFault::TooSlow(limits.within)),
+) -> Result<(Bytes, R), BodyError> {
+    let deadline = Instant::now() + limits.timeout;
+    let reading = read_all(&mut reservation, headers, &mut body, limits.max_bytes);
+    let error = match timeout_at(deadline, reading).await {
+        Ok(Ok(bytes)) => return Ok((bytes, reservation)),
+        Ok(Err(error)) => error,
+        Err(_) => return Err(BodyError::TooSlow(limits.timeout)),
     };
-    drop(share);
-    timeout_at(until, discard(&mut body, limits)).await.unwrap_or_default();
-    Err(fault)
+    drop(reservation);
+    if timeout_at(deadline, discard(&mut body, limits)).await.is_err() {
+        tracing::debug!("the rest of a refused body did not arrive in time");
+    }
+    Err(error)
 }
 
-/// A body that comes in one piece, as a webhook does, is kept as it is. Of several pieces none is: however small, it would hold a whole
-/// buffer of the connection.
-async fn whole(
-    share: &mut impl Share,
+/// A body that arrives in one frame, as a webhook does, is returned without a copy. Several frames are copied into one buffer: each
+/// frame, however small, would keep a whole read buffer of the connection alive.
+async fn read_all(
+    reservation: &mut impl Reservation,
     headers: &HeaderMap,
     body: &mut Body,
-    limit_bytes: usize,
-) -> Result<Bytes, BodyFault> {
-    let announced = announced(headers, limit_bytes)?;
-    let mut kept = BytesMut::new();
+    max_bytes: usize,
+) -> Result<Bytes, BodyError> {
+    let content_length = content_length(headers, max_bytes)?;
+    let mut buffer = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        // A frame without data has trailers, which nobody asked for.
-        let Ok(piece) = frame.map_err(|_| BodyFault::Incomplete)?.into_data() else { continue };
-        if piece.len() > limit_bytes - kept.len() {
-            return Err(BodyFault::TooLarge(limit_bytes));
+        // A frame without data holds trailers, which are ignored.
+        let Ok(data) = frame.map_err(|_| BodyError::Incomplete)?.into_data() else { continue };
+        if data.len() > max_bytes - buffer.len() {
+            return Err(BodyError::TooLarge(max_bytes));
         }
-        if !share.grow(piece.len()) {
-            return Err(BodyFault::NoRoom);
+        if !reservation.grow(data.len()) {
+            return Err(BodyError::NoMemory);
         }
-        if kept.is_empty() && body.is_end_stream() {
-            return Ok(piece);
+        if buffer.is_empty() && body.is_end_stream() {
+            return Ok(data);
         }
-        if kept.capacity() == 0 {
-            // Its whole length, where it was announced: while it grew there would be two copies of it.
-            kept.reserve(announced.unwrap_or_default().max(piece.len()));
+        if buffer.capacity() == 0 {
+            // A growing buffer would hold two copies while it moves.
+            buffer.reserve(content_length.map_or(data.len(), |length| length.max(data.len())));
         }
-        kept.extend_from_slice(&piece);
+        buffer.extend_from_slice(&data);
     }
-    Ok(kept.freeze())
+    Ok(buffer.freeze())
 }
 
-/// Of a body that is small.
-struct Unshared;
+/// The reservation of a body that takes nothing from a shared budget.
+struct Unlimited;
 
-impl Share for Unshared {
+impl Reservation for Unlimited {
     fn grow(&mut self, _: usize) -> bool {
         true
     }
 }
 
-/// Reads on without keeping anything: a client that is still sending when the connection closes never sees its answer.
+/// Reads and drops the rest of a body, up to four times the limit. A client that is still sending when the connection closes does
+/// not see its answer.
 async fn discard(body: &mut Body, limits: BodyLimits) {
-    let mut left = limits.bytes.saturating_mul(4);
+    let mut left = limits.max_bytes.saturating_mul(4);
     while let Some(Ok(frame)) = body.frame().await {
         left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
         if left == 0 {
@@ -128,33 +130,35 @@ async fn discard(body: &mut Body, limits: BodyLimits) {
     }
 }
 
-/// The length that the head says, if it says one.
-fn announced(headers: &HeaderMap, limit_bytes: usize) -> Result<Option<usize>, BodyFault> {
+/// `Content-Length`, if it was sent. The HTTP library has already refused a malformed one.
+fn content_length(headers: &HeaderMap, max_bytes: usize) -> Result<Option<usize>, BodyError> {
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     match length {
-        Some(length) if length > limit_bytes => Err(BodyFault::TooLarge(limit_bytes)),
+        Some(length) if length > max_bytes => Err(BodyError::TooLarge(max_bytes)),
         length => Ok(length),
     }
 }
 
-/// Whether the head says that the body is JSON.
+/// Checks that `Content-Type` is JSON in UTF-8.
 ///
 /// # Errors
-/// [`BodyFault::NotJson`]
-pub fn require_json(headers: &HeaderMap) -> Result<(), BodyFault> {
-    let sent = single(headers, CONTENT_TYPE.as_str()).ok().flatten().unwrap_or_default();
-    let mut parts = sent.split(';').map(str::trim);
+/// [`BodyError::NotJson`]
+pub fn require_json(headers: &HeaderMap) -> Result<(), BodyError> {
+    let Ok(Some(content_type)) = single_header(headers, CONTENT_TYPE.as_str()) else {
+        return Err(BodyError::NotJson);
+    };
+    let mut parts = content_type.split(';').map(str::trim);
     let is_json = parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json"));
     let is_utf8 = |parameter: &str| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         let value = value.trim();
         let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
         let charset = quoted.unwrap_or(value);
-        // `utf8` is no registered name of it, and what many clients write.
+        // `utf8` is not a registered name, but many clients send it.
         !name.trim().eq_ignore_ascii_case("charset")
             || ["utf-8", "utf8"].iter().any(|known| charset.eq_ignore_ascii_case(known))
     };
-    if is_json && parts.all(is_utf8) { Ok(()) } else { Err(BodyFault::NotJson) }
+    if is_json && parts.all(is_utf8) { Ok(()) } else { Err(BodyError::NotJson) }
 }
 
 #[cfg(test)]
@@ -164,37 +168,37 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    const LIMITS: BodyLimits = BodyLimits { bytes: 100, within: Duration::from_secs(5) };
+    const LIMITS: BodyLimits = BodyLimits { max_bytes: 100, timeout: Duration::from_secs(5) };
 
-    /// Room for ten bytes.
+    /// A budget of ten bytes.
     #[derive(Debug, Default)]
-    struct Ten {
-        taken: usize,
-        given_back: Arc<AtomicUsize>,
+    struct TenBytes {
+        reserved: usize,
+        returned: Arc<AtomicUsize>,
     }
 
-    impl Share for Ten {
+    impl Reservation for TenBytes {
         fn grow(&mut self, bytes: usize) -> bool {
-            let fits = self.taken + bytes <= 10;
-            self.taken += if fits { bytes } else { 0 };
+            let fits = self.reserved + bytes <= 10;
+            self.reserved += if fits { bytes } else { 0 };
             fits
         }
     }
 
-    impl Drop for Ten {
+    impl Drop for TenBytes {
         fn drop(&mut self) {
-            self.given_back.fetch_add(self.taken, Ordering::Relaxed);
+            self.returned.fetch_add(self.reserved, Ordering::Relaxed);
         }
     }
 
-    /// A body of single bytes, each of which notes when it is read.
-    fn dribbling(bytes: usize, note: impl Fn() + Send + 'static) -> Body {
-        let pieces = stream::repeat_with(|| Ok::<_, std::io::Error>("x")).take(bytes);
-        Body::from_stream(pieces.inspect(move |_| note()))
+    /// A body of one-byte frames, which calls `on_read` for each.
+    fn one_byte_frames(bytes: usize, on_read: impl Fn() + Send + 'static) -> Body {
+        let frames = stream::repeat_with(|| Ok::<_, std::io::Error>("x")).take(bytes);
+        Body::from_stream(frames.inspect(move |_| on_read()))
     }
 
     #[test]
-    fn json_in_utf_8_and_nothing_else() {
+    fn only_json_in_utf_8_is_accepted() {
         let read = |values: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in values {
@@ -239,47 +243,52 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_in_pieces_takes_what_has_come_of_it() {
+    async fn a_body_in_frames_reserves_what_has_arrived() {
         let headers = HeaderMap::new();
-        let (bytes, share) = body_into(Ten::default(), &headers, dribbling(10, || ()), LIMITS).await.unwrap();
-        assert_eq!((&bytes[..], share.taken), (&[b'x'; 10][..], 10));
-        let sent = Bytes::from("in one piece".to_owned());
-        let kept = body(&headers, Body::from(sent.clone()), LIMITS).await.unwrap();
-        assert_eq!((kept.as_ptr(), kept.len()), (sent.as_ptr(), sent.len()), "it is not copied");
-        assert_eq!(body(&headers, dribbling(100, || ()), LIMITS).await.unwrap().len(), 100);
-        assert_eq!(body(&headers, dribbling(101, || ()), LIMITS).await, Err(BodyFault::TooLarge(100)));
+        let (bytes, reservation) =
+            read_body_into(TenBytes::default(), &headers, one_byte_frames(10, || ()), LIMITS).await.unwrap();
+        assert_eq!((&bytes[..], reservation.reserved), (&[b'x'; 10][..], 10));
+        let sent = Bytes::from("in one frame".to_owned());
+        let kept = read_body(&headers, Body::from(sent.clone()), LIMITS).await.unwrap();
+        assert_eq!((kept.as_ptr(), kept.len()), (sent.as_ptr(), sent.len()), "the frame is not copied");
+        assert_eq!(read_body(&headers, one_byte_frames(100, || ()), LIMITS).await.unwrap().len(), 100);
+        assert_eq!(
+            read_body(&headers, one_byte_frames(101, || ()), LIMITS).await,
+            Err(BodyError::TooLarge(100))
+        );
     }
 
-    /// What is thrown away is read to its end, so that its sender sees the answer, and takes no room meanwhile.
+    /// A discarded body is read to its end, so that its sender sees the answer. It holds no memory meanwhile.
     #[tokio::test]
-    async fn a_body_without_room_is_read_and_thrown_away() {
-        let share = Ten::default();
-        let given_back = Arc::clone(&share.given_back);
-        let (read, late) = (Arc::new(AtomicUsize::new(0)), Arc::clone(&share.given_back));
+    async fn a_body_without_memory_is_read_and_discarded() {
+        let reservation = TenBytes::default();
+        let returned = Arc::clone(&reservation.returned);
+        let (read, late) = (Arc::new(AtomicUsize::new(0)), Arc::clone(&reservation.returned));
         let counter = Arc::clone(&read);
-        let body = dribbling(50, move || {
-            let place = counter.fetch_add(1, Ordering::Relaxed);
+        let body = one_byte_frames(50, move || {
+            let position = counter.fetch_add(1, Ordering::Relaxed);
             assert!(
-                place <= 10 || late.load(Ordering::Relaxed) == 10,
-                "byte {place} is read with room taken"
+                position <= 10 || late.load(Ordering::Relaxed) == 10,
+                "byte {position} is read while memory is reserved"
             );
         });
-        let refused = body_into(share, &HeaderMap::new(), body, LIMITS).await.map(drop);
-        assert_eq!(refused, Err(BodyFault::NoRoom));
-        assert_eq!((read.load(Ordering::Relaxed), given_back.load(Ordering::Relaxed)), (50, 10));
+        let refused = read_body_into(reservation, &HeaderMap::new(), body, LIMITS).await.map(drop);
+        assert_eq!(refused, Err(BodyError::NoMemory));
+        assert_eq!((read.load(Ordering::Relaxed), returned.load(Ordering::Relaxed)), (50, 10));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_without_room_that_never_ends_has_no_room_all_the_same() {
-        let endless = dribbling(50, || ()).into_data_stream().chain(stream::pending());
-        let refused = body_into(Ten::default(), &HeaderMap::new(), Body::from_stream(endless), LIMITS).await;
-        assert_eq!(refused.map(drop), Err(BodyFault::NoRoom));
-        let too_slow = body(
+    async fn an_endless_body_without_memory_is_refused_at_the_deadline() {
+        let endless = one_byte_frames(50, || ()).into_data_stream().chain(stream::pending());
+        let refused =
+            read_body_into(TenBytes::default(), &HeaderMap::new(), Body::from_stream(endless), LIMITS).await;
+        assert_eq!(refused.map(drop), Err(BodyError::NoMemory));
+        let too_slow = read_body(
             &HeaderMap::new(),
             Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>()),
             LIMITS,
         )
         .await;
-        assert_eq!(too_slow, Err(BodyFault::TooSlow(LIMITS.within)));
+        assert_eq!(too_slow, Err(BodyError::TooSlow(LIMITS.timeout)));
     }
 }

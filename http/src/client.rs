@@ -1,40 +1,45 @@
-//! Where a request comes from. A forwarded address must never be believed but from a proxy that the settings name.
+//! The client of a request. `X-Forwarded-For` is used only behind a proxy in `trusted_proxies`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use careq_shared::networks::Networks;
 
-use crate::listen::Peer;
+/// The address that opened the connection. The listener adds it to the extensions of every request.
+#[derive(Debug, Clone, Copy)]
+pub struct PeerAddress(pub IpAddr);
 
-/// Who sent the request, as far as we believe it; put into every request at the edge.
+/// The client of a request, as far as it can be trusted. The request middleware adds it to the extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
-    /// Whom failures are counted for.
+    /// The address that failures and connections are counted by.
     pub address: IpAddr,
-    /// `false`: a trusted proxy names a client that is no address.
+    /// `false` if a trusted proxy sent a value that is not an address.
     is_certain: bool,
 }
 
 impl Client {
-    /// The sender of a request that came to a port of ours.
+    /// The client of a request that [`crate::serve`] passed on.
+    ///
+    /// # Panics
+    /// The request did not come through [`crate::serve`].
     #[must_use]
     pub fn of(request: &Request, trusted: &Networks) -> Self {
-        let peer =
-            request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+        #[expect(clippy::expect_used, reason = "the listener adds the peer to every request")]
+        let PeerAddress(peer) = *request.extensions().get().expect("a request has a peer");
         client(peer, request.headers(), trusted)
     }
 
-    /// Whether it is one of these for certain.
+    /// Whether the client is certainly in one of these networks.
     #[must_use]
     pub fn is_in(self, networks: &Networks) -> bool {
         self.is_certain && networks.contains(self.address)
     }
 }
 
-/// The peer; behind a trusted proxy, the right-most address in `X-Forwarded-For` that is not a trusted proxy itself. What
-/// stands to the left of it, anyone could have written.
+/// The peer, or behind a trusted proxy the right-most address in `X-Forwarded-For` that is not a trusted proxy. Any client could
+/// have written the entries to the left of that address.
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> Client {
     let peer = peer.to_canonical();
     let mut client = Client { address: peer, is_certain: true };
@@ -42,8 +47,9 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> Client {
         return client;
     }
     for value in headers.get_all("x-forwarded-for").iter().rev() {
-        for entry in value.to_str().unwrap_or("unreadable").rsplit(',') {
-            match address(entry.trim()) {
+        let Ok(value) = value.to_str() else { return Client { is_certain: false, ..client } };
+        for entry in value.rsplit(',') {
+            match forwarded_address(entry.trim()) {
                 Some(address) => client.address = address,
                 None => return Client { is_certain: false, ..client },
             }
@@ -55,7 +61,7 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> Client {
     client
 }
 
-/// The address that is counted by: one customer has a whole IPv6 /64 (RFC 6177), so that it counts as one.
+/// The address that limits count by: an IPv6 /64 counts as one address, since one customer has all of it (RFC 6177).
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -64,8 +70,8 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Some proxies add the port.
-fn address(entry: &str) -> Option<IpAddr> {
+/// An entry of `X-Forwarded-For`. Some proxies add the port.
+fn forwarded_address(entry: &str) -> Option<IpAddr> {
     let address = entry.parse().ok().or_else(|| entry.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
     address.map(|address: IpAddr| address.to_canonical())
 }
@@ -74,7 +80,7 @@ fn address(entry: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    /// peer, `X-Forwarded-For`, who sent it (nobody: no list lets it in)
+    /// Peer, `X-Forwarded-For`, and the client (`None`: not certain, so no network contains it).
     const ROWS: [(&str, &[&str], Option<&str>); 11] = [
         ("198.51.100.1", &[], Some("198.51.100.1")),
         ("198.51.100.1", &["203.0.113.9"], Some("198.51.100.1")),
@@ -90,7 +96,7 @@ mod tests {
     ];
 
     #[test]
-    fn an_ipv6_network_counts_as_one() {
+    fn an_ipv6_network_counts_as_one_address() {
         let network_of = |text: &str| network(text.parse().unwrap());
         assert_eq!(network_of("2001:db8::1"), network_of("2001:db8::ffff"));
         assert_ne!(network_of("2001:db8::1"), network_of("2001:db8:0:1::1"));
@@ -98,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn only_trusted_proxies_are_believed() {
+    fn only_a_trusted_proxy_can_name_the_client() {
         let trusted: Networks = "10.0.0.0/8".parse().unwrap();
         for (peer, forwarded, expected) in ROWS {
             let mut headers = HeaderMap::new();
@@ -107,8 +113,7 @@ mod tests {
             }
             let found = client(peer.parse().unwrap(), &headers, &trusted);
             let everywhere: Networks = "0.0.0.0/0,::/0".parse().unwrap();
-            let is_somebody = found.is_in(&everywhere);
-            let address = is_somebody.then(|| found.address.to_string());
+            let address = found.is_in(&everywhere).then(|| found.address.to_string());
             assert_eq!(address.as_deref(), expected, "{peer} {forwarded:?}");
         }
     }

@@ -1,4 +1,5 @@
-//! The connections of a port: how many an address has, and which of them is idle. What is kept of them must never outlive them.
+//! The open connections of a port: a limit per address, and eviction of the connection that has been idle longest. An entry lives as
+//! long as its connection.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,18 +12,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::network;
 
-/// In the place of the time since when a connection is idle: it has a request that is not answered yet.
+/// The value of [`Connection::idle_since`] while a request is in progress.
 const BUSY: u64 = u64::MAX;
 
-/// The same: it was evicted.
+/// The value of [`Connection::idle_since`] after the eviction.
 const EVICTED: u64 = u64::MAX - 1;
 
 /// The open connections of a port.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    /// Of one address; 0 = no limit.
+    /// Maximum number of connections per address; 0 = no limit.
     max_per_address: usize,
-    /// Proxies, which carry the requests of many.
+    /// Trusted proxies, which forward the requests of many clients.
     exempt: Networks,
     began_at: Instant,
     open: Mutex<Open>,
@@ -35,21 +36,21 @@ struct Open {
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// What is known of one connection.
+/// The state of one connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
     began_at: Instant,
-    /// In microseconds since then.
+    /// Microseconds from `began_at`, [`BUSY`] or [`EVICTED`].
     idle_since: AtomicU64,
     evicted: CancellationToken,
 }
 
-/// An entry of the open connections. Dropping it removes it.
+/// The entry of an open connection. Dropping it removes it.
 #[derive(Debug)]
 pub(crate) struct Entry {
     connections: Arc<Connections>,
     id: u64,
-    /// `None` where the address is exempt.
+    /// `None` if the address is exempt from the limit.
     address: Option<IpAddr>,
     pub(crate) connection: Arc<Connection>,
 }
@@ -59,7 +60,7 @@ impl Connections {
         Arc::new(Self { max_per_address, exempt, began_at: Instant::now(), open: Mutex::default() })
     }
 
-    /// Notes a new connection; `None` when its address has too many.
+    /// Adds a connection; `None` if its address has reached the limit.
     pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Entry> {
         let is_exempt = self.max_per_address == 0 || self.exempt.contains(peer);
         let address = (!is_exempt).then(|| network(peer));
@@ -79,12 +80,12 @@ impl Connections {
         Some(Entry { connections: Arc::clone(self), id, address, connection })
     }
 
-    /// Ends the connection that has been idle longest, if there is one.
+    /// Evicts the connection that has been idle longest, if one is idle.
     pub(crate) fn evict(&self) {
         let open = self.open();
         let idle = |connection: &&Arc<Connection>| connection.idle_since.load(Ordering::Relaxed) < EVICTED;
         let since = |connection: &&Arc<Connection>| connection.idle_since.load(Ordering::Relaxed);
-        // One may become busy while it is looked at: then it is the next one's turn.
+        // A connection that becomes busy meanwhile is skipped.
         while let Some(longest) = open.by_id.values().filter(idle).min_by_key(since) {
             if longest.evict() {
                 return;
@@ -99,27 +100,27 @@ impl Connections {
 
 impl Connection {
     fn new(began_at: Instant) -> Self {
-        // Until it has a place: it must not be evicted for itself.
+        // A connection that waits for a slot must not be evicted to make room for itself.
         Self { began_at, idle_since: AtomicU64::new(BUSY), evicted: CancellationToken::new() }
     }
 
-    /// It has a request.
+    /// Marks the start of a request.
     pub(crate) fn becomes_busy(&self) {
         self.idle_since.store(BUSY, Ordering::Relaxed);
     }
 
-    /// It has a place, or its request was answered; the answer may not have been read yet.
+    /// Marks the end of a request. The client may not have read the answer yet.
     pub(crate) fn becomes_idle(&self) {
         let now_us = u64::try_from(self.began_at.elapsed().as_micros()).unwrap_or(EVICTED - 1);
         self.idle_since.store(now_us, Ordering::Relaxed);
     }
 
-    /// Returns when another connection is to have its place.
+    /// Returns when the connection is evicted.
     pub(crate) async fn evicted(&self) {
         self.evicted.cancelled().await;
     }
 
-    /// `false` when it has become busy.
+    /// `false` if the connection has become busy.
     fn evict(&self) -> bool {
         let idle_since = self.idle_since.load(Ordering::Relaxed);
         let is_evicted = idle_since < EVICTED
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_has_so_many_and_a_proxy_as_many_as_it_likes() {
+    async fn an_address_has_a_limit_and_a_trusted_proxy_has_none() {
         let connections = Connections::new(2, "10.0.0.0/8".parse().unwrap());
         let of = |peer: &str| connections.enter(address(peer));
         let (first, _second) = (of("2001:db8::1").unwrap(), of("2001:db8::2").unwrap());
@@ -169,7 +170,7 @@ mod tests {
         assert!(of("2001:db8::3").is_some());
         let proxied: Vec<_> = (0..100).map(|_| of("::ffff:10.0.0.1").unwrap()).collect();
         drop(proxied);
-        assert_eq!(connections.open().by_address.len(), 1, "what has ended is forgotten");
+        assert_eq!(connections.open().by_address.len(), 1, "closed connections are removed");
         assert_eq!(connections.open().by_id.len(), 1);
         let unlimited = Connections::new(0, Networks::default());
         let entries: Vec<_> = (0..100).map(|_| unlimited.enter(address("192.0.2.1")).unwrap()).collect();
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_one_that_has_been_idle_longest_is_evicted() {
+    async fn the_connection_that_has_been_idle_longest_is_evicted() {
         let connections = Connections::new(0, Networks::default());
         let mut entries = Vec::new();
         for _ in 0..4 {
@@ -195,6 +196,6 @@ mod tests {
             assert_eq!(evicted(), expected);
         }
         connections.evict();
-        assert_eq!(evicted(), [false, true, true, true], "a busy one is left");
+        assert_eq!(evicted(), [false, true, true, true], "a busy connection is not evicted");
     }
 }

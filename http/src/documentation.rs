@@ -1,5 +1,5 @@
-//! The description of an API as OpenAPI, and the page that shows it. Anyone may ask for them, so that an answer must never cost
-//! memory of its own; nor may the page load or run anything but what is bundled.
+//! OpenAPI documents: routes that carry their description, and the page that shows it. The pages need no authentication, so an
+//! answer allocates nothing, and the content security policy allows bundled scripts only.
 
 use axum::Router;
 use axum::http::HeaderValue;
@@ -8,16 +8,33 @@ use axum::http::header::{
 };
 use axum::middleware::map_response;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::{HttpMethod, Operation, Paths};
+use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-/// Swagger UI has its scripts and styles in files, and icons as `data:` in its styles.
+/// Swagger UI loads its scripts and styles from files, and its styles contain icons as `data:`.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Routes for a document at `json`, and for the page at `page`.
+/// A route with its description. `handler` must take `method`.
+pub fn documented_route<S>(
+    method: HttpMethod,
+    path: &str,
+    operation: Operation,
+    handler: MethodRouter<S>,
+) -> UtoipaMethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let mut paths = Paths::new();
+    paths.add_path_operation(path, vec![method], operation);
+    (Vec::new(), paths, handler)
+}
+
+/// Routes for the document at `json`, and for Swagger UI at `page`.
 ///
 /// # Panics
 /// The document cannot be written as JSON.
@@ -26,17 +43,17 @@ pub fn documentation<S: Clone + Send + Sync + 'static>(
     json: &'static str,
     document: &OpenApi,
 ) -> Router<S> {
-    #[expect(clippy::expect_used, reason = "a document of ours is JSON, as every start and every test shows")]
+    #[expect(clippy::expect_used, reason = "an OpenAPI document has string keys only, so it is always JSON")]
     let document = Bytes::from(serde_json::to_vec(document).expect("the document is JSON"));
     let answer = move || {
         let document = document.clone();
         async move { ([(CONTENT_TYPE, "application/json")], document) }
     };
     let page = SwaggerUi::new(page).config(Config::new([json]).validator_url("none"));
-    Router::from(page).route(json, get(answer)).layer(map_response(secured))
+    Router::from(page).route(json, get(answer)).layer(map_response(add_security_headers))
 }
 
-async fn secured(mut response: Response) -> Response {
+async fn add_security_headers(mut response: Response) -> Response {
     for (name, value) in [
         (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),

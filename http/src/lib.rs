@@ -1,22 +1,19 @@
-//! What every HTTP port has in common: connections with limits, bodies with limits, bearer tokens, patience with those who fail,
-//! request lines, and routes that come with their description. It must never know a route, nor whom a token belongs to.
+//! HTTP server parts that the ingress, the admin API and the operations port share. They know no route and no credential.
 
+mod auth_failures;
 mod body;
 mod client;
 mod connections;
-mod described;
 mod documentation;
-mod failures;
 mod header;
 mod listen;
-mod log;
+mod request_log;
 mod trace;
 
-pub use body::{BodyFault, BodyLimits, Share, body, body_into, require_json};
-pub use client::{Client, network};
-pub use described::described;
-pub use documentation::documentation;
-pub use failures::{Failures, Unproven};
-pub use header::{SentTwiceOrUnreadable, bearer, single};
-pub use listen::{Limits, Peer, serve};
-pub use log::{AdminName, CareqId, ClinicId, Explanation, RequestLine};
+pub use auth_failures::{AuthFailure, AuthFailures};
+pub use body::{BodyError, BodyLimits, Reservation, read_body, read_body_into, require_json};
+pub use client::{Client, PeerAddress, network};
+pub use documentation::{documentation, documented_route};
+pub use header::{HeaderError, bearer_token, single_header};
+pub use listen::{ConnectionLimits, serve};
+pub use request_log::{AdminName, CareqId, ClinicId, ErrorLogEntry, RequestLog};

@@ -1,5 +1,5 @@
-//! Connections: how many, how long a head may take and how large it may be, and their end. A client that dribbles, stays
-//! silent or goes away must never cost anything that lasts.
+//! The HTTP/1 listener: connection limits, timeouts and graceful shutdown. A client that sends slowly, stays silent or disconnects
+//! holds nothing beyond its timeout.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -23,124 +23,127 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::client::PeerAddress;
 use crate::connections::{Connection, Connections, Entry};
 
-/// When the system has no more file descriptors, an accept fails at once; trying again at once would burn a core.
-const PAUSE_AFTER_A_FAILED_ACCEPT: Duration = Duration::from_millis(100);
+/// Pause after a failed accept. Without file descriptors every accept fails at once, and a retry loop would use a whole core.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Whoever opened the connection; put into every request.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub IpAddr);
-
-/// What an unread answer takes of the kernel's memory: the kernel doubles it. Larger answers wait for their reader in memory that
-/// they share.
+/// The kernel's send buffer of a connection; the kernel doubles the value. Larger answers wait for their reader in the memory that
+/// connections share.
 const SEND_BUFFER_BYTES: usize = 16 * 1_024;
 
-/// How long a new connection waits for an evicted one to end, until another one is evicted.
-const EVICTION: Duration = Duration::from_millis(100);
+/// How long a new connection waits for an evicted one to close, before another one is evicted.
+const EVICTION_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Refused connections are logged at most so often.
-const BETWEEN_WARNINGS: Duration = Duration::from_mins(1);
+/// Minimum time between two warnings about refused connections.
+const WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
-/// What a port allows its clients.
+/// The limits of the connections of a port.
 #[derive(Debug, Clone)]
-pub struct Limits {
-    /// Most connections at the same time. A further one takes the place of the one that has been idle longest.
+pub struct ConnectionLimits {
+    /// Maximum number of connections. A further one replaces the connection that has been idle longest.
     pub max_connections: usize,
-    /// Most connections of one address at the same time, further ones are closed; 0 = no limit.
+    /// Maximum number of connections per address; further ones are closed. 0 = no limit.
     pub max_connections_per_address: usize,
-    /// Proxies, which have no limit of their own.
+    /// Proxies, which have no limit per address.
     pub trusted_proxies: Networks,
-    /// The largest head of a request, in bytes.
+    /// Maximum size of a request head in bytes.
     pub max_header_bytes: usize,
-    /// The most header fields of a request.
+    /// Maximum number of header fields.
     pub max_header_fields: usize,
-    /// How long a new connection may stay silent.
+    /// Time until the first byte of a new connection.
     pub first_byte_timeout: Duration,
-    /// How long a client may take to send its head, to stay silent between two requests, and to leave an answer unread.
+    /// Time for a request head, between two requests, and for an answer that the client does not read.
     pub header_timeout: Duration,
-    /// How long a request may take from its head to its answer.
+    /// Time from the head of a request to its answer.
     pub request_timeout: Duration,
 }
 
-/// Serves until told to stop, then finishes the requests in hand. A request that is still being sent has its own time-outs.
-pub async fn serve(listener: TcpListener, routes: Router, limits: Limits, shutdown: CancellationToken) {
+/// Serves until `shutdown`, then finishes the requests in flight. A request whose body is incomplete ends by its own timeouts.
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    limits: ConnectionLimits,
+    shutdown: CancellationToken,
+) {
     let http = http(&limits);
-    let longest = limits.header_timeout.saturating_add(limits.request_timeout);
-    let mut door = Door::new(listener, &limits);
-    let connections = GracefulShutdown::new();
-    while let Some(Ok(Visitor { place, entry, stream, peer })) =
-        shutdown.run_until_cancelled(door.next()).await
-    {
-        if prepare(&stream, limits.header_timeout).is_err() {
+    let drain_timeout = limits.header_timeout.saturating_add(limits.request_timeout);
+    let mut acceptor = Acceptor::new(listener, &limits);
+    let open = GracefulShutdown::new();
+    while let Some(Ok(accepted)) = shutdown.run_until_cancelled(acceptor.next()).await {
+        let Accepted { slot, entry, stream, peer } = accepted;
+        if configure_socket(&stream, limits.header_timeout).is_err() {
             continue;
         }
-        let (http, watcher, shutdown) = (http.clone(), connections.watcher(), shutdown.clone());
+        let (http, watcher, shutdown) = (http.clone(), open.watcher(), shutdown.clone());
         let service = service(routes.clone(), peer, Arc::clone(&entry.connection));
         let first_byte_timeout = limits.first_byte_timeout;
         tokio::spawn(async move {
             entry.connection.becomes_idle();
             let evicted = entry.connection.evicted();
             let served = async {
-                // A socket that never says a word costs no more than itself.
+                // Until its first byte, a connection allocates no buffers.
                 let mut byte = [0];
                 let first_byte = timeout(first_byte_timeout, stream.peek(&mut byte));
                 if let Some(Ok(Ok(1))) = shutdown.run_until_cancelled(first_byte).await {
-                    // It ends with an error when a client goes away, is too slow or speaks no HTTP: its own affair.
                     let connection = http.serve_connection(TokioIo::new(stream), service);
-                    watcher.watch(connection).await.unwrap_or_default();
+                    // The client disconnected, was too slow or does not speak HTTP.
+                    if let Err(reason) = watcher.watch(connection).await {
+                        tracing::debug!(%reason, "a connection ended with an error");
+                    }
                 }
             };
             tokio::select! { () = evicted => {} () = served => {} }
-            drop((entry, place));
+            drop((entry, slot));
         });
     }
-    drop(door);
-    if timeout(longest, connections.shutdown()).await.is_err() {
-        tracing::warn!("some connections did not end in time and are cut");
+    drop(acceptor);
+    if timeout(drain_timeout, open.shutdown()).await.is_err() {
+        tracing::warn!("some connections did not end in time and are closed");
     }
 }
 
-fn http(limits: &Limits) -> http1::Builder {
+fn http(limits: &ConnectionLimits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        // A head is refused when it fills the buffer (431), which also holds the part of a body that came with it.
+        // A head that fills the buffer is answered 431. The buffer also holds the part of a body that came with the head.
         .max_buf_size(limits.max_header_bytes)
         .max_headers(limits.max_header_fields);
     http
 }
 
-/// Where connections come in.
-struct Door {
+/// Accepts connections within the limits.
+struct Acceptor {
     listener: TcpListener,
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     connections: Arc<Connections>,
     warned_at: Option<Instant>,
 }
 
-/// A connection that has a place.
-struct Visitor {
-    place: OwnedSemaphorePermit,
+/// A connection within the limits.
+struct Accepted {
+    slot: OwnedSemaphorePermit,
     entry: Entry,
     stream: TcpStream,
     peer: SocketAddr,
 }
 
-impl Door {
-    fn new(listener: TcpListener, limits: &Limits) -> Self {
+impl Acceptor {
+    fn new(listener: TcpListener, limits: &ConnectionLimits) -> Self {
         let exempt = limits.trusted_proxies.clone();
         let connections = Connections::new(limits.max_connections_per_address, exempt);
-        let places = Arc::new(Semaphore::new(limits.max_connections));
-        Self { listener, places, connections, warned_at: None }
+        let slots = Arc::new(Semaphore::new(limits.max_connections));
+        Self { listener, slots, connections, warned_at: None }
     }
 
-    /// The next connection that may stay.
-    async fn next(&mut self) -> Result<Visitor, AcquireError> {
+    /// The next connection within the limits.
+    async fn next(&mut self) -> Result<Accepted, AcquireError> {
         loop {
             let (stream, peer) = self.accept().await;
             if let Some(entry) = self.connections.enter(peer.ip()) {
-                return Ok(Visitor { place: self.place().await?, entry, stream, peer });
+                return Ok(Accepted { slot: self.slot().await?, entry, stream, peer });
             }
             self.warn(peer.ip());
         }
@@ -152,46 +155,45 @@ impl Door {
                 Ok(accepted) => return accepted,
                 Err(reason) => {
                     tracing::warn!(%reason, "a connection could not be accepted");
-                    tokio::time::sleep(PAUSE_AFTER_A_FAILED_ACCEPT).await;
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 }
             }
         }
     }
 
-    /// A free place, or that of the connection that has been idle longest. While all are busy, the next connections wait with the
-    /// operating system.
-    async fn place(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return Ok(place);
+    /// A free slot, or that of the connection that has been idle longest. While all connections are busy, new ones wait in the
+    /// kernel's backlog.
+    async fn slot(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
+        if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+            return Ok(slot);
         }
         loop {
             self.connections.evict();
-            if let Ok(place) = timeout(EVICTION, Arc::clone(&self.places).acquire_owned()).await {
-                return place;
+            if let Ok(slot) = timeout(EVICTION_TIMEOUT, Arc::clone(&self.slots).acquire_owned()).await {
+                return slot;
             }
         }
     }
 
-    /// An operator who looks for the cause of refused connections needs the address.
     fn warn(&mut self, client: IpAddr) {
-        if self.warned_at.is_none_or(|warned_at| warned_at.elapsed() >= BETWEEN_WARNINGS) {
+        if self.warned_at.is_none_or(|warned_at| warned_at.elapsed() >= WARNING_INTERVAL) {
             self.warned_at = Some(Instant::now());
-            tracing::warn!(%client, "an address has as many connections as it may have; further ones are closed");
+            tracing::warn!(%client, "an address has reached its limit of connections; further ones are closed");
         }
     }
 }
 
-/// Fails when the client has gone away already.
-fn prepare(stream: &TcpStream, silence: Duration) -> std::io::Result<()> {
-    // Without it, an answer can wait 40 ms for the client's acknowledgement of its head.
+/// Sets the options of a socket. Fails if the client has already disconnected.
+fn configure_socket(stream: &TcpStream, unread_timeout: Duration) -> std::io::Result<()> {
+    // With Nagle's algorithm, an answer can wait 40 ms for the acknowledgement of its head.
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
-    // A client that leaves its answers unread would otherwise keep its place for ever (tcp(7), TCP_USER_TIMEOUT).
-    socket.set_tcp_user_timeout(Some(silence))
+    // Otherwise a client that does not read its answers keeps its slot for ever (tcp(7), TCP_USER_TIMEOUT).
+    socket.set_tcp_user_timeout(Some(unread_timeout))
 }
 
-/// The routes, told who opened the connection.
+/// The routes as a service that adds the peer's address to each request.
 fn service(
     routes: Router,
     peer: SocketAddr,
@@ -200,13 +202,13 @@ fn service(
     let routes = TowerToHyperService::new(routes);
     service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer.ip()));
+        request.extensions_mut().insert(PeerAddress(peer.ip()));
         connection.becomes_busy();
-        let (answer, connection) = (routes.call(request), Arc::clone(&connection));
+        let (response, connection) = (routes.call(request), Arc::clone(&connection));
         async move {
-            let answer = answer.await;
+            let response = response.await;
             connection.becomes_idle();
-            answer
+            response
         }
     })
 }

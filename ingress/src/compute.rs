@@ -1,8 +1,8 @@
-//! Work on a body that is not waiting but computing. That on a large one must never hold up the requests that share its thread.
+//! CPU-bound work on request bodies, kept off the async threads if the body is large.
 
-use crate::room::SMALL_BYTES;
+use crate::memory_budget::SMALL_BODY_BYTES;
 
-/// Computes something of a body of so many bytes. For a large one the runtime takes another thread for its other tasks.
+/// Runs `compute` on a body of `body_bytes`. For a large body the runtime moves its other tasks to another thread first.
 pub(crate) fn on_body<T>(body_bytes: usize, compute: impl FnOnce() -> T) -> T {
-    if body_bytes > SMALL_BYTES { tokio::task::block_in_place(compute) } else { compute() }
+    if body_bytes > SMALL_BODY_BYTES { tokio::task::block_in_place(compute) } else { compute() }
 }

@@ -1,59 +1,28 @@
-//! The HTTP edge: it authenticates a webhook, checks its fields, and acknowledges it when the broker has confirmed it. It
-//! must never write to the database, nor need it for a webhook.
-
-mod server;
-
-mod ingress;
-
-mod edge;
-
-mod door;
+//! The webhook API. It authenticates a request, validates its fields, and acknowledges it when the broker has confirmed the message. It
+//! does not write to the database, and accepting a webhook does not read it.
 
 mod authenticate;
-
-mod directory;
-
-mod limit;
-
-mod by_clinic;
-
-mod overload;
-
+mod batch;
+mod batch_admission;
+mod clinic_cache;
+mod clinic_counter;
+mod compute;
+mod memory_budget;
+mod middleware;
+mod openapi;
+mod paths;
+mod publish;
+mod receive;
+mod reply;
+mod response;
+mod server;
+mod state;
+mod status;
+mod trace;
+mod validate;
 mod webhook;
 
-mod batch;
-
-mod receive;
-
-mod room;
-
-mod admission;
-
-mod compute;
-
-mod validate;
-
-mod publish;
-
-mod prefer;
-
-mod results;
-
-mod answer;
-
-mod problem;
-
-mod trace;
-
-mod known;
-
-mod pages;
-
-mod openapi;
-
-mod report;
-
-pub use authenticate::{Signature, Timestamp};
-pub use directory::Directory;
-pub use ingress::{API, Ingress, Parts};
+pub use authenticate::signature::Signature;
+pub use authenticate::timestamp::Timestamp;
 pub use server::run;
+pub use state::{Ingress, Parts};

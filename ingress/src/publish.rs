@@ -1,4 +1,4 @@
-//! Hands a message to the broker and returns when the broker has confirmed it. Nothing may be answered as accepted before.
+//! Publishes a message and waits for the broker's confirm. A request is answered as accepted only after it.
 
 use std::time::Instant;
 
@@ -10,11 +10,11 @@ use careq_shared::records::Kind;
 use careq_shared::telemetry::metrics::{ByKind, ByQueue, Refused, metrics};
 use tracing::Instrument as _;
 
-use crate::ingress::Ingress;
-use crate::problem::Problem;
+use crate::response::error::ApiError;
+use crate::state::Ingress;
 use crate::trace;
 
-/// A message as it is published, and the kinds of its events.
+/// An encoded message, and the kinds of its events for the metrics.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     body: Bytes,
@@ -22,39 +22,39 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Encodes a message that was made of a body of so many bytes.
-    pub(crate) fn new(message: Message, body_bytes: usize) -> Result<Self, Problem> {
-        let body = message::encode_within_limit(&message, body_bytes).map_err(|fault| match fault {
-            EncodeError::TooLarge => Problem::too_large(),
-            EncodeError::Unwritable(_) => Problem::server_error("The event could not be written"),
+    /// Encodes a message; `body_bytes` is the size of the request body.
+    pub(crate) fn new(message: Message, body_bytes: usize) -> Result<Self, ApiError> {
+        let body = message::encode_within_limit(&message, body_bytes).map_err(|error| match error {
+            EncodeError::TooLarge => ApiError::too_large_for_broker(),
+            EncodeError::Unwritable(_) => ApiError::server_error("The event could not be encoded"),
         })?;
         let kinds = match message.content {
             Content::Event(event) => vec![event.kind()],
-            // A worker's own, of events that were accepted before.
+            // Published by workers only, for events that were accepted before.
             Content::Replay(_) => Vec::new(),
-            Content::Batch(batch) => batch.entries.iter().filter_map(accepted).collect(),
+            Content::Batch(batch) => batch.entries.iter().filter_map(accepted_kind).collect(),
         };
         Ok(Self { body: body.into(), kinds })
     }
 }
 
-fn accepted(entry: &Entry) -> Option<Kind> {
+fn accepted_kind(entry: &Entry) -> Option<Kind> {
     match entry {
         Entry::Accepted(event) => Some(event.kind()),
         Entry::Refused(_) => None,
     }
 }
 
-/// Publishes; when this returns `Ok`, the message survives whatever happens to this process.
-pub(crate) async fn confirmed(ingress: &Ingress, queue: Queue, outgoing: Outgoing) -> Result<(), Problem> {
+/// Publishes the message. After `Ok`, the message is durable and independent of this process.
+pub(crate) async fn confirmed(ingress: &Ingress, queue: Queue, outgoing: Outgoing) -> Result<(), ApiError> {
     let Outgoing { body, kinds } = outgoing;
     crash_point::reached(CrashPoint::Validated);
-    let began_at = Instant::now();
+    let started_at = Instant::now();
     let publishing = ingress.broker.publish(queue, body).instrument(trace::publish(queue.as_str()));
     let reason = match tokio::time::timeout(ingress.publish_timeout, publishing).await {
         Ok(Ok(())) => {
             crash_point::reached(CrashPoint::Confirmed);
-            count(queue, &kinds, began_at);
+            count(queue, &kinds, started_at);
             return Ok(());
         }
         Ok(Err(reason)) => reason,
@@ -63,15 +63,15 @@ pub(crate) async fn confirmed(ingress: &Ingress, queue: Queue, outgoing: Outgoin
     let label = Refused { queue: queue.as_str(), reason: reason.as_str() };
     metrics().unconfirmed_messages.get_or_create(&label).inc();
     Err(match reason {
-        PublishError::TooLarge => Problem::too_large(),
-        _ => Problem::unavailable(),
+        PublishError::TooLarge => ApiError::too_large_for_broker(),
+        _ => ApiError::broker_unavailable(),
     }
-    .because(&reason))
+    .with_cause(&reason))
 }
 
-fn count(queue: Queue, kinds: &[Kind], began_at: Instant) {
+fn count(queue: Queue, kinds: &[Kind], started_at: Instant) {
     let label = ByQueue { queue: queue.as_str() };
-    metrics().confirm_duration.get_or_create(&label).observe(began_at.elapsed().as_secs_f64());
+    metrics().confirm_duration.get_or_create(&label).observe(started_at.elapsed().as_secs_f64());
     for kind in kinds {
         metrics().accepted_events.get_or_create(&ByKind { kind: kind.as_str() }).inc();
     }

@@ -1,26 +1,26 @@
-//! A body from its first byte to its last, as a JSON object. It must never be read before the caller is known.
+//! Reads and parses request bodies.
 
 use axum::body::Body;
 use axum::http::HeaderMap;
 use bytes::Bytes;
-use careq_http::{BodyLimits, Share};
+use careq_http::{BodyLimits, Reservation};
 use careq_shared::json::Document;
 
-use crate::problem::Problem;
+use crate::response::error::ApiError;
 
-/// Reads the whole body into a shared room.
-pub(crate) async fn body_into<S: Share>(
-    share: S,
+/// Reads the whole body into reserved memory.
+pub(crate) async fn body<R: Reservation>(
+    reservation: R,
     headers: &HeaderMap,
     body: Body,
     limits: BodyLimits,
-) -> Result<(Bytes, S), Problem> {
-    careq_http::body_into(share, headers, body, limits).await.map_err(Problem::of_body)
+) -> Result<(Bytes, R), ApiError> {
+    careq_http::read_body_into(reservation, headers, body, limits).await.map_err(ApiError::of_body)
 }
 
-/// Parses the body as a JSON object, if its head says that it is one.
-pub(crate) fn document(headers: &HeaderMap, body: &[u8]) -> Result<Document, Problem> {
-    careq_http::require_json(headers).map_err(Problem::of_body)?;
+/// Parses the body as a JSON object. `Content-Type` must be JSON.
+pub(crate) fn document(headers: &HeaderMap, body: &[u8]) -> Result<Document, ApiError> {
+    careq_http::require_json(headers).map_err(ApiError::of_body)?;
     Document::parse(body)
-        .map_err(|fault| Problem::invalid(&fault.to_string()).about_no_object(body.len(), fault))
+        .map_err(|error| ApiError::invalid_request(&error.to_string()).with_unparsed_body(body.len(), error))
 }

@@ -1,48 +1,52 @@
-//! The routes of CareQ's side and the process around them. A route must never be added outside the door, which
-//! authenticates, nor without its description.
+//! The routes of the API and their server. The router takes a handler only with its description and with the caller as its first
+//! argument.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
-use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use careq_shared::records::{Kind, Limits};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::ingress::{API, Ingress};
-use crate::openapi::{self, described};
-use crate::problem::Problem;
-use crate::{batch, door, edge, pages, problem, webhook};
+use crate::authenticate::caller::{ArgumentsWithCaller, Authenticated};
+use crate::middleware::{auth, request};
+use crate::openapi::{document, operations};
+use crate::paths::API;
+use crate::response::error::{ApiError, panic_response};
+use crate::state::Ingress;
+use crate::{batch, status, webhook};
 
-/// Serves until told to stop, then finishes the requests in hand.
+/// Serves until `shutdown`, then finishes the requests in flight.
 pub async fn run(listener: TcpListener, ingress: Arc<Ingress>, shutdown: CancellationToken) {
-    careq_http::serve(listener, routes(Arc::clone(&ingress)), ingress.limits(), shutdown).await;
+    careq_http::serve(listener, routes(Arc::clone(&ingress)), ingress.connection_limits(), shutdown).await;
 }
 
 fn routes(ingress: Arc<Ingress>) -> Router {
-    let (api, document) = api(ingress.settings.record_limits()).split_for_parts();
+    let (api, paths) = api(ingress.settings.record_limits()).split_for_parts();
     let api = api
-        // Before the layers, so that a wrong method has to prove itself, too.
-        .method_not_allowed_fallback(|| async { Problem::wrong_method() })
-        // One layer, not two: each is a box that every request has a copy of.
+        // Before the layers, so that a request with a wrong method is authenticated, too.
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        // One tuple, since each separate layer clones a box per request.
         .layer((
-            from_fn_with_state(Arc::clone(&ingress), door::guard),
-            CatchPanicLayer::custom(problem::of_panic),
+            from_fn_with_state(Arc::clone(&ingress), auth::handle),
+            CatchPanicLayer::custom(panic_response),
         ));
-    // The description holds nothing of any clinic, and CareQ needs it before it has a token.
-    let page = careq_http::documentation("/docs", "/openapi.json", &openapi::document(document));
+    // The description holds no data of a clinic, and CareQ needs it before it has a token.
+    let documentation =
+        careq_http::documentation("/docs", "/openapi.json", &document::with_components(paths));
     Router::new()
         .nest(API, api)
-        .merge(page.method_not_allowed_fallback(|| async { Problem::wrong_method() }))
-        .fallback(|| async { Problem::unknown_path() })
+        .merge(documentation.method_not_allowed_fallback(|| async { ApiError::method_not_allowed() }))
+        .fallback(|| async { ApiError::unknown_path() })
         .layer((
-            from_fn_with_state(Arc::clone(&ingress), edge::around),
-            CatchPanicLayer::custom(problem::of_panic),
+            from_fn_with_state(Arc::clone(&ingress), request::handle),
+            CatchPanicLayer::custom(panic_response),
         ))
         .with_state(ingress)
 }
@@ -57,22 +61,47 @@ fn api(limits: Limits) -> OpenApiRouter<Arc<Ingress>> {
         ("/appointment/status", Kind::Status),
         ("/appointment/cancel", Kind::Cancel),
     ];
-    let webhook = move |(path, kind)| described(path, openapi::webhook(kind, limits), post(webhook_of(kind)));
+    let webhook = move |(path, kind)| {
+        let handler = move |caller: Authenticated, State(ingress): State<Arc<Ingress>>, request: Request| async move {
+            webhook::accept(&ingress, kind, &caller, request).await
+        };
+        document::route(path, operations::webhook(kind, limits), post_of(handler))
+    };
     webhooks
         .map(webhook)
         .into_iter()
         .fold(OpenApiRouter::new(), OpenApiRouter::routes)
-        .routes(described("/batch", openapi::batch(), post(batch::handle)))
-        .routes(described("/batch/{batch_id}", openapi::batch_page(), get(pages::batch)))
-        .routes(described("/events/{event_id}", openapi::event_page(), get(pages::event)))
-        .routes(described("/status/{kind}/{careq_id}", openapi::record_page(), get(pages::record)))
-        .routes(described("/health", openapi::health(), get(pages::health)))
+        .routes(document::route("/batch", operations::batch(), post_of(batch::accept)))
+        .routes(document::route(
+            "/batch/{batch_id}",
+            operations::batch_status(),
+            get_of(status::batch::handle),
+        ))
+        .routes(document::route(
+            "/events/{event_id}",
+            operations::event_status(),
+            get_of(status::event::handle),
+        ))
+        .routes(document::route(
+            "/status/{kind}/{careq_id}",
+            operations::record_status(),
+            get_of(status::record::handle),
+        ))
+        .routes(document::route("/health", operations::health(), get_of(status::health::handle)))
 }
 
-/// The handler of one kind of webhook.
-fn webhook_of(
-    kind: Kind,
-) -> impl Fn(State<Arc<Ingress>>, Request) -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>> + Clone
+fn post_of<H, A>(handler: H) -> MethodRouter<Arc<Ingress>>
+where
+    H: Handler<A, Arc<Ingress>>,
+    A: ArgumentsWithCaller + 'static,
 {
-    move |State(ingress), request| Box::pin(async move { webhook::handle(&ingress, kind, request).await })
+    post(handler)
+}
+
+fn get_of<H, A>(handler: H) -> MethodRouter<Arc<Ingress>>
+where
+    H: Handler<A, Arc<Ingress>>,
+    A: ArgumentsWithCaller + 'static,
+{
+    get(handler)
 }

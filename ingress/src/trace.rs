@@ -1,19 +1,19 @@
-//! The spans of those stages of a request that take time which is not their own. They must never hold more than our own words.
+//! The spans of the stages in which a request waits. They hold fixed words only.
 
 use careq_shared::telemetry::traces::SPAN;
 use tracing::Span;
 
-/// The span of reading a body: its length is the client's doing.
+/// The span of reading a body; the client decides how long it takes.
 pub(crate) fn receive() -> Span {
     tracing::info_span!(target: SPAN, "receive")
 }
 
-/// The span of a batch that waits for its turn.
-pub(crate) fn turn() -> Span {
+/// The span of waiting for a permit of [`crate::batch_admission`].
+pub(crate) fn admission() -> Span {
     tracing::info_span!(target: SPAN, "turn")
 }
 
-/// The span from the hand-over to the broker until its confirm; the worker's spans are its children.
+/// The span of a publish until the broker's confirm. The worker's spans are its children.
 pub(crate) fn publish(queue: &'static str) -> Span {
     tracing::info_span!(
         target: SPAN,

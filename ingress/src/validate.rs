@@ -1,63 +1,93 @@
-//! From JSON to an event that has passed every field rule. The idempotency key must never be guessed: it is sent, or it
-//! follows from the content.
+//! From a JSON document to an event that passes every field rule. The idempotency key is the header, or follows from the content.
 
 use axum::http::HeaderMap;
-use careq_http::single;
+use careq_http::single_header;
 use careq_shared::clinics::Clinic;
 use careq_shared::event::{Event, Origin};
 use careq_shared::json::{Document, Object, Raw};
 use careq_shared::records::{self, Kind, Limits};
 use chrono::{DateTime, Utc};
 
-use crate::authenticate::same_clinic;
-use crate::problem::Problem;
+use crate::response::error::ApiError;
 
-/// What validation needs besides the body.
+/// The inputs of validation that are not in the body.
 #[derive(Debug)]
-pub(crate) struct Stamps {
+pub(crate) struct Acceptance {
     pub(crate) idempotency_key: Option<String>,
     pub(crate) accepted_at: DateTime<Utc>,
     pub(crate) limits: Limits,
 }
 
-/// An event of a verified body.
-pub(crate) fn event(kind: Kind, clinic: &Clinic, body: &Document, stamps: Stamps) -> Result<Event, Problem> {
+/// The event of a verified body.
+pub(crate) fn event(
+    kind: Kind,
+    clinic: &Clinic,
+    body: &Document,
+    acceptance: Acceptance,
+) -> Result<Event, ApiError> {
     let fields = body.object();
-    let identified = in_clinic(clinic, &fields)
+    let identified = same_clinic(clinic, &fields)
         .and_then(|()| {
-            records::read(kind, &fields, stamps.limits, stamps.accepted_at).map_err(Problem::validation)
+            records::read(kind, &fields, acceptance.limits, acceptance.accepted_at)
+                .map_err(ApiError::validation)
         })
-        .map_err(|problem| problem.about(body))?;
-    Ok(Event::accept(identified, origin(clinic, body.text(), stamps)))
+        .map_err(|error| error.with_document(body))?;
+    Ok(Event::accept(identified, origin(clinic, body.text(), acceptance)))
 }
 
 pub(crate) fn origin<'request>(
     clinic: &'request Clinic,
     canonical_body: &'request str,
-    stamps: Stamps,
+    acceptance: Acceptance,
 ) -> Origin<'request> {
     Origin {
         event_key: &clinic.event_key,
-        idempotency_key: stamps.idempotency_key,
+        idempotency_key: acceptance.idempotency_key,
         canonical_body,
-        accepted_at: stamps.accepted_at,
+        accepted_at: acceptance.accepted_at,
     }
 }
 
-/// Checks that a body speaks of its caller's clinic, if it names one at all.
-pub(crate) fn in_clinic(clinic: &Clinic, body: &Object<'_>) -> Result<(), Problem> {
-    let named = body.get("clinic_id").and_then(Raw::as_str).filter(|clinic_id| !clinic_id.is_empty());
-    same_clinic(clinic, named.as_deref())
+/// Checks that `clinic_id` of the body, if present, is the caller's clinic.
+pub(crate) fn same_clinic(clinic: &Clinic, body: &Object<'_>) -> Result<(), ApiError> {
+    match body.get("clinic_id").and_then(Raw::as_str) {
+        Some(clinic_id) if !clinic_id.is_empty() && *clinic_id != *clinic.clinic_id => {
+            Err(ApiError::authentication_failed())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `Idempotency-Key`: 1 to 255 visible ASCII characters, sent once.
-pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let fits = |key: &str| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-    match single(headers, "idempotency-key") {
+    match single_header(headers, "idempotency-key") {
         Ok(None) => Ok(None),
         Ok(Some(key)) if fits(key) => Ok(Some(key.to_owned())),
-        Ok(Some(_)) | Err(_) => {
-            Err(Problem::invalid("Idempotency-Key must be sent once, as 1 to 255 visible ASCII characters"))
+        Ok(Some(_)) | Err(_) => Err(ApiError::invalid_request(
+            "Idempotency-Key must be sent once, as 1 to 255 visible ASCII characters",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idempotency_key_is_sent_once_in_visible_ascii() {
+        let read = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("idempotency-key", value.parse().unwrap());
+            }
+            idempotency_key(&headers).map_err(drop)
+        };
+        let longest = "k".repeat(255);
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&[&longest]), Ok(Some(longest.clone())));
+        for values in [&[""][..], &["a b"], &["key", "key"], &[&format!("{longest}k")]] {
+            assert_eq!(read(values), Err(()), "{values:?}");
         }
     }
 }

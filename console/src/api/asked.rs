@@ -229,7 +229,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Api>> for Body<T> {
     async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let bytes =
-            careq_http::body(&parts.headers, body, api.body_limits).await.map_err(Problem::of_body)?;
+            careq_http::read_body(&parts.headers, body, api.body_limits).await.map_err(Problem::of_body)?;
         careq_http::require_json(&parts.headers).map_err(Problem::of_body)?;
         let document = Document::parse(&bytes).map_err(|fault| Problem::invalid(fault.to_string()))?;
         if document.object().raw().has_nul() {

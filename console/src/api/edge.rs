@@ -10,7 +10,7 @@ use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use careq_http::{Client, RequestLine};
+use careq_http::{Client, RequestLog};
 
 use super::problem::{OnceMore, Problem};
 use super::server::Api;
@@ -22,9 +22,9 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// The way of every request.
 pub(super) async fn around(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let client = Client::of(&request, &api.trusted_proxies).address;
-    let line = RequestLine::begin(&request, client);
-    let mut response = line.write(in_time(&api, request, next).await);
-    api.failures.hold_back(client, &response).await;
+    let line = RequestLog::start(&request, client);
+    let mut response = line.finish(in_time(&api, request, next).await);
+    api.failures.delay_response(client, &response).await;
     // Messages, and what is revealed, must not stay in any cache.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

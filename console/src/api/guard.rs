@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use careq_http::{AdminName, bearer};
+use careq_http::{AdminName, bearer_token};
 use careq_shared::secret::Digest;
 use sea_orm::DbErr;
 
@@ -47,7 +47,7 @@ pub(super) async fn guard(State(api): State<Arc<Api>>, mut request: Request, nex
 
 async fn caller(api: &Api, headers: &HeaderMap) -> Result<Caller, Problem> {
     // Whoever sends no token at all must not cost a look into the database.
-    let token = Digest::of(bearer(headers).ok_or_else(Problem::authentication_failed)?);
+    let token = Digest::of(bearer_token(headers).ok_or_else(Problem::authentication_failed)?);
     let admin =
         admins::of_token(&api.database, &token).await.map_err(|fault| Problem::of_database(&fault))?;
     admin.map(|admin| Caller { admin, token }).ok_or_else(Problem::authentication_failed)

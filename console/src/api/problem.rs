@@ -7,7 +7,7 @@ use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use careq_http::{BodyFault, Explanation};
+use careq_http::{BodyError, ErrorLogEntry};
 use careq_shared::clock;
 use careq_shared::database::renew_after;
 use careq_shared::records::FieldErrors;
@@ -143,13 +143,13 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::ServerError, message)
     }
 
-    pub(super) fn of_body(fault: BodyFault) -> Self {
+    pub(super) fn of_body(fault: BodyError) -> Self {
         let status = match fault {
-            BodyFault::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            BodyFault::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             // As the front door has it.
-            BodyFault::NotJson | BodyFault::Incomplete => StatusCode::BAD_REQUEST,
-            BodyFault::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
+            BodyError::NotJson | BodyError::Incomplete => StatusCode::BAD_REQUEST,
+            BodyError::NoMemory => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, Code::InvalidRequest, fault.to_string())
     }
@@ -235,7 +235,7 @@ impl IntoResponse for Problem {
         }
         if cause.is_some() || status == StatusCode::INTERNAL_SERVER_ERROR {
             let details = String::new();
-            let explanation = Explanation {
+            let explanation = ErrorLogEntry {
                 code: code.as_str(),
                 reason: message,
                 details,

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use careq_http::single;
+use careq_http::single_header;
 use careq_shared::canonical;
 use futures_util::stream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -59,7 +59,7 @@ async fn follow(
 ) -> Result<Response, Problem> {
     words.end()?;
     let job = jobs::get(&api.database, id).await?;
-    let told = single(&headers, "last-event-id").ok().flatten().map(str::to_owned);
+    let told = single_header(&headers, "last-event-id").ok().flatten().map(str::to_owned);
     if job.is_over() && told.as_deref() == Some(News::of(&job).id.as_str()) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }

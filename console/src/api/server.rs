@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use careq_http::{BodyLimits, Failures};
+use careq_http::{AuthFailures, BodyLimits};
 use careq_shared::networks::Networks;
 use careq_shared::records::Limits;
 use careq_shared::seal::Seal;
@@ -40,7 +40,7 @@ pub struct Api {
     /// Of corrections.
     pub(super) limits: Limits,
     pub(super) trusted_proxies: Networks,
-    pub(super) failures: Failures,
+    pub(super) failures: AuthFailures,
     /// One for each request in hand.
     pub(super) places: Semaphore,
     /// One for each job that is followed.
@@ -73,10 +73,10 @@ impl Api {
         Arc::new(Self {
             database,
             seal,
-            body_limits: BodyLimits { bytes: max_body_bytes, within: BODY_TIMEOUT },
+            body_limits: BodyLimits { max_bytes: max_body_bytes, timeout: BODY_TIMEOUT },
             limits,
             trusted_proxies,
-            failures: Failures::new(),
+            failures: AuthFailures::new(),
             places: Semaphore::new(MAX_REQUESTS),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             shutdown,

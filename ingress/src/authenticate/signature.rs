@@ -1,11 +1,10 @@
 //! `X-CareQ-Signature` (API specification, "Request Signature"): `sha256=` and the HMAC-SHA256 of the raw body in hexadecimal,
-//! under the UTF-8 bytes of the clinic's signing secret. It must be checked over the bytes as they came, before anything reads
-//! them.
+//! under the UTF-8 bytes of the clinic's signing secret. It covers the bytes as received and is checked before they are parsed.
 
 use std::str::FromStr;
 
 use axum::http::HeaderMap;
-use careq_http::{SentTwiceOrUnreadable, single};
+use careq_http::single_header;
 use careq_shared::clinics::Credential;
 use chrono::{DateTime, Utc};
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -16,64 +15,66 @@ use subtle::Choice;
 
 const PREFIX: &str = "sha256=";
 
-/// A signature as it is sent.
+/// A signature that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signature([u8; 32]);
 
-/// A text that is no signature.
+/// The text is not a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotSignature;
+pub struct SignatureError;
 
 impl FromStr for Signature {
-    type Err = NotSignature;
+    type Err = SignatureError;
 
-    fn from_str(text: &str) -> Result<Self, NotSignature> {
-        let digits = text.strip_prefix(PREFIX).ok_or(NotSignature)?.as_bytes();
+    fn from_str(text: &str) -> Result<Self, SignatureError> {
+        let digits = text.strip_prefix(PREFIX).ok_or(SignatureError)?.as_bytes();
         let mut bytes = [0; 32];
-        // `decode_mut` panics where the place is not as large as what is decoded.
+        // `decode_mut` panics if the lengths do not match.
         if digits.len() != 2 * bytes.len() {
-            return Err(NotSignature);
+            return Err(SignatureError);
         }
-        HEXLOWER_PERMISSIVE.decode_mut(digits, &mut bytes).map_err(|_| NotSignature)?;
+        HEXLOWER_PERMISSIVE.decode_mut(digits, &mut bytes).map_err(|_| SignatureError)?;
         Ok(Self(bytes))
     }
 }
 
 impl Signature {
-    /// Whether it is that of this body under this secret, compared in constant time.
+    /// Whether this is the signature of `body` under `secret`, compared in constant time.
     #[must_use]
     pub fn is_of(self, body: &[u8], secret: &SecretString) -> bool {
-        // HMAC takes keys of any length (RFC 2104, 2).
-        Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes())
-            .is_ok_and(|mac| mac.chain_update(body).verify_slice(&self.0).is_ok())
+        mac(secret).chain_update(body).verify_slice(&self.0).is_ok()
     }
 }
 
-/// What was sent; an error where it is no signature at all.
-pub(super) fn sent(headers: &HeaderMap) -> Result<Option<Signature>, SentTwiceOrUnreadable> {
-    let sent = single(headers, "x-careq-signature")?;
-    sent.map(|text| text.parse().map_err(|_| SentTwiceOrUnreadable)).transpose()
+fn mac(secret: &SecretString) -> Hmac<Sha256> {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104, 2)")]
+    Hmac::new_from_slice(secret.expose_secret().as_bytes()).expect("HMAC takes a key of any length")
 }
 
-/// Whether there is a signature where one is required. What it is worth is known when the body is.
-pub(super) fn is_there(
-    sent: Result<Option<Signature>, SentTwiceOrUnreadable>,
-    secrets: &[Credential<SecretString>],
-) -> Choice {
-    Choice::from(u8::from(secrets.is_empty() || matches!(sent, Ok(Some(_)))))
+/// The signature of a request; `None` if it was not sent, was sent twice, or is malformed.
+pub(super) fn sent(headers: &HeaderMap) -> Option<Signature> {
+    match single_header(headers, "x-careq-signature") {
+        Ok(Some(text)) => text.parse().ok(),
+        Ok(None) | Err(_) => None,
+    }
 }
 
-/// Whether a body is signed with one of the secrets.
-pub(super) fn proves(
+/// Whether a signature was sent or is not required. Its value is verified with the body.
+pub(super) fn is_present(sent: Option<Signature>, secrets: &[Credential<SecretString>]) -> Choice {
+    Choice::from(u8::from(secrets.is_empty() || sent.is_some()))
+}
+
+/// Whether the body is signed with one of the secrets, or no signature is required.
+pub(super) fn is_valid(
     sent: Option<Signature>,
     body: &[u8],
     secrets: &[Credential<SecretString>],
     now: DateTime<Utc>,
 ) -> Choice {
-    let nothing_asked = Choice::from(u8::from(secrets.is_empty()));
-    secrets.iter().fold(nothing_asked, |proven, secret| {
-        let is_this = sent.is_some_and(|signature| signature.is_of(body, &secret.verifier));
-        proven | (Choice::from(u8::from(is_this)) & Choice::from(u8::from(secret.is_current(now))))
+    let not_required = Choice::from(u8::from(secrets.is_empty()));
+    secrets.iter().fold(not_required, |is_valid, secret| {
+        let matches = sent.is_some_and(|signature| signature.is_of(body, &secret.verifier));
+        is_valid | (Choice::from(u8::from(matches)) & Choice::from(u8::from(secret.is_current(now))))
     })
 }
 
@@ -81,7 +82,7 @@ pub(super) fn proves(
 mod tests {
     use super::*;
 
-    /// Body, secret, and what OpenSSL 3 says of them:
+    /// Body, secret, and the signature that OpenSSL 3 makes of them:
     /// `printf '%s' "$body" | openssl dgst -sha256 -mac HMAC -macopt hexkey:$(printf '%s' "$secret" | xxd -p -c 0)`.
     const VECTORS: [(&[u8], &str, &str); 5] = [
         (b"", "a secret of the clinic", "d4f4606d80fc4c21b48cd86b8b796593b3fd211f677f86f84a05f1f7aecbf867"),
@@ -108,7 +109,7 @@ mod tests {
     ];
 
     #[test]
-    fn the_signatures_of_openssl_are_ours() {
+    fn signatures_of_openssl_are_accepted() {
         for (body, secret, signature) in VECTORS {
             let signature: Signature = format!("sha256={signature}").parse().unwrap();
             assert!(signature.is_of(body, &secret.into()), "{secret}");
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_signature_is_refused() {
+    fn a_malformed_signature_is_refused() {
         let digits = "a".repeat(64);
         assert!(format!("sha256={digits}").parse::<Signature>().is_ok());
         assert!(format!("sha256={}", digits.to_uppercase()).parse::<Signature>().is_ok());
@@ -134,7 +135,7 @@ mod tests {
             format!("sha256={}é", "a".repeat(62)),
             format!(" sha256={digits}"),
         ] {
-            assert_eq!(text.parse::<Signature>(), Err(NotSignature), "{text}");
+            assert_eq!(text.parse::<Signature>(), Err(SignatureError), "{text}");
         }
     }
 }

@@ -1,47 +1,47 @@
-//! `X-CareQ-Timestamp` (API specification, "Timestamp Validation"): Unix seconds, at most five minutes from now. The signature
-//! does not cover it, so that it must never be taken for a protection against replays: the idempotency key is that.
+//! `X-CareQ-Timestamp` (API specification, "Timestamp Validation"): Unix seconds, at most five minutes from now. The signature does not
+//! cover it, so it does not protect against replays; the idempotency key does.
 
 use std::str::FromStr;
 
 use axum::http::HeaderMap;
-use careq_http::single;
+use careq_http::single_header;
 use chrono::{DateTime, Utc};
 use subtle::Choice;
 
-/// Five minutes, either way: clocks differ.
-const FARTHEST_S: u64 = 300;
+/// Maximum difference from our clock, in either direction.
+const MAX_DIFFERENCE_S: u64 = 300;
 
-/// A time stamp as it is sent: 1 to 12 digits, and nothing else.
+/// A time stamp that was sent: 1 to 12 digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timestamp {
     unix_s: i64,
 }
 
-/// A text that is no time stamp.
+/// The text is not a time stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotTimestamp;
+pub struct TimestampError;
 
 impl FromStr for Timestamp {
-    type Err = NotTimestamp;
+    type Err = TimestampError;
 
-    fn from_str(text: &str) -> Result<Self, NotTimestamp> {
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
         let is_number = (1..=12).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-        let unix_s = text.parse().ok().filter(|_| is_number).ok_or(NotTimestamp)?;
+        let unix_s = text.parse().ok().filter(|_| is_number).ok_or(TimestampError)?;
         Ok(Self { unix_s })
     }
 }
 
 impl Timestamp {
-    /// Whether it is within five minutes of this moment.
+    /// Whether the time stamp is within five minutes of `now`.
     #[must_use]
     pub fn is_fresh(self, now: DateTime<Utc>) -> bool {
-        self.unix_s.abs_diff(now.timestamp()) <= FARTHEST_S
+        self.unix_s.abs_diff(now.timestamp()) <= MAX_DIFFERENCE_S
     }
 }
 
-/// Whether the time stamp is fresh. One that is sent is checked, required or not.
+/// Whether the time stamp is fresh. One that was sent is checked even if it is not required.
 pub(super) fn is_fresh(headers: &HeaderMap, is_required: bool, now: DateTime<Utc>) -> Choice {
-    let is_fresh = match single(headers, "x-careq-timestamp") {
+    let is_fresh = match single_header(headers, "x-careq-timestamp") {
         Ok(Some(text)) => text.parse::<Timestamp>().is_ok_and(|stamp| stamp.is_fresh(now)),
         Ok(None) => !is_required,
         Err(_) => false,
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn five_minutes_either_way_and_nothing_but_digits() {
+    fn a_timestamp_is_digits_within_five_minutes_of_now() {
         let now = DateTime::from_timestamp(1_702_209_600, 999_999_000).unwrap();
         let is_fresh = |text: &str| text.parse::<Timestamp>().map(|stamp| stamp.is_fresh(now));
         for text in ["1702209600", "1702209300", "1702209900", "001702209600"] {
@@ -66,7 +66,7 @@ mod tests {
         for text in
             ["", " 1702209600", "+1702209600", "-1", "1702209600.0", "0x0", "1702209600000", "१७०२२०९६००"]
         {
-            assert_eq!(is_fresh(text), Err(NotTimestamp), "{text}");
+            assert_eq!(is_fresh(text), Err(TimestampError), "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The bodies of answers. They must never promise a member that an answer may lack.
+//! The schemas of answers. A member is required only if every answer has it.
 
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, Ref, RefOr, SchemaFormat};
@@ -15,8 +15,8 @@ fn number(description: &str) -> ObjectBuilder {
     of_type(Type::Integer).description(Some(description))
 }
 
-fn one_of(words: &[&str]) -> ObjectBuilder {
-    of_type(Type::String).enum_values(Some(words.iter().copied()))
+fn one_of(values: &[&str]) -> ObjectBuilder {
+    of_type(Type::String).enum_values(Some(values.iter().copied()))
 }
 
 fn object(members: Vec<(&str, RefOr<Schema>)>, optional: Vec<(&str, RefOr<Schema>)>) -> ObjectBuilder {
@@ -27,14 +27,14 @@ fn object(members: Vec<(&str, RefOr<Schema>)>, optional: Vec<(&str, RefOr<Schema
 }
 
 fn timestamp() -> RefOr<Schema> {
-    text("The moment of the answer").format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).into()
+    text("The time of the answer").format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).into()
 }
 
 fn envelope(success: bool, data: RefOr<Schema>) -> RefOr<Schema> {
     let success = of_type(Type::Boolean).enum_values(Some([success]));
     let members = vec![
         ("success", success.into()),
-        ("message", text("A sentence").into()),
+        ("message", text("A message for a person").into()),
         ("data", data),
         ("timestamp", timestamp()),
     ];
@@ -45,12 +45,12 @@ pub(super) fn reference(name: &str) -> RefOr<Schema> {
     Ref::from_schema_name(name).into()
 }
 
-/// Any success.
+/// Every success.
 pub(super) fn success() -> RefOr<Schema> {
     envelope(true, of_type(Type::Object).into())
 }
 
-/// Field name → messages.
+/// Messages by field name.
 fn messages_by_field() -> RefOr<Schema> {
     let messages = ArrayBuilder::new().items(of_type(Type::String)).build();
     let by_field = of_type(Type::Object)
@@ -58,7 +58,7 @@ fn messages_by_field() -> RefOr<Schema> {
     by_field.description(Some("Messages by field name")).into()
 }
 
-/// The specification's "Error Handling".
+/// An error (API specification, "Error Handling").
 pub(super) fn error() -> RefOr<Schema> {
     let codes = [
         "AUTHENTICATION_FAILED",
@@ -72,35 +72,40 @@ pub(super) fn error() -> RefOr<Schema> {
     let error = object(
         vec![
             ("code", one_of(&codes).into()),
-            ("message", text("A sentence").into()),
+            ("message", text("A message for a person").into()),
             ("details", messages_by_field()),
         ],
         Vec::new(),
     );
     let members = vec![
         ("success", of_type(Type::Boolean).enum_values(Some([false])).into()),
-        ("message", text("The same sentence").into()),
+        ("message", text("The same message").into()),
         ("error", error.into()),
         ("timestamp", timestamp()),
     ];
     let optional = vec![
         ("errors", messages_by_field()),
-        ("event_id", text("The event, where it was accepted all the same").into()),
+        ("event_id", text("The event, if it was accepted despite the error").into()),
     ];
     object(members, optional).into()
 }
 
-/// What every answer about one record has.
+/// The members of every answer about one record.
 fn record() -> Vec<(&'static str, RefOr<Schema>)> {
     vec![
-        ("id", text("The record's id here").format(Some(SchemaFormat::Custom("uuid".to_owned()))).into()),
+        (
+            "id",
+            text("The record's id in careq-sync")
+                .format(Some(SchemaFormat::Custom("uuid".to_owned())))
+                .into(),
+        ),
         ("careq_id", number("CareQ's identifier").into()),
-        ("external_id", text("The same, as text").into()),
+        ("external_id", text("CareQ's identifier as text").into()),
     ]
 }
 
 /// An event whose result is known.
-pub(super) fn settled() -> RefOr<Schema> {
+pub(super) fn completed() -> RefOr<Schema> {
     let mut members = record();
     members.push(("event_id", text("The event's id").into()));
     let optional = vec![
@@ -120,7 +125,7 @@ pub(super) fn queued() -> RefOr<Schema> {
     envelope(true, object(members, vec![("confirmation_number", text("For appointments").into())]).into())
 }
 
-/// The report of a batch. The page of a batch that no worker has seen has no counts.
+/// The report of a batch. The page of a batch that no worker has registered has no counts.
 pub(super) fn batch_report() -> RefOr<Schema> {
     let result = object(
         vec![("status", one_of(&["created", "updated", "unchanged", "pending", "failed"]).into())],
@@ -129,7 +134,7 @@ pub(super) fn batch_report() -> RefOr<Schema> {
     let optional = vec![
         ("total", number("Records: successful + failed + pending").into()),
         ("successful", number("Created, updated or unchanged").into()),
-        ("failed", number("Refused, or failed for good").into()),
+        ("failed", number("Refused, or finally failed").into()),
         ("pending", number("Still to come, or waiting for another record").into()),
         ("results", Schema::Array(ArrayBuilder::new().items(result).build()).into()),
         ("sync_status", one_of(&["queued"]).into()),
@@ -162,13 +167,13 @@ pub(super) fn record_page() -> RefOr<Schema> {
         ("sync_status", one_of(&["synced", "waiting", "queued", "failed"]).into()),
     ]);
     let optional = vec![
-        ("event_id", text("The event that waits, or has failed").into()),
+        ("event_id", text("The event that waits or has failed").into()),
         ("status", text("The appointment's status").into()),
     ];
     envelope(true, object(members, optional).into())
 }
 
-/// The specification's section 8.
+/// The answer of `GET /health` (API specification, section 8).
 pub(super) fn health() -> RefOr<Schema> {
     let members = vec![
         ("success", of_type(Type::Boolean).enum_values(Some([true])).into()),

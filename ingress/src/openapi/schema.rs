@@ -1,17 +1,16 @@
-//! A field rule as a JSON schema. It must never allow what the rule refuses, nor refuse what it allows, as far as a schema can
-//! say it.
+//! JSON schemas of the field rules. As far as a schema can express a rule, both accept the same values.
 
 use careq_shared::records::{self, Field, Kind, Limits, Rule};
 use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, RefOr};
 
-/// No NUL character, which PostgreSQL cannot keep.
+/// No NUL character, which PostgreSQL cannot store.
 const NO_NUL: &str = r"^[^\u0000]*$";
 
-/// The same, and not blank.
+/// No NUL character, and not blank.
 pub(super) const NOT_BLANK: &str = r"^[^\u0000]*[^\s\u0000][^\u0000]*$";
 
-/// Four digits of a year, two of everything else, and an offset of at most 14 hours.
+/// A four-digit year, two digits for every other part, and an offset of at most 14 hours.
 const INSTANT: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}(:[0-5][0-9](\.[0-9]{1,9})?)?([Zz]|[+-](0[0-9]|1[0-3]):?[0-5][0-9]|[+-]14:?00)$";
 
 /// The body of one kind of webhook.
@@ -66,7 +65,7 @@ fn of_field(field: &Field, limits: Limits) -> RefOr<Schema> {
     if field.is_required || is_text { schema.into() } else { or_empty(schema) }
 }
 
-/// An empty text says that the field is absent, as `null` does.
+/// An empty text means that the field is absent, as `null` does.
 fn or_empty(schema: ObjectBuilder) -> RefOr<Schema> {
     let empty = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).enum_values(Some([""]));
     AnyOfBuilder::new().item(schema).item(empty).into()
@@ -80,7 +79,7 @@ fn custom(format: &str) -> SchemaFormat {
     SchemaFormat::Custom(format.to_owned())
 }
 
-/// A schema counts characters, the rule bytes: no fewer.
+/// `maxLength` counts characters, the rule counts bytes: a text has at least as many bytes.
 fn long_text(limits: Limits) -> ObjectBuilder {
     let max_bytes = limits.max_long_text_bytes;
     ObjectBuilder::new()

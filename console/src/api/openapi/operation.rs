@@ -147,7 +147,7 @@ impl Route {
     /// With its handler, which must take its method.
     pub(in crate::api) fn handled_by(self, handler: MethodRouter<Arc<Api>>) -> UtoipaMethodRouter<Arc<Api>> {
         let operation = self.operation.responses(self.responses.build()).build();
-        let (_, paths, handler) = careq_http::described(self.method, &self.path, operation, handler);
+        let (_, paths, handler) = careq_http::documented_route(self.method, &self.path, operation, handler);
         (self.schemas, paths, handler)
     }
 

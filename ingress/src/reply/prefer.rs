@@ -1,28 +1,29 @@
-//! `Prefer` (RFC 7240): whether the caller wants to wait for the result, and how long. A preference that was not followed
-//! must never be reported as applied.
+//! The `Prefer` header (RFC 7240): whether and how long the caller waits for the result. `Preference-Applied` names a preference only
+//! if it was followed.
 
 use std::time::Duration;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 
-/// The longest wait: CareQ itself gives up after 30 s.
-const LONGEST_S: u64 = 25;
+/// Maximum wait: CareQ gives up after 30 s.
+const MAX_WAIT_S: u64 = 25;
 
-/// What the caller prefers.
+/// The preference of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Preference {
-    /// Nothing was said.
+    /// No preference.
     None,
-    /// `respond-async`: never wait.
+    /// `respond-async`: do not wait.
     RespondAsync,
     /// `wait=N`.
     Wait {
-        /// In seconds, at most 25.
+        /// At most 25.
         seconds: u64,
     },
 }
 
 impl Preference {
+    /// Reads `Prefer`. Unknown and malformed preferences are ignored (RFC 7240, 2).
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut preference = Self::None;
         let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
@@ -32,30 +33,34 @@ impl Preference {
             }
             if let Some((name, seconds)) = token.split_once('=')
                 && name.trim().eq_ignore_ascii_case("wait")
-                && let Some(seconds) = seconds_of(seconds.trim())
+                && let Some(seconds) = delta_seconds(seconds.trim())
                 && preference == Self::None
             {
-                preference = Self::Wait { seconds: seconds.min(LONGEST_S) };
+                preference = Self::Wait { seconds: seconds.min(MAX_WAIT_S) };
             }
         }
         preference
     }
 
-    /// The preference as it is followed: a wait that cannot be granted is none.
+    /// The preference that is followed: without a wait, `wait=N` becomes no preference.
     pub(crate) fn granted(self, is_waiting: bool) -> Self {
         if matches!(self, Self::Wait { .. }) && !is_waiting { Self::None } else { self }
     }
 
     /// The value of `Preference-Applied`.
-    pub(crate) fn applied(self) -> Option<String> {
+    pub(crate) fn applied(self) -> Option<HeaderValue> {
         match self {
             Self::None => None,
-            Self::RespondAsync => Some("respond-async".to_owned()),
-            Self::Wait { seconds } => Some(format!("wait={seconds}")),
+            Self::RespondAsync => Some(HeaderValue::from_static("respond-async")),
+            Self::Wait { seconds } => {
+                #[expect(clippy::expect_used, reason = "a word and digits are visible ASCII")]
+                let value = HeaderValue::try_from(format!("wait={seconds}")).expect("the value is ASCII");
+                Some(value)
+            }
         }
     }
 
-    /// The explicit wait, where one is preferred.
+    /// The explicit wait, if one is preferred.
     pub(crate) fn wait(self) -> Option<Duration> {
         match self {
             Self::Wait { seconds } => Some(Duration::from_secs(seconds)),
@@ -64,8 +69,8 @@ impl Preference {
     }
 }
 
-/// `delta-seconds` (RFC 9111, 1.2.2): digits, and nothing else.
-fn seconds_of(text: &str) -> Option<u64> {
+/// `delta-seconds` (RFC 9111, 1.2.2): digits only.
+fn delta_seconds(text: &str) -> Option<u64> {
     text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
@@ -80,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_rfc_7240_writes() {
+    fn prefer_is_read_as_rfc_7240_defines_it() {
         assert_eq!(of("respond-async, wait=10"), Preference::RespondAsync);
         assert_eq!(of("handling=lenient, wait=3"), Preference::Wait { seconds: 3 });
         assert_eq!(of("Wait=600"), Preference::Wait { seconds: 25 });

@@ -1,4 +1,4 @@
-//! The rate of a clinic, beside another way of counting it.
+//! The rate limit of a clinic, and a comparison with the generic cell rate algorithm.
 
 use axum::response::IntoResponse as _;
 use careq_shared::event_key::EventKey;
@@ -28,7 +28,7 @@ fn clinic(clinic_id: &str) -> Clinic {
 
 #[test]
 fn a_burst_passes_then_one_request_each_600_ms() {
-    let (limiter, clinic_abc) = (Limiter::new(100, 200), clinic("clinic_abc"));
+    let (limiter, clinic_abc) = (RateLimiter::new(100, 200), clinic("clinic_abc"));
     for left in (0..200).rev() {
         let allowance = limiter.take_at(&clinic_abc, at(0)).unwrap().unwrap();
         assert_eq!(allowance.remaining, left);
@@ -43,8 +43,8 @@ fn a_burst_passes_then_one_request_each_600_ms() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_takes_nothing_away() {
-    let (limiter, clinic) = (Limiter::new(60, 2), clinic("clinic_abc"));
+fn a_clock_that_is_set_back_takes_no_tokens_away() {
+    let (limiter, clinic) = (RateLimiter::new(60, 2), clinic("clinic_abc"));
     assert!(limiter.take_at(&clinic, at(10_000_000)).is_ok());
     assert!(limiter.take_at(&clinic, at(0)).is_ok());
     assert!(limiter.take_at(&clinic, at(0)).is_err());
@@ -52,49 +52,52 @@ fn a_clock_that_is_set_back_takes_nothing_away() {
 }
 
 #[test]
-fn a_clinic_has_the_rate_of_its_own() {
-    let limiter = Limiter::new(100, 200);
+fn a_clinic_can_have_its_own_rate() {
+    let limiter = RateLimiter::new(100, 200);
     let slow = Clinic { rate_per_minute: Some(1), rate_burst: Some(1), ..clinic("slow") };
     assert!(limiter.take_at(&slow, at(0)).is_ok());
     assert_eq!(limiter.take_at(&slow, at(0)).unwrap_err().retry_after, Duration::from_mins(1));
     let free = Clinic { rate_per_minute: Some(0), ..clinic("free") };
     assert_eq!(limiter.take_at(&free, at(0)), Ok(None));
-    // A rate that is changed holds from the next request on.
+    // A changed rate applies from the next request on.
     let quicker = Clinic { rate_per_minute: Some(60), ..slow };
     assert_eq!(limiter.take_at(&quicker, at(0)).unwrap_err().retry_after, Duration::from_secs(1));
 }
 
 #[test]
-fn failures_take_nothing_of_the_clinic_nor_of_another_address() {
-    let (limiter, clinic_abc) = (Limiter::new(60, 2), clinic("clinic_abc"));
+fn failures_take_no_tokens_of_the_clinic_or_of_another_address() {
+    let (limiter, clinic_abc) = (RateLimiter::new(60, 2), clinic("clinic_abc"));
     let [one, other] = ["2001:db8::1", "2001:db8:0:1::1"].map(|address| address.parse().unwrap());
     let same_network = "2001:db8::ffff".parse().unwrap();
     assert!(
-        limiter.fail_at(&clinic_abc, one, at(0)).is_ok()
-            && limiter.fail_at(&clinic_abc, same_network, at(0)).is_ok()
+        limiter.take_for_failure_at(&clinic_abc, one, at(0)).is_ok()
+            && limiter.take_for_failure_at(&clinic_abc, same_network, at(0)).is_ok()
     );
-    assert_eq!(limiter.fail_at(&clinic_abc, one, at(0)).unwrap_err().retry_after, Duration::from_secs(1));
-    assert!(limiter.fail_at(&clinic_abc, other, at(0)).is_ok());
-    assert!(limiter.fail_at(&clinic("another_clinic"), one, at(0)).is_ok());
+    assert_eq!(
+        limiter.take_for_failure_at(&clinic_abc, one, at(0)).unwrap_err().retry_after,
+        Duration::from_secs(1)
+    );
+    assert!(limiter.take_for_failure_at(&clinic_abc, other, at(0)).is_ok());
+    assert!(limiter.take_for_failure_at(&clinic("another_clinic"), one, at(0)).is_ok());
     assert_eq!(limiter.take_at(&clinic_abc, at(0)).unwrap().unwrap().remaining, 1);
 }
 
 #[test]
 fn failures_from_many_addresses_take_bounded_memory() {
-    let (limiter, clinic) = (Limiter::new(1, 200), clinic("clinic_abc"));
+    let (limiter, clinic) = (RateLimiter::new(1, 200), clinic("clinic_abc"));
     for number in 0..30_000_u32 {
-        assert!(limiter.fail_at(&clinic, IpAddr::V4(number.into()), at(0)).is_ok());
+        assert!(limiter.take_for_failure_at(&clinic, IpAddr::V4(number.into()), at(0)).is_ok());
     }
-    assert!(limiter.failed.by_key.len() <= MAX_FAILING);
+    assert!(limiter.failed.by_key.len() <= MAX_FAILURE_BUCKETS);
 }
 
 #[test]
-fn full_buckets_are_dropped() {
-    let limiter = Limiter::new(60, 1);
+fn full_buckets_are_removed() {
+    let limiter = RateLimiter::new(60, 1);
     for number in 0..5_000_i64 {
         limiter.take_at(&clinic(&number.to_string()), at(number * 10_000)).unwrap();
     }
-    assert!(limiter.verified.by_key.len() <= TIDY_BEYOND + 1, "{}", limiter.verified.by_key.len());
+    assert!(limiter.verified.by_key.len() <= CLEANUP_THRESHOLD + 1, "{}", limiter.verified.by_key.len());
 }
 
 /// The same limit as a theoretical arrival time (GCRA, ITU-T I.371, annex A), in whole microseconds times the rate.
@@ -107,7 +110,7 @@ struct Gcra {
 impl Gcra {
     const TOKEN: i128 = 60_000_000;
 
-    /// Whether the request passes; tokens left; when full, and when the next one passes, both in scaled microseconds.
+    /// Returns whether the request passes, the tokens left, and the times of a full bucket and of the next pass in scaled microseconds.
     fn take(&mut self, now_us: i64) -> (bool, i128, i128, i128) {
         let now = i128::from(now_us) * self.rate;
         let full_at = self.full_at.max(now);
@@ -126,12 +129,12 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_headers_are_those_of_another_implementation(
+    fn the_headers_agree_with_another_implementation(
         rate in 1_u32..5_000,
         burst in 1_u32..300,
         pauses_us in prop::collection::vec(prop_oneof![Just(0_i64), 1..5_000_i64, 1..3_000_000_i64], 1..400),
     ) {
-        let (limiter, clinic) = (Limiter::new(rate, burst), clinic("clinic_abc"));
+        let (limiter, clinic) = (RateLimiter::new(rate, burst), clinic("clinic_abc"));
         let start_us = 1_700_000_000_123_456_i64;
         let mut gcra = Gcra { full_at: 0, rate: rate.into(), burst: burst.into() };
         let mut now_us = start_us;
@@ -142,8 +145,8 @@ proptest! {
             let taken = limiter.take_at(&clinic, now);
             prop_assert_eq!(taken.is_ok(), passes);
             let response = match taken {
-                Ok(allowance) => announce(allowance, Response::default()),
-                Err(refusal) => announce(Some(refusal.allowance), refusal.problem().into_response()),
+                Ok(allowance) => add_headers(allowance, Response::default()),
+                Err(refusal) => add_headers(Some(refusal.allowance), refusal.into_error().into_response()),
             };
             prop_assert_eq!(number(&response, "x-ratelimit-limit"), i64::from(rate));
             prop_assert_eq!(i128::from(number(&response, "x-ratelimit-remaining")), left);

@@ -1,5 +1,4 @@
-//! The clinics as this process knows them, read again every few seconds. Once read, they must never be forgotten because
-//! the database is away.
+//! An in-memory copy of the clinics, refreshed every few seconds. While the database is unavailable, the last copy stays in use.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -20,35 +19,33 @@ use tokio_util::sync::CancellationToken;
 
 /// Clinics by the digests of their tokens.
 #[derive(Debug)]
-pub struct Directory {
+pub(crate) struct ClinicCache {
     by_digest: HashMap<Digest, (Arc<Clinic>, Credential<Digest>)>,
-    nobody: Arc<Clinic>,
+    placeholder: Arc<Clinic>,
 }
 
-impl Directory {
-    /// Keeps these clinics.
-    #[must_use]
-    pub fn new(clinics: Vec<Clinic>) -> Self {
+impl ClinicCache {
+    fn new(clinics: Vec<Clinic>) -> Self {
         let mut by_digest = HashMap::new();
         for clinic in clinics.into_iter().map(Arc::new) {
             for token in &clinic.tokens {
                 by_digest.insert(token.verifier.clone(), (Arc::clone(&clinic), token.clone()));
             }
         }
-        Self { by_digest, nobody: Arc::new(nobody()) }
+        Self { by_digest, placeholder: Arc::new(placeholder()) }
     }
 
     pub(crate) fn find(&self, digest: &Digest) -> Option<(&Arc<Clinic>, &Credential<Digest>)> {
         self.by_digest.get(digest).map(|(clinic, token)| (clinic, token))
     }
 
-    /// A clinic that nobody is: what an unknown token is checked against, so that its answer takes as long.
-    pub(crate) fn nobody(&self) -> &Arc<Clinic> {
-        &self.nobody
+    /// The clinic that an unknown token is checked against, so that its answer takes as long. It accepts no request.
+    pub(crate) fn placeholder(&self) -> &Arc<Clinic> {
+        &self.placeholder
     }
 }
 
-fn nobody() -> Clinic {
+fn placeholder() -> Clinic {
     let secret = || vec![Credential { verifier: Digest::of(""), expires_at: None }];
     Clinic {
         clinic_id: String::new(),
@@ -64,7 +61,7 @@ fn nobody() -> Clinic {
     }
 }
 
-/// Where the clinics are read, and whose stamps must go on after those that are stored there.
+/// The source of the clinics, and the clock that continues from the stored acceptance times.
 pub(crate) struct Source {
     pub(crate) database: DatabaseConnection,
     pub(crate) seal: Arc<Seal>,
@@ -72,8 +69,8 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// The clinics; the first time, also the newest acceptance: the system clock may have been set back while no process ran, and of
-    /// two versions without a stamp the one that is accepted later must be the newer.
+    /// Reads the clinics, and the first time also the newest acceptance. The system clock may have been set back while no process ran;
+    /// of two versions without a stamp, the one accepted later must be the newer one.
     async fn clinics(&self, is_first: bool) -> Result<Enabled, DbErr> {
         if is_first && let Some(newest) = ledger::newest_acceptance(&self.database).await? {
             let now = clock::now();
@@ -81,7 +78,7 @@ impl Source {
                 let duration_ms = (newest - now).num_milliseconds();
                 tracing::warn!(
                     duration_ms,
-                    "the system clock is behind the newest accepted event; stamps go on after that"
+                    "the system clock is behind the newest accepted event; stamps continue from that event"
                 );
             }
             self.clock.go_on_after(newest);
@@ -90,51 +87,57 @@ impl Source {
     }
 }
 
-/// Reads the clinics again and again. `None` until they have been read once.
-pub(crate) fn keep_current(
+/// Starts the refresh task. The value is `None` until the clinics have been read once.
+pub(crate) fn start(
     source: Source,
-    every: Duration,
+    refresh_interval: Duration,
     shutdown: CancellationToken,
-) -> watch::Receiver<Option<Arc<Directory>>> {
-    let (current, directory) = watch::channel(None);
+) -> watch::Receiver<Option<Arc<ClinicCache>>> {
+    let (sender, cache) = watch::channel(None);
     tokio::spawn(shutdown.run_until_cancelled_owned(async move {
         let mut was_read = true;
-        let mut known_troubles = Vec::new();
+        let mut logged = Vec::new();
         loop {
-            let is_first = current.borrow().is_none();
+            let is_first = sender.borrow().is_none();
             match database::read(|| source.clinics(is_first)).await {
                 Ok(Enabled { clinics, troubles }) => {
-                    tell_of(&troubles, &known_troubles);
-                    metrics().clinics_were_read(refused(&troubles));
-                    known_troubles = troubles;
-                    current.send_replace(Some(Arc::new(Directory::new(clinics))));
+                    log_new(&troubles, &logged);
+                    metrics().clinics_were_read(refused_clinics(&troubles));
+                    logged = troubles;
+                    sender.send_replace(Some(Arc::new(ClinicCache::new(clinics))));
                     was_read = true;
                 }
                 Err(_) if !was_read => {}
                 Err(_) => {
-                    tracing::warn!("the clinics cannot be read from the database; those known so far go on");
+                    tracing::warn!(
+                        "the clinics cannot be read from the database; the last copy stays in use"
+                    );
                     was_read = false;
                 }
             }
-            tokio::time::sleep(every).await;
+            tokio::time::sleep(refresh_interval).await;
         }
     }));
-    directory
+    cache
 }
 
-/// How many clinics cannot be let in, each counted once.
-fn refused(troubles: &[Trouble]) -> usize {
+/// The number of clinics whose requests are refused.
+fn refused_clinics(troubles: &[Trouble]) -> usize {
     let refused = troubles.iter().filter(|trouble| trouble.is_refused);
     refused.map(|trouble| &trouble.clinic_id).collect::<HashSet<_>>().len()
 }
 
-/// Once, not at each reading.
-fn tell_of(troubles: &[Trouble], known: &[Trouble]) {
-    for Trouble { clinic_id, is_refused, reason } in troubles.iter().filter(|one| !known.contains(one)) {
+/// Logs each fault once, not at each refresh.
+fn log_new(troubles: &[Trouble], logged: &[Trouble]) {
+    for Trouble { clinic_id, is_refused, reason } in troubles.iter().filter(|one| !logged.contains(one)) {
         if *is_refused {
-            tracing::error!(clinic_id, reason, "a clinic cannot be let in; its requests are refused");
+            tracing::error!(clinic_id, reason, "a clinic cannot be loaded; its requests are refused");
         } else {
-            tracing::error!(clinic_id, reason, "of a clinic's signing secrets, only the others count");
+            tracing::error!(
+                clinic_id,
+                reason,
+                "a clinic's signing secret cannot be opened; its other secrets stay in use"
+            );
         }
     }
 }

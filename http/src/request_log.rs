@@ -1,6 +1,6 @@
-//! The request log and the error log (API specification, "Logging Requirements"): one line a request, and one more for an error
-//! that somebody may have to look into; with them the request is counted. A line must never hold more than names of routes, clinics
-//! and admins, numbers, the address of a client that proves nothing, our own sentences, and the shape of a payload.
+//! The request log and the error log (API specification, "Logging Requirements"), and the request metrics. Each request has one line;
+//! an error that an operator may have to examine has a second one. Lines hold routes, clinic ids, admin names, numbers, fixed
+//! sentences, the shape of a payload, and the address of a client that failed to authenticate.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -13,51 +13,51 @@ use tracing::Span;
 
 use crate::trace;
 
-/// Put beside an answer for its log line.
+/// Response extension: the authenticated clinic.
 #[derive(Debug, Clone)]
 pub struct ClinicId(pub String);
 
-/// The same.
+/// Response extension: the record's `careq_id`.
 #[derive(Debug, Clone, Copy)]
 pub struct CareqId(pub i64);
 
-/// The same, of a request of the admin API.
+/// Response extension of the admin API: the authenticated admin.
 #[derive(Debug, Clone)]
 pub struct AdminName(pub String);
 
-/// What the error log says of a problem; put beside its answer.
+/// Response extension: the line of the error log.
 #[derive(Debug, Clone)]
-pub struct Explanation {
-    /// The code of the answer.
+pub struct ErrorLogEntry {
+    /// The error code of the answer.
     pub code: &'static str,
-    /// Its sentence.
+    /// The message of the answer.
     pub reason: String,
-    /// The fields that broke a rule, with sentences.
+    /// The fields that broke a rule, with messages.
     pub details: String,
-    /// Why it happened.
+    /// The internal cause.
     pub cause: Option<String>,
-    /// The shape of what was sent.
+    /// The shape of the payload, without values.
     pub payload: Option<String>,
-    /// CareQ's number of the record.
+    /// CareQ's identifier of the record.
     pub careq_id: Option<i64>,
 }
 
-/// A line that waits for its answer; if there is none, because the client went away first, it says so.
+/// The pending log line of a request. If it is dropped before the answer, the line says that the client disconnected.
 #[derive(Debug)]
-pub struct RequestLine {
-    began_at: Instant,
+pub struct RequestLog {
+    started_at: Instant,
     method: Method,
     route: Option<MatchedPath>,
     client: IpAddr,
     is_answered: bool,
 }
 
-impl RequestLine {
-    /// Before anything else.
+impl RequestLog {
+    /// Starts the clock of a request.
     #[must_use]
-    pub fn begin(request: &Request, client: IpAddr) -> Self {
+    pub fn start(request: &Request, client: IpAddr) -> Self {
         Self {
-            began_at: Instant::now(),
+            started_at: Instant::now(),
             method: request.method().clone(),
             route: request.extensions().get::<MatchedPath>().cloned(),
             client,
@@ -71,25 +71,25 @@ impl RequestLine {
         trace::request(headers, self.method(), self.endpoint(), is_trusted)
     }
 
-    /// With the answer.
+    /// Writes the log lines of the answer and counts it.
     #[must_use]
-    pub fn write(mut self, mut response: Response) -> Response {
+    pub fn finish(mut self, mut response: Response) -> Response {
         self.is_answered = true;
-        let explanation = response.extensions_mut().remove::<Explanation>();
+        let error = response.extensions_mut().remove::<ErrorLogEntry>();
         let extensions = response.extensions();
         let clinic_id = extensions.get::<ClinicId>().map(|clinic| clinic.0.as_str());
         let admin = extensions.get::<AdminName>().map(|admin| admin.0.as_str());
         let careq_id = extensions.get::<CareqId>().map(|careq_id| careq_id.0);
-        let careq_id = careq_id.or_else(|| explanation.as_ref()?.careq_id);
-        let (method, endpoint, duration) = (self.method(), self.endpoint(), self.began_at.elapsed());
+        let careq_id = careq_id.or_else(|| error.as_ref()?.careq_id);
+        let (method, endpoint, duration) = (self.method(), self.endpoint(), self.started_at.elapsed());
         let (status, duration_ms) = (response.status().as_u16(), whole_ms(duration));
         trace::answered(status, clinic_id, careq_id);
         count(endpoint, status, duration);
-        // Nobody knows who it was; an operator who looks for an attacker, or for a wrong token, needs the address.
+        // The clinic is unknown, so the address is the only trace of an attacker or of a wrong token.
         let client = (response.status() == StatusCode::UNAUTHORIZED).then(|| self.client.to_string());
         tracing::info!(method, endpoint, clinic_id, careq_id, admin, status, duration_ms, client, "request");
-        if let Some(explanation) = &explanation {
-            explain(endpoint, clinic_id, careq_id, status, explanation);
+        if let Some(error) = &error {
+            log_error(endpoint, clinic_id, careq_id, status, error);
         }
         response
     }
@@ -107,8 +107,9 @@ fn whole_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Counts an answer. Requests that match no route share the empty endpoint.
 fn count(endpoint: Option<&str>, status: u16, duration: Duration) {
-    let endpoint = endpoint.unwrap_or_default().to_owned();
+    let endpoint = endpoint.unwrap_or("").to_owned();
     metrics()
         .answer_duration
         .get_or_create(&Routed { endpoint: endpoint.clone() })
@@ -116,27 +117,27 @@ fn count(endpoint: Option<&str>, status: u16, duration: Duration) {
     metrics().answers.get_or_create(&Replied { endpoint, status }).inc();
 }
 
-impl Drop for RequestLine {
+impl Drop for RequestLog {
     fn drop(&mut self) {
         if !self.is_answered {
             let (method, endpoint, duration_ms) =
-                (self.method(), self.endpoint(), whole_ms(self.began_at.elapsed()));
+                (self.method(), self.endpoint(), whole_ms(self.started_at.elapsed()));
             metrics().abandoned_requests.get_or_create(&No {}).inc();
             tracing::info!(method, endpoint, duration_ms, "request whose client left before its answer");
         }
     }
 }
 
-fn explain(
+fn log_error(
     endpoint: Option<&str>,
     clinic_id: Option<&str>,
     careq_id: Option<i64>,
     status: u16,
-    explanation: &Explanation,
+    error: &ErrorLogEntry,
 ) {
-    let Explanation { code, reason, details, cause, payload, .. } = explanation;
+    let ErrorLogEntry { code, reason, details, cause, payload, .. } = error;
     let (code, cause, payload) = (*code, cause.as_deref(), payload.as_deref());
-    // A level is a constant of its line.
+    // The level of a tracing event is a constant.
     macro_rules! line {
         ($level:ident, $message:literal) => {
             tracing::$level!(

@@ -1,0 +1,190 @@
+//! The rate limit of a clinic (API specification, "Rate Limiting"): a token bucket, in each ingress separately. Only verified requests
+//! take from the clinic's bucket; failures have buckets by clinic and address.
+
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::Response;
+use careq_http::network;
+use careq_shared::clinics::Clinic;
+use careq_shared::clock;
+use careq_shared::telemetry::metrics::{No, metrics};
+use chrono::{DateTime, TimeDelta, Utc};
+use dashmap::DashMap;
+
+use crate::response::error::ApiError;
+
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// Above this number, full buckets are removed: a new bucket is the same.
+const CLEANUP_THRESHOLD: usize = 1_024;
+
+/// Maximum number of buckets of failures. At the limit all are removed: a limit by address does not stop this many addresses.
+const MAX_FAILURE_BUCKETS: usize = 10_000;
+
+/// The buckets of all clinics.
+#[derive(Debug)]
+pub(crate) struct RateLimiter {
+    rate_per_minute: u32,
+    burst: u32,
+    verified: Buckets<String>,
+    /// By clinic and address, so that a caller with the token but without the signing secret does not use up the clinic's rate.
+    failed: Buckets<(String, IpAddr)>,
+}
+
+/// The limit of a clinic.
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    per_minute: u32,
+    burst: u32,
+}
+
+/// Buckets by key.
+#[derive(Debug)]
+struct Buckets<K: Eq + Hash> {
+    by_key: DashMap<K, Bucket>,
+    /// The number of buckets after the last cleanup. The next one starts at twice as many.
+    remaining_after_cleanup: AtomicUsize,
+}
+
+/// The tokens of a bucket at a time. In units of 1/60,000,000 token, a bucket grows by `per_minute` each microsecond.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    units: u64,
+    updated_at: DateTime<Utc>,
+    full_at: DateTime<Utc>,
+}
+
+/// The state of a bucket after a request, for the response headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Allowance {
+    rate_per_minute: u32,
+    remaining: u64,
+    full_at: DateTime<Utc>,
+}
+
+/// Units of one token.
+const TOKEN: u64 = 60_000_000;
+
+impl RateLimiter {
+    pub(crate) fn new(rate_per_minute: u32, burst: u32) -> Self {
+        Self { rate_per_minute, burst, verified: Buckets::new(), failed: Buckets::new() }
+    }
+
+    /// Takes a token for a verified request; `None` if the clinic has no limit.
+    pub(crate) fn take(&self, clinic: &Clinic) -> Result<Option<Allowance>, RateLimited> {
+        self.take_at(clinic, clock::now())
+    }
+
+    fn take_at(&self, clinic: &Clinic, now: DateTime<Utc>) -> Result<Option<Allowance>, RateLimited> {
+        let Some(rate) = self.rate(clinic) else { return Ok(None) };
+        self.verified.take(clinic.clinic_id.clone(), rate, now).map(Some)
+    }
+
+    /// Takes a token for a request that failed after its headers were authenticated.
+    pub(crate) fn take_for_failure(&self, clinic: &Clinic, address: IpAddr) -> Result<(), RateLimited> {
+        self.take_for_failure_at(clinic, address, clock::now())
+    }
+
+    fn take_for_failure_at(
+        &self,
+        clinic: &Clinic,
+        address: IpAddr,
+        now: DateTime<Utc>,
+    ) -> Result<(), RateLimited> {
+        let Some(rate) = self.rate(clinic) else { return Ok(()) };
+        if self.failed.by_key.len() >= MAX_FAILURE_BUCKETS {
+            self.failed.by_key.clear();
+        }
+        self.failed.take((clinic.clinic_id.clone(), network(address)), rate, now).map(drop)
+    }
+
+    fn rate(&self, clinic: &Clinic) -> Option<Rate> {
+        let per_minute = clinic.rate_per_minute.unwrap_or(self.rate_per_minute);
+        let burst = clinic.rate_burst.unwrap_or(self.burst).max(1);
+        (per_minute > 0).then_some(Rate { per_minute, burst })
+    }
+}
+
+impl<K: Eq + Hash> Buckets<K> {
+    fn new() -> Self {
+        Self { by_key: DashMap::new(), remaining_after_cleanup: AtomicUsize::new(0) }
+    }
+
+    fn take(&self, key: K, limit: Rate, now: DateTime<Utc>) -> Result<Allowance, RateLimited> {
+        let rate = u64::from(limit.per_minute);
+        let full = u64::from(limit.burst) * TOKEN;
+        self.cleanup(now);
+        let new = || Bucket { units: full, updated_at: now, full_at: now };
+        let mut bucket = self.by_key.entry(key).or_insert_with(new);
+        // A clock that was set back takes no tokens away.
+        let elapsed_us =
+            (now - bucket.updated_at).num_microseconds().unwrap_or(i64::MAX).max(0).unsigned_abs();
+        bucket.units = bucket.units.saturating_add(elapsed_us.saturating_mul(rate)).min(full);
+        bucket.updated_at = now;
+        let taken = bucket.units.checked_sub(TOKEN);
+        bucket.units = taken.unwrap_or(bucket.units);
+        let missing_us = |units: u64, wanted: u64| (wanted - units).div_ceil(rate);
+        #[expect(clippy::expect_used, reason = "a burst has at most 2^32 tokens of 6e7 units, below 2^63")]
+        let full_in_us = i64::try_from(missing_us(bucket.units, full)).expect("a bucket fills within i64 µs");
+        let allowance = Allowance {
+            rate_per_minute: limit.per_minute,
+            remaining: bucket.units / TOKEN,
+            full_at: now + TimeDelta::microseconds(full_in_us),
+        };
+        bucket.full_at = allowance.full_at;
+        match taken {
+            Some(_) => Ok(allowance),
+            None => Err(RateLimited {
+                allowance,
+                retry_after: Duration::from_micros(missing_us(bucket.units, TOKEN)),
+            }),
+        }
+    }
+
+    fn cleanup(&self, now: DateTime<Utc>) {
+        if self.by_key.len() > CLEANUP_THRESHOLD.max(2 * self.remaining_after_cleanup.load(Ordering::Relaxed))
+        {
+            self.by_key.retain(|_, bucket| bucket.full_at > now);
+            self.remaining_after_cleanup.store(self.by_key.len(), Ordering::Relaxed);
+        }
+    }
+}
+
+/// A request beyond the rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RateLimited {
+    pub(crate) allowance: Allowance,
+    retry_after: Duration,
+}
+
+impl RateLimited {
+    /// 429; counts the refusal.
+    pub(crate) fn into_error(self) -> ApiError {
+        metrics().rate_limited_requests.get_or_create(&No {}).inc();
+        // Rounded up, so that a client that waits exactly this long finds a token.
+        let retry_after_s = self.retry_after.as_secs() + u64::from(self.retry_after.subsec_nanos() > 0);
+        ApiError::rate_limit_exceeded(retry_after_s.max(1))
+    }
+}
+
+/// Adds the `X-RateLimit-*` headers, unless the clinic has no limit.
+pub(crate) fn add_headers(allowance: Option<Allowance>, mut response: Response) -> Response {
+    if let Some(Allowance { rate_per_minute, remaining, full_at }) = allowance {
+        let full_at_s = full_at.timestamp_micros().div_euclid(1_000_000)
+            + i64::from(full_at.timestamp_subsec_micros() > 0);
+        let headers = response.headers_mut();
+        headers.insert(LIMIT, HeaderValue::from(rate_per_minute));
+        headers.insert(REMAINING, HeaderValue::from(remaining));
+        headers.insert(RESET, HeaderValue::from(full_at_s));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests;
