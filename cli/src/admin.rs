@@ -1,7 +1,7 @@
 //! `careq-sync admin …`. A token must never be printed but by the command that makes it.
 
 use anyhow::Result;
-use careq_console::admins::{self, Made, Summary};
+use careq_console::admins::{self, NewToken, Summary};
 use careq_console::audit::{Actor, Origin};
 use careq_shared::clock;
 use careq_shared::config::Config;
@@ -32,7 +32,7 @@ pub(crate) async fn run(config: &Config, command: AdminCommand) -> Result<()> {
     Ok(())
 }
 
-fn show_token(output: Output, Made { name, role, token, expires_at }: &Made) {
+fn show_token(output: Output, NewToken { name, role, token, expires_at }: &NewToken) {
     let token = token.expose_secret();
     print(&if output.json {
         json!({ "name": name, "role": role, "token": token, "expires_at": expires_at }).to_string()

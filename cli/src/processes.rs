@@ -154,7 +154,7 @@ fn admin_api(
     seal: &Arc<Seal>,
     shutdown: &CancellationToken,
 ) -> Router {
-    let parts = api::Parts {
+    let parts = api::Dependencies {
         database,
         seal: Arc::clone(seal),
         max_body_bytes: config.ingress.max_body_bytes,

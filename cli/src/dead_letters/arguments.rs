@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use careq_console::ShortId;
-use careq_console::jobs::USUAL_PER_SECOND;
+use careq_console::jobs::DEFAULT_RATE_PER_SECOND;
 use careq_shared::dead_letters::Class;
 use careq_shared::records::Kind;
 use chrono::{DateTime, Utc};
@@ -78,7 +78,7 @@ pub(crate) struct Which {
 
 /// Which letters to act on. Nothing is acted on that was not named.
 #[derive(Debug, Args)]
-pub(crate) struct Chosen {
+pub(crate) struct Selected {
     /// These letters; the first characters of an id are enough.
     #[arg(value_name = "ID")]
     pub(crate) ids: Vec<ShortId>,
@@ -137,12 +137,12 @@ pub(crate) struct Show {
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
     #[command(flatten)]
-    pub(crate) chosen: Chosen,
+    pub(crate) chosen: Selected,
     /// Says how many letters it would be, and changes nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Letters per second.
-    #[arg(long, value_name = "PER_SECOND", default_value_t = USUAL_PER_SECOND)]
+    #[arg(long, value_name = "PER_SECOND", default_value_t = DEFAULT_RATE_PER_SECOND)]
     pub(crate) rate: u32,
     /// Waits until it is known what became of each letter; fails unless all went through.
     #[arg(long)]
@@ -176,7 +176,7 @@ pub(crate) struct Correct {
 #[derive(Debug, Args)]
 pub(crate) struct Discard {
     #[command(flatten)]
-    pub(crate) chosen: Chosen,
+    pub(crate) chosen: Selected,
     /// Says how many letters it would be, and changes nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -192,7 +192,7 @@ pub(crate) struct Discard {
 #[derive(Debug, Args)]
 pub(crate) struct Reopen {
     #[command(flatten)]
-    pub(crate) chosen: Chosen,
+    pub(crate) chosen: Selected,
     /// Why, for those who ask later.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use careq_console::audit::{self, Entry};
-use careq_console::{Page, ShortId};
+use careq_console::{PageRequest, ShortId};
 use serde_json::{Value, json};
 
 use super::arguments::Audit;
@@ -10,7 +10,7 @@ use super::table::{or_dash, table, time};
 use super::{Operations, show_as};
 
 pub(super) async fn run(operations: &Operations<'_>, audit: Audit) -> Result<()> {
-    let entries = audit::list(&operations.database, Page::first(audit.limit)).await?.items;
+    let entries = audit::list(&operations.database, PageRequest::first(audit.limit)).await?.items;
     show_as(audit.output, &json!({ "audit": entries }), || for_people(&entries))
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use careq_console::ShortId;
-use careq_console::letters::{self, Correction};
+use careq_console::dead_letters::{self, Correction};
 use careq_shared::json::Document;
 
 use super::arguments::Correct;
@@ -15,10 +15,10 @@ pub(super) async fn run(operations: &Operations<'_>, correct: Correct) -> Result
     let (database, seal) = (&operations.database, &operations.seal()?);
     let body = Document::parse(&bytes(&correct.with)?)
         .with_context(|| format!("{} cannot be used", correct.with.display()))?;
-    let id = letters::find(database, correct.id).await?;
+    let id = dead_letters::find(database, correct.id).await?;
     let correction =
         Correction { body, kind: correct.kind, limits: operations.config.ingress.record_limits() };
-    let corrected = letters::correct(database, seal, &actor(correct.named), id, correction).await?;
+    let corrected = dead_letters::correct(database, seal, &actor(correct.named), id, correction).await?;
     if correct.wait {
         return progress::to_the_end(database, corrected.job.id, correct.output).await;
     }

@@ -1,7 +1,7 @@
 //! `dead-letters discard`: gives letters up. It must never do so without a reason.
 
 use anyhow::Result;
-use careq_console::{jobs, letters};
+use careq_console::{dead_letters, jobs};
 use serde_json::json;
 
 use super::arguments::Discard;
@@ -17,7 +17,7 @@ pub(super) async fn run(operations: &Operations<'_>, discard: Discard) -> Result
         });
     }
     let reason = discard.reason.unwrap_or_default();
-    let discarded = letters::discard(database, &actor(discard.named), &chosen, &reason).await?;
+    let discarded = dead_letters::discard(database, &actor(discard.named), &chosen, &reason).await?;
     show_as(discard.output, &discarded, || {
         format!("{} letters are discarded; they can still be shown.", discarded.letters)
     })

@@ -1,7 +1,7 @@
 //! From the words of the command line to a filter. What is not understood must be refused: it would match something else.
 
 use anyhow::Result;
-use careq_console::letters::{self, Chosen, Filter};
+use careq_console::dead_letters::{self, Filter, Selection};
 use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::records::Kind;
 use careq_shared::{clock, instant};
@@ -18,12 +18,12 @@ impl From<Which> for Filter {
 }
 
 /// The letters that were named.
-pub(super) async fn chosen(database: &DatabaseConnection, chosen: arguments::Chosen) -> Result<Chosen> {
+pub(super) async fn chosen(database: &DatabaseConnection, chosen: arguments::Selected) -> Result<Selection> {
     let mut filter = Filter::from(chosen.which);
     for id in chosen.ids {
-        filter.ids.push(letters::find(database, id).await?);
+        filter.ids.push(dead_letters::find(database, id).await?);
     }
-    Ok(Chosen::new(filter, chosen.all)?)
+    Ok(Selection::new(filter, chosen.all)?)
 }
 
 /// A moment, or how long ago it was.

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use careq_console::jobs::{self, Job, JobLetter};
-use careq_console::{Page, ShortId};
+use careq_console::{PageRequest, ShortId};
 use careq_shared::replay::JobLetterState;
 use serde_json::json;
 
@@ -22,13 +22,13 @@ pub(super) async fn run(
     let database = &operations.database;
     let changed = match command.unwrap_or(JobsCommand::List(output)) {
         JobsCommand::List(list) => {
-            let jobs = jobs::list(database, Page::first(LISTED)).await?.items;
+            let jobs = jobs::list(database, PageRequest::first(LISTED)).await?.items;
             let output = Output { json: list.json || output.json };
             return show_as(output, &json!({ "jobs": jobs }), || of_jobs(&jobs));
         }
         JobsCommand::Show(job) => {
             let id = jobs::find(database, job.id).await?;
-            let (found, page) = (jobs::get(database, id).await?, Page::first(LISTED));
+            let (found, page) = (jobs::get(database, id).await?, PageRequest::first(LISTED));
             let mut letters = jobs::letters(database, id, Some(JobLetterState::Failed), page).await?.items;
             letters.extend(jobs::letters(database, id, Some(JobLetterState::Skipped), page).await?.items);
             let as_json = json!({ "job": found, "letters": letters });

@@ -1,7 +1,7 @@
 //! `dead-letters show`: one letter with its history. What `--reveal` prints can be corrected and given to `correct --with`.
 
 use anyhow::Result;
-use careq_console::letters::{self, InClear, Shown};
+use careq_console::dead_letters::{self, DeadLetterDetails, Plaintext};
 
 use super::arguments::Show;
 use super::table::{facts, or_dash, table, time};
@@ -9,22 +9,22 @@ use super::{Operations, actor, show_as};
 
 pub(super) async fn run(operations: &Operations<'_>, show: Show) -> Result<()> {
     let (database, seal) = (&operations.database, &operations.seal()?);
-    let id = letters::find(database, show.id).await?;
+    let id = dead_letters::find(database, show.id).await?;
     if let Some(reason) = show.reason {
-        let payload = letters::reveal(database, seal, &actor(show.named), id, &reason).await?;
-        let payload = payload.in_clear()?;
+        let payload = dead_letters::reveal(database, seal, &actor(show.named), id, &reason).await?;
+        let payload = payload.plaintext()?;
         let for_people = match &payload {
-            InClear::Body(body) => serde_json::to_string_pretty(body)?,
+            Plaintext::Body(body) => serde_json::to_string_pretty(body)?,
             // Bytes that are no event are shown as they are.
-            InClear::Text(text) => text.clone(),
+            Plaintext::Text(text) => text.clone(),
         };
         return show_as(show.output, &payload, || for_people);
     }
-    let shown = letters::show(database, seal, id).await?;
+    let shown = dead_letters::show(database, seal, id).await?;
     show_as(show.output, &shown, || for_people(&shown))
 }
 
-fn for_people(shown: &Shown) -> String {
+fn for_people(shown: &DeadLetterDetails) -> String {
     let letter = &shown.letter;
     let mut known = vec![
         ("letter", letter.id.to_string()),
