@@ -1,4 +1,4 @@
-//! `careq-sync admin …`. A token must never be printed but by the command that makes it.
+//! `careq-sync admin`. Only the command that creates a token prints it.
 
 use anyhow::Result;
 use careq_console::admins::{self, NewToken, Summary};
@@ -8,7 +8,8 @@ use careq_shared::config::Config;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use crate::arguments::{AdminCommand, Output};
+use crate::arguments::admin::AdminCommand;
+use crate::arguments::output::Output;
 use crate::environment::print;
 use crate::migrate;
 
@@ -46,14 +47,14 @@ fn show_token(output: Output, NewToken { name, role, token, expires_at }: &NewTo
     });
 }
 
-fn list(output: Output, known: &[Summary]) {
+fn list(output: Output, admins: &[Summary]) {
     if output.json {
-        return print(&json!({ "admins": known }).to_string());
+        return print(&json!({ "admins": admins }).to_string());
     }
-    if known.is_empty() {
+    if admins.is_empty() {
         return print("There is no admin yet; `careq-sync admin add NAME --role reader` makes one.");
     }
-    for Summary { name, role, created_at, disabled_at, expires_at, .. } in known {
+    for Summary { name, role, created_at, disabled_at, expires_at, .. } in admins {
         let since = created_at.format("%Y-%m-%d");
         let state = match (disabled_at, expires_at) {
             (Some(at), _) => format!(", disabled {}", at.format("%Y-%m-%d")),

@@ -1,4 +1,4 @@
-//! The words of `careq-sync dead-letters`. Every word here is relied on by scripts: it may be added to, never changed.
+//! The arguments of `careq-sync dead-letters`.
 
 use std::path::PathBuf;
 
@@ -9,8 +9,8 @@ use careq_shared::records::Kind;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
-use super::filter::{self, States};
-use crate::arguments::Output;
+use super::output::Output;
+use super::values::{self, States};
 
 /// What to do with dead letters.
 #[derive(Debug, Subcommand)]
@@ -47,14 +47,14 @@ pub(crate) struct Audit {
     pub(crate) output: Output,
 }
 
-/// Which letters.
+/// FilterArguments letters.
 #[derive(Debug, Args)]
-pub(crate) struct Which {
+pub(crate) struct FilterArguments {
     /// Of this clinic.
     #[arg(long, value_name = "ID")]
     pub(crate) clinic: Option<String>,
     /// Of this kind: patient, doctor, service, appointment, status, cancel.
-    #[arg(long, value_parser = filter::kind)]
+    #[arg(long, value_parser = values::kind)]
     pub(crate) kind: Option<Kind>,
     /// About `CareQ`'s record of this number.
     #[arg(long, value_name = "NUMBER")]
@@ -69,21 +69,21 @@ pub(crate) struct Which {
     #[arg(long)]
     pub(crate) fingerprint: Option<String>,
     /// Failed last at this moment or later: a time such as 2026-01-31T08:00:00Z, or how long ago, such as 2h.
-    #[arg(long, value_name = "TIME", value_parser = filter::moment)]
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) since: Option<DateTime<Utc>>,
     /// Failed last before this moment.
-    #[arg(long, value_name = "TIME", value_parser = filter::moment)]
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) until: Option<DateTime<Utc>>,
 }
 
-/// Which letters to act on. Nothing is acted on that was not named.
+/// FilterArguments letters to act on. Nothing is acted on that was not named.
 #[derive(Debug, Args)]
-pub(crate) struct Selected {
+pub(crate) struct SelectionArguments {
     /// These letters; the first characters of an id are enough.
     #[arg(value_name = "ID")]
     pub(crate) ids: Vec<ShortId>,
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) filter: FilterArguments,
     /// Every letter, instead of naming some.
     #[arg(long)]
     pub(crate) all: bool,
@@ -91,16 +91,16 @@ pub(crate) struct Selected {
 
 /// Who acts, for the audit log.
 #[derive(Debug, Args)]
-pub(crate) struct As {
+pub(crate) struct ActorName {
     /// Who does this, for the audit log, which names the user of the machine beside.
-    #[arg(long = "as", value_name = "NAME", value_parser = filter::name)]
+    #[arg(long = "as", value_name = "NAME", value_parser = values::name)]
     pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
-    pub(crate) which: Which,
+    pub(crate) filter: FilterArguments,
     /// In this state: open, replaying, resolved, discarded, superseded; several with commas; or all.
     #[arg(long, default_value = "open")]
     pub(crate) state: States,
@@ -129,7 +129,7 @@ pub(crate) struct Show {
     #[arg(long, requires = "reveal")]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
-    pub(crate) named: As,
+    pub(crate) actor: ActorName,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -137,7 +137,7 @@ pub(crate) struct Show {
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
     #[command(flatten)]
-    pub(crate) chosen: Selected,
+    pub(crate) selection: SelectionArguments,
     /// Says how many letters it would be, and changes nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -148,7 +148,7 @@ pub(crate) struct Replay {
     #[arg(long)]
     pub(crate) wait: bool,
     #[command(flatten)]
-    pub(crate) named: As,
+    pub(crate) actor: ActorName,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -161,14 +161,14 @@ pub(crate) struct Correct {
     /// The corrected body, as `CareQ` would send it: a file, or - for standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) with: PathBuf,
-    /// Which of the six kinds, where the letter does not say.
-    #[arg(long, value_parser = filter::kind)]
+    /// FilterArguments of the six kinds, where the letter does not say.
+    #[arg(long, value_parser = values::kind)]
     pub(crate) kind: Option<Kind>,
     /// Waits until it is known what became of it; fails unless it went through.
     #[arg(long)]
     pub(crate) wait: bool,
     #[command(flatten)]
-    pub(crate) named: As,
+    pub(crate) actor: ActorName,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -176,7 +176,7 @@ pub(crate) struct Correct {
 #[derive(Debug, Args)]
 pub(crate) struct Discard {
     #[command(flatten)]
-    pub(crate) chosen: Selected,
+    pub(crate) selection: SelectionArguments,
     /// Says how many letters it would be, and changes nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -184,7 +184,7 @@ pub(crate) struct Discard {
     #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
-    pub(crate) named: As,
+    pub(crate) actor: ActorName,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -192,12 +192,12 @@ pub(crate) struct Discard {
 #[derive(Debug, Args)]
 pub(crate) struct Reopen {
     #[command(flatten)]
-    pub(crate) chosen: Selected,
+    pub(crate) selection: SelectionArguments,
     /// Why, for those who ask later.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
     #[command(flatten)]
-    pub(crate) named: As,
+    pub(crate) actor: ActorName,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -226,7 +226,7 @@ pub(crate) struct OneJob {
     #[arg(value_name = "ID")]
     pub(crate) id: ShortId,
     #[command(flatten)]
-    pub(crate) named: As,
+    pub(crate) actor: ActorName,
     #[command(flatten)]
     pub(crate) output: Output,
 }

@@ -1,28 +1,36 @@
-//! Values of `careq-sync clinic configure`: one of the clinic's own, or `default`. A value that cannot work must never get past
-//! here.
+//! Values of `careq-sync clinic configure`: a value of the clinic's own, or `default`.
 
 use careq_shared::clinics::Setting;
 use careq_shared::networks::Networks;
 
-pub(crate) fn answer_within_ms(text: &str) -> Result<Setting<u16>, String> {
+/// The highest rate and burst.
+const MAX_RATE: u32 = 1_000_000;
+
+/// `answer_within_ms`, in milliseconds.
+pub(super) fn answer_within_ms(text: &str) -> Result<Setting<u16>, String> {
     own_or_default(text, |text| text.parse().ok().filter(|wait| *wait <= 25_000), "a number from 0 to 25000")
 }
 
-pub(crate) fn rate(text: &str) -> Result<Setting<u32>, String> {
-    own_or_default(text, |text| text.parse().ok().filter(|rate| *rate <= MOST), "a number from 0 to 1000000")
+/// `rate_per_minute`.
+pub(super) fn rate(text: &str) -> Result<Setting<u32>, String> {
+    own_or_default(
+        text,
+        |text| text.parse().ok().filter(|rate| *rate <= MAX_RATE),
+        "a number from 0 to 1000000",
+    )
 }
 
-pub(crate) fn burst(text: &str) -> Result<Setting<u32>, String> {
-    let in_range = |burst: &u32| (1..=MOST).contains(burst);
+/// `rate_burst`.
+pub(super) fn burst(text: &str) -> Result<Setting<u32>, String> {
+    let in_range = |burst: &u32| (1..=MAX_RATE).contains(burst);
     own_or_default(text, |text| text.parse().ok().filter(in_range), "a number from 1 to 1000000")
 }
 
-pub(crate) fn networks(text: &str) -> Result<Setting<Networks>, String> {
+/// `addresses`.
+pub(super) fn networks(text: &str) -> Result<Setting<Networks>, String> {
     let named = |text: &str| text.parse().ok().filter(|networks: &Networks| !networks.is_empty());
     own_or_default(text, named, "networks in CIDR notation, such as 203.0.113.0/24,2001:db8::/32")
 }
-
-const MOST: u32 = 1_000_000;
 
 fn own_or_default<T>(
     text: &str,
