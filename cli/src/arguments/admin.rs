@@ -7,38 +7,38 @@ use clap::{Args, Subcommand};
 
 use super::output::Output;
 
-/// What to do with admins.
+/// The commands of `careq-sync admin`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AdminCommand {
-    /// Makes an admin and prints its token, which is shown only once.
+    /// Adds an admin and prints its token, which is shown only once.
     Add {
         #[command(flatten)]
         admin: OneAdmin,
-        /// reader: may look at everything but payloads; operator: may reveal, replay, correct and discard, too.
+        /// reader: reads everything but payloads; operator: reveals, replays, corrects and discards, too.
         #[arg(long)]
         role: Role,
-        /// How long its token is good, at most a year.
+        /// Validity of the token, at most 366 days.
         #[arg(long, value_name = "DURATION", default_value = "90days", value_parser = humantime::parse_duration)]
         expires: Duration,
     },
-    /// Lists all admins, with the ends of their tokens.
+    /// Lists all admins, with the expiry of their tokens.
     List(Output),
-    /// Gives an admin a new token and prints it once; the old one is void at once.
+    /// Replaces an admin's token at once and prints the new one, which is shown only once.
     Rotate {
         #[command(flatten)]
         admin: OneAdmin,
-        /// How long the new token is good, at most a year.
+        /// Validity of the new token, at most 366 days.
         #[arg(long, value_name = "DURATION", default_value = "90days", value_parser = humantime::parse_duration)]
         expires: Duration,
     },
-    /// Refuses an admin's requests from now on.
+    /// Disables an admin: its requests are refused from now on.
     Disable(OneAdmin),
 }
 
-/// The admin to work on.
+/// The admin to change.
 #[derive(Debug, Args)]
 pub(crate) struct OneAdmin {
-    /// A person's or a program's name, as the audit log is to have it.
+    /// Name of a person or program, as recorded in the audit log.
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
     #[command(flatten)]

@@ -12,20 +12,20 @@ use clap::{Args, Subcommand};
 use super::output::Output;
 use super::values::{self, States};
 
-/// What to do with dead letters.
+/// The commands of `careq-sync dead-letters`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLettersCommand {
-    /// Lists what needs a person, the last to fail first; or with --group, by cause.
+    /// Lists dead letters, the last to fail first; or with --group, by cause.
     List(List),
-    /// Shows one letter with its history. Its payload is masked.
+    /// Shows one dead letter with its history. Its payload is masked.
     Show(Show),
-    /// Sends letters through once more, as a job that a worker carries out.
+    /// Replays dead letters, as a job that a worker executes.
     Replay(Replay),
-    /// Replaces a letter's body by a corrected one, and sends that through.
+    /// Replaces the body of a dead letter by a corrected one, and replays it.
     Correct(Correct),
-    /// Gives letters up, with a reason. They stay, and can be found with `list --state discarded`.
+    /// Discards dead letters, with a reason. They stay, and `list --state discarded` lists them.
     Discard(Discard),
-    /// Opens letters again that were discarded or corrected, with a reason.
+    /// Reopens discarded or superseded dead letters, with a reason.
     Reopen(Reopen),
     /// Lists replay jobs; or shows, watches, pauses, resumes or cancels one.
     Jobs {
@@ -34,20 +34,20 @@ pub(crate) enum DeadLettersCommand {
         #[command(flatten)]
         output: Output,
     },
-    /// Lists who did what with letters and jobs, the newest first.
+    /// Lists the entries of the audit log, newest first.
     Audit(Audit),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
-    /// At most so many lines.
+    /// Maximum number of lines.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) limit: u64,
     #[command(flatten)]
     pub(crate) output: Output,
 }
 
-/// FilterArguments letters.
+/// The filter of dead letters.
 #[derive(Debug, Args)]
 pub(crate) struct FilterArguments {
     /// Of this clinic.
@@ -68,31 +68,31 @@ pub(crate) struct FilterArguments {
     /// Of this cause, as `list --group` names it.
     #[arg(long)]
     pub(crate) fingerprint: Option<String>,
-    /// Failed last at this moment or later: a time such as 2026-01-31T08:00:00Z, or how long ago, such as 2h.
+    /// Failed last at this time or later: a time such as 2026-01-31T08:00:00Z, or how long ago, such as 2h.
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) since: Option<DateTime<Utc>>,
-    /// Failed last before this moment.
+    /// Failed last before this time.
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) until: Option<DateTime<Utc>>,
 }
 
-/// FilterArguments letters to act on. Nothing is acted on that was not named.
+/// The dead letters to act on. An empty selection is refused.
 #[derive(Debug, Args)]
 pub(crate) struct SelectionArguments {
-    /// These letters; the first characters of an id are enough.
+    /// Ids of dead letters; a prefix of at least four characters is enough.
     #[arg(value_name = "ID")]
     pub(crate) ids: Vec<ShortId>,
     #[command(flatten)]
     pub(crate) filter: FilterArguments,
-    /// Every letter, instead of naming some.
+    /// Every dead letter, instead of a filter.
     #[arg(long)]
     pub(crate) all: bool,
 }
 
-/// Who acts, for the audit log.
+/// The actor for the audit log.
 #[derive(Debug, Args)]
 pub(crate) struct ActorName {
-    /// Who does this, for the audit log, which names the user of the machine beside.
+    /// Name of the actor for the audit log, in addition to the user of the machine.
     #[arg(long = "as", value_name = "NAME", value_parser = values::name)]
     pub(crate) name: Option<String>,
 }
@@ -101,16 +101,16 @@ pub(crate) struct ActorName {
 pub(crate) struct List {
     #[command(flatten)]
     pub(crate) filter: FilterArguments,
-    /// In this state: open, replaying, resolved, discarded, superseded; several with commas; or all.
+    /// State: open, replaying, resolved, discarded, superseded; several with commas; or all.
     #[arg(long, default_value = "open")]
     pub(crate) state: States,
     /// By cause, the most frequent first.
     #[arg(long)]
     pub(crate) group: bool,
-    /// At most so many lines.
+    /// Maximum number of lines.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) limit: u64,
-    /// The page behind this one, as the page before named it.
+    /// The next page, as printed by the page before.
     #[arg(long, value_name = "NEXT")]
     pub(crate) after: Option<careq_console::Cursor>,
     #[command(flatten)]
@@ -119,13 +119,13 @@ pub(crate) struct List {
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// The letter; the first characters of its id are enough.
+    /// Id of the dead letter; a prefix of at least four characters is enough.
     #[arg(value_name = "ID")]
     pub(crate) id: ShortId,
-    /// Prints the payload alone and in clear, as a body to correct. This is written to the audit log, with the reason.
+    /// Prints only the payload, unmasked, as a body to correct. This is recorded in the audit log, with the reason.
     #[arg(long, requires = "reason")]
     pub(crate) reveal: bool,
-    /// Why the payload is to be shown, for those who ask later.
+    /// Reason for revealing the payload, for the audit log.
     #[arg(long, requires = "reveal")]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
@@ -138,13 +138,13 @@ pub(crate) struct Show {
 pub(crate) struct Replay {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
-    /// Says how many letters it would be, and changes nothing.
+    /// Prints the number of matching dead letters, and changes nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Letters per second.
+    /// Dead letters per second.
     #[arg(long, value_name = "PER_SECOND", default_value_t = DEFAULT_RATE_PER_SECOND)]
     pub(crate) rate: u32,
-    /// Waits until it is known what became of each letter; fails unless all went through.
+    /// Waits until every dead letter has an outcome; fails unless all were resolved.
     #[arg(long)]
     pub(crate) wait: bool,
     #[command(flatten)]
@@ -155,16 +155,16 @@ pub(crate) struct Replay {
 
 #[derive(Debug, Args)]
 pub(crate) struct Correct {
-    /// The letter; the first characters of its id are enough.
+    /// Id of the dead letter; a prefix of at least four characters is enough.
     #[arg(value_name = "ID")]
     pub(crate) id: ShortId,
     /// The corrected body, as `CareQ` would send it: a file, or - for standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) with: PathBuf,
-    /// FilterArguments of the six kinds, where the letter does not say.
+    /// Kind of the record, if the kind of the dead letter is unknown.
     #[arg(long, value_parser = values::kind)]
     pub(crate) kind: Option<Kind>,
-    /// Waits until it is known what became of it; fails unless it went through.
+    /// Waits for the outcome; fails unless the dead letter was resolved.
     #[arg(long)]
     pub(crate) wait: bool,
     #[command(flatten)]
@@ -177,10 +177,10 @@ pub(crate) struct Correct {
 pub(crate) struct Discard {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
-    /// Says how many letters it would be, and changes nothing.
+    /// Prints the number of matching dead letters, and changes nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Why, for those who ask later.
+    /// Reason, for the audit log.
     #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
@@ -193,7 +193,7 @@ pub(crate) struct Discard {
 pub(crate) struct Reopen {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
-    /// Why, for those who ask later.
+    /// Reason, for the audit log.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
     #[command(flatten)]
@@ -202,27 +202,27 @@ pub(crate) struct Reopen {
     pub(crate) output: Output,
 }
 
-/// What to do with replay jobs.
+/// The commands of `careq-sync dead-letters jobs`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobsCommand {
     /// Lists the newest jobs.
     List(Output),
-    /// Shows how far a job is, and which letters failed again or were skipped.
+    /// Shows the progress of a job, and the dead letters that failed again or were skipped.
     Show(OneJob),
-    /// Follows a job until it is known what became of each letter; fails unless all went through.
+    /// Follows a job until every dead letter has an outcome; fails unless all were resolved.
     Watch(OneJob),
-    /// Publishes no more of a job until it is resumed.
+    /// Pauses a job: no more dead letters are published until it is resumed.
     Pause(OneJob),
-    /// Goes on with a paused job.
+    /// Resumes a paused job.
     Resume(OneJob),
-    /// Ends a job; what has no outcome yet is open again.
+    /// Cancels a job; dead letters without an outcome are open again.
     Cancel(OneJob),
 }
 
-/// The job to look at or to change.
+/// The job to show or change.
 #[derive(Debug, Args)]
 pub(crate) struct OneJob {
-    /// The job; the first characters of its id are enough.
+    /// Id of the job; a prefix of at least four characters is enough.
     #[arg(value_name = "ID")]
     pub(crate) id: ShortId,
     #[command(flatten)]

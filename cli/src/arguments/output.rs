@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-/// How to print.
+/// The output format.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Output {
     /// Prints JSON, for scripts.

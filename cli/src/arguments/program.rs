@@ -17,64 +17,64 @@ use super::simulation::Simulation;
 #[derive(Debug, Parser)]
 #[command(name = "careq-sync", version, max_term_width = 100)]
 pub(crate) struct Arguments {
-    /// Settings that differ from the defaults (see config.default.toml); the environment wins over them.
+    /// File of settings that differ from the defaults (see config.default.toml). Environment variables override it.
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
 
-/// What to run.
+/// The command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Ingress and worker in one process (the default).
     Standalone,
-    /// Takes `CareQ`'s requests; needs `RabbitMQ`. Any number may run behind a load balancer.
+    /// Accepts `CareQ`'s webhooks; needs `RabbitMQ`. Any number may run behind a load balancer.
     Ingress,
-    /// Stores what was accepted; needs `RabbitMQ`. Any number may run.
+    /// Stores accepted events; needs `RabbitMQ`. Any number may run.
     Worker,
-    /// Serves the admin API on `operations.listen`; needs no broker. `standalone` has it already.
+    /// Serves the admin API on `operations.listen`; needs no broker. `standalone` includes it.
     Console,
-    /// Asks the running process that has the same settings whether it is ready; for containers.
+    /// Checks whether the running process with the same settings is ready; for containers.
     Healthcheck(Healthcheck),
-    /// Brings the database's tables up to date.
+    /// Applies pending database migrations.
     Migrate,
-    /// Seals everything anew that is not under the current key of `seal.keys`, after a rotation.
+    /// Re-encrypts all values that are not under the current key of `seal.keys`, after a key rotation.
     Reseal(Output),
-    /// Plays `CareQ` against a running installation, and checks that nothing is lost, doubled or wrong.
+    /// Sends generated webhooks to a running installation, and checks that no event is lost, duplicated or wrong.
     Simulate(Simulation),
-    /// Looks at settings, database, broker, policies, queues, clocks, keys and ports; says what is wrong and what to do, and
-    /// changes nothing. Exit status 0: nothing is wrong; 1: something is; 2: something could not be examined.
+    /// Examines settings, database, broker, policies, queues, clocks, keys and ports; reports faults with their remedies, and
+    /// changes nothing. Exit status 0: no fault; 1: a fault; 2: something could not be examined.
     Doctor(Output),
-    /// Makes and changes the clinics that may call.
+    /// Adds and changes clinics.
     #[command(subcommand)]
     Clinic(ClinicCommand),
-    /// Makes and changes those who may use the admin API.
+    /// Adds and changes the users of the admin API.
     #[command(subcommand)]
     Admin(AdminCommand),
-    /// Looks whether the audit log is as it was written.
+    /// Verifies the audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Shows what could not be stored, and replays, corrects or discards it.
+    /// Lists and shows events that could not be stored; replays, corrects or discards them.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
 }
 
-/// What to ask a running process.
+/// The arguments of `careq-sync healthcheck`.
 #[derive(Debug, Args)]
 pub(crate) struct Healthcheck {
-    /// Asks only whether it is alive.
+    /// Checks only whether the process is alive.
     #[arg(long)]
     pub(crate) live: bool,
-    /// How long the answer may take.
+    /// Timeout of the response.
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = humantime::parse_duration)]
     pub(crate) within: Duration,
 }
 
-/// What to do with the audit log; `dead-letters audit` lists it.
+/// The commands of `careq-sync audit`. `dead-letters audit` lists the entries.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    /// Reads every entry, and names the first one that was changed, removed or inserted. Prints the head of the chain, to be noted
-    /// elsewhere: who can change the whole chain cannot change what stands there.
+    /// Reads every entry, and reports the first one that was changed, removed or inserted. Prints the head of the hash chain. Record it
+    /// elsewhere: an attacker who can rewrite the whole chain cannot change that copy.
     Verify(Output),
 }

@@ -7,56 +7,56 @@ use clap::Args;
 
 use super::output::Output;
 
-/// What to play.
+/// The arguments of `careq-sync simulate`.
 #[derive(Debug, Args)]
 pub(crate) struct Simulation {
-    /// Where an ingress listens; again for each of several. Without it, where the settings say.
+    /// URL of an ingress; repeatable. Default: the address in the settings.
     #[arg(long = "url", value_name = "URL")]
     pub(crate) urls: Vec<String>,
-    /// The clinics to call as: a file of what `clinic add ID --json` printed, one a line. Without it, those of the settings.
+    /// File with the output of `clinic add ID --json`, one clinic a line. Default: the clinics in the settings.
     #[arg(long, value_name = "FILE")]
     pub(crate) clinics: Option<PathBuf>,
-    /// About how many events to send.
+    /// Approximate number of events.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub(crate) events: u64,
-    /// Decides everything that is left to chance: the same seed, options and clinics send the same events.
+    /// Seed of the random generator: the same seed, options and clinics send the same events.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
-    /// Requests per second. Without it, as fast as answers come.
+    /// Requests per second. Default: as fast as responses arrive.
     #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: Option<u32>,
-    /// Requests that may be under way at the same time.
+    /// Concurrent requests.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4_096))]
     pub(crate) connections: u16,
-    /// Mixes the requests of many bookings, so that children come before their parents.
+    /// Shuffles the requests of many bookings, so that children arrive before their parents.
     #[arg(long)]
     pub(crate) shuffle: bool,
-    /// Share of requests that are sent three times.
+    /// Percentage of requests that are sent three times.
     #[arg(long, value_name = "PERCENT", default_value_t = 5, value_parser = clap::value_parser!(u8).range(..=100))]
     pub(crate) repeat: u8,
-    /// Share of bookings whose patient comes late, or never.
+    /// Percentage of bookings whose patient arrives late, or never.
     #[arg(long, value_name = "PERCENT", default_value_t = 2, value_parser = clap::value_parser!(u8).range(..=100))]
     pub(crate) orphans: u8,
-    /// How long after its appointment a late patient comes, or at the end of the run, if that is earlier. Less than the
-    /// installation's `worker.parent_timeout_s`.
+    /// Delay of a late patient after its appointment. It arrives at the end of the run, if that is earlier. The delay must be less than
+    /// the installation's `worker.parent_timeout_s`.
     #[arg(long, value_name = "DELAY", default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) late_after: Duration,
-    /// Share of bookings that must be refused instead.
+    /// Percentage of invalid bookings, which must be refused.
     #[arg(long, value_name = "PERCENT", default_value_t = 2, value_parser = clap::value_parser!(u8).range(..=100))]
     pub(crate) poison: u8,
-    /// Share of bookings that come as a batch.
+    /// Percentage of bookings that are sent as a batch.
     #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u8).range(..=100))]
     pub(crate) batches: u8,
-    /// The delay before the first retry, which doubles twice; the specification says 5s.
+    /// Delay before the first retry, which doubles twice; 5s in the specification.
     #[arg(long, value_name = "DELAY", default_value = "5s", value_parser = humantime::parse_duration)]
     pub(crate) retry_after: Duration,
-    /// How long an answer may take; the specification says 30s.
+    /// Timeout of a response; 30s in the specification.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
-    /// How long the installation may take, after the last answer, until everything is settled.
+    /// Time after the last response in which the installation must settle all events.
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
     pub(crate) settle_within: Duration,
-    /// Looks into this database, too; a URL as in `database.url`. Needs the installation's `seal.keys`.
+    /// Also checks this database; a URL as in `database.url`. Needs the installation's `seal.keys`.
     #[arg(long, value_name = "URL")]
     pub(crate) database_url: Option<String>,
     #[command(flatten)]
