@@ -40,7 +40,7 @@ fn token_of_signals() -> Result<CancellationToken> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("told to stop; finishing what is in hand");
+        tracing::info!("shutdown requested; finishing the work in flight");
         token.cancel();
     });
     Ok(shutdown)

@@ -27,7 +27,7 @@ async fn look(
     if clinics.is_empty() && troubles.is_empty() {
         return Ok(vec![
             Finding::warning("clinics.none", "there is no clinic that is enabled")
-                .means("CareQ is answered 401, whoever it calls for")
+                .means("every webhook is answered 401")
                 .remedy("careq-sync clinic add ID"),
         ]);
     }

@@ -55,9 +55,9 @@ fn absent(config: &Config, file: &Path) -> Finding {
 fn private(file: &Path, ownership: &Ownership) -> Vec<Finding> {
     let open = ownership.open_to_others().map(|mode| {
         Finding::error("keys.open_to_others", format!("the key file {} has the mode {mode}", file.display()))
-            .means("others than its user can read the keys, and with them every sealed value")
+            .means("other users can read the keys, and with them every sealed value")
             .remedy(format!(
-                "chmod 600 {}; if somebody may have read it, rotate the key (README)",
+                "chmod 600 {}; if another user may have read it, rotate the key (README)",
                 quoted(file)
             ))
     });

@@ -128,7 +128,7 @@ fn lossy(key: &str, value: &Value, queues: &[Queue]) -> Option<(&'static str, &'
         )),
         "expires" => Some((
             "policies.expires",
-            "RabbitMQ deletes the queue with all that is in it when nobody has read it for so long",
+            "RabbitMQ deletes the queue with all its messages after this time without consumers",
         )),
         "max-length" | "max-length-bytes" => {
             Some((MAX_LENGTH, "a full queue rejects messages, and webhooks are answered 503"))

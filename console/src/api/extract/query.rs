@@ -86,13 +86,11 @@ impl QueryParameters {
         let name = parameter.name;
         self.known.push(name);
         let values = self.unread.remove(name)?;
-        match values.as_slice() {
-            [value] => self.parsed(name, value),
-            _ => {
-                self.fault(name, "it may be said once");
-                None
-            }
-        }
+        let [value] = values.as_slice() else {
+            self.fault(name, "it may be said once");
+            return None;
+        };
+        self.parsed(name, value)
     }
 
     fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str, value: &str) -> Option<T> {

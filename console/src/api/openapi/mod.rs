@@ -1,5 +1,5 @@
-//! The admin API as an OpenAPI 3.1 document. Bodies are described by the types that are read and written, query parameters by the types
-//! that extract them, and a route is registered together with its description.
+//! The admin API as an OpenAPI 3.1 document. Bodies and query parameters are described by the types that are read and written. A route
+//! is registered together with its description.
 
 pub(super) mod bodies;
 pub(super) mod document;
