@@ -332,7 +332,7 @@ async fn a_request_that_is_still_being_sent_is_finished_before_the_end() {
     let mut half_a_head = connect(&stack).await;
     half_a_head.write_all(b"GET / HTTP").await.unwrap();
     stack.tell_ingress_to_stop().await;
-    until("it has been told", || async { stack.logged().contains("told to stop").then_some(()) }).await;
+    until("it has been told", || async { stack.logged().contains("shutdown requested").then_some(()) }).await;
     finish_request(body).await;
     drop((silent, half_a_head));
     stack.has_ended().await;

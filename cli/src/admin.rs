@@ -1,14 +1,15 @@
-//! `careq-sync admin …`. A token must never be printed but by the command that makes it.
+//! `careq-sync admin`. Only the command that creates a token prints it.
 
 use anyhow::Result;
-use careq_console::admins::{self, Made, Summary};
+use careq_console::admins::{self, NewToken, Summary};
 use careq_console::audit::{Actor, Origin};
 use careq_shared::clock;
 use careq_shared::config::Config;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use crate::arguments::{AdminCommand, Output};
+use crate::arguments::admin::AdminCommand;
+use crate::arguments::output::Output;
 use crate::environment::print;
 use crate::migrate;
 
@@ -32,7 +33,7 @@ pub(crate) async fn run(config: &Config, command: AdminCommand) -> Result<()> {
     Ok(())
 }
 
-fn show_token(output: Output, Made { name, role, token, expires_at }: &Made) {
+fn show_token(output: Output, NewToken { name, role, token, expires_at }: &NewToken) {
     let token = token.expose_secret();
     print(&if output.json {
         json!({ "name": name, "role": role, "token": token, "expires_at": expires_at }).to_string()
@@ -46,14 +47,14 @@ fn show_token(output: Output, Made { name, role, token, expires_at }: &Made) {
     });
 }
 
-fn list(output: Output, known: &[Summary]) {
+fn list(output: Output, admins: &[Summary]) {
     if output.json {
-        return print(&json!({ "admins": known }).to_string());
+        return print(&json!({ "admins": admins }).to_string());
     }
-    if known.is_empty() {
+    if admins.is_empty() {
         return print("There is no admin yet; `careq-sync admin add NAME --role reader` makes one.");
     }
-    for Summary { name, role, created_at, disabled_at, expires_at, .. } in known {
+    for Summary { name, role, created_at, disabled_at, expires_at, .. } in admins {
         let since = created_at.format("%Y-%m-%d");
         let state = match (disabled_at, expires_at) {
             (Some(at), _) => format!(", disabled {}", at.format("%Y-%m-%d")),

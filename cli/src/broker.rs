@@ -1,4 +1,4 @@
-//! The broker that is set, from its opening to its end. What a process does with it must never depend on which one it is.
+//! The configured broker: RabbitMQ or the embedded queue. A process uses both through the same trait.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use careq_shared::broker::{Broker, Depths, Sealing};
 use careq_shared::config::{BrokerKind, Config};
 use careq_shared::seal::Seal;
 
-/// A broker that is open.
+/// An open broker.
 pub(crate) struct OpenBroker {
     kind: Kind,
-    /// What is published to, and read from: neither the one nor the other holds a message in clear.
+    /// The broker behind the encryption of messages.
     sealed: Arc<dyn Broker>,
 }
 
@@ -22,7 +22,7 @@ enum Kind {
 }
 
 impl OpenBroker {
-    /// Opens the broker that is set. `process` names its connections in RabbitMQ's management pages.
+    /// Opens the configured broker. RabbitMQ's management UI shows `process` as the name of the connection.
     pub(crate) async fn open(config: &Config, seal: &Arc<Seal>, process: &str) -> Result<Self> {
         let kind = match config.broker.kind() {
             BrokerKind::Embedded => Kind::Embedded(Arc::new(Embedded::open(&config.data.dir).await?)),
@@ -38,12 +38,12 @@ impl OpenBroker {
         Ok(Self { kind, sealed: Arc::new(Sealing::new(broker, Arc::clone(seal))) })
     }
 
-    /// What is published to, and read from.
+    /// The broker, with encrypted messages.
     pub(crate) fn port(&self) -> Arc<dyn Broker> {
         Arc::clone(&self.sealed)
     }
 
-    /// How many messages wait in it.
+    /// The depths of the queues.
     pub(crate) fn depths(&self) -> Depths {
         match &self.kind {
             Kind::Embedded(embedded) => embedded.depths(),
@@ -51,7 +51,7 @@ impl OpenBroker {
         }
     }
 
-    /// Says goodbye to RabbitMQ; the embedded one cleans its files.
+    /// Closes the connections to RabbitMQ, or cleans up the files of the embedded queue.
     pub(crate) async fn close(&self) {
         match &self.kind {
             Kind::Embedded(embedded) => embedded.close().await,

@@ -1,4 +1,4 @@
-//! `careq-sync clinic …`. A secret must never be printed but by the command that makes it.
+//! `careq-sync clinic`. Only the command that creates a secret prints it.
 
 use std::io::Read as _;
 
@@ -10,7 +10,8 @@ use sea_orm::DatabaseConnection;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 
-use crate::arguments::{Changes, ClinicCommand, Credential, OneClinic, OneSecret, Output};
+use crate::arguments::clinic::{Changes, ClinicCommand, Credential, OneClinic, OneSecret};
+use crate::arguments::output::Output;
 use crate::environment::print;
 use crate::migrate;
 
@@ -19,13 +20,14 @@ pub(crate) async fn run(config: &Config, command: ClinicCommand) -> Result<()> {
     let keys = || seal::open(config);
     match command {
         ClinicCommand::Add { clinic, sign, api_key, webhook_secret } => {
-            let besides = [
+            let optional = [
                 (api_key, CredentialKind::ApiKey),
                 (webhook_secret, CredentialKind::WebhookSecret),
                 (sign, CredentialKind::SigningSecret),
             ];
-            let besides: Vec<_> = besides.iter().filter(|(asked, _)| *asked).map(|(_, kind)| *kind).collect();
-            let secrets = clinics::add(&database, &keys, &clinic.clinic_id, &besides).await?;
+            let optional: Vec<_> =
+                optional.iter().filter(|(asked, _)| *asked).map(|(_, kind)| *kind).collect();
+            let secrets = clinics::add(&database, &keys, &clinic.clinic_id, &optional).await?;
             show_secrets(&clinic, &secrets);
         }
         ClinicCommand::Set { secret, credential } => {
@@ -83,13 +85,13 @@ fn change(secret: &OneSecret, credential: Credential) -> Result<Change<'_>> {
     Ok(Change { clinic_id: &secret.clinic.clinic_id, kind: kind(credential), given })
 }
 
-/// On standard input, since arguments are seen by every user of the machine.
+/// Reads a secret from standard input: arguments are visible to every user of the machine.
 fn given() -> Result<SecretString> {
-    /// No secret is longer; whatever is on standard input must not fill the memory.
-    const LONGEST_BYTES: u64 = 4_096;
+    /// Longer than any secret. Standard input may be endless.
+    const MAX_SECRET_BYTES: u64 = 4_096;
     let mut text = String::new();
     std::io::stdin()
-        .take(LONGEST_BYTES)
+        .take(MAX_SECRET_BYTES)
         .read_to_string(&mut text)
         .context("standard input cannot be read")?;
     if text.trim().is_empty() {
@@ -128,11 +130,11 @@ const fn sent_as(kind: CredentialKind) -> &'static str {
     }
 }
 
-fn confirm(clinic: &OneClinic, what: &str, (name, value): (&str, Value)) {
+fn confirm(clinic: &OneClinic, change: &str, (name, value): (&str, Value)) {
     let mut as_json = Map::from_iter([("clinic_id".to_owned(), json!(clinic.clinic_id))]);
     as_json.insert(name.to_owned(), value);
     show(clinic.output, &Value::Object(as_json), || {
-        format!("Clinic {} {what}; every ingress knows within ten seconds.", clinic.clinic_id)
+        format!("Clinic {} {change}; every ingress knows within ten seconds.", clinic.clinic_id)
     });
 }
 
@@ -186,6 +188,6 @@ fn state(clinic: &Summary) -> &'static str {
     if clinic.disabled_at.is_some() { "disabled" } else { "enabled" }
 }
 
-fn show(output: Output, as_json: &Value, for_people: impl FnOnce() -> String) {
-    print(&if output.json { as_json.to_string() } else { for_people() });
+fn show(output: Output, as_json: &Value, as_text: impl FnOnce() -> String) {
+    print(&if output.json { as_json.to_string() } else { as_text() });
 }

@@ -1,5 +1,5 @@
-//! `careq-sync doctor`: shows what is wrong with a set-up, and what to do. It must never end with 0 while something is wrong, or
-//! unknown.
+//! `careq-sync doctor`: prints the findings about an installation. The exit status is 0 only if nothing is wrong and everything could
+//! be examined.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -8,14 +8,14 @@ use careq_doctor::{Finding, Report, Verdict};
 use careq_shared::config::{Config, Faults};
 use serde_json::json;
 
-use crate::arguments::Output;
+use crate::arguments::output::Output;
 use crate::environment::print;
 
 pub(crate) async fn run(config: &Config, output: Output) -> ExitCode {
     show(&Box::pin(careq_doctor::examine(config)).await, output)
 }
 
-/// Where the settings themselves cannot be used.
+/// The report for settings that cannot be loaded.
 pub(crate) fn of_faults(faults: &Faults, output: Output) -> ExitCode {
     show(&careq_doctor::of_faults(faults), output)
 }
@@ -31,12 +31,12 @@ fn show(report: &Report, output: Output) -> ExitCode {
         })
         .to_string()
     } else {
-        for_people(report, std::io::stdout().is_terminal())
+        as_text(report, std::io::stdout().is_terminal())
     });
     ExitCode::from(status)
 }
 
-/// Scripts rely on these.
+/// The exit status, which scripts rely on.
 fn exit_status(report: &Report) -> u8 {
     match report.verdict() {
         Verdict::Well | Verdict::Warning => 0,
@@ -45,7 +45,7 @@ fn exit_status(report: &Report) -> u8 {
     }
 }
 
-fn for_people(report: &Report, is_terminal: bool) -> String {
+fn as_text(report: &Report, is_terminal: bool) -> String {
     let mut lines = Vec::new();
     for examination in &report.examinations {
         lines.push(examination.name.to_owned());
@@ -62,10 +62,10 @@ fn of_finding(finding: &Finding, is_terminal: bool) -> Vec<String> {
     if *verdict == Verdict::Well {
         return vec![format!("  {mark} {seen}")];
     }
-    let besides = [("it means", means), ("do", remedy)];
-    let besides =
-        besides.into_iter().filter_map(|(name, text)| Some(format!("      {name}: {}", text.as_ref()?)));
-    std::iter::once(format!("  {mark} {seen}  [{code}]")).chain(besides).collect()
+    let details = [("it means", means), ("do", remedy)];
+    let details =
+        details.into_iter().filter_map(|(name, text)| Some(format!("      {name}: {}", text.as_ref()?)));
+    std::iter::once(format!("  {mark} {seen}  [{code}]")).chain(details).collect()
 }
 
 const fn mark(verdict: Verdict) -> &'static str {

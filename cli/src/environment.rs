@@ -1,5 +1,4 @@
-//! Where this process touches its surroundings: environment variables in, sentences for people out. Nothing else may read
-//! the environment or print.
+//! The environment variables and standard streams of the process. Lints forbid to use them elsewhere.
 
 use std::path::Path;
 
@@ -8,23 +7,23 @@ use careq_shared::config::{self, Config, Faults, Process};
 /// The settings of this process.
 pub(crate) fn config(process: Option<Process>, file: Option<&Path>) -> Result<Config, Faults> {
     #[expect(clippy::disallowed_methods, reason = "this is where the configuration gets its variables from")]
-    // A name that is not UTF-8 cannot be one of ours; a value that is not is refused.
+    // A name that is not UTF-8 is no setting. An invalid value is replaced by U+FFFD, which validation refuses.
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
     config::load_for(process, file, variables)
 }
 
-/// What the command was asked for, on standard output.
+/// Prints the result of a command to standard output.
 pub(crate) fn print(text: &str) {
-    #[expect(clippy::print_stdout, reason = "this is what the person or script asked for")]
+    #[expect(clippy::print_stdout, reason = "this is the result of the command")]
     {
         println!("{text}");
     }
 }
 
-/// What a person has to know, on standard error.
-pub(crate) fn tell(text: &str) {
-    #[expect(clippy::print_stderr, reason = "before logging has begun, there is no other way to say it")]
+/// Prints a message to standard error.
+pub(crate) fn print_to_stderr(text: &str) {
+    #[expect(clippy::print_stderr, reason = "the message is for a person, and logging may not have started")]
     {
         eprintln!("{text}");
     }

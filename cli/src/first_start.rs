@@ -1,4 +1,5 @@
-//! The very first start on an empty folder: a clinic to try with, and a line to paste. A token must never be printed again.
+//! The clinics at the start of a process. The first start on an empty data folder adds a test clinic and prints its token, once, with an
+//! example request.
 
 use std::net::SocketAddr;
 
@@ -14,8 +15,8 @@ use crate::environment::print;
 /// The clinic of the specification's sample data.
 const TEST_CLINIC: &str = "test_clinic";
 
-/// Makes the clinics of the settings, or a first one where there is none at all; its token, if it was made now.
-pub(crate) async fn make_clinics(
+/// Adds the clinics of the settings. If there is no clinic at all, adds the test clinic and returns its token.
+pub(crate) async fn add_clinics(
     database: &DatabaseConnection,
     config: &Config,
 ) -> Result<Option<SecretString>> {
@@ -28,7 +29,7 @@ pub(crate) async fn make_clinics(
     Ok(secrets.into_iter().next().map(|(_, token)| token))
 }
 
-/// Makes the clinics of the settings that are missing, and warns of those whose token there means nothing.
+/// Adds the missing clinics of the settings. Logs a warning for each token there that is not valid.
 pub(crate) async fn seed(database: &DatabaseConnection, config: &Config) -> Result<()> {
     clinics::seed(database, &|| seal::open(config), &config.clinics).await?;
     for clinic_id in clinics::unheeded(database, &config.clinics).await? {
@@ -41,7 +42,7 @@ pub(crate) async fn seed(database: &DatabaseConnection, config: &Config) -> Resu
     Ok(())
 }
 
-/// Shows a newcomer the main job: one line that answers 201 when pasted (API specification, "Sample Test Data").
+/// Prints the token and an example request, which is answered 201 (API specification, "Sample Test Data").
 pub(crate) fn welcome(address: SocketAddr, token: &SecretString) {
     let token = token.expose_secret();
     print(&format!(

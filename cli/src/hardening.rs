@@ -1,15 +1,17 @@
-//! What the process forbids itself before anything else: files that others may read, and copies of its memory, which holds keys and
-//! patients' data.
+//! Process hardening before anything else: private files, and no core dumps, which would contain keys and patients' data.
 
 use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask};
 
-/// Makes files private, and switches core dumps off. What the system refuses is told; the process starts all the same.
+/// Sets the umask and disables core dumps.
+///
+/// # Errors
+/// The system refuses to disable core dumps. The process logs it and starts.
 pub(crate) fn apply() -> Result<(), String> {
     umask(Mode::RWXG | Mode::RWXO);
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    // The limit alone does not hold for a program that the kernel pipes dumps to (core(5)).
-    let switched_off =
-        setrlimit(Resource::Core, none).and(set_dumpable_behavior(DumpableBehavior::NotDumpable));
-    switched_off.map_err(|reason| reason.to_string())
+    let no_dump = Rlimit { current: Some(0), maximum: Some(0) };
+    // The limit does not apply to dumps that the kernel pipes to a program (core(5)).
+    let disabled =
+        setrlimit(Resource::Core, no_dump).and(set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    disabled.map_err(|reason| reason.to_string())
 }

@@ -1,5 +1,5 @@
-//! `careq-sync healthcheck`: asks the process that runs with the same settings, over its operations port, as containers do. It
-//! must never say yes for want of an answer.
+//! `careq-sync healthcheck`: queries the operations port of the process with the same settings, for health checks of containers. A
+//! missing response is a failure.
 
 use std::net::SocketAddr;
 
@@ -13,13 +13,13 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::arguments::Healthcheck;
+use crate::arguments::program::Healthcheck;
 use crate::environment::print;
 
 pub(crate) async fn run(config: &Config, check: Healthcheck) -> Result<()> {
-    let address = reached(config.operations.listen)?;
+    let address = target_address(config.operations.listen)?;
     let (path, word) = if check.live { ("/livez", "alive") } else { ("/readyz", "ready") };
-    let answer = tokio::time::timeout(check.within, ask(address, path)).await.with_context(|| {
+    let answer = tokio::time::timeout(check.within, request(address, path)).await.with_context(|| {
         format!("the process at {address} gave no answer within {}", humantime::format_duration(check.within))
     })?;
     match answer.with_context(|| unreachable(address))? {
@@ -33,8 +33,8 @@ pub(crate) async fn run(config: &Config, check: Healthcheck) -> Result<()> {
     Ok(())
 }
 
-/// Where a process that listens there is reached from its own machine.
-fn reached(listen: SocketAddr) -> Result<SocketAddr> {
+/// The address at which this machine reaches a process with this `operations.listen`.
+fn target_address(listen: SocketAddr) -> Result<SocketAddr> {
     if listen.port() == 0 {
         bail!(
             "operations.listen (CAREQ_OPERATIONS_LISTEN) has the port 0, which becomes another one at each start; set a port, for \
@@ -44,12 +44,12 @@ fn reached(listen: SocketAddr) -> Result<SocketAddr> {
     Ok(from_here(listen))
 }
 
-async fn ask(address: SocketAddr, path: &str) -> Result<StatusCode> {
+async fn request(address: SocketAddr, path: &str) -> Result<StatusCode> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::get(path).header(HOST, address.to_string()).body(Body::empty())?;
+    let http_request = Request::get(path).header(HOST, address.to_string()).body(Body::empty())?;
     tokio::select! {
-        answer = sender.send_request(request) => Ok(answer?.status()),
+        answer = sender.send_request(http_request) => Ok(answer?.status()),
         ended = connection => bail!("the connection ended without an answer: {ended:?}"),
     }
 }

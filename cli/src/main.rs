@@ -1,5 +1,4 @@
-//! `careq-sync`: the one binary. It must never hold a rule of its own: it reads the settings, starts what was asked for, and
-//! tells people what happened.
+//! The binary `careq-sync`: loads the settings, runs the requested command or process, and reports errors.
 
 mod arguments;
 mod environment;
@@ -14,7 +13,6 @@ mod healthcheck;
 mod migrate;
 mod processes;
 mod reseal;
-mod setting;
 mod simulate;
 
 mod broker;
@@ -30,8 +28,8 @@ use careq_shared::{refusal, telemetry};
 use clap::Parser as _;
 use tokio::runtime::Runtime;
 
-use arguments::{Arguments, Command};
-use shutdown::heeding_signals;
+use arguments::program::{Arguments, Command};
+use shutdown::run_until_signal;
 use tikv_jemallocator::Jemalloc;
 
 #[global_allocator]
@@ -39,20 +37,20 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let hardened = hardening::apply();
-    match in_a_runtime(Arguments::parse(), hardened) {
+    match run_in_runtime(Arguments::parse(), hardened) {
         Ok(exit_status) => exit_status,
         Err(fault) => {
             let advice = refusal::advice(fault.as_ref()).map(|advice| format!(". {advice}, and try again"));
-            environment::tell(&format!("careq-sync: {fault:#}{}", advice.unwrap_or_default()));
+            environment::print_to_stderr(&format!("careq-sync: {fault:#}{}", advice.unwrap_or_default()));
             ExitCode::FAILURE
         }
     }
 }
 
-fn in_a_runtime(arguments: Arguments, hardened: Result<(), String>) -> Result<ExitCode> {
+fn run_in_runtime(arguments: Arguments, hardened: Result<(), String>) -> Result<ExitCode> {
     let runtime = Runtime::new()?;
     let ended = runtime.block_on(run(arguments, hardened));
-    // Whatever still hangs, as the look-up of a name can, must not hold up a process that has finished.
+    // A blocking task, such as a DNS lookup, must not delay the end of a finished process.
     runtime.shutdown_background();
     ended
 }
@@ -74,17 +72,17 @@ async fn run(arguments: Arguments, hardened: Result<(), String>) -> Result<ExitC
             "ignored the variables that Kubernetes made for Services called careq…"
         );
     }
-    let ended = perform(command, &config).await;
+    let result = perform(command, &config).await;
     telemetry.end().await;
-    ended
+    result
 }
 
 async fn perform(command: Command, config: &Config) -> Result<ExitCode> {
     let ended = match command {
-        Command::Standalone => heeding_signals(|told| processes::standalone(config, told)).await,
-        Command::Ingress => heeding_signals(|told| processes::ingress(config, told)).await,
-        Command::Worker => heeding_signals(|told| processes::worker(config, told)).await,
-        Command::Console => heeding_signals(|told| processes::console(config, told)).await,
+        Command::Standalone => run_until_signal(|shutdown| processes::standalone(config, shutdown)).await,
+        Command::Ingress => run_until_signal(|shutdown| processes::ingress(config, shutdown)).await,
+        Command::Worker => run_until_signal(|shutdown| processes::worker(config, shutdown)).await,
+        Command::Console => run_until_signal(|shutdown| processes::console(config, shutdown)).await,
         Command::Healthcheck(check) => healthcheck::run(config, check).await,
         Command::Migrate => migrate::run(config).await,
         Command::Reseal(output) => reseal::run(config, output).await,
@@ -98,7 +96,7 @@ async fn perform(command: Command, config: &Config) -> Result<ExitCode> {
     ended.map(|()| ExitCode::SUCCESS)
 }
 
-/// What the settings of a command are for. Some need neither the database nor the broker that these name.
+/// The process that the settings are validated for. `None` skips the checks of database and broker, which the command does not use.
 const fn process(command: &Command) -> Option<Process> {
     match command {
         Command::Standalone => Some(Process::Standalone),

@@ -1,13 +1,13 @@
-//! `careq-sync migrate`, and the same at the start of every process. It must never be needed by hand.
+//! `careq-sync migrate`: applies pending migrations. Every process does the same at its start, so the command is optional.
 
 use anyhow::{Result, anyhow};
 use careq_shared::config::Config;
 use careq_shared::{database, refusal};
 use sea_orm::DatabaseConnection;
 
-const NOT_UP_TO_DATE: &str = "the database's tables could not be brought up to date";
+const MIGRATION_FAILED: &str = "the database's tables could not be brought up to date";
 
-const NOT_ALLOWED: &str = "the database's tables could not be brought up to date; the user of database.url must be allowed to create tables";
+const MIGRATION_NOT_ALLOWED: &str = "the database's tables could not be brought up to date; the user of database.url must be allowed to create tables";
 
 pub(crate) async fn run(config: &Config) -> Result<()> {
     let database = connect(config).await?;
@@ -16,12 +16,12 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// A connection to a database whose tables are up to date.
+/// Connects to the database and applies pending migrations.
 pub(crate) async fn connect(config: &Config) -> Result<DatabaseConnection> {
     let database = database::connect(config).await?;
     careq_migrations::up(&database).await.map_err(|fault| {
-        let is_of_the_disk = refusal::advice(&fault).is_some();
-        anyhow!(fault).context(if is_of_the_disk { NOT_UP_TO_DATE } else { NOT_ALLOWED })
+        let is_disk_fault = refusal::advice(&fault).is_some();
+        anyhow!(fault).context(if is_disk_fault { MIGRATION_FAILED } else { MIGRATION_NOT_ALLOWED })
     })?;
     Ok(database)
 }

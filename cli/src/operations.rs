@@ -1,5 +1,5 @@
-//! The operations port: is the process alive, is it ready, what can be counted of it, and, where there is one, the admin API. It
-//! must never be reachable by CareQ, and shows no data to whoever has no token of an admin.
+//! The operations port: liveness, readiness, metrics and, in some processes, the admin API. It is not for CareQ, and only the admin API,
+//! with a token, returns data of clinics.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Whether the process can do its work, asked at each request.
+/// The readiness check, called at each request.
 pub(crate) type Readiness = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// Probes, a person or two, and whatever they leave open. They may all come from one address.
+/// The limits of the port. The clients are probes, Prometheus and a few people, possibly behind one address.
 fn limits() -> ConnectionLimits {
     ConnectionLimits {
         max_connections: 512,
@@ -36,22 +36,22 @@ fn limits() -> ConnectionLimits {
     }
 }
 
-/// Serves `/livez`, `/readyz`, `/metrics` and these routes until told to stop; then finishes the requests in hand.
+/// Serves `/livez`, `/readyz`, `/metrics` and the routes of the admin API until shutdown, then finishes the requests in flight.
 pub(crate) async fn start(
     config: &Config,
     readiness: Readiness,
     measured: Measured,
-    besides: Router,
+    admin: Router,
     shutdown: CancellationToken,
 ) -> Result<JoinHandle<()>> {
-    let listener = bind(&config.operations, besides.has_routes()).await?;
+    let listener = bind(&config.operations, admin.has_routes()).await?;
     let address = listener.local_addr()?;
     tracing::info!(%address, "operations: /livez, /readyz and /metrics");
-    if besides.has_routes() {
+    if admin.has_routes() {
         tracing::info!(%address, "the admin API takes requests");
     }
-    let every = Duration::from_secs(config.telemetry.measure_interval_s);
-    tokio::spawn(measured.clone().keep_measuring(every, shutdown.clone()));
+    let interval = Duration::from_secs(config.telemetry.measure_interval_s);
+    tokio::spawn(measured.clone().keep_measuring(interval, shutdown.clone()));
     let is_ready = Arc::clone(&readiness);
     let ready = move || {
         let is_ready = is_ready();
@@ -72,11 +72,11 @@ pub(crate) async fn start(
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(exposition));
-    Ok(tokio::spawn(careq_http::serve(listener, routes.merge(besides), limits(), shutdown)))
+    Ok(tokio::spawn(careq_http::serve(listener, routes.merge(admin), limits(), shutdown)))
 }
 
-/// The address that was set; if it is the default and taken, any free one, so that several processes fit on one machine. Never so
-/// for the admin API: whoever has the address instead would be sent the admins' tokens.
+/// Binds the configured address. If the default address is taken, binds any free port instead, so that several processes run on one
+/// machine; but not with the admin API, since admins would send their tokens to the other process.
 async fn bind(settings: &OperationsConfig, has_admin_api: bool) -> Result<TcpListener> {
     let address = settings.listen;
     match TcpListener::bind(address).await {

@@ -1,5 +1,4 @@
-//! The four ways to run: everything in one process, an ingress, a worker, a console. Each is a list of parts; none may differ from
-//! the others in what the parts do.
+//! The four processes: standalone, ingress, worker, console. Each wires up the same parts, in the order of start and shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,48 +21,51 @@ use crate::broker::OpenBroker;
 use crate::operations::{self, Readiness};
 use crate::{first_start, migrate};
 
-/// How long a process that has finished waits for the servers that it leaves.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// The time for closing connections at the end of a process.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A worker that has repeated the same transaction for so long is not ready.
+/// A worker that has retried the same transaction for longer is not ready.
 const STUCK_AFTER: Duration = Duration::from_mins(1);
 
-/// Ingress and worker together, on whatever database and broker are set.
+/// Ingress, worker and admin API in one process, with any database and broker.
 pub(crate) async fn standalone(config: &Config, shutdown: CancellationToken) -> Result<()> {
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
     let broker = OpenBroker::open(config, &seal, "standalone").await?;
-    let first_token = first_start::make_clinics(&database, config).await?;
+    let first_token = first_start::add_clinics(&database, config).await?;
     let listener = listen(config).await?;
     let address = listener.local_addr()?;
 
-    // SQLite has one connection a pool: status pages must not wait for the worker's transactions.
-    let pages = migrate::connect(config).await?;
-    let ingress = Ingress::start(parts(config, &broker, pages.clone(), &seal), &shutdown);
-    let people = migrate::connect(config).await?;
-    let databases = [database.clone(), pages.clone(), people.clone()];
-    let measured = Measured { besides: vec![database.clone(), people.clone()], ..measured(&pages, &broker) };
-    let admin = admin_api(config, people, &seal, &shutdown);
+    // A pool has one connection on SQLite, so the ingress has a pool of its own: it must not wait for the worker's transactions.
+    let ingress_database = migrate::connect(config).await?;
+    let ingress = Ingress::start(parts(config, &broker, ingress_database.clone(), &seal), &shutdown);
+    let admin_database = migrate::connect(config).await?;
+    let databases = [database.clone(), ingress_database.clone(), admin_database.clone()];
+    let measured = Measured {
+        besides: vec![database.clone(), admin_database.clone()],
+        ..measured(&ingress_database, &broker)
+    };
+    let admin = admin_api(config, admin_database, &seal, &shutdown);
     let operations =
         operations::start(config, readiness(&ingress), measured, admin, shutdown.clone()).await?;
-    // The worker goes on until the last request in hand has its answer.
-    let working = CancellationToken::new();
+    // The worker stops after the ingress has answered its last request, since requests wait for results.
+    let worker_shutdown = CancellationToken::new();
     let worker = Worker::new(database, broker.port(), broker.depths(), seal, Settings::from(config));
-    let worker = tokio::spawn(worker.run(working.clone()));
+    let worker = tokio::spawn(worker.run(worker_shutdown.clone()));
     ingress.clinics_are_known().await;
     tracing::info!(%address, "careq-sync takes requests");
     if let Some(token) = &first_token {
         first_start::welcome(address, token);
     }
     careq_ingress::run(listener, ingress, shutdown).await;
-    working.cancel();
+    worker_shutdown.cancel();
     worker.await?;
     operations.await?;
-    leave(Some(&broker), &databases).await;
+    close(Some(&broker), &databases).await;
     Ok(())
 }
 
-/// An ingress.
+/// An ingress. It needs RabbitMQ.
 pub(crate) async fn ingress(config: &Config, shutdown: CancellationToken) -> Result<()> {
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
@@ -80,11 +82,11 @@ pub(crate) async fn ingress(config: &Config, shutdown: CancellationToken) -> Res
         tracing::info!(%address, "the ingress takes requests");
     });
     careq_ingress::run(listener, ingress, shutdown).await;
-    leave(Some(&broker), &[database]).await;
+    close(Some(&broker), &[database]).await;
     Ok(())
 }
 
-/// A worker.
+/// A worker. It needs RabbitMQ.
 pub(crate) async fn worker(config: &Config, shutdown: CancellationToken) -> Result<()> {
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
@@ -95,11 +97,11 @@ pub(crate) async fn worker(config: &Config, shutdown: CancellationToken) -> Resu
     operations::start(config, readiness, measured, Router::new(), shutdown.clone()).await?;
     let worker = Worker::new(database.clone(), broker.port(), broker.depths(), seal, Settings::from(config));
     worker.run(shutdown).await;
-    leave(Some(&broker), &[database]).await;
+    close(Some(&broker), &[database]).await;
     Ok(())
 }
 
-/// Whether a worker has tried the same transaction for long: only a person may be able to help.
+/// Whether a worker has retried the same transaction for too long. The cause may require an operator.
 fn is_stuck() -> bool {
     metrics().repeating.oldest_age().is_some_and(|age| age > STUCK_AFTER)
 }
@@ -110,51 +112,58 @@ pub(crate) async fn console(config: &Config, shutdown: CancellationToken) -> Res
     let database = migrate::connect(config).await?;
     let measured = Measured { database: database.clone(), besides: Vec::new(), broker: None };
     let admin = admin_api(config, database.clone(), &seal, &shutdown);
-    // While the database is away, each answer says so.
+    // Always ready: without the database, each response is an error that says so.
     let serving = operations::start(config, Arc::new(|| true), measured, admin, shutdown).await?;
     serving.await?;
-    leave(None, &[database]).await;
+    close(None, &[database]).await;
     Ok(())
 }
 
-/// Closes the connections of a process that has finished: RabbitMQ and PostgreSQL log a fault for each that just breaks off. A server that
-/// does not answer is left without a word.
-async fn leave(broker: Option<&OpenBroker>, databases: &[DatabaseConnection]) {
-    let from_broker = async {
+/// Closes the connections of a finished process, since RabbitMQ and PostgreSQL log an error for each that breaks off. A server that does
+/// not respond is skipped after a timeout.
+async fn close(broker: Option<&OpenBroker>, databases: &[DatabaseConnection]) {
+    let close_broker = async {
         if let Some(broker) = broker {
             broker.close().await;
         }
     };
-    let from_databases = async {
+    let close_databases = async {
         for database in databases {
-            clean(database).await;
-            database.close_by_ref().await.unwrap_or_default();
+            checkpoint(database).await;
+            if let Err(fault) = database.close_by_ref().await {
+                tracing::debug!(%fault, "could not close the database connections");
+            }
         }
     };
-    // At the same time, for one of them may not answer.
-    tokio::join!(for_a_moment(from_broker), for_a_moment(from_databases));
+    // Concurrently, since one of them may not respond.
+    tokio::join!(with_timeout(close_broker), with_timeout(close_databases));
 }
 
-/// Brings all of SQLite's second file, which holds what was written last, into the first.
-async fn clean(database: &DatabaseConnection) {
+/// Moves the content of SQLite's write-ahead log into the database file.
+async fn checkpoint(database: &DatabaseConnection) {
     if database.get_database_backend() == DbBackend::Sqlite {
-        // As long as another reads, the last one to close the file does it.
-        database.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.map(drop).unwrap_or_default();
+        let result = database.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await;
+        if let Err(fault) = result {
+            // With other readers, SQLite checkpoints when the last connection closes.
+            tracing::debug!(%fault, "could not checkpoint the write-ahead log");
+        }
     }
 }
 
-async fn for_a_moment(leaving: impl Future<Output = ()>) {
-    timeout(GOODBYE, leaving).await.unwrap_or_default();
+async fn with_timeout(closing: impl Future<Output = ()>) {
+    if timeout(CLOSE_TIMEOUT, closing).await.is_err() {
+        tracing::debug!("closing the connections timed out");
+    }
 }
 
-/// With a pool of its own: on SQLite, people must not wait for the worker's transactions, nor it for them.
+/// The admin API. Its pool is its own: on SQLite, requests and the worker's transactions would wait for each other.
 fn admin_api(
     config: &Config,
     database: DatabaseConnection,
     seal: &Arc<Seal>,
     shutdown: &CancellationToken,
 ) -> Router {
-    let parts = api::Parts {
+    let parts = api::Dependencies {
         database,
         seal: Arc::clone(seal),
         max_body_bytes: config.ingress.max_body_bytes,

@@ -1,4 +1,4 @@
-//! `careq-sync reseal`: the second half of a key's rotation. It must never report success while a value is left under an old key.
+//! `careq-sync reseal`: the second step of a key rotation. It fails if a value remains under an old key.
 
 use anyhow::{Result, bail};
 use careq_shared::audit::{self, Action, Actor, Deed, Origin};
@@ -8,7 +8,7 @@ use careq_shared::seal::{self, Report};
 use sea_orm::DatabaseConnection;
 use serde_json::json;
 
-use crate::arguments::Output;
+use crate::arguments::output::Output;
 use crate::environment::print;
 use crate::migrate;
 
@@ -35,7 +35,7 @@ pub(crate) async fn run(config: &Config, output: Output) -> Result<()> {
     Ok(())
 }
 
-/// A step was committed when it was done; the entry says what they came to.
+/// Writes the audit entry with the totals. The values themselves are committed in steps before it.
 async fn note(database: &DatabaseConnection, report: &Report, key: &str) -> Result<()> {
     let transaction = database::begin_write(database).await?;
     let details = json!({ "key": key, "sealed": report.sealed, "left": report.left });

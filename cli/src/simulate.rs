@@ -1,4 +1,4 @@
-//! `careq-sync simulate`: plays CareQ against a running installation. It must never end as a success unless the check has
+//! `careq-sync simulate`: sends generated webhooks to a running installation and checks the result. It fails unless the check has
 //! passed.
 
 use std::path::Path;
@@ -8,8 +8,8 @@ use careq_shared::config::Config;
 use careq_shared::{database, seal};
 use careq_simulator::{Clinic, Disorder, Plan, Report, Retry, Store};
 
-use crate::arguments::Simulation;
-use crate::environment::{print, tell};
+use crate::arguments::simulation::Simulation;
+use crate::environment::{print, print_to_stderr};
 
 pub(crate) async fn run(config: &Config, simulation: Simulation) -> Result<()> {
     let store = match &simulation.database_url {
@@ -17,7 +17,7 @@ pub(crate) async fn run(config: &Config, simulation: Simulation) -> Result<()> {
         None => None,
     };
     let output = simulation.output;
-    let report = careq_simulator::run(plan(config, simulation)?, store.as_ref(), tell).await?;
+    let report = careq_simulator::run(plan(config, simulation)?, store.as_ref(), print_to_stderr).await?;
     print(&if output.json { serde_json::to_string(&report)? } else { report.to_string() });
     verdict(&report)
 }
@@ -27,7 +27,7 @@ fn plan(config: &Config, simulation: Simulation) -> Result<Plan> {
     Ok(Plan {
         targets: if simulation.urls.is_empty() { here() } else { simulation.urls },
         clinics: clinics(config, simulation.clinics.as_deref())?,
-        // A seed that a person can type.
+        // Short enough to be typed.
         seed: simulation.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
         events: simulation.events,
         rate_per_second: simulation.rate,
@@ -52,7 +52,7 @@ fn clinics(config: &Config, file: Option<&Path>) -> Result<Vec<Clinic>> {
     careq_simulator::read_clinics(&lines).with_context(|| file.display().to_string())
 }
 
-/// With the keys of the settings, which must be the installation's.
+/// The database of the installation, with the keys of the settings.
 async fn store(config: &Config, url: &str) -> Result<Store> {
     let config = config.with_database(url)?;
     let seal = seal::open(&config)?;

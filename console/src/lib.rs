@@ -1,14 +1,16 @@
-//! Operations: what a person sees of dead letters and does with them. The command line and the admin API call it,
-//! and a web console will. It needs no broker: replay jobs are rows, which a worker carries out. Nothing here may delete a letter, change
-//! anything without an entry in the audit log, or show a payload before its entry is committed.
+//! Operations on dead letters and replay jobs, as a library. The command line and the admin API call it.
+//! It needs no broker: a replay job is a set of rows, which a worker executes.
+//! Dead letters are never deleted here. Each change is committed together with its entry in the audit log, and a payload
+//! is shown only after its entry is committed.
 
 mod calendar;
 mod error;
+mod limits;
 mod page;
 mod schema;
-mod short;
+mod short_id;
 
-pub mod letters;
+pub mod dead_letters;
 
 pub mod jobs;
 
@@ -19,5 +21,5 @@ pub mod admins;
 pub mod api;
 
 pub use error::Error;
-pub use page::{Cursor, Listed, Page};
-pub use short::ShortId;
+pub use page::{Cursor, Page, PageRequest};
+pub use short_id::ShortId;

@@ -1,5 +1,5 @@
-//! Pages of a list, each with the place that the next one begins behind. That place must stay where it is whatever is added: it is a
-//! row's own, and never a count of rows. Most lists grow at their beginning, the newest first, and go by a [`Cursor`].
+//! Keyset pagination. A page ends at the key of its last row, so that rows inserted meanwhile shift nothing. Most lists are sorted
+//! newest first, and their key is a [`Cursor`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::calendar;
 
-/// Where a page ends. As text, for a link to the next one.
+/// The key of a row in a list sorted by time and id. Its text form is the `after` of the next request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     at: DateTime<Utc>,
@@ -37,21 +37,23 @@ impl FromStr for Cursor {
             let at = DateTime::from_timestamp_micros(i64::from_str_radix(at, 16).ok()?)?;
             Some(Self { at, id: Uuid::parse_str(id).ok()? })
         });
-        parts.filter(|cursor| calendar::holds(cursor.at)).ok_or("it must be the `next` of an earlier page")
+        parts
+            .filter(|cursor| calendar::is_comparable(cursor.at))
+            .ok_or("it must be the `next` of an earlier page")
     }
 }
 
-/// Which part of a list.
+/// The requested part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page<C = Cursor> {
-    /// What follows this; nothing: from the beginning.
+pub struct PageRequest<C = Cursor> {
+    /// The key of the last row of the page before; `None` for the first page.
     pub after: Option<C>,
-    /// At most so many.
+    /// The most items of the page.
     pub limit: u64,
 }
 
-impl Page {
-    /// What stands behind the cursor, in a list by these two columns, the greatest first.
+impl PageRequest {
+    /// The condition for the rows after the cursor, in descending order of these two columns.
     pub(crate) fn condition<C: ColumnTrait>(self, at: C, id: C) -> Condition {
         let follows = self
             .after
@@ -60,34 +62,34 @@ impl Page {
     }
 }
 
-impl<C> Page<C> {
-    /// The first ones, at most so many.
+impl<C> PageRequest<C> {
+    /// The first page, of at most `limit` items.
     #[must_use]
     pub const fn first(limit: u64) -> Self {
         Self { after: None, limit }
     }
 
-    /// How many rows to read: one more says whether there is another page.
+    /// The number of rows to read: one more than the limit shows whether there is another page.
     pub(crate) const fn rows(&self) -> u64 {
         self.limit.saturating_add(1)
     }
 
-    /// The page of these rows.
-    pub(crate) fn listed<T>(&self, mut items: Vec<T>, place: impl Fn(&T) -> C) -> Listed<T, C> {
+    /// The page of the rows that were read, and the key of its last one.
+    pub(crate) fn page_of<T>(&self, mut items: Vec<T>, key: impl Fn(&T) -> C) -> Page<T, C> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let has_more = items.len() > limit;
         items.truncate(limit);
-        let next = items.last().filter(|_| has_more).map(place);
-        Listed { items, next }
+        let next = items.last().filter(|_| has_more).map(key);
+        Page { items, next }
     }
 }
 
-/// A page.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed<T, C = Cursor> {
-    /// In the order of the list.
+pub struct Page<T, C = Cursor> {
+    /// The items, in the order of the list.
     pub items: Vec<T>,
-    /// What the next page begins behind, if there is one.
+    /// The `after` of the next page, if there is one.
     pub next: Option<C>,
 }
 
@@ -96,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_its_text() {
+    fn a_cursor_survives_the_round_trip_through_text() {
         let at = DateTime::from_timestamp_micros(1_764_000_000_123_456).unwrap();
         let cursor = Cursor { at, id: Uuid::from_u128(7) };
         assert_eq!(cursor.to_string().parse(), Ok(cursor));

@@ -1,20 +1,21 @@
-//! The closed sets of words, for the description of the admin API. A word must never be listed here: it comes from its own type.
+//! OpenAPI schemas of the string enums. The values come from the enums themselves.
 
+use careq_shared::audit::{Action, Origin};
 use careq_shared::dead_letters::{Age, Class, DeadLetterState};
 use careq_shared::records::Kind;
 use careq_shared::replay::{JobLetterState, JobState};
 use serde_json::Value;
-use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{Array, ArrayBuilder, Object, ObjectBuilder, SchemaType, Type};
 
-use crate::admins::Role;
-use crate::audit::{Action, Origin};
+use crate::admins::role::Role;
 
+/// A schema of this type.
 pub(crate) fn of_type(kind: Type) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Type(kind))
 }
 
-fn one_of(about: &str, words: impl Iterator<Item = &'static str>) -> ObjectBuilder {
-    of_type(Type::String).enum_values(Some(words)).description(Some(about))
+fn one_of(description: &str, words: impl Iterator<Item = &'static str>) -> ObjectBuilder {
+    of_type(Type::String).enum_values(Some(words)).description(Some(description))
 }
 
 fn or_null(schema: ObjectBuilder, words: impl Iterator<Item = &'static str>) -> Object {
@@ -37,13 +38,14 @@ pub(crate) fn kind_or_null() -> Object {
     or_null(one_of("Which of the six kinds, if the bytes say so", words()), words())
 }
 
-pub(crate) fn letter_state() -> Object {
+pub(crate) fn dead_letter_state() -> Object {
     one_of("Where the letter stands", DeadLetterState::ALL.iter().map(|state| state.as_str())).build()
 }
 
-pub(crate) fn letter_states() -> utoipa::openapi::schema::Array {
-    let about = "In one of these states. Only a list looks at it: what can be replayed or discarded is open";
-    ArrayBuilder::new().items(letter_state()).description(Some(about)).build()
+pub(crate) fn dead_letter_states() -> Array {
+    let description =
+        "In one of these states. Only a list looks at it: what can be replayed or discarded is open";
+    ArrayBuilder::new().items(dead_letter_state()).description(Some(description)).build()
 }
 
 pub(crate) fn job_state() -> Object {
@@ -64,12 +66,12 @@ pub(crate) fn action() -> Object {
 }
 
 pub(crate) fn age() -> Object {
-    let about = "How long ago they last failed: less than an hour, a day, a week, or longer";
-    one_of(about, Age::ALL.iter().map(|age| age.as_str())).build()
+    let description = "How long ago they last failed: less than an hour, a day, a week, or longer";
+    one_of(description, Age::ALL.iter().map(|age| age.as_str())).build()
 }
 
 pub(crate) fn role() -> Object {
-    let about =
+    let description =
         "What the admin may do: a reader looks, an operator reveals, replays, corrects and discards, too";
-    one_of(about, Role::ALL.iter().map(|role| role.as_str())).build()
+    one_of(description, Role::ALL.iter().map(|role| role.as_str())).build()
 }

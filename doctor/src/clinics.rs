@@ -1,4 +1,4 @@
-//! Who may call: is there any clinic, and can each that is enabled prove itself?
+//! Clinics: whether there is one, and whether each enabled one has valid credentials.
 
 use careq_shared::clinics::{self, Clinic, Credential, CredentialKind, Enabled, Trouble};
 use careq_shared::clock;
@@ -8,14 +8,14 @@ use careq_shared::seal::Seal;
 use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseConnection, DbErr};
 
-use crate::finding::{Finding, or_refused};
+use crate::finding::{Finding, or_query_failed};
 
 pub(crate) async fn examine(
     database: &DatabaseConnection,
     seal: &Seal,
     seeds: &[ClinicSeed],
 ) -> Vec<Finding> {
-    or_refused(look(database, seal, seeds).await)
+    or_query_failed(look(database, seal, seeds).await)
 }
 
 async fn look(
@@ -27,7 +27,7 @@ async fn look(
     if clinics.is_empty() && troubles.is_empty() {
         return Ok(vec![
             Finding::warning("clinics.none", "there is no clinic that is enabled")
-                .means("CareQ is answered 401, whoever it calls for")
+                .means("every webhook is answered 401")
                 .remedy("careq-sync clinic add ID"),
         ]);
     }
@@ -50,7 +50,7 @@ async fn look(
 
 fn trouble(Trouble { clinic_id, is_refused, reason }: &Trouble) -> Finding {
     let seen = format!("clinic {clinic_id}: {reason}");
-    // Its event key is sealed, too, and no command makes another: every id that was given out hangs on it.
+    // The event key is sealed, too. It cannot be replaced, since all event ids are derived from it.
     let remedy = "give the processes the key that it names, from wherever copies of the sealing keys are kept; change \
                   nothing meanwhile: what is sealed under that key opens with it, and with nothing else";
     if *is_refused {
@@ -64,7 +64,7 @@ fn trouble(Trouble { clinic_id, is_refused, reason }: &Trouble) -> Finding {
     }
 }
 
-/// A kind of secret that is asked for, and of which none is valid any more.
+/// The kinds of required secrets of which none is valid.
 fn expired(clinic: &Clinic, now: DateTime<Utc>) -> Vec<Finding> {
     let has_expired = |kind| match kind {
         CredentialKind::Token => clinic.tokens.is_empty() || none_is_valid(&clinic.tokens, now),

@@ -1,5 +1,4 @@
-//! The folder of the embedded database and queue: can it be written, is it private, is there room? Where neither is used,
-//! nothing is looked at.
+//! The folder of the embedded database and queue: write access, privacy and free space. Skipped if neither is used.
 
 use std::path::Path;
 
@@ -11,16 +10,16 @@ use secrecy::ExposeSecret as _;
 use crate::finding::Finding;
 use crate::private_file::{Ownership, quoted};
 
-/// The database and the queue, with SQLite's own beside them.
+/// The files of database and queue, with their write-ahead logs.
 const FILES: [&str; 4] = ["careq.db", "careq.db-wal", "queue.db", "queue.db-wal"];
 
 const MIB: u64 = 1_048_576;
 
-/// Below, a burst of a day may not fit; SQLite's log alone takes some hundred MiB.
-const LITTLE_MIB: u64 = 1_024;
+/// Below this free space, a burst may not fit: SQLite's write-ahead log alone takes some hundred MiB.
+const WARN_BELOW_MIB: u64 = 1_024;
 
-/// Below, the next webhooks may be refused.
-const TOO_LITTLE_MIB: u64 = 100;
+/// Below this free space, the next webhooks may be refused.
+const ERROR_BELOW_MIB: u64 = 100;
 
 pub(crate) fn examine(config: &Config) -> Vec<Finding> {
     let is_used =
@@ -32,7 +31,7 @@ pub(crate) fn examine(config: &Config) -> Vec<Finding> {
     match std::fs::metadata(folder) {
         Ok(metadata) if metadata.is_dir() => {
             let private = private(folder, &Ownership::of(&metadata));
-            [writable(folder), room(folder)].into_iter().chain(private).collect()
+            [writable(folder), free_space(folder)].into_iter().chain(private).collect()
         }
         Ok(_) => vec![unusable(folder, "is no folder")],
         Err(reason) if reason.kind() == std::io::ErrorKind::NotFound => {
@@ -54,7 +53,7 @@ fn writable(folder: &Path) -> Finding {
     if let Err(reason) = access(folder, Access::WRITE_OK | Access::EXEC_OK) {
         return unusable(folder, &format!("cannot be written by this user: {reason}"));
     }
-    // A copy that was put back may belong to whoever put it there.
+    // A restored backup may belong to another user.
     for name in FILES {
         match access(folder.join(name), Access::READ_OK | Access::WRITE_OK) {
             Err(reason) if reason != Errno::NOENT => {
@@ -66,7 +65,7 @@ fn writable(folder: &Path) -> Finding {
     Finding::well("data_folder.well", format!("{} can be written", folder.display()))
 }
 
-fn room(folder: &Path) -> Finding {
+fn free_space(folder: &Path) -> Finding {
     let free_mib = match statvfs(folder) {
         Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize) / MIB,
         Err(reason) => {
@@ -80,13 +79,13 @@ fn room(folder: &Path) -> Finding {
     let seen = format!("{free_mib} MiB are free on the disk of {}", folder.display());
     let remedy = "make room on it, or set data.dir (CAREQ_DATA_DIR) to a larger disk";
     match free_mib {
-        ..TOO_LITTLE_MIB => Finding::error("data_folder.full", seen)
-            .means("when the disk is full, CareQ is told 503 and nothing is stored")
+        ..ERROR_BELOW_MIB => Finding::error("data_folder.full", seen)
+            .means("when the disk is full, webhooks are answered 503 and nothing is stored")
             .remedy(remedy),
-        TOO_LITTLE_MIB..LITTLE_MIB => {
+        ERROR_BELOW_MIB..WARN_BELOW_MIB => {
             Finding::warning("data_folder.little_room", seen).means("a burst may fill it").remedy(remedy)
         }
-        LITTLE_MIB.. => Finding::well("data_folder.room", seen),
+        WARN_BELOW_MIB.. => Finding::well("data_folder.room", seen),
     }
 }
 
@@ -97,7 +96,7 @@ fn private(folder: &Path, ownership: &Ownership) -> Vec<Finding> {
                     clear")
             .remedy(format!("chmod 700 {}", quoted(folder)))
     });
-    let foreign = ownership.of_somebody_else().map(|(owner, own)| {
+    let foreign = ownership.of_another_user().map(|(owner, own)| {
         let seen = format!("{} belongs to the user {owner}, and this runs as {own}", folder.display());
         Finding::warning("data_folder.of_somebody_else", seen)
             .means("whether careq-sync can write it, only its own user can see")

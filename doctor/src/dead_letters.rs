@@ -1,17 +1,17 @@
-//! How many dead letters wait for a person. What they hold must never be looked at here.
+//! The number of open dead letters.
 
 use careq_shared::database::read;
 use careq_shared::dead_letters::open;
 use sea_orm::{DatabaseConnection, DbErr};
 
-use crate::finding::{Finding, or_refused};
+use crate::finding::{Finding, or_query_failed};
 
 pub(crate) async fn examine(database: &DatabaseConnection) -> Vec<Finding> {
-    or_refused(look(database).await)
+    or_query_failed(look(database).await)
 }
 
 async fn look(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
-    let letters: u64 = read(|| open(database)).await?.iter().map(|of_one| of_one.letters).sum();
+    let letters: u64 = read(|| open(database)).await?.iter().map(|count| count.letters).sum();
     Ok(vec![if letters == 0 {
         Finding::well("dead_letters.none", "no dead letter is open")
     } else {

@@ -1,36 +1,36 @@
-//! One thing that was seen. A code must never change its meaning: scripts and runbooks know it.
+//! A finding. Scripts and runbooks rely on the meaning of its code.
 
 use sea_orm::DbErr;
 use serde::Serialize;
 
-/// How grave a finding is. The gravest of a report is the report's own.
+/// The severity of a finding. The highest one is the report's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// As it should be.
+    /// All is well.
     #[default]
     Well,
-    /// It works, and somebody should look at it.
+    /// It works, but an operator should check it.
     Warning,
-    /// It could not be seen whether all is well.
+    /// The examination was not possible.
     NotExamined,
-    /// Something does not work, or loses what was promised.
+    /// Something does not work, or may lose data.
     Error,
 }
 
-/// What was seen, what it means, and what to do.
+/// An observation, its consequence and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// For scripts: what was examined, and what of it was found.
+    /// The code, for scripts: the examination and the finding.
     pub code: &'static str,
-    /// How grave it is.
+    /// The severity.
     pub verdict: Verdict,
-    /// What was seen, and where.
+    /// The observation.
     pub seen: String,
-    /// What follows from it; nothing where all is well.
+    /// The consequence; `None` if all is well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub means: Option<String>,
-    /// What to do; nothing where all is well.
+    /// The remedy; `None` if all is well.
     #[serde(rename = "do", skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
@@ -52,24 +52,24 @@ impl Finding {
         Self { verdict: Verdict::Error, ..Self::well(code, seen) }
     }
 
-    /// What follows from what was seen.
+    /// Sets the consequence.
     pub(crate) fn means(self, means: impl Into<String>) -> Self {
         Self { means: Some(means.into()), ..self }
     }
 
-    /// What to do.
+    /// Sets the remedy.
     pub(crate) fn remedy(self, remedy: impl Into<String>) -> Self {
         Self { remedy: Some(remedy.into()), ..self }
     }
 }
 
-/// The findings of an examination that asks the database; or that it could not be made.
-pub(crate) fn or_refused(findings: Result<Vec<Finding>, DbErr>) -> Vec<Finding> {
+/// The findings of an examination that queries the database; or one finding that the query failed.
+pub(crate) fn or_query_failed(findings: Result<Vec<Finding>, DbErr>) -> Vec<Finding> {
     findings.unwrap_or_else(|fault| {
-        let seen = format!("the database refuses to tell: {fault}");
+        let seen = format!("a query failed: {fault}");
         vec![
             Finding::not_examined("database.refused", seen)
-                .remedy("mend what the other findings about the database name, and run this again"),
+                .remedy("fix what the other findings about the database name, and run this again"),
         ]
     })
 }

@@ -1,4 +1,4 @@
-//! The keys that seal: are there any, can they be used, and can nobody else read them? A key must never be shown.
+//! The sealing keys: whether they exist, are valid, and are private. Keys are not shown.
 
 use std::path::Path;
 
@@ -41,7 +41,7 @@ fn unusable(fault: &KeysError) -> Finding {
         )
 }
 
-/// Of the embedded database, which makes its own at the first start.
+/// The default key file is missing: the first start creates it, or it was lost.
 fn absent(config: &Config, file: &Path) -> Finding {
     let file = file.display();
     if config.data.dir.join("careq.db").exists() {
@@ -55,13 +55,13 @@ fn absent(config: &Config, file: &Path) -> Finding {
 fn private(file: &Path, ownership: &Ownership) -> Vec<Finding> {
     let open = ownership.open_to_others().map(|mode| {
         Finding::error("keys.open_to_others", format!("the key file {} has the mode {mode}", file.display()))
-            .means("others than its user can read the keys, and with them every sealed value")
+            .means("other users can read the keys, and with them every sealed value")
             .remedy(format!(
-                "chmod 600 {}; if somebody may have read it, rotate the key (README)",
+                "chmod 600 {}; if another user may have read it, rotate the key (README)",
                 quoted(file)
             ))
     });
-    let foreign = ownership.of_somebody_else().map(|(owner, own)| {
+    let foreign = ownership.of_another_user().map(|(owner, own)| {
         let seen =
             format!("the key file {} belongs to the user {owner}, and this runs as {own}", file.display());
         Finding::warning("keys.of_somebody_else", seen)

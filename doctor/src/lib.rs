@@ -1,5 +1,5 @@
-//! Looks at an installation: what is wrong with it, what that means, and what to do. It must never change anything, show a
-//! secret or what belongs to a patient, or wait for long.
+//! Examines an installation. Each finding says what is wrong, what it means, and what to do. The doctor changes nothing, shows neither
+//! secrets nor patients' data, and every query has a timeout.
 
 mod finding;
 mod report;
@@ -11,7 +11,7 @@ mod keys;
 mod open_files;
 mod private_file;
 
-mod ask;
+mod http;
 mod ports;
 mod versions;
 
@@ -30,8 +30,8 @@ use sea_orm::{ConnectionTrait as _, DbBackend};
 pub use finding::{Finding, Verdict};
 pub use report::{Examination, Report};
 
-/// Examines everything that these settings name, from the settings themselves to what the broker does with a message. What
-/// needs a server that cannot be reached is left out; everything else is examined all the same.
+/// Examines the installation of these settings, from the settings themselves to a message through the broker. Examinations that need an
+/// unreachable server are skipped.
 pub async fn examine(config: &Config) -> Report {
     let mut report = Report::default();
     report.note("settings", settings::examine(config));
@@ -75,7 +75,7 @@ pub async fn examine(config: &Config) -> Report {
     report
 }
 
-/// What there is to say where the settings themselves are wrong.
+/// The report for settings that cannot be loaded.
 #[must_use]
 pub fn of_faults(faults: &Faults) -> Report {
     let mut report = Report::default();

@@ -1,5 +1,5 @@
-//! The addresses to listen on: free, or answering as ours. Nothing is listened on while somebody answers there, and a process that is
-//! too busy to say who it is must never be taken for a stranger.
+//! The listen addresses: free, or in use by careq-sync. An address is only bound if nothing accepts a connection there. A process that is
+//! too busy to respond is reported as unknown, not as another program.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::ask::{self, Said};
 use crate::finding::Finding;
+use crate::http::{self, Reply};
 
-/// An address of this machine answers at once, or nobody is there.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+/// The timeout of a connection within this machine.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The setting of an address, and the code of each finding about it.
+/// The setting of an address, with the codes of its findings.
 struct Port {
     setting: &'static str,
     well: &'static str,
@@ -44,10 +44,10 @@ const OPERATIONS: Port = Port {
 pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     let (ingress, operations) = (config.ingress.listen, config.operations.listen);
     let (ingress, operations) = tokio::join!(
-        one(&INGRESS, ingress, Box::pin(our_ingress(ingress))),
-        one(&OPERATIONS, operations, Box::pin(our_operations_port(operations))),
+        one(&INGRESS, ingress, Box::pin(ingress_listener(ingress))),
+        one(&OPERATIONS, operations, Box::pin(operations_listener(operations))),
     );
-    // The processes that need no certain address take another.
+    // A process without the admin API uses another port if the default one is taken.
     let is_harmless = |finding: &Finding| finding.code == OPERATIONS.taken && config.operations.is_default();
     let operations = operations.map(|finding| {
         if is_harmless(&finding) {
@@ -66,37 +66,39 @@ pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     ingress.into_iter().chain(operations).collect()
 }
 
-/// Who answers at an address.
-enum Whose {
-    Ours,
-    Foreign,
-    /// It takes connections and does not say.
+/// The program that listens on an address.
+enum Listener {
+    CareqSync,
+    Other,
+    /// It accepts connections, but does not respond.
     Unknown,
 }
 
-async fn one(port: &Port, address: SocketAddr, whose: impl Future<Output = Whose>) -> Option<Finding> {
+async fn one(port: &Port, address: SocketAddr, listener: impl Future<Output = Listener>) -> Option<Finding> {
     let Port { setting, .. } = port;
     if address.port() == 0 {
         return None;
     }
-    let answers = timeout(ANSWERS_WITHIN, TcpStream::connect(from_here(address))).await;
+    let answers = timeout(CONNECT_TIMEOUT, TcpStream::connect(from_here(address))).await;
     if matches!(answers, Ok(Ok(_))) {
         let name = format!("`ss -ltnp 'sport = :{}'` names the program", address.port());
-        return Some(match whose.await {
-            Whose::Ours => {
+        return Some(match listener.await {
+            Listener::CareqSync => {
                 Finding::well(port.well, format!("a process of careq-sync answers at {setting}, {address}"))
             }
-            Whose::Unknown => Finding::not_examined(
+            Listener::Unknown => Finding::not_examined(
                 port.silent,
-                format!("whoever has {setting}, {address}, does not say who it is"),
+                format!("the program that listens on {setting}, {address}, does not respond"),
             )
             .means("if it is not careq-sync, the process that is to listen there does not start")
             .remedy(format!(
                 "{name}; an ingress that is full answers like this: look at its log, and do not end it"
             )),
-            Whose::Foreign => Finding::error(port.taken, format!("another program has {setting}, {address}"))
-                .means("the process that is to listen there does not start")
-                .remedy(format!("{name}: end it, or set {setting} to a free address")),
+            Listener::Other => {
+                Finding::error(port.taken, format!("another program has {setting}, {address}"))
+                    .means("the process that is to listen there does not start")
+                    .remedy(format!("{name}: end it, or set {setting} to a free address"))
+            }
         });
     }
     Some(match TcpListener::bind(address).await {
@@ -112,23 +114,22 @@ async fn one(port: &Port, address: SocketAddr, whose: impl Future<Output = Whose
     })
 }
 
-/// Its description is open to everyone who reaches the port.
-async fn our_ingress(address: SocketAddr) -> Whose {
-    who_says(address, "/openapi.json", |text| {
-        let description = serde_json::from_str::<Value>(text).unwrap_or_default();
-        description["info"]["title"] == "careq-sync"
+/// Recognises an ingress by its public OpenAPI document.
+async fn ingress_listener(address: SocketAddr) -> Listener {
+    identify(address, "/openapi.json", |text| {
+        serde_json::from_str::<Value>(text).is_ok_and(|document| document["info"]["title"] == "careq-sync")
     })
     .await
 }
 
-async fn our_operations_port(address: SocketAddr) -> Whose {
-    who_says(address, "/livez", |text| text == "alive\n").await
+async fn operations_listener(address: SocketAddr) -> Listener {
+    identify(address, "/livez", |text| text == "alive\n").await
 }
 
-async fn who_says(address: SocketAddr, path: &str, is_ours: impl FnOnce(&str) -> bool) -> Whose {
-    match ask::get(from_here(address), path).await {
-        Said::This(text) if is_ours(&text) => Whose::Ours,
-        Said::This(_) | Said::Nothing => Whose::Foreign,
-        Said::NotNow => Whose::Unknown,
+async fn identify(address: SocketAddr, path: &str, is_careq_sync: impl FnOnce(&str) -> bool) -> Listener {
+    match http::get(from_here(address), path).await {
+        Reply::Text(text) if is_careq_sync(&text) => Listener::CareqSync,
+        Reply::Text(_) | Reply::Invalid => Listener::Other,
+        Reply::Unavailable => Listener::Unknown,
     }
 }

@@ -1,5 +1,4 @@
-//! Everything that was found, in the order in which it was looked at. None that asks a server may take longer than its deadline, and
-//! none that fails may keep the next one from being made.
+//! The report: all examinations in their order. Each examination has a timeout, and a failed one does not prevent the next.
 
 use std::time::Duration;
 
@@ -8,25 +7,25 @@ use tokio::time::timeout;
 
 use crate::finding::{Finding, Verdict};
 
-/// Longer than all that is asked within it: three exchanges with a broker that does not answer, of five seconds each.
-const DEADLINE: Duration = Duration::from_secs(20);
+/// The timeout of an examination: longer than three exchanges with an unresponsive broker, of five seconds each.
+const EXAMINATION_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What an examination has found, and what it has reached for the next ones.
+/// The findings of an examination, and the resource that it opened for later ones.
 pub(crate) type Reached<T> = (Vec<Finding>, Option<T>);
 
-/// What was found of one thing.
+/// The findings about one subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Examination {
-    /// What was examined.
+    /// The subject.
     pub name: &'static str,
-    /// At least one.
+    /// The findings, at least one.
     pub findings: Vec<Finding>,
 }
 
-/// What was found of an installation.
+/// The findings about an installation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// In the order in which they were made.
+    /// The examinations, in their order.
     pub examinations: Vec<Examination>,
 }
 
@@ -36,13 +35,13 @@ impl Report {
         self.examinations.iter().flat_map(|examination| &examination.findings)
     }
 
-    /// How many findings there are of this gravity.
+    /// The number of findings with this severity.
     #[must_use]
     pub fn count(&self, verdict: Verdict) -> usize {
         self.findings().filter(|finding| finding.verdict == verdict).count()
     }
 
-    /// The gravest finding's.
+    /// The highest severity of all findings.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.findings().map(|finding| finding.verdict).max().unwrap_or_default()
@@ -67,17 +66,19 @@ impl Report {
         self.reach(name, async { (examining.await, None::<()>) }).await;
     }
 
-    /// Examines what others need, and hands it on.
+    /// Runs an examination, and returns the resource that it opened for later ones.
     pub(crate) async fn reach<T>(
         &mut self,
         name: &'static str,
         examining: impl Future<Output = Reached<T>>,
     ) -> Option<T> {
-        let examined = timeout(DEADLINE, examining).await.unwrap_or_else(|_| {
-            let seen = format!("there was no end of it within {} s", DEADLINE.as_secs());
+        let examined = timeout(EXAMINATION_TIMEOUT, examining).await.unwrap_or_else(|_| {
+            let seen = format!("the examination did not end within {} s", EXAMINATION_TIMEOUT.as_secs());
             let late = Finding::not_examined("examination.timed_out", seen);
             (
-                vec![late.remedy("look whether the server or the network is overloaded, and run this again")],
+                vec![
+                    late.remedy("check whether the server or the network is overloaded, and run this again"),
+                ],
                 None,
             )
         });

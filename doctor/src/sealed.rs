@@ -1,13 +1,13 @@
-//! Whether these keys open what is sealed, by some values of every sealed column.
+//! Whether the keys open a sample of values of every sealed column.
 
 use careq_shared::database::read;
 use careq_shared::seal::{self, Sample, Seal};
 use sea_orm::{DatabaseConnection, DbErr};
 
-use crate::finding::{Finding, or_refused};
+use crate::finding::{Finding, or_query_failed};
 
 pub(crate) async fn examine(database: &DatabaseConnection, seal: &Seal) -> Vec<Finding> {
-    or_refused(look(database, seal).await)
+    or_query_failed(look(database, seal).await)
 }
 
 async fn look(database: &DatabaseConnection, seal: &Seal) -> Result<Vec<Finding>, DbErr> {

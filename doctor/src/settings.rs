@@ -1,18 +1,18 @@
-//! The settings, as far as they can be judged without asking anybody.
+//! The settings, as far as they can be judged without a server.
 
 use careq_shared::config::{Config, Faults};
 use secrecy::ExposeSecret as _;
 
 use crate::finding::Finding;
 
-/// Lanes beside those of the setting (bulk, dead), sweep, replays, and what is measured.
-const BESIDE_LANES: usize = 5;
+/// Database connections of a worker besides `worker.concurrency`: the bulk and dead consumers, sweep, replays and measurements.
+const OTHER_CONNECTIONS: usize = 5;
 
 pub(crate) fn faults(faults: &Faults) -> Vec<Finding> {
     let fault = |sentence: &String| {
         Finding::error("settings.fault", sentence)
             .means("no process starts with these settings, and nothing else could be examined")
-            .remedy("mend the setting; config.default.toml documents every one")
+            .remedy("fix the setting; config.default.toml documents every one")
     };
     faults.sentences().iter().map(fault).collect()
 }
@@ -35,16 +35,16 @@ fn is_sqlite(config: &Config) -> bool {
 }
 
 fn few_connections(config: &Config) -> Option<Finding> {
-    let wanted = config.worker.concurrency + BESIDE_LANES;
-    let most = config.database.max_connections;
-    let is_so = !is_sqlite(config) && usize::try_from(most).is_ok_and(|most| most < wanted);
-    is_so.then(|| {
+    let wanted = config.worker.concurrency + OTHER_CONNECTIONS;
+    let max = config.database.max_connections;
+    let is_few = !is_sqlite(config) && usize::try_from(max).is_ok_and(|max| max < wanted);
+    is_few.then(|| {
         let seen = format!(
-            "database.max_connections is {most}, and worker.concurrency {}",
+            "database.max_connections is {max}, and worker.concurrency {}",
             config.worker.concurrency
         );
         Finding::warning("settings.few_connections", seen)
-            .means("a worker uses a connection for each lane and a few more: its lanes wait for one another")
+            .means("a worker uses a connection for each concurrent batch and a few more: its batches wait for one another")
             .remedy(format!(
                 "set database.max_connections to {wanted} or more, or worker.concurrency to less"
             ))
@@ -69,7 +69,7 @@ fn reachable(config: &Config) -> [Option<Finding>; 2] {
     let ingress = is_open.then(|| {
         let seen = format!("ingress.listen is {ingress}, and ingress.trusted_proxies is empty");
         Finding::warning("settings.ingress_on_every_address", seen)
-            .means("whoever reaches this machine reaches the ingress, in clear: careq-sync itself speaks no TLS")
+            .means("all that can reach this machine reach the ingress, without encryption: careq-sync itself has no TLS")
             .remedy(
                 "put a proxy with TLS before it, name that in ingress.trusted_proxies, and listen on an address \
                  that it alone reaches",
@@ -84,7 +84,7 @@ fn reachable(config: &Config) -> [Option<Finding>; 2] {
     [ingress, operations]
 }
 
-/// What `allow_cleartext` allows, where it is made use of.
+/// Connections without TLS that `allow_cleartext` permits.
 fn in_clear(config: &Config) -> [Option<Finding>; 2] {
     let finding = |code, seen: &str, remedy| {
         Finding::warning(

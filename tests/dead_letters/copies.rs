@@ -1,8 +1,8 @@
 //! Copies of a replayed message, as a worker that died leaves them: one counts, and only while its job has the letter.
 
 use careq_console::audit::{Actor, Origin};
+use careq_console::dead_letters::{self, Filter, Selection};
 use careq_console::jobs;
-use careq_console::letters::{self, Chosen, Filter};
 use careq_shared::broker::{Delivery, Queue};
 use careq_shared::clock;
 use careq_shared::dead_letters::{DeadLetterState, letter_id};
@@ -40,7 +40,7 @@ impl Scene {
     /// A job that has taken the letter, and published it.
     async fn job(&self) -> Uuid {
         let actor = Actor { name: "Meera".to_owned(), origin: Origin::CommandLine };
-        let chosen = Chosen::only(letter_id(self.event.event_id.as_str()));
+        let chosen = Selection::only(letter_id(self.event.event_id.as_str()));
         let job = jobs::make(&self.database.connection, &actor, &chosen, 1).await.unwrap();
         let taken = format!("UPDATE dead_letters SET state = 'replaying', job_id = '{}'", job.id);
         self.database.connection.execute_unprepared(&taken).await.unwrap();
@@ -156,8 +156,8 @@ async fn a_copy_of_what_has_failed_is_no_failure() {
     assert_eq!(scene.letter().await, (DeadLetterState::Open, 1, 1));
 
     let actor = Actor { name: "Meera".to_owned(), origin: Origin::CommandLine };
-    let chosen = Chosen::new(Filter { careq_id: Some(21), ..Filter::default() }, false).unwrap();
-    let discarded = letters::discard(database, &actor, &chosen, "entered by hand").await.unwrap();
+    let chosen = Selection::new(Filter { careq_id: Some(21), ..Filter::default() }, false).unwrap();
+    let discarded = dead_letters::discard(database, &actor, &chosen, "entered by hand").await.unwrap();
     lane.work(Queue::Live, &[deliver(&second)]).await.unwrap();
     assert_eq!(scene.letter().await, (DeadLetterState::Discarded, 1, 1));
     // CareQ sends it again: that is no copy.

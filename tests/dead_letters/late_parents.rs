@@ -1,8 +1,8 @@
 //! Letters of a missing parent, when the parent is stored at last. No sweep runs here: the commit that stores it wakes them.
 
 use careq_console::audit::{Actor, Origin};
+use careq_console::dead_letters::{self, Selection};
 use careq_console::jobs;
-use careq_console::letters::{self, Chosen};
 use careq_shared::broker::Queue;
 use careq_shared::clock;
 use careq_shared::dead_letters::DeadLetterState;
@@ -72,8 +72,8 @@ async fn are_tried_again_by_the_commit_that_stores_the_parent() {
 #[tokio::test]
 async fn stay_discarded() {
     let scene = Scene::new(Backend::Postgres).await;
-    let chosen = Chosen::only(scene.letter);
-    letters::discard(&scene.database.connection, &actor(), &chosen, "entered by hand").await.unwrap();
+    let chosen = Selection::only(scene.letter);
+    dead_letters::discard(&scene.database.connection, &actor(), &chosen, "entered by hand").await.unwrap();
     scene.patient_comes().await;
     assert_eq!(scene.stands().await, (DeadLetterState::Discarded, "failed".to_owned(), 0));
 }
@@ -82,7 +82,7 @@ async fn stay_discarded() {
 async fn are_settled_in_a_job_that_has_not_come_to_them_and_left_to_one_that_has() {
     let scene = Scene::new(Backend::Postgres).await;
     let database = &scene.database.connection;
-    jobs::make(database, &actor(), &Chosen::only(scene.letter), 1).await.unwrap();
+    jobs::make(database, &actor(), &Selection::only(scene.letter), 1).await.unwrap();
     scene.patient_comes().await;
     assert_eq!(scene.stands().await, (DeadLetterState::Resolved, "created".to_owned(), 1));
     let place = replay_job_letter::Entity::find().one(database).await.unwrap().unwrap();
@@ -90,7 +90,7 @@ async fn are_settled_in_a_job_that_has_not_come_to_them_and_left_to_one_that_has
 
     let scene = Scene::new(Backend::Postgres).await;
     let database = &scene.database.connection;
-    let job = jobs::make(database, &actor(), &Chosen::only(scene.letter), 1).await.unwrap();
+    let job = jobs::make(database, &actor(), &Selection::only(scene.letter), 1).await.unwrap();
     let taken = format!("UPDATE dead_letters SET state = 'replaying', job_id = '{}'", job.id);
     database.execute_unprepared(&taken).await.unwrap();
     scene.patient_comes().await;

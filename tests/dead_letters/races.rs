@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use careq_console::Page;
+use careq_console::PageRequest;
 use careq_console::audit::{Actor, Origin};
+use careq_console::dead_letters::{Filter, Selection};
 use careq_console::jobs::{self, JobLetter, Progress};
-use careq_console::letters::{Chosen, Filter};
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::broker::{Delivery, Queue};
 use careq_shared::clock;
@@ -61,7 +61,7 @@ impl Scene {
     }
 
     async fn with_job(database: FreshDatabase, events: Vec<Event>, letters: Vec<Uuid>) -> Self {
-        let chosen = Chosen::new(Filter { ids: letters.clone(), ..Filter::default() }, false).unwrap();
+        let chosen = Selection::new(Filter { ids: letters.clone(), ..Filter::default() }, false).unwrap();
         let job = jobs::make(&database.connection, &meera(), &chosen, 100).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let queues = Embedded::open(folder.path()).await.unwrap();
@@ -106,7 +106,8 @@ impl Scene {
     /// The first letter's state, and that of its place in the job.
     async fn states(&self) -> (DeadLetterState, JobLetterState) {
         let letter = dead_letter::Entity::find_by_id(self.letters[0]).one(self.connection()).await.unwrap();
-        let places = jobs::letters(self.connection(), self.job_id, None, Page::first(1)).await.unwrap().items;
+        let places =
+            jobs::letters(self.connection(), self.job_id, None, PageRequest::first(1)).await.unwrap().items;
         (letter.unwrap().state, places.first().map(|place: &JobLetter| place.state).unwrap())
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use careq_console::audit::{Actor, Origin};
-use careq_console::{jobs, letters};
+use careq_console::{dead_letters, jobs};
 use careq_ingress::{Ingress, Parts};
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::config::{self, Config};
@@ -132,7 +132,7 @@ async fn a_replay(database: &DatabaseConnection) {
     let letter = of_ours.one(database).await.unwrap().unwrap();
     assert_eq!(letter.state, DeadLetterState::Open);
     let actor = Actor { name: "test".to_owned(), origin: Origin::CommandLine };
-    jobs::make(database, &actor, &letters::Chosen::only(letter.id), 100).await.unwrap();
+    jobs::make(database, &actor, &dead_letters::Selection::only(letter.id), 100).await.unwrap();
     until("its job is over", || async {
         let unfinished = replay_job::Entity::find().filter(replay_job::Column::FinishedAt.is_null());
         unfinished.one(database).await.unwrap().is_none().then_some(())

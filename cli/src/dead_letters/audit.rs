@@ -1,22 +1,22 @@
-//! `dead-letters audit`: who did what when. It must never show more of a letter than its id.
+//! `dead-letters audit`: lists the entries of the audit log.
 
 use anyhow::Result;
 use careq_console::audit::{self, Entry};
-use careq_console::{Page, ShortId};
+use careq_console::{PageRequest, ShortId};
 use serde_json::{Value, json};
 
-use super::arguments::Audit;
+use super::context::{Context, show_as};
 use super::table::{or_dash, table, time};
-use super::{Operations, show_as};
+use crate::arguments::dead_letters::Audit;
 
-pub(super) async fn run(operations: &Operations<'_>, audit: Audit) -> Result<()> {
-    let entries = audit::list(&operations.database, Page::first(audit.limit)).await?.items;
-    show_as(audit.output, &json!({ "audit": entries }), || for_people(&entries))
+pub(super) async fn run(context: &Context<'_>, audit: Audit) -> Result<()> {
+    let entries = audit::list(&context.database, PageRequest::first(audit.limit)).await?.items;
+    show_as(audit.output, &json!({ "audit": entries }), || as_text(&entries))
 }
 
-fn for_people(entries: &[Entry]) -> String {
+fn as_text(entries: &[Entry]) -> String {
     if entries.is_empty() {
-        return "Nobody has done anything yet.".to_owned();
+        return "There are no entries yet.".to_owned();
     }
     let row = |entry: &Entry| {
         [

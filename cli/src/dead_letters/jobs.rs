@@ -1,54 +1,51 @@
-//! `dead-letters jobs …`: replay jobs, and what to do with one.
+//! `dead-letters jobs`: lists, shows, watches and controls replay jobs.
 
 use anyhow::Result;
 use careq_console::jobs::{self, Job, JobLetter};
-use careq_console::{Page, ShortId};
+use careq_console::{PageRequest, ShortId};
 use careq_shared::replay::JobLetterState;
 use serde_json::json;
 
-use super::arguments::JobsCommand;
+use super::context::{Context, actor, show_as};
+use super::progress;
 use super::table::{facts, or_dash, table, time};
-use super::{Operations, actor, progress, show_as};
-use crate::arguments::Output;
+use crate::arguments::dead_letters::JobsCommand;
+use crate::arguments::output::Output;
 
-/// What a list shows; older ones are found by their id.
-const LISTED: u64 = 50;
+/// The number of rows in a list. Older jobs are found by their id.
+const MAX_ROWS: u64 = 50;
 
-pub(super) async fn run(
-    operations: &Operations<'_>,
-    command: Option<JobsCommand>,
-    output: Output,
-) -> Result<()> {
-    let database = &operations.database;
+pub(super) async fn run(context: &Context<'_>, command: Option<JobsCommand>, output: Output) -> Result<()> {
+    let database = &context.database;
     let changed = match command.unwrap_or(JobsCommand::List(output)) {
         JobsCommand::List(list) => {
-            let jobs = jobs::list(database, Page::first(LISTED)).await?.items;
+            let jobs = jobs::list(database, PageRequest::first(MAX_ROWS)).await?.items;
             let output = Output { json: list.json || output.json };
             return show_as(output, &json!({ "jobs": jobs }), || of_jobs(&jobs));
         }
         JobsCommand::Show(job) => {
             let id = jobs::find(database, job.id).await?;
-            let (found, page) = (jobs::get(database, id).await?, Page::first(LISTED));
+            let (found, page) = (jobs::get(database, id).await?, PageRequest::first(MAX_ROWS));
             let mut letters = jobs::letters(database, id, Some(JobLetterState::Failed), page).await?.items;
             letters.extend(jobs::letters(database, id, Some(JobLetterState::Skipped), page).await?.items);
             let as_json = json!({ "job": found, "letters": letters });
-            return show_as(job.output, &as_json, || for_people(&found, &letters));
+            return show_as(job.output, &as_json, || as_text(&found, &letters));
         }
         JobsCommand::Watch(job) => {
             let id = jobs::find(database, job.id).await?;
-            return progress::to_the_end(database, id, job.output).await;
+            return progress::wait(database, id, job.output).await;
         }
         JobsCommand::Pause(job) => {
             let id = jobs::find(database, job.id).await?;
-            (job.output, jobs::pause(database, &actor(job.named), id).await?)
+            (job.output, jobs::pause(database, &actor(job.actor), id).await?)
         }
         JobsCommand::Resume(job) => {
             let id = jobs::find(database, job.id).await?;
-            (job.output, jobs::resume(database, &actor(job.named), id).await?)
+            (job.output, jobs::resume(database, &actor(job.actor), id).await?)
         }
         JobsCommand::Cancel(job) => {
             let id = jobs::find(database, job.id).await?;
-            (job.output, jobs::cancel(database, &actor(job.named), id).await?)
+            (job.output, jobs::cancel(database, &actor(job.actor), id).await?)
         }
     };
     let (output, job) = changed;
@@ -76,11 +73,11 @@ fn of_jobs(jobs: &[Job]) -> String {
 }
 
 fn filter(job: &Job) -> String {
-    let said = job.filter.as_ref().and_then(|filter| serde_json::to_string(filter).ok());
-    said.unwrap_or_else(|| "(of another version)".to_owned())
+    let filter = job.filter.as_ref().and_then(|filter| serde_json::to_string(filter).ok());
+    filter.unwrap_or_else(|| "(of another version)".to_owned())
 }
 
-fn for_people(job: &Job, letters: &[JobLetter]) -> String {
+fn as_text(job: &Job, letters: &[JobLetter]) -> String {
     let known = facts(&[
         ("job", job.id.to_string()),
         ("state", job.state.to_string()),

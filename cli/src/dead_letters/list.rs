@@ -1,24 +1,24 @@
-//! `dead-letters list`: letters, or their causes. It must never show a payload, not even masked.
+//! `dead-letters list`: lists dead letters, or their causes. Payloads are not read.
 
 use anyhow::Result;
-use careq_console::Page;
+use careq_console::PageRequest;
 use careq_console::ShortId;
-use careq_console::letters::{self, Filter, Group, Letter};
+use careq_console::dead_letters::{self, DeadLetter, Filter, Group};
 use serde_json::json;
 
-use super::arguments::List;
+use super::context::{Context, show_as};
 use super::table::{or_dash, table, time};
-use super::{Operations, show_as};
+use crate::arguments::dead_letters::List;
 
-pub(super) async fn run(operations: &Operations<'_>, list: List) -> Result<()> {
-    let filter = Filter { states: list.state.0, ..Filter::from(list.which) };
+pub(super) async fn run(context: &Context<'_>, list: List) -> Result<()> {
+    let filter = Filter { states: list.state.0, ..Filter::from(list.filter) };
     if list.group {
-        let groups = letters::groups(&operations.database, &filter, list.limit).await?;
+        let groups = dead_letters::groups(&context.database, &filter, list.limit).await?;
         return show_as(list.output, &json!({ "groups": groups }), || of_groups(&groups));
     }
-    let page = Page { after: list.after, limit: list.limit };
-    let listed = letters::list(&operations.database, &filter, page).await?;
-    let count = letters::count(&operations.database, &filter).await?;
+    let page = PageRequest { after: list.after, limit: list.limit };
+    let listed = dead_letters::list(&context.database, &filter, page).await?;
+    let count = dead_letters::count(&context.database, &filter).await?;
     let next = listed.next.map(|next| next.to_string());
     let as_json = json!({ "letters": listed.items, "count": count, "next": next });
     show_as(list.output, &as_json, || {
@@ -27,7 +27,7 @@ pub(super) async fn run(operations: &Operations<'_>, list: List) -> Result<()> {
     })
 }
 
-fn of_letters(letters: &[Letter]) -> String {
+fn of_letters(letters: &[DeadLetter]) -> String {
     if letters.is_empty() {
         return "No dead letter matches.".to_owned();
     }
@@ -35,7 +35,7 @@ fn of_letters(letters: &[Letter]) -> String {
     table(["ID", "FAILED", "STATE", "CLINIC", "KIND", "RECORD", "CLASS", "TRIES", "MESSAGE"], &rows)
 }
 
-fn row(letter: &Letter) -> [String; 9] {
+fn row(letter: &DeadLetter) -> [String; 9] {
     [
         ShortId::of(letter.id),
         time(letter.last_seen_at),

@@ -1,5 +1,4 @@
-//! Follows a job: a bar on a terminal, a plain line now and then elsewhere. It must never end as a success unless every letter has
-//! gone through.
+//! Waits for a job: with a progress bar on a terminal, with a line every few seconds elsewhere.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -13,28 +12,31 @@ use sea_orm::DatabaseConnection;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::show_as;
-use crate::arguments::Output;
-use crate::environment::tell;
+use super::context::show_as;
+use crate::arguments::output::Output;
+use crate::environment::print_to_stderr;
 
-/// How often the job is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The interval between reads of the job.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How often a plain line is written.
-const LINE_EVERY: Duration = Duration::from_secs(5);
+/// The interval between lines without a terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Waits until it is known what became of each letter, and says it.
-pub(super) async fn to_the_end(database: &DatabaseConnection, id: Uuid, output: Output) -> Result<()> {
-    let mut watch = Watch::default();
+/// Waits until every dead letter of the job has an outcome, and prints the totals.
+///
+/// # Errors
+/// Not every dead letter was resolved, or the database failed.
+pub(super) async fn wait(database: &DatabaseConnection, id: Uuid, output: Output) -> Result<()> {
+    let mut display = Display::default();
     let job = loop {
         let job = jobs::get(database, id).await?;
         if job.is_over() {
             break job;
         }
-        watch.see(&job);
-        tokio::time::sleep(LOOK_EVERY).await;
+        display.update(&job);
+        tokio::time::sleep(POLL_INTERVAL).await;
     };
-    drop(watch);
+    drop(display);
     show_as(output, &job, || format!("Job {} is {}: {}.", ShortId::of(job.id), job.state, words(&job)))?;
     verdict(&job)
 }
@@ -49,7 +51,7 @@ fn verdict(job: &Job) -> Result<()> {
     );
 }
 
-/// Where the letters of a job stand; what is none is not named.
+/// The progress of a job in words, without zero counts.
 pub(super) fn words(job: &Job) -> String {
     let progress = &job.progress;
     let parts = [
@@ -65,15 +67,15 @@ pub(super) fn words(job: &Job) -> String {
     named.map(|(letters, word)| format!("{letters} {word}")).collect::<Vec<_>>().join(", ")
 }
 
-/// What a person sees meanwhile, until it is dropped.
+/// The progress display, which is cleared when dropped.
 #[derive(Default)]
-struct Watch {
+struct Display {
     bar: Option<ProgressBar>,
-    told_at: Option<Instant>,
+    printed_at: Option<Instant>,
 }
 
-impl Watch {
-    fn see(&mut self, job: &Job) {
+impl Display {
+    fn update(&mut self, job: &Job) {
         let state = match (job.state, &job.worker) {
             (JobState::Running, None) => "no worker has taken it yet".to_owned(),
             (JobState::Running, Some(_)) => words(job),
@@ -83,14 +85,18 @@ impl Watch {
             let bar = self.bar.get_or_insert_with(|| bar(job));
             bar.set_position(job.progress.settled());
             bar.set_message(state);
-        } else if self.told_at.is_none_or(|told_at| told_at.elapsed() >= LINE_EVERY) {
-            self.told_at = Some(Instant::now());
-            tell(&format!("{} of {} letters settled, {state}", job.progress.settled(), job.letters));
+        } else if self.printed_at.is_none_or(|printed_at| printed_at.elapsed() >= LINE_INTERVAL) {
+            self.printed_at = Some(Instant::now());
+            print_to_stderr(&format!(
+                "{} of {} letters settled, {state}",
+                job.progress.settled(),
+                job.letters
+            ));
         }
     }
 }
 
-impl Drop for Watch {
+impl Drop for Display {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -99,7 +105,7 @@ impl Drop for Watch {
 }
 
 fn bar(job: &Job) -> ProgressBar {
-    let bar = ProgressBar::new(u64::try_from(job.letters).unwrap_or_default());
+    let bar = ProgressBar::new(job.letters.unsigned_abs());
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} settled, {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar

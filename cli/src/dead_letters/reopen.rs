@@ -1,14 +1,15 @@
-//! `dead-letters reopen`: takes back that letters were given up. It must never do so without a reason.
+//! `dead-letters reopen`: reopens discarded and superseded dead letters, with a reason.
 
 use anyhow::Result;
-use careq_console::letters;
+use careq_console::dead_letters;
 
-use super::arguments::Reopen;
-use super::{Operations, actor, filter, show_as};
+use super::context::{Context, actor, show_as};
+use super::selection::selection;
+use crate::arguments::dead_letters::Reopen;
 
-pub(super) async fn run(operations: &Operations<'_>, reopen: Reopen) -> Result<()> {
-    let database = &operations.database;
-    let chosen = filter::chosen(database, reopen.chosen).await?;
-    let reopened = letters::reopen(database, &actor(reopen.named), &chosen, &reopen.reason).await?;
+pub(super) async fn run(context: &Context<'_>, reopen: Reopen) -> Result<()> {
+    let database = &context.database;
+    let selection = selection(database, reopen.selection).await?;
+    let reopened = dead_letters::reopen(database, &actor(reopen.actor), &selection, &reopen.reason).await?;
     show_as(reopen.output, &reopened, || format!("{} letters are open again.", reopened.letters))
 }

@@ -1,32 +1,31 @@
-//! `dead-letters show`: one letter with its history. What `--reveal` prints can be corrected and given to `correct --with`.
+//! `dead-letters show`: one dead letter with its history. The output of `--reveal` can be edited and passed to `correct --with`.
 
 use anyhow::Result;
-use careq_console::letters::{self, InClear, Shown};
+use careq_console::dead_letters::{self, DeadLetterDetails, Plaintext};
 
-use super::arguments::Show;
+use super::context::{Context, actor, show_as};
 use super::table::{facts, or_dash, table, time};
-use super::{Operations, actor, show_as};
+use crate::arguments::dead_letters::Show;
 
-pub(super) async fn run(operations: &Operations<'_>, show: Show) -> Result<()> {
-    let (database, seal) = (&operations.database, &operations.seal()?);
-    let id = letters::find(database, show.id).await?;
+pub(super) async fn run(context: &Context<'_>, show: Show) -> Result<()> {
+    let (database, seal) = (&context.database, &context.seal()?);
+    let id = dead_letters::find(database, show.id).await?;
     if let Some(reason) = show.reason {
-        let payload = letters::reveal(database, seal, &actor(show.named), id, &reason).await?;
-        let payload = payload.in_clear()?;
-        let for_people = match &payload {
-            InClear::Body(body) => serde_json::to_string_pretty(body)?,
-            // Bytes that are no event are shown as they are.
-            InClear::Text(text) => text.clone(),
+        let payload = dead_letters::reveal(database, seal, &actor(show.actor), id, &reason).await?;
+        let payload = payload.plaintext()?;
+        let as_text = match &payload {
+            Plaintext::Body(body) => serde_json::to_string_pretty(body)?,
+            Plaintext::Text(text) => text.clone(),
         };
-        return show_as(show.output, &payload, || for_people);
+        return show_as(show.output, &payload, || as_text);
     }
-    let shown = letters::show(database, seal, id).await?;
-    show_as(show.output, &shown, || for_people(&shown))
+    let shown = dead_letters::show(database, seal, id).await?;
+    show_as(show.output, &shown, || as_text(&shown))
 }
 
-fn for_people(shown: &Shown) -> String {
+fn as_text(shown: &DeadLetterDetails) -> String {
     let letter = &shown.letter;
-    let mut known = vec![
+    let mut rows = vec![
         ("letter", letter.id.to_string()),
         ("state", letter.state.to_string()),
         ("clinic", or_dash(letter.clinic_id.as_ref())),
@@ -43,10 +42,10 @@ fn for_people(shown: &Shown) -> String {
         ("worker", format!("{}, version {}", letter.worker, letter.version)),
         ("payload", shown.payload.clone()),
     ];
-    known.extend(letter.settled_at.map(|at| ("settled", time(at))));
-    known.extend(letter.reason.clone().map(|reason| ("reason", reason)));
-    known.extend(letter.original_id.map(|id| ("corrects", id.to_string())));
-    known.extend(shown.corrections.iter().map(|id| ("corrected by", id.to_string())));
+    rows.extend(letter.settled_at.map(|at| ("settled", time(at))));
+    rows.extend(letter.reason.clone().map(|reason| ("reason", reason)));
+    rows.extend(letter.original_id.map(|id| ("corrects", id.to_string())));
+    rows.extend(shown.corrections.iter().map(|id| ("corrected by", id.to_string())));
     let failures: Vec<_> = shown
         .failures
         .iter()
@@ -59,7 +58,7 @@ fn for_people(shown: &Shown) -> String {
         .collect();
     let audit: Vec<_> =
         shown.audit.iter().map(|entry| [time(entry.at), entry.actor.clone(), entry.action.clone()]).collect();
-    let mut parts = vec![facts(&known)];
+    let mut parts = vec![facts(&rows)];
     let histories = [
         (["FAILED", "WORKER", "MESSAGE"], failures),
         (["REPLAY JOB", "STATE", "NOTE"], jobs),

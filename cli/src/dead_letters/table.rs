@@ -1,8 +1,8 @@
-//! Tables for people: columns as wide as what they hold, the last one as long as it likes. Scripts must never have to read them.
+//! Text tables for people. Scripts use `--json`.
 
 use chrono::{DateTime, Utc};
 
-/// The lines of a table.
+/// A table with columns as wide as their widest cell.
 pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     let mut widths = head.map(|name| name.chars().count());
     for row in rows {
@@ -18,19 +18,19 @@ pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> St
     std::iter::once(line(head)).chain(rows).collect::<Vec<_>>().join("\n")
 }
 
-/// Names and values, one a line.
+/// Names and values, one pair a line.
 pub(super) fn facts(facts: &[(&str, String)]) -> String {
     let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let lines = facts.iter().map(|(name, value)| format!("{name:width$}  {value}"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// To the second, in UTC.
+/// A timestamp in UTC, to the second.
 pub(super) fn time(moment: DateTime<Utc>) -> String {
     moment.format("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
-/// What is not known.
+/// The value, or a dash.
 pub(super) fn or_dash(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }

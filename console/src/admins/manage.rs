@@ -1,8 +1,9 @@
-//! Admins are made, given a new token, disabled. Each is noted in the audit log. There must never be two tokens of one admin: the old
-//! one is void when a new one is made.
+//! Adds, rotates, disables and lists admins. Each change has an entry in the audit log. An admin has one token: a new one replaces
+//! the old one at once.
 
 use std::time::Duration;
 
+use careq_shared::audit::{self, Action, Actor, Deed};
 use careq_shared::entities::admin::{Column, Entity, Model};
 use careq_shared::secret::{self, Digest};
 use careq_shared::{clock, database};
@@ -16,83 +17,82 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde_json::json;
 
-use super::Role;
-use crate::audit::{self, Action, Actor, Deed};
+use super::role::Role;
 
-/// Secret scanners find it by this.
-const PREFIX: &str = "careqadmin_";
+/// The prefix of every token, for secret scanners.
+const TOKEN_PREFIX: &str = "careqadmin_";
 
-/// A new token, and whose it is.
+/// A new token and its admin.
 #[derive(Debug)]
-pub struct Made {
+pub struct NewToken {
     /// The admin's name.
     pub name: String,
-    /// What it may do.
+    /// The role.
     pub role: Role,
-    /// Shown only now.
+    /// The token, which is not stored.
     pub token: SecretString,
-    /// When it ends.
+    /// The end of the token's validity.
     pub expires_at: DateTime<Utc>,
 }
 
-/// What is known of an admin; never the token.
+/// An admin as listed, without the token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// As the audit log names it.
+    /// The name, as in the audit log.
     pub name: String,
-    /// See [`Role`].
+    /// The role; see [`Role`].
     pub role: String,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: DateTime<Utc>,
-    /// When it got its present token, if not then.
+    /// The time of the last rotation, if any.
     pub rotated_at: Option<DateTime<Utc>>,
-    /// Since when its requests are refused.
+    /// The time from which requests are refused, if any.
     pub disabled_at: Option<DateTime<Utc>>,
-    /// When its token ends, or has ended.
+    /// The end of the token's validity.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// Why an admin could not be changed.
+/// The reason why an admin could not be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// Names are logged and typed, and two that differ in a capital are one to a reader.
+    /// The name has other characters, or is too long. Capitals are refused, since names that differ only in case are confused.
     #[error("a name has 1 to 64 characters: letters a to z, digits, and any of . _ @ -")]
     Name,
-    /// A name is never given to somebody else, since the audit log speaks of it.
+    /// The name is taken. Names are never reused, since the audit log refers to them.
     #[error("admin {0} exists already; `careq-sync admin rotate {0}` gives it a new token")]
     Exists(String),
-    /// It is not there.
+    /// No admin has this name.
     #[error("there is no admin {0}; `careq-sync admin list` shows all")]
     Unknown(String),
-    /// It has no token to be replaced.
+    /// The admin is disabled, so its token cannot be replaced.
     #[error("admin {0} is disabled; add another under a new name")]
     Disabled(String),
-    /// A token that is forgotten must not be good for ever.
+    /// The validity is shorter than an hour or longer than 366 days.
     #[error("a token ends after at least an hour, and at most 366 days")]
     Expires,
-    /// The database's own.
+    /// The database failed.
     #[error("the database refused: {0}")]
     Database(#[from] DbErr),
 }
 
-/// Makes an admin.
+/// Adds an admin.
 ///
 /// # Errors
-/// The name is none, or taken; or the database's own.
+/// The name is invalid or taken, the validity is out of range, or the database failed.
 pub async fn add(
     database: &DatabaseConnection,
     actor: &Actor,
     name: &str,
     role: Role,
     expires: Duration,
-) -> Result<Made, AdminError> {
+) -> Result<NewToken, AdminError> {
     require_name(name)?;
-    let expires_at = end_of(expires)?;
+    let expires_at = expiry(expires)?;
     let transaction = database::begin_write(database).await?;
     if Entity::find_by_id(name).one(&transaction).await?.is_some() {
         return Err(AdminError::Exists(name.to_owned()));
     }
-    let token = secret::random(PREFIX);
+    let token = secret::random(TOKEN_PREFIX);
     let row = Model {
         name: name.to_owned(),
         role: role.as_str().to_owned(),
@@ -106,25 +106,27 @@ pub async fn add(
     let details = json!({ "admin": name, "role": role, "expires_at": expires_at });
     audit::note(&transaction, actor, Deed { details, ..Deed::new(Action::AddAdmin) }).await?;
     transaction.commit().await?;
-    Ok(Made { name: name.to_owned(), role, token, expires_at })
+    Ok(NewToken { name: name.to_owned(), role, token, expires_at })
 }
 
-/// Gives an admin a new token; the old one is void at once.
+/// Replaces an admin's token at once.
 ///
 /// # Errors
-/// There is none, or it is disabled; or the database's own.
+/// The admin is unknown or disabled, the validity is out of range, or the database failed.
 pub async fn rotate(
     database: &DatabaseConnection,
     actor: &Actor,
     name: &str,
     expires: Duration,
-) -> Result<Made, AdminError> {
-    let expires_at = end_of(expires)?;
+) -> Result<NewToken, AdminError> {
+    let expires_at = expiry(expires)?;
     let transaction = database::begin_write(database).await?;
     let admin = require(&transaction, name).await?;
-    let role = admin.role.parse().ok().filter(|_| admin.disabled_at.is_none());
-    let role = role.ok_or_else(|| AdminError::Disabled(name.to_owned()))?;
-    let token = secret::random(PREFIX);
+    if admin.disabled_at.is_some() {
+        return Err(AdminError::Disabled(name.to_owned()));
+    }
+    let role = admin.role.parse::<Role>().map_err(|fault| DbErr::Type(fault.to_string()))?;
+    let token = secret::random(TOKEN_PREFIX);
     Entity::update_many()
         .col_expr(Column::Verifier, Expr::value(Digest::of(token.expose_secret()).into_text()))
         .col_expr(Column::RotatedAt, Expr::value(clock::now()))
@@ -135,13 +137,13 @@ pub async fn rotate(
     let details = json!({ "admin": name, "expires_at": expires_at });
     audit::note(&transaction, actor, Deed { details, ..Deed::new(Action::RotateAdmin) }).await?;
     transaction.commit().await?;
-    Ok(Made { name: name.to_owned(), role, token, expires_at })
+    Ok(NewToken { name: name.to_owned(), role, token, expires_at })
 }
 
-/// Refuses an admin's requests from now on.
+/// Disables an admin: its requests are refused from now on.
 ///
 /// # Errors
-/// There is none, or the database's own.
+/// The admin is unknown, or the database failed.
 pub async fn disable(database: &DatabaseConnection, actor: &Actor, name: &str) -> Result<(), AdminError> {
     let transaction = database::begin_write(database).await?;
     if require(&transaction, name).await?.disabled_at.is_some() {
@@ -157,10 +159,10 @@ pub async fn disable(database: &DatabaseConnection, actor: &Actor, name: &str) -
     Ok(transaction.commit().await?)
 }
 
-/// Every admin, by name.
+/// Lists every admin, sorted by name.
 ///
 /// # Errors
-/// The database's own.
+/// The database failed.
 pub async fn list(database: &DatabaseConnection) -> Result<Vec<Summary>, AdminError> {
     let rows = Entity::find().order_by_asc(Column::Name).all(database).await?;
     let summary = |row: Model| {
@@ -170,7 +172,7 @@ pub async fn list(database: &DatabaseConnection) -> Result<Vec<Summary>, AdminEr
     Ok(rows.into_iter().map(summary).collect())
 }
 
-fn end_of(expires: Duration) -> Result<DateTime<Utc>, AdminError> {
+fn expiry(expires: Duration) -> Result<DateTime<Utc>, AdminError> {
     let expires = TimeDelta::from_std(expires).ok();
     let expires = expires.filter(|expires| (TimeDelta::hours(1)..=TimeDelta::days(366)).contains(expires));
     Ok(clock::now() + expires.ok_or(AdminError::Expires)?)

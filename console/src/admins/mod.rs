@@ -1,19 +1,10 @@
-//! Who may use the admin API: a name, a role and a token each. A token is shown once, when it is made, and must never be stored.
+//! The users of the admin API. Each has a name, a role and a token; only a digest of the token is stored.
+
+pub(crate) mod role;
 
 mod manage;
-mod token;
+pub(crate) mod token;
 
-pub use manage::{AdminError, Made, Summary, add, disable, list, rotate};
-pub use token::{Admin, of_token};
-
-use careq_shared::words;
-
-words! {
-    /// What an admin may do.
-    Role {
-        /// Look at everything but payloads.
-        Reader = "reader",
-        /// Reveal payloads, replay, correct and discard, too.
-        Operator = "operator",
-    }
-}
+pub use manage::{AdminError, NewToken, Summary, add, disable, list, rotate};
+pub use role::Role;
+pub use token::{Admin, authenticate};

@@ -1,28 +1,19 @@
-//! The admin API: the console's library over HTTP, for scripts and for a web console. A handler must never hold a rule of its own: it
-//! reads what was asked, calls the library, and answers. Whoever has no token of an admin gets nowhere.
+//! The admin API: the operations over HTTP, for scripts and a web console. A handler extracts the request, calls the library and
+//! responds; it has no rules of its own. Every route requires the token of an admin.
 
 mod server;
 
-mod edge;
+mod middleware;
 
-mod guard;
+mod extract;
 
-mod asked;
+mod routes;
 
-mod admin;
-
-mod letters;
-
-mod groups;
-
-mod jobs;
-
-mod progress;
-
-mod audit;
-
-mod problem;
+mod error;
 
 mod openapi;
 
-pub use server::{Api, PREFIX, Parts};
+mod state;
+
+pub use server::PREFIX;
+pub use state::{Api, Dependencies};

@@ -1,5 +1,5 @@
-//! Whether the audit log is as it was written: no entry changed, taken away or put in between. The chain proves nothing against those that
-//! can compute it anew from an entry to its end and change its head, too: note the head elsewhere, and compare.
+//! Verification of the audit log's hash chain: no entry was changed, removed or inserted. An attacker who can recompute the whole chain
+//! and its head goes undetected, so record the head elsewhere and compare.
 
 use careq_shared::audit::digest;
 use careq_shared::entities::{audit_entry, audit_head};
@@ -10,29 +10,29 @@ use sea_orm::{
 };
 use serde::Serialize;
 
-/// Entries that are read at a time.
-const ROWS: u64 = 1_000;
+/// Entries read per statement.
+const ROWS_PER_READ: u64 = 1_000;
 
-/// What was found.
+/// The result of a verification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Verified {
-    /// Entries that hold.
+pub struct Verification {
+    /// The number of intact entries.
     pub entries: u64,
-    /// The number of the last one.
+    /// The sequence number of the head.
     pub sequence: i64,
-    /// Its digest, to be noted elsewhere.
+    /// The digest of the head, to be recorded elsewhere.
     pub digest: String,
-    /// Entries of a version that chained none; of these nothing can be said.
+    /// Entries from before the chain, which cannot be verified.
     pub unchained: u64,
-    /// The first thing that is not as it was written; nothing if all is.
+    /// The first fault of the chain, as a sentence; `None` if the chain is intact.
     pub broken: Option<String>,
 }
 
-/// Reads the whole chain, as it is at one moment.
+/// Reads the whole chain, in one snapshot.
 ///
 /// # Errors
-/// The database's own.
-pub async fn verify(database: &DatabaseConnection) -> Result<Verified, DbErr> {
+/// The database failed.
+pub async fn verify(database: &DatabaseConnection) -> Result<Verification, DbErr> {
     let transaction = database.begin().await?;
     if transaction.get_database_backend() == DbBackend::Postgres {
         transaction.execute_unprepared("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
@@ -42,7 +42,7 @@ pub async fn verify(database: &DatabaseConnection) -> Result<Verified, DbErr> {
     Ok(verified)
 }
 
-async fn walk(transaction: &DatabaseTransaction) -> Result<Verified, DbErr> {
+async fn walk(transaction: &DatabaseTransaction) -> Result<Verification, DbErr> {
     use audit_entry::Column::Sequence;
     let head = audit_head::Entity::find().one(transaction).await?;
     let head = head.ok_or_else(|| DbErr::RecordNotFound("audit_head has no row".to_owned()))?;
@@ -55,11 +55,11 @@ async fn walk(transaction: &DatabaseTransaction) -> Result<Verified, DbErr> {
         )
     });
     loop {
-        // At the beginning, whatever has a number: an entry before the first one was inserted.
+        // The first read has no lower bound: an entry before the first one of the chain was inserted.
         let from = if walked.entries == 0 { i64::MIN } else { walked.next };
         let select = audit_entry::Entity::find().filter(Sequence.gte(from));
-        let rows = select.order_by_asc(Sequence).limit(ROWS).all(transaction).await?;
-        let is_last = (rows.len() as u64) < ROWS;
+        let rows = select.order_by_asc(Sequence).limit(ROWS_PER_READ).all(transaction).await?;
+        let is_last = (rows.len() as u64) < ROWS_PER_READ;
         for row in &rows {
             broken = broken.or_else(|| walked.step(row));
         }
@@ -73,10 +73,10 @@ async fn walk(transaction: &DatabaseTransaction) -> Result<Verified, DbErr> {
         (!is_whole)
             .then(|| format!("the entries from {next} to {} are missing: they were removed", head.sequence))
     });
-    Ok(Verified { entries, sequence: head.sequence, digest: head.digest, unchained, broken })
+    Ok(Verification { entries, sequence: head.sequence, digest: head.digest, unchained, broken })
 }
 
-/// How far the chain holds.
+/// The intact part of the chain.
 struct Walked {
     next: i64,
     previous: Option<String>,
@@ -84,9 +84,9 @@ struct Walked {
 }
 
 impl Walked {
-    /// What is wrong with the entry, or before it.
+    /// Appends an entry; or returns its fault, or that of the gap before it.
     fn step(&mut self, row: &audit_entry::Model) -> Option<String> {
-        let sequence = row.sequence.unwrap_or_default();
+        let Some(sequence) = row.sequence else { return Some(format!("entry {} has no number", row.id)) };
         let named = format!("entry {sequence} ({} by {}, {})", row.action, row.actor, row.id);
         if sequence < self.next {
             return Some(format!("{named} was inserted: the chain begins with entry {}", self.next));

@@ -1,6 +1,7 @@
-//! Pause, resume, cancel. A worker looks at a job's state before every step, so each takes hold within one. A copy that is in the
-//! queue when its job is cancelled changes nothing when it is taken.
+//! Pausing, resuming and cancelling of replay jobs. A worker reads the job's state before every step, so each takes effect within one
+//! step. A message of a cancelled job that is still in the queue changes nothing when a worker receives it.
 
+use careq_shared::audit::{self, Action, Actor, Deed};
 use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{dead_letter, replay_job, replay_job_letter};
 use careq_shared::replay::{JobLetterState, JobState};
@@ -13,92 +14,87 @@ use sea_orm::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Job, get};
-use crate::Error;
-use crate::audit::{self, Action, Actor, Deed};
+use super::job::{Job, get};
+use crate::error::Error;
 
-/// Publishes no more of a job until it is resumed.
+/// Pauses a running job: no more dead letters are published until it is resumed.
 ///
 /// # Errors
-/// There is no such job, it does not run; or the database's own.
+/// The job is unknown or not running, or the database failed.
 pub async fn pause(database: &DatabaseConnection, actor: &Actor, id: Uuid) -> Result<Job, Error> {
-    turn(
-        database,
-        actor,
-        id,
-        Turn { action: Action::Pause, from: &[JobState::Running], to: JobState::Paused },
-    )
-    .await
+    let from = &[JobState::Running];
+    apply(database, actor, id, Transition { action: Action::Pause, from, to: JobState::Paused }).await
 }
 
-/// Goes on with a paused job.
+/// Resumes a paused job.
 ///
 /// # Errors
-/// There is no such job, it is not paused; or the database's own.
+/// The job is unknown or not paused, or the database failed.
 pub async fn resume(database: &DatabaseConnection, actor: &Actor, id: Uuid) -> Result<Job, Error> {
-    turn(
-        database,
-        actor,
-        id,
-        Turn { action: Action::Resume, from: &[JobState::Paused], to: JobState::Running },
-    )
-    .await
+    let from = &[JobState::Paused];
+    apply(database, actor, id, Transition { action: Action::Resume, from, to: JobState::Running }).await
 }
 
-/// Ends a job: whatever of it has no outcome yet is open again. What waits for a parent goes on by itself.
+/// Cancels a job. Its dead letters without an outcome are open again, but events that wait for a parent keep waiting.
 ///
 /// # Errors
-/// There is no such job, it is at its end; or the database's own.
+/// The job is unknown or finished, or the database failed.
 pub async fn cancel(database: &DatabaseConnection, actor: &Actor, id: Uuid) -> Result<Job, Error> {
     let from = &[JobState::Running, JobState::Paused];
-    turn(database, actor, id, Turn { action: Action::Cancel, from, to: JobState::Cancelled }).await
+    apply(database, actor, id, Transition { action: Action::Cancel, from, to: JobState::Cancelled }).await
 }
 
-struct Turn {
+/// A change of a job's state.
+struct Transition {
     action: Action,
     from: &'static [JobState],
     to: JobState,
 }
 
-async fn turn(database: &DatabaseConnection, actor: &Actor, id: Uuid, turn: Turn) -> Result<Job, Error> {
+async fn apply(
+    database: &DatabaseConnection,
+    actor: &Actor,
+    id: Uuid,
+    transition: Transition,
+) -> Result<Job, Error> {
     use replay_job::Column::{FinishedAt, Id, State};
     let transaction = database::begin_write(database).await?;
-    let ended_at = (turn.to == JobState::Cancelled).then(clock::now);
-    let turned = replay_job::Entity::update_many()
-        .col_expr(State, Expr::value(turn.to))
+    let ended_at = (transition.to == JobState::Cancelled).then(clock::now);
+    let updated = replay_job::Entity::update_many()
+        .col_expr(State, Expr::value(transition.to))
         .col_expr(FinishedAt, Expr::value(ended_at))
         .filter(Id.eq(id))
-        .filter(State.is_in(turn.from.iter().copied()))
+        .filter(State.is_in(transition.from.iter().copied()))
         .exec(&transaction)
         .await?;
-    if turned.rows_affected == 0 {
-        return Err(Error::JobIs(id, get(&transaction, id).await?.state));
+    if updated.rows_affected == 0 {
+        return Err(Error::WrongJobState(id, get(&transaction, id).await?.state));
     }
-    if turn.to == JobState::Cancelled {
-        open_again(&transaction, id).await?;
+    if transition.to == JobState::Cancelled {
+        reopen_unsettled(&transaction, id).await?;
     }
-    let deed = Deed { job_id: Some(id), details: json!({}), ..Deed::new(turn.action) };
+    let deed = Deed { job_id: Some(id), details: json!({}), ..Deed::new(transition.action) };
     audit::note(&transaction, actor, deed).await?;
     let job = get(&transaction, id).await?;
     transaction.commit().await?;
     Ok(job)
 }
 
-/// Letters first, as the workers lock them.
-async fn open_again(transaction: &DatabaseTransaction, job_id: Uuid) -> Result<(), DbErr> {
+/// Reopens the job's dead letters without an outcome. Dead letters are locked before the job's rows, as in the workers.
+async fn reopen_unsettled(transaction: &DatabaseTransaction, job_id: Uuid) -> Result<(), DbErr> {
     use replay_job_letter::Column::{JobId, LetterId, SettledAt, State};
     lock_letters(transaction, job_id).await?;
-    let untold = Condition::all()
+    let unsettled = Condition::all()
         .add(JobId.eq(job_id))
         .add(State.is_in([JobLetterState::Pending, JobLetterState::Published]));
     let letters = Query::select()
         .column(LetterId)
         .from(replay_job_letter::Entity)
-        .cond_where(untold.clone())
+        .cond_where(unsettled.clone())
         .to_owned();
     dead_letter::Entity::update_many()
         .col_expr(dead_letter::Column::State, Expr::value(DeadLetterState::Open))
-        // Whatever takes it under way next, a copy of this job is a copy.
+        // A later message of this job is then recognised as a duplicate, whichever job replays the dead letter next.
         .col_expr(dead_letter::Column::JobId, Expr::value(Option::<Uuid>::None))
         .filter(dead_letter::Column::State.eq(DeadLetterState::Replaying))
         .filter(dead_letter::Column::JobId.eq(job_id))
@@ -108,13 +104,14 @@ async fn open_again(transaction: &DatabaseTransaction, job_id: Uuid) -> Result<(
     replay_job_letter::Entity::update_many()
         .col_expr(State, Expr::value(JobLetterState::Cancelled))
         .col_expr(SettledAt, Expr::value(clock::now()))
-        .filter(untold)
+        .filter(unsettled)
         .exec(transaction)
         .await
         .map(drop)
 }
 
-/// A lane may just be settling or parking some of them. Whoever waited for it must ask in a new statement what became of them.
+/// Waits for workers that are settling or parking some of the dead letters. The outcome must be read in a later statement, whose snapshot
+/// includes theirs.
 async fn lock_letters(transaction: &DatabaseTransaction, job_id: Uuid) -> Result<(), DbErr> {
     use dead_letter::Column::{Id, JobId, State};
     let replaying = dead_letter::Entity::find()

@@ -1,6 +1,7 @@
-//! A job is made: what matches at that moment is its set for ever. What fails later is not in it, and what is settled meanwhile is
-//! skipped.
+//! Creation of a replay job. The dead letters that match at that moment are its fixed set: later failures are not in it, and dead letters
+//! that are settled meanwhile are skipped.
 
+use careq_shared::audit::{self, Action, Actor, Deed};
 use careq_shared::dead_letters::Class;
 use careq_shared::entities::{dead_letter, replay_job, replay_job_letter};
 use careq_shared::replay::{JobLetterState, JobState};
@@ -15,10 +16,12 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{FASTEST_PER_SECOND, Job, get};
-use crate::Error;
-use crate::audit::{self, Action, Actor, Deed};
-use crate::letters::{Chosen, Filter, nothing_open};
+use super::job::{Job, get};
+use crate::dead_letters::filter::Filter;
+use crate::dead_letters::list::nothing_open;
+use crate::dead_letters::selection::Selection;
+use crate::error::Error;
+use crate::limits::MAX_RATE_PER_SECOND;
 
 /// What a job would replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -29,53 +32,53 @@ pub struct Plan {
     pub skipped: u64,
 }
 
-/// What a job of this filter would replay now.
+/// Counts the dead letters that a job with this filter would replay now.
 ///
 /// # Errors
-/// The database's own.
+/// The database failed.
 pub async fn plan(database: &DatabaseConnection, filter: &Filter) -> Result<Plan, Error> {
     let open = dead_letter::Entity::find().filter(filter.open());
     let unreadable = open.clone().filter(dead_letter::Column::Class.eq(Class::Undecodable.as_str()));
     Ok(Plan { letters: open.count(database).await?, skipped: unreadable.count(database).await? })
 }
 
-/// Makes a job of the open letters that match; at most so many of them are published a second.
+/// Creates a job of the selected open dead letters, to be published at this rate at most.
 ///
 /// # Errors
-/// Nothing matches, the rate is none; or the database's own.
+/// Nothing matches, the rate is out of range, or the database failed.
 pub async fn make(
     database: &DatabaseConnection,
     actor: &Actor,
-    chosen: &Chosen,
+    selection: &Selection,
     rate_per_second: u32,
 ) -> Result<Job, Error> {
     let transaction = database::begin_write(database).await?;
-    let job = within(&transaction, actor, chosen, rate_per_second).await?;
+    let job = make_in(&transaction, actor, selection, rate_per_second).await?;
     transaction.commit().await?;
     Ok(job)
 }
 
-/// The same within a transaction.
-pub(crate) async fn within(
+/// [`make`], within a transaction.
+pub(crate) async fn make_in(
     transaction: &DatabaseTransaction,
     actor: &Actor,
-    chosen: &Chosen,
+    selection: &Selection,
     rate_per_second: u32,
 ) -> Result<Job, Error> {
-    if !(1..=FASTEST_PER_SECOND).contains(&rate_per_second) {
-        return Err(Error::Rate);
+    if !(1..=MAX_RATE_PER_SECOND).contains(&rate_per_second) {
+        return Err(Error::InvalidRate);
     }
-    let (id, filter) = (Uuid::new_v4(), chosen.filter());
-    let letters = take(transaction, id, filter).await?;
+    let (id, filter) = (Uuid::new_v4(), selection.filter());
+    let letters = insert_set(transaction, id, filter).await?;
     if letters == 0 {
         return Err(nothing_open(transaction, filter).await);
     }
     let job = replay_job::Model {
         id,
         state: JobState::Running,
-        filter: serde_json::to_string(filter).unwrap_or_default(),
-        rate_per_second: i32::try_from(rate_per_second).unwrap_or(i32::MAX),
-        letters: i64::try_from(letters).unwrap_or(i64::MAX),
+        filter: serde_json::to_string(filter).map_err(|fault| DbErr::Json(fault.to_string()))?,
+        rate_per_second: i32::try_from(rate_per_second).map_err(|_| Error::InvalidRate)?,
+        letters: i64::try_from(letters).map_err(|fault| DbErr::Type(fault.to_string()))?,
         made_by: actor.name.clone(),
         made_at: clock::now(),
         finished_at: None,
@@ -90,8 +93,8 @@ pub(crate) async fn within(
     Ok(job)
 }
 
-/// Fixes the set, in one statement: the events that were accepted first come first.
-async fn take(transaction: &DatabaseTransaction, job_id: Uuid, filter: &Filter) -> Result<u64, DbErr> {
+/// Inserts the job's dead letters in one statement, the earliest accepted event first.
+async fn insert_set(transaction: &DatabaseTransaction, job_id: Uuid, filter: &Filter) -> Result<u64, DbErr> {
     use replay_job_letter::Column::{JobId, LetterId, Position, State};
     let letters = dead_letter::Entity::find()
         .select_only()

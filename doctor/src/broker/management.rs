@@ -1,5 +1,5 @@
-//! RabbitMQ's management API: policies and versions are told nowhere else. Its password must never be shown, nor be sent
-//! anywhere but where the settings say, or to the host of `broker.url`.
+//! RabbitMQ's management API, the only source of policies and versions. Its password is not shown, and is sent only to the address of the
+//! settings or the host of `broker.url`.
 
 use careq_shared::broker::rabbitmq::Address;
 use careq_shared::clock;
@@ -10,14 +10,14 @@ use reqwest::{Client, Response, StatusCode, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-use crate::ask;
 use crate::finding::Finding;
+use crate::http;
 use crate::report::Reached;
 
-/// The first with what quorum queues are declared with.
-const OLDEST: (u32, u32) = (3, 10);
+/// The first version that supports all arguments of our quorum queues.
+const MIN_VERSION: (u32, u32) = (3, 10);
 
-/// Where it is, and as whom it is asked.
+/// A client of the management API.
 pub(crate) struct Management {
     base: Url,
     user: String,
@@ -25,7 +25,7 @@ pub(crate) struct Management {
     http: Client,
     /// The virtual host of `broker.url`.
     pub(crate) virtual_host: String,
-    /// Its clock, and ours before and after.
+    /// The server's clock, between two readings of the local clock.
     pub(crate) date: Option<(DateTime<Utc>, DateTime<Utc>, DateTime<Utc>)>,
 }
 
@@ -37,11 +37,11 @@ pub(crate) async fn reach(config: &Config) -> Reached<Management> {
         );
         let virtual_host =
             Address::of(&config.broker).map_or_else(|_| "/".to_owned(), |address| address.virtual_host);
-        return (vec![finding.means(UNSEEN).remedy(by_hand(&virtual_host))], None);
+        return (vec![finding.means(POLICIES_UNKNOWN).remedy(by_hand(&virtual_host))], None);
     }
     let Some(mut management) = Management::of(config) else {
         let finding = Finding::error("management.url", "broker.management_url is no URL");
-        return (vec![finding.means(UNSEEN).remedy("it looks like http://host:15672")], None);
+        return (vec![finding.means(POLICIES_UNKNOWN).remedy("it looks like http://host:15672")], None);
     };
     match management.overview().await {
         Ok(overview) => (vec![version(&overview)], Some(management)),
@@ -55,12 +55,12 @@ pub(crate) async fn reach(config: &Config) -> Reached<Management> {
                 by_hand(&management.virtual_host)
             );
             let finding = Finding::not_examined("management.unreachable", seen);
-            (vec![finding.means(UNSEEN).remedy(remedy)], None)
+            (vec![finding.means(POLICIES_UNKNOWN).remedy(remedy)], None)
         }
     }
 }
 
-const UNSEEN: &str = "AMQP does not tell them: a policy that drops or expires messages would go unseen, and so would an \
+const POLICIES_UNKNOWN: &str = "AMQP does not tell them: a policy that drops or expires messages would go unseen, and so would an \
                       old RabbitMQ";
 
 fn by_hand(virtual_host: &str) -> String {
@@ -76,7 +76,7 @@ fn version(overview: &Value) -> Finding {
     let mut parts = version.split('.').map_while(|part| part.parse().ok());
     let seen = format!("it is RabbitMQ {version}");
     match (parts.next(), parts.next()) {
-        (Some(major), Some(minor)) if (major, minor) < OLDEST => Finding::error("broker.too_old", seen)
+        (Some(major), Some(minor)) if (major, minor) < MIN_VERSION => Finding::error("broker.too_old", seen)
             .means("its quorum queues lack what careq-sync declares: messages that are given up on could be lost")
             .remedy("upgrade RabbitMQ to 3.10 or newer"),
         _ => Finding::well("broker.version", seen),
@@ -84,7 +84,7 @@ fn version(overview: &Value) -> Finding {
 }
 
 impl Management {
-    /// With the user of its own URL, or that of `broker.url`.
+    /// The API with the user of its URL, or of `broker.url`.
     fn of(config: &Config) -> Option<Self> {
         let address = Address::of(&config.broker).ok()?;
         let set = config.broker.management_url.expose_secret();
@@ -98,7 +98,7 @@ impl Management {
         }
         base.set_username("").ok()?;
         base.set_password(None).ok()?;
-        let http = ask::client().ok()?;
+        let http = http::client().ok()?;
         Some(Self { base, user, password, http, virtual_host: address.virtual_host, date: None })
     }
 
@@ -115,21 +115,24 @@ impl Management {
         body(response).await
     }
 
-    /// What is at `/api/` and these parts of a path; what is wrong, in words.
+    /// The resource at `/api/` and these path segments.
+    ///
+    /// # Errors
+    /// The reason, as a sentence.
     pub(crate) async fn get(&self, path: &[&str]) -> Result<Value, String> {
         body(self.send(path).await?).await
     }
 
     async fn send(&self, path: &[&str]) -> Result<Response, String> {
         let mut url = self.base.clone();
-        // A virtual host may be called `/`.
+        // Segments are encoded, since a virtual host may be called `/`.
         url.path_segments_mut()
             .map_err(|()| "it is no URL of a server")?
             .pop_if_empty()
             .push("api")
             .extend(path);
-        let asking = self.http.get(url).basic_auth(&self.user, Some(self.password.expose_secret()));
-        let response = asking.send().await.map_err(words)?;
+        let request = self.http.get(url).basic_auth(&self.user, Some(self.password.expose_secret()));
+        let response = request.send().await.map_err(innermost_cause)?;
         match response.status() {
             StatusCode::OK => Ok(response),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -141,12 +144,12 @@ impl Management {
 }
 
 async fn body(response: Response) -> Result<Value, String> {
-    let text = ask::text(response).await.ok_or("its answer broke off")?;
+    let text = http::text(response).await.ok_or("its answer broke off")?;
     serde_json::from_str(&text).map_err(|_| "what answers there is no management API of RabbitMQ".to_owned())
 }
 
-/// The innermost cause says it; the outer ones repeat the URL.
-fn words(fault: reqwest::Error) -> String {
+/// The innermost cause of an error: the outer ones repeat the URL.
+fn innermost_cause(fault: reqwest::Error) -> String {
     if fault.is_timeout() {
         return "it does not answer in time".to_owned();
     }
@@ -158,12 +161,12 @@ fn words(fault: reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// An IPv6 address as a URL has it.
+/// A host for a URL, with brackets around an IPv6 address.
 fn bracketed(host: &str) -> String {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
 }
 
-/// `%2F` and the like, as a URL has them in user and password.
+/// The percent-decoded user or password of a URL.
 fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

@@ -1,4 +1,4 @@
-//! A message of our own, through a queue of its own: the user's three permissions, and whether RabbitMQ takes messages at all.
+//! A test message through a queue of its own. It shows the three permissions of the user, and whether RabbitMQ accepts messages.
 
 use careq_shared::broker::rabbitmq::{Address, Inspection, Refusal, Stuck};
 use careq_shared::config::Config;
@@ -12,7 +12,7 @@ pub(crate) async fn examine(broker: &Inspection, config: &Config) -> Vec<Finding
             "message.blocked",
             "RabbitMQ takes no messages: an alarm is on",
         )
-        .means("CareQ is told 503, until RabbitMQ has memory and disk again")
+        .means("webhooks are answered 503 until RabbitMQ has memory and disk space again")
         .remedy(
             "`rabbitmq-diagnostics alarms` names the alarm: make room on its disk, give it memory, or start \
              workers to empty the queues",
@@ -24,9 +24,9 @@ pub(crate) async fn examine(broker: &Inspection, config: &Config) -> Vec<Finding
                 Refusal::Forbidden(words) | Refusal::VirtualHost(words) | Refusal::Other(words) => words,
             };
             Finding::error("message.stuck", format!("a message does not go through: {words}"))
-                .means("CareQ may be told 503")
+                .means("webhooks may be answered 503")
                 .remedy(
-                    "look into the broker's log, and at `rabbitmq-diagnostics check_alarms` and `rabbitmq-diagnostics \
+                    "check the broker's log, `rabbitmq-diagnostics check_alarms` and `rabbitmq-diagnostics \
                      cluster_status`",
                 )
         }

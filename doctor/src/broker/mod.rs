@@ -1,4 +1,4 @@
-//! The broker: is it reached, and if not, why not?
+//! The connection to the broker, with the reason if it fails.
 
 pub(crate) mod management;
 pub(crate) mod message;
@@ -11,9 +11,9 @@ use careq_shared::config::{BrokerKind, Config};
 use crate::finding::Finding;
 use crate::report::Reached;
 
-/// What nobody could see without it.
-const WITHOUT: &str =
-    "CareQ is told 503, and nothing is accepted; what needs the broker could not be examined";
+/// The consequence of an unreachable broker.
+const UNREACHABLE: &str =
+    "webhooks are answered 503, and nothing is accepted; the examinations that need the broker were skipped";
 
 pub(crate) async fn reach(config: &Config) -> Reached<Inspection> {
     if config.broker.kind() == BrokerKind::Embedded {
@@ -26,12 +26,12 @@ pub(crate) async fn reach(config: &Config) -> Reached<Inspection> {
         Ok(address) => address,
         Err(fault) => {
             let finding = Finding::error("broker.url", fault.to_string());
-            return (vec![finding.means(WITHOUT).remedy("mend broker.url (CAREQ_BROKER_URL)")], None);
+            return (vec![finding.means(UNREACHABLE).remedy("fix broker.url (CAREQ_BROKER_URL)")], None);
         }
     };
     match Inspection::open(&config.broker).await {
         Ok(inspection) => {
-            let seen = format!("RabbitMQ at {} lets us in", at(&address));
+            let seen = format!("RabbitMQ at {} accepts the login", at(&address));
             (vec![Finding::well("broker.reached", seen)], Some(inspection))
         }
         Err(refusal) => (vec![refused(&address, &refusal)], None),
@@ -47,8 +47,8 @@ fn refused(address: &Address, refusal: &Refusal) -> Finding {
     let at = at(address);
     match refusal {
         Refusal::Silent => Finding::error("broker.silent", format!("RabbitMQ at {at} does not answer")).remedy(
-            "look whether RabbitMQ hangs or a firewall swallows what is sent to it; whatever is at that \
-             address takes connections and says nothing",
+            "check whether RabbitMQ hangs, or a firewall swallows the packets: connections are accepted there, but \
+             nothing responds",
         ),
         Refusal::Forbidden(words) => {
             Finding::error("broker.login_refused", format!("RabbitMQ at {at} does not let {user} in: {words}"))
@@ -67,5 +67,5 @@ fn refused(address: &Address, refusal: &Refusal) -> Finding {
                 .remedy("check that RabbitMQ runs and that broker.url (CAREQ_BROKER_URL) names its host and port")
         }
     }
-    .means(WITHOUT)
+    .means(UNREACHABLE)
 }

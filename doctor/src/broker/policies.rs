@@ -1,6 +1,5 @@
-//! Policies that lose messages. A policy that a queue's own argument overrules today is refused, too: which of the two counts
-//! differs from key to key. RabbitMQ manual: "Policies", "Time-To-Live and Expiration", "Queue Length Limit", "Quorum
-//! Queues".
+//! Policies that lose messages. A policy that an argument of the queue overrides is reported, too, since the precedence differs from key
+//! to key. RabbitMQ manual: "Policies", "Time-To-Live and Expiration", "Queue Length Limit", "Quorum Queues".
 
 use careq_shared::broker::rabbitmq::Inspection;
 use careq_shared::broker::{DELIVERY_LIMIT, Queue};
@@ -10,16 +9,16 @@ use serde_json::{Map, Value};
 use super::management::Management;
 use crate::finding::{Finding, Verdict};
 
-/// The two kinds, with the command that takes one away.
+/// The two kinds: path of the API, name, and the command that deletes one.
 const KINDS: [(&str, &str, &str); 2] = [
     ("policies", "the policy", "clear_policy"),
     ("operator-policies", "the operator policy", "clear_operator_policy"),
 ];
 
-/// What loses nothing, as long as the queue refuses.
-const FULL: &str = "policies.max_length";
+/// The code of a length limit, which loses nothing as long as the queue rejects new messages.
+const MAX_LENGTH: &str = "policies.max_length";
 
-/// What applies to some of our queues.
+/// A policy that applies to some of our queues.
 struct Policy {
     kind: &'static str,
     clear: &'static str,
@@ -56,8 +55,8 @@ pub(crate) async fn examine(management: &Management, broker: &Inspection) -> Vec
     findings
 }
 
-/// Of all policies of a kind that fit a queue, RabbitMQ applies the one with the highest priority; of several that have it, any. So
-/// it may be each that has at least the priority of those that fit for certain.
+/// The policies that may apply to our queues. RabbitMQ applies the matching policy with the highest priority, and any of several with the
+/// same one. So each policy may apply whose priority is at least that of the certain matches.
 fn applied((kind, clear): (&'static str, &'static str), listed: &Value, broker: &Inspection) -> Vec<Policy> {
     let listed = listed.as_array().map(Vec::as_slice).unwrap_or_default();
     let priority = |policy: &Value| policy["priority"].as_i64().unwrap_or_default();
@@ -82,11 +81,11 @@ fn applied((kind, clear): (&'static str, &'static str), listed: &Value, broker: 
     listed.iter().enumerate().map(policy).filter(|policy| !policy.queues.is_empty()).collect()
 }
 
-/// Whether a policy fits a queue.
+/// Whether a policy matches a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fit {
     None,
-    /// We cannot read its pattern: RabbitMQ's are Perl's.
+    /// Unknown: the pattern is missing, or uses Perl syntax that the regex library lacks.
     Perhaps,
     Certain,
 }
@@ -95,7 +94,8 @@ fn fit(policy: &Value, queue: &str) -> Fit {
     if !matches!(policy["apply-to"].as_str(), None | Some("all" | "queues" | "quorum_queues")) {
         return Fit::None;
     }
-    match Regex::new(policy["pattern"].as_str().unwrap_or_default()) {
+    let Some(pattern) = policy["pattern"].as_str() else { return Fit::Perhaps };
+    match Regex::new(pattern) {
         Ok(pattern) if pattern.is_match(queue) => Fit::Certain,
         Ok(_) => Fit::None,
         Err(_) => Fit::Perhaps,
@@ -105,7 +105,7 @@ fn fit(policy: &Value, queue: &str) -> Fit {
 fn judged(policy: &Policy, virtual_host: &str, broker: &Inspection) -> Vec<Finding> {
     let finding = |(key, value): (&String, &Value)| {
         let (code, means) = lossy(key, value, &policy.queues)?;
-        let verdict = if code == FULL { Verdict::Warning } else { Verdict::Error };
+        let verdict = if code == MAX_LENGTH { Verdict::Warning } else { Verdict::Error };
         let Policy { kind, clear, name, pattern, .. } = policy;
         let queues = policy.queues.iter().map(|queue| broker.name(*queue)).collect::<Vec<_>>().join(", ");
         let seen = format!("{kind} `{name}` (pattern {pattern}) sets {key} = {value} for {queues}");
@@ -118,7 +118,7 @@ fn judged(policy: &Policy, virtual_host: &str, broker: &Inspection) -> Vec<Findi
     policy.definition.iter().filter_map(finding).collect()
 }
 
-/// The code of a key that loses messages, and how it does.
+/// The code of a key that loses messages, with its consequence.
 fn lossy(key: &str, value: &Value, queues: &[Queue]) -> Option<(&'static str, &'static str)> {
     match key {
         "message-ttl" => Some((
@@ -128,9 +128,11 @@ fn lossy(key: &str, value: &Value, queues: &[Queue]) -> Option<(&'static str, &'
         )),
         "expires" => Some((
             "policies.expires",
-            "RabbitMQ deletes the queue with all that is in it when nobody has read it for so long",
+            "RabbitMQ deletes the queue with all its messages after this time without consumers",
         )),
-        "max-length" | "max-length-bytes" => Some((FULL, "a full queue refuses, and CareQ is told 503")),
+        "max-length" | "max-length-bytes" => {
+            Some((MAX_LENGTH, "a full queue rejects messages, and webhooks are answered 503"))
+        }
         // Seen on 3.10: it overrules the queue's own x-overflow.
         "overflow" if value != "reject-publish" => Some((
             "policies.overflow",
@@ -138,7 +140,7 @@ fn lossy(key: &str, value: &Value, queues: &[Queue]) -> Option<(&'static str, &'
         )),
         "delivery-limit" if cuts_short(value, queues) => Some((
             "policies.delivery_limit",
-            "RabbitMQ gives up on a message sooner than careq-sync reckons with; in the dead queue it then \
+            "RabbitMQ gives up on a message sooner than careq-sync expects; in the dead queue it then \
              drops it",
         )),
         "dead-letter-exchange" | "dead-letter-routing-key" | "dead-letter-strategy" => Some((
@@ -150,9 +152,10 @@ fn lossy(key: &str, value: &Value, queues: &[Queue]) -> Option<(&'static str, &'
     }
 }
 
-/// The dead queue is never to give up; the others as often as they declare.
+/// Whether the limit is below the declared one. The dead queue declares none.
 fn cuts_short(limit: &Value, queues: &[Queue]) -> bool {
-    let limit = limit.as_i64().unwrap_or_default();
+    // A limit that is no number is reported.
+    let Some(limit) = limit.as_i64() else { return true };
     let is_unlimited = limit < 0;
     !is_unlimited && (queues.contains(&Queue::Dead) || limit < i64::from(DELIVERY_LIMIT))
 }

@@ -1,4 +1,4 @@
-//! The three queues: are they there, as `shared/src/broker/rabbitmq/topology.rs` declares them, and does somebody read them?
+//! The three queues: whether they exist as `shared/src/broker/rabbitmq/topology.rs` declares them, and have consumers.
 
 use careq_shared::broker::Queue;
 use careq_shared::broker::rabbitmq::{Inspection, Refusal, Standing};
@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 
 use crate::finding::Finding;
 
-/// Has the server elect a leader for each quorum queue that has none (rabbitmq/ra#179).
-const ELECT: &str = "rabbitmqctl eval '[ra:trigger_election(P) || Q <- rabbit_amqqueue:list(), amqqueue:get_type(Q) == \
+/// The command that triggers an election for each quorum queue without a leader (rabbitmq/ra#179).
+const TRIGGER_ELECTION: &str = "rabbitmqctl eval '[ra:trigger_election(P) || Q <- rabbit_amqqueue:list(), amqqueue:get_type(Q) == \
                      rabbit_quorum_queue, P <- [amqqueue:get_pid(Q)], element(1, ra:members(P, 5000)) =/= ok].'";
 
 pub(crate) async fn examine(broker: &Inspection) -> Vec<Finding> {
@@ -27,7 +27,7 @@ fn one(queue: Queue, name: &str, standing: &Standing) -> Finding {
             format!("{name} is not there, and other queues of ours are"),
         )
         .means(
-            "somebody has deleted it, with what was in it; an ingress makes it again when it next publishes",
+            "it was deleted with its messages; an ingress declares it again when it next publishes",
         )
         .remedy(
             "find out who deletes queues (the broker's log); restart an ingress or a worker to have it made",
@@ -52,7 +52,7 @@ fn one(queue: Queue, name: &str, standing: &Standing) -> Finding {
         .means("the queue has lost its leader, or most of its nodes are away: what is in it waits")
         .remedy(format!(
             "`rabbitmq-queues quorum_status {name}` tells; this has the server elect where there is none: \
-             {ELECT}"
+             {TRIGGER_ELECTION}"
         )),
         Standing::Refused(Refusal::Forbidden(words)) => {
             Finding::error("queues.forbidden", format!("{name} may not be declared: {words}"))
@@ -64,7 +64,7 @@ fn one(queue: Queue, name: &str, standing: &Standing) -> Finding {
         }
         Standing::Refused(Refusal::VirtualHost(words) | Refusal::Other(words)) => {
             Finding::not_examined("queues.not_examined", format!("{name} cannot be looked at: {words}"))
-                .remedy("look into the broker's log, and run this again")
+                .remedy("check the broker's log, and run this again")
         }
     }
 }
@@ -73,7 +73,7 @@ fn as_declared(queue: Queue, name: &str, waiting: u32, consumers: u32) -> Findin
     let seen = format!("{name} has {waiting} messages and {consumers} readers");
     if consumers == 0 && waiting > 0 {
         return Finding::error("queues.unread", seen)
-            .means("nobody takes what was accepted: it is safe, and is not stored")
+            .means("no worker consumes the accepted events: they are safe, but not stored")
             .remedy("start a worker (`careq-sync worker`), or look into the log of the one that runs");
     }
     if queue == Queue::Dead && waiting > 0 {

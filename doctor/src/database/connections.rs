@@ -1,12 +1,12 @@
-//! The connections that PostgreSQL has left, beside those that one more process of ours may open.
+//! The free connections of PostgreSQL, compared with those that another process of careq-sync may open.
 
 use careq_shared::config::Config;
 use sea_orm::{DatabaseConnection, DbErr};
 
 use super::row;
-use crate::finding::{Finding, or_refused};
+use crate::finding::{Finding, or_query_failed};
 
-/// The least of what server, database and role still allow, and of what they allow at all.
+/// The total and free connections: the minimum of the limits of server, database and role.
 const LOOK: &str = "SELECT least(server_most, database_most, role_most)::bigint AS most,
     least(server_most - used, database_most - of_database, role_most - of_role)::bigint AS free
     FROM (SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
@@ -19,7 +19,7 @@ const LOOK: &str = "SELECT least(server_most, database_most, role_most)::bigint 
       FROM pg_stat_activity WHERE backend_type = 'client backend' OR backend_type IS NULL) AS counted";
 
 pub(crate) async fn examine(database: &DatabaseConnection, config: &Config) -> Vec<Finding> {
-    or_refused(look(database, config).await)
+    or_query_failed(look(database, config).await)
 }
 
 async fn look(database: &DatabaseConnection, config: &Config) -> Result<Vec<Finding>, DbErr> {
@@ -32,8 +32,8 @@ async fn look(database: &DatabaseConnection, config: &Config) -> Result<Vec<Find
     Ok(vec![if most < own {
         Finding::error("connections.too_few", seen)
             .means(
-                "not even one process has the connections that its settings promise: its lanes wait for one \
-                 another, or fail",
+                "not even one process has the connections that its settings promise: its transactions wait for \
+                 one another, or fail",
             )
             .remedy(remedy)
     } else if free < own {

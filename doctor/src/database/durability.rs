@@ -1,12 +1,12 @@
-//! Whether what PostgreSQL says is committed survives a power cut (PostgreSQL manual, "Write Ahead Log"). A worker acknowledges a
-//! message when its transaction is committed; with one of these settings off, that can lose it.
+//! Whether committed transactions survive a power cut (PostgreSQL manual, "Write Ahead Log"). A worker acknowledges a message after the
+//! commit, so a lost transaction is a lost message.
 
 use sea_orm::{DatabaseConnection, DbErr};
 
 use super::row;
-use crate::finding::{Finding, or_refused};
+use crate::finding::{Finding, or_query_failed};
 
-/// Setting, code where it is off, what follows, and how it is set.
+/// Setting, code if it is off, consequence, remedy.
 const SETTINGS: [(&str, &str, &str, &str); 3] = [
     (
         "fsync",
@@ -32,7 +32,7 @@ const SETTINGS: [(&str, &str, &str, &str); 3] = [
 ];
 
 pub(crate) async fn examine(database: &DatabaseConnection) -> Vec<Finding> {
-    or_refused(look(database).await)
+    or_query_failed(look(database).await)
 }
 
 async fn look(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {

@@ -1,15 +1,15 @@
-//! The embedded database's file.
+//! The file of the embedded database.
 
 use sea_orm::{DatabaseConnection, DbErr};
 
 use super::row;
-use crate::finding::{Finding, or_refused};
+use crate::finding::{Finding, or_query_failed};
 
 pub(crate) async fn examine(database: &DatabaseConnection) -> Vec<Finding> {
-    or_refused(look(database).await)
+    or_query_failed(look(database).await)
 }
 
-/// `SQLite` manual, "PRAGMA `quick_check`": whether its pages fit together.
+/// Checks the structure of the file (`SQLite` manual, "PRAGMA `quick_check`").
 async fn look(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
     let found: String = row(database, "PRAGMA quick_check(1)").await?.try_get_by_index(0)?;
     Ok(vec![if found == "ok" {

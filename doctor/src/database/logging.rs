@@ -1,20 +1,20 @@
-//! Whether PostgreSQL writes the parameters of statements, which are patients' data, to its log: neither sealed nor erased there.
+//! Whether PostgreSQL logs the parameters of statements. They are patients' data, which are neither sealed nor erased in its log.
 
 use std::collections::BTreeMap;
 
 use sea_orm::{DatabaseConnection, DbErr};
 
 use super::{row, rows};
-use crate::finding::{Finding, or_refused};
+use crate::finding::{Finding, or_query_failed};
 
-/// As they hold for our role in this session (PostgreSQL manual, "Error Reporting and Logging"; pgAudit; `auto_explain`).
+/// The settings of this session, which include those of the role (PostgreSQL manual, "Error Reporting and Logging"; pgAudit; `auto_explain`).
 const SETTINGS: &str = "SELECT name, setting FROM pg_settings WHERE name IN (
     'log_statement', 'log_min_duration_statement', 'log_min_duration_sample', 'log_statement_sample_rate', 'log_transaction_sample_rate',
     'log_parameter_max_length', 'log_parameter_max_length_on_error', 'auto_explain.log_min_duration',
     'auto_explain.log_parameter_max_length', 'pgaudit.log_parameter')";
 
 pub(crate) async fn examine(database: &DatabaseConnection) -> Vec<Finding> {
-    or_refused(look(database).await)
+    or_query_failed(look(database).await)
 }
 
 async fn look(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_written_by_several_settings() {
+    fn several_settings_log_parameters() {
         let usual = [
             ("log_statement", "none"),
             ("log_min_duration_statement", "-1"),

@@ -1,4 +1,4 @@
-//! The database: is it reached, and if not, why not?
+//! The connection to the database, with the reason if it fails.
 
 pub(crate) mod connections;
 pub(crate) mod durability;
@@ -22,12 +22,12 @@ use tokio::time::timeout;
 use crate::finding::Finding;
 use crate::report::Reached;
 
-/// A server that is there lets us in or says why not.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(8);
+/// The timeout of the login.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// What nobody could see without it.
-const WITHOUT: &str = "webhooks are still acknowledged and nothing is stored; what needs the database could not be \
-                       examined";
+/// The consequence of an unreachable database.
+const UNREACHABLE: &str = "webhooks are still acknowledged, but nothing is stored; the examinations that need the database \
+                       were skipped";
 
 pub(crate) async fn reach(config: &Config) -> Reached<DatabaseConnection> {
     let url = config.database_url();
@@ -39,9 +39,9 @@ pub(crate) async fn reach(config: &Config) -> Reached<DatabaseConnection> {
         }
     }
     let address = database::address(config);
-    match timeout(ANSWERS_WITHIN, database::attempt(config)).await {
+    match timeout(CONNECT_TIMEOUT, database::attempt(config)).await {
         Ok(Ok(database)) => {
-            (vec![Finding::well("database.reached", format!("{address} lets us in"))], Some(database))
+            (vec![Finding::well("database.reached", format!("{address} accepts the login"))], Some(database))
         }
         Ok(Err(fault)) => (vec![refused(&address, &fault)], None),
         Err(_) => (vec![silent(&address)], None),
@@ -49,16 +49,16 @@ pub(crate) async fn reach(config: &Config) -> Reached<DatabaseConnection> {
 }
 
 fn silent(address: &str) -> Finding {
-    let seen = format!("{address} does not answer within {} s", ANSWERS_WITHIN.as_secs());
-    Finding::error("database.silent", seen).means(WITHOUT).remedy(
-        "look whether PostgreSQL hangs or a firewall swallows what is sent to it; whatever is at that \
-         address takes connections and says nothing",
+    let seen = format!("{address} does not answer within {} s", CONNECT_TIMEOUT.as_secs());
+    Finding::error("database.silent", seen).means(UNREACHABLE).remedy(
+        "check whether PostgreSQL hangs, or a firewall swallows the packets: connections are accepted there, but \
+         nothing responds",
     )
 }
 
-/// By what the server said (PostgreSQL manual, "PostgreSQL Error Codes"); none of its words holds a password.
+/// The finding for a refused login, by SQLSTATE (PostgreSQL manual, "PostgreSQL Error Codes"). The server's messages contain no password.
 fn refused(address: &str, fault: &DbErr) -> Finding {
-    let (state, words) = said(fault);
+    let (state, words) = state_and_message(fault);
     let (code, remedy) = match state.as_deref() {
         Some("28P01" | "28000") => (
             "database.login_refused",
@@ -88,24 +88,25 @@ fn refused(address: &str, fault: &DbErr) -> Finding {
             "check that the database runs and that database.url (CAREQ_DATABASE_URL) names its host and port",
         ),
     };
-    Finding::error(code, format!("{address} cannot be used: {words}")).means(WITHOUT).remedy(remedy)
+    Finding::error(code, format!("{address} cannot be used: {words}")).means(UNREACHABLE).remedy(remedy)
 }
 
-fn said(fault: &DbErr) -> (Option<String>, String) {
+fn state_and_message(fault: &DbErr) -> (Option<String>, String) {
     let state = match fault {
-        DbErr::Conn(RuntimeErr::SqlxError(sqlx::Error::Database(said))) => said.code().map(Into::into),
+        DbErr::Conn(RuntimeErr::SqlxError(sqlx::Error::Database(error))) => error.code().map(Into::into),
         _ => None,
     };
     (state, unreachable::database(fault))
 }
 
-/// The one row of an answer.
+/// The only row of a query.
 pub(crate) async fn row(database: &DatabaseConnection, sql: &str) -> Result<QueryResult, DbErr> {
     let statement = Statement::from_string(database.get_database_backend(), sql);
     let row = database.query_one(statement).await?;
     row.ok_or_else(|| DbErr::RecordNotFound("it answers with no row".to_owned()))
 }
 
+/// The rows of a query.
 pub(crate) async fn rows(database: &DatabaseConnection, sql: &str) -> Result<Vec<QueryResult>, DbErr> {
     database.query_all(Statement::from_string(database.get_database_backend(), sql)).await
 }

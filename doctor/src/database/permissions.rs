@@ -1,31 +1,30 @@
-//! What the role may do: everything that careq-sync does with its tables, and bringing them up to date, which each process
-//! does at its start.
+//! The privileges of the role: those for all statements of careq-sync, and for the migrations that each process applies at its start.
 
 use careq_shared::config::Config;
 use careq_shared::entities;
 use sea_orm::{DatabaseConnection, DbErr};
 
 use super::{row, rows};
-use crate::finding::{Finding, or_refused};
+use crate::finding::{Finding, or_query_failed};
 
-const WHO: &str = "SELECT current_user::text AS role, current_schema()::text AS schema,
+const ROLE: &str = "SELECT current_user::text AS role, current_schema()::text AS schema,
     coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create";
 
-/// What the role may do to `audit_log`, if that is there; and whether it owns it.
+/// The role's privileges on `audit_log`, if the table exists, and whether the role owns it.
 const AUDIT_LOG: &str = "SELECT pg_has_role(relowner, 'USAGE') AS owns, has_table_privilege(oid, 'UPDATE, TRUNCATE') AS may_change,
     has_table_privilege(oid, 'DELETE') AS may_delete FROM pg_class WHERE oid = to_regclass('audit_log')";
 
 pub(crate) async fn examine(database: &DatabaseConnection, config: &Config) -> Vec<Finding> {
-    or_refused(look(database, config.retention.audit_days > 0).await)
+    or_query_failed(look(database, config.retention.audit_days > 0).await)
 }
 
-async fn look(database: &DatabaseConnection, forgets_entries: bool) -> Result<Vec<Finding>, DbErr> {
-    let who = row(database, WHO).await?;
-    let role: String = who.try_get_by("role")?;
-    let schema: Option<String> = who.try_get_by("schema")?;
+async fn look(database: &DatabaseConnection, deletes_entries: bool) -> Result<Vec<Finding>, DbErr> {
+    let found = row(database, ROLE).await?;
+    let role: String = found.try_get_by("role")?;
+    let schema: Option<String> = found.try_get_by("schema")?;
     let Some(schema) = schema else { return Ok(vec![no_schema(&role)]) };
     let mut findings = Vec::new();
-    if !who.try_get_by::<bool, _>("may_create")? {
+    if !found.try_get_by::<bool, _>("may_create")? {
         findings.push(
             Finding::error(
                 "permissions.create",
@@ -35,15 +34,15 @@ async fn look(database: &DatabaseConnection, forgets_entries: bool) -> Result<Ve
             .remedy(format!("GRANT CREATE ON SCHEMA \"{schema}\" TO \"{role}\"")),
         );
     }
-    for (privilege, tables) in missing(database, forgets_entries).await? {
+    for (privilege, tables) in missing(database, deletes_entries).await? {
         let tables = tables.join(", ");
         findings.push(
             Finding::error("permissions.tables", format!("the role {role} has no {privilege} on {tables}"))
-                .means("what needs it is tried again and again: events are not stored, or what is over is not forgotten")
+                .means("statements that need it fail and are retried: events are not stored, or expired rows are not deleted")
                 .remedy(format!("GRANT {privilege} ON {tables} TO \"{role}\"")),
         );
     }
-    findings.extend(audit_log(database, &role, forgets_entries).await?);
+    findings.extend(audit_log(database, &role, deletes_entries).await?);
     if findings.is_empty() {
         let seen = format!("the role {role} may do all that careq-sync does in the schema {schema}");
         findings.push(Finding::well("permissions.well", seen));
@@ -51,16 +50,16 @@ async fn look(database: &DatabaseConnection, forgets_entries: bool) -> Result<Ve
     Ok(findings)
 }
 
-/// An entry is written once, and never changed.
+/// Audit entries are only inserted, so the role needs neither UPDATE nor, without a retention, DELETE.
 async fn audit_log(
     database: &DatabaseConnection,
     role: &str,
-    forgets_entries: bool,
+    deletes_entries: bool,
 ) -> Result<Option<Finding>, DbErr> {
     let Some(found) = rows(database, AUDIT_LOG).await?.pop() else { return Ok(None) };
     let (owns, may_change, may_delete): (bool, bool, bool) =
         (found.try_get_by("owns")?, found.try_get_by("may_change")?, found.try_get_by("may_delete")?);
-    if !may_change && (!may_delete || forgets_entries) {
+    if !may_change && (!may_delete || deletes_entries) {
         return Ok(None);
     }
     let remedy = if owns {
@@ -71,15 +70,15 @@ async fn audit_log(
     } else {
         format!("REVOKE UPDATE, DELETE, TRUNCATE ON audit_log FROM \"{role}\"")
     };
-    let kept = if forgets_entries { "; retention.audit_days needs DELETE" } else { "" };
+    let kept = if deletes_entries { "; retention.audit_days needs DELETE" } else { "" };
     Ok(Some(
         Finding::warning(
             "permissions.audit_log",
             format!("the role {role} may change or delete entries of the audit log"),
         )
         .means(
-            "those who have its password can hide what they did; `careq-sync audit verify` shows it, unless they compute the whole \
-             chain anew",
+            "those who have its password can hide what they did; `careq-sync audit verify` shows it, unless they recompute the whole \
+             chain",
         )
         .remedy(remedy + kept),
     ))
@@ -91,20 +90,20 @@ fn no_schema(role: &str) -> Finding {
         format!("the role {role} has no schema: none of its search_path is there, or open to it"),
     )
     .means("careq-sync finds no tables, and can make none")
-    .remedy(format!("GRANT USAGE, CREATE ON SCHEMA public TO \"{role}\", or mend its search_path"))
+    .remedy(format!("GRANT USAGE, CREATE ON SCHEMA public TO \"{role}\", or fix its search_path"))
 }
 
-/// Privileges that are missing, each with the tables that it is missing on. A table that is not there has none to miss.
+/// Missing privileges, each with its tables. Tables that do not exist are skipped.
 async fn missing(
     database: &DatabaseConnection,
-    forgets_entries: bool,
+    deletes_entries: bool,
 ) -> Result<Vec<(&'static str, Vec<String>)>, DbErr> {
     let of_all = entities::tables();
     let is_audit_log = |name: &&String| name.as_str() == "audit_log";
     let changed: Vec<_> = of_all.iter().filter(|name| !is_audit_log(name)).cloned().collect();
     let deleted_from = entities::deleted_from();
     let deleted_from: Vec<_> =
-        deleted_from.iter().filter(|name| forgets_entries || !is_audit_log(name)).cloned().collect();
+        deleted_from.iter().filter(|name| deletes_entries || !is_audit_log(name)).cloned().collect();
     let mut missing = Vec::new();
     for (privilege, tables) in [
         ("SELECT", of_all.as_slice()),

@@ -1,15 +1,15 @@
-//! What kind of PostgreSQL it is: its version, its encoding, and whether it can be written to.
+//! The server: version, encoding, and whether it is writable.
 
 use sea_orm::{DatabaseConnection, DbErr};
 
 use super::row;
-use crate::finding::{Finding, or_refused};
+use crate::finding::{Finding, or_query_failed};
 
-/// The first that knows `plan_cache_mode`, which every session of ours sets.
-const OLDEST: i32 = 12;
+/// The first version with `plan_cache_mode`, which every session sets.
+const MIN_VERSION: i32 = 12;
 
-/// What our tests run on.
-const TESTED: i32 = 15;
+/// The version that the tests run on.
+const TESTED_VERSION: i32 = 15;
 
 const LOOK: &str = "SELECT current_setting('server_version_num')::int / 10000 AS major,
     current_setting('server_version') AS version,
@@ -19,7 +19,7 @@ const LOOK: &str = "SELECT current_setting('server_version_num')::int / 10000 AS
     current_database() AS database, current_user::text AS role";
 
 pub(crate) async fn examine(database: &DatabaseConnection) -> Vec<Finding> {
-    or_refused(look(database).await)
+    or_query_failed(look(database).await)
 }
 
 async fn look(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
@@ -36,13 +36,13 @@ async fn look(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
 fn version(major: i32, version: &str) -> Finding {
     let seen = format!("it is PostgreSQL {version}");
     match major {
-        ..OLDEST => Finding::error("server.too_old", seen)
+        ..MIN_VERSION => Finding::error("server.too_old", seen)
             .means("statements of careq-sync fail on it")
-            .remedy(format!("upgrade PostgreSQL to {TESTED} or newer")),
-        OLDEST..TESTED => Finding::warning("server.untested", seen)
-            .means(format!("the tests of careq-sync run on {TESTED}"))
-            .remedy(format!("upgrade PostgreSQL to {TESTED} or newer")),
-        TESTED.. => Finding::well("server.version", seen),
+            .remedy(format!("upgrade PostgreSQL to {TESTED_VERSION} or newer")),
+        MIN_VERSION..TESTED_VERSION => Finding::warning("server.untested", seen)
+            .means(format!("the tests of careq-sync run on {TESTED_VERSION}"))
+            .remedy(format!("upgrade PostgreSQL to {TESTED_VERSION} or newer")),
+        TESTED_VERSION.. => Finding::well("server.version", seen),
     }
 }
 
@@ -50,7 +50,7 @@ fn writable(is_in_recovery: bool, is_read_only: bool, role: &str) -> Finding {
     if is_in_recovery {
         return Finding::error(
             "server.in_recovery",
-            "it is a replica, or has not ended its recovery: nobody can write",
+            "it is a replica, or is still recovering: it is read-only",
         )
         .means("webhooks are acknowledged and wait in the broker, and nothing is stored")
         .remedy(

@@ -1,13 +1,13 @@
-//! Whether a session has what careq-sync asks for at its start: a pooler may have swallowed it.
+//! The options of a session, which a connection pooler may discard.
 
 use careq_shared::database::SESSION;
 use sea_orm::{DatabaseConnection, DbErr};
 
 use super::row;
-use crate::finding::{Finding, or_refused};
+use crate::finding::{Finding, or_query_failed};
 
 pub(crate) async fn examine(database: &DatabaseConnection) -> Vec<Finding> {
-    or_refused(look(database).await)
+    or_query_failed(look(database).await)
 }
 
 async fn look(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
@@ -33,8 +33,8 @@ async fn look(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
     Ok(vec![
         Finding::error("session.options_ignored", seen.join(", "))
             .means(
-                "a pooler in between swallows what careq-sync asks for at the start of a session: a worker that is \
-                 cut off keeps its rows locked, and look-ups may become slow",
+                "a connection pooler discards the options of the session: a disconnected worker keeps its rows locked, and \
+                 lookups may become slow",
             )
             .remedy(remedy.join(" ")),
     ])

@@ -1,18 +1,18 @@
-//! Whether the tables are those of this version.
+//! The migrations: whether the tables are those of this version.
 
 use careq_migrations::Standing;
 use sea_orm::DatabaseConnection;
 
-use crate::finding::{Finding, or_refused};
+use crate::finding::{Finding, or_query_failed};
 use crate::report::Reached;
 
-/// Tables that are up to date, so that they can be read.
+/// Proof that the tables are up to date, which later examinations require.
 pub(crate) struct Current;
 
 pub(crate) async fn examine(database: &DatabaseConnection) -> Reached<Current> {
     let Standing { applied, pending, unknown } = match careq_migrations::standing(database).await {
         Ok(standing) => standing,
-        Err(fault) => return (or_refused(Err(fault)), None),
+        Err(fault) => return (or_query_failed(Err(fault)), None),
     };
     let finding = if let Some(newest) = unknown.last() {
         Finding::error("tables.newer", format!("a newer version has changed the tables ({newest})"))

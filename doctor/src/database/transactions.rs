@@ -1,40 +1,36 @@
-//! Transactions that somebody has forgotten: their rows stay locked, and PostgreSQL cannot clean up behind them. What they
-//! were about must never be shown.
+//! Sessions idle in a transaction. Their rows stay locked, and VACUUM cannot remove dead rows. Their statements are not shown.
 
 use sea_orm::{DatabaseConnection, DbErr, QueryResult};
 
 use super::{row, rows};
-use crate::finding::{Finding, or_refused};
+use crate::finding::{Finding, or_query_failed};
 
-const FORGOTTEN: &str = "SELECT pid, usename::text AS role, extract(epoch FROM now() - state_change)::bigint AS idle_s
+const IDLE: &str = "SELECT pid, usename::text AS role, extract(epoch FROM now() - state_change)::bigint AS idle_s
     FROM pg_stat_activity
     WHERE datname = current_database() AND state LIKE 'idle in transaction%' AND state_change < now() - interval '60 seconds'
     ORDER BY idle_s DESC LIMIT 5";
 
-/// Sessions of other roles show their state to a member of `pg_read_all_stats` alone.
+/// Sessions of other roles, whose state only members of `pg_read_all_stats` see.
 const HIDDEN: &str = "SELECT count(*) AS hidden FROM pg_stat_activity
     WHERE datname = current_database() AND query = '<insufficient privilege>'";
 
 pub(crate) async fn examine(database: &DatabaseConnection) -> Vec<Finding> {
-    or_refused(look(database).await)
+    or_query_failed(look(database).await)
 }
 
 async fn look(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
-    let forgotten = rows(database, FORGOTTEN).await?;
+    let idle = rows(database, IDLE).await?;
     let hidden: i64 = row(database, HIDDEN).await?.try_get_by("hidden")?;
-    if forgotten.is_empty() {
-        let besides = match hidden {
+    if idle.is_empty() {
+        let hidden_note = match hidden {
             0 => String::new(),
             hidden => format!(
                 "; {hidden} sessions of other roles do not show theirs (GRANT pg_read_all_stats would)"
             ),
         };
-        return Ok(vec![Finding::well(
-            "transactions.well",
-            format!("no forgotten transaction is open{besides}"),
-        )]);
+        return Ok(vec![Finding::well("transactions.well", format!("no transaction is idle{hidden_note}"))]);
     }
-    forgotten.iter().map(finding).collect()
+    idle.iter().map(finding).collect()
 }
 
 fn finding(session: &QueryResult) -> Result<Finding, DbErr> {
@@ -44,5 +40,5 @@ fn finding(session: &QueryResult) -> Result<Finding, DbErr> {
     Ok(Finding::warning("transactions.forgotten", seen)
         .means("events whose rows it has locked wait, and tables grow; it is none of careq-sync's, whose sessions \
                 end after 15 s")
-        .remedy(format!("ask whose it is; SELECT pg_terminate_backend({pid}) ends it")))
+        .remedy(format!("find its client; SELECT pg_terminate_backend({pid}) ends it")))
 }

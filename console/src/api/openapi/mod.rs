@@ -1,39 +1,7 @@
-//! The admin API as an OpenAPI 3.1 document. It must never be kept beside the code by hand: bodies are described by the types that are
-//! read and written, and a route comes into being together with its description.
+//! The admin API as an OpenAPI 3.1 document. Bodies and query parameters are described by the types that are read and written. A route
+//! is registered together with its description.
 
-mod bodies;
-mod operation;
-mod parameter;
-
-pub(super) use bodies::{All, Paged};
-pub(super) use operation::{acting, reading};
-pub(super) use parameter::Parameter;
-
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, Server};
-
-use super::server::PREFIX;
-
-const DESCRIPTION: &str = "What needs a person, and what a person does with it. Every request needs the token of an admin, which \
-    `careq-sync admin add NAME --role reader|operator` prints. A reader may look; an operator may also reveal payloads, replay, \
-    correct, discard, and control replay jobs; each of these is in the audit log under the admin's name. A list gives `next`, to be \
-    sent as `after`; it is null at the end.";
-
-/// The document of the described routes.
-pub(super) fn document(routes: OpenApi) -> OpenApi {
-    let mut document = routes;
-    document.info = InfoBuilder::new()
-        .title("careq-sync: admin API")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some(DESCRIPTION))
-        .build();
-    document.servers = Some(vec![Server::new(PREFIX)]);
-    let schemas = document.components.take().map(|components| components.schemas).unwrap_or_default();
-    let components = ComponentsBuilder::new()
-        .schemas_from_iter(schemas)
-        .security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
-        .schema("Error", bodies::error());
-    document.components = Some(components.build());
-    document.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
-    document
-}
+pub(super) mod bodies;
+pub(super) mod document;
+pub(super) mod operation;
+pub(super) mod parameter;

@@ -1,5 +1,5 @@
-//! One operation: what it is for, who may, what it takes, and every answer that it can give. An answer that the code can give must
-//! never be missing: the test of the running routes, and schemathesis, look for it.
+//! A builder of one operation with its summary, role, parameters and responses. Every possible status must be described; the test
+//! `admin_api::description` and schemathesis check it against the running routes.
 
 use std::sync::Arc;
 
@@ -14,12 +14,13 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::bodies::{All, Paged};
 use super::parameter::{self, Parameter};
-use crate::api::server::Api;
+use crate::api::extract::query::FromQuery;
+use crate::api::state::Api;
 
 const JSON: &str = "application/json";
 
-/// A route in the making.
-pub(in crate::api) struct Route {
+/// The builder of a route.
+pub(crate) struct Route {
     path: String,
     method: HttpMethod,
     operation: OperationBuilder,
@@ -28,13 +29,13 @@ pub(in crate::api) struct Route {
     schemas: Vec<(String, RefOr<Schema>)>,
 }
 
-/// Looks, and changes nothing.
-pub(in crate::api) fn reading(id: &str, path: &str, summary: &str) -> Route {
+/// A GET, for every role.
+pub(crate) fn reading(id: &str, path: &str, summary: &str) -> Route {
     Route::new(HttpMethod::Get, id, path, summary)
 }
 
-/// Acts, in an operator's name.
-pub(in crate::api) fn acting(id: &str, path: &str, summary: &str) -> Route {
+/// A POST, for operators.
+pub(crate) fn acting(id: &str, path: &str, summary: &str) -> Route {
     let summary = format!("{summary} (operator)");
     Route::new(HttpMethod::Post, id, path, &summary).error("403", "The admin is a reader; nothing was done")
 }
@@ -60,24 +61,26 @@ impl Route {
             .error("503", "It cannot be done at the moment; Retry-After says when it is worth trying again")
     }
 
-    /// Words of the query, or headers.
-    pub(in crate::api) fn query(mut self, parameters: &[Parameter]) -> Self {
-        for parameter in parameters {
-            self.operation = self.operation.parameter(parameter.described());
-        }
-        self
+    /// The query parameters of the extracted type.
+    pub(crate) fn query<Q: FromQuery>(self) -> Self {
+        Q::parameters().into_iter().fold(self, Self::parameter)
     }
 
-    /// A JSON body.
-    pub(in crate::api) fn takes<T: ToSchema>(mut self) -> Self {
+    /// A query parameter or header.
+    pub(crate) fn parameter(self, parameter: Parameter) -> Self {
+        Self { operation: self.operation.parameter(parameter.described()), ..self }
+    }
+
+    /// The JSON body of the request.
+    pub(crate) fn takes<T: ToSchema>(mut self) -> Self {
         let content = ContentBuilder::new().schema(Some(self.reference::<T>())).build();
         let body = RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True)).build();
         self.operation = self.operation.request_body(Some(body));
         self.error("408", "The body was not complete in time").error("413", "The body is too large")
     }
 
-    /// The operations that an id in the answer leads to, and where in it the id is (RFC 6901). To be said before the answer.
-    pub(in crate::api) fn leads_to(mut self, operations: &[&'static str], pointer: &str) -> Self {
+    /// Links to the operations that take an id of the response, which is at this JSON pointer (RFC 6901). Called before the response.
+    pub(crate) fn links_to(mut self, operations: &[&'static str], pointer: &str) -> Self {
         for operation in operations {
             let id = format!("$response.body#{pointer}");
             self.links
@@ -86,20 +89,20 @@ impl Route {
         self
     }
 
-    /// The answer when it is done.
-    pub(in crate::api) fn answers<T: ToSchema>(mut self, status: &str, about: &str) -> Self {
+    /// The response on success.
+    pub(crate) fn responds<T: ToSchema>(mut self, status: &str, about: &str) -> Self {
         let content = ContentBuilder::new().schema(Some(self.reference::<T>())).build();
-        self.done(status, about, content)
+        self.success(status, about, content)
     }
 
-    /// A page of a list.
-    pub(in crate::api) fn lists<T: ToSchema>(mut self, about: &str) -> Self {
+    /// A page of a list as the response.
+    pub(crate) fn lists<T: ToSchema>(mut self, about: &str) -> Self {
         self.reference::<T>();
         self.wraps::<Paged<T>>(about)
     }
 
-    /// A whole list.
-    pub(in crate::api) fn lists_all<T: ToSchema>(mut self, about: &str) -> Self {
+    /// A complete list as the response.
+    pub(crate) fn lists_all<T: ToSchema>(mut self, about: &str) -> Self {
         self.reference::<T>();
         self.wraps::<All<T>>(about)
     }
@@ -107,45 +110,45 @@ impl Route {
     fn wraps<W: ToSchema>(mut self, about: &str) -> Self {
         W::schemas(&mut self.schemas);
         let content = ContentBuilder::new().schema(Some(W::schema())).build();
-        self.done("200", about, content)
+        self.success("200", about, content)
     }
 
-    fn done(mut self, status: &str, about: &str, content: Content) -> Self {
+    fn success(mut self, status: &str, about: &str, content: Content) -> Self {
         let response = ResponseBuilder::new().description(about).content(JSON, content);
         let links = std::mem::take(&mut self.links).into_iter();
         self.with(status, links.fold(response, |response, (name, link)| response.link(name, link)))
     }
 
-    /// Server-sent events, whose data is this.
-    pub(in crate::api) fn streams<T: ToSchema>(mut self, about: &str) -> Self {
+    /// Server-sent events as the response, with data of this type.
+    pub(crate) fn streams<T: ToSchema>(mut self, about: &str) -> Self {
         self.reference::<T>();
         let content = ContentBuilder::new().build();
         let about = format!("{about}. The data of each is a `{}`, in JSON", T::name());
         self.with("200", ResponseBuilder::new().description(about).content("text/event-stream", content))
     }
 
-    /// An answer without a body.
-    pub(in crate::api) fn empty(self, status: &str, about: &str) -> Self {
+    /// A response without a body.
+    pub(crate) fn empty(self, status: &str, about: &str) -> Self {
         self.with(status, ResponseBuilder::new().description(about))
     }
 
-    /// 404
-    pub(in crate::api) fn not_found(self, about: &str) -> Self {
+    /// Status 404.
+    pub(crate) fn not_found(self, about: &str) -> Self {
         self.error("404", about)
     }
 
-    /// 409
-    pub(in crate::api) fn conflict(self, about: &str) -> Self {
+    /// Status 409.
+    pub(crate) fn conflict(self, about: &str) -> Self {
         self.error("409", about)
     }
 
-    /// 429
-    pub(in crate::api) fn too_many(self, about: &str) -> Self {
+    /// Status 429.
+    pub(crate) fn too_many(self, about: &str) -> Self {
         self.error("429", about)
     }
 
-    /// With its handler, which must take its method.
-    pub(in crate::api) fn handled_by(self, handler: MethodRouter<Arc<Api>>) -> UtoipaMethodRouter<Arc<Api>> {
+    /// The finished route. The handler must be for the same method.
+    pub(crate) fn handled_by(self, handler: MethodRouter<Arc<Api>>) -> UtoipaMethodRouter<Arc<Api>> {
         let operation = self.operation.responses(self.responses.build()).build();
         let (_, paths, handler) = careq_http::documented_route(self.method, &self.path, operation, handler);
         (self.schemas, paths, handler)
@@ -161,7 +164,7 @@ impl Route {
         self
     }
 
-    /// A reference to a type's schema, which the document holds, with all that it needs.
+    /// A reference to the schema of a type. The schema and those that it refers to are added to the document.
     fn reference<T: ToSchema>(&mut self) -> RefOr<Schema> {
         self.schemas.push((T::name().into_owned(), T::schema()));
         T::schemas(&mut self.schemas);

@@ -1,0 +1,66 @@
+//! JSON bodies.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, Request};
+use careq_shared::json::Document;
+use serde::de::DeserializeOwned;
+
+use crate::api::error::{ApiError, NUL};
+use crate::api::state::Api;
+
+/// A JSON body, within the limits of the admin API.
+#[derive(Debug)]
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Api>> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let bytes =
+            careq_http::read_body(&parts.headers, body, api.body_limits).await.map_err(ApiError::of_body)?;
+        careq_http::require_json(&parts.headers).map_err(ApiError::of_body)?;
+        let document = Document::parse(&bytes).map_err(|fault| ApiError::invalid(fault.to_string()))?;
+        if document.object().raw().has_nul() {
+            return Err(ApiError::field("body", NUL));
+        }
+        let read = serde_json::from_str(document.text());
+        read.map(Self).map_err(|fault| ApiError::field("body", without_values(&fault)))
+    }
+}
+
+/// The message of serde about names of fields and variants. Its other messages quote values, and are replaced.
+fn without_values(fault: &serde_json::Error) -> String {
+    let sentence = fault.to_string();
+    // The line and column are those of the canonical form, which the client has not seen.
+    let sentence = sentence.rsplit_once(" at line ").map_or(sentence.as_str(), |(sentence, _)| sentence);
+    let quotes_no_value =
+        ["missing field", "unknown field", "unknown variant"].iter().any(|start| sentence.starts_with(start));
+    let replacement = "it has not the form that /admin/openapi.json describes";
+    if quotes_no_value { sentence } else { replacement }.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Example {
+        #[serde(rename = "number")]
+        _number: u8,
+    }
+
+    #[test]
+    fn a_message_quotes_no_value() {
+        let message =
+            |text: &str| without_values(&serde_json::from_str::<Example>(text).expect_err("it is invalid"));
+        assert!(message("{}").starts_with("missing field `number`"));
+        assert!(message(r#"{ "name": 1 }"#).starts_with("unknown field `name`"));
+        assert!(!message(r#"{ "number": "secret" }"#).contains("secret"));
+        assert!(!message(r#"{ "number": 1000 }"#).contains("1000"));
+    }
+}
