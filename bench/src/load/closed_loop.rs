@@ -1,4 +1,4 @@
-//! Requests as fast as answers come: each connection sends its next one when the last one is answered.
+//! Closed-loop load: each connection sends its next request when the last one is answered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,66 +7,70 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tokio::task::JoinSet;
 
-use super::wire::Wire;
-use super::{Load, Requests};
+use super::connection::Connection;
+use super::load_result::LoadResult;
+use super::requests::Requests;
 
-/// Sends for so long.
+/// Sends requests for a time.
 pub(crate) async fn at_full_speed(
     address: &str,
     requests: &Requests,
     connections: usize,
-    during: Duration,
-) -> Result<Load> {
-    send(address, requests, connections, Until::Passed(during)).await
+    duration: Duration,
+) -> Result<LoadResult> {
+    send(address, requests, connections, End::After(duration)).await
 }
 
 /// Sends each request once.
-pub(crate) async fn every_one(address: &str, requests: &Requests, connections: usize) -> Result<Load> {
-    send(address, requests, connections, Until::Sent(requests.len())).await
+pub(crate) async fn each_once(address: &str, requests: &Requests, connections: usize) -> Result<LoadResult> {
+    send(address, requests, connections, End::Sent(requests.len())).await
 }
 
+/// Condition that ends the load.
 #[derive(Debug, Clone, Copy)]
-enum Until {
-    Passed(Duration),
+enum End {
+    After(Duration),
     Sent(usize),
 }
 
-async fn send(address: &str, requests: &Requests, connections: usize, until: Until) -> Result<Load> {
-    let mut wires = Vec::with_capacity(connections);
+async fn send(address: &str, requests: &Requests, connections: usize, end: End) -> Result<LoadResult> {
+    let mut opened = Vec::with_capacity(connections);
     for _ in 0..connections {
-        wires.push(Wire::to(address).await?);
+        opened.push(Connection::open(address).await?);
     }
     let (next, began_at) = (Arc::new(AtomicUsize::new(0)), Instant::now());
     let mut senders = JoinSet::new();
-    for wire in wires {
+    for connection in opened {
         let (next, requests) = (Arc::clone(&next), requests.clone());
-        senders.spawn(one(wire, requests, next, began_at, until));
+        senders.spawn(send_over(connection, requests, next, began_at, end));
     }
-    let mut load = Load::none()?;
+    let mut result = LoadResult::new()?;
     while let Some(sent) = senders.join_next().await {
-        load.add(&sent??)?;
+        result.add(&sent??)?;
     }
-    load.took = began_at.elapsed();
-    Ok(load)
+    result.took = began_at.elapsed();
+    Ok(result)
 }
 
-async fn one(
-    mut wire: Wire,
+async fn send_over(
+    mut connection: Connection,
     requests: Requests,
     next: Arc<AtomicUsize>,
     began_at: Instant,
-    until: Until,
-) -> Result<Load> {
-    let mut load = Load::none()?;
+    end: End,
+) -> Result<LoadResult> {
+    let mut result = LoadResult::new()?;
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        let is_over = match until {
-            Until::Passed(during) => began_at.elapsed() >= during,
-            Until::Sent(count) => number >= count,
+        let is_over = match end {
+            End::After(duration) => began_at.elapsed() >= duration,
+            End::Sent(count) => number >= count,
         };
-        let Some(request) = requests.get(number).filter(|_| !is_over) else { return Ok(load) };
+        if is_over {
+            return Ok(result);
+        }
         let sent_at = Instant::now();
-        let status = wire.ask(request).await?;
-        load.note(status, sent_at.elapsed());
+        let status = connection.send(requests.get(number)).await?;
+        result.record(status, sent_at.elapsed());
     }
 }

@@ -1,6 +1,7 @@
-//! The raw limit of a worker: the very rows that it wrote, written again into tables alike, in transactions of as many events, over as
-//! many connections as it has lanes, and by the quickest statement that we know: one for each table, its values as arrays. It
-//! reads nothing, decides nothing, and checks no foreign key.
+//! Raw limit of a worker: the rows that it wrote, written again into tables of the same form.
+//!
+//! The transactions have the worker's batch size and run over as many connections as it has consumers. Each table is written by
+//! one statement with arrays, the fastest known. Nothing is read or decided, and no foreign key is checked.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use sea_orm::sqlx::{self, PgPool, Row as _};
 use tokio::task::JoinSet;
 
 use crate::installation::Installation;
-use crate::repeat::number;
+use crate::statistics::to_f64;
 
 const RECORDS: [&str; 4] = ["patients", "doctors", "services", "appointments"];
 const LEDGER: &str = "events";
@@ -23,12 +24,12 @@ struct Table {
     rows: usize,
 }
 
-/// What a worker has written.
+/// Rows that a worker has written.
 #[derive(Clone)]
 pub(crate) struct Rows(Arc<[Table]>);
 
 impl Rows {
-    /// Reads them, and makes the tables that they are written into.
+    /// Reads the rows, and creates the tables that they are written to.
     pub(crate) async fn read(installation: &Installation) -> Result<Self> {
         let mut tables = Vec::new();
         for name in RECORDS.into_iter().chain([LEDGER]) {
@@ -81,26 +82,26 @@ impl Table {
         })
     }
 
-    /// The share of the rows that belongs to one of so many batches.
-    fn share(&self, batch: usize, batches: usize) -> Range<usize> {
+    /// Indexes of the rows that belong to a batch.
+    fn rows_of(&self, batch: usize, batches: usize) -> Range<usize> {
         batch * self.rows / batches..(batch + 1) * self.rows / batches
     }
 }
 
-/// Events per second whose rows are written.
+/// Number of events per second whose rows are written.
 pub(crate) async fn write(installation: &Installation, rows: &Rows) -> Result<f64> {
     for name in RECORDS.into_iter().chain([LEDGER]) {
         sqlx::query(&format!("TRUNCATE raw_{name}")).execute(installation.pool()).await?;
     }
     let worker = &installation.config.worker;
-    let (batches, lanes) = (rows.events().div_ceil(worker.batch_size).max(1), worker.concurrency);
+    let (batches, connections) = (rows.events().div_ceil(worker.batch_size).max(1), worker.concurrency);
     let began_at = Instant::now();
     let mut writing = JoinSet::new();
-    for lane in 0..lanes {
+    for connection in 0..connections {
         let (rows, pool) = (rows.clone(), installation.pool().clone());
         writing.spawn(async move {
-            for batch in (lane..batches).step_by(lanes) {
-                one(&pool, &rows, batch, batches).await?;
+            for batch in (connection..batches).step_by(connections) {
+                write_batch(&pool, &rows, batch, batches).await?;
             }
             Ok::<_, sqlx::Error>(())
         });
@@ -108,23 +109,23 @@ pub(crate) async fn write(installation: &Installation, rows: &Rows) -> Result<f6
     while let Some(written) = writing.join_next().await {
         written??;
     }
-    let per_second = number(rows.events()) / began_at.elapsed().as_secs_f64();
+    let per_second = to_f64(rows.events()) / began_at.elapsed().as_secs_f64();
     let written: i64 =
         sqlx::query_scalar("SELECT count(*) FROM raw_events").fetch_one(installation.pool()).await?;
-    ensure!(usize::try_from(written)? == rows.events(), "every row was written");
+    ensure!(usize::try_from(written)? == rows.events(), "not every row was written");
     Ok(per_second)
 }
 
-async fn one(pool: &PgPool, rows: &Rows, batch: usize, batches: usize) -> Result<(), sqlx::Error> {
+async fn write_batch(pool: &PgPool, tables: &Rows, batch: usize, batches: usize) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    for table in rows.0.iter() {
-        let share = table.share(batch, batches);
-        if share.is_empty() {
+    for table in tables.0.iter() {
+        let rows = table.rows_of(batch, batches);
+        if rows.is_empty() {
             continue;
         }
         let mut insert = sqlx::query(&table.insert);
         for column in &table.columns {
-            insert = insert.bind(column.get(share.clone()).unwrap_or_default());
+            insert = insert.bind(&column[rows.clone()]);
         }
         insert.execute(&mut *transaction).await?;
     }

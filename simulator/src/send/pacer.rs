@@ -1,7 +1,7 @@
 //! Times at which requests are due.
 //!
-//! With a rate, requests are due whether or not earlier ones were answered. Latencies count from the due time, so that a slow
-//! response includes the waiting time of the requests behind it ("coordinated omission").
+//! With a rate, requests are due whether or not earlier ones were answered. A latency counts from the due time,
+//! so it includes the wait behind slow responses ("coordinated omission").
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
