@@ -1,4 +1,4 @@
-//! A connection to an ingress that reads of a response only what is needed to find its end.
+//! A connection to an ingress. It parses only the head of a response, to find the end of the body.
 
 use anyhow::{Context as _, Result, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -51,7 +51,7 @@ async fn check_record(run: &Run, key: Key, implied: Implied, deadline: Instant) 
     match (implied, page) {
         (Implied::Nothing, None) => {}
         (Implied::Nothing, Some(_)) => {
-            findings.wrong(&format!("{record}: it exists although it was refused"))
+            findings.wrong(&format!("{record}: it exists although it was refused"));
         }
         (_, None) => findings.lost(&format!("{record}: it has no status page")),
         (Implied::Orphan, Some(page)) if page.sync_status.as_deref() == Some("synced") => {

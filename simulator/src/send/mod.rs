@@ -1,7 +1,7 @@
 //! Sends all scenarios as CareQ does: at a rate, signed, with its retries.
 //!
 //! There are as many senders as connections. Requests that were never accepted are sent again at the end, when the fault may
-//! be over, so that the state of every event is known.
+//! be over. The state of every event is then known.
 
 mod delayed;
 mod pacer;

@@ -10,7 +10,6 @@ use super::names::{self, one};
 use super::scenario::Body;
 
 /// India Standard Time.
-#[expect(clippy::expect_used, reason = "evaluated by the compiler")]
 const INDIA: FixedOffset = FixedOffset::east_opt(5 * 3_600 + 1_800).expect("a valid offset");
 
 /// Record numbers to which an appointment refers.
@@ -35,7 +34,7 @@ pub(super) fn patient(common: CommonFields<'_>, rng: &mut ChaCha8Rng) -> Body {
     let optional = rng.random_bool(0.5);
     body(
         common,
-        json!({
+        &json!({
             "first_name": person.first_name, "last_name": person.last_name, "phone_number": person.phone_number,
             "email": person.email, "city": city, "state": state, "zip_code": zip_code,
             "date_of_birth": format!("{}-{:02}-15", rng.random_range(1940..2020), rng.random_range(1..=12)),
@@ -53,7 +52,7 @@ pub(super) fn doctor(common: CommonFields<'_>, rng: &mut ChaCha8Rng) -> Body {
     let person = names::person(rng);
     body(
         common,
-        json!({
+        &json!({
             "first_name": format!("Dr. {}", person.first_name), "last_name": person.last_name, "email": person.email,
             "mobile_number": format!("+91 {}", person.phone_number), "city": person.city.0, "is_private": rng.random_bool(0.3),
             "specialization": one(rng, &["Cardiology", "Dermatology", "Paediatrics", "Orthopaedics"]),
@@ -67,7 +66,7 @@ pub(super) fn service(common: CommonFields<'_>, rng: &mut ChaCha8Rng) -> Body {
     let price = format!("{}.{:02}", rng.random_range(100..5_000), rng.random_range(0..100));
     body(
         common,
-        json!({
+        &json!({
             "name": one(rng, &["General Consultation", "Follow-up", "ECG", "Vaccination"]),
             "duration": one(rng, &[10, 15, 20, 30, 45]), "currency": "INR", "color": "#3498db",
             "price": serde_json::from_str::<Value>(&price).expect("the price is a number"), "category": "Consultation",
@@ -86,7 +85,7 @@ pub(super) fn appointment(
         booked_at + TimeDelta::days(rng.random_range(1..14)) + TimeDelta::minutes(rng.random_range(0..480));
     body(
         common,
-        json!({
+        &json!({
             "patient_careq_id": parents.patient, "doctor_careq_id": parents.doctor, "service_careq_id": parents.service,
             "book_datetime": india_time(booked_at), "start_datetime": india_time(start),
             "end_datetime": india_time(start + TimeDelta::minutes(30)), "status": "booked",
@@ -98,13 +97,13 @@ pub(super) fn appointment(
 }
 
 pub(super) fn status(common: CommonFields<'_>, status: &str) -> Body {
-    body(common, json!({ "status": status, "notes": format!("now {status}") }))
+    body(common, &json!({ "status": status, "notes": format!("now {status}") }))
 }
 
 pub(super) fn cancellation(common: CommonFields<'_>, rng: &mut ChaCha8Rng) -> Body {
     let mut body = body(
         CommonFields { stamp: None, ..common },
-        json!({
+        &json!({
             "cancellation_reason": one(rng, &["Patient unavailable", "Doctor on leave", "Feeling better"]),
             "cancelled_by": one(rng, &["patient", "clinic"]),
         }),
@@ -117,7 +116,7 @@ pub(super) fn cancellation(common: CommonFields<'_>, rng: &mut ChaCha8Rng) -> Bo
 
 /// The common fields and the given ones.
 #[expect(clippy::expect_used, reason = "all callers pass an object literal")]
-fn body(common: CommonFields<'_>, fields: Value) -> Body {
+fn body(common: CommonFields<'_>, fields: &Value) -> Body {
     let mut body = Body::new();
     body.insert("careq_id".to_owned(), json!(common.careq_id));
     body.insert("clinic_id".to_owned(), json!(common.clinic_id));

@@ -19,7 +19,6 @@ const DISJOINT_SEEDS: u64 = 1_000_000_000;
 pub(super) const CONFLICT_OFFSET: i64 = RECORD_NUMBERS / 2;
 
 /// Time of the first booking: 1 December 2025, 00:00 UTC.
-#[expect(clippy::expect_used, reason = "evaluated by the compiler")]
 const FIRST_BOOKING: DateTime<Utc> = DateTime::from_timestamp(1_764_547_200, 0).expect("a valid time");
 
 /// See the module.
