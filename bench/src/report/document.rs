@@ -5,19 +5,17 @@ use super::machine::Machine;
 use super::run_report::RunReport;
 
 pub(super) fn markdown(report: &RunReport, comparison: Option<&str>) -> String {
-    let mut text = head(&report.machine);
+    let mut parts = vec![head(&report.machine)];
     for section in &report.sections {
         let (name, description) = (section.measurement.name(), section.measurement.description());
-        text.push_str(&format!("\n## {name}\n\n{}.\n\n", capitalized(description)));
-        text.push_str("| | ours | limit | ratio | target |\n|---|---:|---:|---:|---|\n");
-        for line in &section.lines {
-            text.push_str(&row(line));
-        }
+        parts.push(format!("\n## {name}\n\n{}.\n\n", capitalized(description)));
+        parts.push("| | ours | limit | ratio | target |\n|---|---:|---:|---:|---|\n".to_owned());
+        parts.extend(section.lines.iter().map(row));
     }
     if let Some(comparison) = comparison {
-        text.push_str(&format!("\n## Since the last recorded run\n{comparison}"));
+        parts.push(format!("\n## Since the last recorded run\n{comparison}"));
     }
-    text
+    parts.concat()
 }
 
 fn head(machine: &Machine) -> String {

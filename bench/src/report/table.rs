@@ -4,15 +4,13 @@ use super::line::Line;
 use super::run_report::RunReport;
 
 pub(super) fn text(report: &RunReport) -> String {
-    let mut text = String::new();
+    let mut parts = Vec::new();
     for section in &report.sections {
         let heading = section.measurement.name();
-        text.push_str(&format!("\n{heading:<56}{:>26}{:>26}{:>20}  target\n", "ours", "limit", "ratio"));
-        for line in &section.lines {
-            text.push_str(&row(line));
-        }
+        parts.push(format!("\n{heading:<56}{:>26}{:>26}{:>20}  target\n", "ours", "limit", "ratio"));
+        parts.extend(section.lines.iter().map(row));
     }
-    text
+    parts.concat()
 }
 
 fn row(line: &Line) -> String {
