@@ -1,66 +1,68 @@
-//! The command line of the bench. Without arguments it measures everything at full size.
+//! Command line of the bench. Without arguments all measurements are taken at full size.
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum as _};
 
-use crate::measure::Measurement;
+use crate::measurement::Measurement;
 
-/// Measures careq-sync beside the raw limits of the broker and the database.
+/// Measures careq-sync and the raw limits of the broker and the database.
 #[derive(Debug, Parser)]
 #[command(name = "careq-bench", args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     #[command(flatten)]
-    pub(crate) measuring: Measuring,
+    pub(crate) options: MeasureOptions,
 }
 
-/// What the bench starts itself as.
+/// Processes that the bench starts from its own program.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The raw limit of an ingress, in a process of its own.
+    /// The raw limit of an ingress.
     #[command(hide = true)]
-    Bare(Bare),
+    Bare(BareServer),
 }
 
-/// A server that does what an ingress cannot do without.
+/// A server that does only the necessary work of an ingress.
 #[derive(Debug, Args)]
-pub(crate) struct Bare {
-    /// The quorum queue to publish to; without one, every request is answered at once.
+pub(crate) struct BareServer {
+    /// Quorum queue to publish to; without one, every request is answered at once.
     #[arg(long)]
     pub(crate) queue: Option<String>,
-    /// The key of the signatures.
+    /// Key of the signatures.
     #[arg(long)]
     pub(crate) secret: String,
 }
 
-/// What to measure.
+/// Options of a run.
 #[derive(Debug, Args)]
-pub(crate) struct Measuring {
-    /// Small sizes: two minutes, and figures to look at rather than to keep.
+pub(crate) struct MeasureOptions {
+    /// Small sizes: about two minutes, and results that are only a rough guide.
     #[arg(long)]
     pub(crate) short: bool,
     /// Only these measurements.
     #[arg(long, value_enum, value_name = "MEASUREMENT", num_args = 1..)]
     pub(crate) only: Vec<Measurement>,
-    /// So many repetitions instead of the usual ones: for a quick look.
+    /// Number of repetitions instead of the usual one.
     #[arg(long, value_name = "COUNT")]
     pub(crate) repeats: Option<usize>,
-    /// Another build of careq-sync than the one beside this program, to compare the two.
+    /// Build of careq-sync to measure instead of the one in the same folder as this program.
     #[arg(long, value_name = "FILE")]
     pub(crate) program: Option<PathBuf>,
-    /// Writes everything that was measured to this file, too, as JSON.
+    /// Also writes the results to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 }
 
-impl Measuring {
+impl MeasureOptions {
+    /// The measurements to take, in their order.
     pub(crate) fn chosen(&self) -> impl Iterator<Item = Measurement> {
-        Measurement::ALL.into_iter().filter(|each| self.only.is_empty() || self.only.contains(each))
+        let all = Measurement::value_variants().iter().copied();
+        all.filter(|measurement| self.only.is_empty() || self.only.contains(measurement))
     }
 
-    /// Only such a run is worth keeping.
+    /// Whether all measurements are taken at full size. Only such a run is recorded.
     pub(crate) fn is_whole(&self) -> bool {
         !self.short && self.only.is_empty() && self.repeats.is_none() && self.program.is_none()
     }

@@ -1,5 +1,5 @@
-//! A database and queues of a measurement's own, on the servers that the tests use. They must be gone afterwards, however the
-//! measurement ends.
+//! An installation for one measurement: a database and queues on the servers that the tests use. It is removed afterwards, also
+//! after an error or an interruption.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,21 +18,17 @@ use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 use secrecy::ExposeSecret as _;
 use uuid::Uuid;
 
-pub(crate) const CLINIC: &str = "clinic_abc";
+use crate::clinic::{CLINIC, Credentials};
+use crate::print;
+
 const RABBITMQ: &str = "amqp://guest:guest@127.0.0.1:5672/%2f";
 pub(crate) const POSTGRESQL: &str = "postgres://careq_test:careq_test@127.0.0.1:5432";
 
-/// How often a queue is tried to be deleted again, and when.
-const MAX_ATTEMPTS: u32 = 5;
-const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
+/// Retries of the deletion of a queue.
+const MAX_RETRIES: u32 = 5;
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// What a clinic proves itself by.
-pub(crate) struct Credentials {
-    pub(crate) token: String,
-    pub(crate) signing_secret: String,
-}
-
-/// PostgreSQL and RabbitMQ, with one clinic that signs.
+/// A database on PostgreSQL and queues on RabbitMQ, with one clinic that signs its requests.
 pub(crate) struct Installation {
     pub(crate) config: Config,
     pub(crate) database: DatabaseConnection,
@@ -44,21 +40,21 @@ pub(crate) struct Installation {
     settings: Vec<(String, String)>,
 }
 
-/// Works with a new installation, and removes it.
-pub(crate) async fn with<T>(work: impl AsyncFnOnce(&Installation) -> Result<T>) -> Result<T> {
+/// Runs a function with a new installation, and removes the installation.
+pub(crate) async fn with<T>(function: impl AsyncFnOnce(&Installation) -> Result<T>) -> Result<T> {
     let name = format!("careq_bench_{}", Uuid::new_v4().simple());
     let leftovers = Leftovers(name.clone());
-    let worked = match Installation::new(&name).await {
+    let result = match Installation::new(&name).await {
         Ok(installation) => {
-            let worked = work(&installation).await;
-            // The connections go first: a database that is in use cannot be dropped.
+            let result = function(&installation).await;
+            // A database with connections cannot be dropped.
             installation.database.close().await?;
-            worked
+            result
         }
-        Err(reason) => Err(reason),
+        Err(error) => Err(error),
     };
     leftovers.remove().await?;
-    worked
+    result
 }
 
 impl Installation {
@@ -76,7 +72,7 @@ impl Installation {
         let config = config::load(None, settings.clone())?;
         let database = database::connect(&config).await?;
         careq_migrations::up(&database).await?;
-        let credentials = clinic(&database, &config).await?;
+        let credentials = add_clinic(&database, &config).await?;
         let event_key = EventKey::random();
         let broker = Arc::new(RabbitMq::connect(&config.broker, "bench").await?);
         let topology = Topology::new(&config.broker.prefix);
@@ -84,16 +80,16 @@ impl Installation {
         Ok(Self { config, database, credentials, event_key, broker, topology, rabbitmq, settings })
     }
 
-    /// The settings of its processes: the defaults, but for the rate, which would be measured instead, and whatever is given.
+    /// Settings of a process: the defaults except for those of the bench, and the additional ones.
     pub(crate) fn settings<'set>(
         &'set self,
-        besides: &[(&'set str, &'set str)],
+        additional: &[(&'set str, &'set str)],
     ) -> Vec<(&'set str, &'set str)> {
         let own = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        own.chain(crate::process::SETTINGS).chain(besides.iter().copied()).collect()
+        own.chain(crate::process::SETTINGS).chain(additional.iter().copied()).collect()
     }
 
-    /// The queue of single webhooks.
+    /// Name of the queue of single webhooks.
     pub(crate) fn live(&self) -> String {
         self.topology.name(Queue::Live)
     }
@@ -108,16 +104,18 @@ impl Installation {
         Ok(())
     }
 
-    /// Empties these tables, and those that point at them.
+    /// Empties tables and those that refer to them.
     pub(crate) async fn empty(&self, tables: &str) -> Result<()> {
         self.database.execute_unprepared(&format!("TRUNCATE {tables} CASCADE")).await?;
-        // What was measured before must not be paid for in what is measured next; where we may not ask for it, it is.
-        self.database.execute_unprepared("CHECKPOINT").await.ok();
+        // Otherwise the writes of the last measurement would slow the next one. The role may lack the privilege.
+        if let Err(error) = self.database.execute_unprepared("CHECKPOINT").await {
+            print::warning(&format!("no checkpoint between the measurements: {error}"));
+        }
         Ok(())
     }
 }
 
-async fn clinic(database: &DatabaseConnection, config: &Config) -> Result<Credentials> {
+async fn add_clinic(database: &DatabaseConnection, config: &Config) -> Result<Credentials> {
     let keys = || seal::open(config);
     let secrets = clinics::add(database, &keys, CLINIC, &[CredentialKind::SigningSecret]).await?;
     let secret = |wanted| {
@@ -130,7 +128,7 @@ async fn clinic(database: &DatabaseConnection, config: &Config) -> Result<Creden
     })
 }
 
-/// A channel to RabbitMQ, and the connection that it needs.
+/// A channel to RabbitMQ with its connection.
 pub(crate) struct RabbitMqChannel {
     pub(crate) channel: Channel,
     _connection: Connection,
@@ -145,7 +143,7 @@ impl RabbitMqChannel {
     }
 }
 
-/// What an installation leaves: removed at the end, or, when the run is cut off, on the way out.
+/// Name of an installation that is removed at the end, or when it is dropped because the run was interrupted.
 struct Leftovers(String);
 
 impl Leftovers {
@@ -159,10 +157,12 @@ impl Drop for Leftovers {
     fn drop(&mut self) {
         let name = std::mem::take(&mut self.0);
         if !name.is_empty() {
-            let removing = async move { remove(&name).await };
-            // The run ends here: there is nothing else that this thread could do.
-            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(removing))
-                .unwrap_or_default();
+            // The run ends here, so the thread may block.
+            let removed =
+                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(remove(&name)));
+            if let Err(error) = removed {
+                print::warning(&format!("database and queues {name} were not removed: {error:#}"));
+            }
         }
     }
 }
@@ -177,16 +177,16 @@ async fn remove(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// RabbitMQ 3.10 may answer with an internal error while it is still busy with the million messages that a queue had.
+/// Deletes a queue. RabbitMQ 3.10 may return an internal error while it still processes the million messages of a queue.
 async fn delete(queue: String) -> Result<()> {
-    let mut attempts = 0;
+    let mut retries = 0;
     loop {
         let rabbitmq = RabbitMqChannel::open().await?;
         match rabbitmq.channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await {
             Ok(_) => return Ok(()),
-            Err(reason) if attempts == MAX_ATTEMPTS => return Err(reason.into()),
-            Err(_) => tokio::time::sleep(BETWEEN_ATTEMPTS).await,
+            Err(error) if retries == MAX_RETRIES => return Err(error.into()),
+            Err(_) => tokio::time::sleep(RETRY_DELAY).await,
         }
-        attempts += 1;
+        retries += 1;
     }
 }

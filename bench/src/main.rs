@@ -1,12 +1,18 @@
-//! `make bench`: how fast we are, beside what the broker and the database do without us, in one run on one machine. Only
-//! the ratios are worth comparing; nothing here may ever decide whether a test passes.
+//! The benchmark of `make bench`: the product compared with what broker and database can do without it, in one run on one
+//! machine.
+//!
+//! Only ratios are comparable between runs. No test depends on a result.
 
 mod arguments;
+mod clinic;
+mod context;
+mod measurement;
+mod print;
 mod sizes;
 
 mod installation;
 mod process;
-mod repeat;
+mod statistics;
 
 mod load;
 mod raw;
@@ -19,8 +25,11 @@ use anyhow::{Result, bail};
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use arguments::{Arguments, Command, Measuring};
-use report::{Machine, Recorded, Report};
+use arguments::{Arguments, Command, MeasureOptions};
+use context::Context;
+use report::machine::Machine;
+use report::recorded::RecordedRun;
+use report::run_report::RunReport;
 use sizes::Sizes;
 
 #[tokio::main]
@@ -29,38 +38,38 @@ async fn main() -> Result<()> {
     match arguments.command {
         Some(Command::Bare(bare)) => raw::http::serve(&bare).await,
         None => tokio::select! {
-            measured = measure(&arguments.measuring) => measured,
-            // Whatever was made is removed on the way out.
+            measured = run(&arguments.options) => measured,
+            // Dropping the measurement removes its installation.
             interrupted = interrupted() => interrupted,
         },
     }
 }
 
-async fn measure(measuring: &Measuring) -> Result<()> {
-    let mut sizes = if measuring.short { Sizes::short() } else { Sizes::whole() };
-    sizes.repeats = measuring.repeats.unwrap_or(sizes.repeats);
-    let bench = measure::Bench { sizes, programs: process::Programs::find(measuring.program.clone())? };
+async fn run(options: &MeasureOptions) -> Result<()> {
+    let mut sizes = if options.short { Sizes::short() } else { Sizes::whole() };
+    sizes.repeats = options.repeats.unwrap_or(sizes.repeats);
+    let context = Context { sizes, programs: process::Programs::find(options.program.clone())? };
     let machine = Machine::this().await?;
-    let mut report = Report::new(machine, measuring.short);
-    for measurement in measuring.chosen() {
-        say(&format!("{}: {}", measurement.name(), measurement.about()));
-        match measurement.take(&bench).await {
+    let mut report = RunReport::new(machine, options.short);
+    for measurement in options.chosen() {
+        print::line(&format!("{}: {}", measurement.name(), measurement.description()));
+        match measure::measure(measurement, &context).await {
             Ok(lines) => report.add(measurement, lines),
-            Err(reason) => {
-                // What was measured before is not lost, though it is not recorded either.
-                say(&report.as_text(None));
-                return Err(reason.context(measurement.name()));
+            Err(error) => {
+                // The measurements so far are printed but not recorded.
+                print::line(&report::as_text(&report, None));
+                return Err(error.context(measurement.name()));
             }
         }
     }
-    let recorded = Recorded::read()?;
-    say(&report.as_text(recorded.as_ref()));
-    if let Some(path) = &measuring.json {
+    let recorded = RecordedRun::read()?;
+    print::line(&report::as_text(&report, recorded.as_ref()));
+    if let Some(path) = &options.json {
         std::fs::write(path, report.as_json()?)?;
     }
-    if measuring.is_whole() {
-        report.record(recorded.as_ref())?;
-        say("written: docs/performance/results.md, results.json and results.svg");
+    if options.is_whole() {
+        report::record(&report, recorded.as_ref())?;
+        print::line("written: docs/performance/results.md, docs/performance/results.json, docs/performance/results.svg");
     }
     Ok(())
 }
@@ -68,16 +77,8 @@ async fn measure(measuring: &Measuring) -> Result<()> {
 async fn interrupted() -> Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
-        told = tokio::signal::ctrl_c() => told?,
+        received = tokio::signal::ctrl_c() => received?,
         _ = terminated.recv() => {}
     }
     bail!("interrupted")
-}
-
-/// Says something to the person who waits.
-fn say(text: &str) {
-    #[expect(clippy::print_stdout, reason = "what it says is what was asked for")]
-    {
-        println!("{text}");
-    }
 }

@@ -1,4 +1,4 @@
-//! A process that is measured: started, waited for, looked at, and ended by its id. It must never outlive the bench.
+//! A measured process: starts it, waits until it is ready, reads its use of resources, and stops it.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use crate::load;
 
-/// Beside the defaults: limits by clinic and address would be measured instead, ports must be free, and logs are read here.
+/// Settings that differ from the defaults: no limits per clinic and address, free ports, and logs that can be parsed.
 pub(crate) const SETTINGS: [(&str, &str); 5] = [
     ("CAREQ_INGRESS_RATE_PER_MINUTE", "0"),
     ("CAREQ_INGRESS_MAX_CONNECTIONS_PER_ADDRESS", "0"),
@@ -20,19 +20,19 @@ pub(crate) const SETTINGS: [(&str, &str); 5] = [
     ("CAREQ_LOG_FORMAT", "json"),
 ];
 
-/// What a process logs when its operations port is open.
+/// Log message of a process whose operations port is open.
 const OPERATIONS: &str = "operations: /livez, /readyz and /metrics";
 
-/// How often the log of a process that starts is read: a start takes some hundred times as long.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// Time between two reads of the log of a starting process. A start takes some hundred times as long.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// How long a start, or an end, may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Timeout of a start or a stop.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Ticks of a second, `USER_HZ` of every Linux (proc(5)).
+/// Clock ticks per second: `USER_HZ` of Linux (proc(5)).
 const TICKS_PER_S: f64 = 100.0;
 
-/// What can be started.
+/// Programs that the bench starts.
 #[derive(Debug, Clone)]
 pub(crate) struct Programs {
     pub(crate) careq_sync: PathBuf,
@@ -40,7 +40,7 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// This program, and the `careq-sync` beside it unless another is given.
+    /// Finds this program, and the `careq-sync` in the same folder unless another one is given.
     pub(crate) fn find(given: Option<PathBuf>) -> Result<Self> {
         let bench = std::env::current_exe()?;
         let careq_sync = given.unwrap_or_else(|| bench.with_file_name("careq-sync"));
@@ -49,20 +49,19 @@ impl Programs {
     }
 }
 
-/// A running process, in a folder of its own.
+/// A running process in its own folder.
 pub(crate) struct Process {
     child: Child,
     folder: TempDir,
-    /// From its beginning until it said that it was ready.
+    /// Time from the start until the process logged that it is ready.
     pub(crate) started_in: Duration,
-    /// Where it takes requests, if it does.
-    pub(crate) address: String,
-    /// Where its `/metrics` are, if it has any.
+    address: Option<String>,
+    /// Address of `/metrics`.
     operations: Option<String>,
 }
 
 impl Process {
-    /// Starts a process with nothing but these settings, and waits until it logs that it is ready.
+    /// Starts a process with these settings as its whole environment, and waits until it logs the message `ready`.
     pub(crate) async fn start(
         program: &Path,
         arguments: &[&str],
@@ -72,7 +71,7 @@ impl Process {
         Self::start_in(tempfile::tempdir()?, program, arguments, settings, ready).await
     }
 
-    /// The same in a folder that has been used before.
+    /// Like [`Process::start`], in a given folder.
     pub(crate) async fn start_in(
         folder: TempDir,
         program: &Path,
@@ -82,7 +81,7 @@ impl Process {
     ) -> Result<Self> {
         let log = folder.path().join("log");
         let began_at = Instant::now();
-        // It must not survive a bench that is killed (prctl(2), `PR_SET_PDEATHSIG`). The process id stays the same.
+        // The process ends with the bench, even if the bench is killed (prctl(2), `PR_SET_PDEATHSIG`). Its id stays the same.
         let mut child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
             .arg(program)
@@ -100,28 +99,33 @@ impl Process {
             let text = std::fs::read_to_string(&log)?;
             if let Some(line) = line(&text, ready) {
                 let started_in = began_at.elapsed();
-                let address = address_of(&line).unwrap_or_default();
+                let address = address_of(&line);
                 let operations = self::line(&text, OPERATIONS).as_ref().and_then(address_of);
                 return Ok(Self { child, folder, started_in, address, operations });
             }
-            if child.try_wait()?.is_some() || began_at.elapsed() > PATIENCE {
+            if child.try_wait()?.is_some() || began_at.elapsed() > TIMEOUT {
                 bail!("{} {arguments:?} did not start; it has logged:\n{text}", program.display());
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// CPU time that it has used so far, user and system, in seconds.
+    /// Address at which the process accepts requests.
+    pub(crate) fn address(&self) -> Result<&str> {
+        self.address.as_deref().context("the process does not accept requests")
+    }
+
+    /// User and system CPU time used so far, in seconds.
     pub(crate) fn cpu_s(&self) -> Result<f64> {
         let stat = std::fs::read_to_string(self.proc("stat")?)?;
-        // The name in brackets may hold anything; `utime` and `stime` are the 14th and 15th field.
+        // The process name in parentheses may contain spaces. `utime` and `stime` are the 14th and 15th fields.
         let (_, fields) = stat.rsplit_once(')').context("proc(5)")?;
         let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u32>);
         let ticks = ticks.collect::<Result<Vec<_>, _>>()?;
         Ok(ticks.into_iter().map(f64::from).sum::<f64>() / TICKS_PER_S)
     }
 
-    /// The most memory that it has had so far, in MB.
+    /// Peak memory so far, in MB.
     pub(crate) fn peak_mb(&self) -> Result<f64> {
         let status = std::fs::read_to_string(self.proc("status")?)?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
@@ -129,18 +133,21 @@ impl Process {
         Ok(f64::from(peak_kb) * 1_024.0 / 1_000_000.0)
     }
 
-    /// Events that it has settled so far, by its own count: asking the database would be a load of its own.
+    /// Number of events settled so far, from the metrics, since a query of the database would be additional load.
     pub(crate) async fn settled(&self) -> Result<u64> {
         let address = self.operations.as_ref().context("the process has metrics")?;
         let text = load::get(address, "/metrics").await?;
         let is_settled = |line: &&str| {
-            let waits =
+            let is_unfinished =
                 ["waiting", "retrying"].map(|outcome| line.contains(&format!("outcome=\"{outcome}\"")));
-            line.starts_with("careq_sync_results_total{") && waits == [false; 2]
+            line.starts_with("careq_sync_results_total{") && is_unfinished == [false; 2]
         };
         let counts = text.lines().filter(is_settled);
-        let counts = counts.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
-        Ok(counts.sum())
+        let counts = counts.map(|line| {
+            let (_, count) = line.rsplit_once(' ').context("a sample has a value")?;
+            anyhow::Ok(count.parse::<u64>()?)
+        });
+        counts.sum()
     }
 
     fn proc(&self, file: &str) -> Result<String> {
@@ -151,11 +158,11 @@ impl Process {
         self.child.id().context("the process has ended")
     }
 
-    /// Tells it to stop (SIGTERM), and waits for its end; its folder is left.
+    /// Stops the process (SIGTERM), waits for its end, and returns its folder.
     pub(crate) async fn stop(mut self) -> Result<TempDir> {
-        let told = Command::new("kill").args(["-TERM", &self.id()?.to_string()]).status().await?;
-        ensure!(told.success(), "the process cannot be told to stop");
-        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let signalled = Command::new("kill").args(["-TERM", &self.id()?.to_string()]).status().await?;
+        ensure!(signalled.success(), "SIGTERM cannot be sent to the process");
+        let ended = tokio::time::timeout(TIMEOUT, self.child.wait()).await;
         ended.context("the process does not stop")??;
         Ok(self.folder)
     }
@@ -165,7 +172,7 @@ fn address_of(line: &Value) -> Option<String> {
     line["fields"]["address"].as_str().map(str::to_owned)
 }
 
-/// The line of a JSON log with this message.
+/// The first line of a JSON log with this message.
 fn line(log: &str, message: &str) -> Option<Value> {
     let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines.find(|line| line["fields"]["message"] == message)

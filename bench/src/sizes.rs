@@ -1,31 +1,31 @@
-//! How much is measured, and for how long. Every measurement is bounded here, in time and in data.
+//! Sizes of the measurements, which bound their time and data.
 
 use std::time::Duration;
 
 /// See the module.
 #[derive(Debug, Clone)]
 pub(crate) struct Sizes {
-    /// How often each pair of ours and its limit is measured, one after the other.
+    /// Number of alternating measurements of the product and its limit.
     pub(crate) repeats: usize,
-    /// How long requests are sent each time.
+    /// Duration of each load.
     pub(crate) sending: Duration,
-    /// Connections over which answers are waited for.
+    /// Numbers of connections of the closed-loop load.
     pub(crate) connections: &'static [usize],
-    /// Requests offered per second.
+    /// Rates of the open-loop load, per second.
     pub(crate) rates: &'static [u32],
-    /// How long results are waited for at 200 requests per second.
+    /// Duration of the load of 200 requests per second whose results are awaited.
     pub(crate) answering: Duration,
-    /// Events of a backlog.
+    /// Number of events in a backlog.
     pub(crate) backlog: u64,
-    /// Events of the backlogs that several workers share, and of those behind a full ledger.
+    /// Number of events in a backlog for several workers, or for a worker with a full ledger.
     pub(crate) smaller_backlog: u64,
-    /// Events that are sent and stored at the same time.
+    /// Number of events that are sent and stored at the same time.
     pub(crate) together: u64,
-    /// Events that are behind an ingress and a worker when their memory is looked at.
-    pub(crate) behind: u64,
-    /// Starts of each process.
+    /// Number of events after which the memory of ingress and worker is read.
+    pub(crate) memory_events: u64,
+    /// Number of starts of each process.
     pub(crate) starts: usize,
-    /// Rows of the full ledger.
+    /// Number of rows of the full ledger.
     pub(crate) ledger_rows: u64,
 }
 
@@ -40,7 +40,7 @@ impl Sizes {
             backlog: 200_000,
             smaller_backlog: 50_000,
             together: 100_000,
-            behind: 1_000_000,
+            memory_events: 1_000_000,
             starts: 10,
             ledger_rows: 10_000_000,
         }
@@ -56,7 +56,7 @@ impl Sizes {
             backlog: 10_000,
             smaller_backlog: 5_000,
             together: 10_000,
-            behind: 20_000,
+            memory_events: 20_000,
             starts: 3,
             ledger_rows: 100_000,
         }

@@ -1,5 +1,4 @@
-//! A body from its bytes to a record: whatever comes, it is a record that passed every rule, or named faults. It must never be read
-//! differently the second time.
+//! Fuzz target: a request body. Arbitrary bytes give a valid record or named errors, and a record survives serialization.
 #![no_main]
 
 use careq_shared::json::{Document, NotAnObject};
@@ -12,14 +11,14 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(!shape.is_empty());
     let document = match Document::parse(bytes) {
         Ok(document) => document,
-        // The library says the same of every text that is within the limits.
+        // serde_json agrees for every text within the limits.
         Err(NotAnObject::Json { .. }) => {
             assert!(serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_err());
             return;
         }
         Err(_) => return,
     };
-    // The one spelling of what was sent says the same.
+    // The canonical text parses to the same document.
     let again = Document::parse(document.text().as_bytes());
     assert_eq!(again.as_ref(), Ok(&document));
     for kind in Kind::ALL {
@@ -27,9 +26,10 @@ fuzz_target!(|bytes: &[u8]| {
             Ok(identified) => {
                 assert_eq!(identified.record.kind(), kind);
                 assert!(identified.careq_id > 0 && !identified.clinic_id.is_empty());
-                let encoded = serde_json::to_vec(&identified.record).expect("what was read can be written");
+                let encoded = serde_json::to_vec(&identified.record).expect("a record can be serialized");
                 assert!(encoded.len() <= bytes.len() + 4_096);
-                let decoded = serde_json::from_slice::<records::Record>(&encoded).expect("and read again");
+                let decoded = serde_json::from_slice::<records::Record>(&encoded)
+                    .expect("a serialized record can be read");
                 assert_eq!(decoded, identified.record);
             }
             Err(faults) => assert!(!faults.is_empty()),

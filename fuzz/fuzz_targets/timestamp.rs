@@ -1,4 +1,4 @@
-//! `X-CareQ-Timestamp`: whatever comes, it is no time stamp, or digits; and of a moment, it is fresh only near it.
+//! Fuzz target: `X-CareQ-Timestamp`. Arbitrary text is an error, or a time that is fresh only within five minutes of now.
 #![no_main]
 
 use careq_ingress::Timestamp;

@@ -1,8 +1,8 @@
-//! What is not as it should be: how much of it, and a few sentences to begin looking with. A sentence must never hold
-//! more than numbers, kinds and states.
+//! Findings of a run: counts of each sort, and a few sentences to start an investigation with. Sentences contain only numbers,
+//! kinds and states, no data of a record.
 
-/// Sentences that are kept of each sort.
-const SENTENCES: usize = 20;
+/// Sentences that are kept.
+const MAX_SENTENCES: usize = 20;
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -15,28 +15,28 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// Acknowledged, and gone or stuck.
+    /// Counts an acknowledged event or record that is missing or stuck.
     pub(crate) fn lost(&mut self, sentence: &str) {
         self.lost += 1;
-        self.keep("lost", sentence);
+        self.add_sentence("lost", sentence);
     }
 
-    /// There twice, or there without having been sent.
+    /// Counts something that exists twice, or that was not sent.
     pub(crate) fn doubled(&mut self, sentence: &str) {
         self.doubled += 1;
-        self.keep("doubled", sentence);
+        self.add_sentence("doubled", sentence);
     }
 
-    /// There, and not as it was sent.
+    /// Counts something that exists but differs from what was sent.
     pub(crate) fn wrong(&mut self, sentence: &str) {
         self.wrong += 1;
-        self.keep("wrong", sentence);
+        self.add_sentence("wrong", sentence);
     }
 
-    /// A page that could not be read, which says nothing of what it is about.
+    /// Counts a status page that could not be read, so that nothing is known about its event or record.
     pub(crate) fn unread(&mut self, sentence: &str) {
         self.unread += 1;
-        self.keep("unread", sentence);
+        self.add_sentence("unread", sentence);
     }
 
     pub(crate) fn add(&mut self, other: Self) {
@@ -44,12 +44,12 @@ impl Findings {
         self.doubled += other.doubled;
         self.wrong += other.wrong;
         self.unread += other.unread;
-        let left = SENTENCES.saturating_sub(self.sentences.len());
+        let left = MAX_SENTENCES.saturating_sub(self.sentences.len());
         self.sentences.extend(other.sentences.into_iter().take(left));
     }
 
-    fn keep(&mut self, sort: &str, sentence: &str) {
-        if self.sentences.len() < SENTENCES {
+    fn add_sentence(&mut self, sort: &str, sentence: &str) {
+        if self.sentences.len() < MAX_SENTENCES {
             self.sentences.push(format!("{sort}: {sentence}"));
         }
     }

@@ -1,86 +1,64 @@
-//! What is to be played. A plan and its seed say everything: playing it twice must send the very same events.
+//! Plan of a run. The same plan with the same seed sends the same events again.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::SimulatorError;
 use crate::clinic::Clinic;
-use crate::world::World;
 
-/// One run of the simulator.
+/// Parameters of one run.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Base URLs of the ingresses, without a path; requests go to them in turn.
+    /// Base URLs of the ingresses, without the API's path; requests go to them in turn.
     pub targets: Vec<String>,
-    /// The clinics that call.
+    /// Clinics whose bookings are sent; each once.
     pub clinics: Vec<Clinic>,
-    /// Decides everything that is left to chance.
+    /// Seed of the random number generator.
     pub seed: u64,
-    /// About how many events; whole bookings are played.
+    /// Approximate number of events; bookings are sent whole.
     pub events: u64,
-    /// Requests per second; `None` sends as fast as answers come.
+    /// Requests per second; with `None` each connection sends its next request after the last response.
     pub rate_per_second: Option<u32>,
-    /// Requests that may be under way at the same time.
+    /// Maximum number of concurrent requests.
     pub connections: usize,
-    /// What does not go as it should.
+    /// Deviations from the usual order.
     pub disorder: Disorder,
-    /// What happens to a request that is not answered.
+    /// Retries of requests that are not accepted.
     pub retry: Retry,
-    /// How long the installation may take, after the last answer, until every event is settled.
+    /// Maximum time from the last response until every event is settled.
     pub settle_within: Duration,
 }
 
-impl Plan {
-    /// Bookings of a clinic whose records have numbers of their own.
-    const MAX_BOOKINGS: u64 = 400_000;
-
-    pub(crate) fn require_playable(&self) -> Result<(), SimulatorError> {
-        let mut names = BTreeSet::new();
-        if let Some(twice) = self.clinics.iter().find(|clinic| !names.insert(&clinic.clinic_id)) {
-            return Err(SimulatorError::ClinicTwice(twice.clinic_id.clone()));
-        }
-        if names.is_empty() {
-            return Err(SimulatorError::NoClinics);
-        }
-        if World::of(self).stories() / names.len() as u64 > Self::MAX_BOOKINGS {
-            return Err(SimulatorError::TooMany(Self::MAX_BOOKINGS));
-        }
-        Ok(())
-    }
-}
-
-/// What does not go as it should; shares in percent.
+/// Deviations from the usual order. Shares are percentages.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disorder {
-    /// Whether the requests of many bookings are mixed in any order.
+    /// Whether the requests of several bookings are shuffled.
     pub shuffle: bool,
-    /// Requests that are sent three times.
+    /// Share of requests that are sent three times.
     pub repeat_percent: u8,
-    /// Bookings whose patient comes late, or never.
+    /// Share of bookings whose patient arrives late or never.
     pub orphan_percent: u8,
-    /// How long after its appointment a late patient comes; at the end of the run, if that is earlier.
+    /// Delay of a late patient after its appointment. The end of the run ends the delay.
     pub late_after: Duration,
-    /// Bookings that are something to be refused instead.
+    /// Share of scenarios whose requests must be refused.
     pub poison_percent: u8,
-    /// Bookings that come as a batch.
+    /// Share of bookings that are sent as a batch.
     pub batch_percent: u8,
 }
 
 /// `CareQ`'s retries (API specification, "Retry Logic").
 #[derive(Debug, Clone, Copy)]
 pub struct Retry {
-    /// The delay before the first retry; it doubles with each of the others.
+    /// Delay before the first retry. It doubles with each further retry.
     pub first_delay: Duration,
-    /// How long an answer may take.
+    /// Timeout of an attempt.
     pub timeout: Duration,
 }
 
 impl Retry {
     /// Retries after the first attempt.
-    const MOST: u32 = 3;
+    const MAX_RETRIES: u32 = 3;
 
-    /// 5 s, 10 s and 20 s by the specification.
+    /// Delays before the retries: 5 s, 10 s and 20 s by the specification.
     pub(crate) fn delays(self) -> impl Iterator<Item = Duration> {
-        (0..Self::MOST).map(move |doubled| self.first_delay * 2_u32.pow(doubled))
+        (0..Self::MAX_RETRIES).map(move |doublings| self.first_delay * 2_u32.pow(doublings))
     }
 }

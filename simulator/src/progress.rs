@@ -1,5 +1,4 @@
-//! What a person sees while it goes on: a bar on a terminal, a plain line now and then elsewhere. Scripts must never have to
-//! read it: the report says everything.
+//! Progress display: a bar on a terminal, otherwise a line every 5 s. Scripts use the report instead.
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -9,68 +8,71 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinHandle;
 
-use crate::tally::Live;
+use crate::tally::LiveCounters;
 
-/// How often a bar moves.
-const BAR_EVERY: Duration = Duration::from_millis(100);
+/// Time between two updates of the bar.
+const BAR_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often a plain line is written.
-const LINE_EVERY: Duration = Duration::from_secs(5);
+/// Time between two lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Says something to a person.
-pub type Tell = fn(&str);
+/// Function that prints a line for a person.
+pub type PrintLine = fn(&str);
 
-/// Watches until it is dropped.
+/// Display that ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    watching: JoinHandle<()>,
+    task: JoinHandle<()>,
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    /// Shows how many of about so many requests have been answered.
-    pub(crate) fn watch(live: Arc<Live>, expected: u64, tell: Tell) -> Self {
+    /// Shows how many of the approximately expected requests have been answered.
+    pub(crate) fn watch(live: Arc<LiveCounters>, expected: u64, print: PrintLine) -> Self {
         if !std::io::stderr().is_terminal() {
-            return Self { watching: tokio::spawn(lines(live, expected, tell)), bar: None };
+            return Self { task: tokio::spawn(lines(live, expected, print)), bar: None };
         }
         let bar = ProgressBar::new(expected);
-        let template = "{bar:40} {pos}/{len} answered, {per_sec}, {msg}";
-        bar.set_style(
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-        );
-        Self { watching: tokio::spawn(draw(live, bar.clone())), bar: Some(bar) }
+        bar.set_style(style());
+        Self { task: tokio::spawn(draw(live, expected, bar.clone())), bar: Some(bar) }
     }
+}
+
+#[expect(clippy::expect_used, reason = "the template is a constant")]
+fn style() -> ProgressStyle {
+    let template = "{bar:40} {pos}/{len} answered, {per_sec}, {msg}";
+    ProgressStyle::with_template(template).expect("the template is valid")
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.watching.abort();
+        self.task.abort();
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
 }
 
-async fn draw(live: Arc<Live>, bar: ProgressBar) {
+async fn draw(live: Arc<LiveCounters>, expected: u64, bar: ProgressBar) {
     loop {
         let answered = live.answered.load(Ordering::Relaxed);
-        bar.set_length(bar.length().unwrap_or_default().max(answered));
+        bar.set_length(expected.max(answered));
         bar.set_position(answered);
         bar.set_message(state(&live));
-        tokio::time::sleep(BAR_EVERY).await;
+        tokio::time::sleep(BAR_INTERVAL).await;
     }
 }
 
-async fn lines(live: Arc<Live>, expected: u64, tell: Tell) {
+async fn lines(live: Arc<LiveCounters>, expected: u64, print: PrintLine) {
     loop {
-        tokio::time::sleep(LINE_EVERY).await;
+        tokio::time::sleep(LINE_INTERVAL).await;
         let answered = live.answered.load(Ordering::Relaxed);
-        tell(&format!("{answered} of about {expected} requests answered, {}", state(&live)));
+        print(&format!("{answered} of about {expected} requests answered, {}", state(&live)));
     }
 }
 
-fn state(live: &Live) -> String {
+fn state(live: &LiveCounters) -> String {
     let retried = live.retried.load(Ordering::Relaxed);
     let checked = live.checked.load(Ordering::Relaxed);
-    format!("{retried} retried, {checked} pages checked")
+    format!("{retried} retried, {checked} status pages checked")
 }

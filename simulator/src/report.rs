@@ -1,87 +1,86 @@
-//! What a run has shown, for people and for scripts. Its words are relied on by scripts: they may be added to, never
-//! changed. It must never call a run good that was not seen to be.
+//! Report of a run, for people and for scripts. Scripts depend on the JSON fields: fields may be added but not changed.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::check::Checked;
+use crate::check::checked::Checked;
 use crate::plan::Plan;
-use crate::send::Played;
+use crate::send::Sent;
+use crate::tally::Latencies;
 
 /// See the module.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// Whether everything that was acknowledged is there once, and as it should be.
+    /// Whether every acknowledged event is stored once and unchanged, and every request was accepted.
     pub passed: bool,
-    /// Plays the same again.
+    /// Seed that sends the same events again.
     pub seed: u64,
-    /// Clinics that called.
+    /// Number of clinics.
     pub clinics: usize,
-    /// When the first request was due, RFC 3339.
+    /// Time at which the first request was due, RFC 3339.
     pub began_at: String,
-    /// Events that were acknowledged, each counted once.
+    /// Acknowledged events, each counted once.
     pub acknowledged: u64,
-    /// Requests that were refused, as they had to be.
+    /// Requests that were refused with the expected status.
     pub refused: u64,
-    /// Requests that were never taken, however often they were sent.
+    /// Requests that were not accepted by any attempt.
     pub undelivered: u64,
     /// Attempts after the first.
     pub retried: u64,
-    /// Attempts that no answer came to.
+    /// Attempts without a response.
     pub unanswered: u64,
-    /// How long sending took, in seconds.
+    /// Duration of the sending, in seconds.
     pub sent_in_s: f64,
-    /// CPU time that the simulator itself used meanwhile, in seconds, where it can be known.
+    /// CPU time of the simulator while sending, in seconds; `None` where the system does not give it.
     pub sending_cpu_s: Option<f64>,
-    /// Answers per second while sending.
+    /// Responses per second while sending.
     pub answered_per_second: f64,
-    /// How long after the last answer the last event's page was read, in seconds.
+    /// Time from the last response until the last event's page was final, in seconds.
     pub settled_after_s: f64,
-    /// Answers by status.
+    /// Responses by status.
     pub answers: BTreeMap<u16, Answers>,
-    /// Answers with a 2xx status in each second since the first request, copies included.
+    /// Responses with a 2xx status in each second since the first request, including those to copies.
     pub accepted_per_second: Vec<u64>,
     /// Events whose status pages were read.
     pub checked_events: u64,
     /// Records whose status pages were read.
     pub checked_records: u64,
-    /// Rows that were compared, where a database was given.
+    /// Rows that were compared, if a database was given.
     pub checked_rows: Option<u64>,
-    /// Acknowledged, and gone or stuck.
+    /// Acknowledged events and records that are missing or stuck.
     pub lost: u64,
-    /// There twice, or there without having been sent.
+    /// Events and records that exist twice, or that were not sent.
     pub doubled: u64,
-    /// There, and not as it was sent.
+    /// Events and records that differ from what was sent.
     pub wrong: u64,
     /// Status pages that could not be read.
     pub unread: u64,
-    /// Some of what was found, in words.
+    /// Sentences about some of the findings.
     pub findings: Vec<String>,
 }
 
-/// Answers with one status; latencies in milliseconds, from when the request was due.
+/// Responses with one status. Latencies are in milliseconds, from the time at which the request was due.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Answers {
-    /// How many.
+    /// Number of responses.
     pub count: u64,
-    /// Half were quicker.
+    /// Median latency.
     pub p50_ms: f64,
-    /// Nine in ten were.
+    /// 90th percentile.
     pub p90_ms: f64,
-    /// 99 in a hundred were.
+    /// 99th percentile.
     pub p99_ms: f64,
-    /// The slowest.
+    /// Largest latency.
     pub max_ms: f64,
-    /// The slowest, counted from when it was sent.
+    /// Longest time from sending a request to its response.
     pub slowest_ms: f64,
 }
 
-/// When, and for how long, everything was sent.
+/// Time, duration and CPU time of the sending.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sending {
     pub(crate) began_at: DateTime<Utc>,
@@ -90,33 +89,28 @@ pub(crate) struct Sending {
 }
 
 impl Report {
-    pub(crate) fn of(plan: &Plan, sending: Sending, played: Played, checked: Checked) -> Self {
+    pub(crate) fn new(plan: &Plan, sending: Sending, sent: Sent, checked: Checked) -> Self {
         let Sending { began_at, took, cpu_s } = sending;
-        let mut findings = played.findings;
+        let mut findings = sent.findings;
         findings.add(checked.findings);
-        let tally = played.tally;
-        let answers: BTreeMap<u16, Answers> = tally
-            .by_status
-            .iter()
-            .map(|(status, latencies)| {
-                (*status, Answers::of(latencies, tally.slowest.get(status).copied().unwrap_or_default()))
-            })
-            .collect();
+        let tally = sent.tally;
+        let answers = tally.by_status.iter().map(|(status, latencies)| (*status, Answers::of(latencies)));
+        let answers: BTreeMap<u16, Answers> = answers.collect();
         let answered = answers.values().map(|answers| answers.count).sum::<u64>();
         Self {
-            passed: findings.lost + findings.doubled + findings.wrong + findings.unread + played.undelivered
+            passed: findings.lost + findings.doubled + findings.wrong + findings.unread + sent.undelivered
                 == 0,
             seed: plan.seed,
             clinics: plan.clinics.len(),
             began_at: began_at.to_rfc3339(),
-            acknowledged: played.receipts.len() as u64,
-            refused: played.refused,
-            undelivered: played.undelivered,
+            acknowledged: sent.receipts.len() as u64,
+            refused: sent.refused,
+            undelivered: sent.undelivered,
             retried: tally.retried,
             unanswered: tally.unanswered,
             sent_in_s: took.as_secs_f64(),
             sending_cpu_s: cpu_s,
-            answered_per_second: count(answered) / took.as_secs_f64().max(f64::EPSILON),
+            answered_per_second: to_f64(answered) / took.as_secs_f64().max(f64::EPSILON),
             settled_after_s: checked.settled_after.as_secs_f64(),
             answers,
             accepted_per_second: tally.accepted_per_second,
@@ -133,21 +127,21 @@ impl Report {
 }
 
 impl Answers {
-    fn of(latencies_us: &Histogram<u64>, slowest: Duration) -> Self {
-        let at = |quantile| count(latencies_us.value_at_quantile(quantile)) / 1_000.0;
+    fn of(Latencies { since_due_us, slowest }: &Latencies) -> Self {
+        let at = |quantile| to_f64(since_due_us.value_at_quantile(quantile)) / 1_000.0;
         Self {
-            count: latencies_us.len(),
+            count: since_due_us.len(),
             p50_ms: at(0.5),
             p90_ms: at(0.9),
             p99_ms: at(0.99),
-            max_ms: count(latencies_us.max()) / 1_000.0,
+            max_ms: to_f64(since_due_us.max()) / 1_000.0,
             slowest_ms: slowest.as_secs_f64() * 1_000.0,
         }
     }
 }
 
-/// As far as 2^32; there is nothing to count beyond.
-fn count(number: u64) -> f64 {
+/// Converts a count; one above 2^32 counts as 2^32.
+fn to_f64(number: u64) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
@@ -156,7 +150,7 @@ impl fmt::Display for Report {
         let Self { clinics, seed, sent_in_s, answered_per_second, .. } = self;
         writeln!(
             formatter,
-            "{} events of {clinics} clinics acknowledged in {sent_in_s:.1} s, {answered_per_second:.0} answers per second \
+            "{} events of {clinics} clinics acknowledged in {sent_in_s:.1} s, {answered_per_second:.0} responses per second \
              (seed {seed})",
             self.acknowledged
         )?;
@@ -166,7 +160,7 @@ impl fmt::Display for Report {
         writeln!(
             formatter,
             "{:<32}{:>10}{:>10}{:>10}{:>10}{:>10}",
-            "answer", "count", "p50 ms", "p90 ms", "p99 ms", "max ms"
+            "response", "count", "p50 ms", "p90 ms", "p99 ms", "max ms"
         )?;
         for (status, answers) in &self.answers {
             let Answers { count, p50_ms, p90_ms, p99_ms, max_ms, .. } = answers;
@@ -179,8 +173,8 @@ impl fmt::Display for Report {
         let Self { retried, unanswered, refused, undelivered, settled_after_s, .. } = self;
         writeln!(
             formatter,
-            "\n{retried} retries, {unanswered} attempts without an answer, {refused} refused as they should be\n\
-             looked at for {settled_after_s:.1} s after the last answer, until every event was settled or time was up; checked {} events, {} records{}\n",
+            "\n{retried} retries, {unanswered} attempts without a response, {refused} refused as expected\n\
+             status pages read until {settled_after_s:.1} s after the last response; checked {} events, {} records{}\n",
             self.checked_events,
             self.checked_records,
             self.checked_rows.map(|rows| format!(", {rows} rows")).unwrap_or_default()
@@ -192,7 +186,7 @@ impl fmt::Display for Report {
         if *unread > 0 {
             writeln!(
                 formatter,
-                "{unread} status pages could not be read, which says nothing of what they are about"
+                "{unread} status pages could not be read, so nothing is known about their events and records"
             )?;
         }
         write!(formatter, "lost {lost}, doubled {doubled}, wrong {wrong}, undelivered {undelivered}")
@@ -201,16 +195,16 @@ impl fmt::Display for Report {
 
 fn meaning(status: u16) -> String {
     let words = match status {
-        200 => "applied, or nothing new",
+        200 => "applied, or unchanged",
         201 => "created",
-        202 => "accepted, result later",
-        400 => "refused: not readable",
+        202 => "accepted, result pending",
+        400 => "refused: unreadable",
         401 => "refused: not authenticated",
-        404 => "kept: its appointment is missing",
+        404 => "stored: its appointment is missing",
         409 => "refused: a duplicate",
-        422 => "kept or refused: see its fields",
-        429 => "too many",
-        503 => "not taken; try again",
+        422 => "stored or refused: invalid fields",
+        429 => "rate limit exceeded",
+        503 => "not accepted; retry later",
         _ => "",
     };
     format!("{status} {words}")

@@ -1,5 +1,5 @@
-//! The bookings as plain webhooks, one after the other, for whoever measures an installation with a wire of its own. They must be
-//! those that a run sends: what is measured is what is checked.
+//! The bookings as single webhooks, for a program that measures an installation with its own client. They are the ones that a
+//! run without disorder sends.
 
 use bytes::Bytes;
 use careq_shared::records::Kind;
@@ -7,23 +7,24 @@ use careq_shared::records::Kind;
 use crate::plan::Disorder;
 use crate::world::World;
 
-/// One event as `CareQ` sends it.
+/// A webhook of one event.
 #[derive(Debug, Clone)]
 pub struct Webhook {
-    /// What it is about.
+    /// Kind of the event.
     pub kind: Kind,
-    /// Below the API's base path.
+    /// Path below the API's base path.
     pub path: &'static str,
-    /// JSON.
+    /// Body, as JSON.
     pub body: Bytes,
 }
 
-/// About so many events of one clinic, at least, in the order of its bookings: its staff first, and nothing repeated, late or to be
-/// refused. Two seeds share no record.
+/// At least about `events` webhooks of one clinic in the order of its bookings, its staff first, without any disorder.
+///
+/// Two seeds below 10^9 share no record.
 pub fn webhooks(clinic_id: &str, seed: u64, events: u64) -> impl Iterator<Item = Webhook> {
     let world = World::new(vec![clinic_id.to_owned()], seed, events, Disorder::default());
-    (0..world.stories()).flat_map(move |number| {
-        let requests = world.story(number).requests.into_iter();
+    (0..world.scenarios()).flat_map(move |number| {
+        let requests = world.scenario(number).requests.into_iter();
         requests.filter_map(|request| {
             let kind = request.events.first()?.kind;
             Some(Webhook { kind, path: request.path, body: request.body })

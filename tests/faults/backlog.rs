@@ -1,5 +1,5 @@
-//! A backlog that is there before any worker comes: it must grow in the broker, and not in our processes. Most of it comes in
-//! batches of a thousand, the rest from the simulator at full speed.
+//! A backlog that builds up before any worker starts. It must grow in the broker and not in the processes. Most of it
+//! arrives in batches of 1,000 records, the rest from the simulator at full speed.
 
 use std::time::{Duration, Instant};
 
@@ -14,19 +14,20 @@ use crate::table::Row;
 use crate::trial::Trial;
 use crate::{Fault, Play, batches, fault};
 
-/// Records of one batch (API specification, section 7: the most).
+/// Records of one batch, the maximum (API specification, section 7).
 const RECORDS: u64 = 1_000;
 
-/// The number of the first patient.
+/// `careq_id` of the first patient.
 const FIRST: u64 = 1_000_000_000;
 
-/// What a process may need more with the whole backlog than with a part of it: so much for its buffers, and so much for each
-/// event in between. With the long form's numbers, a leak of 100 bytes an event is seen; with the short form's, one of 400
-/// (of 3,200 where it is webhooks that leave it in the ingress).
+/// Maximum growth of a process's memory: a constant part for its buffers, and a part for each event.
+///
+/// The long form detects a leak of 100 bytes per event. The short form detects one of 400 bytes, or of 3,200 for webhooks
+/// in the ingress.
 const MAY_GROW_BYTES: u64 = 6 * MIB;
 const MAY_GROW_BYTES_PER_EVENT: u64 = 50;
 
-/// What is worked off in a second, even on a slow machine.
+/// Events per second that even a slow machine processes.
 const STORED_PER_SECOND: u64 = 500;
 
 pub(crate) fn all() -> Vec<Fault> {
@@ -51,7 +52,8 @@ async fn backlog(servers: &mut Servers, play: Play) -> Row {
     );
 
     let client = Client::new(trial.ingresses[0].address(), TOKEN);
-    // Half of them, so that several have been worked on at the same moment before: each is held in clear and sealed for a while.
+    // Half of the batches, so that several have been processed concurrently before the measurement. Each is held both in
+    // plain text and sealed for a while.
     batches::fill(&client, 0..batches / 2, batch).await;
     let growth = Growth::begins(peak_bytes(&trial.ingresses[0].process));
     batches::fill(&client, batches / 2..batches, batch).await;
@@ -72,7 +74,7 @@ async fn backlog(servers: &mut Servers, play: Play) -> Row {
     trial.conclude(servers, &report).await.and(in_batches, lost)
 }
 
-/// How a process's memory grows with some events, after enough others for it to have all its buffers.
+/// Growth of a process's memory over a number of events, after earlier events have allocated all its buffers.
 struct Growth {
     before_bytes: u64,
 }
@@ -96,7 +98,7 @@ fn batch(number: u64) -> Value {
     json!({ "clinic_id": "probe", "batch_id": format!("backlog-{number}"), "records": records })
 }
 
-/// One whose telephone number says which one it is.
+/// A patient whose telephone number contains the record number.
 fn patient(number: u64) -> Value {
     json!({ "type": "patient", "data": {
         "careq_id": FIRST + number, "clinic_id": "probe", "first_name": "Backlog", "last_name": "Patient",
@@ -104,7 +106,7 @@ fn patient(number: u64) -> Value {
     } })
 }
 
-/// How many of the batches' events are in the ledger once, created, and in their table as they were sent.
+/// Number of the batches' events whose patient is stored as sent. Each must also be in the ledger once, as created.
 async fn stored_as_sent(trial: &mut Trial, sent: u64) -> u64 {
     let rows = format!(
         "SELECT count(*) FROM patients WHERE clinic_id = 'probe' AND first_name = 'Backlog' AND \
@@ -132,7 +134,7 @@ async fn depth_reaches(servers: &Servers, trial: &Trial, depth: u64) {
     reaches(patience, &format!("{depth} messages are ready"), is_there).await;
 }
 
-/// Looks once a second: counting a million rows is work.
+/// Polls once a second, because counting a million rows is expensive.
 async fn reaches(patience: Duration, what: &str, is_reached: impl AsyncFn() -> bool) {
     let began_at = Instant::now();
     while !is_reached().await {

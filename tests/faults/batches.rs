@@ -1,4 +1,4 @@
-//! Batches of the probing clinic, besides what the simulator sends: each is sent until it is accepted, as CareQ would.
+//! Batches of the probing clinic, in addition to the simulator's load. Each is sent until it is accepted, as CareQ does.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::harness::Client;
 use crate::trial::Trial;
 
-/// Batches that are under way at the same time.
+/// Maximum number of concurrent batches.
 const AT_ONCE: usize = 4;
 
 /// Sends the batches with these numbers.
@@ -32,7 +32,7 @@ async fn accepted(client: &Client, batch: Value) {
     panic!("{} was never accepted", batch["batch_id"]);
 }
 
-/// What a `SELECT count(*)` counts.
+/// Result of a `SELECT count(*)`.
 pub(crate) async fn count(trial: &Trial, select: &str) -> u64 {
     let statement = Statement::from_string(DatabaseBackend::Postgres, select);
     let row = trial.database.query_one(statement).await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! RabbitMQ: killed, blocked, full; it closes what is open, or forgets what was declared.
+//! Faults of RabbitMQ: killed, blocked or full; it closes connections and channels, or loses its queues.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ async fn killed(servers: &mut Servers, play: Play) -> Row {
     servers.rabbitmq.recover().await;
     trial.lifted().await;
     let report = trial.report().await;
-    trial.expect(report.answers(503) > 0, "CareQ was never told 503");
+    trial.expect(report.answers(503) > 0, "CareQ never received 503");
     trial.conclude(servers, &report).await
 }
 
@@ -48,11 +48,11 @@ async fn memory_alarm(servers: &mut Servers, play: Play) -> Row {
     servers.rabbitmq.control(&["set_vm_memory_high_watermark", "0.6"]).await;
     trial.lifted().await;
     let report = trial.report().await;
-    trial.expect(report.answers(503) > 0, "CareQ was never told 503");
+    trial.expect(report.answers(503) > 0, "CareQ never received 503");
     trial.conclude(servers, &report).await
 }
 
-/// Nobody takes messages, and the queues may hold only so many.
+/// No worker runs, and the queues have a maximum length.
 async fn queue_full(servers: &mut Servers, play: Play) -> Row {
     let mut trial = Trial::full(servers, play.load(4), 1, 0).await;
     let pattern = format!("^{}\\.", trial.prefix.replace('.', "\\."));
@@ -68,11 +68,11 @@ async fn queue_full(servers: &mut Servers, play: Play) -> Row {
     servers.rabbitmq.control(&["clear_policy", "full"]).await;
     trial.lifted().await;
     let report = trial.report().await;
-    trial.expect(report.answers(503) > 0, "CareQ was never told 503");
+    trial.expect(report.answers(503) > 0, "CareQ never received 503");
     trial.conclude(servers, &report).await
 }
 
-/// While nothing is in them, so that only the consumers are harmed.
+/// The queues are empty, so only the consumers are affected.
 async fn cancelled(servers: &mut Servers, play: Play) -> Row {
     let mut trial = Trial::full(servers, play.load(2), 1, 2).await;
     trial.lifted().await;
@@ -99,7 +99,7 @@ async fn connections_closed(servers: &mut Servers, play: Play) -> Row {
     trial.judge(servers).await
 }
 
-/// Batches stay in hand longer than RabbitMQ allows, because the database is away.
+/// The database is stopped, so batches stay unacknowledged for longer than RabbitMQ allows.
 async fn channels_closed(servers: &mut Servers, play: Play) -> Row {
     let short = "application:set_env(rabbit, consumer_timeout, 1000), application:set_env(rabbit, channel_tick_interval, 500).";
     servers.rabbitmq.control(&["eval", short]).await;

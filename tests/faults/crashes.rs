@@ -1,4 +1,4 @@
-//! Processes that come to their end at each named place, and wherever they happen to be.
+//! Crashes of processes at each crash point, and at arbitrary times.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::table::Row;
 use crate::trial::Trial;
 use crate::{Fault, Play, fault};
 
-/// SIGABRT, see signal(7).
+/// SIGABRT (signal(7)).
 const ABORTED: i32 = 6;
 
 const OF_INGRESS: [CrashPoint; 2] = [CrashPoint::Validated, CrashPoint::Confirmed];
 
-/// Where a worker comes by with every batch. What is claimed has failed before, which needs a story of its own.
+/// Crash points that a worker passes with every batch. `Claimed` is passed only after a failure, so it has its own fault.
 fn of_worker() -> impl Iterator<Item = CrashPoint> {
     let is_of_worker = |point: &CrashPoint| !OF_INGRESS.contains(point) && *point != CrashPoint::Claimed;
     CrashPoint::ALL.into_iter().filter(is_of_worker)
@@ -53,14 +53,14 @@ pub(crate) fn all() -> Vec<Fault> {
     all
 }
 
-/// The nth time that it comes by.
+/// The nth pass of a crash point.
 fn at(point: CrashPoint, times: u32) -> String {
     format!("{}:{times}", point.as_str())
 }
 
-/// One of two, at each of these places.
+/// One of two workers crashes at each of these points.
 async fn worker_killed(servers: &mut Servers, play: Play, points: Vec<CrashPoint>) -> Row {
-    // A second each, and one to begin with.
+    // One second for each crash, and one before the first.
     let load = play.load(1 + points.len() as u64);
     let mut trial = Trial::full(servers, load, 1, 1).await;
     trial.begin_load();
@@ -92,8 +92,8 @@ async fn embedded_killed(servers: &mut Servers, play: Play, point: CrashPoint) -
     trial.judge(servers).await
 }
 
-/// The database refuses some patients for a while, and the worker is killed when it has taken one for another attempt. The
-/// attempt was counted, and the next one comes when its lease is over.
+/// The database rejects some patients for a while, and the worker is killed after it has claimed one for a retry. The
+/// attempt counts, and the next one follows when the lease expires.
 async fn claimed_killed(servers: &mut Servers, play: Play) -> Row {
     let mut trial = Trial::full(servers, play.load(1), 1, 0).await;
     let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
@@ -109,7 +109,7 @@ async fn claimed_killed(servers: &mut Servers, play: Play) -> Row {
     trial.judge(servers).await
 }
 
-/// Again and again, one of three.
+/// One of three workers is killed repeatedly.
 async fn workers_killed(servers: &mut Servers, play: Play) -> Row {
     let mut trial = Trial::full(servers, play.load(4), 1, 3).await;
     trial.under_load().await;
@@ -123,13 +123,15 @@ async fn workers_killed(servers: &mut Servers, play: Play) -> Row {
     trial.judge(servers).await
 }
 
-/// No worker ever gets further than taking a batch, until RabbitMQ gives the messages up. A worker that works finds them all.
+/// Every worker crashes after taking a batch, until RabbitMQ reaches the delivery limit. A working worker then finds all
+/// messages.
 async fn crash_loop(servers: &mut Servers, play: Play) -> Row {
     let mut trial = Trial::full(servers, play.load(1), 1, 0).await;
     trial.begin_load();
     let dead = format!("{}.dead", trial.prefix);
     let mut crashes = 0;
-    // What was not on its way to the worker when it ended is not counted, so it takes more crashes than the limit says.
+    // RabbitMQ does not count a delivery that had not been sent when the worker crashed, so more crashes than the limit
+    // are needed.
     while servers.rabbitmq.depth(&dead).await.is_none_or(|depth| depth == 0) {
         crashes += 1;
         assert!(crashes <= 10 * careq_shared::broker::DELIVERY_LIMIT, "RabbitMQ gives nothing up");
@@ -141,7 +143,7 @@ async fn crash_loop(servers: &mut Servers, play: Play) -> Row {
     trial.judge(servers).await
 }
 
-/// Ended by itself, with an abort.
+/// Waits until the process has ended with an abort.
 pub(crate) async fn has_crashed(process: &mut Process) {
     let process = std::cell::RefCell::new(process);
     let signal =

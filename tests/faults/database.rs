@@ -1,4 +1,4 @@
-//! PostgreSQL: stopped, killed, in recovery. Webhooks must be acknowledged all the while.
+//! Faults of PostgreSQL: stopped, killed, in recovery. Webhooks must be acknowledged during each of them.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(crate) fn all() -> Vec<Fault> {
     ]
 }
 
-/// Needs a second server.
+/// Faults that need a second server.
 pub(crate) fn failover() -> Vec<Fault> {
     vec![fault("database lost, its standby takes over", |servers, play| {
         standby_takes_over(servers, play).boxed_local()
@@ -38,7 +38,7 @@ async fn stopped(servers: &mut Servers, play: Play) -> Row {
     let from = clock::now();
     tokio::time::sleep(away).await;
     let to = clock::now();
-    trial.expect(trial.stored().await.is_none(), "the database was not away");
+    trial.expect(trial.stored().await.is_none(), "the database was not down");
     servers.postgresql.start_again().await;
     trial.lifted().await;
     let report = trial.report().await;
@@ -46,10 +46,10 @@ async fn stopped(servers: &mut Servers, play: Play) -> Row {
     trial.conclude(servers, &report).await
 }
 
-/// In every whole second.
+/// At least one webhook was acknowledged in each whole second.
 fn went_on_acknowledging(trial: &mut Trial, accepted_per_second: &[u64]) {
     let went_on = !accepted_per_second.is_empty() && accepted_per_second.iter().all(|accepted| *accepted > 0);
-    trial.expect(went_on, &format!("acknowledged per second meanwhile: {accepted_per_second:?}"));
+    trial.expect(went_on, &format!("acknowledged per second during the fault: {accepted_per_second:?}"));
 }
 
 async fn killed(servers: &mut Servers, play: Play) -> Row {
@@ -57,14 +57,14 @@ async fn killed(servers: &mut Servers, play: Play) -> Row {
     trial.under_load().await;
     for _ in 0..play.choose(1, 5) {
         servers.postgresql.kill().await;
-        trial.expect(trial.stored().await.is_none(), "the database was not away");
+        trial.expect(trial.stored().await.is_none(), "the database was not down");
         servers.postgresql.start_again().await;
     }
     trial.lifted().await;
     trial.judge(servers).await
 }
 
-/// It answers, but nobody may write: a replica that has not taken over yet.
+/// The server answers but rejects writes, like a replica before its promotion.
 async fn in_recovery(servers: &mut Servers, play: Play) -> Row {
     let mut trial = Trial::full(servers, play.load(12), 1, 2).await;
     trial.under_load().await;
@@ -81,14 +81,14 @@ async fn in_recovery(servers: &mut Servers, play: Play) -> Row {
     trial.conclude(servers, &report).await
 }
 
-/// The server is lost for good. Its standby has all that was committed, and takes over the address.
+/// The server is lost permanently. Its standby has all committed transactions and takes over the address.
 async fn standby_takes_over(servers: &mut Servers, play: Play) -> Row {
     let mut trial = Trial::full(servers, play.load(8), 1, 2).await;
     let standby = servers.postgresql.standby().await;
     trial.under_load().await;
     let from = clock::now();
     servers.postgresql.kill().await;
-    trial.expect(trial.stored().await.is_none(), "the database was not away");
+    trial.expect(trial.stored().await.is_none(), "the database was not down");
     standby.promote().await;
     let takes_over = Proxy::at(&servers.postgresql.address(), &standby.address()).await;
     let to = clock::now();
@@ -101,7 +101,7 @@ async fn standby_takes_over(servers: &mut Servers, play: Play) -> Row {
     row
 }
 
-/// As an operator, or a pooler, would.
+/// The sessions are terminated, as an operator or a pooler does.
 async fn sessions_ended(servers: &mut Servers, play: Play) -> Row {
     let mut trial = Trial::full(servers, play.load(4), 1, 2).await;
     trial.under_load().await;
@@ -116,7 +116,7 @@ async fn sessions_ended(servers: &mut Servers, play: Play) -> Row {
     trial.judge(servers).await
 }
 
-/// How many of the product's.
+/// Terminates the product's sessions and returns their number.
 async fn end_sessions(server: &DatabaseConnection) -> usize {
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IS NOT NULL AND application_name <> $1";
     let statement =

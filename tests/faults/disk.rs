@@ -1,4 +1,4 @@
-//! The disk of the embedded default: full, or failing, for a while.
+//! Faults of the embedded default's disk: full or failing for a while.
 
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ pub(crate) fn all() -> Vec<Fault> {
     ]
 }
 
-/// Now and then for one to three calls, and then for a while for all of them; killed and started again, and once more.
+/// First one to three calls fail now and then, then all calls fail for a while. Finally the process is killed and started
+/// again.
 async fn failing(servers: &mut Servers, play: Play, kind: DiskFault) -> Row {
     let (mut trial, disk) = Trial::embedded_on_a_faulty_disk(play.load(5)).await;
     trial.under_load().await;
@@ -32,7 +33,7 @@ async fn failing(servers: &mut Servers, play: Play, kind: DiskFault) -> Row {
     tokio::time::sleep(Duration::from_secs(play.choose(2, 20))).await;
     trial.expect(
         trial.ingresses[0].process.stderr().contains("the embedded queue cannot be written"),
-        "nothing was told of the disk",
+        "the disk error was not logged",
     );
     disk.works();
     trial.lifted().await;

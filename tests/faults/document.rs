@@ -1,12 +1,11 @@
-//! `docs/faults.md`, written by the long run. It must never be edited by hand, and never say of a run that failed that it was
-//! played: that one's table goes to `target/faults-not-passed.md`, so that what was shown once is not overwritten by what was
-//! not.
+//! `docs/faults.md`, written by the long run and not edited by hand. The table of a run with a failure is written to
+//! `target/faults-not-passed.md`, so that it does not replace the last passed one.
 
 use std::path::{Path, PathBuf};
 
 use crate::table::Row;
 
-/// Writes the table; where to.
+/// Writes the table and returns its path.
 pub(crate) fn write(rows: &[(&str, u64, Row)], have_all_passed: bool) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let (title, file) = if have_all_passed {

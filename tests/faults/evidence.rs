@@ -1,11 +1,11 @@
-//! What is kept of a fault that was not passed: the logs of its processes, and what RabbitMQ held while they ran. Without it a fault
-//! that comes once in fifty runs could not be understood. It must never be looked at by the judgement.
+//! Evidence of a failed fault: the logs of its processes, and the state of RabbitMQ while they ran. A fault that fails
+//! once in fifty runs cannot be explained without it. The judgement does not use it.
 
 use std::path::PathBuf;
 
 use crate::servers::RabbitMq;
 
-/// What an operator would ask RabbitMQ.
+/// Arguments of `rabbitmqctl`.
 const QUESTIONS: [&[&str]; 4] = [
     &["list_queues", "name", "state", "messages_ready", "messages_unacknowledged", "consumers"],
     &["list_connections", "pid", "name", "state", "channels", "client_properties"],
@@ -21,7 +21,7 @@ const QUESTIONS: [&[&str]; 4] = [
     &["list_consumers"],
 ];
 
-/// What RabbitMQ says of its queues and of those who read them.
+/// State of RabbitMQ's queues, connections, channels and consumers.
 pub(crate) async fn of_broker(rabbitmq: &RabbitMq) -> String {
     let mut said = String::new();
     for question in QUESTIONS {
@@ -30,7 +30,7 @@ pub(crate) async fn of_broker(rabbitmq: &RabbitMq) -> String {
     said
 }
 
-/// Writes everything into a folder of its own, below `target/`.
+/// Writes the evidence to a folder below `target/` and returns the folder.
 pub(crate) fn keep<'text>(name: &str, texts: impl Iterator<Item = (String, &'text str)>) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("faults-not-passed").join(name);
     std::fs::create_dir_all(&folder).unwrap();

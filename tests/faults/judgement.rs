@@ -1,5 +1,5 @@
-//! The judgement at the end of a trial: the simulator's, the queues', the logs', and that no process needed help. It must never
-//! count what was not seen: its numbers are the simulator's.
+//! Judgement at the end of a trial: the simulator's report, empty queues, logs without personal data, and processes that
+//! did not end by themselves. All numbers come from the simulator's report.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,28 +13,28 @@ use crate::servers::Servers;
 use crate::table::Row;
 use crate::trial::Trial;
 
-/// Of every name, number and address that the simulator sends, and of every token: none may be in a log.
+/// Parts of every name, number, address and token that the simulator sends. None may occur in a log.
 const PERSONAL: [&str; 6] =
     ["@example.com", "a-token-of", "Station Road", "prefers mornings", "Asia/Kolkata", "Blood Group"];
 
-/// Longer than any heartbeat.
+/// A recovery time longer than any heartbeat.
 const SLOW: Duration = Duration::from_secs(45);
 
 const QUEUES: [&str; 3] = ["live", "bulk", "dead"];
 
 impl Trial {
-    /// Waits for the simulator, and judges.
+    /// Waits for the simulator's report and judges the trial.
     pub(crate) async fn judge(mut self, servers: &Servers) -> Row {
         let report = self.report().await;
         self.conclude(servers, &report).await
     }
 
-    /// Judges by a report that is here.
+    /// Judges the trial by a report.
     pub(crate) async fn conclude(mut self, servers: &Servers, report: &Report) -> Row {
         let broker = self.evidence(servers, report).await;
         self.nothing_is_ready(servers).await;
-        self.every_process_stops_well().await;
-        self.nothing_was_in_hand(servers).await;
+        self.every_process_stops_without_an_error().await;
+        self.nothing_was_unacknowledged(servers).await;
         self.logs_hold_nothing_personal();
         let evidence = self.keep_evidence(broker.as_deref());
         self.database.close_by_ref().await.ok();
@@ -45,7 +45,7 @@ impl Trial {
         Row::of(&report.said, self.recovered_in, self.problems).noting(self.notes, evidence)
     }
 
-    /// Of what RabbitMQ holds, while the processes run that have not done what they should.
+    /// State of RabbitMQ while the processes of a suspect trial still run.
     async fn evidence(&self, servers: &Servers, report: &Report) -> Option<String> {
         let is_suspect = self.database_name.is_some() && (report.said["passed"] != true || self.is_slow());
         if is_suspect { Some(evidence::of_broker(&servers.rabbitmq).await) } else { None }
@@ -61,7 +61,7 @@ impl Trial {
         Some(evidence::keep(&self.prefix, logs.chain(broker)))
     }
 
-    /// Far longer than it should have taken, if not too long.
+    /// Whether the recovery was slow, although within its limit.
     fn is_slow(&self) -> bool {
         self.recovered_in.is_some_and(|recovered_in| recovered_in > SLOW)
     }
@@ -75,13 +75,13 @@ impl Trial {
         }
     }
 
-    /// What a worker had in hand, and never acknowledged, is ready again now that there is no worker.
-    async fn nothing_was_in_hand(&mut self, servers: &Servers) {
+    /// Messages that a worker held without acknowledging them are ready again when no worker runs.
+    async fn nothing_was_unacknowledged(&mut self, servers: &Servers) {
         for name in self.queues() {
             let depth = servers.rabbitmq.depth(&name).await;
             self.expect(
                 depth == Some(0),
-                &format!("{name} holds {depth:?} messages that workers had in hand"),
+                &format!("{name} holds {depth:?} messages that workers had not acknowledged"),
             );
         }
     }
@@ -91,8 +91,8 @@ impl Trial {
         QUEUES.iter().filter(|_| is_there).map(|queue| format!("{}.{queue}", self.prefix)).collect()
     }
 
-    /// All at the same moment, so that no worker takes over what another one gives back.
-    async fn every_process_stops_well(&mut self) {
+    /// All processes are stopped at the same time, so that no worker takes messages that another one returns.
+    async fn every_process_stops_without_an_error(&mut self) {
         let ingresses = self.ingresses.drain(..).map(|ingress| ingress.process);
         let mut processes: Vec<_> = self.workers.drain(..).chain(ingresses).collect();
         let running = processes.iter_mut().filter_map(|process| (!process.has_ended()).then(|| process.id()));
@@ -103,7 +103,7 @@ impl Trial {
         for process in processes {
             let ended = process.ended().await;
             let last = last_lines(&ended.stderr);
-            self.expect(ended.success, &format!("a process ended badly: {last}"));
+            self.expect(ended.success, &format!("a process ended with an error: {last}"));
             self.has_ended(&ended);
         }
     }
@@ -116,7 +116,7 @@ impl Trial {
     }
 }
 
-/// One command for all.
+/// Sends SIGTERM to all processes with one command.
 async fn terminate(process_ids: &[u32]) {
     let process_ids = process_ids.iter().map(u32::to_string);
     Command::new("kill").arg("-TERM").args(process_ids).status().await.unwrap();

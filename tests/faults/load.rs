@@ -1,5 +1,4 @@
-//! The simulator, playing CareQ against a trial's ingresses. It must never be believed to have sent what its report does not
-//! say it has.
+//! The load: the simulator sends CareQ's webhooks to a trial's ingresses.
 
 use std::time::Duration;
 
@@ -10,31 +9,31 @@ use serde_json::Value;
 use crate::harness::{Process, SEAL_KEYS};
 use crate::processes::SIMULATED;
 
-/// The simulator ends by itself long before.
+/// Timeout of the simulator, far above its longest run.
 const REPORTED_WITHIN: Duration = Duration::from_mins(40);
 
-/// A load must go on after the fault: at least so many of a hundred acceptances come later.
+/// Minimum share of the acceptances that follow the fault, as a percentage. With less, the load ended too early.
 const LATER_PERCENT: u64 = 5;
 
-/// What may be checked in a second, on a slow machine.
+/// Events per second that a slow machine checks.
 const CHECKED_PER_SECOND: u64 = 500;
 
-/// How much is sent, and how fast.
+/// Size and rate of the load.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) seed: u64,
     pub(crate) events: u64,
-    /// `None` sends as fast as answers come.
+    /// `None` sends the next request when the last one is answered.
     pub(crate) rate_per_second: Option<u32>,
 }
 
-/// The load while it goes on.
+/// A running load.
 pub(crate) struct Flowing {
     simulator: Process,
     pub(crate) struck_at: Option<DateTime<Utc>>,
 }
 
-/// What the simulator has seen.
+/// The simulator's report.
 pub(crate) struct Report {
     pub(crate) said: Value,
     began_at: DateTime<Utc>,
@@ -42,7 +41,7 @@ pub(crate) struct Report {
 }
 
 impl Load {
-    /// Sends it to these addresses; the check looks into this database.
+    /// Starts the simulator for these ingresses; it checks the tables of this database.
     pub(crate) fn begin<'address>(
         self,
         addresses: impl Iterator<Item = &'address str>,
@@ -71,7 +70,7 @@ impl Load {
 }
 
 impl Flowing {
-    /// The report, when everything has been checked.
+    /// Waits for the check and returns the report.
     pub(crate) async fn report(self) -> Report {
         let ended = self.simulator.ended_within(REPORTED_WITHIN).await;
         let said: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|fault| {
@@ -88,12 +87,12 @@ impl Flowing {
 }
 
 impl Report {
-    /// Answers of this status.
+    /// Number of responses with this status.
     pub(crate) fn answers(&self, status: u16) -> u64 {
         self.said["answers"][status.to_string()]["count"].as_u64().unwrap_or_default()
     }
 
-    /// What is wrong with the load itself, or with how long CareQ waited.
+    /// Problems of the load itself, and responses that took too long.
     pub(crate) fn problems(&self, has_every_answer: bool) -> Vec<String> {
         let mut problems = Vec::new();
         if let Some(slowest_ms) = self.said["answers"]["503"]["slowest_ms"].as_f64()
@@ -103,19 +102,21 @@ impl Report {
         }
         let unanswered = self.said["unanswered"].as_u64().unwrap_or(u64::MAX);
         if has_every_answer && unanswered > 0 {
-            problems.push(format!("{unanswered} requests had no answer, although every ingress was there"));
+            problems
+                .push(format!("{unanswered} requests had no response although every ingress was running"));
         }
         if let Some(struck_at) = self.struck_at {
             let (all, later) = (self.accepted(0..), self.accepted(self.second(struck_at) + 1..));
             if later * 100 < all * LATER_PERCENT {
-                problems
-                    .push(format!("the load was over when the fault struck: {later} of {all} came later"));
+                problems.push(format!(
+                    "the load had ended before the fault: {later} of {all} acceptances followed"
+                ));
             }
         }
         problems
     }
 
-    /// Acceptances in each whole second between two moments.
+    /// Number of acceptances in each whole second between two times.
     pub(crate) fn accepted_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<u64> {
         let (from, to) = (self.second(from) + 1, self.second(to));
         let seconds = self.accepted_per_second();
@@ -131,7 +132,7 @@ impl Report {
         seconds.filter_map(Value::as_u64).collect()
     }
 
-    /// The second since the load began that a moment lies in.
+    /// Whole seconds from the start of the load to a time.
     fn second(&self, moment: DateTime<Utc>) -> usize {
         usize::try_from((moment - self.began_at).num_seconds()).unwrap_or_default()
     }

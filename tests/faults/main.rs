@@ -1,9 +1,8 @@
-//! Faults under load: every server and process is killed, stopped, blocked or cut off while the simulator plays CareQ, and
-//! afterwards every acknowledged event must be there, once, and right. One fault at a time; a run must never be called good
-//! that was not seen to be.
+//! Faults under load: servers and processes are killed, stopped, blocked or cut off while the simulator sends webhooks.
+//! Afterwards every acknowledged event must be stored once and unchanged. The faults run one at a time.
 //!
-//! `cargo test --test faults -- broker` runs the faults with that word in their names. `--long` plays longer, and writes
-//! `docs/faults.md`; `--seed N` plays with another seed.
+//! `cargo test --test faults -- broker` runs the faults with that word in their names. `--long` runs longer and writes
+//! `docs/faults.md`; `--seed N` uses another seed.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "the table is what was asked for")]
 
@@ -58,12 +57,12 @@ use load::Load;
 use servers::Servers;
 use table::Row;
 
-/// How much is played.
+/// Length of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Form {
-    /// Part of `make test`.
+    /// As part of `make test`.
     Short,
-    /// `make faults`.
+    /// As `make faults`.
     Long,
 }
 
@@ -72,12 +71,12 @@ type Run = dyn for<'run> Fn(&'run mut Servers, Play) -> LocalBoxFuture<'run, Row
 /// One fault of the suite.
 pub(crate) struct Fault {
     name: String,
-    /// The least form that it is part of.
+    /// The shortest form that includes the fault.
     from: Form,
     run: Box<Run>,
 }
 
-/// How a fault is played.
+/// Form and seed with which a fault is played.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Play {
     pub(crate) form: Form,
@@ -85,20 +84,20 @@ pub(crate) struct Play {
 }
 
 impl Play {
-    /// A load that lasts about so many seconds in the short form, and five times as many in the long one.
+    /// A load of about `seconds` in the short form, and five times as long in the long form.
     pub(crate) fn load(self, seconds: u64) -> Load {
         let (rate_per_second, seconds) = self.choose((150, seconds), (300, seconds * 5));
         let events = u64::from(rate_per_second) * seconds;
         Load { seed: self.seed, events, rate_per_second: Some(rate_per_second) }
     }
 
-    /// The short or the long one.
+    /// The first value in the short form, the second one in the long form.
     pub(crate) fn choose<T>(self, short: T, long: T) -> T {
         if self.form == Form::Long { long } else { short }
     }
 }
 
-/// A fault by its name, and what happens in it.
+/// A fault with its name and its procedure.
 pub(crate) fn fault<F>(name: &str, run: F) -> Fault
 where
     F: for<'run> Fn(&'run mut Servers, Play) -> LocalBoxFuture<'run, Row> + 'static,
@@ -107,7 +106,7 @@ where
 }
 
 impl Fault {
-    /// Too long, or too like another, for every day.
+    /// Includes the fault in the long form only, because it takes long or is similar to another one.
     pub(crate) fn in_the_long_form(self) -> Self {
         Self { from: Form::Long, ..self }
     }
@@ -118,12 +117,12 @@ fn main() -> ExitCode {
     runtime.block_on(suite(&Wanted::of(std::env::args().skip(1))))
 }
 
-/// What was asked for.
+/// Command-line arguments.
 struct Wanted {
     form: Form,
-    /// Of the first fault; each has the next one.
+    /// Seed of the first fault; each further fault has the next number.
     seed: u64,
-    /// Words that must be in a fault's name.
+    /// Words that a fault's name must contain.
     words: Vec<String>,
 }
 
@@ -138,7 +137,7 @@ impl Wanted {
                     wanted.seed = number.expect("--seed takes a number");
                 }
                 "--test-threads" | "--skip" => drop(arguments.next()),
-                // What other test programs are told.
+                // Options of other test programs are ignored.
                 option if option.starts_with('-') => {}
                 _ => wanted.words.push(argument),
             }
@@ -156,7 +155,7 @@ impl Wanted {
             pressure::all(),
             backlog::all(),
             disk::all(),
-            // The last ones, so that the seeds of the others stay.
+            // Appended at the end, so that the seeds of the other faults stay the same.
             memory::all(),
             database::failover(),
         ];
@@ -165,12 +164,12 @@ impl Wanted {
     }
 }
 
-/// Plays a fault. One that fails, or hangs, must not keep the others from being played: then there is no row.
+/// Plays a fault. Returns `None` if it panics or exceeds its time, so that the other faults are still played.
 async fn to_its_end(fault: &Fault, servers: &mut Servers, play: Play) -> Option<Row> {
     let patience = play.choose(Duration::from_mins(5), Duration::from_mins(25));
     let run = AssertUnwindSafe((fault.run)(servers, play)).catch_unwind();
     let Ok(ended) = tokio::time::timeout(patience, run).await else {
-        println!("{}: it did not come to its end within {patience:?}", fault.name);
+        println!("{}: it did not finish within {patience:?}", fault.name);
         return None;
     };
     ended.ok()
@@ -180,7 +179,7 @@ async fn other_servers() -> Option<Servers> {
     let starting = AssertUnwindSafe(Servers::start()).catch_unwind();
     let started = tokio::time::timeout(Duration::from_mins(5), starting).await.ok().and_then(Result::ok);
     if started.is_none() {
-        println!("no other servers can be started; what is left is not played");
+        println!("no other servers can be started; the remaining faults are not played");
     }
     started
 }
@@ -202,7 +201,7 @@ async fn suite(wanted: &Wanted) -> ExitCode {
         let row = ended.unwrap_or_else(Row::without_result);
         println!("{} in {:.0} s", row.line(&fault.name, seed), began_at.elapsed().as_secs_f64());
         rows.push((fault.name.as_str(), seed, row));
-        // Nobody knows what a fault without a result has left behind.
+        // A fault without a result leaves the servers in an unknown state.
         if !has_ended {
             let Some(others) = other_servers().await else { break };
             servers = others;

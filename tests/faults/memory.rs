@@ -1,5 +1,5 @@
-//! Processes that may have no more memory than an installation gives them, and processes that get none at all: an allocation fails,
-//! which ends a process wherever it is. The limit is setrlimit(2), `RLIMIT_DATA`.
+//! Memory limits: processes with the limit of an installation, and processes whose next allocation fails, which aborts
+//! them. The limit is set with setrlimit(2), `RLIMIT_DATA`.
 
 use std::ops::Range;
 
@@ -16,14 +16,14 @@ use crate::table::Row;
 use crate::trial::Trial;
 use crate::{Fault, Play, batches, fault};
 
-/// The limits of the Helm chart.
+/// Memory limit of the Helm chart.
 const LIMIT_BYTES: u64 = 256 * MIB;
 
-/// Records of one batch, each as long as a text may be: 6 MB.
+/// Records of one batch, each with a text of the maximum length: 6 MB.
 const RECORDS: u64 = 100;
 const TEXT_BYTES: usize = 60_000;
 
-/// The number of the first patient.
+/// `careq_id` of the first patient.
 const FIRST: u64 = 2_000_000_000;
 
 pub(crate) fn all() -> Vec<Fault> {
@@ -37,7 +37,7 @@ pub(crate) fn all() -> Vec<Fault> {
     ]
 }
 
-/// Nobody ends, and everything goes on.
+/// No process ends, and the installation keeps working.
 async fn limited(servers: &mut Servers, play: Play) -> Row {
     let mut trial = Trial::full(servers, play.load(8), 1, 2).await;
     for process in trial.workers.iter().chain([&trial.ingresses[0].process]) {
@@ -53,7 +53,7 @@ async fn limited(servers: &mut Servers, play: Play) -> Row {
     finish(trial, servers, 0..sent).await
 }
 
-/// Each process in turn, while it has much to do.
+/// Each process in turn runs out of memory while it is busy.
 async fn runs_out(servers: &mut Servers, play: Play) -> Row {
     let mut trial = Trial::full(servers, play.load(8), 1, 1).await;
     trial.under_load().await;
@@ -98,7 +98,7 @@ fn batch(number: u64) -> Value {
     json!({ "clinic_id": "probe", "batch_id": format!("large-{number}"), "records": records })
 }
 
-/// Bodies that are much larger once they are read, many at once.
+/// Concurrent bodies that need much more memory after parsing.
 async fn hostile(client: &Client, rounds: usize) {
     let empty_objects = "{\"\":0},".repeat(1_100_000);
     let escapes = format!("\"{}\"", "\\u0041".repeat(1_300_000));

@@ -1,4 +1,4 @@
-//! The cables between our processes and the servers: cut, slow, or silent.
+//! Network faults between the processes and the servers: connections that are cut, slow or silent.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::table::Row;
 use crate::trial::Trial;
 use crate::{Fault, Play, fault};
 
-/// The cable to which server.
+/// Selects the proxy of one server.
 type Cable = fn(&Trial) -> &Proxy;
 
 pub(crate) fn all() -> Vec<Fault> {
@@ -30,7 +30,7 @@ pub(crate) fn all() -> Vec<Fault> {
         for (what, line) in lines {
             let name = format!("connections to the {server} {what}");
             let bad = fault(&name, move |servers, play| bad(servers, play, cable, line).boxed_local());
-            // A silent broker is found out by its heartbeat, which takes half a minute.
+            // A silent broker is detected by its heartbeat, which takes half a minute.
             let is_for_every_day = line == Line::Down || (line == Line::Silent && server == "database");
             faults.push(if is_for_every_day { bad } else { bad.in_the_long_form() });
         }
@@ -63,6 +63,6 @@ async fn bad(servers: &mut Servers, play: Play, cable: Cable, line: Line) -> Row
     let report = trial.report().await;
     let is_broker_away =
         cable(&trial).server() == servers.rabbitmq.address() && !matches!(line, Line::Slow(_));
-    trial.expect(!is_broker_away || report.answers(503) > 0, "CareQ was never told 503");
+    trial.expect(!is_broker_away || report.answers(503) > 0, "CareQ never received 503");
     trial.conclude(servers, &report).await
 }

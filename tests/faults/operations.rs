@@ -1,4 +1,4 @@
-//! What operators do, and what machines do to them: rolling restarts, clocks that disagree.
+//! Operational events: rolling restarts, and clocks that disagree.
 
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ pub(crate) fn all() -> Vec<Fault> {
     ]
 }
 
-/// Each of two ingresses and three workers is asked to stop, and started anew when it has.
+/// Each of two ingresses and three workers is stopped and started again.
 async fn rolling(servers: &mut Servers, play: Play) -> Row {
     let mut trial = Trial::full(servers, play.load(4), 2, 3).await;
     trial.under_load().await;
     for _ in 0..play.choose(1, 6) {
         for _ in 0..3 {
             let ended = trial.workers.remove(0).stop().await;
-            trial.expect(ended.success, "a worker did not stop well");
+            trial.expect(ended.success, "a worker did not stop without an error");
             trial.has_ended(&ended);
             trial.start_worker(&[]).await;
         }
@@ -38,9 +38,9 @@ async fn rolling(servers: &mut Servers, play: Play) -> Row {
     trial.judge(servers).await
 }
 
-/// One of two ingresses loses the right time under way. CareQ's stamps do not care. Of patients without stamps the simulator
-/// sends every version to the same ingress, whose own stamps must rise all the same: between two ingresses whose clocks
-/// disagree nobody promises an order.
+/// The clock of one of two ingresses jumps. CareQ's time stamps are unaffected. The simulator sends all versions of a
+/// patient without time stamps to the same ingress, whose own stamps must rise. No order is guaranteed between ingresses
+/// whose clocks disagree.
 async fn clock_moved(servers: &mut Servers, play: Play) -> Row {
     let folder = tempfile::tempdir().unwrap();
     let clock = folder.path().join("clock");
@@ -50,7 +50,7 @@ async fn clock_moved(servers: &mut Servers, play: Play) -> Row {
         ("LD_PRELOAD", clock_library().display().to_string()),
         ("FAKETIME_TIMESTAMP_FILE", clock.display().to_string()),
         ("FAKETIME_NO_CACHE", "1".to_owned()),
-        // Time-outs are counted by the other clock.
+        // Timeouts use the monotonic clock, which stays correct.
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
     ];
     let moved: Vec<_> = moved.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -66,7 +66,7 @@ async fn clock_moved(servers: &mut Servers, play: Play) -> Row {
     trial.judge(servers).await
 }
 
-/// As it stands in every line of a log.
+/// The date, as in every line of a log.
 fn today() -> String {
     careq_shared::clock::now().date_naive().to_string()
 }

@@ -1,4 +1,4 @@
-//! Clients that never come to an end: nothing that lasts may grow with them.
+//! Clients that never complete a request. They must not cause lasting growth of memory.
 
 use std::time::Duration;
 
@@ -13,26 +13,26 @@ use crate::table::Row;
 use crate::trial::Trial;
 use crate::{Fault, Play, fault};
 
-/// So many crowds at most: the first ones fill what the allocator keeps for the next, and one of them must leave nothing that lasts.
+/// Maximum number of crowds. The first ones fill the allocator's caches; one of the others must leave no lasting growth.
 const MAX_CROWDS: usize = 8;
 
-/// What a crowd may leave for each of its clients; a connection's buffers are many times as much.
+/// Memory that may remain for each client of a crowd. The buffers of a connection are many times larger.
 const MAY_KEEP_BYTES_PER_CLIENT: u64 = 1_024;
 
-/// What the ingress takes and gives back for its other work meanwhile.
+/// Memory that the ingress allocates for its other work in the meantime.
 const MAY_KEEP_BYTES: u64 = MIB;
 
-/// A client that has not been cut off by then never is.
+/// Time after which an incomplete request must have been closed.
 const CUT_OFF_WITHIN: Duration = Duration::from_secs(30);
 
-/// How a client dribbles.
+/// Time between two bytes of a slow client.
 const A_LETTER_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) fn all() -> Vec<Fault> {
     vec![fault("crowd that dribbles, and goes away", |servers, play| crowd(servers, play).boxed_local())]
 }
 
-/// Hundreds, or thousands, of clients that send half a head, a letter now and then, or leave before their answer.
+/// Hundreds or thousands of clients that send half a head, single bytes, or close before the response.
 async fn crowd(servers: &mut Servers, play: Play) -> Row {
     let patience = [("CAREQ_INGRESS_HEADER_TIMEOUT_S", "2")];
     let mut trial = Trial::full_with(servers, play.load(8), (1, 2), &patience).await;
@@ -42,7 +42,7 @@ async fn crowd(servers: &mut Servers, play: Play) -> Row {
     trial.judge(servers).await
 }
 
-/// Crowds until one leaves nothing. What leaks grows with each of them.
+/// Sends crowds until one leaves no memory behind. With a leak, each crowd leaves some.
 async fn crowds(clients: usize, trial: &mut Trial) {
     let files_before = open_files(&trial.ingresses[0].process);
     let may_keep = MAY_KEEP_BYTES + clients as u64 * MAY_KEEP_BYTES_PER_CLIENT;
@@ -67,18 +67,19 @@ async fn crowds(clients: usize, trial: &mut Trial) {
     trial.notes.push(sentence);
 }
 
-/// They come at once, and it returns when all are gone.
+/// Connects all clients at the same time and waits until all are closed.
 async fn crowd_of(clients: usize, trial: &mut Trial) {
     let address = trial.ingresses[0].address();
     let clients = (0..clients).map(|number| timeout(CUT_OFF_WITHIN, bad_client(address.to_owned(), number)));
     let clients: Vec<_> = clients.map(tokio::spawn).collect();
     for client in clients {
         let came_in = client.await.unwrap().expect("a client that dribbles is cut off");
-        trial.expect(came_in, "a client of the crowd did not come in");
+        trial.expect(came_in, "a client of the crowd could not connect");
     }
 }
 
-/// One in three leaves before its answer; the others are waited for until they are cut off. Whether it came in at all.
+/// Runs one client and returns whether it could connect. One in three closes before its response; the others wait until
+/// they are cut off.
 async fn bad_client(address: String, number: usize) -> bool {
     let Ok(mut connection) = TcpStream::connect(&address).await else { return false };
     if number.is_multiple_of(3) {

@@ -1,16 +1,16 @@
-//! The processes of an installation that is played with, and what each is told.
+//! Processes of a trial's installation, and their settings.
 
 use crate::harness::{Ended, Process, SEAL_KEYS, until};
 use crate::servers::free_port;
 
-/// Of the clinic whose events show that the service is whole.
+/// Token of the clinic whose events probe the installation.
 pub(crate) const TOKEN: &str = "a-token-of-the-probing-clinic-of-32-characters";
 
-/// The clinics of the simulator, with their tokens.
+/// Clinics of the simulator, with their tokens.
 pub(crate) const SIMULATED: &str =
     "sim_a=a-token-of-the-first-simulated-clinic-of-32,sim_b=a-token-of-the-second-simulated-clinic-of-32";
 
-/// An ingress, or everything in one process, at an address of its own.
+/// An ingress, or all parts in one process, with its address.
 pub(crate) struct Ingress {
     pub(crate) process: Process,
     settings: Vec<(String, String)>,
@@ -23,7 +23,7 @@ impl Ingress {
         common: &[(String, String)],
         extra: &[(&str, &str)],
     ) -> Self {
-        // A port that stays the same when it is started again.
+        // The port stays the same when the process is started again.
         let address = format!("127.0.0.1:{}", free_port());
         let mut settings = common.to_vec();
         settings.push(("CAREQ_INGRESS_LISTEN".to_owned(), address.clone()));
@@ -37,7 +37,7 @@ impl Ingress {
         &self.address
     }
 
-    /// Asks it to stop, and starts it anew when it has; how it ended.
+    /// Stops the process and starts it again; returns how it ended.
     pub(crate) async fn restarted(self, arguments: &[&str]) -> (Ended, Self) {
         let ended = self.process.stop().await;
         let process = start(arguments, &self.settings, &[]);
@@ -45,7 +45,7 @@ impl Ingress {
         (ended, Self { process, ..self })
     }
 
-    /// Starts it anew after it has come to its end; the process that has ended.
+    /// Starts a process that has ended again; returns the ended one.
     pub(crate) async fn start_again(&mut self, arguments: &[&str], extra: &[(&str, &str)]) -> Process {
         let ended = std::mem::replace(&mut self.process, start(arguments, &self.settings, extra));
         is_taking_requests(&self.process).await;
@@ -60,13 +60,13 @@ async fn is_taking_requests(process: &Process) {
     .await;
 }
 
-/// What every process of an installation is told.
+/// Settings of every process of the installation.
 pub(crate) fn settings(own: &[(&str, String)], extra: &[(&str, &str)]) -> Vec<(String, String)> {
     let clinics = format!("probe={TOKEN},{SIMULATED}");
     let common = [
         ("CAREQ_OPERATIONS_LISTEN", "127.0.0.1:0"),
         ("CAREQ_INGRESS_RATE_PER_MINUTE", "0"),
-        // They all come from this machine.
+        // All connections come from this machine.
         ("CAREQ_INGRESS_MAX_CONNECTIONS_PER_ADDRESS", "0"),
         ("CAREQ_CLINICS", clinics.as_str()),
         ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1"),
@@ -78,7 +78,7 @@ pub(crate) fn settings(own: &[(&str, String)], extra: &[(&str, &str)]) -> Vec<(S
     all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// Starts a process of the program.
+/// Starts a process of `careq-sync`.
 pub(crate) fn start(arguments: &[&str], settings: &[(String, String)], extra: &[(&str, &str)]) -> Process {
     let settings = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     Process::start(arguments, &settings.chain(extra.iter().copied()).collect::<Vec<_>>())

@@ -1,4 +1,4 @@
-//! A cable that can be cut: it stands between a process and a server, and passes bytes on, late, or not at all.
+//! A TCP proxy between a process and a server that can delay, drop or cut connections.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,20 +13,20 @@ use tokio::task::JoinHandle;
 
 use crate::harness::until;
 
-/// What happens to bytes.
+/// State of the proxy's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Line {
-    /// They pass.
+    /// Bytes pass.
     Open,
-    /// They pass, each piece so much later.
+    /// Bytes pass with a delay for each piece.
     Slow(Duration),
-    /// They vanish, both ways, and nobody is told: a half-open connection.
+    /// Bytes are dropped in both directions without an error: a half-open connection.
     Silent,
-    /// They vanish on the way to the server only.
+    /// Bytes to the server are dropped.
     Deaf,
-    /// They vanish on the way back only.
+    /// Bytes to the client are dropped.
     Mute,
-    /// Connections are closed, and new ones at once.
+    /// Connections are closed, including new ones.
     Down,
 }
 
@@ -45,7 +45,7 @@ impl Proxy {
         Self::at("127.0.0.1:0", server).await
     }
 
-    /// At an address that nobody has any more.
+    /// Listens at an address whose previous owner has ended.
     pub(crate) async fn at(address: &str, server: &str) -> Self {
         let server: Arc<str> = server.into();
         let listener = until("the address is free", || async { TcpListener::bind(address).await.ok() }).await;
@@ -74,7 +74,7 @@ impl Proxy {
         self.address.to_string()
     }
 
-    /// Host and port of the server behind.
+    /// Host and port of the server.
     pub(crate) fn server(&self) -> &str {
         &self.server
     }
@@ -86,12 +86,12 @@ impl Proxy {
         }
     }
 
-    /// How often it has done harm: a piece that vanished or came late, a connection that was cut or closed at once.
+    /// Number of effects so far: pieces dropped or delayed, connections cut or closed at once.
     pub(crate) fn harmed(&self) -> u64 {
         self.harmed.load(Ordering::Relaxed)
     }
 
-    /// Closes every connection that there is; new ones may be made.
+    /// Closes all current connections; new ones are accepted.
     pub(crate) fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
@@ -104,7 +104,7 @@ impl Drop for Proxy {
     }
 }
 
-/// What every connection of a proxy shares.
+/// State shared by all connections of a proxy.
 #[derive(Clone)]
 struct Cable {
     server: Arc<str>,
@@ -128,8 +128,8 @@ impl Cable {
         }
     }
 
-    /// Passes bytes one way until either end closes. What vanished once is missed for ever, so a line that has been silent
-    /// stays so for its connection, and its end is not heard of either.
+    /// Passes bytes in one direction until either end closes. After dropped bytes the direction stays silent for its
+    /// connection, and its end is not passed on either.
     async fn pass(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, vanishes: Line) {
         let mut piece = vec![0; 16_384];
         let mut has_vanished = false;

@@ -1,4 +1,4 @@
-//! One line a fault: what was acknowledged, what became of it, and how long it took to be whole again.
+//! Result table: one row per fault with its numbers and its recovery time.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// What a fault has shown.
+/// Result of a fault.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Row {
     acknowledged: u64,
@@ -16,23 +16,23 @@ pub(crate) struct Row {
     undelivered: u64,
     recovered_in: Option<Duration>,
     problems: Vec<String>,
-    /// What was measured besides.
+    /// Additional measurements.
     notes: Vec<String>,
     evidence: Option<PathBuf>,
 }
 
-/// Above the rows.
+/// Heading of the table.
 pub(crate) const HEADING: &str =
     "fault                                              acknowledged  lost  doubled  wrong  recovered  seed";
 
 impl Row {
-    /// From the simulator's report, and what else should have been so.
+    /// Takes the numbers of the simulator's report, and other problems.
     pub(crate) fn of(report: &Value, recovered_in: Option<Duration>, mut problems: Vec<String>) -> Self {
         let number = |name: &str| report[name].as_u64().unwrap_or(u64::MAX);
         let findings = report["findings"].as_array().into_iter().flatten();
         problems.extend(findings.filter_map(Value::as_str).map(str::to_owned));
         if report["passed"] != true && problems.is_empty() {
-            problems.push(format!("the simulator did not pass it: {report}"));
+            problems.push(format!("the simulator's check failed: {report}"));
         }
         Self {
             acknowledged: number("acknowledged"),
@@ -47,12 +47,12 @@ impl Row {
         }
     }
 
-    /// With what is worth knowing besides, and the folder that has the logs of what did not go well.
+    /// Adds measurements, and the folder with the evidence of a failure.
     pub(crate) fn noting(self, notes: Vec<String>, evidence: Option<PathBuf>) -> Self {
         Self { notes, evidence, ..self }
     }
 
-    /// Events that were acknowledged to somebody else than the simulator, and how many of them are not stored.
+    /// Adds events that were acknowledged to other clients than the simulator, and how many of them are not stored.
     pub(crate) fn and(mut self, acknowledged: u64, lost: u64) -> Self {
         self.acknowledged += acknowledged;
         self.lost += lost;
@@ -62,9 +62,9 @@ impl Row {
         self
     }
 
-    /// Of a fault that could not be played to its end.
+    /// Row of a fault that panicked or exceeded its time.
     pub(crate) fn without_result() -> Self {
-        Self { problems: vec!["no result; what it met is above".to_owned()], ..Self::default() }
+        Self { problems: vec!["no result; the reason is above".to_owned()], ..Self::default() }
     }
 
     pub(crate) fn has_passed(&self) -> bool {
@@ -78,16 +78,16 @@ impl Row {
             "{name:<50} {acknowledged:>12} {lost:>5} {doubled:>8} {wrong:>6} {recovered:>10} {seed:>5}"
         );
         if self.undelivered > 0 {
-            write!(line, "\n    {} requests were never taken", self.undelivered).unwrap();
+            write!(line, "\n    {} requests were never accepted", self.undelivered).unwrap();
         }
         self.notes.iter().chain(&self.problems).for_each(|problem| write!(line, "\n    {problem}").unwrap());
         if let Some(folder) = &self.evidence {
-            write!(line, "\n    what was logged is in {}", folder.display()).unwrap();
+            write!(line, "\n    the logs are in {}", folder.display()).unwrap();
         }
         line
     }
 
-    /// The same for the document, without folders of this machine.
+    /// Row of the document, without paths of this machine.
     pub(crate) fn markdown(&self, name: &str, seed: u64) -> String {
         let Self { acknowledged, lost, doubled, wrong, .. } = self;
         let recovered = self.recovered();

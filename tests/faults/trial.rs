@@ -1,5 +1,5 @@
-//! One fault's installation: its processes, the cables to its servers, and its load. It must never help a process that it has
-//! not been told to.
+//! Installation of one fault: its processes, the proxies of its servers, and its load. A process is started again only
+//! where the fault says so.
 
 use std::time::{Duration, Instant};
 
@@ -14,13 +14,13 @@ use crate::processes::{Ingress, TOKEN, settings, start};
 use crate::proxy::Proxy;
 use crate::servers::{Postgresql, RabbitMq, Servers};
 
-/// Events that are stored when the load is said to flow.
+/// Number of stored events after which the load counts as running.
 const FLOWING: u64 = 40;
 
-/// A service that is not whole by then is stuck.
+/// Timeout of the recovery.
 const WHOLE_WITHIN: Duration = Duration::from_secs(90);
 
-/// A request of ours that takes longer is made anew.
+/// Timeout of a probe, after which it is sent again.
 const PROBE_WITHIN: Duration = Duration::from_secs(8);
 
 /// See the module.
@@ -32,11 +32,11 @@ pub(crate) struct Trial {
     pub(crate) ingresses: Vec<Ingress>,
     pub(crate) workers: Vec<Process>,
     pub(crate) problems: Vec<String>,
-    /// What was measured.
+    /// Additional measurements.
     pub(crate) notes: Vec<String>,
-    /// The logs of processes that have come to their end.
+    /// Logs of processes that have ended.
     pub(crate) logs_of_the_ended: Vec<String>,
-    /// Whether requests may have had no answer, because an ingress was away.
+    /// Whether requests may be without a response because an ingress was down.
     pub(crate) ingress_was_away: bool,
     pub(crate) recovered_in: Option<Duration>,
     pub(crate) database_name: Option<String>,
@@ -47,12 +47,12 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    /// Ingresses and workers on PostgreSQL and RabbitMQ, each behind a proxy.
+    /// Starts ingresses and workers on PostgreSQL and RabbitMQ, each behind a proxy.
     pub(crate) async fn full(servers: &Servers, load: Load, ingresses: usize, workers: usize) -> Self {
         Self::full_with(servers, load, (ingresses, workers), &[]).await
     }
 
-    /// The same with settings of its own.
+    /// Like [`Trial::full`], with additional settings.
     pub(crate) async fn full_with(
         servers: &Servers,
         load: Load,
@@ -96,12 +96,12 @@ impl Trial {
         trial
     }
 
-    /// Everything in one process, on the embedded default.
+    /// Starts all parts in one process, on the embedded default.
     pub(crate) async fn embedded(load: Load, extra: &[(&str, &str)]) -> Self {
         Self::embedded_in(tempfile::tempdir().unwrap(), load, extra).await
     }
 
-    /// The same on a disk that fails on command, until its process is started again.
+    /// Like [`Trial::embedded`], on a disk that fails on command until the process is started again.
     pub(crate) async fn embedded_on_a_faulty_disk(load: Load) -> (Self, FaultyDisk) {
         let folder = tempfile::tempdir().unwrap();
         let disk = FaultyDisk::below(folder.path());
@@ -146,35 +146,35 @@ impl Trial {
         self.workers.push(worker);
     }
 
-    /// Starts an ingress anew that has come to its end.
+    /// Starts an ingress that has ended again.
     pub(crate) async fn start_ingress_again(&mut self, number: usize, arguments: &[&str]) {
         self.ingress_was_away = true;
         let ended = self.ingresses[number].start_again(arguments, &[]).await;
         self.has_ended(&ended.ended().await);
     }
 
-    /// Asks an ingress to stop, and starts it anew when it has.
+    /// Stops an ingress and starts it again.
     pub(crate) async fn restart_ingress(&mut self, number: usize) {
         self.ingress_was_away = true;
         let (ended, ingress) = self.ingresses.remove(number).restarted(&["ingress"]).await;
         self.ingresses.insert(number, ingress);
-        self.expect(ended.success, "an ingress did not stop well");
+        self.expect(ended.success, "an ingress did not stop without an error");
         self.has_ended(&ended);
     }
 
-    /// A worker that comes to its end by itself, as it should.
+    /// Waits until the last worker ends by itself.
     pub(crate) async fn worker_ends(&mut self, how: impl AsyncFnOnce(&mut Process)) {
         let mut worker = self.workers.pop().expect("there is a worker");
         how(&mut worker).await;
         self.has_ended(&worker.ended().await);
     }
 
-    /// Keeps the log of a process that has ended, for the judgement.
+    /// Keeps the log of an ended process for the judgement.
     pub(crate) fn has_ended(&mut self, ended: &Ended) {
         self.logs_of_the_ended.push(ended.stderr.clone());
     }
 
-    /// The load begins; returns when events are being stored. The fault strikes now.
+    /// Starts the load and returns when events are being stored. The fault begins now.
     pub(crate) async fn under_load(&mut self) {
         self.begin_load();
         let before = self.stored().await.unwrap_or_default();
@@ -185,13 +185,13 @@ impl Trial {
         self.flowing.as_mut().expect("it has just begun").strikes_now();
     }
 
-    /// The load begins.
+    /// Starts the load.
     pub(crate) fn begin_load(&mut self) {
         let addresses = self.ingresses.iter().map(Ingress::address);
         self.flowing = Some(self.load.begin(addresses, self.database_url()));
     }
 
-    /// Without a proxy in between: the judge must see.
+    /// URL of the database without a proxy, for the check.
     fn database_url(&self) -> String {
         match &self.database_name {
             None => format!("sqlite://{}", self.folder.path().join("careq.db").display()),
@@ -199,12 +199,12 @@ impl Trial {
         }
     }
 
-    /// Rows of the ledger; `None` while the database is away.
+    /// Number of rows of the ledger; `None` if the database is down.
     pub(crate) async fn stored(&self) -> Option<u64> {
         event::Entity::find().count(&self.database).await.ok()
     }
 
-    /// The fault is over: how long until a new event gets its result again, through every ingress.
+    /// Called at the end of the fault. Measures the time until a new event gets its result through every ingress.
     pub(crate) async fn lifted(&mut self) {
         let lifted_at = Instant::now();
         for ingress in &self.ingresses {
@@ -214,7 +214,7 @@ impl Trial {
             while !is_stored(&client, &body).await {
                 assert!(
                     lifted_at.elapsed() < WHOLE_WITHIN,
-                    "the service is not whole again after {WHOLE_WITHIN:?}"
+                    "the installation has not recovered after {WHOLE_WITHIN:?}"
                 );
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -222,19 +222,19 @@ impl Trial {
         self.recovered_in = Some(lifted_at.elapsed());
     }
 
-    /// Notes what should have been so.
+    /// Records a problem if a condition does not hold.
     pub(crate) fn expect(&mut self, holds: bool, sentence: &str) {
         if !holds {
             self.problems.push(sentence.to_owned());
         }
     }
 
-    /// Whether a worker that runs has logged these words.
+    /// Whether a running worker has logged a text.
     pub(crate) fn a_worker_logged(&self, words: &str) -> bool {
         self.workers.iter().any(|worker| worker.stderr().contains(words))
     }
 
-    /// What the simulator has seen, when it has checked everything.
+    /// Waits for the simulator's check and returns the report.
     pub(crate) async fn report(&mut self) -> Report {
         let report = self.flowing.take().expect("there was load").report().await;
         self.problems.extend(report.problems(!self.ingress_was_away));
@@ -242,7 +242,7 @@ impl Trial {
     }
 }
 
-/// Whether an event gets its result, and not only its acknowledgement.
+/// Whether an event gets its result and not only its acknowledgement.
 async fn is_stored(client: &Client, body: &serde_json::Value) -> bool {
     let asking = client.try_post("/patient", body, &[("Prefer", "wait=2")]);
     let answer = tokio::time::timeout(PROBE_WITHIN, asking).await.ok().flatten();

@@ -1,4 +1,4 @@
-//! Queues of a test's own.
+//! RabbitMQ queues of a test.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(crate) fn amqp_url() -> String {
     std::env::var("TEST_BROKER_URL").unwrap_or_else(|_| "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned())
 }
 
-/// Nobody else's queues begin so.
+/// A prefix of queue names that no other test uses.
 pub(crate) fn fresh_prefix() -> String {
     format!("careq.test.{}", Uuid::new_v4().simple())
 }
@@ -23,7 +23,7 @@ pub(crate) fn broker_config(prefix: &str) -> BrokerConfig {
     config::load(None, settings.map(|(name, value)| (name.to_owned(), value))).unwrap().broker
 }
 
-/// A channel for looking at queues from outside.
+/// A channel to inspect queues.
 pub(crate) async fn channel() -> (Connection, Channel) {
     let url = amqp_url();
     let connecting = Connection::connect(&url, ConnectionProperties::default());
@@ -36,12 +36,12 @@ pub(crate) async fn channel() -> (Connection, Channel) {
     (connection, channel)
 }
 
-/// Messages that are ready in a queue. Quorum queues count what is unacknowledged apart.
+/// Number of ready messages in a queue. Quorum queues count unacknowledged messages separately.
 pub(crate) async fn queue_depth(queue: &str) -> u32 {
     declared(queue).await.message_count()
 }
 
-/// How many read a queue.
+/// Number of consumers of a queue.
 pub(crate) async fn queue_readers(queue: &str) -> u32 {
     declared(queue).await.consumer_count()
 }

@@ -1,5 +1,4 @@
-//! A stand-in for an OpenTelemetry collector: it takes OTLP over HTTP in protobuf, and keeps what it was sent. It must never send
-//! anything on.
+//! A stand-in for an OpenTelemetry collector. It accepts OTLP over HTTP in protobuf and keeps the requests.
 
 use std::sync::{Arc, Mutex};
 
@@ -24,7 +23,7 @@ pub(crate) struct Collector {
     taken: Arc<Mutex<Vec<Bytes>>>,
 }
 
-/// A span as it arrived, ids in hexadecimal.
+/// A received span. Ids are hexadecimal.
 #[derive(Debug, Clone)]
 pub(crate) struct Span {
     pub(crate) service: String,
@@ -48,12 +47,12 @@ impl Collector {
         Self { url, taken }
     }
 
-    /// Everything that was sent so far.
+    /// All spans received so far.
     pub(crate) fn spans(&self) -> Vec<Span> {
         self.taken.lock().unwrap().iter().flat_map(spans).collect()
     }
 
-    /// Every text that was sent so far, whatever it stands for.
+    /// Everything received so far, as text.
     pub(crate) fn texts(&self) -> String {
         self.taken.lock().unwrap().iter().map(|body| String::from_utf8_lossy(body).into_owned()).collect()
     }

@@ -1,4 +1,4 @@
-//! A database of a test's own, with tables, dropped at the end.
+//! Database of a test, dropped at the end.
 
 use careq_shared::config::{self, Config};
 use careq_shared::entities::dead_letter;
@@ -9,14 +9,14 @@ use uuid::Uuid;
 
 use super::SEAL_KEYS;
 
-/// The two databases.
+/// The supported databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
     Sqlite,
     Postgres,
 }
 
-/// A fresh database with its tables.
+/// A new database.
 pub(crate) struct FreshDatabase {
     pub(crate) url: String,
     pub(crate) connection: DatabaseConnection,
@@ -31,12 +31,12 @@ impl FreshDatabase {
         database
     }
 
-    /// Its name, on PostgreSQL.
+    /// Name of the database; only for PostgreSQL.
     pub(crate) fn name(&self) -> &str {
         self.name.as_deref().expect("only PostgreSQL's databases have a name")
     }
 
-    /// Without tables.
+    /// A database without tables.
     pub(crate) async fn empty(backend: Backend) -> Self {
         match backend {
             Backend::Sqlite => {
@@ -59,7 +59,7 @@ impl FreshDatabase {
 impl Drop for FreshDatabase {
     fn drop(&mut self) {
         if let Some(name) = self.name.take() {
-            // A thread of its own: the test's runtime may be gone, and a failing test is dropped, too.
+            // In a separate thread, because the test's runtime may have ended. A failing test drops its database too.
             let dropped = std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                 let drop = format!("DROP DATABASE {name} WITH (FORCE)");
@@ -89,7 +89,7 @@ fn config(url: &str) -> Config {
     config::load(None, settings.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
 }
 
-/// The payload of a dead letter.
+/// Opens the sealed payload of a dead letter.
 pub(crate) fn opened(letter: &dead_letter::Model) -> Vec<u8> {
     let sealed = Sealed::stored_bytes(&letter.payload);
     seal()
@@ -97,7 +97,7 @@ pub(crate) fn opened(letter: &dead_letter::Model) -> Vec<u8> {
         .expect("the payload is sealed for its row")
 }
 
-/// The keys of every test's installation.
+/// Seal keys of every test's installation.
 pub(crate) fn seal() -> Seal {
     careq_shared::seal::open(&config("sqlite::memory:")).unwrap()
 }

@@ -1,5 +1,5 @@
-//! A disk that fails on command, without root and without a file system of its own: `faulty_disk.c` is preloaded into a process and
-//! fails its calls that write.
+//! A disk that fails on command, without root and without a separate file system. `faulty_disk.c` is preloaded into a
+//! process and fails its write calls.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -9,16 +9,16 @@ use std::sync::OnceLock;
 
 use tempfile::{NamedTempFile, TempPath};
 
-/// How a disk fails, as errno(3).
+/// Error of a disk, as errno(3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DiskFault {
-    /// EIO
+    /// EIO.
     Io = 5,
-    /// ENOSPC
+    /// ENOSPC.
     Full = 28,
-    /// EROFS: many file systems become read-only after an I/O error.
+    /// EROFS. Many file systems become read-only after an I/O error.
     ReadOnly = 30,
-    /// EDQUOT
+    /// EDQUOT.
     Quota = 122,
 }
 
@@ -26,7 +26,7 @@ impl DiskFault {
     pub(crate) const ALL: [Self; 4] = [Self::Full, Self::Io, Self::ReadOnly, Self::Quota];
 }
 
-/// The disk of the files whose paths begin with `below`.
+/// The disk of all files whose paths begin with `below`.
 pub(crate) struct FaultyDisk {
     below: String,
     control: PathBuf,
@@ -34,7 +34,7 @@ pub(crate) struct FaultyDisk {
 }
 
 impl FaultyDisk {
-    /// Works until told otherwise.
+    /// A disk that works until it is set to fail.
     pub(crate) fn below(path: &Path) -> Self {
         let control = NamedTempFile::new().unwrap().into_temp_path();
         let disk = Self {
@@ -46,7 +46,7 @@ impl FaultyDisk {
         disk
     }
 
-    /// The disk that this process was started with.
+    /// The disk with which this process was started.
     pub(crate) fn inherited() -> Self {
         #[expect(clippy::disallowed_methods, reason = "it is no setting of the program")]
         let [below, control] =
@@ -54,7 +54,7 @@ impl FaultyDisk {
         Self { below, control: control.into(), _removed_at_the_end: None }
     }
 
-    /// For the environment of a process.
+    /// Environment variables for a process.
     pub(crate) fn settings(&self) -> [(&str, &str); 3] {
         [
             ("LD_PRELOAD", library().to_str().unwrap()),
@@ -63,14 +63,14 @@ impl FaultyDisk {
         ]
     }
 
-    /// Every call that writes fails.
+    /// Fails every write call.
     pub(crate) fn fails(&self, fault: DiskFault) {
         self.fails_later(fault, 0, i32::MAX);
     }
 
-    /// So many calls succeed, so many fail then, and later ones succeed.
+    /// Lets `succeeding` calls succeed, fails the next `failing` calls, and lets later ones succeed.
     pub(crate) fn fails_later(&self, fault: DiskFault, succeeding: i32, failing: i32) {
-        // The error comes last: it is what makes the other two count.
+        // The error is set last, because it enables the two counters.
         self.control([0, succeeding, failing]);
         self.control([fault as i32, succeeding, failing]);
     }
@@ -79,21 +79,21 @@ impl FaultyDisk {
         self.control([0, 0, 0]);
     }
 
-    /// In place: processes have mapped the file.
+    /// Writes in place, because processes have mapped the file.
     fn control(&self, values: [i32; 3]) {
         let file = File::options().write(true).open(&self.control).unwrap();
         file.write_all_at(values.map(i32::to_ne_bytes).as_flattened(), 0).unwrap();
     }
 }
 
-/// Compiled once a test program.
+/// Compiles the library once per test program.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/harness/faulty_disk.c");
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let library = folder.join("faulty_disk.so");
-        // Another test program may use the old one at this moment.
+        // Another test program may be using the old library.
         let fresh = NamedTempFile::new_in(folder).unwrap();
         let compiled = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-o"])

@@ -1,5 +1,4 @@
-//! What a process exposes at `/metrics`, read as strictly as the format is written: Prometheus documentation, "Exposition formats",
-//! text format 0.0.4. It must never forgive what Prometheus would not.
+//! Parser of `/metrics`, as strict as the format: Prometheus documentation, "Exposition formats", text format 0.0.4.
 
 use std::collections::BTreeMap;
 
@@ -49,12 +48,12 @@ impl Exposition {
         Self { text, ..read }
     }
 
-    /// The sum of the samples that have these labels.
+    /// Sum of the samples with these labels.
     pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.matching(name, labels).map(|sample| sample.value).sum()
     }
 
-    /// Every series: its name and its labels.
+    /// Names and labels of all series.
     pub(crate) fn series(&self) -> impl Iterator<Item = (&str, &BTreeMap<String, String>)> {
         self.samples.iter().map(|sample| (sample.name.as_str(), &sample.labels))
     }
@@ -71,12 +70,12 @@ impl Exposition {
     }
 }
 
-/// A histogram's name without what its samples add.
+/// Name of a histogram without the suffix of its samples.
 fn family(name: &str) -> &str {
     ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
 }
 
-/// Prometheus documentation, "Metric and label naming".
+/// Rules of the Prometheus documentation, "Metric and label naming".
 fn check_name(name: &str, kind: &str) {
     assert!(name.starts_with("careq_sync_"), "{name}");
     assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
@@ -87,7 +86,7 @@ fn check_name(name: &str, kind: &str) {
     assert!(["counter", "gauge", "histogram"].contains(&kind), "{name} is a {kind}");
 }
 
-/// `name{label="value",…} 1`
+/// Parses a line such as `name{label="value",…} 1`.
 fn sample(line: &str) -> Sample {
     let (series, value) = line.rsplit_once(' ').expect(line);
     let value = value.parse().expect(line);
@@ -98,7 +97,7 @@ fn sample(line: &str) -> Sample {
     let mut labels = BTreeMap::new();
     while !rest.is_empty() {
         let (label, after) = rest.split_once("=\"").expect(line);
-        // None of our values has a quotation mark.
+        // No label value contains a quotation mark.
         let (value, after) = after.split_once('"').expect(line);
         assert!(!value.contains('\\'), "{line}");
         assert!(labels.insert(label.to_owned(), value.to_owned()).is_none(), "{line}");

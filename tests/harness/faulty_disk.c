@@ -1,6 +1,6 @@
-/* A disk that fails on command, for tests: preloaded into a process (ld.so(8), LD_PRELOAD), it fails the calls that write to files
- * whose path begins with TEST_DISK_BELOW. The file TEST_DISK_CONTROL says which: an errno (0: none), the number of calls that still
- * succeed, and the number of calls that fail then; three ints, which this library counts down. */
+/* A disk that fails on command, for tests. Preloaded into a process (ld.so(8), LD_PRELOAD), it fails write calls for files whose path
+ * begins with TEST_DISK_BELOW. The file TEST_DISK_CONTROL holds three ints: an errno (0: none), the number of calls that still
+ * succeed, and the number of calls that fail after them. The library counts both numbers down. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +50,7 @@ int ftruncate64(int file, off64_t bytes) { OR_FAIL(file, syscall(SYS_ftruncate, 
 int fsync(int file) { OR_FAIL(file, syscall(SYS_fsync, file)); }
 int fdatasync(int file) { OR_FAIL(file, syscall(SYS_fdatasync, file)); }
 
-/* A file system that is read-only can still be opened for reading. */
+/* Files of a read-only file system can still be opened for reading. */
 int open(const char *path, int flags, ...) {
     va_list rest;
     va_start(rest, flags);

@@ -1,4 +1,4 @@
-//! A client that speaks as CareQ does.
+//! HTTP client that sends requests as CareQ does.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
-/// CareQ, calling as one clinic.
+/// CareQ as the client of one clinic.
 #[derive(Clone)]
 pub(crate) struct Client {
     base: String,
@@ -14,7 +14,7 @@ pub(crate) struct Client {
     http: reqwest::Client,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -33,7 +33,7 @@ impl Client {
         self.base.trim_start_matches("http://").split('/').next().unwrap()
     }
 
-    /// The same client for another clinic.
+    /// The same client with another clinic's token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self { token: token.to_owned(), ..self.clone() }
     }
@@ -47,7 +47,7 @@ impl Client {
         send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
     }
 
-    /// The same where the ingress may be away, or be ended before it has answered.
+    /// Like `post_with`, for an ingress that may be down or end before it responds.
     pub(crate) async fn try_post(
         &self,
         path: &str,
@@ -65,19 +65,19 @@ impl Client {
         send(self.request(Method::GET, path)).await
     }
 
-    /// A request to be changed before it is sent with [`send`].
+    /// A request that can be changed before it is sent with [`send`].
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.bare(method, path).bearer_auth(&self.token)
     }
 
-    /// A request that proves nothing.
+    /// A request without authentication.
     pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
-        // A `status_url` is a whole path.
+        // A `status_url` contains the base path.
         let path = path.strip_prefix("/api/v1/careq-sync").unwrap_or(path);
         self.http.request(method, format!("{}{path}", self.base))
     }
 
-    /// Whether the event has reached this state.
+    /// The event's status page, if the event is in this state.
     pub(crate) async fn event_is(&self, event_id: &Value, sync_status: &str) -> Option<Answer> {
         let page = self.get(&format!("/events/{}", event_id.as_str().unwrap())).await;
         (page.body["data"]["sync_status"] == sync_status).then_some(page)
@@ -85,12 +85,12 @@ impl Client {
 }
 
 fn http() -> reqwest::Client {
-    // reqwest asks for one even to speak plain HTTP; it may have been installed before.
+    // reqwest needs a provider even for plain HTTP. An earlier test may have installed it.
     rustls::crypto::ring::default_provider().install_default().ok();
     reqwest::Client::new()
 }
 
-/// What is not `CareQ`'s to ask for, such as the operations port.
+/// Gets a path outside the API, such as one of the operations port.
 pub(crate) async fn fetch(address: &str, path: &str) -> reqwest::Response {
     http().get(format!("http://{address}{path}")).send().await.expect("it answers")
 }
@@ -102,7 +102,7 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
     Answer { status, headers, body: response.json().await.expect("the body is JSON") }
 }
 
-/// The paths and methods that an OpenAPI document describes.
+/// Paths and methods of an OpenAPI document.
 pub(crate) fn operations(document: &Value) -> BTreeSet<(String, Method)> {
     let paths = document["paths"].as_object().unwrap().iter();
     let of_path = |(path, item): (&String, &Value)| {

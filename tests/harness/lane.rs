@@ -1,4 +1,4 @@
-//! A worker's lane without a queue: the tests hand it its batches themselves.
+//! A worker without a queue: a test passes it the batches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{FreshDatabase, seal};
 
-/// A lane that no sweep helps.
+/// A worker without sweeps.
 #[derive(Clone)]
 pub(crate) struct WorkerLane {
     context: Context,
@@ -72,17 +72,17 @@ impl WorkerLane {
     }
 }
 
-/// As nobody has set it.
+/// Default retention.
 pub(crate) fn retention() -> RetentionConfig {
     config::load(None, []).unwrap().retention
 }
 
-/// An event as the ingress would have accepted it at that moment.
+/// An event as the ingress accepts it at a given time.
 pub(crate) fn accept(kind: Kind, body: &Value, accepted_at: DateTime<Utc>) -> Event {
     accept_with_key(kind, body, accepted_at, None)
 }
 
-/// The same, with an `Idempotency-Key`.
+/// Like [`accept`], with an `Idempotency-Key`.
 pub(crate) fn accept_with_key(
     kind: Kind,
     body: &Value,
@@ -100,7 +100,7 @@ pub(crate) fn accept_with_key(
     Event::accept(identified, origin)
 }
 
-/// An event as the broker would hand it out.
+/// An event as the broker delivers it.
 pub(crate) fn deliver(event: &Event) -> Delivery {
     let content = Content::Event(Box::new(event.clone()));
     let body = message::encode(&Message { reply_to: None, content }).unwrap();

@@ -1,5 +1,5 @@
-//! What the tests stand on: fresh databases and queue prefixes, real processes, and conditions that are waited for. It must
-//! never know what a test is about.
+//! Common parts of the tests: new databases and queue prefixes, real processes, and waiting for conditions. It knows no
+//! test.
 
 mod broker;
 mod collector;
@@ -32,12 +32,12 @@ pub(crate) use stack::{CLINIC, OTHER_CLINIC, OTHER_TOKEN, SEAL_KEYS, Stack, TOKE
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-/// Waits until the condition gives a value; fails with its description after 30 s.
+/// Waits until the condition returns a value. Fails with the description after 30 s.
 pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, condition: impl Fn() -> F) -> T {
     until_within(Duration::from_secs(30), what, condition).await
 }
 
-/// The same with a patience of its own.
+/// Like [`until`], with a given timeout.
 pub(crate) async fn until_within<T, F: Future<Output = Option<T>>>(
     patience: Duration,
     what: &str,
@@ -53,7 +53,7 @@ pub(crate) async fn until_within<T, F: Future<Output = Option<T>>>(
     }
 }
 
-/// Until what is read is this; tells what it was at last.
+/// Waits until the function returns the expected value. Fails with the last value.
 pub(crate) async fn until_reads<T: PartialEq + Debug, F: Future<Output = T>>(
     patience: Duration,
     what: &str,

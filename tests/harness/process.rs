@@ -1,4 +1,4 @@
-//! A real process of the program: started with settings, watched by its log, ended by its id.
+//! A real process of `careq-sync`.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -24,19 +24,19 @@ pub(crate) struct Process {
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) success: bool,
-    /// Nothing where a signal ended it.
+    /// `None` if a signal ended the process.
     pub(crate) exit_status: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
 impl Process {
-    /// Starts the program in an empty folder, with nothing but these settings in its environment.
+    /// Starts the program in an empty folder, with these settings as its whole environment.
     pub(crate) fn start(arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         Self::spawn(arguments, settings, Stdio::null())
     }
 
-    /// Runs the program to its end, with something on its standard input.
+    /// Runs the program to its end with an input.
     pub(crate) async fn run_with_input(arguments: &[&str], settings: &[(&str, &str)], input: &str) -> Ended {
         let mut process = Self::spawn(arguments, settings, Stdio::piped());
         process.child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
@@ -45,7 +45,8 @@ impl Process {
 
     fn spawn(arguments: &[&str], settings: &[(&str, &str)], stdin: Stdio) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // It must not survive a test program that is killed (prctl(2), `PR_SET_PDEATHSIG`). The process id stays the same.
+        // The process ends with the test program, even if that is killed (prctl(2), `PR_SET_PDEATHSIG`). Its id stays the
+        // same.
         let mut child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_careq-sync")])
             .args(arguments)
@@ -68,17 +69,17 @@ impl Process {
         Self::start(arguments, settings).ended().await
     }
 
-    /// Everything it has written to standard output so far.
+    /// Standard output so far.
     pub(crate) fn stdout(&self) -> String {
         self.stdout.lock().unwrap().join("\n")
     }
 
-    /// Everything it has logged so far.
+    /// Log so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.lock().unwrap().join("\n")
     }
 
-    /// Waits for a JSON log line with this message.
+    /// Waits for a line of the JSON log with this message.
     pub(crate) async fn logged(&self, message: &str) -> Value {
         let found = || async {
             let lines = self.stderr.lock().unwrap();
@@ -90,48 +91,48 @@ impl Process {
         until(&format!("the process logs {message:?}; it has logged:\n{}", self.stderr()), found).await
     }
 
-    /// Asks it to stop (SIGTERM) and waits for its end.
+    /// Stops the process (SIGTERM) and waits for its end.
     pub(crate) async fn stop(self) -> Ended {
         self.terminate().await;
         self.ended().await
     }
 
-    /// Asks it to stop (SIGTERM).
+    /// Sends SIGTERM.
     pub(crate) async fn terminate(&self) {
         let signalled = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().await.unwrap();
         assert!(signalled.success());
     }
 
-    /// Ends it as it stands (SIGKILL).
+    /// Kills the process (SIGKILL) and waits for its end.
     pub(crate) async fn kill(mut self) -> Ended {
         self.child.start_kill().unwrap();
         self.ended().await
     }
 
-    /// The same, for one that is replaced afterwards.
+    /// Kills the process without consuming it, so that it can be replaced.
     pub(crate) async fn kill_first(&mut self) {
         self.child.kill().await.unwrap();
     }
 
-    /// Limits what it may allocate (setrlimit(2), `RLIMIT_DATA`); what it has it keeps.
+    /// Limits the memory that the process may allocate (setrlimit(2), `RLIMIT_DATA`). Memory it already has is kept.
     pub(crate) async fn limit_memory(&self, bytes: u64) {
         let limits = [format!("--pid={}", self.id()), format!("--data={bytes}")];
         let limited = Command::new("prlimit").args(limits).status().await.unwrap();
         assert!(limited.success());
     }
 
-    /// The id of the running process.
+    /// Id of the running process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id().expect("the process runs")
     }
 
-    /// The signal that ended it, when it has ended: 0 if it ended by itself.
+    /// The signal that ended the process, or 0 if it ended by itself; `None` while it runs.
     pub(crate) fn signalled(&mut self) -> Option<i32> {
         let status = self.child.try_wait().unwrap()?;
         Some(std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or_default())
     }
 
-    /// Whether it has come to an end.
+    /// Whether the process has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -148,7 +149,7 @@ impl Process {
                 panic!("the process did not end within {patience:?}; it has logged:\n{}", self.stderr())
             })
             .unwrap();
-        // The readers end with the pipes.
+        // The readers end when the pipes close.
         until("its output is read", || async { (Arc::strong_count(&self.stdout) == 1).then_some(()) }).await;
         until("its log is read", || async { (Arc::strong_count(&self.stderr) == 1).then_some(()) }).await;
         Ended {
@@ -172,7 +173,7 @@ fn collect(pipe: impl AsyncRead + Unpin + Send + 'static) -> Arc<Mutex<Vec<Strin
     lines
 }
 
-/// What moves a process's clock when it is preloaded.
+/// Library that changes the clock of a process when preloaded.
 pub(crate) fn clock_library() -> PathBuf {
     let architectures = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     let mut found = architectures.map(|folder| folder.path().join("faketime/libfaketime.so.1"));

@@ -1,8 +1,8 @@
-//! Bodies to send: the specification's own examples, and small ones to vary.
+//! Request bodies: the examples of the specification, and minimal ones.
 
 use serde_json::{Value, json};
 
-/// The example request body of the specification for an endpoint.
+/// The specification's example body of an endpoint.
 pub(crate) fn sample(path: &str) -> Value {
     match path {
         "/patient" => json!({
@@ -23,7 +23,7 @@ pub(crate) fn sample(path: &str) -> Value {
             "notes": "Available Mon-Fri, 9 AM - 5 PM", "is_private": false,
             "created_at": "2025-12-10T09:00:00Z", "updated_at": "2025-12-10T09:00:00Z",
         }),
-        // As text, so that the price is sent as it is written.
+        // Parsed from text, so that the digits of the price are kept.
         "/service" => serde_json::from_str(
             r##"{"careq_id": 789, "clinic_id": "clinic_abc", "name": "General Consultation", "duration": 30,
                 "price": 500.00, "currency": "INR", "description": "General medical consultation and check-up",
@@ -66,7 +66,7 @@ pub(crate) fn service(careq_id: i64) -> Value {
     json!({ "careq_id": careq_id, "clinic_id": "clinic_abc", "name": "Check-up", "duration": 20 })
 }
 
-/// An appointment whose three parents have the same number as itself.
+/// An appointment whose three parents have its own number.
 pub(crate) fn appointment(careq_id: i64) -> Value {
     json!({
         "careq_id": careq_id, "clinic_id": "clinic_abc", "patient_careq_id": careq_id, "doctor_careq_id": careq_id,

@@ -1,4 +1,4 @@
-//! A clinic that has to prove everything, and requests that do.
+//! A clinic with all credentials, and its requests.
 
 use chrono::Utc;
 use reqwest::{Method, RequestBuilder};
@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use super::{Client, Stack};
 
-/// The clinic's secrets, as its operator was shown them.
+/// The clinic's secrets, as shown to its operator.
 #[derive(Debug, Clone)]
 pub(crate) struct Secrets {
     pub(crate) token: String,
@@ -17,7 +17,7 @@ pub(crate) struct Secrets {
     pub(crate) signing_secret: String,
 }
 
-/// Everything that a request proves, to be changed before it is sent.
+/// A request with all credentials, which can be changed before it is sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Signed {
     pub(crate) method: Method,
@@ -43,7 +43,7 @@ impl Secrets {
         [&self.token, &self.api_key, &self.webhook_secret, &self.signing_secret]
     }
 
-    /// A request that proves everything.
+    /// A request with all credentials.
     pub(crate) async fn sign(&self, method: Method, path: &str, body: Vec<u8>) -> Signed {
         let headers = [
             ("authorization", format!("Bearer {}", self.token)),
@@ -84,7 +84,7 @@ pub(crate) fn now() -> i64 {
     Utc::now().timestamp()
 }
 
-/// By openssl, so that nothing of ours is checked against itself.
+/// HMAC-SHA256 computed by openssl, independently of the product's code.
 pub(crate) async fn hmac(secret: &str, body: &[u8]) -> String {
     let key = secret.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let mut openssl = Command::new("openssl")

@@ -1,4 +1,4 @@
-//! An installation: everything in one process on the embedded default, or an ingress and two workers on PostgreSQL and
+//! An installation: all parts in one process on the embedded default, or an ingress and workers on PostgreSQL and
 //! RabbitMQ.
 
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ pub(crate) const TOKEN: &str = "a-token-of-clinic-abc-with-more-than-32-characte
 pub(crate) const OTHER_CLINIC: &str = "clinic_xyz";
 pub(crate) const OTHER_TOKEN: &str = "a-token-of-clinic-xyz-with-more-than-32-characters";
 
-/// Of every test's installation.
+/// Seal keys of every test's installation.
 pub(crate) const SEAL_KEYS: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// A running installation.
@@ -27,7 +27,7 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// One process, SQLite, the embedded queue.
+    /// Starts one process with SQLite and the embedded queue.
     pub(crate) async fn embedded(extra: &[(&str, &str)]) -> Self {
         let database = FreshDatabase::empty(Backend::Sqlite).await;
         let settings = settings(&database, extra);
@@ -36,7 +36,7 @@ impl Stack {
         Self { client, database, prefix: None, settings, ingress, workers: Vec::new(), console: None }
     }
 
-    /// An ingress and so many workers on PostgreSQL and RabbitMQ.
+    /// Starts an ingress and a number of workers on PostgreSQL and RabbitMQ.
     pub(crate) async fn full(workers: usize, extra: &[(&str, &str)]) -> Self {
         let database = FreshDatabase::empty(Backend::Postgres).await;
         let prefix = fresh_prefix();
@@ -60,7 +60,7 @@ impl Stack {
         stack
     }
 
-    /// Where the admin API is: in the one process, or in a console of its own, which is started.
+    /// Address of the admin API: of the one process, or of a console, which is started if necessary.
     pub(crate) async fn admin_address(&mut self) -> String {
         if self.prefix.is_some() && self.console.is_none() {
             self.console = Some(start(&["console"], &self.settings));
@@ -85,25 +85,25 @@ impl Stack {
         self.workers.push(worker);
     }
 
-    /// Sets something for the processes that are started from now on.
+    /// Changes a setting of processes that are started later.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.settings.retain(|(set, _)| set != name);
         self.settings.push((name.to_owned(), value.to_owned()));
     }
 
-    /// The settings of its processes.
+    /// Settings of the processes.
     pub(crate) fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
         self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// A worker that ends at this place, see `careq_shared::crash_point`.
+    /// Starts a worker that crashes at a crash point, see `careq_shared::crash_point`.
     pub(crate) fn crashing_worker(&self, at: &str) -> Process {
         let own = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let settings: Vec<_> = own.chain([("TEST_CRASH_AT", at)]).collect();
         Process::start(&["worker"], &settings)
     }
 
-    /// Runs a command beside the installation, to its success; what it printed.
+    /// Runs a command with the installation's settings, asserts its success, and returns its output.
     pub(crate) async fn command(&self, arguments: &[&str], extra: &[(&str, &str)]) -> String {
         let own = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let settings: Vec<_> = own.chain(extra.iter().copied()).collect();
@@ -112,7 +112,7 @@ impl Stack {
         ended.stdout
     }
 
-    /// The same, with something on its standard input.
+    /// Like [`Stack::command`], with an input.
     pub(crate) async fn command_with_input(&self, arguments: &[&str], input: &str) -> String {
         let own: Vec<_> = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let ended = Process::run_with_input(arguments, &own, input).await;
@@ -120,7 +120,7 @@ impl Stack {
         ended.stdout
     }
 
-    /// Runs a command that has to fail, with something on its standard input; what it said.
+    /// Runs a command with an input, asserts its failure, and returns its log.
     pub(crate) async fn failing_command_with_input(&self, arguments: &[&str], input: &str) -> String {
         let own: Vec<_> = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let ended = Process::run_with_input(arguments, &own, input).await;
@@ -128,7 +128,7 @@ impl Stack {
         ended.stderr
     }
 
-    /// Runs a command that has to fail; what it said.
+    /// Runs a command, asserts its failure, and returns its log.
     pub(crate) async fn failing_command(&self, arguments: &[&str], extra: &[(&str, &str)]) -> String {
         let own = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let settings: Vec<_> = own.chain(extra.iter().copied()).collect();
@@ -137,13 +137,13 @@ impl Stack {
         ended.stderr
     }
 
-    /// Everything that its processes have logged so far.
+    /// Log of all processes so far.
     pub(crate) fn logged(&self) -> String {
-        let besides = self.workers.iter().chain(&self.console).map(Process::stderr);
-        std::iter::once(self.ingress.stderr()).chain(besides).collect::<Vec<_>>().join("\n")
+        let others = self.workers.iter().chain(&self.console).map(Process::stderr);
+        std::iter::once(self.ingress.stderr()).chain(others).collect::<Vec<_>>().join("\n")
     }
 
-    /// What its processes expose at `/metrics`: the ingress first.
+    /// Metrics of the processes, beginning with the ingress.
     pub(crate) async fn metrics(&self) -> Vec<Exposition> {
         let mut expositions = Vec::new();
         for address in self.operations_addresses().await {
@@ -152,7 +152,7 @@ impl Stack {
         expositions
     }
 
-    /// The operations ports of its ingress and its workers, in that order.
+    /// Addresses of the operations ports: of the ingress, then of the workers.
     pub(crate) async fn operations_addresses(&self) -> Vec<String> {
         let mut addresses = Vec::new();
         for process in std::iter::once(&self.ingress).chain(&self.workers) {
@@ -162,32 +162,32 @@ impl Stack {
         addresses
     }
 
-    /// A metric, summed over its processes.
+    /// Value of a metric, summed over the processes.
     pub(crate) async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.metrics().await.iter().map(|exposition| exposition.sum(name, labels)).sum()
     }
 
-    /// Webhooks in RabbitMQ that no worker has taken.
+    /// Number of webhooks in RabbitMQ that no worker has taken.
     pub(crate) async fn untaken(&self) -> u32 {
         self.waiting_in("live").await
     }
 
-    /// Messages that wait in a queue of RabbitMQ.
+    /// Number of ready messages in a queue of RabbitMQ.
     pub(crate) async fn waiting_in(&self, queue: &str) -> u32 {
         queue_depth(&format!("{}.{queue}", self.prefix.as_ref().expect("it is the full stack"))).await
     }
 
-    /// The most memory that the ingress ever had, in bytes.
+    /// Peak memory of the ingress, in bytes.
     pub(crate) fn ingress_peak_bytes(&self) -> u64 {
         peak_bytes(&self.ingress)
     }
 
-    /// The most memory that one of the workers ever had, in bytes.
+    /// Peak memory of the largest worker, in bytes.
     pub(crate) fn worker_peak_bytes(&self) -> u64 {
         self.workers.iter().map(peak_bytes).max().expect("there is a worker")
     }
 
-    /// Stops all workers and waits for their end; what they have logged.
+    /// Stops all workers, waits for their end, and returns their log.
     pub(crate) async fn stop_workers(&mut self) -> String {
         let mut logged = String::new();
         for worker in self.workers.drain(..) {
@@ -213,12 +213,12 @@ impl Stack {
         self
     }
 
-    /// Tells the ingress to stop, without waiting.
+    /// Sends SIGTERM to the ingress without waiting.
     pub(crate) async fn tell_ingress_to_stop(&self) {
         self.ingress.terminate().await;
     }
 
-    /// Ends the installation; nothing may be left in its queues.
+    /// Waits until the queues are empty and stops the installation.
     pub(crate) async fn finish(self) {
         if let Some(prefix) = &self.prefix {
             for queue in ["live", "bulk", "dead"] {
@@ -232,7 +232,7 @@ impl Stack {
         self.stop().await;
     }
 
-    /// Ends the installation, whatever is left in it.
+    /// Stops the installation, whatever its queues contain.
     pub(crate) async fn stop(mut self) {
         self.stop_workers().await;
         self.stop_console().await;
@@ -240,12 +240,12 @@ impl Stack {
         self.has_ended().await;
     }
 
-    /// Waits for the end, of whatever kind, of an ingress that was told to stop.
+    /// Waits for the end of an ingress that was sent SIGTERM, whether it succeeds or not.
     pub(crate) async fn ended_within(self, patience: Duration) -> Ended {
         self.ingress.ended_within(patience).await
     }
 
-    /// Waits for the end of an ingress that was told to stop.
+    /// Waits for the successful end of an ingress that was sent SIGTERM.
     pub(crate) async fn has_ended(self) {
         let ended = self.ingress.ended().await;
         assert!(ended.success, "{}", ended.stderr);
@@ -256,8 +256,8 @@ impl Stack {
     }
 }
 
-/// Names, numbers and addresses of the records that the tests send, and the tokens. As words: three letters of a name also stand in
-/// some random id.
+/// Asserts that a log contains no name, number, address or token of the tests. Names are compared as words, because three
+/// letters may also occur in a random id.
 fn assert_nothing_personal(log: &str) {
     let is_of_a_word = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-');
     let words: HashSet<&str> = log.split(|letter| !is_of_a_word(letter)).collect();
@@ -276,7 +276,7 @@ fn settings(database: &FreshDatabase, extra: &[(&str, &str)]) -> Vec<(String, St
         ("CAREQ_INGRESS_LISTEN", "127.0.0.1:0"),
         ("CAREQ_OPERATIONS_LISTEN", "127.0.0.1:0"),
         ("CAREQ_INGRESS_RATE_PER_MINUTE", "0"),
-        // They all come from this machine.
+        // All connections come from this machine.
         ("CAREQ_INGRESS_MAX_CONNECTIONS_PER_ADDRESS", "0"),
         // Two debug builds on two busy cores are slower than any installation.
         ("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "20000"),

@@ -1,8 +1,8 @@
-//! Requests as bytes, made and signed before anything is timed.
+//! Requests as bytes, generated and signed before the measurement.
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use careq_shared::clock;
 use careq_simulator::Webhook;
@@ -10,28 +10,30 @@ use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::installation::{CLINIC, Credentials};
+use crate::clinic::{CLINIC, Credentials};
 
-/// See the module.
+/// Requests that can be sent repeatedly; at least one.
 #[derive(Clone)]
 pub(crate) struct Requests(Arc<[Bytes]>);
 
 impl Requests {
-    /// About so many events; two seeds share none.
+    /// At least about `events` requests. Two seeds share no event.
     pub(crate) fn of(credentials: &Credentials, seed: u64, events: u64) -> Result<Self> {
         let signing = Hmac::<Sha256>::new_from_slice(credentials.signing_secret.as_bytes())?;
         let webhooks = careq_simulator::webhooks(CLINIC, seed, events);
         let requests = webhooks.map(|webhook| request(credentials, &signing, &webhook));
-        Ok(Self(requests.collect::<Result<_>>()?))
+        let requests: Arc<[Bytes]> = requests.collect::<Result<_>>()?;
+        ensure!(!requests.is_empty(), "there are no requests to send");
+        Ok(Self(requests))
     }
 
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The request with this number; after the last one comes the first again, which to an ingress is as good as new.
-    pub(crate) fn get(&self, number: usize) -> Option<&Bytes> {
-        self.0.get(number % self.0.len().max(1))
+    /// The request with this number. After the last request the first one follows again.
+    pub(super) fn get(&self, number: usize) -> &Bytes {
+        &self.0[number % self.0.len()]
     }
 }
 

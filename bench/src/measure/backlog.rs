@@ -1,4 +1,4 @@
-//! A backlog, as ingresses would have left it, and the workers that drain it.
+//! Backlogs like those that ingresses leave, and workers that drain them.
 
 use std::time::{Duration, Instant};
 
@@ -13,30 +13,32 @@ use careq_shared::records;
 use careq_simulator::Webhook;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::Bench;
-use crate::installation::{CLINIC, Installation};
+use crate::clinic::CLINIC;
+use crate::context::Context;
+use crate::installation::Installation;
 use crate::process::Process;
-use crate::repeat::number;
+use crate::statistics::to_f64;
 
-/// Messages that are published at the same time.
-const UNDER_WAY: usize = 256;
+/// Messages that are published concurrently.
+const MAX_IN_FLIGHT: usize = 256;
 
-/// How often a worker is asked what it has done.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Time between two reads of a worker's metrics.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Longer than the slowest of machines would take.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// Timeout of a drain; a slow machine takes less.
+const DRAIN_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// How quickly a backlog went, and what it cost.
+/// Rate and cost of draining a backlog.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Drained {
     pub(super) per_second: f64,
-    /// CPU time of the workers, for each event.
+    /// CPU time of the workers per event.
     pub(super) cpu_us: f64,
+    /// Peak memory of the largest worker.
     pub(super) peak_mb: f64,
 }
 
-/// Publishes about so many events in the proportions of bookings; how many.
+/// Publishes about `events` events in the proportions of bookings and returns their number.
 pub(super) async fn publish(installation: &Installation, seed: u64, events: u64) -> Result<u64> {
     let webhooks = careq_simulator::webhooks(CLINIC, seed, events);
     let publishing = webhooks.map(|webhook| {
@@ -44,8 +46,8 @@ pub(super) async fn publish(installation: &Installation, seed: u64, events: u64)
         let message = message(installation, &webhook);
         async move { anyhow::Ok(broker.publish(Queue::Live, message?).await?) }
     });
-    // Buffered, so that the order of the bookings is nearly that of the queue.
-    let published = stream::iter(publishing).buffered(UNDER_WAY);
+    // `buffered` starts the publishes in order, so the queue has nearly the order of the bookings.
+    let published = stream::iter(publishing).buffered(MAX_IN_FLIGHT);
     published.try_fold(0, async |count, ()| Ok(count + 1)).await
 }
 
@@ -54,7 +56,7 @@ fn message(installation: &Installation, webhook: &Webhook) -> Result<Bytes> {
     let accepted_at = clock::now();
     let limits = installation.config.ingress.record_limits();
     let identified = records::read(webhook.kind, &body.object(), limits, accepted_at);
-    let identified = identified.ok().context("what the simulator sends is valid")?;
+    let identified = identified.ok().context("a record of the simulator is valid")?;
     let origin = Origin {
         event_key: &installation.event_key,
         idempotency_key: None,
@@ -66,14 +68,14 @@ fn message(installation: &Installation, webhook: &Webhook) -> Result<Bytes> {
 }
 
 /// Starts a worker.
-pub(super) async fn worker(bench: &Bench, installation: &Installation) -> Result<Process> {
+pub(super) async fn worker(context: &Context, installation: &Installation) -> Result<Process> {
     let settings = installation.settings(&[]);
-    Process::start(&bench.programs.careq_sync, &["worker"], &settings, "the worker takes events").await
+    Process::start(&context.programs.careq_sync, &["worker"], &settings, "the worker takes events").await
 }
 
-/// Starts so many workers on a backlog of so many events, and waits until it is gone.
+/// Starts workers on a backlog, waits until all its events are settled, and stops the workers.
 pub(super) async fn drain(
-    bench: &Bench,
+    context: &Context,
     installation: &Installation,
     workers: usize,
     events: u64,
@@ -81,20 +83,20 @@ pub(super) async fn drain(
     let mut running = Vec::with_capacity(workers);
     let began_at = Instant::now();
     for _ in 0..workers {
-        running.push(worker(bench, installation).await?);
+        running.push(worker(context, installation).await?);
     }
     settled(&running, events).await?;
     let took = began_at.elapsed();
-    let mut drained = Drained { per_second: number(events) / took.as_secs_f64(), cpu_us: 0.0, peak_mb: 0.0 };
+    let mut drained = Drained { per_second: to_f64(events) / took.as_secs_f64(), cpu_us: 0.0, peak_mb: 0.0 };
     for worker in running {
-        drained.cpu_us += worker.cpu_s()? * 1e6 / number(events);
+        drained.cpu_us += worker.cpu_s()? * 1e6 / to_f64(events);
         drained.peak_mb = worker.peak_mb()?.max(drained.peak_mb);
         worker.stop().await?;
     }
     Ok(drained)
 }
 
-/// Waits until these workers have settled so many events, each counted once.
+/// Waits until the workers have settled a number of events, each counted once.
 pub(super) async fn settled(workers: &[Process], events: u64) -> Result<()> {
     let began_at = Instant::now();
     loop {
@@ -105,7 +107,10 @@ pub(super) async fn settled(workers: &[Process], events: u64) -> Result<()> {
         if count >= events {
             return Ok(());
         }
-        ensure!(began_at.elapsed() < PATIENCE, "{count} of {events} events are settled, and no more");
-        tokio::time::sleep(LOOK_EVERY).await;
+        ensure!(
+            began_at.elapsed() < DRAIN_TIMEOUT,
+            "{count} of {events} events are settled after {DRAIN_TIMEOUT:?}"
+        );
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

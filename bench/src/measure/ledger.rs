@@ -1,17 +1,19 @@
-//! Whether a worker is slower where the ledger holds years of events, beside an empty one, in turns.
+//! Draining with a ledger that holds years of events, compared with an empty ledger, alternately.
 
 use anyhow::Result;
 use sea_orm::ConnectionTrait as _;
 use tokio::process::Command;
 
-use super::{Bench, backlog};
+use super::backlog;
+use crate::context::Context;
 use crate::installation::{self, Installation};
-use crate::repeat::{Pair, figures};
-use crate::report::{Line, Target, Unit};
+use crate::report::line::{Line, Target, Unit};
+use crate::statistics::{Pair, map_pairs};
 
-/// Rows like those of settled events, with ids and keys made as ours are; the indexes are made afterwards, which is quicker.
+/// Statements that insert rows like those of settled events, with ids and keys of the same form. The indexes are created
+/// afterwards, which is faster.
 fn filling(rows: u64) -> [String; 6] {
-    // See `EventId`: kind and number, a digest, and a seal.
+    // The form of `EventId`: kind and number, a digest, and a seal.
     let event_id = "'evt_' || translate(encode('t' || int8send(n) || decode(md5(n::text), 'hex') \
                     || substr(decode(md5('seal' || n), 'hex'), 1, 8), 'base64'), '+/', '-_')";
     [
@@ -25,36 +27,36 @@ fn filling(rows: u64) -> [String; 6] {
         ),
         "ALTER TABLE events ADD PRIMARY KEY (event_id)".to_owned(),
         "CREATE UNIQUE INDEX events_idempotency_key ON events (clinic_id, idempotency_key)".to_owned(),
-        // Or the server would do so by itself, in the midst of what is measured.
+        // Otherwise autovacuum would run duration the measurement.
         "VACUUM ANALYZE events".to_owned(),
     ]
 }
 
-pub(super) async fn measure(bench: &Bench) -> Result<Vec<Line>> {
+pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
     installation::with(async |empty| {
         installation::with(async |full| {
-            for statement in filling(bench.sizes.ledger_rows) {
+            for statement in filling(context.sizes.ledger_rows) {
                 full.database.execute_unprepared(&statement).await?;
             }
-            // The system has gigabytes of it still to write, and would in the midst of the first measurements.
+            // Otherwise the system would write gigabytes of the rows to disk duration the first measurements.
             Command::new("sync").status().await?;
             let mut seed = 0;
             let mut drain = async |installation: &Installation| {
                 seed += 1;
-                let events = backlog::publish(installation, seed, bench.sizes.smaller_backlog).await?;
-                backlog::drain(bench, installation, 1, events).await
+                let events = backlog::publish(installation, seed, context.sizes.smaller_backlog).await?;
+                backlog::drain(context, installation, 1, events).await
             };
             let mut pairs = Vec::new();
-            for _ in 0..bench.sizes.repeats {
+            for _ in 0..context.sizes.repeats {
                 empty.empty("events, parked_events, patients, doctors, services").await?;
                 full.empty("parked_events, patients, doctors, services").await?;
                 let limit = drain(empty).await?;
                 pairs.push(Pair { limit, ours: drain(full).await? });
             }
-            let rates = figures(&pairs, |drained| drained.per_second);
-            let what = format!("drained behind {} rows", bench.sizes.ledger_rows);
+            let rates = map_pairs(&pairs, |drained| drained.per_second);
+            let what = format!("drained behind {} rows", context.sizes.ledger_rows);
             Ok(vec![
-                Line::beside(what, Unit::PerSecond, "an empty ledger", &rates)
+                Line::compared(what, Unit::PerSecond, "an empty ledger", &rates)
                     .with(Target::ratio_at_least(0.8)),
             ])
         })

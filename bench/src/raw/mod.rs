@@ -1,5 +1,5 @@
-//! What the servers do without us. It must do no less than ours does at that point: confirmed, on disk, in one transaction
-//! a batch.
+//! Raw limits: the servers without the product. The work is at least that of the product at the same point: confirmed, on disk,
+//! in one transaction per batch.
 
 pub(crate) mod http;
 pub(crate) mod publish;

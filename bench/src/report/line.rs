@@ -1,8 +1,9 @@
-//! One line: what was measured, ours, its limit where there is one, their ratio, and the target where there is one.
+//! A line of the report: the measured value, and optionally its limit, their ratio, and a target. The fields are those of
+//! `docs/performance/results.json`.
 
 use serde::{Deserialize, Serialize};
 
-use crate::repeat::{Pair, Spread};
+use crate::statistics::{Pair, Spread};
 
 /// See the module.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -10,22 +11,22 @@ pub(crate) struct Line {
     pub(crate) what: String,
     pub(crate) unit: Unit,
     pub(crate) ours: Spread,
-    pub(crate) beside: Option<Beside>,
+    pub(crate) beside: Option<Comparison>,
     pub(crate) target: Option<Target>,
-    /// Its place on the plot.
+    /// Position on the plot.
     pub(crate) point: Option<Point>,
 }
 
-/// What ours stands beside.
+/// Limit with which a value is compared.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Beside {
+pub(crate) struct Comparison {
     pub(crate) what: String,
     pub(crate) limit: Spread,
-    /// Ours by the limit, of each pair.
+    /// The value divided by the limit, for each pair.
     pub(crate) ratio: Spread,
 }
 
-/// What the figures are.
+/// Unit of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unit {
@@ -47,22 +48,22 @@ impl Unit {
         }
     }
 
-    pub(crate) const fn more_is_better(self) -> bool {
+    pub(crate) const fn higher_is_better(self) -> bool {
         matches!(self, Self::PerSecond)
     }
 }
 
-/// What the median should reach.
+/// Bound that the median should reach.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Target {
-    of: Of,
+    of: TargetOf,
     is_least: bool,
     bound: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Of {
+enum TargetOf {
     Ours,
     Ratio,
 }
@@ -76,48 +77,48 @@ pub(crate) struct Point {
 
 impl Target {
     pub(crate) const fn at_most(bound: f64) -> Self {
-        Self { of: Of::Ours, is_least: false, bound }
+        Self { of: TargetOf::Ours, is_least: false, bound }
     }
 
     pub(crate) const fn at_least(bound: f64) -> Self {
-        Self { of: Of::Ours, is_least: true, bound }
+        Self { of: TargetOf::Ours, is_least: true, bound }
     }
 
     pub(crate) const fn ratio_at_least(bound: f64) -> Self {
-        Self { of: Of::Ratio, is_least: true, bound }
+        Self { of: TargetOf::Ratio, is_least: true, bound }
     }
 
-    /// As a table has it.
-    pub(crate) fn told_of(&self, line: &Line) -> String {
+    /// The bound, and whether the line reaches it, for a table.
+    pub(crate) fn verdict(&self, line: &Line) -> String {
         let sign = if self.is_least { "≥" } else { "≤" };
-        let places = if self.of == Of::Ratio { 2 } else { 0 };
+        let places = if self.of == TargetOf::Ratio { 2 } else { 0 };
         let verdict = if self.is_met(line) { "met" } else { "missed" };
         format!("{sign} {:.places$} {verdict}", self.bound)
     }
 
     fn is_met(&self, line: &Line) -> bool {
-        let figure = match self.of {
-            Of::Ours => line.ours.median,
-            Of::Ratio => line.beside.as_ref().map_or(f64::NAN, |beside| beside.ratio.median),
+        let value = match self.of {
+            TargetOf::Ours => line.ours.median,
+            TargetOf::Ratio => line.beside.as_ref().map_or(f64::NAN, |beside| beside.ratio.median),
         };
-        if self.is_least { figure >= self.bound } else { figure <= self.bound }
+        if self.is_least { value >= self.bound } else { value <= self.bound }
     }
 }
 
 impl Line {
-    /// Ours beside its limit.
-    pub(crate) fn beside(what: impl Into<String>, unit: Unit, limit: &str, pairs: &[Pair<f64>]) -> Self {
-        let beside = Beside {
+    /// A value compared with its limit.
+    pub(crate) fn compared(what: impl Into<String>, unit: Unit, limit: &str, pairs: &[Pair<f64>]) -> Self {
+        let beside = Comparison {
             what: limit.to_owned(),
             limit: Spread::of(pairs.iter().map(|pair| pair.limit)),
             ratio: Spread::of(pairs.iter().map(|pair| pair.ours / pair.limit)),
         };
         let ours = Spread::of(pairs.iter().map(|pair| pair.ours));
-        Self { beside: Some(beside), ..Self::alone(what, unit, ours) }
+        Self { beside: Some(beside), ..Self::single(what, unit, ours) }
     }
 
-    /// A figure without a limit.
-    pub(crate) fn alone(what: impl Into<String>, unit: Unit, ours: Spread) -> Self {
+    /// A value without a limit.
+    pub(crate) fn single(what: impl Into<String>, unit: Unit, ours: Spread) -> Self {
         Self { what: what.into(), unit, ours, beside: None, target: None, point: None }
     }
 
@@ -135,16 +136,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ratio_is_of_pairs_and_a_target_of_the_median() {
+    fn a_ratio_is_computed_for_pairs_and_a_target_applies_to_the_median() {
         let pairs = [
             Pair { ours: 8.0, limit: 10.0 },
             Pair { ours: 90.0, limit: 100.0 },
             Pair { ours: 1.0, limit: 10.0 },
         ];
-        let line = Line::beside("rate", Unit::PerSecond, "limit", &pairs);
+        let line = Line::compared("rate", Unit::PerSecond, "limit", &pairs);
         assert!((line.beside.as_ref().unwrap().ratio.median - 0.8).abs() < 1e-9);
-        assert_eq!(Target::ratio_at_least(0.80).told_of(&line), "≥ 0.80 met");
-        assert_eq!(Target::ratio_at_least(0.81).told_of(&line), "≥ 0.81 missed");
-        assert_eq!(Target::at_most(7.0).told_of(&line), "≤ 7 missed");
+        assert_eq!(Target::ratio_at_least(0.80).verdict(&line), "≥ 0.80 met");
+        assert_eq!(Target::ratio_at_least(0.81).verdict(&line), "≥ 0.81 missed");
+        assert_eq!(Target::at_most(7.0).verdict(&line), "≤ 7 missed");
     }
 }

@@ -1,4 +1,4 @@
-//! What was measured on, and when: without it a figure says nothing.
+//! The machine and the versions that were measured.
 
 use anyhow::{Context as _, Result};
 use careq_shared::clock;
@@ -8,12 +8,15 @@ use tokio::process::Command;
 
 use crate::installation;
 
+/// Entry for a fact that this machine does not give.
+const UNKNOWN: &str = "unknown";
+
 /// See the module.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Machine {
     /// RFC 3339.
     pub(crate) measured_at: String,
-    /// What git calls the tree.
+    /// Output of `git describe`.
     pub(crate) version: String,
     pub(crate) processor: String,
     pub(crate) processors: usize,
@@ -21,32 +24,40 @@ pub(crate) struct Machine {
     pub(crate) kernel: String,
     pub(crate) postgresql: String,
     pub(crate) rabbitmq: String,
-    /// The load average of the minute before: near 0 on a quiet machine.
+    /// Load average of the minute before; near 0 on an idle machine.
     pub(crate) load_before: f64,
 }
 
 impl Machine {
+    /// # Errors
+    /// A file of `/proc` is missing or has an unexpected form, or PostgreSQL cannot be reached.
     pub(crate) async fn this() -> Result<Self> {
-        let field = |file: &str, name: &str| {
-            let text = std::fs::read_to_string(file).unwrap_or_default();
-            let line = text.lines().find(|line| line.starts_with(name));
-            line.and_then(|line| Some(line.split_once(':')?.1.trim().to_owned())).unwrap_or_default()
-        };
-        let memory_kb = field("/proc/meminfo", "MemTotal").trim_end_matches(" kB").parse().unwrap_or(0_u64);
-        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let memory = field("/proc/meminfo", "MemTotal")?.context("/proc/meminfo has MemTotal")?;
+        let memory_kb: u64 = memory.trim_end_matches(" kB").parse()?;
+        let load = std::fs::read_to_string("/proc/loadavg")?;
+        let load_before = load.split(' ').next().context("/proc/loadavg has three averages")?.parse()?;
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
+        // Not every architecture has the model name.
+        let processor = field("/proc/cpuinfo", "model name")?.unwrap_or_else(|| UNKNOWN.to_owned());
         Ok(Self {
             measured_at: clock::now().to_rfc3339(),
             version: version().await?,
-            processor: field("/proc/cpuinfo", "model name"),
+            processor,
             processors: std::thread::available_parallelism()?.get(),
             memory_gb: memory_kb * 1_024 / 1_000_000_000,
             kernel: kernel.trim().to_owned(),
             postgresql: postgresql().await?,
             rabbitmq: rabbitmq().await,
-            load_before: load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default(),
+            load_before,
         })
     }
+}
+
+/// Value of a field in a file of the form of `/proc/meminfo`.
+fn field(file: &str, name: &str) -> Result<Option<String>> {
+    let text = std::fs::read_to_string(file)?;
+    let line = text.lines().find(|line| line.starts_with(name));
+    Ok(line.and_then(|line| Some(line.split_once(':')?.1.trim().to_owned())))
 }
 
 async fn version() -> Result<String> {
@@ -63,9 +74,9 @@ async fn postgresql() -> Result<String> {
     Ok(sqlx::query_scalar("SHOW server_version").fetch_one(&mut connection).await?)
 }
 
-/// What its own tool says; it may be on another machine.
+/// Version reported by `rabbitmqctl`, which may be missing on this machine.
 async fn rabbitmq() -> String {
-    let told = Command::new("rabbitmqctl").args(["--quiet", "version"]).output().await;
-    let told = told.map(|told| String::from_utf8_lossy(&told.stdout).trim().to_owned());
-    told.ok().filter(|version| !version.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+    let output = Command::new("rabbitmqctl").args(["--quiet", "version"]).output().await;
+    let output = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    output.ok().filter(|version| !version.is_empty()).unwrap_or_else(|| UNKNOWN.to_owned())
 }

@@ -1,4 +1,4 @@
-//! The plot: latency against offered rate, ours and bare, both axes logarithmic.
+//! Plot of latency against offered rate for the product and the bare server, on logarithmic axes.
 
 use std::path::Path;
 
@@ -6,28 +6,29 @@ use anyhow::{Result, anyhow};
 use plotters::drawing::DrawingAreaErrorKind;
 use plotters::prelude::*;
 
-use super::{Line, Report};
+use super::line::Line;
+use super::run_report::RunReport;
 
 const SIZE: (u32, u32) = (900, 540);
 
-/// Milliseconds that the plot shows; what is slower is off it, and in the table.
+/// Range of the latency axis in milliseconds. Larger latencies are only in the table.
 const SHOWN_MS: std::ops::Range<f64> = 0.1..1_000.0;
 
-/// A line through some points.
+/// A named line through points of rate and latency.
 struct Curve {
     name: String,
     color: RGBColor,
     points: Vec<(f64, f64)>,
 }
 
-pub(super) fn latency(report: &Report, path: &Path) -> Result<()> {
+pub(super) fn latency(report: &RunReport, path: &Path) -> Result<()> {
     let curves = curves(report);
     let rates = || curves.iter().flat_map(|curve| curve.points.iter().map(|(rate, _)| *rate));
     let (least, most) = (rates().fold(f64::MAX, f64::min), rates().fold(1.0, f64::max));
-    draw(&curves, least.min(most), most, path).map_err(|reason| anyhow!("the plot cannot be drawn: {reason}"))
+    draw(&curves, least.min(most), most, path).map_err(|error| anyhow!("the plot cannot be drawn: {error}"))
 }
 
-fn curves(report: &Report) -> Vec<Curve> {
+fn curves(report: &RunReport) -> Vec<Curve> {
     let curve = |name: &str, quantile: &str, color, of: fn(&Line) -> Option<f64>| {
         let points = report.lines().filter_map(|line| {
             let point = line.point.as_ref().filter(|point| point.curve == quantile)?;
@@ -55,7 +56,7 @@ fn draw(
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&area)
         .margin(16)
-        .caption("From when a request was due to its answer", ("sans-serif", 20))
+        .caption("Time from when a request was due to its response", ("sans-serif", 20))
         .x_label_area_size(44)
         .y_label_area_size(60)
         .build_cartesian_2d((least * 0.9..most * 1.1).log_scale(), SHOWN_MS.log_scale())?;

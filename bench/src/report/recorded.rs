@@ -1,36 +1,32 @@
-//! The last whole run, as it is kept in the repository. Only ratios of one run are compared: the figures themselves are the
-//! machine's.
-
-use std::path::PathBuf;
+//! The last whole run, which is kept in the repository. Only ratios are compared, because the values depend on the machine.
 
 use anyhow::{Context as _, Result};
 
-use super::line::{Beside, Line};
-use super::{Report, docs};
+use super::line::{Comparison, Line};
+use super::paths;
+use super::run_report::RunReport;
 
-/// A ratio that has become worse by less than this is not told apart from chance.
+/// Relative change of a ratio that counts as noise.
 const TOLERANCE: f64 = 0.10;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Recorded(Report);
+pub(crate) struct RecordedRun(RunReport);
 
-pub(super) fn file() -> Result<PathBuf> {
-    Ok(docs()?.join("results.json"))
-}
-
-impl Recorded {
+impl RecordedRun {
     /// The recorded run, if there is one.
     pub(crate) fn read() -> Result<Option<Self>> {
-        match std::fs::read_to_string(file()?) {
-            Ok(text) => Ok(Some(Self(serde_json::from_str(&text).context("docs/performance/results.json")?))),
-            Err(_) => Ok(None),
+        let path = paths::recorded()?;
+        if !path.exists() {
+            return Ok(None);
         }
+        let text = std::fs::read_to_string(path)?;
+        Ok(Some(Self(serde_json::from_str(&text).context("docs/performance/results.json")?)))
     }
 
-    /// A sentence for each ratio that has become worse, or one that none has.
-    pub(crate) fn compared(&self, now: &Report) -> String {
-        let worse: Vec<_> = now.lines().filter_map(|line| self.worse(line)).collect();
+    /// A line for each ratio that is worse than in the recorded run, or a sentence that there is none.
+    pub(super) fn compare(&self, now: &RunReport) -> String {
+        let worse: Vec<_> = now.lines().filter_map(|line| self.worsening(line)).collect();
         let since =
             format!("the run recorded at {} ({})", self.0.machine.measured_at, self.0.machine.version);
         if worse.is_empty() {
@@ -39,11 +35,11 @@ impl Recorded {
         format!("\nWorse than in {since}:\n\n{}", worse.concat())
     }
 
-    fn worse(&self, line: &Line) -> Option<String> {
+    fn worsening(&self, line: &Line) -> Option<String> {
         let before = self.0.lines().find(|before| before.what == line.what)?.beside.as_ref()?.ratio.median;
-        let Beside { what, ratio, .. } = line.beside.as_ref()?;
+        let Comparison { what, ratio, .. } = line.beside.as_ref()?;
         let now = ratio.median;
-        let is_worse = if line.unit.more_is_better() {
+        let is_worse = if line.unit.higher_is_better() {
             now < before * (1.0 - TOLERANCE)
         } else {
             now > before * (1.0 + TOLERANCE)
@@ -54,29 +50,30 @@ impl Recorded {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Machine, Unit};
+    use super::super::line::Unit;
+    use super::super::machine::Machine;
     use super::*;
-    use crate::measure::Measurement;
-    use crate::repeat::Pair;
+    use crate::measurement::Measurement;
+    use crate::statistics::Pair;
 
-    /// A rate and a latency, each by its limit.
-    fn report(rate: f64, latency: f64) -> Report {
-        let line = |what: &str, unit, ours| Line::beside(what, unit, "limit", &[Pair { ours, limit: 1.0 }]);
-        let mut report = Report::new(Machine::default(), false);
+    /// A rate and a latency, each with a limit of 1.
+    fn report(rate: f64, latency: f64) -> RunReport {
+        let line = |what: &str, unit, ours| Line::compared(what, unit, "limit", &[Pair { ours, limit: 1.0 }]);
+        let mut report = RunReport::new(Machine::default(), false);
         let lines = vec![line("rate", Unit::PerSecond, rate), line("latency", Unit::Milliseconds, latency)];
         report.add(Measurement::Acknowledge, lines);
         report
     }
 
     #[test]
-    fn a_ratio_that_has_become_worse_is_told_and_a_better_one_is_not() {
+    fn a_worse_ratio_is_listed_and_a_better_one_is_not() {
         let text = report(0.80, 2.0).as_json().unwrap();
-        let recorded = Recorded(serde_json::from_str(&text).unwrap());
-        assert!(recorded.compared(&report(0.80, 2.0)).contains("No ratio is worse"));
-        assert!(recorded.compared(&report(0.73, 2.1)).contains("No ratio is worse"));
-        assert!(recorded.compared(&report(0.95, 1.0)).contains("No ratio is worse"));
-        let slower = recorded.compared(&report(0.60, 2.0));
+        let recorded = RecordedRun(serde_json::from_str(&text).unwrap());
+        assert!(recorded.compare(&report(0.80, 2.0)).contains("No ratio is worse"));
+        assert!(recorded.compare(&report(0.73, 2.1)).contains("No ratio is worse"));
+        assert!(recorded.compare(&report(0.95, 1.0)).contains("No ratio is worse"));
+        let slower = recorded.compare(&report(0.60, 2.0));
         assert!(slower.contains("- rate: 0.60 of limit, and 0.80 before") && !slower.contains("latency"));
-        assert!(recorded.compared(&report(0.80, 3.0)).contains("- latency: 3.00 of limit, and 2.00 before"));
+        assert!(recorded.compare(&report(0.80, 3.0)).contains("- latency: 3.00 of limit, and 2.00 before"));
     }
 }

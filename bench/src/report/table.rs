@@ -1,29 +1,26 @@
-//! The table as text, for a terminal.
+//! Table of a run as text, for a terminal.
 
-use std::fmt::Write as _;
+use super::line::Line;
+use super::run_report::RunReport;
 
-use super::{Line, Report};
-
-pub(super) fn text(report: &Report) -> String {
-    let mut text = String::new();
+pub(super) fn text(report: &RunReport) -> String {
+    let mut parts = Vec::new();
     for section in &report.sections {
         let heading = section.measurement.name();
-        write!(text, "\n{heading:<56}{:>26}{:>26}{:>20}  target\n", "ours", "limit", "ratio")
-            .unwrap_or_default();
-        for line in &section.lines {
-            text.push_str(&row(line));
-        }
+        parts.push(format!("\n{heading:<56}{:>26}{:>26}{:>20}  target\n", "ours", "limit", "ratio"));
+        parts.extend(section.lines.iter().map(row));
     }
-    text
+    parts.concat()
 }
 
 fn row(line: &Line) -> String {
     let Line { what, unit, ours, beside, target, .. } = line;
     let ours = format!("{ours} {}", unit.as_str());
-    let (limit, ratio) = beside.as_ref().map_or_else(Default::default, |beside| {
-        (format!("{} {}", beside.limit, unit.as_str()), beside.ratio.to_string())
-    });
-    let target = target.map(|target| target.told_of(line)).unwrap_or_default();
+    let (limit, ratio) = match beside {
+        Some(beside) => (format!("{} {}", beside.limit, unit.as_str()), beside.ratio.to_string()),
+        None => (String::new(), String::new()),
+    };
+    let target = target.map_or_else(String::new, |target| target.verdict(line));
     let row = format!("  {what:<54}{ours:>26}{limit:>26}{ratio:>20}  {target}");
     row.trim_end().to_owned() + "\n"
 }

@@ -1,4 +1,4 @@
-//! The rows of `batches`: each batch with its records in the order sent, under the ids that were acknowledged.
+//! Check of the table `batches`: each batch has its records in the order sent, with the acknowledged ids.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,15 +7,15 @@ use sea_orm::{ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _};
 use serde::Deserialize;
 
 use super::expected::Batch;
-use crate::Store;
 use crate::findings::Findings;
-use crate::send::Receipt;
+use crate::send::receipt::Receipt;
+use crate::store::Store;
 use crate::world::World;
 
 /// Rows that are read at a time.
-const PAGE: usize = 500;
+const PAGE_SIZE: usize = 500;
 
-/// What a row says of a record.
+/// Entry of a row for one record.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Entry {
@@ -23,18 +23,20 @@ enum Entry {
     Refused {},
 }
 
-/// Compares every batch of a clinic; how many rows there were.
-pub(super) async fn all(
+/// Compares every batch of a clinic and returns the number of rows.
+pub(super) async fn check(
     world: &World,
     batches: &[&Batch],
     receipts: &[Receipt],
     store: &Store,
     findings: &mut Findings,
 ) -> Result<u64, DbErr> {
-    let acknowledged: HashMap<_, _> =
-        receipts.iter().map(|receipt| ((receipt.story, receipt.event), receipt.event_id.as_ref())).collect();
+    let acknowledged: HashMap<_, _> = receipts
+        .iter()
+        .map(|receipt| ((receipt.scenario, receipt.event), receipt.event_id.as_ref()))
+        .collect();
     let mut seen = 0;
-    for page in batches.chunks(PAGE) {
+    for page in batches.chunks(PAGE_SIZE) {
         let Some(first) = page.first() else { continue };
         let ids = page.iter().map(|batch| batch.id.as_str());
         let rows = batch::Entity::find()
@@ -48,7 +50,7 @@ pub(super) async fn all(
             match rows.get(&batch.id) {
                 None => findings.lost(&format!("batch {}: no row", batch.id)),
                 Some(entries) if !is_as_sent(world, batch, entries, &acknowledged) => {
-                    findings.wrong(&format!("batch {}: its records are not those sent", batch.id));
+                    findings.wrong(&format!("batch {}: its records differ from those sent", batch.id));
                 }
                 Some(_) => {}
             }
@@ -59,12 +61,12 @@ pub(super) async fn all(
 
 fn is_as_sent(world: &World, batch: &Batch, entries: &str, acknowledged: &HashMap<(u64, u16), &str>) -> bool {
     let Ok(entries) = serde_json::from_str::<Vec<Entry>>(entries) else { return false };
-    let story = world.story(batch.story);
-    let is_right = |(number, entry): (u16, &Entry)| match (story.event(number), entry) {
+    let scenario = world.scenario(batch.scenario);
+    let is_right = |(number, entry): (u16, &Entry)| match (scenario.event(number), entry) {
         (Some(event), Entry::Accepted { kind, careq_id, event_id }) => {
             *kind == event.kind.to_string()
                 && *careq_id == event.careq_id
-                && acknowledged.get(&(batch.story, number)).copied() == Some(event_id)
+                && acknowledged.get(&(batch.scenario, number)).copied() == Some(event_id)
         }
         _ => false,
     };

@@ -1,4 +1,4 @@
-//! A row beside the body that it must come from, column by column.
+//! Comparison of a row with the body that it must come from, column by column.
 
 use careq_shared::entities::{StoredPrice, appointment, doctor, patient, service};
 use careq_shared::records::Kind;
@@ -7,9 +7,9 @@ use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use serde_json::Value;
 
 use super::expected::status_of;
-use crate::world::Body;
+use crate::world::scenario::Body;
 
-/// `APPT-`, the year in UTC in which it was booked, and CareQ's number (API specification, section 4).
+/// `APPT-`, the year of the booking in UTC, and the record number (API specification, section 4).
 fn confirmation_number(body: &Body) -> Option<String> {
     let booked_at = body.get("book_datetime").and_then(Value::as_str)?;
     let booked_at = DateTime::parse_from_rfc3339(booked_at).ok()?.to_utc();
@@ -19,16 +19,16 @@ fn confirmation_number(body: &Body) -> Option<String> {
 
 /// A row that can be compared.
 pub(super) trait Row {
-    /// The columns that are not as the newest details say.
+    /// Columns that differ from the newest details.
     fn differences(&self, body: &Body, seal: &Seal) -> Vec<&'static str>;
 
-    /// The columns that are not as the newest status says.
+    /// Columns that differ from the newest status.
     fn status_differences(&self, _kind: Kind, _body: &Body) -> Vec<&'static str> {
         Vec::new()
     }
 }
 
-/// A column's value as the body would write it.
+/// A column's value that can be compared with the value in a body.
 trait Column {
     fn is(&self, value: &Value) -> bool;
 }
@@ -204,7 +204,7 @@ impl Row for appointment::Model {
         if Some(&self.confirmation_number) != confirmation_number(body).as_ref() {
             columns.push("confirmation_number");
         }
-        // Text or JSON; JSON is stored as its text.
+        // JSON is stored as its text.
         let stored = self.prescription.as_deref().map(serde_json::from_str::<Value>);
         let sent = body.get("prescription").filter(|value| !value.is_null());
         if stored.and_then(Result::ok).as_ref() != sent {
@@ -215,10 +215,10 @@ impl Row for appointment::Model {
 
     fn status_differences(&self, kind: Kind, body: &Body) -> Vec<&'static str> {
         let mut columns = Vec::new();
-        if self.status != status_of(kind, body) {
+        if status_of(kind, body) != Some(self.status.as_str()) {
             columns.push("status");
         }
-        // An appointment's own notes are details; a status event's are the status's.
+        // The notes of an appointment event belong to its details, those of a status event to the status.
         let notes = body.get("notes").filter(|_| kind == Kind::Status).unwrap_or(&Value::Null);
         if !self.status_notes.is(notes) {
             columns.push("status_notes");

@@ -1,4 +1,4 @@
-//! Every acknowledged event by its status page: it must have exactly one final result, and a right one.
+//! Check of every acknowledged event by its status page: it must have exactly one final result, and the expected one.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -7,73 +7,109 @@ use std::time::Instant;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::{Checked, page};
+use super::checked::Checked;
+use super::status_page;
+use crate::client::response::ResponseData;
 use crate::findings::Findings;
 use crate::run::Run;
-use crate::send::{Data, Played, Receipt};
-use crate::world::Fate;
+use crate::send::Sent;
+use crate::send::receipt::Receipt;
+use crate::world::scenario::ExpectedOutcome;
 
-/// Reads the pages, as many at a time as there are connections, and judges them story by story.
-pub(super) async fn all(run: &Run, played: &Played, deadline: Instant, checked: &mut Checked) {
-    let stories = played.receipts.chunk_by(|one, next| one.story == next.story);
-    let mut judged = stream::iter(stories)
-        .map(|receipts| story(run, receipts, deadline))
+/// Checks scenario by scenario, as many at a time as there are connections.
+pub(super) async fn check(run: &Run, sent: &Sent, deadline: Instant, checked: &mut Checked) {
+    let scenarios = sent.receipts.chunk_by(|one, next| one.scenario == next.scenario);
+    let mut results = stream::iter(scenarios)
+        .map(|receipts| check_scenario(run, receipts, deadline))
         .buffer_unordered(run.plan.connections);
-    while let Some(findings) = judged.next().await {
+    while let Some(findings) = results.next().await {
         checked.findings.add(findings);
     }
-    checked.events = played.receipts.len() as u64;
+    checked.events = sent.receipts.len() as u64;
 }
 
-async fn story(run: &Run, receipts: &[Receipt], deadline: Instant) -> Findings {
+async fn check_scenario(run: &Run, receipts: &[Receipt], deadline: Instant) -> Findings {
     let mut findings = Findings::default();
-    let Some(number) = receipts.first().map(|receipt| receipt.story) else { return findings };
-    let story = run.world.story(number);
-    let Some(clinic) = run.clinic_of(number) else { return findings };
-    let mut twins = Vec::new();
+    let Some(number) = receipts.first().map(|receipt| receipt.scenario) else { return findings };
+    let scenario = run.world.scenario(number);
+    let authenticator = run.authenticator_of(number);
+    let mut conflicting = BTreeMap::new();
     for receipt in receipts {
-        let fate = story.event(receipt.event).map_or(Fate::Applied, |event| event.fate);
+        let Some(event) = scenario.event(receipt.event) else {
+            findings.wrong(&format!("scenario {number}, event {}: it was not sent", receipt.event));
+            continue;
+        };
+        let expected = event.expected;
         let path = format!("/events/{}", receipt.event_id);
-        let page = page(run, clinic, &path, deadline, |page| is_settled(fate, page)).await;
+        let is_final = |page: Option<&ResponseData>| is_settled(expected, &state(page));
+        let page = status_page::read_until(run, authenticator, &path, deadline, is_final).await;
         run.live.checked.fetch_add(1, Ordering::Relaxed);
         let Ok(page) = page else {
-            findings.unread(&format!("story {number}, event {}", receipt.event));
+            findings.unread(&format!("scenario {number}, event {}", receipt.event));
             continue;
         };
         let state = state(page.as_ref());
-        let place = || format!("story {number}, event {}: {state}", receipt.event);
-        match (fate, state.as_str()) {
-            (Fate::Applied, "synced" | "updated" | "unchanged")
-            | (Fate::Orphaned, "waiting" | "failed RECORD_NOT_FOUND") => {}
-            (Fate::Twin, "synced" | "updated" | "unchanged" | "failed DUPLICATE_RECORD") => {
-                twins.push((receipt.event, state));
+        let sentence = format!("scenario {number}, event {}: {state}", receipt.event);
+        match (expected, state.as_str()) {
+            (ExpectedOutcome::Applied, "synced" | "updated" | "unchanged")
+            | (ExpectedOutcome::Orphaned, "waiting" | "failed RECORD_NOT_FOUND") => {}
+            (
+                ExpectedOutcome::Conflicting,
+                "synced" | "updated" | "unchanged" | "failed DUPLICATE_RECORD",
+            ) => {
+                conflicting.insert(receipt.event, state);
             }
-            (_, "queued" | "waiting" | "no page") => findings.lost(&place()),
-            _ => findings.wrong(&place()),
+            (_, "queued" | "waiting" | "no page") => findings.lost(&sentence),
+            _ => findings.wrong(&sentence),
         }
     }
-    let outcomes: BTreeMap<_, _> = twins.iter().map(|(event, state)| (event, state.as_str())).collect();
-    let refused = outcomes.values().filter(|state| **state == "failed DUPLICATE_RECORD").count();
-    if outcomes.len() == 2 && refused != 1 {
-        findings.wrong(&format!("story {number}: {refused} of two that want the same were refused"));
+    let refused = conflicting.values().filter(|state| *state == "failed DUPLICATE_RECORD").count();
+    if conflicting.len() == 2 && refused != 1 {
+        findings.wrong(&format!("scenario {number}: {refused} of two conflicting events were refused"));
     }
     findings
 }
 
-/// Whether nothing is expected to change any more.
-fn is_settled(fate: Fate, page: Option<&Data>) -> bool {
-    match state(page).as_str() {
+/// Whether the state is not expected to change.
+fn is_settled(expected: ExpectedOutcome, state: &str) -> bool {
+    match state {
         "queued" | "no page" => false,
-        "waiting" => fate == Fate::Orphaned,
+        "waiting" => expected == ExpectedOutcome::Orphaned,
         _ => true,
     }
 }
 
-fn state(page: Option<&Data>) -> String {
+/// The event's state, with the error code of a failed event.
+fn state(page: Option<&ResponseData>) -> String {
     let Some(data) = page else { return "no page".to_owned() };
-    let word = data.sync_status.clone().or_else(|| data.status.clone()).unwrap_or_default();
+    let Some(state) = data.sync_status.as_ref().or(data.status.as_ref()) else {
+        return "no state".to_owned();
+    };
     match &data.error {
-        Some(error) if word == "failed" => format!("{word} {}", error.code),
-        _ => word,
+        Some(error) if state == "failed" => format!("{state} {}", error.code),
+        _ => state.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_waiting_event_is_settled_only_if_its_parent_never_arrives() {
+        assert!(is_settled(ExpectedOutcome::Orphaned, "waiting"));
+        assert!(!is_settled(ExpectedOutcome::Applied, "waiting"));
+        assert!(!is_settled(ExpectedOutcome::Applied, "queued"));
+        assert!(is_settled(ExpectedOutcome::Applied, "synced"));
+    }
+
+    #[test]
+    fn the_state_of_a_failed_event_has_its_code() {
+        let page = |json| serde_json::from_str::<ResponseData>(json).unwrap();
+        assert_eq!(state(None), "no page");
+        assert_eq!(state(Some(&page("{}"))), "no state");
+        assert_eq!(state(Some(&page(r#"{"sync_status": "synced"}"#))), "synced");
+        let failed = page(r#"{"sync_status": "failed", "error": {"code": "DUPLICATE_RECORD"}}"#);
+        assert_eq!(state(Some(&failed)), "failed DUPLICATE_RECORD");
     }
 }

@@ -1,6 +1,7 @@
-//! What the bookings imply, folded from the stories themselves: of every record the newest version, of an appointment the
-//! newest details and the newest status apart (CareQ's stamps decide; of versions without one, the order in which they were
-//! sent, one after the other's acknowledgement by the same ingress).
+//! The records that the bookings imply: the newest version of each.
+//!
+//! An appointment has a newest version of its details and one of its status. CareQ's time stamps decide. Of versions without a
+//! time stamp the one sent last is the newest: each was sent to the same ingress after the one before it was acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -8,92 +9,95 @@ use std::ops::Range;
 use careq_shared::records::{Kind, RecordKind};
 use chrono::{DateTime, Utc};
 
-use crate::world::{Body, Event, Fate, Refusal, World};
+use crate::world::World;
+use crate::world::scenario::{Body, Event, ExpectedOutcome, Refusal};
 
-/// A record of a clinic, by the clinic's number.
+/// Key of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
+    /// Index of the clinic.
     pub(super) clinic: usize,
     pub(super) kind: RecordKind,
     pub(super) careq_id: i64,
 }
 
-/// Where an event stands.
+/// Position of an event, and its time stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Source {
-    pub(super) story: u64,
+    pub(super) scenario: u64,
     pub(super) event: u16,
     pub(super) stamp: Option<DateTime<Utc>>,
 }
 
-/// A record as it must be.
+/// The events that a record must have come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) details: Source,
-    /// Of an appointment.
+    /// Used for appointments only.
     pub(super) status: Source,
 }
 
-/// Everything that must be there, and what must not.
+/// The state that the installation must have.
 #[derive(Debug, Default)]
 pub(super) struct Expected {
     pub(super) records: BTreeMap<Key, Record>,
-    /// Pairs of which exactly one must be there.
-    pub(super) twins: Vec<[(Key, Source); 2]>,
-    /// Records whose parent never comes.
+    /// Pairs of records of which exactly one must exist.
+    pub(super) conflicting: Vec<[(Key, Source); 2]>,
+    /// Records whose parent never arrives.
     pub(super) orphans: BTreeSet<Key>,
-    /// Records of requests that were refused.
+    /// Records of refused requests.
     pub(super) refused: BTreeSet<Key>,
     pub(super) batches: Vec<Batch>,
 }
 
-/// A `POST /batch`, and which of its story's events it holds.
+/// A `POST /batch` and its events.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) clinic: usize,
     pub(super) id: String,
-    pub(super) story: u64,
+    pub(super) scenario: u64,
+    /// Numbers within the scenario.
     pub(super) events: Range<u16>,
 }
 
-/// Folds all stories.
-pub(super) fn fold(world: &World) -> Expected {
-    let mut expected = Expected::default();
-    for number in 0..world.stories() {
-        let clinic = world.clinic_of(number);
-        let story = world.story(number);
-        let mut twins = Vec::new();
-        for (position, event) in story.events() {
-            let key = Key { clinic, kind: event.kind.record(), careq_id: event.careq_id };
-            let source = Source { story: number, event: position, stamp: event.stamp };
-            match event.fate {
-                Fate::Applied => expected.apply(key, event, source),
-                Fate::Twin => twins.push((key, source)),
-                Fate::Orphaned => {
-                    expected.orphans.insert(key);
+impl Expected {
+    /// Computes the state from all scenarios.
+    pub(super) fn of(world: &World) -> Self {
+        let mut expected = Self::default();
+        for number in 0..world.scenarios() {
+            let clinic = world.clinic_of(number);
+            let scenario = world.scenario(number);
+            let mut conflicting = Vec::new();
+            for (position, event) in scenario.events() {
+                let key = Key { clinic, kind: event.kind.record(), careq_id: event.careq_id };
+                let source = Source { scenario: number, event: position, stamp: event.stamp };
+                match event.expected {
+                    ExpectedOutcome::Applied => expected.apply(key, event, source),
+                    ExpectedOutcome::Conflicting => conflicting.push((key, source)),
+                    ExpectedOutcome::Orphaned => {
+                        expected.orphans.insert(key);
+                    }
                 }
             }
-        }
-        for (position, request) in story.requests.iter().enumerate() {
-            if let Some(Refusal { kind, careq_id, .. }) = request.refusal {
-                expected.refused.insert(Key { clinic, kind: kind.record(), careq_id });
+            for (position, request) in scenario.requests.iter().enumerate() {
+                if let Some(Refusal { kind, careq_id, .. }) = request.refusal {
+                    expected.refused.insert(Key { clinic, kind: kind.record(), careq_id });
+                }
+                if let Some(id) = request.batch_id.clone() {
+                    let events = scenario.first_event_of(position)..scenario.first_event_of(position + 1);
+                    expected.batches.push(Batch { clinic, id, scenario: number, events });
+                }
             }
-            if let Some(id) = request.batch_id.clone() {
-                let events = story.first_event_of(position)..story.first_event_of(position + 1);
-                expected.batches.push(Batch { clinic, id, story: number, events });
+            if let Ok(pair) = conflicting.try_into() {
+                expected.conflicting.push(pair);
             }
         }
-        if let Ok(pair) = twins.try_into() {
-            expected.twins.push(pair);
-        }
+        expected
     }
-    expected
-}
 
-impl Expected {
     fn apply(&mut self, key: Key, event: &Event, source: Source) {
         let record = self.records.entry(key).or_insert(Record { details: source, status: source });
-        // Stories are folded in the order in which they are sent.
+        // Events without time stamps come in the order in which they are sent.
         let is_newer = |than: &Source| match (source.stamp, than.stamp) {
             (None, None) => true,
             (stamp, other) => stamp > other,
@@ -108,16 +112,41 @@ impl Expected {
 }
 
 impl Source {
-    /// The event's kind and body, made again.
-    pub(super) fn event(&self, world: &World) -> Option<(Kind, Body)> {
-        world.story(self.story).event(self.event).map(|event| (event.kind, event.body.clone()))
+    /// Generates the event again; its kind and body.
+    #[expect(clippy::expect_used, reason = "the source was taken from the same scenario")]
+    pub(super) fn event(&self, world: &World) -> (Kind, Body) {
+        let scenario = world.scenario(self.scenario);
+        let event = scenario.event(self.event).expect("the scenario has the event");
+        (event.kind, event.body.clone())
     }
 }
 
-/// The status that an event gives to its appointment.
-pub(super) fn status_of(kind: Kind, body: &Body) -> &str {
+/// The status that an event gives its appointment.
+pub(super) fn status_of(kind: Kind, body: &Body) -> Option<&str> {
     match kind {
-        Kind::Cancel => "cancelled",
-        _ => body.get("status").and_then(serde_json::Value::as_str).unwrap_or_default(),
+        Kind::Cancel => Some("cancelled"),
+        _ => body.get("status").and_then(serde_json::Value::as_str),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Disorder;
+
+    #[test]
+    fn details_and_status_of_an_appointment_are_its_newest_ones() {
+        let world = World::new(vec!["clinic".to_owned()], 7, 400, Disorder::default());
+        let expected = Expected::of(&world);
+        for (key, record) in &expected.records {
+            let scenarios = (0..world.scenarios()).map(|number| world.scenario(number));
+            let events: Vec<_> = scenarios
+                .flat_map(|scenario| scenario.events().map(|(_, event)| event.clone()).collect::<Vec<_>>())
+                .filter(|event| event.kind.record() == key.kind && event.careq_id == key.careq_id)
+                .collect();
+            assert_eq!(record.status.stamp, events.iter().map(|event| event.stamp).max().unwrap());
+            let details = events.iter().filter(|event| !matches!(event.kind, Kind::Status | Kind::Cancel));
+            assert_eq!(record.details.stamp, details.map(|event| event.stamp).max().unwrap());
+        }
     }
 }

@@ -1,102 +1,68 @@
-//! The check at the end: every acknowledged event has exactly one final result, and the records are those that the
-//! bookings imply. What it expects must never come from the code that it checks.
+//! The check after sending: every acknowledged event has exactly one final result, and the records are those that the bookings
+//! imply. The expectation is computed without the code of the installation.
 
 mod expected;
+
+pub(crate) mod checked;
+
+mod status_page;
 
 mod events;
 
 mod records;
 
-mod tables;
-
 mod columns;
 
 mod batches;
 
-use std::time::{Duration, Instant};
+mod tables;
 
+use std::time::Instant;
+
+use checked::Checked;
 use expected::Expected;
+use sea_orm::DbErr;
 
-use crate::Store;
-use crate::findings::Findings;
 use crate::run::Run;
-use crate::send::{Data, NoAnswer, Played, Proofs};
+use crate::send::Sent;
+use crate::store::Store;
 
-/// A status page that says "not yet" is read again after this time.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
-
-/// Times that a page may fail to be read; each has waited for as long as the answer asked.
-const MAX_UNREAD: u32 = 100;
-
-/// What was looked at, and found.
-#[derive(Debug, Default)]
-pub(crate) struct Checked {
-    pub(crate) events: u64,
-    pub(crate) records: u64,
-    pub(crate) rows: Option<u64>,
-    /// How long after the last answer the last event's page was read.
-    pub(crate) settled_after: Duration,
-    pub(crate) findings: Findings,
-}
-
-/// Checks everything that was played; the tables, too, where there is a store to look into.
-pub(crate) async fn everything(
-    run: &Run,
-    played: &Played,
-    store: Option<&Store>,
-) -> Result<Checked, sea_orm::DbErr> {
+/// Checks all events and records by their status pages. With a store, the tables are checked too.
+///
+/// # Errors
+/// The tables cannot be read.
+pub(crate) async fn check_all(run: &Run, sent: &Sent, store: Option<&Store>) -> Result<Checked, DbErr> {
     let mut checked = Checked::default();
     let began_at = Instant::now();
     let deadline = began_at + run.plan.settle_within;
-    events::all(run, played, deadline, &mut checked).await;
+    events::check(run, sent, deadline, &mut checked).await;
     checked.settled_after = began_at.elapsed();
-    if played.undelivered > 0 {
-        // Whether an event that nobody acknowledged was stored is anybody's guess.
+    if sent.undelivered > 0 {
+        // An event without an acknowledgement may or may not be stored, so no state is expected.
         return Ok(checked);
     }
-    let expected = expected::fold(&run.world);
-    records::all(run, &expected, deadline, &mut checked).await;
+    let expected = Expected::of(&run.world);
+    records::check(run, &expected, deadline, &mut checked).await;
     if let Some(store) = store {
-        let seen = tables(run, &expected, played, store, deadline).await?;
-        checked.rows = Some(seen.rows);
-        checked.findings.add(seen.findings);
+        let tables = check_tables(run, &expected, sent, store, deadline).await?;
+        checked.rows = Some(tables.rows);
+        checked.findings.add(tables.findings);
     }
     Ok(checked)
 }
 
-/// Read until it works, or time is up: a connection may have been lost while the load was on.
-async fn tables(
+/// Retries until the deadline: the load may have broken a connection.
+async fn check_tables(
     run: &Run,
     expected: &Expected,
-    played: &Played,
+    sent: &Sent,
     store: &Store,
     deadline: Instant,
-) -> Result<tables::Seen, sea_orm::DbErr> {
+) -> Result<tables::TablesChecked, DbErr> {
     loop {
-        match tables::all(&run.world, expected, played, store).await {
-            Err(_) if Instant::now() < deadline => tokio::time::sleep(LOOK_AGAIN_AFTER).await,
-            seen => return seen,
+        match tables::check(&run.world, expected, sent, store).await {
+            Err(_) if Instant::now() < deadline => tokio::time::sleep(status_page::POLL_INTERVAL).await,
+            result => return result,
         }
-    }
-}
-
-/// A status page, read until it is as it should be, or time is up: then as it is. A page that cannot be read has a
-/// patience of its own, which a rate limit that is far too low would use up.
-async fn page(
-    run: &Run,
-    clinic: &Proofs,
-    path: &str,
-    deadline: Instant,
-    is_right: impl Fn(Option<&Data>) -> bool,
-) -> Result<Option<Data>, NoAnswer> {
-    let mut unread = 0;
-    loop {
-        match run.caller.page(clinic, path).await {
-            Ok(page) if is_right(page.as_ref()) || Instant::now() > deadline => return Ok(page),
-            Ok(_) => {}
-            Err(NoAnswer) if unread == MAX_UNREAD => return Err(NoAnswer),
-            Err(NoAnswer) => unread += 1,
-        }
-        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Every implied record by its status page: it must be there, at its newest version, and what was refused must not be.
+//! Check of every record by its status page: an implied record is at its newest version, and a refused one does not exist.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -7,86 +7,89 @@ use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
+use super::checked::Checked;
 use super::expected::{Expected, Key, Record, status_of};
-use super::{Checked, page};
+use super::status_page;
+use crate::client::response::ResponseData;
 use crate::findings::Findings;
 use crate::run::Run;
-use crate::send::Data;
 
-pub(super) async fn all(run: &Run, expected: &Expected, deadline: Instant, checked: &mut Checked) {
+pub(super) async fn check(run: &Run, expected: &Expected, deadline: Instant, checked: &mut Checked) {
     let records = expected.records.iter().map(|(key, record)| (*key, Implied::Record(*record)));
     let orphans = expected.orphans.iter().map(|key| (*key, Implied::Orphan));
     let refused = expected.refused.iter().map(|key| (*key, Implied::Nothing));
-    let mut judged = stream::iter(records.chain(orphans).chain(refused))
-        .map(|(key, implied)| one(run, key, implied, deadline))
+    let mut results = stream::iter(records.chain(orphans).chain(refused))
+        .map(|(key, implied)| check_record(run, key, implied, deadline))
         .buffer_unordered(run.plan.connections);
-    while let Some(findings) = judged.next().await {
+    while let Some(findings) = results.next().await {
         checked.records += 1;
         checked.findings.add(findings);
     }
 }
 
-/// What there must be of a record.
+/// State that a record must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Implied {
     Record(Record),
-    /// A page that says what it waits for, or that it has failed.
+    /// The page says that the record waits for its parent, or that it has failed.
     Orphan,
     Nothing,
 }
 
-async fn one(run: &Run, key: Key, implied: Implied, deadline: Instant) -> Findings {
+async fn check_record(run: &Run, key: Key, implied: Implied, deadline: Instant) -> Findings {
     let mut findings = Findings::default();
-    let Some(clinic) = run.clinics.get(key.clinic) else { return findings };
+    let authenticator = &run.authenticators[key.clinic];
     let path = format!("/status/{}/{}", key.kind, key.careq_id);
-    let is_right = |page: Option<&Data>| page.is_some() != (implied == Implied::Nothing);
-    let page = page(run, clinic, &path, deadline, is_right).await;
+    let is_final = |page: Option<&ResponseData>| page.is_some() != (implied == Implied::Nothing);
+    let page = status_page::read_until(run, authenticator, &path, deadline, is_final).await;
     run.live.checked.fetch_add(1, Ordering::Relaxed);
-    let place = format!("{} {}", key.kind, key.careq_id);
+    let record = format!("{} {}", key.kind, key.careq_id);
     let Ok(page) = page else {
-        findings.unread(&place);
+        findings.unread(&record);
         return findings;
     };
     match (implied, page) {
         (Implied::Nothing, None) => {}
-        (Implied::Nothing, Some(_)) => findings.wrong(&format!("{place}: there, although it was refused")),
-        (_, None) => findings.lost(&format!("{place}: there is no page of it")),
+        (Implied::Nothing, Some(_)) => {
+            findings.wrong(&format!("{record}: it exists although it was refused"));
+        }
+        (_, None) => findings.lost(&format!("{record}: it has no status page")),
         (Implied::Orphan, Some(page)) if page.sync_status.as_deref() == Some("synced") => {
-            findings.wrong(&format!("{place}: stored without its parent"));
+            findings.wrong(&format!("{record}: stored without its parent"));
         }
         (Implied::Orphan, Some(_)) => {}
-        (Implied::Record(record), Some(page)) => {
-            for difference in differences(run, record, &page) {
-                findings.wrong(&format!("{place}: {difference}"));
+        (Implied::Record(implied), Some(page)) => {
+            for difference in differences(run, implied, &page) {
+                findings.wrong(&format!("{record}: {difference}"));
             }
         }
     }
     findings
 }
 
-fn differences(run: &Run, record: Record, page: &Data) -> Vec<String> {
+fn differences(run: &Run, record: Record, page: &ResponseData) -> Vec<String> {
     let mut differences = Vec::new();
     if page.sync_status.as_deref() != Some("synced") {
-        differences.push(format!("it is {}", page.sync_status.as_deref().unwrap_or("in no state")));
+        differences.push(format!("its state is {}", page.sync_status.as_deref().unwrap_or("missing")));
         return differences;
     }
-    // A record without a stamp has the moment of its acceptance, which only the ingress knows.
-    if record.details.stamp.is_some() && moment(page.updated_at.as_deref()) != record.details.stamp {
+    // A record without a time stamp gets the time of its acceptance, which only the ingress knows.
+    if record.details.stamp.is_some() && time(page.updated_at.as_deref()) != record.details.stamp {
         differences.push("updated_at is not that of its newest version".to_owned());
     }
     if page.status_updated_at.is_some() {
-        if moment(page.status_updated_at.as_deref()) != record.status.stamp {
+        if time(page.status_updated_at.as_deref()) != record.status.stamp {
             differences.push("status_updated_at is not that of its newest status".to_owned());
         }
-        let newest = record.status.event(&run.world);
-        let status = newest.as_ref().map(|(kind, body)| status_of(*kind, body));
-        if page.status.as_deref() != status {
+        let (kind, body) = record.status.event(&run.world);
+        if page.status.as_deref() != status_of(kind, &body) {
             differences.push("its status is not the newest".to_owned());
         }
     }
     differences
 }
 
-fn moment(text: Option<&str>) -> Option<DateTime<Utc>> {
-    text.and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|moment| moment.to_utc())
+/// `None` for a missing or invalid time, which then differs from every expected one.
+fn time(text: Option<&str>) -> Option<DateTime<Utc>> {
+    text.and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|time| time.to_utc())
 }

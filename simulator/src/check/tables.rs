@@ -1,4 +1,4 @@
-//! The tables themselves: every row of this run's numbers, and nothing besides. It reads page by page, and must never write.
+//! Check of the tables: they have the expected rows with record numbers of this run, and no others. It only reads, page by page.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,36 +12,38 @@ use sea_orm::{
 use super::batches;
 use super::columns::Row;
 use super::expected::{Expected, Key, Record};
-use crate::Store;
 use crate::findings::Findings;
-use crate::send::{Played, Receipt};
-use crate::world::{Fate, World};
+use crate::send::Sent;
+use crate::send::receipt::Receipt;
+use crate::store::Store;
+use crate::world::World;
+use crate::world::scenario::ExpectedOutcome;
 
 /// Rows that are read at a time.
-const PAGE: u64 = 2_000;
+const PAGE_SIZE: u64 = 2_000;
 
 /// Compares every table.
-pub(super) async fn all(
+pub(super) async fn check(
     world: &World,
     expected: &Expected,
-    played: &Played,
+    sent: &Sent,
     store: &Store,
-) -> Result<Seen, DbErr> {
-    let by_id = played.receipts.iter().map(|receipt| (receipt.event_id.as_ref(), receipt)).collect();
+) -> Result<TablesChecked, DbErr> {
+    let by_id = sent.receipts.iter().map(|receipt| (receipt.event_id.as_ref(), receipt)).collect();
     let mut tables = Tables { world, expected, by_id, store, rows: 0, findings: Findings::default() };
     for clinic in 0..world.clinic_ids.len() {
         tables.records(clinic).await?;
         tables.ledger(clinic).await?;
-        tables.batches(clinic, &played.receipts).await?;
+        tables.batches(clinic, &sent.receipts).await?;
         tables.parked_events(clinic).await?;
         tables.dead_letters(clinic).await?;
     }
-    Ok(Seen { rows: tables.rows, findings: tables.findings })
+    Ok(TablesChecked { rows: tables.rows, findings: tables.findings })
 }
 
-/// What the tables have shown.
+/// Number of compared rows, and the findings.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct TablesChecked {
     pub(super) rows: u64,
     pub(super) findings: Findings,
 }
@@ -56,10 +58,10 @@ struct Tables<'run> {
     findings: Findings,
 }
 
-/// Every row of a clinic with one of this run's numbers, page by page in the order of a unique column.
+/// Runs a block for every row of a clinic with a record number of this run, in the order of a unique column.
 macro_rules! pages {
     ($tables:ident, $clinic:expr, $table:ident, $by:ident, $row:ident => $each:block) => {{
-        let numbers = $tables.world.numbers();
+        let numbers = $tables.world.record_numbers();
         let mut last = None;
         loop {
             let mut select = $table::Entity::find()
@@ -67,7 +69,7 @@ macro_rules! pages {
                 .filter($table::Column::CareqId.gte(numbers.start))
                 .filter($table::Column::CareqId.lt(numbers.end))
                 .order_by_asc($table::Column::$by)
-                .limit(PAGE);
+                .limit(PAGE_SIZE);
             if let Some(last) = last.take() {
                 select = select.filter($table::Column::$by.gt(last));
             }
@@ -105,14 +107,14 @@ impl Tables<'_> {
             .filter(|(key, _)| key.clinic == clinic)
             .map(|(key, record)| (*key, *record))
             .collect();
-        let mut twins = Vec::new();
+        let mut unexpected = Vec::new();
         macro_rules! compare {
             ($table:ident, $kind:ident) => {
                 pages!(self, clinic, $table, CareqId, row => {
                     let key = Key { clinic, kind: RecordKind::$kind, careq_id: row.careq_id };
                     match missing.remove(&key) {
                         Some(record) => self.row(key, record, row),
-                        None => twins.push(key),
+                        None => unexpected.push(key),
                     }
                 })
             };
@@ -124,14 +126,13 @@ impl Tables<'_> {
         for key in missing.keys() {
             self.findings.lost(&format!("{} {}: no row", key.kind, key.careq_id));
         }
-        self.twins(clinic, twins);
+        self.conflicting(clinic, unexpected);
         Ok(())
     }
 
     fn row(&mut self, key: Key, record: Record, row: &impl Row) {
-        let details = record.details.event(self.world);
-        let status = record.status.event(self.world);
-        let (Some((_, details)), Some((kind, status))) = (details, status) else { return };
+        let (_, details) = record.details.event(self.world);
+        let (kind, status) = record.status.event(self.world);
         for column in row
             .differences(&details, &self.store.seal)
             .into_iter()
@@ -141,25 +142,28 @@ impl Tables<'_> {
         }
     }
 
-    /// Of each pair one must be there; nothing else may.
-    fn twins(&mut self, clinic: usize, mut there: Vec<Key>) {
-        for pair in &self.expected.twins {
+    /// Exactly one record of each conflicting pair must exist, and no other unexpected one.
+    fn conflicting(&mut self, clinic: usize, mut unexpected: Vec<Key>) {
+        for pair in &self.expected.conflicting {
             let of_this_clinic = pair.iter().all(|(key, _)| key.clinic == clinic);
-            let before = there.len();
-            there.retain(|key| pair.iter().all(|(twin, _)| twin != key));
-            if of_this_clinic && before - there.len() != 1 {
+            let before = unexpected.len();
+            unexpected.retain(|key| pair.iter().all(|(other, _)| other != key));
+            if of_this_clinic && before - unexpected.len() != 1 {
                 let (key, _) = pair[0];
-                self.findings.wrong(&format!("{} {}: not exactly one of two", key.kind, key.careq_id));
+                self.findings.wrong(&format!(
+                    "{} {}: not exactly one of two conflicting records",
+                    key.kind, key.careq_id
+                ));
             }
         }
-        for key in there {
-            self.findings.doubled(&format!("{} {}: a row that nothing implies", key.kind, key.careq_id));
+        for key in unexpected {
+            self.findings.doubled(&format!("{} {}: a row that no event implies", key.kind, key.careq_id));
         }
     }
 
-    /// One row an event, and none but for acknowledged events.
+    /// The ledger has one row for each acknowledged event, and no others.
     async fn ledger(&mut self, clinic: usize) -> Result<(), DbErr> {
-        let of_this_clinic = |receipt: &&Receipt| self.world.clinic_of(receipt.story) == clinic;
+        let of_this_clinic = |receipt: &&Receipt| self.world.clinic_of(receipt.scenario) == clinic;
         let mut missing: HashMap<_, _> = self
             .by_id
             .iter()
@@ -171,13 +175,13 @@ impl Tables<'_> {
                 self.findings.doubled(&format!("the ledger has an event {} that was not acknowledged", row.event_id));
             }
             if row.outcome == "retrying" {
-                self.findings.lost(&format!("event {} is still to be tried again", row.event_id));
+                self.findings.lost(&format!("event {} is still to be retried", row.event_id));
             }
         });
         for event_id in missing.into_keys() {
-            // A key that is used twice has one row in the ledger, and a letter for the other event.
-            if self.fate_of(event_id) != Some(Fate::Twin) {
-                self.findings.lost(&format!("the ledger does not know event {event_id}"));
+            // An idempotency key that was used twice has one row in the ledger, and a dead letter for the other event.
+            if self.expected_outcome_of(event_id) != Some(ExpectedOutcome::Conflicting) {
+                self.findings.lost(&format!("the ledger has no event {event_id}"));
             }
         }
         Ok(())
@@ -186,35 +190,34 @@ impl Tables<'_> {
     async fn batches(&mut self, clinic: usize, receipts: &[Receipt]) -> Result<(), DbErr> {
         let of_this_clinic = self.expected.batches.iter().filter(|batch| batch.clinic == clinic);
         let batches: Vec<_> = of_this_clinic.collect();
-        self.rows += batches::all(self.world, &batches, receipts, self.store, &mut self.findings).await?;
+        self.rows += batches::check(self.world, &batches, receipts, self.store, &mut self.findings).await?;
         Ok(())
     }
 
-    /// Only what waits for a parent that never comes.
+    /// Only events whose parent never arrives may be parked.
     async fn parked_events(&mut self, clinic: usize) -> Result<(), DbErr> {
         pages!(self, clinic, parked_event, EventId, row => {
-            if self.fate_of(&row.event_id) != Some(Fate::Orphaned) {
+            if self.expected_outcome_of(&row.event_id) != Some(ExpectedOutcome::Orphaned) {
                 self.findings.lost(&format!("event {} is still parked", row.event_id));
             }
         });
         Ok(())
     }
 
-    /// Only what has to fail.
+    /// Only events that must fail may have open dead letters.
     async fn dead_letters(&mut self, clinic: usize) -> Result<(), DbErr> {
         pages!(self, clinic, dead_letter, Id, row => {
-            let fate = row.event_id.as_deref().and_then(|event_id| self.fate_of(event_id));
-            // One that is resolved tells of a failure that is over.
-            let is_over = row.state == DeadLetterState::Resolved;
-            if !is_over && !matches!(fate, Some(Fate::Orphaned | Fate::Twin)) {
-                self.findings.wrong(&format!("letter {}: class {}, code {}", row.id, row.class, row.code));
+            let expected_outcome = row.event_id.as_deref().and_then(|event_id| self.expected_outcome_of(event_id));
+            let is_resolved = row.state == DeadLetterState::Resolved;
+            if !is_resolved && !matches!(expected_outcome, Some(ExpectedOutcome::Orphaned | ExpectedOutcome::Conflicting)) {
+                self.findings.wrong(&format!("dead letter {}: class {}, code {}", row.id, row.class, row.code));
             }
         });
         Ok(())
     }
 
-    fn fate_of(&self, event_id: &str) -> Option<Fate> {
+    fn expected_outcome_of(&self, event_id: &str) -> Option<ExpectedOutcome> {
         let receipt = self.by_id.get(event_id)?;
-        self.world.story(receipt.story).event(receipt.event).map(|event| event.fate)
+        self.world.scenario(receipt.scenario).event(receipt.event).map(|event| event.expected)
     }
 }

@@ -1,5 +1,5 @@
-//! The bodies of the six kinds of event, as CareQ fills them. A time stamp is always written with India's offset, so that
-//! whoever ignores offsets is found out.
+//! Bodies of the six kinds of event, with the fields that CareQ sets. Time stamps have the offset of India, so that the check
+//! finds code that ignores offsets.
 
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use rand::RngExt as _;
@@ -7,12 +7,12 @@ use rand::rngs::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use super::names::{self, one};
-use super::story::Body;
+use super::scenario::Body;
 
 /// India Standard Time.
-const OFFSET_S: i32 = 5 * 3_600 + 1_800;
+const INDIA: FixedOffset = FixedOffset::east_opt(5 * 3_600 + 1_800).expect("a valid offset");
 
-/// The records that an appointment refers to.
+/// Record numbers to which an appointment refers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Parents {
     pub(super) patient: i64,
@@ -20,27 +20,27 @@ pub(super) struct Parents {
     pub(super) service: i64,
 }
 
-/// What every body begins with.
+/// Fields of every body.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Head<'place> {
-    pub(super) clinic_id: &'place str,
+pub(super) struct CommonFields<'context> {
+    pub(super) clinic_id: &'context str,
     pub(super) careq_id: i64,
     pub(super) stamp: Option<DateTime<Utc>>,
 }
 
-pub(super) fn patient(head: Head<'_>, chance: &mut ChaCha8Rng) -> Body {
-    let person = names::person(chance);
+pub(super) fn patient(common: CommonFields<'_>, rng: &mut ChaCha8Rng) -> Body {
+    let person = names::person(rng);
     let (city, state, zip_code) = person.city;
-    let optional = chance.random_bool(0.5);
+    let optional = rng.random_bool(0.5);
     body(
-        head,
-        json!({
+        common,
+        &json!({
             "first_name": person.first_name, "last_name": person.last_name, "phone_number": person.phone_number,
             "email": person.email, "city": city, "state": state, "zip_code": zip_code,
-            "date_of_birth": format!("{}-{:02}-15", chance.random_range(1940..2020), chance.random_range(1..=12)),
-            "gender": one(chance, &["male", "female", "other"]),
-            "address": format!("{} Station Road", chance.random_range(1..400)),
-            "aadhar_number": optional.then(|| names::aadhar_number(chance)),
+            "date_of_birth": format!("{}-{:02}-15", rng.random_range(1940..2020), rng.random_range(1..=12)),
+            "gender": one(rng, &["male", "female", "other"]),
+            "address": format!("{} Station Road", rng.random_range(1..400)),
+            "aadhar_number": optional.then(|| names::aadhar_number(rng)),
             "custom_field_1": optional.then_some("Blood Group: O+"),
             "notes": optional.then_some("prefers mornings — सुबह"),
             "timezone": "Asia/Kolkata", "language": "en-IN",
@@ -48,87 +48,87 @@ pub(super) fn patient(head: Head<'_>, chance: &mut ChaCha8Rng) -> Body {
     )
 }
 
-pub(super) fn doctor(head: Head<'_>, chance: &mut ChaCha8Rng) -> Body {
-    let person = names::person(chance);
+pub(super) fn doctor(common: CommonFields<'_>, rng: &mut ChaCha8Rng) -> Body {
+    let person = names::person(rng);
     body(
-        head,
-        json!({
+        common,
+        &json!({
             "first_name": format!("Dr. {}", person.first_name), "last_name": person.last_name, "email": person.email,
-            "mobile_number": format!("+91 {}", person.phone_number), "city": person.city.0, "is_private": chance.random_bool(0.3),
-            "specialization": one(chance, &["Cardiology", "Dermatology", "Paediatrics", "Orthopaedics"]),
+            "mobile_number": format!("+91 {}", person.phone_number), "city": person.city.0, "is_private": rng.random_bool(0.3),
+            "specialization": one(rng, &["Cardiology", "Dermatology", "Paediatrics", "Orthopaedics"]),
         }),
     )
 }
 
-pub(super) fn service(head: Head<'_>, chance: &mut ChaCha8Rng) -> Body {
-    // Written with its digits, as text would be: a float would lose them.
-    let price = format!("{}.{:02}", chance.random_range(100..5_000), chance.random_range(0..100));
+#[expect(clippy::expect_used, reason = "digits with a decimal point are a JSON number")]
+pub(super) fn service(common: CommonFields<'_>, rng: &mut ChaCha8Rng) -> Body {
+    // Parsed from text, so that the digits are kept: a float would lose trailing zeros.
+    let price = format!("{}.{:02}", rng.random_range(100..5_000), rng.random_range(0..100));
     body(
-        head,
-        json!({
-            "name": one(chance, &["General Consultation", "Follow-up", "ECG", "Vaccination"]),
-            "duration": one(chance, &[10, 15, 20, 30, 45]), "currency": "INR", "color": "#3498db",
-            "price": serde_json::from_str::<Value>(&price).unwrap_or_default(), "category": "Consultation",
+        common,
+        &json!({
+            "name": one(rng, &["General Consultation", "Follow-up", "ECG", "Vaccination"]),
+            "duration": one(rng, &[10, 15, 20, 30, 45]), "currency": "INR", "color": "#3498db",
+            "price": serde_json::from_str::<Value>(&price).expect("the price is a number"), "category": "Consultation",
         }),
     )
 }
 
-/// An appointment made `head.stamp`, or when `booked_at` says; its slot is some days later.
+/// An appointment booked at `booked_at`; its slot is some days later.
 pub(super) fn appointment(
-    head: Head<'_>,
+    common: CommonFields<'_>,
     booked_at: DateTime<Utc>,
     parents: Parents,
-    chance: &mut ChaCha8Rng,
+    rng: &mut ChaCha8Rng,
 ) -> Body {
-    let start = booked_at
-        + TimeDelta::days(chance.random_range(1..14))
-        + TimeDelta::minutes(chance.random_range(0..480));
+    let start =
+        booked_at + TimeDelta::days(rng.random_range(1..14)) + TimeDelta::minutes(rng.random_range(0..480));
     body(
-        head,
-        json!({
+        common,
+        &json!({
             "patient_careq_id": parents.patient, "doctor_careq_id": parents.doctor, "service_careq_id": parents.service,
-            "book_datetime": written(booked_at), "start_datetime": written(start),
-            "end_datetime": written(start + TimeDelta::minutes(30)), "status": "booked",
-            "location": format!("Room {}", chance.random_range(1..9)),
-            "prescription": chance.random_bool(0.3).then(|| json!({ "items": [{ "name": "ORS", "days": 3 }] })),
-            "notes": chance.random_bool(0.4).then_some("first visit"),
+            "book_datetime": india_time(booked_at), "start_datetime": india_time(start),
+            "end_datetime": india_time(start + TimeDelta::minutes(30)), "status": "booked",
+            "location": format!("Room {}", rng.random_range(1..9)),
+            "prescription": rng.random_bool(0.3).then(|| json!({ "items": [{ "name": "ORS", "days": 3 }] })),
+            "notes": rng.random_bool(0.4).then_some("first visit"),
         }),
     )
 }
 
-pub(super) fn status(head: Head<'_>, status: &str) -> Body {
-    body(head, json!({ "status": status, "notes": format!("now {status}") }))
+pub(super) fn status(common: CommonFields<'_>, status: &str) -> Body {
+    body(common, &json!({ "status": status, "notes": format!("now {status}") }))
 }
 
-pub(super) fn cancellation(head: Head<'_>, chance: &mut ChaCha8Rng) -> Body {
+pub(super) fn cancellation(common: CommonFields<'_>, rng: &mut ChaCha8Rng) -> Body {
     let mut body = body(
-        Head { stamp: None, ..head },
-        json!({
-            "cancellation_reason": one(chance, &["Patient unavailable", "Doctor on leave", "Feeling better"]),
-            "cancelled_by": one(chance, &["patient", "clinic"]),
+        CommonFields { stamp: None, ..common },
+        &json!({
+            "cancellation_reason": one(rng, &["Patient unavailable", "Doctor on leave", "Feeling better"]),
+            "cancelled_by": one(rng, &["patient", "clinic"]),
         }),
     );
-    if let Some(stamp) = head.stamp {
-        body.insert("cancelled_at".to_owned(), json!(written(stamp)));
+    if let Some(stamp) = common.stamp {
+        body.insert("cancelled_at".to_owned(), json!(india_time(stamp)));
     }
     body
 }
 
-fn body(head: Head<'_>, fields: Value) -> Body {
+/// The common fields and the given ones.
+#[expect(clippy::expect_used, reason = "all callers pass an object literal")]
+fn body(common: CommonFields<'_>, fields: &Value) -> Body {
     let mut body = Body::new();
-    body.insert("careq_id".to_owned(), json!(head.careq_id));
-    body.insert("clinic_id".to_owned(), json!(head.clinic_id));
-    if let Value::Object(fields) = fields {
-        body.extend(fields);
-    }
-    if let Some(stamp) = head.stamp {
-        body.insert("created_at".to_owned(), json!(written(stamp)));
-        body.insert("updated_at".to_owned(), json!(written(stamp)));
+    body.insert("careq_id".to_owned(), json!(common.careq_id));
+    body.insert("clinic_id".to_owned(), json!(common.clinic_id));
+    body.extend(fields.as_object().expect("the fields are an object").clone());
+    if let Some(stamp) = common.stamp {
+        body.insert("created_at".to_owned(), json!(india_time(stamp)));
+        body.insert("updated_at".to_owned(), json!(india_time(stamp)));
     }
     body
 }
 
-fn written(moment: DateTime<Utc>) -> String {
-    let india = FixedOffset::east_opt(OFFSET_S);
-    india.map_or_else(|| moment.to_rfc3339(), |india| moment.with_timezone(&india).to_rfc3339())
+/// RFC 3339 with the offset of India.
+fn india_time(time: DateTime<Utc>) -> String {
+    time.with_timezone(&INDIA).to_rfc3339()
 }

@@ -1,38 +1,33 @@
-//! The world that is played: clinics with their doctors, services and bookings. Every story follows from the seed and its
-//! number alone, so that it is never kept: whoever needs it again makes it again.
+//! The generated world: clinics with their doctors, services and bookings.
+//!
+//! A scenario follows from the seed and its number alone. It is generated again whenever it is needed, so none is stored.
 
 mod bodies;
 mod names;
 
+pub(crate) mod context;
+pub(crate) mod scenario;
+
 mod booking;
 mod poison;
 mod staff;
-mod story;
 mod unstamped;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use rand::SeedableRng as _;
-use rand::rngs::ChaCha8Rng;
+use std::ops::Range;
 
-pub(crate) use story::{Body, Event, Fate, Refusal, Request, Story};
+use context::{ScenarioContext, record_numbers};
+use scenario::Scenario;
 
+use crate::convert::to_usize;
 use crate::plan::{Disorder, Plan};
 
-/// Events of an average booking, about: patient, appointment, and what becomes of it.
+/// Average number of events of a booking: patient, appointment, and its changes of status.
 const EVENTS_PER_BOOKING: u64 = 4;
-
-/// Record numbers of one run; no two seeds of the first thousand million share any.
-const NUMBERS: i64 = 1_000_000;
-
-/// The second of two that want the same thing is so much further.
-const TWIN_OFFSET: i64 = NUMBERS / 2;
-
-/// When the first booking was made.
-const FIRST_BOOKING_S: i64 = 1_764_547_200;
 
 /// See the module.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
+    /// At least one.
     pub(crate) clinic_ids: Vec<String>,
     seed: u64,
     bookings: u64,
@@ -49,61 +44,66 @@ impl World {
         Self { clinic_ids, seed, bookings: events.div_ceil(EVENTS_PER_BOOKING).max(1), disorder }
     }
 
-    /// How many stories there are: each clinic's staff first, then the bookings, one clinic after the other.
-    pub(crate) fn stories(&self) -> u64 {
+    /// Number of scenarios. The first ones are the staff of each clinic. The bookings follow, for the clinics in turn.
+    pub(crate) fn scenarios(&self) -> u64 {
         self.clinics() + self.bookings
     }
 
-    /// The clinic of a story.
-    pub(crate) fn clinic_of(&self, story: u64) -> usize {
-        usize::try_from(story % self.clinics()).unwrap_or_default()
+    /// Index of a scenario's clinic.
+    pub(crate) fn clinic_of(&self, scenario: u64) -> usize {
+        to_usize(scenario % self.clinics())
     }
 
-    pub(crate) fn story(&self, story: u64) -> Story {
-        let place = Place { world: self, clinic: self.clinic_of(story), number: story / self.clinics() };
-        if place.number == 0 { staff::story(&place) } else { booking::story(&place) }
+    /// Generates a scenario.
+    pub(crate) fn scenario(&self, scenario: u64) -> Scenario {
+        let clinic = self.clinic_of(scenario);
+        let context = ScenarioContext {
+            clinic_id: &self.clinic_ids[clinic],
+            clinic: clinic as u64,
+            number: scenario / self.clinics(),
+            seed: self.seed,
+            disorder: self.disorder,
+        };
+        if context.number == 0 { staff::scenario(&context) } else { booking::scenario(&context) }
     }
 
-    /// The numbers that this run's records have.
-    pub(crate) fn numbers(&self) -> std::ops::Range<i64> {
-        let run = i64::try_from(self.seed % 1_000_000_000).unwrap_or_default();
-        run * NUMBERS..(run + 1) * NUMBERS
+    /// Record numbers (`careq_id`) of this run.
+    pub(crate) fn record_numbers(&self) -> Range<i64> {
+        record_numbers(self.seed)
     }
 
     fn clinics(&self) -> u64 {
-        self.clinic_ids.len().max(1) as u64
+        self.clinic_ids.len() as u64
     }
 }
 
-/// Where a story stands: in which clinic, and its number there.
-struct Place<'world> {
-    world: &'world World,
-    clinic: usize,
-    number: u64,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Place<'_> {
-    /// The same chance each time.
-    fn chance(&self) -> ChaCha8Rng {
-        // Odd constants spread neighbouring seeds, clinics and numbers over all 64 bits.
-        let mixed = self.world.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            ^ (self.clinic as u64).wrapping_mul(0xd1b5_4a32_d192_ed03)
-            ^ self.number.wrapping_mul(0x8cb9_2ba7_2f3d_8dd7);
-        ChaCha8Rng::seed_from_u64(mixed)
+    fn world(seed: u64) -> World {
+        let disorder =
+            Disorder { repeat_percent: 20, orphan_percent: 20, poison_percent: 20, ..Disorder::default() };
+        World::new(vec!["a".to_owned(), "b".to_owned()], seed, 400, disorder)
     }
 
-    fn clinic_id(&self) -> &str {
-        self.world.clinic_ids.get(self.clinic).map_or("", String::as_str)
+    fn bodies(world: &World) -> Vec<bytes::Bytes> {
+        let requests = (0..world.scenarios()).flat_map(|number| world.scenario(number).requests);
+        requests.map(|request| request.body).collect()
     }
 
-    /// A record's number in this run.
-    fn careq_id(&self, number: u64) -> i64 {
-        self.world.numbers().start + 1 + i64::try_from(number).unwrap_or_default() % (TWIN_OFFSET - 1)
+    #[test]
+    fn the_same_seed_gives_the_same_requests_and_another_one_does_not() {
+        assert_eq!(bodies(&world(7)), bodies(&world(7)));
+        assert_ne!(bodies(&world(7)), bodies(&world(8)));
     }
 
-    /// Minutes after the story began; every story begins at a second of its own.
-    fn moment(&self, minutes: i64) -> DateTime<Utc> {
-        let began_s = FIRST_BOOKING_S + i64::try_from(self.number).unwrap_or_default();
-        DateTime::from_timestamp(began_s, 0).unwrap_or_default() + TimeDelta::minutes(minutes)
+    #[test]
+    fn every_record_has_a_number_of_its_run() {
+        let world = world(7);
+        let numbers = world.record_numbers();
+        for scenario in (0..world.scenarios()).map(|number| world.scenario(number)) {
+            assert!(scenario.events().all(|(_, event)| numbers.contains(&event.careq_id)));
+        }
     }
 }

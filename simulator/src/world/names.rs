@@ -1,4 +1,4 @@
-//! Words for invented people. They must never be taken from a list of real ones.
+//! Names of invented people.
 
 use rand::RngExt as _;
 use rand::rngs::ChaCha8Rng;
@@ -50,26 +50,26 @@ pub(super) struct Person {
     pub(super) city: (&'static str, &'static str, &'static str),
 }
 
-pub(super) fn person(chance: &mut ChaCha8Rng) -> Person {
-    let (first_name, last_name) = (one(chance, &FIRST), one(chance, &LAST));
-    let number = chance.random_range(0..1_000_000_000_u32);
+pub(super) fn person(rng: &mut ChaCha8Rng) -> Person {
+    let (first_name, last_name) = (one(rng, &FIRST), one(rng, &LAST));
+    let number = rng.random_range(0..1_000_000_000_u32);
     Person {
         first_name,
         last_name,
-        // RFC 2606, 3: nobody's domain.
+        // A reserved domain (RFC 2606, section 3).
         email: format!("{first_name}.{last_name}.{number}@example.com").to_lowercase(),
         phone_number: format!("9{number:09}"),
-        city: one(chance, &CITIES),
+        city: one(rng, &CITIES),
     }
 }
 
-/// Twelve digits with the form of an Aadhaar number that is never issued: those do not begin with 0.
-pub(super) fn aadhar_number(chance: &mut ChaCha8Rng) -> String {
-    let mut group = |most: u32| chance.random_range(0..most);
+/// Twelve digits in the form of an Aadhaar number. It begins with 0, which no issued number does.
+pub(super) fn aadhar_number(rng: &mut ChaCha8Rng) -> String {
+    let mut group = |end: u32| rng.random_range(0..end);
     format!("0{:03}-{:04}-{:04}", group(1_000), group(10_000), group(10_000))
 }
 
-/// One of several.
-pub(super) fn one<T: Copy, const N: usize>(chance: &mut ChaCha8Rng, several: &[T; N]) -> T {
-    several[chance.random_range(0..N)]
+/// A random choice.
+pub(super) fn one<T: Copy, const N: usize>(rng: &mut ChaCha8Rng, choices: &[T; N]) -> T {
+    choices[rng.random_range(0..N)]
 }

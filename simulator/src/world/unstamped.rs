@@ -1,28 +1,38 @@
-//! A patient whose details come again and again without `updated_at`: the version that was sent last is the newest. It must
-//! never be sent before the one before it was acknowledged, since nothing else says which is the newer.
+//! Scenario of a patient whose versions have no `updated_at`: the version sent last is the newest.
+//!
+//! Each version is sent after the one before it was acknowledged, because only that order makes it the newer one.
 
 use careq_shared::records::Kind;
 use rand::RngExt as _;
 use rand::rngs::ChaCha8Rng;
 
-use super::Place;
-use super::bodies::{self, Head};
-use super::story::{Event, Fate, Request, Story};
+use super::bodies::{self, CommonFields};
+use super::context::ScenarioContext;
+use super::scenario::{Event, ExpectedOutcome, Request, Scenario};
 
-pub(super) fn story(place: &Place<'_>, chance: &mut ChaCha8Rng) -> Story {
-    let head = Head { clinic_id: place.clinic_id(), careq_id: place.careq_id(place.number), stamp: None };
+pub(super) fn scenario(context: &ScenarioContext<'_>, rng: &mut ChaCha8Rng) -> Scenario {
+    let common = CommonFields {
+        clinic_id: context.clinic_id,
+        careq_id: context.careq_id(context.number),
+        stamp: None,
+    };
     let mut version = |follows| {
-        let body = bodies::patient(head, chance);
-        let event =
-            Event { kind: Kind::Patient, careq_id: head.careq_id, stamp: None, body, fate: Fate::Applied };
+        let body = bodies::patient(common, rng);
+        let event = Event {
+            kind: Kind::Patient,
+            careq_id: common.careq_id,
+            stamp: None,
+            body,
+            expected: ExpectedOutcome::Applied,
+        };
         Request { follows, ..Request::of(event) }
     };
     let first = version(false);
-    let later = (0..chance_of_more(place)).map(|_| version(true));
-    Story { requests: std::iter::once(first).chain(later).collect() }
+    let later = (0..further_versions(context)).map(|_| version(true));
+    Scenario { requests: std::iter::once(first).chain(later).collect() }
 }
 
 /// One to four more versions.
-fn chance_of_more(place: &Place<'_>) -> u8 {
-    place.chance().random_range(1..=4)
+fn further_versions(context: &ScenarioContext<'_>) -> u8 {
+    context.rng().random_range(1..=4)
 }

@@ -1,4 +1,4 @@
-//! A PostgreSQL of the suite's own.
+//! PostgreSQL server of the suite.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use uuid::Uuid;
 use super::{STARTS_WITHIN, bound_to_the_suite, free_port, run, signal, spawn};
 use crate::harness::until;
 
-/// A server that is there is reached at once.
+/// Timeout of a connection to a running server.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 
-/// A running, or stopped, PostgreSQL.
+/// A PostgreSQL server, running or stopped.
 pub(crate) struct Postgresql {
     programs: PathBuf,
     folder: TempDir,
@@ -44,15 +44,15 @@ impl Postgresql {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// How the suite's own sessions are known from the product's.
+    /// Application name of the suite's own sessions.
     pub(crate) const OWN_SESSIONS: &str = "the_suite";
 
-    /// A database of this name, as reached at an address.
+    /// URL of a database at an address.
     pub(crate) fn url(address: &str, name: &str) -> String {
         format!("postgres://careq@{address}/{name}")
     }
 
-    /// Makes an empty database; its name.
+    /// Creates an empty database and returns its name.
     pub(crate) async fn fresh_database(&self) -> String {
         let name = format!("careq_faults_{}", Uuid::new_v4().simple());
         let server = self.connect("postgres").await.expect("PostgreSQL takes connections");
@@ -65,7 +65,7 @@ impl Postgresql {
         server.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
     }
 
-    /// A connection that no fault is in the way of.
+    /// A connection that bypasses the proxy.
     pub(crate) async fn connect(&self, name: &str) -> Option<DatabaseConnection> {
         let url = format!("{}?application_name={}", Self::url(&self.address(), name), Self::OWN_SESSIONS);
         let mut options = ConnectOptions::new(url);
@@ -74,8 +74,7 @@ impl Postgresql {
         Database::connect(options).await.ok()
     }
 
-    /// After a power cut the processes of the last server may still be ending, and hold its memory: then it is started
-    /// once more.
+    /// Starts the server. After a kill the old processes may still hold the shared memory, so the start is retried.
     pub(crate) async fn start_again(&mut self) {
         let began_at = Instant::now();
         let mut server = self.spawn_server().await;
@@ -110,12 +109,12 @@ impl Postgresql {
         asked.status().await.unwrap().success()
     }
 
-    /// Stops at once, but in order ("fast shutdown").
+    /// Stops the server with a "fast shutdown".
     pub(crate) async fn stop(&mut self) {
         self.end("INT").await;
     }
 
-    /// Ends as by a power cut: the next start recovers.
+    /// Kills the server as a power failure does; the next start recovers.
     pub(crate) async fn kill(&mut self) {
         self.end("KILL").await;
     }
@@ -126,14 +125,14 @@ impl Postgresql {
         server.wait().await.unwrap();
     }
 
-    /// Starts in recovery: it answers, and lets nobody write, like a replica that has not taken over yet.
+    /// Starts the server in recovery: it answers but rejects writes, like a replica before its promotion.
     pub(crate) async fn start_in_recovery(&mut self) {
         let mut touch = as_its_user(Path::new("touch")).await;
         run(touch.arg(self.folder.path().join("data/standby.signal"))).await;
         self.start_again().await;
     }
 
-    /// A second server that has all that is committed here from now on (PostgreSQL, "Synchronous Replication").
+    /// Starts a standby that has every transaction committed from now on (PostgreSQL manual, "Synchronous Replication").
     pub(crate) async fn standby(&self) -> Self {
         let folder = tempfile::tempdir().unwrap();
         give_to_its_user(folder.path()).await;
@@ -156,14 +155,14 @@ impl Postgresql {
         standby
     }
 
-    /// Ends the recovery: it takes over.
+    /// Ends the recovery.
     pub(crate) async fn promote(&self) {
         let server = self.connect("postgres").await.expect("PostgreSQL takes connections");
         server.execute_unprepared("SELECT pg_promote()").await.unwrap();
     }
 }
 
-/// The newest version's programs; they are in nobody's path.
+/// Folder of the newest version's programs, which is not in `PATH`.
 fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<_> = versions.map(|version| version.path().join("bin")).collect();
@@ -175,7 +174,7 @@ async fn is_root() -> bool {
     run(Command::new("id").arg("-u")).await.trim() == "0"
 }
 
-/// PostgreSQL does not run as root.
+/// Command as the user `postgres`, because PostgreSQL refuses to run as root.
 async fn as_its_user(program: &Path) -> Command {
     let mut command = bound_to_the_suite();
     if is_root().await {

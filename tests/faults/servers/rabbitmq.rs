@@ -1,4 +1,4 @@
-//! A RabbitMQ of the suite's own, with a port mapper of its own.
+//! RabbitMQ server of the suite, with its own port mapper.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use tokio::process::{Child, Command};
 use super::{STARTS_WITHIN, bound_to_the_suite, free_port, run, spawn};
 use crate::harness::until_within;
 
-/// A queue that is well says at once how much is in it; one without a leader never does.
+/// Timeout of a passive declaration. A healthy queue answers at once, a queue without a leader never.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
-/// A running, or killed, RabbitMQ.
+/// A RabbitMQ server, running or killed.
 pub(crate) struct RabbitMq {
     folder: TempDir,
     port: u16,
     management_port: u16,
     environment: Vec<(&'static str, String)>,
     server: Option<Child>,
-    /// Erlang's port mapper, which must not be the machine's.
+    /// Erlang's port mapper, separate from the machine's.
     _mapper: Child,
 }
 
@@ -31,14 +31,14 @@ impl RabbitMq {
         Self::start_with("", "").await
     }
 
-    /// With its management API.
+    /// Starts the server with its management API.
     pub(crate) async fn start_with_management() -> Self {
         let port = free_port();
         let settings = format!("management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {port}\n");
         Self { management_port: port, ..Self::start_with("rabbitmq_management", &settings).await }
     }
 
-    /// With settings of its own.
+    /// Starts the server with additional settings.
     pub(crate) async fn start_with_settings(settings: &str) -> Self {
         Self::start_with("", settings).await
     }
@@ -64,7 +64,7 @@ impl RabbitMq {
             ("RABBITMQ_MNESIA_BASE", inside("mnesia")),
             ("RABBITMQ_LOG_BASE", inside("log")),
             ("RABBITMQ_PID_FILE", inside("pid")),
-            // The script becomes the server, instead of keeping it as a child that would survive it.
+            // With this setting the script replaces itself by the server, instead of leaving it as a child process.
             ("RUNNING_UNDER_SYSTEMD", "true".to_owned()),
             ("RABBITMQ_CONF_ENV_FILE", inside("nothing.conf")),
             ("RABBITMQ_CONFIG_FILE", inside("rabbitmq.conf")),
@@ -84,12 +84,12 @@ impl RabbitMq {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Where its management API is, if it was started with one.
+    /// URL of the management API, if the server was started with it.
     pub(crate) fn management_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.management_port)
     }
 
-    /// The broker as reached at an address.
+    /// URL of the broker at an address.
     pub(crate) fn url(address: &str) -> String {
         format!("amqp://guest:guest@{address}/%2f")
     }
@@ -104,8 +104,8 @@ impl RabbitMq {
         .await;
     }
 
-    /// Starts over what it had when it was killed. RabbitMQ 3.10 sometimes forgets to elect a queue's leader then
-    /// (rabbitmq/ra#179), and is told to, as README tells its operator; a queue that has one is left alone.
+    /// Starts the server with its data after a kill. RabbitMQ 3.10 sometimes fails to elect a queue's leader then
+    /// (rabbitmq/ra#179). The election is triggered, as README advises operators, for queues without a leader.
     pub(crate) async fn recover(&mut self) {
         self.start_again().await;
         let elect = "[ra:trigger_election(P) || Q <- rabbit_amqqueue:list(), \
@@ -114,19 +114,19 @@ impl RabbitMq {
         self.control(&["eval", elect]).await;
     }
 
-    /// Ends as by a power cut.
+    /// Kills the server as a power failure does.
     pub(crate) async fn kill(&mut self) {
         self.server.take().expect("RabbitMQ runs").kill().await.unwrap();
     }
 
-    /// A connection that no fault is in the way of.
+    /// A connection that bypasses the proxy.
     pub(crate) async fn connect(&self) -> Option<Connection> {
         let url = Self::url(&self.address());
         let connecting = Connection::connect(&url, ConnectionProperties::default());
         tokio::time::timeout(Duration::from_secs(3), connecting).await.ok()?.ok()
     }
 
-    /// Messages that are ready in a queue. What a worker has in hand is not counted.
+    /// Number of ready messages in a queue, without unacknowledged ones.
     pub(crate) async fn depth(&self, queue: &str) -> Option<u32> {
         tokio::time::timeout(ANSWERS_WITHIN, self.ready(queue)).await.ok()?
     }
@@ -138,13 +138,13 @@ impl RabbitMq {
         declared.ok().map(|queue| queue.message_count())
     }
 
-    /// Everything that it has logged.
+    /// The server's log.
     pub(crate) fn log(&self) -> String {
         let files = std::fs::read_dir(self.folder.path().join("log")).unwrap().flatten();
         files.map(|file| std::fs::read_to_string(file.path()).unwrap()).collect()
     }
 
-    /// The names of all connections that there are now.
+    /// Identifiers of all current connections.
     pub(crate) async fn connections(&self) -> Vec<String> {
         let listed = self.control(&["-q", "list_connections", "--no-table-headers", "pid"]).await;
         listed.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
@@ -160,7 +160,7 @@ impl RabbitMq {
         }
     }
 
-    /// What an operator would type; what it printed.
+    /// Runs `rabbitmqctl` and returns its output.
     pub(crate) async fn control(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(programs().join("rabbitmqctl"));
         run(self.as_this_node(&mut command).args(arguments)).await
@@ -171,7 +171,7 @@ impl RabbitMq {
     }
 }
 
-/// The scripts themselves: the ones in the path change the user and forget the environment.
+/// Folder of RabbitMQ's own scripts. Those in `PATH` change the user and drop the environment.
 fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/rabbitmq/lib").into_iter().flatten().flatten();
     let mut folders: Vec<_> = versions.map(|version| version.path().join("sbin")).collect();

@@ -1,33 +1,34 @@
-//! Ours and its limit in turns, so that both see the same minutes of the machine, and what is told of several figures. A figure
-//! must never be told without its spread.
+//! Alternating measurements, so that both sides run under the same conditions, and statistics of several values. A value is
+//! always shown with its spread.
 
 use std::fmt;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-/// Several figures of the same thing.
+/// Median and range of several values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
     pub(crate) least: f64,
     pub(crate) most: f64,
-    /// How many figures there were.
+    /// Number of values.
     pub(crate) count: usize,
 }
 
 impl Spread {
-    pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Self {
-        let mut figures: Vec<_> = figures.into_iter().collect();
-        figures.sort_by(f64::total_cmp);
-        let at = |place: usize| figures.get(place).copied().unwrap_or(f64::NAN);
-        let last = figures.len().saturating_sub(1);
+    /// Statistics of the values; NaN without any.
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        let mut values: Vec<_> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        let at = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
+        let last = values.len().saturating_sub(1);
         let median = f64::midpoint(at(last / 2), at(last.div_ceil(2)));
-        Self { median, least: at(0), most: at(last), count: figures.len() }
+        Self { median, least: at(0), most: at(last), count: values.len() }
     }
 }
 
-/// The median, and the spread where there is one.
+/// The median, followed by the range if there are several values.
 impl fmt::Display for Spread {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let places = if self.median >= 100.0 { 0 } else { 2 };
@@ -39,15 +40,15 @@ impl fmt::Display for Spread {
     }
 }
 
-/// One of ours and one of its limit, measured one right after the other.
+/// A value of the product and one of its limit, measured directly after each other.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pair<T> {
     pub(crate) ours: T,
     pub(crate) limit: T,
 }
 
-/// A B A B: the limit first, then ours, so many times.
-pub(crate) async fn in_turns<T>(
+/// Measures the limit and the product alternately (A B A B), beginning with the limit.
+pub(crate) async fn alternate<T>(
     times: usize,
     mut limit: impl AsyncFnMut() -> Result<T>,
     mut ours: impl AsyncFnMut() -> Result<T>,
@@ -60,13 +61,13 @@ pub(crate) async fn in_turns<T>(
     Ok(pairs)
 }
 
-/// One figure of each of the pairs.
-pub(crate) fn figures<T>(pairs: &[Pair<T>], figure: impl Fn(&T) -> f64) -> Vec<Pair<f64>> {
-    pairs.iter().map(|pair| Pair { ours: figure(&pair.ours), limit: figure(&pair.limit) }).collect()
+/// One value of each measurement of the pairs.
+pub(crate) fn map_pairs<T>(pairs: &[Pair<T>], value: impl Fn(&T) -> f64) -> Vec<Pair<f64>> {
+    pairs.iter().map(|pair| Pair { ours: value(&pair.ours), limit: value(&pair.limit) }).collect()
 }
 
-/// As far as 2^32; there is nothing to count beyond.
-pub(crate) fn number(count: impl TryInto<u32>) -> f64 {
+/// Converts a count; one above 2^32 counts as 2^32.
+pub(crate) fn to_f64(count: impl TryInto<u32>) -> f64 {
     f64::from(count.try_into().unwrap_or(u32::MAX))
 }
 
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_the_middle_or_between_the_two_in_the_middle() {
+    fn the_median_is_the_middle_value_or_the_mean_of_the_two_middle_values() {
         assert_eq!(Spread::of([3.0, 1.0, 2.0]), Spread { median: 2.0, least: 1.0, most: 3.0, count: 3 });
         assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0]).to_string(), "2.50 (1.00–4.00)");
         assert_eq!(Spread::of([0.5]).to_string(), "0.50");

@@ -1,12 +1,12 @@
-//! The CPU time of this process: whoever measures an installation must know what the simulator itself has taken.
+//! CPU time of this process, so that a measurement can subtract what the simulator itself used.
 
-/// Ticks of a second, `USER_HZ` of every Linux (proc(5)).
+/// Clock ticks per second: `USER_HZ` of Linux (proc(5)).
 const TICKS_PER_S: f64 = 100.0;
 
-/// How much this process has used so far, in seconds; `None` where there is no `/proc`.
+/// User and system CPU time used so far, in seconds; `None` without `/proc`.
 pub(crate) fn used_s() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The name in brackets may hold anything; `utime` and `stime` are the 14th and 15th field.
+    // The process name in parentheses may contain spaces. `utime` and `stime` are the 14th and 15th fields.
     let (_, fields) = stat.rsplit_once(')')?;
     let ticks = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u32>().ok());
     let ticks = ticks.collect::<Option<Vec<_>>>()?;

@@ -1,93 +1,94 @@
-//! What a story is made of: requests in the order in which CareQ would send them, and what each event must come to.
+//! Scenarios: requests in the order in which CareQ sends them, with the expected outcome of each event.
 
 use bytes::Bytes;
 use careq_shared::records::Kind;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-/// The fields of a body.
+/// JSON object of an event.
 pub(crate) type Body = Map<String, Value>;
 
-/// What must become of an event.
+/// Outcome that an event must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// It is applied.
+pub(crate) enum ExpectedOutcome {
+    /// The event is applied.
     Applied,
-    /// What it refers to never comes: it waits, and fails when the patience is over.
+    /// The event's parent never arrives: it waits, and fails after the parent timeout.
     Orphaned,
-    /// Of it and the story's other one exactly one is applied, and the other is a duplicate.
-    Twin,
+    /// Exactly one of the scenario's two conflicting events is applied; the other one is a duplicate.
+    Conflicting,
 }
 
-/// One event.
+/// An event and its expected outcome.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
     pub(crate) kind: Kind,
     pub(crate) careq_id: i64,
-    /// `updated_at` or `cancelled_at`, unless it has none.
+    /// `updated_at` or `cancelled_at`, if the event has one.
     pub(crate) stamp: Option<DateTime<Utc>>,
     pub(crate) body: Body,
-    pub(crate) fate: Fate,
+    pub(crate) expected: ExpectedOutcome,
 }
 
-/// One request.
+/// A request and how it is sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) path: &'static str,
     pub(crate) body: Bytes,
     pub(crate) idempotency_key: Option<String>,
-    /// Of a `POST /batch`.
+    /// Set for a `POST /batch`.
     pub(crate) batch_id: Option<String>,
-    /// The events that it carries; none in a request that must be refused.
+    /// Empty for a request that must be refused.
     pub(crate) events: Vec<Event>,
-    /// Of a request that must be refused.
+    /// Set for a request that must be refused.
     pub(crate) refusal: Option<Refusal>,
-    /// Sent three times: twice at once, and once more at the end of the story.
+    /// The request is sent three times: twice concurrently, and once more at the end of the scenario.
     pub(crate) is_repeated: bool,
-    /// Sent some time after the story's first request.
-    pub(crate) is_late: bool,
-    /// Sent when the one before has been acknowledged, and to the same ingress: of two versions without a stamp the later one
-    /// is the newer, which an ingress promises of its own answers, and of nobody else's.
+    /// The request is sent some time after the scenario's first request.
+    pub(crate) is_delayed: bool,
+    /// The request is sent after the one before it was acknowledged, and to the same ingress. An ingress guarantees that the
+    /// later of two versions without a time stamp is the newer one; several ingresses do not.
     pub(crate) follows: bool,
 }
 
-/// How a request must be refused.
+/// Refusal that a request must get.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Refusal {
-    /// The only answer that is right.
+    /// The expected status.
     pub(crate) status: u16,
-    /// The record that must not be there afterwards.
+    /// Kind of the record that must not exist afterwards.
     pub(crate) kind: Kind,
     pub(crate) careq_id: i64,
 }
 
-/// A few requests about the same thing, in order.
+/// Related requests, such as those of one booking, in order.
 #[derive(Debug, Clone)]
-pub(crate) struct Story {
+pub(crate) struct Scenario {
     pub(crate) requests: Vec<Request>,
 }
 
-impl Story {
-    /// Every event with its number within the story.
+impl Scenario {
+    /// Every event with its number within the scenario.
     pub(crate) fn events(&self) -> impl Iterator<Item = (u16, &Event)> {
         (0..).zip(self.requests.iter().flat_map(|request| &request.events))
     }
 
-    /// The event with this number.
+    /// The event with this number, if there is one.
     pub(crate) fn event(&self, number: u16) -> Option<&Event> {
         self.events().nth(usize::from(number)).map(|(_, event)| event)
     }
 
     /// The number of a request's first event.
+    #[expect(clippy::expect_used, reason = "a scenario has far fewer than 2^16 events")]
     pub(crate) fn first_event_of(&self, request: usize) -> u16 {
         let before = self.requests.iter().take(request).map(|request| request.events.len()).sum::<usize>();
-        u16::try_from(before).unwrap_or(u16::MAX)
+        u16::try_from(before).expect("a scenario has fewer than 2^16 events")
     }
 }
 
 impl Request {
     pub(crate) fn of(event: Event) -> Self {
-        let request = Self::plain(path(event.kind), written(&event.body));
+        let request = Self::plain(path(event.kind), to_bytes(&event.body));
         Self { events: vec![event], ..request }
     }
 
@@ -114,13 +115,13 @@ impl Request {
             events: Vec::new(),
             refusal: None,
             is_repeated: false,
-            is_late: false,
+            is_delayed: false,
             follows: false,
         }
     }
 }
 
-/// API specification, "API Endpoints Required".
+/// Path below the base path (API specification, "API Endpoints Required").
 const fn path(kind: Kind) -> &'static str {
     match kind {
         Kind::Patient => "/patient",
@@ -132,8 +133,8 @@ const fn path(kind: Kind) -> &'static str {
     }
 }
 
-/// A body as it is sent.
-pub(super) fn written(body: &Body) -> Bytes {
-    // Names and values of JSON can always be written as JSON.
-    serde_json::to_vec(body).unwrap_or_default().into()
+/// Serializes a body.
+#[expect(clippy::expect_used, reason = "a map of JSON values can always be serialized")]
+pub(super) fn to_bytes(body: &Body) -> Bytes {
+    serde_json::to_vec(body).expect("JSON values can be serialized").into()
 }
