@@ -69,7 +69,9 @@ async fn run(options: &MeasureOptions) -> Result<()> {
     }
     if options.is_whole() {
         report::record(&report, recorded.as_ref())?;
-        print::line("written: docs/performance/results.md, docs/performance/results.json, docs/performance/results.svg");
+        print::line(
+            "written: docs/performance/results.md, docs/performance/results.json, docs/performance/results.svg",
+        );
     }
     Ok(())
 }

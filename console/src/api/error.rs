@@ -156,7 +156,7 @@ impl ApiError {
             BodyError::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             // As in the ingress.
             BodyError::NotJson | BodyError::Incomplete => StatusCode::BAD_REQUEST,
-            BodyError::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
+            BodyError::NoMemory => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, ErrorCode::InvalidRequest, fault.to_string())
     }

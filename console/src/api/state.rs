@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use careq_http::{BodyLimits, AuthFailures};
+use careq_http::{AuthFailures, BodyLimits};
 use careq_shared::networks::Networks;
 use careq_shared::records::Limits;
 use careq_shared::seal::Seal;
@@ -62,7 +62,7 @@ impl Api {
         Arc::new(Self {
             database,
             seal,
-            body_limits: BodyLimits { bytes: max_body_bytes, within: BODY_TIMEOUT },
+            body_limits: BodyLimits { max_bytes: max_body_bytes, timeout: BODY_TIMEOUT },
             record_limits: limits,
             trusted_proxies,
             failures: AuthFailures::new(),

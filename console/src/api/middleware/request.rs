@@ -21,8 +21,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let client = Client::of(&request, &api.trusted_proxies).address;
     let line = RequestLog::start(&request, client);
-    let mut response = line.write(within_limits(&api, request, next).await);
-    api.failures.hold_back(client, &response).await;
+    let mut response = line.finish(within_limits(&api, request, next).await);
+    api.failures.delay_response(client, &response).await;
     // Messages and revealed payloads must not stay in a cache.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
