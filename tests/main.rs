@@ -80,6 +80,8 @@ mod logs;
 
 mod metrics;
 
+mod modules;
+
 mod watching;
 
 mod traces;

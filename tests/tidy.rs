@@ -174,7 +174,7 @@ fn the_stages_of_architecture_are_the_stages_of_the_code() {
     let architecture = read("ARCHITECTURE.md");
     for (file, function) in [
         ("ingress/src/webhook.rs", "async fn accept"),
-        ("worker/src/lane.rs", "async fn batch"),
+        ("worker/src/batch/mod.rs", "async fn process"),
         ("worker/src/replay/mod.rs", "async fn step"),
         ("worker/src/retention/mod.rs", "async fn round"),
     ] {

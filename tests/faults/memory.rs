@@ -16,7 +16,7 @@ use crate::table::Row;
 use crate::trial::Trial;
 use crate::{Fault, Play, batches, fault};
 
-/// Memory limit of the Helm chart.
+/// Limit of each process. It counts the reserved stacks of threads as well, which a container limit does not.
 const LIMIT_BYTES: u64 = 256 * MIB;
 
 /// Records of one batch, each with a text of the maximum length: 6 MB.

@@ -1,5 +1,5 @@
 //! The truth about a history, by a plain fold that owes nothing to the product's. Some things depend on the order by contract
-//! (ARCHITECTURE.md, "Known limits of guarantee 2"): of these, and of nothing else, the tables may say what was chosen, and each choice
+//! (docs/decisions/versions.md): of these, and of nothing else, the tables may say what was chosen, and each choice
 //! must have been possible.
 
 use std::collections::{BTreeMap, BTreeSet};

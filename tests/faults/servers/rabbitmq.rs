@@ -105,7 +105,7 @@ impl RabbitMq {
     }
 
     /// Starts the server with its data after a kill. RabbitMQ 3.10 sometimes fails to elect a queue's leader then
-    /// (rabbitmq/ra#179). The election is triggered, as README advises operators, for queues without a leader.
+    /// (rabbitmq/ra#179). The election is triggered, as the runbook advises operators, for queues without a leader.
     pub(crate) async fn recover(&mut self) {
         self.start_again().await;
         let elect = "[ra:trigger_election(P) || Q <- rabbit_amqqueue:list(), \
