@@ -88,7 +88,7 @@ async fn the_ingress_works_from_what_it_knows_while_the_database_is_away() {
     becomes(&stack, &secrets, true).await;
     let away = Away::begin(&stack.database).await;
     until("the ingress has noticed", || async {
-        stack.logged().contains("those known so far go on").then_some(())
+        stack.logged().contains("the last copy stays in use").then_some(())
     })
     .await;
     let mut body = patient(1);

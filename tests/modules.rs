@@ -107,6 +107,10 @@ fn expand(prefix: &str, tree: &str, paths: &mut Vec<String>) {
 
 /// The deepest module that a path names.
 fn resolve(module: &Module, path: &str, modules: &BTreeMap<Module, String>) -> Option<Module> {
+    // A lone word, as in `pub(super)`, is no path.
+    if !path.contains("::") {
+        return None;
+    }
     let mut names = path.split("::").peekable();
     let mut place = match *names.peek()? {
         "crate" => {
@@ -120,8 +124,7 @@ fn resolve(module: &Module, path: &str, modules: &BTreeMap<Module, String>) -> O
         }
         child => {
             let is_child = modules.contains_key(&[module.as_slice(), &[child.to_owned()]].concat());
-            // A lone word is a name, not a path.
-            if !is_child || !path.contains("::") {
+            if !is_child {
                 return None;
             }
             module.clone()

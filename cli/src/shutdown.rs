@@ -22,7 +22,7 @@ where
     tokio::select! {
         result = process(shutdown.clone()) => result,
         () = drain_timeout(&shutdown) => bail!(
-            "not all that was in hand could be finished within {} s, and the process ends as it stands. CareQ sends again what was \
+            "the work in flight could not be finished within {} s, and the process ends as it stands. CareQ sends again what was \
              not answered, and another worker does what was not done",
             DRAIN_TIMEOUT.as_secs()
         ),

@@ -75,7 +75,7 @@ impl Worker {
         );
         tasks.close();
         tasks.wait().await;
-        tracing::info!(worker = self.settings.name, "the worker has finished what it had in hand");
+        tracing::info!(worker = self.settings.name, "the worker has finished its batches");
     }
 
     fn context(&self, shutdown: &CancellationToken) -> Context {
@@ -99,7 +99,7 @@ where
     let mut backoff = Backoff::default();
     while tokio::spawn(begin()).await.is_err() {
         observe::restarted(part);
-        tracing::error!(part, "a part of the worker ended by a fault in the program; it begins anew");
+        tracing::error!(part, "a part of the worker ended by a fault in the program; it restarts");
         backoff.wait().await;
     }
 }

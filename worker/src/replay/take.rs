@@ -98,7 +98,7 @@ async fn pending(transaction: &DatabaseTransaction, job: &replay_job::Model) -> 
         .and(PublishedAt.lt(clock::whole_microseconds(clock::now() - REPUBLISH_TIMEOUT)));
     let lost: Vec<Uuid> = of_job().filter(lost).limit(MAX_TOGETHER).into_tuple().all(transaction).await?;
     if !lost.is_empty() {
-        tracing::warn!(job = %job.id, letters = lost.len(), "nobody has taken these letters; they are published again");
+        tracing::warn!(job = %job.id, letters = lost.len(), "these letters were not processed; they are published again");
         return Ok(lost);
     }
     let rate = u64::try_from(job.rate_per_second).unwrap_or(1);
