@@ -70,7 +70,9 @@ fn imports(module: &Module, text: &str, modules: &BTreeMap<Module, String>) -> B
             None => code.push_str(statement),
         }
     }
-    paths.extend(code.split(|letter: char| !(letter.is_alphanumeric() || "_:".contains(letter))).map(str::to_owned));
+    paths.extend(
+        code.split(|letter: char| !(letter.is_alphanumeric() || "_:".contains(letter))).map(str::to_owned),
+    );
     let imported = paths.iter().filter_map(|path| resolve(module, path, modules));
     imported.filter(|imported| imported != module).collect()
 }
@@ -83,26 +85,33 @@ fn is_start_of_use(before: &str) -> bool {
 
 /// The paths of a `use` tree.
 fn expand(prefix: &str, tree: &str, paths: &mut Vec<String>) {
-    let (mut depth, mut from) = (0_usize, 0);
-    let ends = tree.char_indices().chain([(tree.len(), ',')]);
-    for (at, letter) in ends {
+    for branch in branches(tree) {
+        match branch.split_once('{') {
+            Some((head, rest)) => {
+                let inner = rest.trim_end().strip_suffix('}').unwrap();
+                expand(&format!("{prefix}{}", head.trim()), inner, paths);
+            }
+            None if branch.trim().is_empty() => {}
+            None => paths.push(format!("{prefix}{}", branch.trim().split(" as ").next().unwrap())),
+        }
+    }
+}
+
+/// The parts of a `use` tree between the commas that are in no braces.
+fn branches(tree: &str) -> Vec<String> {
+    let (mut branches, mut depth) = (vec![String::new()], 0_usize);
+    for letter in tree.chars() {
+        match letter {
+            ',' if depth == 0 => branches.push(String::new()),
+            _ => branches.last_mut().unwrap().push(letter),
+        }
         match letter {
             '{' => depth += 1,
             '}' => depth -= 1,
-            ',' if depth == 0 => {
-                let branch = tree[from..at].trim();
-                from = (at + 1).min(tree.len());
-                match branch.split_once('{') {
-                    Some((head, rest)) => {
-                        expand(&format!("{prefix}{}", head.trim()), rest.trim_end().trim_end_matches('}'), paths);
-                    }
-                    None if branch.is_empty() => {}
-                    None => paths.push(format!("{prefix}{}", branch.split(" as ").next().unwrap())),
-                }
-            }
             _ => {}
         }
     }
+    branches
 }
 
 /// The deepest module that a path names.
@@ -156,9 +165,9 @@ fn circle(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Option<String> {
         }
         for leaf in leaves {
             left.remove(leaf);
-            left.values_mut().for_each(|imported| {
+            for imported in left.values_mut() {
                 imported.remove(leaf);
-            });
+            }
         }
     }
     let (first, _) = left.first_key_value()?;

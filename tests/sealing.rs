@@ -196,8 +196,10 @@ async fn of_several_signing_secrets_those_count_that_open_and_have_not_expired()
     database.execute_unprepared(&damage).await.unwrap();
     becomes(&stack, &old, 401).await;
     becomes(&stack, &new, 200).await;
-    until("the log says so", || async { stack.logged().contains("a clinic's signing secret cannot be opened").then_some(()) })
-        .await;
+    until("the log says so", || async {
+        stack.logged().contains("a clinic's signing secret cannot be opened").then_some(())
+    })
+    .await;
 
     let expire =
         "UPDATE clinic_credentials SET expires_at = '2026-01-01T00:00:00Z' WHERE kind = 'signing_secret'";

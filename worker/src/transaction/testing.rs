@@ -1,5 +1,6 @@
 //! Events and working sets of unit tests.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +16,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbBackend;
 use serde_json::{Value, json};
 
+use super::ready::Ready;
 use super::working_set::{Slot, State, WorkingSet};
 use crate::context::Settings;
+use crate::dead_letters::row::Followed;
 use crate::item::{self, Item, Position, Treatment};
 
 pub(crate) const CLINIC: &str = "clinic_a";
@@ -85,25 +88,25 @@ pub(crate) fn delivered(event: &Event) -> Item {
 
 pub(crate) fn empty_set() -> WorkingSet {
     let config = config::load(None, []).unwrap();
-    let settings = Settings { parent_timeout: Duration::from_secs(900), ..Settings::from(&config) };
+    let settings = Settings { parent_timeout: Duration::from_mins(15), ..Settings::from(&config) };
     WorkingSet {
         backend: DbBackend::Sqlite,
         now: clock::whole_microseconds(clock::now()),
         settings: Arc::new(settings),
         deadline_passed: None,
         seal: Arc::new(key()),
-        ledger: Default::default(),
-        patients: Default::default(),
-        doctors: Default::default(),
-        services: Default::default(),
-        appointments: Default::default(),
-        parents: Default::default(),
-        hashes: Default::default(),
-        parked: Default::default(),
-        replaying: Default::default(),
+        ledger: BTreeMap::new(),
+        patients: BTreeMap::new(),
+        doctors: BTreeMap::new(),
+        services: BTreeMap::new(),
+        appointments: BTreeMap::new(),
+        parents: BTreeSet::new(),
+        hashes: BTreeMap::new(),
+        parked: BTreeMap::new(),
+        replaying: BTreeSet::new(),
         dead_letters: Vec::new(),
-        followed: Default::default(),
-        ready: Default::default(),
+        followed: Followed::default(),
+        ready: Ready::default(),
     }
 }
 

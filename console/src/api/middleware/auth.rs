@@ -33,8 +33,8 @@ impl Authenticated {
     }
 }
 
-/// Authenticates a request by its bearer_token token. There are no cookies, so another site cannot forge a request: a browser does not add a
-/// bearer_token token by itself.
+/// Authenticates a request by its bearer token. There are no cookies, so another site cannot forge a request: a browser does not add a
+/// bearer token by itself.
 pub(crate) async fn authenticate(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let caller = match caller(&api, request.headers()).await {
         Ok(caller) => caller,
