@@ -1,4 +1,5 @@
-//! The audit log: every act is in it with the kernel's user, and an entry that was changed, removed or inserted is found.
+//! The audit log: every action is recorded with the kernel's user, and changed, removed or inserted entries are
+//! detected.
 
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ async fn entries(stack: &Stack) -> Vec<audit_entry::Model> {
     select.all(&stack.database.connection).await.unwrap()
 }
 
-/// Commands, and the entry that each is.
+/// Commands with the action of the entry that each writes.
 const ACTS: [(&[&str], &str); 13] = [
     (&["clinic", "add", "clinic_new", "--sign"], "add_clinic"),
     (&["clinic", "set", "clinic_new", "webhook-secret"], "set_credential"),
@@ -55,7 +56,7 @@ const ACTS: [(&[&str], &str); 13] = [
 
 async fn every_act_is_an_entry(stack: &Stack) {
     let before = entries(stack).await;
-    // The clinics of the settings.
+    // The clinics of the settings have entries too.
     assert!(
         before
             .iter()
@@ -66,7 +67,7 @@ async fn every_act_is_an_entry(stack: &Stack) {
     for (act, _) in ACTS {
         printed += &stack.command(act, &[]).await;
     }
-    // What is refused is none.
+    // A refused command writes no entry.
     stack.failing_command(&["clinic", "unset", "clinic_new", "token"], &[]).await;
     stack.failing_command(&["admin", "add", "two", "--role", "reader", "--expires", "2years"], &[]).await;
     let written = entries(stack).await.split_off(before.len());
@@ -109,7 +110,7 @@ async fn every_act_is_an_entry(stack: &Stack) {
     assert!(all.windows(2).all(is_next));
 }
 
-/// Each is done, found, and undone.
+/// Each manipulation is made, detected and undone.
 async fn what_was_not_written_so_is_found(stack: &Stack) {
     let all = entries(stack).await;
     let last = all.last().unwrap().sequence.unwrap();
@@ -176,7 +177,7 @@ async fn the_chain_begins_with_the_oldest_that_is_kept(stack: &Stack) {
         .execute_unprepared("UPDATE audit_log SET at = '2001-01-01T00:00:00+00:00' WHERE sequence <= 3")
         .await
         .unwrap();
-    until_within(Duration::from_secs(20), "the oldest are forgotten", || async {
+    until_within(Duration::from_secs(20), "the oldest entries are deleted", || async {
         let head = audit_head::Entity::find().one(database).await.unwrap().unwrap();
         (head.first == 4).then_some(())
     })

@@ -1,10 +1,10 @@
-//! What is written for containers and supervisors, held against the rest of the repository, without an engine: files that nobody builds every day
-//! must not fall behind.
+//! Files for containers and supervisors are compared with the rest of the repository, without a container engine,
+//! because they are not built with every change.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Those that name settings.
+/// The files that name settings.
 const FILES: [&str; 8] = [
     "deploy/Dockerfile",
     "docker-compose.yml",
@@ -72,7 +72,7 @@ fn whatever_is_asked_of_the_environment_is_in_the_example() {
     }
 }
 
-/// A worker must be free to be many: a name, or a port of the machine, is had by one.
+/// A worker has no fixed name and no host port, so that it can be scaled.
 #[test]
 fn workers_can_be_many() {
     let compose = read("docker-compose.yml");
@@ -83,7 +83,7 @@ fn workers_can_be_many() {
     }
 }
 
-/// Each of the units has the same, so that none is open for want of a line; its memory is the chart's.
+/// Every unit has the same restrictions, and the memory limit of the Helm chart.
 #[test]
 fn units_forbid_what_a_process_does_not_need() {
     let values = read("deploy/helm/careq-sync/values.yaml");
@@ -105,7 +105,8 @@ fn units_forbid_what_a_process_does_not_need() {
     }
 }
 
-/// Names of a private network are no loopback: what is set for them is what a process would start with.
+/// The names of a private network are not loopback addresses, so the compose file must allow unencrypted
+/// connections explicitly.
 #[test]
 fn the_compose_file_says_why_it_speaks_in_clear() {
     let compose = read("docker-compose.yml");

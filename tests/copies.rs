@@ -1,4 +1,5 @@
-//! Copies that come after the first of them is stored: how a lane finds them without asking the ledger for every new event.
+//! Duplicates that arrive after the first delivery is stored: a worker finds them without querying the ledger for
+//! every new event.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +12,7 @@ use crate::harness::{self, Backend, FreshDatabase, WorkerLane, delivery};
 
 const EVENTS: i64 = 20;
 
-/// What has been said to the ledger.
+/// Statements on the ledger.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Said {
     asked: usize,
@@ -29,21 +30,25 @@ async fn the_first_copy_is_found_when_it_is_written_and_the_next_before() {
         let batch: Vec<Delivery> = (1..=EVENTS).map(webhook).collect();
 
         lane.work(Queue::Live, &batch).await.unwrap();
-        assert_eq!(said(), Said { asked: 0, written: 1 }, "{backend:?}: nobody asks for what is new");
+        assert_eq!(said(), Said { asked: 0, written: 1 }, "{backend:?}: a first delivery is not looked up");
         let first = ledger(&unheard).await;
         assert_eq!(i64::try_from(first.len()).unwrap(), EVENTS);
 
         lane.work(Queue::Live, &batch).await.unwrap();
-        assert_eq!(said(), Said { asked: 1, written: 2 }, "{backend:?}: what was written collides");
+        assert_eq!(said(), Said { asked: 1, written: 2 }, "{backend:?}: the insert hits the unique key");
         lane.work(Queue::Live, &batch).await.unwrap();
-        assert_eq!(said(), Said { asked: 2, written: 2 }, "{backend:?}: where copies are about, one asks");
+        assert_eq!(
+            said(),
+            Said { asked: 2, written: 2 },
+            "{backend:?}: after recent duplicates, the ledger is queried"
+        );
 
         assert_eq!(ledger(&unheard).await, first, "{backend:?}");
         assert_eq!(patient::Entity::find().all(&unheard).await.unwrap().len(), first.len());
     }
 }
 
-/// Whoever had it before may have stored it, and not come to say so.
+/// The previous consumer of a redelivered message may have stored it without acknowledging it.
 #[tokio::test]
 async fn what_was_handed_out_before_is_looked_up() {
     let mut database = FreshDatabase::new(Backend::Sqlite).await;
@@ -57,7 +62,7 @@ async fn what_was_handed_out_before_is_looked_up() {
     assert_eq!(said(), Said { asked: 1, written: 2 });
 }
 
-/// Hears what is said over its connection from now on; tells it whenever asked.
+/// Counts the statements of the connection from now on.
 fn listen(database: &mut FreshDatabase) -> impl Fn() -> Said + use<> {
     let said = Arc::new(Mutex::new(Said::default()));
     let hearing = Arc::clone(&said);

@@ -1,5 +1,5 @@
-//! What a clinic has to prove, as its operator sets it: asked for, rotated with an overlap, taken away; known to every ingress
-//! within seconds, and still known when the database is away.
+//! Credentials of a clinic, as its operator sets them: required, rotated with an overlap, removed. Every ingress
+//! applies a change within seconds and keeps working when the database is down.
 
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,7 @@ async fn every_secret_is_rotated_with_an_overlap_and_taken_away() {
     for kind in ["api-key", "webhook-secret", "signing-secret"] {
         stack.command(&["clinic", "unset", SIGNED, kind], &[]).await;
     }
-    until("only the token is asked for", || async {
+    until("only the token is required", || async {
         let bare = stack.client.with_token(&secrets.token).get("/health").await;
         (bare.status == 200).then_some(())
     })
@@ -48,14 +48,14 @@ async fn every_secret_is_rotated_with_an_overlap_and_taken_away() {
     stack.finish().await;
 }
 
-/// Set by a command, it is asked for within ten seconds, without a restart.
+/// A credential that a command has set is required within ten seconds, without a restart.
 #[tokio::test]
 async fn a_change_is_known_within_ten_seconds() {
     let stack = Stack::embedded(&[]).await;
     assert_eq!(stack.client.get("/health").await.status, 200);
     let api_key = printed(&stack, &["clinic", "set", CLINIC, "api-key", "--json"], "api-key").await;
     let began = Instant::now();
-    until("the API key is asked for", || async {
+    until("the API key is required", || async {
         (stack.client.get("/health").await.status == 401).then_some(())
     })
     .await;
@@ -66,7 +66,7 @@ async fn a_change_is_known_within_ten_seconds() {
     );
     stack.command(&["clinic", "configure", CLINIC, "--rate-per-minute", "1", "--rate-burst", "2"], &[]).await;
     stack.command(&["clinic", "unset", CLINIC, "api-key"], &[]).await;
-    let limited = until("the clinic's own rate holds", || async {
+    let limited = until("the clinic's own rate applies", || async {
         let answer = stack.client.get("/health").await;
         (answer.status == 429).then_some(answer)
     })
@@ -87,7 +87,7 @@ async fn the_ingress_works_from_what_it_knows_while_the_database_is_away() {
     let secrets = Secrets::of_new_clinic(&stack, SIGNED).await;
     becomes(&stack, &secrets, true).await;
     let away = Away::begin(&stack.database).await;
-    until("the ingress has noticed", || async {
+    until("the ingress has logged the failure", || async {
         stack.logged().contains("those known so far go on").then_some(())
     })
     .await;
@@ -97,14 +97,14 @@ async fn the_ingress_works_from_what_it_knows_while_the_database_is_away() {
     let accepted = send(signed.and("prefer", "respond-async").request(&stack.client)).await;
     assert_eq!((accepted.status, &accepted.body["data"]["sync_status"]), (202, &json!("queued")));
     let unsigned = stack.client.with_token(&secrets.token).post("/patient", &body).await;
-    assert_eq!(unsigned.status, 401, "what is asked for is still asked for");
+    assert_eq!(unsigned.status, 401, "required credentials are still required");
     away.end().await;
     let mut stack = stack;
     stack.start_worker().await;
     stack.finish().await;
 }
 
-/// A signing secret that CareQ has made is read from standard input, where no other user of the machine sees it.
+/// A signing secret created by CareQ is read from standard input, which other users of the machine cannot see.
 #[tokio::test]
 async fn a_secret_of_careqs_own_is_read_from_standard_input() {
     let stack = Stack::embedded(&[]).await;
@@ -114,7 +114,7 @@ async fn a_secret_of_careqs_own_is_read_from_standard_input() {
     assert_eq!(printed["signing_secret"], careqs_own);
     let body = patient(1).to_string().into_bytes();
     let signature = format!("sha256={}", hmac(careqs_own, &body).await);
-    until("the signature is asked for, and right", || async {
+    until("the signature is required and accepted", || async {
         let unsigned = stack.client.post("/patient", &patient(1)).await;
         let request =
             stack.client.request(Method::POST, "/patient").header("content-type", "application/json");
@@ -145,7 +145,7 @@ async fn what_cannot_be_set_is_said_with_its_remedy() {
     stack.finish().await;
 }
 
-/// API specification, "Authentication": the token is what says which clinic calls.
+/// API specification, "Authentication": the token identifies the calling clinic.
 #[tokio::test]
 async fn one_token_for_two_clinics_is_refused() {
     let clinics = format!("one={TOKEN},two={TOKEN}");
@@ -154,7 +154,7 @@ async fn one_token_for_two_clinics_is_refused() {
     assert!(ended.stderr.contains("must be unique per clinic"), "{}", ended.stderr);
 }
 
-/// The database as it is when nobody can connect to it.
+/// Refuses all connections to a database until `end` is called.
 struct Away<'stack> {
     database: &'stack FreshDatabase,
     admin: FreshDatabase,
@@ -201,7 +201,7 @@ async fn gets_in(stack: &Stack, secrets: &Secrets) -> bool {
 }
 
 async fn becomes(stack: &Stack, secrets: &Secrets, expected: bool) {
-    until(&format!("whether it gets in becomes {expected}"), || async {
+    until(&format!("its acceptance becomes {expected}"), || async {
         (gets_in(stack, secrets).await == expected).then_some(())
     })
     .await;

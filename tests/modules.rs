@@ -70,7 +70,9 @@ fn imports(module: &Module, text: &str, modules: &BTreeMap<Module, String>) -> B
             None => code.push_str(statement),
         }
     }
-    paths.extend(code.split(|letter: char| !(letter.is_alphanumeric() || "_:".contains(letter))).map(str::to_owned));
+    paths.extend(
+        code.split(|letter: char| !(letter.is_alphanumeric() || "_:".contains(letter))).map(str::to_owned),
+    );
     let imported = paths.iter().filter_map(|path| resolve(module, path, modules));
     imported.filter(|imported| imported != module).collect()
 }
@@ -94,7 +96,11 @@ fn expand(prefix: &str, tree: &str, paths: &mut Vec<String>) {
                 from = (at + 1).min(tree.len());
                 match branch.split_once('{') {
                     Some((head, rest)) => {
-                        expand(&format!("{prefix}{}", head.trim()), rest.trim_end().trim_end_matches('}'), paths);
+                        expand(
+                            &format!("{prefix}{}", head.trim()),
+                            rest.trim_end().trim_end_matches('}'),
+                            paths,
+                        );
                     }
                     None if branch.is_empty() => {}
                     None => paths.push(format!("{prefix}{}", branch.split(" as ").next().unwrap())),

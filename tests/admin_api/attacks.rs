@@ -1,4 +1,4 @@
-//! Who gets in, and who may act. What is refused must leave nothing behind but a line that says so.
+//! Authentication and roles of the admin API. A refused request changes nothing and leaves one line in the log.
 
 use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{audit_entry, dead_letter, replay_job};
@@ -17,7 +17,7 @@ async fn whoever_is_no_admin_gets_nowhere_and_a_reader_changes_nothing() {
     let operator = Admin::new(&mut stack, "operator.one", "operator").await;
     let job = operator.post("/replay-jobs", &json!({ "filter": { "ids": [letter] } })).await;
     let job = job.body["id"].as_str().unwrap().to_owned();
-    until("the letter has come back", || async {
+    until("the letter has failed again", || async {
         let job = reader.get(&format!("/replay-jobs/{job}")).await.body;
         (job["state"] == "finished" && job["progress"]["failed"] == 1).then_some(())
     })
@@ -33,7 +33,7 @@ async fn whoever_is_no_admin_gets_nowhere_and_a_reader_changes_nothing() {
     stack.finish().await;
 }
 
-/// What an attacker could have changed.
+/// The rows that an attacker could have changed.
 async fn everything(
     stack: &Stack,
 ) -> (Vec<dead_letter::Model>, Vec<replay_job::Model>, Vec<audit_entry::Model>) {
@@ -68,7 +68,7 @@ async fn nobody_gets_in(stack: &Stack, operator: &Admin, letter: &str, job: &str
     rows.extend(
         deeds(letter, job)
             .into_iter()
-            .map(|(path, body)| ("a deed", operator.bare(Method::POST, &path).json(&body))),
+            .map(|(path, body)| ("an action", operator.bare(Method::POST, &path).json(&body))),
     );
     let mut first: Option<Answer> = None;
     for (what, row) in rows {
@@ -82,7 +82,7 @@ async fn nobody_gets_in(stack: &Stack, operator: &Admin, letter: &str, job: &str
         assert_eq!((&answer.body, &answer.headers), (&first.body, &first.headers), "{what}");
     }
     let door = stack.client.with_token(&operator.token).get("/health").await;
-    assert_eq!(door.status, 401, "an admin is no clinic");
+    assert_eq!(door.status, 401, "an admin's token is not a clinic's token");
 }
 
 async fn readers_change_nothing(reader: &Admin, letter: &str, job: &str) {
@@ -101,7 +101,7 @@ async fn readers_change_nothing(reader: &Admin, letter: &str, job: &str) {
     }
 }
 
-/// No cookie lets anybody in, and no page of another site is answered so that its script could read it.
+/// A cookie does not authenticate. No cross-origin response can be read by a script.
 async fn other_sites_cannot_act(operator: &Admin, letter: &str) {
     let path = format!("/dead-letters/{letter}/reveal");
     let asks = operator.bare(Method::OPTIONS, &path).header("origin", "https://example.com");

@@ -1,5 +1,5 @@
-//! The description of the admin API is held against the routes that run, and against what they answer: nothing is missing in it, and
-//! nothing in it is missing.
+//! The description of the admin API is compared with its routes and responses: both must have the same operations
+//! and members.
 
 use std::collections::BTreeSet;
 
@@ -53,7 +53,7 @@ async fn every_described_operation_runs_and_no_other(
     }
 }
 
-/// The job that it has made meanwhile.
+/// Asserts that responses match their descriptions. Returns the id of the job that it creates.
 async fn what_is_answered_is_what_is_described(operator: &Admin, document: &Value, letter: &str) -> String {
     let job = operator.post("/replay-jobs", &json!({ "filter": { "ids": [letter] } })).await;
     let id = job.body["id"].as_str().unwrap().to_owned();
@@ -73,7 +73,7 @@ async fn what_is_answered_is_what_is_described(operator: &Admin, document: &Valu
     for (described, path) in rows {
         let answer = operator.get(&path).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
-        assert_ne!(answer.body["items"], json!([]), "{path}: an empty list shows nothing");
+        assert_ne!(answer.body["items"], json!([]), "{path}: the list has no item to compare");
         let ok = &document["paths"][described]["get"]["responses"]["200"];
         holds(document, &ok["content"]["application/json"]["schema"], &answer.body, &path);
     }
@@ -84,7 +84,7 @@ async fn what_is_answered_is_what_is_described(operator: &Admin, document: &Valu
     id
 }
 
-/// What is required is there, what is there is described, and words are those that are named.
+/// Asserts that required members are present, present members are described, and enumerated values are listed.
 fn holds(document: &Value, schema: &Value, body: &Value, what: &str) {
     if let Some(name) = schema["$ref"].as_str() {
         return holds(document, document.pointer(name.trim_start_matches('#')).unwrap(), body, what);

@@ -1,4 +1,4 @@
-//! Letters over HTTP: shown masked, revealed after the audit log knows, corrected and replayed, discarded.
+//! Dead letters over HTTP: masked, revealed after an audit entry, corrected and replayed, discarded.
 
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -21,7 +21,7 @@ async fn one_letter_is_corrected_and_another_discarded() {
     stack.finish().await;
 }
 
-/// What cannot be written down is not shown.
+/// A payload is not revealed if the audit entry cannot be written.
 async fn not_revealed_unless_it_is_noted(stack: &Stack, operator: &Admin, letter: &str) {
     let refuse = "CREATE TRIGGER mute BEFORE INSERT ON audit_log BEGIN SELECT RAISE(ABORT, 'no'); END";
     execute(stack, refuse).await;
@@ -55,7 +55,7 @@ async fn masked_unless_it_is_revealed(operator: &Admin, letter: &str) {
     assert_eq!(entry["details"]["reason"], "to call the patient", "{entry}");
     let again = join_all((0..30).map(async |_| operator.post(&format!("{path}/reveal"), &why).await)).await;
     let shown = again.iter().filter(|answer| answer.status == 200).count();
-    assert_eq!(shown, 19, "twenty a minute, at once or one after the other");
+    assert_eq!(shown, 19, "the limit is twenty a minute, concurrent or sequential");
     for refused in again.iter().filter(|answer| answer.status != 200) {
         assert_eq!((refused.status, refused.body.get("payload")), (429, None), "{}", refused.body);
         assert_eq!(
@@ -65,7 +65,7 @@ async fn masked_unless_it_is_revealed(operator: &Admin, letter: &str) {
     }
 }
 
-/// The appointment was booked for a doctor that does not exist.
+/// The appointment refers to a doctor that does not exist.
 async fn corrected_and_replayed(stack: &Stack, operator: &Admin, letter: &str) {
     for (path, body) in [("/patient", patient(8)), ("/doctor", doctor(8)), ("/service", service(8))] {
         assert_eq!(stack.client.post(path, &body).await.status, 201);
@@ -123,7 +123,7 @@ async fn discarded(operator: &Admin, letter: &str) {
     assert_eq!(operator.get("/dead-letters/count?state=all").await.body["letters"], 3);
 }
 
-/// A slip must never widen what is meant.
+/// An empty or misspelt filter is refused, so that a mistake does not select more letters.
 async fn what_cannot_be_meant_is_said(operator: &Admin, letter: &str) {
     for (path, body, status) in [
         ("/replay-jobs", json!({}), 422),

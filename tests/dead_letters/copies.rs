@@ -1,4 +1,5 @@
-//! Copies of a replayed message, as a worker that died leaves them: one counts, and only while its job has the letter.
+//! Duplicates of a replayed message, as left by a worker that died: one counts, and only while its job holds the
+//! letter.
 
 use careq_console::audit::{Actor, Origin};
 use careq_console::dead_letters::{self, Filter, Selection};
@@ -18,7 +19,7 @@ use crate::harness::{Backend, FreshDatabase, WorkerLane, accept, deliver, patien
 
 const REFUSE: &str = "ALTER TABLE patients ADD CONSTRAINT refused CHECK (careq_id <> 13)";
 
-/// A letter, and lanes that nothing but the test gives work to.
+/// A dead letter, and workers that get batches only from the test.
 struct Scene {
     database: FreshDatabase,
     lanes: [WorkerLane; 2],
@@ -37,7 +38,7 @@ impl Scene {
         scene
     }
 
-    /// A job that has taken the letter, and published it.
+    /// A job that has taken and published the letter.
     async fn job(&self) -> Uuid {
         let actor = Actor { name: "Meera".to_owned(), origin: Origin::CommandLine };
         let chosen = Selection::only(letter_id(self.event.event_id.as_str()));
@@ -53,7 +54,7 @@ impl Scene {
         Delivery { body: body.into(), redeliveries: 0, trace: None }
     }
 
-    /// Both lanes have it at the same time, twice each.
+    /// Both workers process the message concurrently, twice each.
     async fn copies(&self, job_id: Uuid) {
         let twice = [self.copy(job_id), self.copy(job_id)];
         let [one, other] = &self.lanes;
@@ -61,16 +62,16 @@ impl Scene {
         assert_eq!(worked, (Ok(()), Ok(())));
     }
 
-    /// Its state, its attempts, and the times that it failed.
+    /// The letter's state, its attempts, and its number of failures.
     async fn letter(&self) -> (DeadLetterState, i32, usize) {
         let letters = dead_letter::Entity::find().all(&self.database.connection).await.unwrap();
         let failures = dead_letter_attempt::Entity::find().all(&self.database.connection).await.unwrap();
-        assert_eq!(letters.len(), 1, "never a second row");
+        assert_eq!(letters.len(), 1, "the letter has one row");
         (letters[0].state, letters[0].attempts, failures.len())
     }
 }
 
-/// What `/metrics` says of jobs: all of them together, and each state also where nothing stands.
+/// Job metrics of `/metrics`: totals for all jobs, with every state present even at zero.
 #[tokio::test]
 async fn what_jobs_have_still_to_do_is_counted_by_state() {
     let scene = Scene::new().await;
@@ -99,12 +100,12 @@ async fn of_many_copies_one_counts() {
     let scene = Scene::new().await;
     let first = scene.job().await;
     scene.copies(first).await;
-    assert_eq!(scene.letter().await, (DeadLetterState::Open, 2, 2), "it was tried once, and failed again");
+    assert_eq!(scene.letter().await, (DeadLetterState::Open, 2, 2), "it was attempted once and failed again");
     let progress = jobs::get(&scene.database.connection, first).await.unwrap().progress;
     assert_eq!(
         (progress.failed, progress.pending),
         (1, 0),
-        "the job was told, although it had noted nothing yet"
+        "the job has the result, although it had not marked the letter as published"
     );
 
     let mend = "ALTER TABLE patients DROP CONSTRAINT refused";
@@ -113,11 +114,15 @@ async fn of_many_copies_one_counts() {
     assert_eq!(
         scene.letter().await,
         (DeadLetterState::Open, 2, 2),
-        "late copies of an earlier job change nothing"
+        "late duplicates of an earlier job change nothing"
     );
     let second = scene.job().await;
     scene.copies(first).await;
-    assert_eq!(scene.letter().await.0, DeadLetterState::Replaying, "nor while another job has it");
+    assert_eq!(
+        scene.letter().await.0,
+        DeadLetterState::Replaying,
+        "they change nothing while another job holds the letter"
+    );
     scene.copies(second).await;
     assert_eq!(scene.letter().await, (DeadLetterState::Resolved, 2, 2));
     assert_eq!(patients::Entity::find().all(&scene.database.connection).await.unwrap().len(), 1);
@@ -136,7 +141,7 @@ async fn copies_of_a_cancelled_job_change_nothing() {
     assert!(patients::Entity::find().all(&scene.database.connection).await.unwrap().is_empty());
 }
 
-/// A worker is killed after its commit and before its acknowledgement: the failure has no row in the ledger that would say so.
+/// A worker is killed between its commit and its acknowledgement. The ledger has no row of the failure.
 #[tokio::test]
 async fn a_copy_of_what_has_failed_is_no_failure() {
     let scene = Scene::new().await;
@@ -160,7 +165,7 @@ async fn a_copy_of_what_has_failed_is_no_failure() {
     let discarded = dead_letters::discard(database, &actor, &chosen, "entered by hand").await.unwrap();
     lane.work(Queue::Live, &[deliver(&second)]).await.unwrap();
     assert_eq!(scene.letter().await, (DeadLetterState::Discarded, 1, 1));
-    // CareQ sends it again: that is no copy.
+    // CareQ sends it again: this is a new delivery and not a duplicate.
     second.accepted_at = clock::now();
     let both = [&scene.lanes[0], &scene.lanes[1]].map(|lane| {
         let delivery = [deliver(&second)];
@@ -173,6 +178,6 @@ async fn a_copy_of_what_has_failed_is_no_failure() {
     assert_eq!(
         (letter.audit_id, letter.reason.as_deref()),
         (Some(discarded.audit_id), Some("entered by hand")),
-        "who had discarded it is not forgotten"
+        "the earlier discard stays recorded"
     );
 }

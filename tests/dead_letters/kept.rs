@@ -1,5 +1,5 @@
-//! A broker that keeps what is published and hands nothing out, so that a replay stands still where the test wants to look at it;
-//! and it can be away.
+//! A broker that stores published messages without delivering them, so that a replay stops where the test examines
+//! it. It can also be made unavailable.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,12 +21,12 @@ impl Kept {
         self.is_away.store(is_away, Ordering::SeqCst);
     }
 
-    /// How often somebody has tried while it was away.
+    /// Number of attempts to publish while it was unavailable.
     pub(super) fn refused(&self) -> usize {
         self.refused.load(Ordering::SeqCst)
     }
 
-    /// What was published and confirmed.
+    /// Published and confirmed messages.
     pub(super) fn published(&self) -> Vec<Bytes> {
         self.published.lock().unwrap().clone()
     }
@@ -58,7 +58,7 @@ impl Broker for Kept {
     }
 }
 
-/// Waits for ever.
+/// A consumer that never receives a message.
 struct Nothing;
 
 #[async_trait]

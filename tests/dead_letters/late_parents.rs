@@ -1,4 +1,5 @@
-//! Letters of a missing parent, when the parent is stored at last. No sweep runs here: the commit that stores it wakes them.
+//! Dead letters of a missing parent whose parent is stored later. No sweep runs: the commit that stores the parent
+//! unparks them.
 
 use careq_console::audit::{Actor, Origin};
 use careq_console::dead_letters::{self, Selection};
@@ -26,7 +27,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// An appointment whose patient never came; its doctor and its service are here.
+    /// An appointment whose patient is missing; its doctor and its service are stored.
     async fn new(backend: Backend) -> Self {
         let database = FreshDatabase::new(backend).await;
         let lane = WorkerLane::new(&database, 256).await;
@@ -43,13 +44,13 @@ impl Scene {
         self.lane.work(Queue::Live, &[delivery(Kind::Patient, &patient(7))]).await.unwrap();
     }
 
-    /// The state of the letter, what the ledger says of its event, and how many appointments are stored.
+    /// The letter's state, the event's status in the ledger, and the number of stored appointments.
     async fn stands(&self) -> (DeadLetterState, String, u64) {
         let database = &self.database.connection;
         let letter = dead_letter::Entity::find().one(database).await.unwrap().unwrap();
         let rows = event::Entity::find().all(database).await.unwrap();
         let outcome = rows.into_iter().find(|row| row.kind == "appointment").unwrap().outcome;
-        assert_eq!(parked_event::Entity::find().count(database).await.unwrap(), 0, "nothing waits any more");
+        assert_eq!(parked_event::Entity::find().count(database).await.unwrap(), 0, "no event is parked");
         (letter.state, outcome, appointments::Entity::find().count(database).await.unwrap())
     }
 }
@@ -97,11 +98,11 @@ async fn are_settled_in_a_job_that_has_not_come_to_them_and_left_to_one_that_has
     assert_eq!(
         scene.stands().await,
         (DeadLetterState::Replaying, "failed".to_owned(), 0),
-        "its copy is in the queue"
+        "its message is in the queue"
     );
 }
 
-/// The same delivery may fail again, of another cause.
+/// The same delivery may fail again with another cause.
 #[tokio::test]
 async fn are_open_again_when_the_database_refuses_them() {
     let scene = Scene::new(Backend::Postgres).await;
