@@ -1,5 +1,5 @@
-//! Wake-ups that could be lost or come too late: the child looks, the parent commits, the child parks; a worker ends before it wakes
-//! anybody; many wait for one parent. No sweep runs here.
+//! Unparking that could be lost or delayed: the parent is committed between the child's lookup and its parking; a
+//! worker ends before it unparks the children; many children wait for one parent. No sweep runs.
 
 use careq_shared::broker::Queue;
 use careq_shared::entities::{appointment, parked_event};
@@ -19,14 +19,14 @@ async fn the_child_that_parks_after_its_parent_has_committed_is_woken() {
         [delivery(Kind::Doctor, &harness::doctor(7)), delivery(Kind::Service, &harness::service(7))];
     lane.work(Queue::Live, &doctor_and_service).await.unwrap();
 
-    // Reading is allowed under this lock, writing is not: the child looks for its parents and then stands still.
+    // This lock permits reading and blocks writing: the child looks for its parents and then waits.
     let lock = database.connection.begin().await.unwrap();
     lock.execute_unprepared("LOCK TABLE parked_events IN SHARE ROW EXCLUSIVE MODE").await.unwrap();
     let child = tokio::spawn({
         let lane = lane.clone();
         async move { lane.work(Queue::Live, &[delivery(Kind::Appointment, &harness::appointment(7))]).await }
     });
-    until("the child has looked and wants to park", || async {
+    until("the child has looked for its parents and waits to be parked", || async {
         let waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'parked_events'::regclass";
         let statement = Statement::from_string(DbBackend::Postgres, waiting);
         lock.query_one(statement).await.unwrap().map(|_| ())
@@ -38,11 +38,11 @@ async fn the_child_that_parks_after_its_parent_has_committed_is_woken() {
 
     child.await.unwrap().unwrap();
     let stored = appointment::Entity::find().all(&database.connection).await.unwrap();
-    assert_eq!(stored.len(), 1, "the child looked again after its commit");
+    assert_eq!(stored.len(), 1, "the child was applied after it was parked");
     assert!(parked_event::Entity::find().all(&database.connection).await.unwrap().is_empty());
 }
 
-/// A worker ends after its commit and before it wakes anybody: the message comes again, and wakes.
+/// A worker ends after its commit and before it unparks the children. The redelivered message unparks them.
 #[tokio::test]
 async fn a_copy_wakes_whom_the_first_one_left_asleep() {
     let database = FreshDatabase::new(Backend::Postgres).await;
@@ -50,12 +50,13 @@ async fn a_copy_wakes_whom_the_first_one_left_asleep() {
     children(&lane, [1]).await;
     let doctor = [delivery(Kind::Doctor, &harness::doctor(7))];
     lane.batch(Queue::Live, doctor.to_vec(), &mut ReadyQueue::default()).await.unwrap();
-    assert_eq!(stored(&database).await, 0, "nobody was woken");
+    assert_eq!(stored(&database).await, 0, "no child was unparked");
     lane.work(Queue::Live, &doctor).await.unwrap();
     assert_eq!(stored(&database).await, 1);
 }
 
-/// However many wait for one parent, the batch that comes next has only a few of them beside it; the others follow.
+/// However many children wait for one parent, each following batch processes only some of them in addition to its
+/// own events.
 #[tokio::test]
 async fn many_children_do_not_hold_up_what_comes_in() {
     for backend in [Backend::Postgres, Backend::Sqlite] {

@@ -1,5 +1,5 @@
-//! Module cycles: inside a crate, no module imports in a circle. Edges come from `use` lines and from paths that begin with `crate` or
-//! `super`, outside of unit tests. A path belongs to the deepest module that it names.
+//! Module cycles: no crate has one. Edges come from `use` lines and from paths that begin with `crate` or `super`,
+//! outside of unit tests. A path belongs to the deepest module that it names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,8 +21,8 @@ fn no_module_of_a_crate_imports_in_a_circle() {
         assert!(modules.len() > 3, "{} has {} modules", folder.display(), modules.len());
         let imports: BTreeMap<_, _> =
             modules.iter().map(|(module, text)| (module.clone(), imports(module, text, &modules))).collect();
-        let circle = circle(&imports);
-        assert!(circle.is_none(), "{}: {}", folder.display(), circle.unwrap_or_default());
+        let cycle = cycle(&imports);
+        assert!(cycle.is_none(), "{}: {}", folder.display(), cycle.unwrap_or_default());
     }
     assert!(crates >= 9, "{crates} crates were found");
 }
@@ -146,9 +146,9 @@ fn resolve(module: &Module, path: &str, modules: &BTreeMap<Module, String>) -> O
     Some(place)
 }
 
-/// A circle of imports, as a sentence.
-fn circle(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Option<String> {
-    // Modules that import nothing but what was removed before are removed, until none is left, or only circles.
+/// A cycle of imports, as text.
+fn cycle(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Option<String> {
+    // Modules that import only removed modules are removed repeatedly, until none or only cycles are left.
     let mut left: BTreeMap<&Module, BTreeSet<&Module>> =
         imports.iter().map(|(module, imported)| (module, imported.iter().collect())).collect();
     loop {
@@ -188,5 +188,5 @@ fn circles_are_found() {
     .into();
     let imports: BTreeMap<_, _> =
         modules.iter().map(|(module, text)| (module.clone(), imports(module, text, &modules))).collect();
-    assert_eq!(circle(&imports).as_deref(), Some("a imports b imports a"));
+    assert_eq!(cycle(&imports).as_deref(), Some("a imports b imports a"));
 }

@@ -1,5 +1,5 @@
-//! A poisoned event harms itself alone. The database is made to refuse one patient; its neighbours of the same batch, and
-//! bytes that are no message at all, must not notice.
+//! A failing event affects only itself. A constraint refuses one patient; its neighbours in the same batch are
+//! stored, and undecodable bytes become a dead letter.
 
 use bytes::Bytes;
 use careq_shared::broker::{Delivery, Queue};
@@ -52,7 +52,7 @@ async fn what_a_trigger_cannot_compute_harms_its_event_alone_on_sqlite() {
     assert_eq!(outcome(&database).await, "retrying");
 }
 
-/// The whole way: the first attempt fails, the sweep tries again after a second, and by then it works.
+/// The first attempt fails, the sweep retries after a second, and the second attempt succeeds.
 #[tokio::test]
 async fn a_failed_attempt_is_made_again() {
     let stack = Stack::full(2, &[("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")]).await;
@@ -60,15 +60,19 @@ async fn a_failed_attempt_is_made_again() {
     database.execute_unprepared(REFUSE_FOR_NOW).await.unwrap();
     let answer = stack.client.post("/patient", &body(13)).await;
     assert_eq!((answer.status, &answer.body["data"]["sync_status"]), (202, &serde_json::json!("queued")));
-    assert_eq!(parked_event::Entity::find().all(database).await.unwrap().len(), 1, "it failed and waits");
+    assert_eq!(
+        parked_event::Entity::find().all(database).await.unwrap().len(),
+        1,
+        "the failed event is parked"
+    );
     database.execute_unprepared("DROP TRIGGER poison ON patients").await.unwrap();
     let event_id = &answer.body["data"]["event_id"];
-    until("the next attempt has worked", || stack.client.event_is(event_id, "synced")).await;
+    until("the next attempt has succeeded", || stack.client.event_is(event_id, "synced")).await;
     assert!(parked_event::Entity::find().all(database).await.unwrap().is_empty());
     stack.finish().await;
 }
 
-/// A message that comes again and again is suspected: it is kept in the database, and tried by itself.
+/// A message that is redelivered repeatedly is parked in the database and processed separately.
 #[tokio::test]
 async fn a_message_that_keeps_coming_back_is_set_apart() {
     let database = FreshDatabase::new(Backend::Sqlite).await;
@@ -84,7 +88,7 @@ async fn a_message_that_keeps_coming_back_is_set_apart() {
     );
 }
 
-/// The database refuses patient 13, until it is told otherwise.
+/// The database refuses patient 13 until the constraint is removed.
 pub(crate) const REFUSE_FOR_NOW: &str = "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS
                       $$ BEGIN IF NEW.careq_id = 13 THEN RAISE 'not now'; END IF; RETURN NEW; END $$;
                   CREATE TRIGGER poison BEFORE INSERT ON patients FOR EACH ROW EXECUTE FUNCTION poison()";
@@ -108,6 +112,6 @@ async fn batch_with_poison(backend: Backend, refuse: &str) -> FreshDatabase {
 
 async fn outcome(database: &FreshDatabase) -> String {
     let rows = event::Entity::find().all(&database.connection).await.unwrap();
-    assert_eq!(rows.len(), EVENTS, "one row an event");
+    assert_eq!(rows.len(), EVENTS, "one row for each event");
     rows.into_iter().find(|row| row.careq_id == 13).unwrap().outcome
 }

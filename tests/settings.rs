@@ -1,11 +1,11 @@
-//! What is wrong with a set-up is said at start, in sentences that say what to do.
+//! Configuration errors are reported at the start, with sentences that say what to do.
 
 use crate::harness::{Process, SEAL_KEYS, amqp_url, fresh_prefix};
 
-/// arguments, settings, and what the operator must read
+/// Arguments, settings, and texts that the operator must see.
 type Row<'row> = (&'row [&'row str], &'row [(&'row str, &'row str)], &'row [&'row str]);
 
-/// Nothing of these is started, nor needs a server.
+/// Configurations that fail before any server is needed.
 const ROWS: [Row; 10] = [
     (&[], &[("CAREQ_INGRESS_LISTEM", "127.0.0.1:0")], &["CAREQ_INGRESS_LISTEM names no setting"]),
     (

@@ -1,4 +1,5 @@
-//! One trace from the webhook to the transaction, on both brokers; and none where none is wanted. A collector must never be felt.
+//! One trace from the webhook to the transaction, on both brokers, and none without a collector. A failing
+//! collector delays no request.
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,7 @@ async fn one_tree(stack: &Stack, collector: &Collector, [ingress, worker]: [&str
         (request.service.as_str(), request.name.as_str()),
         (ingress, "POST /api/v1/careq-sync/patient")
     );
-    assert_eq!(request.parent, "", "CareQ's own trace is not followed unasked");
+    assert_eq!(request.parent, "", "CareQ's trace is not continued by default");
     assert!(!OF_CAREQ.contains(&request.trace));
     assert_eq!(request.number("http.response.status_code"), Some(201));
     assert_eq!(request.number("careq_id"), Some(1));
@@ -71,7 +72,7 @@ async fn one_tree(stack: &Stack, collector: &Collector, [ingress, worker]: [&str
     .await;
 }
 
-/// `POST /batch` has a stage that a webhook has not.
+/// `POST /batch` has an additional stage, the admission of the batch.
 async fn a_turn(stack: &Stack, collector: &Collector) {
     let records = [json!({ "type": "patient", "data": patient(2) })];
     let sent = json!({ "clinic_id": CLINIC, "batch_id": "b", "records": records });
@@ -94,7 +95,7 @@ fn logged(stack: &Stack, message: &str) -> Option<Value> {
     lines.find(|line| line["fields"]["message"] == message)
 }
 
-/// Two messages wait for a worker, which takes them together.
+/// Two messages wait for a worker, which takes them as one batch.
 #[tokio::test]
 async fn a_batch_is_linked_to_each_of_its_messages() {
     let collector = Collector::start().await;
@@ -141,11 +142,11 @@ async fn careqs_trace_is_followed_where_it_is_trusted() {
     assert!(OF_CAREQ.contains(&settle.trace), "{settle:?}");
     let request = collector.span("the request", |span| span.kind == SERVER).await;
     assert!(OF_CAREQ.contains(&request.parent), "{request:?}");
-    assert_eq!(request.number("careq_id"), Some(2), "of the others, none is recorded");
+    assert_eq!(request.number("careq_id"), Some(2), "no other request is recorded");
     stack.finish().await;
 }
 
-/// One that takes connections and never answers: the worst of them.
+/// A collector that accepts connections and never responds.
 #[tokio::test]
 async fn a_mute_collector_holds_nothing_up() {
     let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -160,7 +161,7 @@ async fn a_mute_collector_holds_nothing_up() {
     .await;
     assert_eq!(stack.client.post("/patient", &patient(21)).await.status, 201);
     let said = "the trace collector accepts no spans; they are dropped";
-    assert_eq!(stack.logged().matches(said).count(), 1, "it is said once");
+    assert_eq!(stack.logged().matches(said).count(), 1, "the failure is logged once");
     let told = Instant::now();
     stack.stop().await;
     assert!(told.elapsed() < Duration::from_secs(12), "{:?}", told.elapsed());

@@ -1,5 +1,6 @@
-//! Guarantee 2: the same set of events gives the same tables, in any order, with any copies, split into any batches over
-//! several workers; and they are the tables of a plain fold that is written down here. Every page says what is true.
+//! Guarantee 2: the same set of events gives the same tables, in any order, with any duplicates, split into any
+//! batches over several workers. The expected tables come from a sequential model. Every page is compared with the
+//! model.
 
 mod model;
 mod pages;
@@ -26,7 +27,7 @@ use stored::Tables;
 
 const LANES: usize = 3;
 
-/// Unless `TEST_HISTORIES` says otherwise.
+/// Number of histories, unless `TEST_HISTORIES` is set.
 const HISTORIES: u32 = 40;
 
 #[test]
@@ -39,7 +40,7 @@ fn on_postgresql() {
     any_history_gives_the_tables_of_the_fold(Backend::Postgres);
 }
 
-/// Of the clinics, and of what the harness accepts.
+/// Event key of the clinics, and of the events that the harness accepts.
 fn event_key() -> EventKey {
     EventKey::new([1; 32])
 }
@@ -79,7 +80,7 @@ fn any_history_gives_the_tables_of_the_fold(backend: Backend) {
         .unwrap();
 }
 
-/// The same on both databases: SQLite adds no constraint but with a column.
+/// The constraint is the same on both databases. SQLite can add one only with a column.
 async fn refuse_poison(backend: Backend, database: &DatabaseConnection) {
     let refuse = match backend {
         Backend::Sqlite => "ALTER TABLE patients ADD COLUMN unused text CHECK (first_name <> 'poison')",
@@ -88,7 +89,7 @@ async fn refuse_poison(backend: Backend, database: &DatabaseConnection) {
     database.execute_unprepared(refuse).await.unwrap();
 }
 
-/// Shuffles, copies, splits, and lets several lanes work at the same time.
+/// Shuffles, duplicates and splits the deliveries, and lets several workers process them concurrently.
 async fn play(lanes: &[WorkerLane], deliveries: &[Delivery], seed: u64) {
     let mut chance = StdRng::seed_from_u64(seed);
     let mut deliveries = deliveries.to_vec();

@@ -1,6 +1,6 @@
-//! The truth about a history, by a plain fold that owes nothing to the product's. Some things depend on the order by contract
-//! (docs/decisions/versions.md): of these, and of nothing else, the tables may say what was chosen, and each choice
-//! must have been possible.
+//! Model of a history: a sequential evaluation that shares no code with the product's. By contract, some results
+//! depend on the order (docs/decisions/versions.md). For these the model reads the choice from the tables and
+//! asserts that it was possible.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,25 +14,25 @@ use super::status;
 use super::stored::{Key, NULL, Row, Tables, instant};
 use super::world::POISON;
 
-/// What became of an event.
+/// State of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum State {
     Settled,
     Waiting,
-    /// With this code.
+    /// With this error code.
     Failed(&'static str),
 }
 
-/// An event that the ledger has.
+/// An event of the ledger.
 #[derive(Debug, Clone)]
 pub(super) struct Event<'history> {
     pub(super) said: &'history Saying,
-    /// The acceptance that counts.
+    /// The acceptance time that counts.
     pub(super) accepted_at: DateTime<Utc>,
     pub(super) state: State,
 }
 
-/// Stamp, acceptance, id.
+/// Time stamp, acceptance time, id.
 pub(super) type Version = (DateTime<Utc>, DateTime<Utc>, String);
 
 impl Event<'_> {
@@ -58,13 +58,13 @@ impl Event<'_> {
     }
 }
 
-/// What must be there.
+/// The expected state.
 pub(super) struct Truth<'history> {
     pub(super) rows: BTreeMap<Key, Row>,
     pub(super) events: Vec<Event<'history>>,
-    /// The latest refused delivery of each event in a batch whose id belongs to another one.
+    /// The latest refused delivery of each event in a batch whose id belongs to another batch.
     pub(super) refused: BTreeMap<&'history str, (&'history Saying, DateTime<Utc>)>,
-    /// Events whose key belongs to another one.
+    /// Events whose key belongs to another event.
     pub(super) losers: BTreeMap<&'history str, &'history Saying>,
 }
 
@@ -74,7 +74,7 @@ impl<'history> Truth<'history> {
             history.webhooks.iter().map(|said| (said, said.accepted_at)).collect();
         let mut refused: BTreeMap<&str, (&Saying, DateTime<Utc>)> = BTreeMap::new();
         let groups: BTreeSet<_> = history.batches.iter().map(|batch| (&batch.clinic, &batch.id)).collect();
-        assert_eq!(tables.batches.len(), groups.len(), "a row for each batch_id");
+        assert_eq!(tables.batches.len(), groups.len(), "one row for each batch_id");
         for batch in &history.batches {
             match noted(history, batch, tables) {
                 Some(noted_at) => {
@@ -96,7 +96,7 @@ impl<'history> Truth<'history> {
         assert_eq!(
             tables.ledger.keys().collect::<Vec<_>>(),
             sayings.keys().collect::<Vec<_>>(),
-            "one row a key in the ledger"
+            "one row for each key of the ledger"
         );
         for (key, sayings) in sayings {
             truth.choose(&sayings, &tables.ledger[&key]);
@@ -107,13 +107,13 @@ impl<'history> Truth<'history> {
         truth
     }
 
-    /// Of a key that was used for several contents, the one that was stored first has it.
+    /// Of several contents with one key, the one stored first owns the key.
     fn choose(&mut self, sayings: &[(&'history Saying, DateTime<Utc>)], row: &event::Model) {
         let stamps: Vec<_> = sayings.iter().filter(|(said, _)| said.id == row.event_id).collect();
-        let (said, _) = stamps.first().expect("the ledger has an event that was said");
+        let (said, _) = stamps.first().expect("the ledger's event was accepted");
         let latest = stamps.iter().map(|(_, at)| *at).max().unwrap();
         if said.may_come_again {
-            assert_eq!(row.accepted_at, latest, "copies count as the latest: {said:?}");
+            assert_eq!(row.accepted_at, latest, "duplicates count as the latest: {said:?}");
         }
         assert!(stamps.iter().any(|(_, at)| *at == row.accepted_at), "{row:?}");
         let state = match row.outcome.as_str() {
@@ -130,7 +130,7 @@ impl<'history> Truth<'history> {
         self.losers.extend(losers.map(|(said, _)| (said.id.as_str(), *said)));
     }
 
-    /// The events of one record, all of which must be of one of these kinds.
+    /// The events of each record, which all have one of these kinds.
     fn of_record(&self, kind: RecordKind) -> BTreeMap<(String, i64), Vec<Event<'history>>> {
         let mut records: BTreeMap<(String, i64), Vec<Event<'_>>> = BTreeMap::new();
         for event in self.events.iter().filter(|event| event.said.kind.record() == kind) {
@@ -179,10 +179,13 @@ impl<'history> Truth<'history> {
                 let is_old = stored.is_some_and(|stored| stored.version() > event.version());
                 match (&event.state, self.parents_exist(event)) {
                     (State::Settled, true) | (State::Waiting, false) => {}
-                    // Details that are older than those stored are not applied, so what they refer to may be missing.
+                    // Details older than those stored are not applied, so their parents may be missing.
                     (State::Settled, false) => assert!(is_old, "stored without its parents: {event:?}"),
                     (State::Failed("DUPLICATE_RECORD"), true) => {
-                        assert!(self.may_lack_its_hash(event), "nobody else has had its hash: {event:?}");
+                        assert!(
+                            self.may_lack_its_hash(event),
+                            "no other appointment has had its hash: {event:?}"
+                        );
                     }
                     _ => panic!("{event:?}"),
                 }
@@ -197,7 +200,7 @@ impl<'history> Truth<'history> {
         }
     }
 
-    /// Of appointments that claim one hash, the first one stored has it.
+    /// Of several appointments with one hash, the first one stored owns it.
     fn may_lack_its_hash(&self, event: &Event<'_>) -> bool {
         let hash = event.text("hash");
         let is_other = |other: &&Event<'_>| {
@@ -223,14 +226,14 @@ impl<'history> Truth<'history> {
     }
 }
 
-/// The records of a batch, each accepted a microsecond after the one before.
+/// The records of a batch, each accepted a microsecond after the previous one.
 pub(super) fn records(batch: &SaidBatch) -> impl Iterator<Item = (TimeDelta, &Saying)> {
     let places = (0..).map(TimeDelta::microseconds);
     places.zip(&batch.records).filter_map(|(place, record)| Some((place, record.as_ref()?)))
 }
 
-/// When the batch that has this id was accepted, if it is this one: of several contents the one that was noted first has it, as of
-/// whichever delivery came first.
+/// Acceptance time of the batch that owns this id, if it is this batch. Of several contents, the one recorded
+/// first owns the id, with the time of the delivery that was processed first.
 pub(super) fn noted(history: &History, batch: &SaidBatch, tables: &Tables) -> Option<DateTime<Utc>> {
     let row = &tables.batches[&(batch.clinic.clone(), batch.id.clone())];
     let of_row = |one: &&SaidBatch| {
@@ -241,7 +244,7 @@ pub(super) fn noted(history: &History, batch: &SaidBatch, tables: &Tables) -> Op
     (row.content_digest == batch.content).then_some(row.accepted_at)
 }
 
-/// The columns that the newest version of a record gives.
+/// The columns of the newest version of a record.
 fn row(newest: &Event<'_>) -> Row {
     let mut row = Row::new();
     for column in columns(newest.said.kind) {
@@ -268,7 +271,7 @@ fn word(column: &str, value: &Value) -> String {
 
 const INSTANTS: [&str; 4] = ["created_at", "book_datetime", "start_datetime", "end_datetime"];
 
-/// The columns that hold what CareQ has said, but for a record's stamp and status.
+/// The columns with CareQ's data, except for a record's time stamp and status.
 fn columns(kind: Kind) -> impl Iterator<Item = &'static str> {
     let columns = match kind {
         Kind::Patient => {

@@ -1,4 +1,4 @@
-//! The pages of every event, record and batch of a history, beside the truth.
+//! The pages of every event, record and batch of a history, compared with the model.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use super::said::History;
 use super::stored::{Tables, instant};
 use crate::harness::{CLINIC, Client, FreshDatabase, OTHER_CLINIC, OTHER_TOKEN, SEAL_KEYS, TOKEN, seal};
 
-/// An ingress that only shows pages.
+/// An ingress without a queue that only serves pages.
 pub(super) struct Pages {
     clients: BTreeMap<String, Client>,
     _shutdown: DropGuard,
@@ -69,7 +69,7 @@ impl Pages {
         Self { clients: clients.into(), _shutdown: shutdown.drop_guard(), _folder: folder }
     }
 
-    /// What is wrong with the pages.
+    /// Differences between the pages and the model.
     pub(super) async fn differences(
         &self,
         history: &History,
@@ -91,7 +91,7 @@ impl Pages {
     }
 }
 
-/// What is compared of a page, each field where it is.
+/// The compared fields of a page.
 fn shown(data: &Value) -> Value {
     let mut shown = json!({});
     for field in ["sync_status", "status", "updated_at", "status_updated_at", "confirmation_number"] {
@@ -104,7 +104,7 @@ fn shown(data: &Value) -> Value {
         data["sync_status"].as_str().filter(|word| ["synced", "updated", "unchanged"].contains(word))
         && data.get("synced_at").is_none()
     {
-        // Which of them depends on the order.
+        // Which record has failed depends on the order.
         assert!(!word.is_empty());
         shown = json!({ "sync_status": "settled" });
     }
@@ -125,7 +125,7 @@ fn shown(data: &Value) -> Value {
     shown
 }
 
-/// A page, and what it may show.
+/// A page with its permitted contents.
 #[derive(Debug)]
 struct Page {
     clinic: String,
@@ -150,7 +150,7 @@ fn of_events(history: &History, truth: &Truth<'_>) -> Vec<Page> {
     for id in all.copied().collect::<BTreeSet<_>>() {
         let refused = truth.refused.get(id);
         let (said, mut may_be) = match (known.get(id), refused) {
-            // The latest delivery, of one that may be said again; otherwise all deliveries are one.
+            // An event that may be sent again shows its latest delivery; all deliveries of another event are one.
             (Some(event), Some((_, refused_at)))
                 if event.said.may_come_again && *refused_at > event.accepted_at =>
             {
@@ -160,7 +160,7 @@ fn of_events(history: &History, truth: &Truth<'_>) -> Vec<Page> {
             (None, Some((said, _))) => (*said, vec![word(&REFUSED)]),
             (None, None) => (truth.losers[id], vec![word(&REFUSED)]),
         };
-        // A letter says of what its event failed last, and that may have been an earlier delivery.
+        // A dead letter states the event's last failure, which may belong to an earlier delivery.
         if let (Some(Event { state: state @ State::Failed(_), .. }), Some(_)) = (known.get(id), refused) {
             may_be.push(word(state));
         }
@@ -255,7 +255,7 @@ fn of_batches(history: &History, tables: &Tables, truth: &Truth<'_>) -> Vec<Page
     pages
 }
 
-/// A status or a cancellation says the appointment's status on its page; what that was depends on the order.
+/// A status or a cancellation shows the appointment's status on its page, which depends on the order.
 pub(super) fn has_letters_where_it_failed(tables: &Tables, truth: &Truth<'_>) {
     for event in &truth.events {
         let letter = tables.letters.get(&event.said.id);
@@ -270,7 +270,7 @@ pub(super) fn has_letters_where_it_failed(tables: &Tables, truth: &Truth<'_>) {
         assert_eq!(
             event.state == State::Waiting,
             tables.parked.contains_key(&event.said.id),
-            "what waits is parked, and nothing else: {event:?}"
+            "exactly the waiting events are parked: {event:?}"
         );
         assert!(event.said.kind != Kind::Patient || event.state != State::Waiting);
     }

@@ -1,4 +1,4 @@
-//! A history: what was accepted when, and the messages that carry it to the workers.
+//! A history: the accepted requests, and the messages that carry them to the workers.
 
 use careq_shared::broker::Delivery;
 use careq_shared::event::Event;
@@ -11,22 +11,22 @@ use serde_json::{Value, json};
 use super::world::{Record, Request, hour};
 use crate::harness::{accept_with_key, deliver};
 
-/// One saying of one record.
+/// One acceptance of one record.
 #[derive(Debug, Clone)]
 pub(super) struct Saying {
     pub(super) id: String,
     pub(super) clinic: String,
     pub(super) kind: Kind,
     pub(super) careq_id: i64,
-    /// What the ledger knows it by.
+    /// The key of the event in the ledger.
     pub(super) key: String,
     pub(super) body: Value,
     pub(super) accepted_at: DateTime<Utc>,
-    /// It has neither a key nor a stamp of its own.
+    /// Whether the event has neither an idempotency key nor a time stamp.
     pub(super) may_come_again: bool,
 }
 
-/// One delivery of one batch. A record that is none was refused at the door.
+/// One delivery of a batch. An invalid record is `None`, because the ingress refused it.
 #[derive(Debug, Clone)]
 pub(super) struct SaidBatch {
     pub(super) clinic: String,
@@ -36,7 +36,7 @@ pub(super) struct SaidBatch {
     pub(super) records: Vec<Option<Saying>>,
 }
 
-/// Everything that was accepted.
+/// All accepted requests.
 #[derive(Debug, Default)]
 pub(super) struct History {
     pub(super) webhooks: Vec<Saying>,
@@ -45,12 +45,12 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Accepted one after the other, a second apart.
+    /// The history of requests that are accepted one second apart.
     pub(super) fn of(requests: &[Request]) -> Self {
         let mut history = Self::default();
         for (place, second) in (0..requests.len()).zip(0..) {
             let mut request = &requests[place];
-            // A request said again may be one of those: at last one is itself.
+            // A repeated request may itself be a repetition; the first one is not.
             for before in (0..=place).rev() {
                 let Request::Again(which) = request else { break };
                 if before == 0 {

@@ -1,4 +1,4 @@
-//! The status of an appointment, read over the whole set of its events.
+//! The expected status of an appointment, computed from all its events.
 
 use careq_shared::records::Kind;
 use serde_json::Value;
@@ -14,12 +14,12 @@ fn is_unstamped_cancel(event: &Event<'_>) -> bool {
     event.said.kind == Kind::Cancel && event.stamp().is_none()
 }
 
-/// A cancellation without a stamp is newer than everything that was accepted before it.
+/// A cancellation without a time stamp is newer than every event accepted before it.
 fn is_newer(one: &Event<'_>, other: &Event<'_>) -> bool {
     one.version() > other.version() || (is_unstamped_cancel(one) && one.accepted_at > other.accepted_at)
 }
 
-/// The status columns that these events give, of which at least one is of the appointment itself.
+/// The status columns after these events, at least one of which is a booking.
 pub(super) fn shown(events: &[&Event<'_>]) -> Row {
     let newest_of = |which: &dyn Fn(&Event<'_>) -> bool| {
         events.iter().filter(|event| which(event)).max_by_key(|event| event.version()).copied()
@@ -33,7 +33,8 @@ pub(super) fn shown(events: &[&Event<'_>]) -> Row {
         (Some(unstamped), Some(stamped)) if !is_newer(unstamped, stamped) => Some(stamped),
         (unstamped, stamped) => unstamped.or(stamped),
     };
-    // Another status in between ends it; otherwise the reason stays, whoever says again that it is cancelled.
+    // A different status in between ends the cancellation; otherwise its reason stays, also if another event
+    // repeats it.
     let between = newest_of(&|event| word(event) != "cancelled");
     let cancellation = cancellation
         .filter(|cancel| between.is_none_or(|other| is_newer(cancel, other)))

@@ -1,4 +1,4 @@
-//! `deploy/prometheus`: the rules, one key a line, and promtool's checks of them.
+//! `deploy/prometheus`: the rules, with one key in each line, and promtool's checks of them.
 
 use super::{promtool, read as read_file};
 
@@ -46,7 +46,7 @@ impl Rules {
         let recorded = self.0.iter().filter(|rule| !rule.is_alert);
         let unfolded =
             recorded.fold(expression.to_owned(), |text, rule| text.replace(&rule.name, &rule.expression));
-        assert!(!unfolded.contains("careq_sync:"), "nothing records a name in {expression}");
+        assert!(!unfolded.contains("careq_sync:"), "no rule records a name in {expression}");
         unfolded
     }
 }
