@@ -14,27 +14,27 @@ const SIGNED: &str = "clinic_signed";
 const MARK: &str = "Xquibblefrotz";
 
 /// Source address of the test's own requests.
-const ITS_OWN: &str = "203.0.113.250";
+const OWN_ADDRESS: &str = "203.0.113.250";
 
 #[tokio::test]
-async fn every_row_gets_the_same_refusal_and_leaves_nothing() {
+async fn every_attack_gets_the_same_refusal_and_stores_nothing() {
     let settings =
         [("CAREQ_INGRESS_TRUSTED_PROXIES", "127.0.0.0/8"), ("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")];
     let stack = Stack::embedded(&settings).await;
     let secrets = Secrets::of_new_clinic(&stack, SIGNED).await;
     stack.command(&["clinic", "configure", SIGNED, "--addresses", "203.0.113.0/24"], &[]).await;
-    let get = secrets.sign(Method::GET, "/health", Vec::new()).await.and("x-forwarded-for", ITS_OWN);
+    let get = secrets.sign(Method::GET, "/health", Vec::new()).await.and("x-forwarded-for", OWN_ADDRESS);
     until("the ingress has loaded the clinic", || async {
         (send(get.request(&stack.client)).await.status == 200).then_some(())
     })
     .await;
 
     let refused = refusals(&stack, &rows(&secrets).await).await;
-    nothing_is_written(&stack).await;
+    nothing_is_stored(&stack).await;
     nothing_is_logged(&stack, &secrets, refused).await;
 
     // The unchanged request is accepted.
-    let good = good(&secrets).await.and("x-forwarded-for", ITS_OWN);
+    let good = good(&secrets).await.and("x-forwarded-for", OWN_ADDRESS);
     let answer = send(good.request(&stack.client)).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     let unmarked = json!({ "careq_id": 2, "clinic_id": SIGNED, "first_name": "Asha", "last_name": "Rao",
@@ -136,7 +136,7 @@ async fn signatures(good: &Signed, secrets: &Secrets) -> Vec<(&'static str, Sign
         ("a signature of nothing", with(&format!("sha256={}", hmac(&secrets.signing_secret, b"").await))),
         ("a space more in the body", changed),
         (
-            "a wrong signature of what is no JSON",
+            "a wrong signature of a body that is not JSON",
             with(&format!("sha256={}", hmac("x", b"").await)).with("content-type", "text/plain"),
         ),
         ("another number in the body", smuggled),
@@ -199,7 +199,7 @@ async fn refusals(stack: &Stack, rows: &[(&'static str, Signed)]) -> usize {
     rows.len()
 }
 
-async fn nothing_is_written(stack: &Stack) {
+async fn nothing_is_stored(stack: &Stack) {
     let database = &stack.database.connection;
     assert!(event::Entity::find().all(database).await.unwrap().is_empty());
     assert!(batch::Entity::find().all(database).await.unwrap().is_empty());
@@ -215,7 +215,7 @@ async fn nothing_is_logged(stack: &Stack, secrets: &Secrets, refused: usize) {
             stack.logged().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         lines.into_iter().filter(|line| line["fields"]["status"] == 401).collect::<Vec<_>>()
     };
-    let of_rows = || of_401().iter().filter(|line| line["fields"]["client"] != ITS_OWN).count();
+    let of_rows = || of_401().iter().filter(|line| line["fields"]["client"] != OWN_ADDRESS).count();
     until("every refusal is logged", || async { (of_rows() >= refused).then_some(()) }).await;
     assert_eq!(of_rows(), refused, "one line for each request");
     let log = stack.logged();
@@ -232,7 +232,7 @@ async fn nothing_is_logged(stack: &Stack, secrets: &Secrets, refused: usize) {
 
 /// Repeated failures are delayed. Valid requests are not, even from the same address.
 #[tokio::test]
-async fn repeated_failures_are_slowed_down_and_nobody_is_locked_out() {
+async fn repeated_failures_are_delayed_and_valid_requests_are_not() {
     let stack = Stack::embedded(&[]).await;
     let wrong = stack.client.with_token("a-token-that-nobody-has-ever-had-at-all");
     let began = std::time::Instant::now();
@@ -250,7 +250,7 @@ async fn repeated_failures_are_slowed_down_and_nobody_is_locked_out() {
 /// A sender with a clinic's token but without its signing secret does not use up the clinic's rate, neither from
 /// another address nor from the clinic's own.
 #[tokio::test]
-async fn what_is_not_verified_is_not_counted_for_the_clinic() {
+async fn unverified_requests_do_not_use_up_the_clinics_rate() {
     const BURST: usize = 20;
     let settings = [
         ("CAREQ_INGRESS_TRUSTED_PROXIES", "127.0.0.0/8"),
@@ -274,7 +274,7 @@ async fn what_is_not_verified_is_not_counted_for_the_clinic() {
         (answer.status == 401 && stack.logged().contains(SIGNED)).then_some(())
     })
     .await;
-    let flood = ["198.51.100.1", ITS_OWN].map(|address| {
+    let flood = ["198.51.100.1", OWN_ADDRESS].map(|address| {
         let requests = wrong(address).into_iter().cycle().take(3 * BURST);
         let client = &stack.client;
         futures_util::future::join_all(requests.map(async |request| send(request.request(client)).await))
@@ -287,7 +287,7 @@ async fn what_is_not_verified_is_not_counted_for_the_clinic() {
     }
     for number in 0..BURST {
         let request = if number % 2 == 0 { &good } else { &get };
-        let answer = send(request.clone().and("x-forwarded-for", ITS_OWN).request(&stack.client)).await;
+        let answer = send(request.clone().and("x-forwarded-for", OWN_ADDRESS).request(&stack.client)).await;
         assert!(answer.status < 300, "{number}: {} {}", answer.status, answer.body);
         let left = (BURST - 1 - number).to_string();
         assert_eq!(answer.headers["x-ratelimit-remaining"], left.as_str(), "{number}");

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use crate::harness::{CLINIC, Stack, TOKEN, now, patient, send};
 
 #[tokio::test]
-async fn every_row_is_refused_and_leaves_nothing() {
+async fn bad_requests_are_refused_and_store_nothing() {
     let stack = Stack::embedded(&[("CAREQ_INGRESS_BODY_TIMEOUT_S", "1")]).await;
     bodies(&stack).await;
     fields(&stack).await;
@@ -150,7 +150,7 @@ fn in_hours(hours: i64) -> String {
 
 /// Unusual notations that are valid.
 #[tokio::test]
-async fn what_is_written_otherwise_and_right_is_taken() {
+async fn unusual_but_valid_notations_are_accepted() {
     let stack = Stack::embedded(&[]).await;
     for content_type in ["application/json; charset=utf8", "Application/JSON; Charset=\"UTF-8\""] {
         let request = stack.client.request(Method::POST, "/patient").header("content-type", content_type);

@@ -23,7 +23,7 @@ const MAX_MEMORY: u64 = 192 * MIB;
 const SECONDS: Duration = Duration::from_secs(15);
 
 #[tokio::test]
-async fn large_events_are_worked_on_in_parts() {
+async fn large_events_are_processed_in_parts() {
     let mut stack = Stack::full(0, &[("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")]).await;
     let (connection, prefix) = (stack.database.connection.clone(), stack.prefix.clone().unwrap());
     let broker = RabbitMq::connect(&broker_config(&prefix), "test").await.unwrap();
@@ -87,7 +87,7 @@ async fn large_events_are_worked_on_in_parts() {
 
 /// Consumers of the live queue prefetch by count, so a large webhook is published to the bulk queue.
 #[tokio::test]
-async fn a_large_webhook_goes_where_one_is_taken_at_a_time() {
+async fn a_large_webhook_goes_to_the_bulk_queue() {
     let mut stack = Stack::full(0, &[]).await;
     let mut large = harness::patient(1);
     large["notes"] = json!("n".repeat(20_000));

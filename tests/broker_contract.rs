@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::harness::{
-    Stack, broker_config, channel, delete_queues, fresh_prefix, queue_readers, until, until_reads,
+    Stack, broker_config, channel, delete_queues, fresh_prefix, queue_consumers, until, until_reads,
 };
 
 /// A broker that can be closed and opened again, as a restart of the process does.
@@ -76,15 +76,15 @@ macro_rules! contract {
 }
 
 contract!(
-    messages_come_in_order_and_in_batches,
+    messages_arrive_in_order_and_in_batches,
     a_batch_is_bounded_by_bytes,
-    what_is_acknowledged_never_comes_again,
-    what_is_given_back_comes_again,
-    what_was_in_flight_when_the_process_ended_comes_again,
+    acknowledged_messages_are_not_redelivered,
+    requeued_messages_are_redelivered,
+    in_flight_messages_are_redelivered_after_the_process_ends,
     a_message_survives_its_publisher,
-    a_message_of_many_frames_comes_whole,
-    a_message_that_always_comes_back_ends_in_the_dead_queue,
-    a_consumer_that_waits_is_woken,
+    a_message_of_many_frames_arrives_whole,
+    a_message_at_the_delivery_limit_goes_to_the_dead_queue,
+    a_waiting_consumer_gets_a_new_message,
     a_dropped_wait_loses_nothing,
     two_consumers_share_a_queue,
     results_reach_the_mailbox_they_are_sent_to,
@@ -93,7 +93,7 @@ contract!(
 /// RabbitMQ distributes messages round-robin among consumers of the same priority; consumers with different
 /// priorities receive consecutive messages.
 #[tokio::test]
-async fn neighbours_come_to_the_same_reader() {
+async fn consecutive_messages_go_to_the_same_consumer() {
     let installation = Installation::rabbitmq();
     let Installation::RabbitMq(prefix) = &installation else { unreachable!() };
     let broker = installation.open().await;
@@ -111,7 +111,7 @@ async fn neighbours_come_to_the_same_reader() {
     };
     let readers = [0, 1].map(read);
     let live = format!("{prefix}.live");
-    until("both consumers are registered", || async { (queue_readers(&live).await == 2).then_some(()) })
+    until("both consumers are registered", || async { (queue_consumers(&live).await == 2).then_some(()) })
         .await;
     publish(&broker, Queue::Live, 0..40).await;
     let counts = || readers.each_ref().map(|(taken, _)| taken.load(Ordering::Relaxed));
@@ -123,7 +123,7 @@ async fn neighbours_come_to_the_same_reader() {
 
 /// A missing queue fails only its own messages, until it is declared again.
 #[tokio::test]
-async fn a_queue_in_trouble_leaves_the_others_alone() {
+async fn a_missing_queue_does_not_affect_the_others() {
     let installation = Installation::rabbitmq();
     let Installation::RabbitMq(prefix) = &installation else { unreachable!() };
     let broker = installation.open().await;
@@ -158,7 +158,7 @@ async fn a_queue_in_trouble_leaves_the_others_alone() {
 
 /// A start opens connections for a short time. An improperly closed connection can delay it by a whole deadline.
 #[tokio::test]
-async fn a_start_closes_its_connections_in_good_order() {
+async fn a_start_closes_its_connections_properly() {
     let workers = 4;
     let stack = Stack::full(workers, &[("CAREQ_LOG_LEVEL", "debug")]).await;
     // Each process has one connection for all queues, and one for each of the two queues that it publishes to.
@@ -171,12 +171,16 @@ async fn a_start_closes_its_connections_in_good_order() {
 /// RabbitMQ logs a warning for a connection that is closed without a handshake, which an operator would have to
 /// investigate.
 #[tokio::test]
-async fn a_worker_that_ends_closes_its_connections() {
+async fn a_stopping_worker_closes_its_connections() {
     let mut stack = Stack::full(1, &[("CAREQ_LOG_LEVEL", "debug")]).await;
     let prefix = stack.prefix.clone().unwrap();
     let queues = ["live", "bulk", "dead"].map(|queue| format!("{prefix}.{queue}"));
     let readers = async || {
-        [queue_readers(&queues[0]).await, queue_readers(&queues[1]).await, queue_readers(&queues[2]).await]
+        [
+            queue_consumers(&queues[0]).await,
+            queue_consumers(&queues[1]).await,
+            queue_consumers(&queues[2]).await,
+        ]
     };
     until_reads(Duration::from_secs(10), "its consumers are registered", &[2, 1, 1], readers).await;
     let (closed, broken_off) = connection_ends(&stack.stop_workers().await);
@@ -213,7 +217,7 @@ async fn take(consumer: &mut Box<dyn Consumer>, count: usize) -> Vec<u32> {
     taken
 }
 
-async fn messages_come_in_order_and_in_batches(installation: &Installation) {
+async fn messages_arrive_in_order_and_in_batches(installation: &Installation) {
     let broker = installation.open().await;
     publish(&broker, Queue::Live, 0..50).await;
     let mut consumer = broker.consume(Queue::Live, messages(8));
@@ -248,7 +252,7 @@ async fn a_batch_is_bounded_by_bytes(installation: &Installation) {
     }
 }
 
-async fn what_is_acknowledged_never_comes_again(installation: &Installation) {
+async fn acknowledged_messages_are_not_redelivered(installation: &Installation) {
     let broker = installation.open().await;
     publish(&broker, Queue::Live, 0..10).await;
     let mut consumer = broker.consume(Queue::Live, messages(4));
@@ -260,7 +264,7 @@ async fn what_is_acknowledged_never_comes_again(installation: &Installation) {
     consumer.close().await;
 }
 
-async fn what_is_given_back_comes_again(installation: &Installation) {
+async fn requeued_messages_are_redelivered(installation: &Installation) {
     let broker = installation.open().await;
     publish(&broker, Queue::Live, 0..6).await;
     let mut consumer = broker.consume(Queue::Live, messages(3));
@@ -272,7 +276,7 @@ async fn what_is_given_back_comes_again(installation: &Installation) {
     consumer.close().await;
 }
 
-async fn what_was_in_flight_when_the_process_ended_comes_again(installation: &Installation) {
+async fn in_flight_messages_are_redelivered_after_the_process_ends(installation: &Installation) {
     {
         let broker = installation.open().await;
         publish(&broker, Queue::Live, 0..6).await;
@@ -297,7 +301,7 @@ async fn a_message_survives_its_publisher(installation: &Installation) {
     consumer.close().await;
 }
 
-async fn a_message_of_many_frames_comes_whole(installation: &Installation) {
+async fn a_message_of_many_frames_arrives_whole(installation: &Installation) {
     let broker = installation.open().await;
     let long: Bytes = (0..1_000_000_u32).flat_map(u32::to_be_bytes).collect();
     broker.publish(Queue::Bulk, long.clone()).await.unwrap();
@@ -308,7 +312,7 @@ async fn a_message_of_many_frames_comes_whole(installation: &Installation) {
     consumer.close().await;
 }
 
-async fn a_message_that_always_comes_back_ends_in_the_dead_queue(installation: &Installation) {
+async fn a_message_at_the_delivery_limit_goes_to_the_dead_queue(installation: &Installation) {
     publish(&installation.open().await, Queue::Live, [13]).await;
     let mut redeliveries = Vec::new();
     // A worker that crashes at each delivery.
@@ -325,7 +329,7 @@ async fn a_message_that_always_comes_back_ends_in_the_dead_queue(installation: &
     dead.close().await;
 }
 
-async fn a_consumer_that_waits_is_woken(installation: &Installation) {
+async fn a_waiting_consumer_gets_a_new_message(installation: &Installation) {
     let broker = installation.open().await;
     let mut consumer = broker.consume(Queue::Live, messages(4));
     let waiting = tokio::spawn(async move {

@@ -31,7 +31,7 @@ fn the_image_is_made_from_every_crate() {
 }
 
 #[test]
-fn every_setting_that_they_name_exists() {
+fn every_setting_that_the_files_name_exists() {
     let mut named = BTreeSet::new();
     for file in FILES {
         let text = read(file);
@@ -48,7 +48,7 @@ fn every_setting_that_they_name_exists() {
 }
 
 #[test]
-fn nothing_leaves_the_machine_unless_the_operator_says_so() {
+fn ports_are_published_on_loopback_by_default() {
     let compose = read("docker-compose.yml");
     let published: Vec<_> = compose.lines().filter(|line| line.trim_start().starts_with("ports:")).collect();
     assert!(published.len() >= 5, "{published:?}");
@@ -62,7 +62,7 @@ fn nothing_leaves_the_machine_unless_the_operator_says_so() {
 }
 
 #[test]
-fn whatever_is_asked_of_the_environment_is_in_the_example() {
+fn every_environment_variable_is_in_the_example() {
     let (compose, example) = (read("docker-compose.yml"), read(".env.example"));
     let asked: BTreeSet<_> =
         compose.split("${").skip(1).map(|rest| rest.split([':', '}']).next().unwrap()).collect();
@@ -74,7 +74,7 @@ fn whatever_is_asked_of_the_environment_is_in_the_example() {
 
 /// A worker has no fixed name and no host port, so that it can be scaled.
 #[test]
-fn workers_can_be_many() {
+fn workers_can_be_scaled() {
     let compose = read("docker-compose.yml");
     let worker = compose.split("\n  worker:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     assert!(worker.contains("command: worker"));
@@ -85,7 +85,7 @@ fn workers_can_be_many() {
 
 /// Every unit has the same restrictions, and the memory limit of the Helm chart.
 #[test]
-fn units_forbid_what_a_process_does_not_need() {
+fn units_restrict_their_processes() {
     let values = read("deploy/helm/careq-sync/values.yaml");
     for (unit, part) in [("ingress", "ingress:"), ("worker@", "worker:"), ("console", "console:")] {
         let text = read(&format!("deploy/systemd/careq-sync-{unit}.service"));
@@ -108,7 +108,7 @@ fn units_forbid_what_a_process_does_not_need() {
 /// The names of a private network are not loopback addresses, so the compose file must allow unencrypted
 /// connections explicitly.
 #[test]
-fn the_compose_file_says_why_it_speaks_in_clear() {
+fn the_compose_file_allows_unencrypted_connections_explicitly() {
     let compose = read("docker-compose.yml");
     let pairs = ["DATABASE_URL", "BROKER_URL"].map(|name| {
         let name = format!("CAREQ_{name}");

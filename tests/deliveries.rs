@@ -12,7 +12,7 @@ use crate::harness::{Answer, CLINIC, Stack, appointment, doctor, patient, servic
 async fn on_the_embedded_default() {
     let stack = Stack::embedded(&[]).await;
     a_reused_batch(&stack).await;
-    said_again_in_a_refused_batch(&stack).await;
+    sent_again_in_a_refused_batch(&stack).await;
     stack.finish().await;
 }
 
@@ -20,10 +20,10 @@ async fn on_the_embedded_default() {
 async fn on_postgresql_and_rabbitmq() {
     let mut stack = Stack::full(1, &[("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")]).await;
     a_reused_batch(&stack).await;
-    let event_id = said_again_in_a_refused_batch(&stack).await;
-    no_sweep_settles_it_by_the_earlier_one(&mut stack).await;
+    let event_id = sent_again_in_a_refused_batch(&stack).await;
+    no_sweep_settles_it_with_the_earlier_delivery(&mut stack).await;
     a_replay_applies_it(&stack, &event_id).await;
-    said_again_while_no_worker_works(&mut stack, &event_id).await;
+    sent_again_while_no_worker_runs(&mut stack, &event_id).await;
     stack.finish().await;
 }
 
@@ -83,7 +83,7 @@ async fn a_reused_batch(stack: &Stack) {
 
 /// A, B, then A in a refused batch: the outcome of the first A is not reported for the second. Returns the id of
 /// A's event.
-async fn said_again_in_a_refused_batch(stack: &Stack) -> Value {
+async fn sent_again_in_a_refused_batch(stack: &Stack) -> Value {
     let a = stack.client.post("/patient", &named("A")).await;
     assert_eq!(a.status, 201, "{}", a.body);
     assert_eq!(stack.client.post("/patient", &named("B")).await.status, 200);
@@ -101,7 +101,7 @@ async fn said_again_in_a_refused_batch(stack: &Stack) -> Value {
     event_id
 }
 
-async fn no_sweep_settles_it_by_the_earlier_one(stack: &mut Stack) {
+async fn no_sweep_settles_it_with_the_earlier_delivery(stack: &mut Stack) {
     // The letter of another refused record, which arrives later in another batch. When a sweep has resolved it,
     // the sweep has examined both letters.
     let refused = stack.client.post("/batch", &batch("n1", &[patient(3)])).await;
@@ -126,7 +126,7 @@ async fn a_replay_applies_it(stack: &Stack, event_id: &Value) {
 }
 
 /// The `status_url` names the delivery; the page without it shows the latest known delivery.
-async fn said_again_while_no_worker_works(stack: &mut Stack, event_id: &Value) {
+async fn sent_again_while_no_worker_runs(stack: &mut Stack, event_id: &Value) {
     assert_eq!(stack.client.post("/patient", &named("B")).await.status, 200);
     stack.stop_workers().await;
     let again = stack.client.post_with("/patient", &named("A"), &ASYNC).await;
@@ -151,14 +151,14 @@ async fn said_again_while_no_worker_works(stack: &mut Stack, event_id: &Value) {
 }
 
 #[tokio::test]
-async fn a_parent_that_comes_late_on_the_embedded_default() {
+async fn a_late_parent_on_the_embedded_default() {
     let stack = Stack::embedded(&QUICK).await;
     a_late_parent(&stack).await;
     stack.finish().await;
 }
 
 #[tokio::test]
-async fn a_parent_that_comes_late_on_postgresql_and_rabbitmq() {
+async fn a_late_parent_on_postgresql_and_rabbitmq() {
     let stack = Stack::full(2, &QUICK).await;
     a_late_parent(&stack).await;
     stack.finish().await;

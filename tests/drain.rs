@@ -12,11 +12,11 @@ use crate::proxy::{Line, Proxy};
 const STATED_S: u64 = 65;
 
 /// Additional time for machines slower than an operator's.
-const PATIENCE: Duration = Duration::from_secs(STATED_S + 10);
+const MAX_SHUTDOWN: Duration = Duration::from_secs(STATED_S + 10);
 
-/// A worker that has begun a batch when the database goes away.
+/// A worker that has begun a batch when the database becomes unreachable.
 #[tokio::test]
-async fn a_worker_gives_back_what_it_cannot_finish() {
+async fn a_worker_returns_unfinished_work() {
     let line = Proxy::before("127.0.0.1:5432").await;
     let database = FreshDatabase::empty(Backend::Postgres).await;
     let url = database.url.replace(line.server(), &line.address());
@@ -41,12 +41,12 @@ async fn a_worker_gives_back_what_it_cannot_finish() {
 
 /// The requests of a process take longer than its time for shutdown.
 #[tokio::test]
-async fn whatever_hangs_the_end_comes_in_time() {
+async fn a_hanging_shutdown_ends_in_time() {
     let settings = [("CAREQ_INGRESS_BODY_TIMEOUT_S", "600"), ("CAREQ_INGRESS_REQUEST_TIMEOUT_S", "700")];
     let stack = Stack::embedded(&settings).await;
     let _unfinished = half_a_request(&stack).await;
-    stack.tell_ingress_to_stop().await;
-    let ended = stack.ended_within(PATIENCE).await;
+    stack.terminate_ingress().await;
+    let ended = stack.ended_within(MAX_SHUTDOWN).await;
     assert!(!ended.success, "unfinished requests are a failure");
     assert!(ended.stderr.contains("could be finished within 60 s"), "{}", ended.stderr);
 }

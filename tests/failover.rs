@@ -20,7 +20,7 @@ use crate::harness::{
 const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn after_a_failover_everything_goes_on() {
+async fn processing_continues_after_a_failover() {
     let stack = Stack::full(1, &[("CAREQ_DATABASE_MAX_CONNECTIONS", "2")]).await;
     assert_eq!(stack.client.post("/patient", &patient(1)).await.status, 201);
 
@@ -47,7 +47,7 @@ async fn after_a_failover_everything_goes_on() {
     })
     .await;
 
-    nothing_is_blamed(&stack).await;
+    no_event_has_failed(&stack).await;
     stack.finish().await;
 }
 
@@ -114,7 +114,7 @@ async fn a_column_may_change_its_type_under_running_processes() {
         assert_eq!(answer.status, 200, "{update}: {}", answer.body);
         pages(&stack, &admin).await;
     }
-    nothing_is_blamed(&stack).await;
+    no_event_has_failed(&stack).await;
     stack.finish().await;
 }
 
@@ -137,7 +137,7 @@ async fn is_met(stack: &Stack, code: &str) {
     until("the worker has logged the error", || async { stack.logged().contains(&code).then_some(()) }).await;
 }
 
-async fn nothing_is_blamed(stack: &Stack) {
+async fn no_event_has_failed(stack: &Stack) {
     let connection = &stack.database.connection;
     assert_eq!(dead_letter::Entity::find().count(connection).await.unwrap(), 0);
     assert_eq!(parked_event::Entity::find().count(connection).await.unwrap(), 0);

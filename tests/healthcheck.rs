@@ -49,7 +49,7 @@ async fn a_process_without_its_broker_is_alive_and_not_ready() {
 }
 
 #[tokio::test]
-async fn what_does_not_answer_is_not_ready() {
+async fn a_process_that_does_not_answer_is_not_ready() {
     let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = mute.local_addr().unwrap().to_string();
     let refused = check(&["--within", "100ms"], &address).await;

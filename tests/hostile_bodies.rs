@@ -32,7 +32,7 @@ const WEBHOOK_BYTES: usize = 1 << 20;
 /// `serde_json::Value` gives members with these names a special meaning: a number, or text to be parsed again,
 /// nested deeper than the stack allows.
 #[tokio::test]
-async fn names_that_a_library_keeps_for_itself_do_nothing() {
+async fn member_names_reserved_by_serde_json_have_no_effect() {
     for stack in [Stack::embedded(&[]).await, Stack::full(1, &[]).await] {
         let number = r#"{"$serde_json::private::Number": "77"}"#;
         for name in ["$serde_json::private::Number", "\\u0024serde_json::private::Number"] {
@@ -87,7 +87,7 @@ fn texts_in_texts(arrays: usize) -> String {
 }
 
 #[tokio::test]
-async fn half_of_a_character_refuses_its_own_record_alone() {
+async fn a_lone_surrogate_refuses_only_its_record() {
     let stack = Stack::embedded(&[]).await;
     let answer = post(&stack.client, "/patient", patient_with(r#""notes": "\ud83d""#).into(), &[]).await;
     assert_eq!((answer.status, named(&answer)), (422, vec!["notes"]));
@@ -110,7 +110,7 @@ async fn half_of_a_character_refuses_its_own_record_alone() {
 
 /// The bodies that took 879 MB and 327 MB, singly and 64 at a time.
 #[tokio::test]
-async fn bodies_that_are_large_once_they_are_read_are_not_read() {
+async fn bodies_that_expand_when_parsed_are_refused() {
     let stack = Stack::full(0, &PATIENT).await;
     let batch = batch_of(&"{\"\":0},".repeat(BATCH_BYTES / 7 - 20));
     let webhook = appointment_with(&"{\"\":0},".repeat(WEBHOOK_BYTES / 7 - 100));
@@ -130,16 +130,16 @@ async fn bodies_that_are_large_once_they_are_read_are_not_read() {
 /// 64 concurrent generated bodies of the maximum size, from two clinics. Each is answered 202, 503 or as a client error, and
 /// the total memory stays within the limit.
 #[tokio::test]
-async fn whatever_is_sent_at_once_takes_no_more_memory_than_there_is() {
+async fn concurrent_hostile_bodies_stay_within_the_memory_limit() {
     let stack = Stack::full(0, &PATIENT).await;
     let others = stack.client.with_token(OTHER_TOKEN);
     let mut runner = TestRunner::deterministic();
     for round in 0..2 {
         let bodies: Vec<(String, bool, Bytes)> =
-            (0..64).map(|_| made_up().new_tree(&mut runner).unwrap().current()).collect();
+            (0..64).map(|_| generated_body().new_tree(&mut runner).unwrap().current()).collect();
         let send = async |(name, is_batch, body): &(String, bool, Bytes)| {
             let path = if *is_batch { "/batch" } else { "/appointment" };
-            let client = if is_others(name) { &others } else { &stack.client };
+            let client = if is_from_the_other_clinic(name) { &others } else { &stack.client };
             let answer = post(client, path, body.clone(), &RESPOND_ASYNC).await;
             (name.clone(), answer.status)
         };
@@ -153,12 +153,12 @@ async fn whatever_is_sent_at_once_takes_no_more_memory_than_there_is() {
     stack.stop().await;
 }
 
-fn is_others(name: &str) -> bool {
+fn is_from_the_other_clinic(name: &str) -> bool {
     name.len().is_multiple_of(2)
 }
 
 /// A generated body of a repeated unit: its name, whether it is a batch, and the bytes.
-fn made_up() -> impl Strategy<Value = (String, bool, Bytes)> {
+fn generated_body() -> impl Strategy<Value = (String, bool, Bytes)> {
     let units = vec![
         "{\"\":0},",
         "null,",
@@ -193,7 +193,7 @@ fn made_up() -> impl Strategy<Value = (String, bool, Bytes)> {
     (prop::sample::select(units), sizes, any::<bool>()).prop_map(|(unit, part, is_batch)| {
         let bytes = (if is_batch { BATCH_BYTES } else { WEBHOOK_BYTES } - 1_000) / part;
         let name = format!("{unit} / {part}");
-        let clinic = if is_others(&name) { OTHER_CLINIC } else { CLINIC };
+        let clinic = if is_from_the_other_clinic(&name) { OTHER_CLINIC } else { CLINIC };
         let body = body_of(unit, bytes, is_batch).replace(CLINIC, clinic);
         (name, is_batch, Bytes::from(body))
     })
@@ -266,7 +266,7 @@ fn body_of(unit: &str, bytes: usize, is_batch: bool) -> String {
 /// One clinic constantly sends refused bodies of the maximum size over two connections: with too many values, and
 /// with the maximum number of values.
 #[tokio::test]
-async fn another_clinics_batches_come_in_their_turn() {
+async fn another_clinics_batches_are_accepted_during_a_flood() {
     let stack =
         Stack::full(0, &[PATIENT[0], PATIENT[1], PATIENT[2], ("CAREQ_BROKER_PUBLISH_TIMEOUT_MS", "1500")])
             .await;
@@ -305,7 +305,7 @@ async fn another_clinics_batches_come_in_their_turn() {
 /// A broker with a smaller message limit closes the channel: the batch is refused permanently, and other batches
 /// are accepted. With the limit of RabbitMQ 4, no message made of a body is too large.
 #[tokio::test]
-async fn a_message_that_the_broker_does_not_take_is_refused_for_good_and_alone() {
+async fn a_message_too_large_for_the_broker_is_refused_permanently_and_alone() {
     let rabbitmq = RabbitMq::start_with_settings("max_message_size = 1500000\n").await;
     let url = RabbitMq::url(&rabbitmq.address());
     let settings = [PATIENT[0], PATIENT[1], PATIENT[2], ("CAREQ_BROKER_URL", url.as_str())];

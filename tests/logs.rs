@@ -195,9 +195,9 @@ async fn letters(stack: &Stack) {
         let letters = dead_letter::Entity::find().all(&stack.database.connection).await.unwrap();
         let stored: BTreeSet<_> = letters.iter().map(|letter| letter.id.to_string()).collect();
         let lines = lines_with(&log, "a dead letter needs a person");
-        let told: Vec<_> = lines.iter().map(|line| line["letter"].as_str().unwrap().to_owned()).collect();
-        assert!(!stored.is_empty() && told.len() <= stored.len(), "{told:?}, but {stored:?}");
-        (told.len() == stored.len() && told.into_iter().collect::<BTreeSet<_>>() == stored).then_some(())
+        let logged: Vec<_> = lines.iter().map(|line| line["letter"].as_str().unwrap().to_owned()).collect();
+        assert!(!stored.is_empty() && logged.len() <= stored.len(), "{logged:?}, but {stored:?}");
+        (logged.len() == stored.len() && logged.into_iter().collect::<BTreeSet<_>>() == stored).then_some(())
     })
     .await;
 }
@@ -219,7 +219,7 @@ async fn measured_and_traced(stack: &Stack, collector: &Collector) {
 
 /// A panic message may quote the data that was processed. The log has its location and its stack instead.
 #[test]
-fn a_panic_is_logged_with_its_stack_and_without_its_words() {
+fn a_panic_is_logged_with_its_stack_and_without_its_message() {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "logs::the_program_that_panics", "--ignored", "--nocapture"])
         .stdout(Stdio::null())

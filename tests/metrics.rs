@@ -181,9 +181,9 @@ async fn is_exposed(stack: &Stack, processes: &[(&str, f64)]) {
     let expositions = stack.metrics().await;
     let listed: BTreeSet<_> = LIST.iter().map(|metric| metric.name).collect();
     assert_eq!(listed.len(), LIST.len(), "no name is listed twice");
-    let mut exposed = BTreeSet::from(OF_TROUBLE);
+    let mut exposed = BTreeSet::from(ONLY_AFTER_A_FAILURE);
     for exposition in &expositions {
-        is_clean_to_promtool(&exposition.text).await;
+        passes_promtool(&exposition.text).await;
         exposed.extend(exposition.types.iter().map(|(name, _)| name.as_str()));
         for name in ["broker_up", "database_up", "build_info", "ready"] {
             let name = format!("careq_sync_{name}");
@@ -205,7 +205,7 @@ async fn is_exposed(stack: &Stack, processes: &[(&str, f64)]) {
 }
 
 /// Promtool's checks of the format and of the naming rules.
-async fn is_clean_to_promtool(text: &str) {
+async fn passes_promtool(text: &str) {
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -215,15 +215,15 @@ async fn is_clean_to_promtool(text: &str) {
         .expect("promtool cannot be used for tests; `make servers` installs it");
     promtool.stdin.take().unwrap().write_all(text.as_bytes()).await.unwrap();
     let found = promtool.wait_with_output().await.unwrap();
-    let said = String::from_utf8_lossy(&[found.stdout, found.stderr].concat()).into_owned();
-    assert!(found.status.success() && said.is_empty(), "{said}");
+    let printed = String::from_utf8_lossy(&[found.stdout, found.stderr].concat()).into_owned();
+    assert!(found.status.success() && printed.is_empty(), "{printed}");
 }
 
 /// Metrics that have samples only after a failure or with a collector. Other tests check them.
-const OF_TROUBLE: [&str; 1] = ["careq_sync_exported_spans_total"];
+const ONLY_AFTER_A_FAILURE: [&str; 1] = ["careq_sync_exported_spans_total"];
 
 #[tokio::test]
-async fn they_go_on_while_the_database_and_the_broker_are_away() {
+async fn metrics_are_exposed_while_the_database_and_the_broker_are_down() {
     let (database, broker) = (Proxy::before("127.0.0.1:5432").await, Proxy::before("127.0.0.1:5672").await);
     let fresh = FreshDatabase::empty(crate::harness::Backend::Postgres).await;
     let database_url = through(&fresh.url, &database);

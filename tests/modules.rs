@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 type Module = Vec<String>;
 
 #[test]
-fn no_module_of_a_crate_imports_in_a_circle() {
+fn no_crate_has_a_module_cycle() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut crates = 0;
     for folder in std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()) {
-        // A workspace of its own.
+        // A separate workspace.
         if !folder.join("src").is_dir() || folder.ends_with("fuzz") {
             continue;
         }
@@ -177,7 +177,7 @@ fn cycle(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Option<String> {
 }
 
 #[test]
-fn circles_are_found() {
+fn cycles_are_found() {
     let modules: BTreeMap<Module, String> = [
         (vec![], "mod a; mod b; pub use a::A;"),
         (vec!["a".to_owned()], "use crate::b::{c::{C, D}, E};"),

@@ -9,14 +9,14 @@ use serde_json::Value;
 use crate::harness::{Stack, operations, patient, sample, send};
 
 #[tokio::test]
-async fn the_description_is_that_of_the_running_routes() {
+async fn the_description_matches_the_running_routes() {
     let stack = Stack::embedded(&[]).await;
     // Without a token, because the description contains no data of a clinic.
     let page = reqwest::get(format!("http://{}/openapi.json", stack.client.address())).await.unwrap();
     let document: Value = page.json().await.unwrap();
     assert_eq!(document["openapi"], "3.1.0");
     every_operation_of_the_specification_is_described(&document);
-    every_described_operation_runs_and_no_other(&stack, &document).await;
+    exactly_the_described_operations_exist(&stack, &document).await;
     the_answers_have_the_members_that_are_described(&stack, &document).await;
     the_documentation_page_is_bundled(&stack).await;
     stack.finish().await;
@@ -52,7 +52,7 @@ fn every_operation_of_the_specification_is_described(document: &Value) {
     assert_eq!(described.len(), 11, "{described:?}");
 }
 
-async fn every_described_operation_runs_and_no_other(stack: &Stack, document: &Value) {
+async fn exactly_the_described_operations_exist(stack: &Stack, document: &Value) {
     let described = operations(document);
     for path in described.iter().map(|(path, _)| path).collect::<BTreeSet<_>>() {
         let real = path
@@ -92,15 +92,15 @@ async fn the_answers_have_the_members_that_are_described(stack: &Stack, document
         ("Health", stack.client.get("/health").await.body),
     ];
     for (name, body) in rows {
-        holds(&document["components"]["schemas"][name], &body, name);
+        assert_matches(&document["components"]["schemas"][name], &body, name);
     }
 }
 
-fn holds(schema: &Value, body: &Value, what: &str) {
+fn assert_matches(schema: &Value, body: &Value, what: &str) {
     for name in schema["required"].as_array().into_iter().flatten() {
         let name = name.as_str().unwrap();
         assert!(!body[name].is_null(), "{what}: {name} is missing in {body}");
-        holds(&schema["properties"][name], &body[name], &format!("{what}.{name}"));
+        assert_matches(&schema["properties"][name], &body[name], &format!("{what}.{name}"));
     }
     if let Some(words) = schema["enum"].as_array() {
         assert!(words.contains(body), "{what}: {body}");

@@ -50,7 +50,7 @@ async fn heads_that_are_too_large_or_too_slow_are_refused() {
 }
 
 #[tokio::test]
-async fn too_many_requests_at_once_are_told_to_come_again_at_once() {
+async fn excess_requests_are_answered_503_at_once() {
     let stack = Stack::embedded(&[("CAREQ_INGRESS_MAX_REQUESTS", "2")]).await;
     let mut slow = Vec::new();
     for _ in 0..2 {
@@ -79,7 +79,7 @@ async fn too_many_requests_at_once_are_told_to_come_again_at_once() {
 /// However many batches arrive at the same time, an ingress reads only as many as its memory allows. The others
 /// are answered 503 and accepted later.
 #[tokio::test]
-async fn a_burst_of_batches_finds_room_or_is_told_to_come_again() {
+async fn a_burst_of_batches_is_admitted_or_answered_503() {
     let stack = Stack::full(0, &PATIENT).await;
     let clinics = [(TOKEN, CLINIC), (OTHER_TOKEN, OTHER_CLINIC)];
     let senders =
@@ -94,7 +94,7 @@ async fn a_burst_of_batches_finds_room_or_is_told_to_come_again() {
     assert_eq!(accepted.status, 202, "webhooks are still accepted: {}", accepted.body);
     let (taken, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 202);
     assert!(!taken.is_empty(), "some batches are admitted");
-    assert!(refused.iter().all(|answer| is_told_to_come_again(answer)), "{refused:?}");
+    assert!(refused.iter().all(|answer| is_unavailable(answer)), "{refused:?}");
     // The first memory limit in the file is the ingress's.
     let memory_bytes = MIB * number("deploy/helm/careq-sync/values.yaml", "limits: { memory: ");
     let peak_bytes = stack.ingress_peak_bytes();
@@ -109,7 +109,7 @@ async fn a_burst_of_batches_finds_room_or_is_told_to_come_again() {
 
 /// A slow body reserves memory for the part that has arrived, and releases it when its client disconnects.
 #[tokio::test]
-async fn a_clinic_has_half_of_the_room_and_the_others_the_rest() {
+async fn one_clinic_gets_at_most_half_of_the_batch_memory() {
     let (batch, others) = (batch_of_a_thousand(CLINIC), batch_of_a_thousand(OTHER_CLINIC));
     let limit_bytes = (batch.len() + 100).to_string();
     let [body_timeout, request_timeout] = PATIENT;
@@ -117,7 +117,7 @@ async fn a_clinic_has_half_of_the_room_and_the_others_the_rest() {
     let stack = Stack::embedded(&[limit, body_timeout, request_timeout]).await;
     let send = async |client: Client| post(&client, "/batch", &batch).await;
     let mut slow = Vec::new();
-    while !is_told_to_come_again(&send(stack.client.clone()).await) {
+    while !is_unavailable(&send(stack.client.clone()).await) {
         assert!(slow.len() < 50, "twice the limit exceeds one clinic's half");
         slow.push(all_but_the_last_byte(&stack, &batch).await);
     }
@@ -154,7 +154,7 @@ async fn all_but_the_last_byte(stack: &Stack, batch: &Bytes) -> TcpStream {
     connection
 }
 
-fn is_told_to_come_again(answer: &Answer) -> bool {
+fn is_unavailable(answer: &Answer) -> bool {
     answer.status == 503 && answer.headers.get("retry-after").is_some_and(|seconds| seconds == "5")
 }
 
@@ -205,7 +205,7 @@ async fn a_client_that_leaves_is_logged() {
 }
 
 #[tokio::test]
-async fn idle_connections_take_no_place_for_long() {
+async fn idle_connections_do_not_occupy_slots_for_long() {
     let settings = [
         ("CAREQ_INGRESS_MAX_CONNECTIONS", "8"),
         ("CAREQ_INGRESS_HEADER_TIMEOUT_S", "600"),
@@ -228,7 +228,7 @@ async fn idle_connections_take_no_place_for_long() {
 
 /// The connections of one address are limited, and a new one must send its request within a short time.
 #[tokio::test]
-async fn silent_connections_of_one_address_delay_nobody() {
+async fn silent_connections_of_one_address_do_not_delay_others() {
     let settings =
         [("CAREQ_INGRESS_MAX_CONNECTIONS_PER_ADDRESS", "64"), ("CAREQ_INGRESS_FIRST_BYTE_TIMEOUT_S", "2")];
     let stack = Stack::embedded(&settings).await;
@@ -258,7 +258,7 @@ async fn silent_connections_of_one_address_delay_nobody() {
 /// A client that requests public documents without reading them occupies little memory, in the process and in the
 /// kernel.
 #[tokio::test]
-async fn unread_answers_take_no_memory() {
+async fn unread_responses_occupy_little_memory() {
     const CONNECTIONS: usize = 500;
     let settings = [("CAREQ_INGRESS_HEADER_TIMEOUT_S", "600")];
     let stack = Stack::embedded(&settings).await;
@@ -293,7 +293,7 @@ fn unsent_bytes(address: &str) -> u64 {
 
 /// One clinic's incomplete requests do not count against another clinic's burst and leave slots for it.
 #[tokio::test]
-async fn a_clinic_that_sends_slowly_delays_nobody_else() {
+async fn a_slow_clinic_does_not_delay_others() {
     let [body_timeout, request_timeout] = PATIENT;
     let stack = Stack::embedded(&[("CAREQ_INGRESS_MAX_REQUESTS", "56"), body_timeout, request_timeout]).await;
     let other = stack.client.with_token(OTHER_TOKEN);
@@ -317,7 +317,7 @@ async fn a_clinic_that_sends_slowly_delays_nobody_else() {
 
 /// A client that sends requests without reading the responses is disconnected.
 #[tokio::test]
-async fn unread_answers_take_no_place_for_long() {
+async fn unread_responses_do_not_occupy_slots_for_long() {
     let settings = [("CAREQ_INGRESS_MAX_CONNECTIONS", "1"), ("CAREQ_INGRESS_HEADER_TIMEOUT_S", "1")];
     let stack = Stack::embedded(&settings).await;
     let mut deaf = connect(&stack).await;
@@ -330,13 +330,13 @@ async fn unread_answers_take_no_place_for_long() {
 
 /// An ingress that gets SIGTERM completes the requests in progress.
 #[tokio::test]
-async fn a_request_that_is_still_being_sent_is_finished_before_the_end() {
+async fn a_partially_sent_request_is_completed_before_the_shutdown() {
     let stack = Stack::embedded(&[("CAREQ_INGRESS_HEADER_TIMEOUT_S", "1")]).await;
     let body = half_a_request(&stack).await;
     let silent = connect(&stack).await;
     let mut half_a_head = connect(&stack).await;
     half_a_head.write_all(b"GET / HTTP").await.unwrap();
-    stack.tell_ingress_to_stop().await;
+    stack.terminate_ingress().await;
     until("the shutdown has begun", || async { stack.logged().contains("shutdown requested").then_some(()) })
         .await;
     finish_request(body).await;

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::harness::{CLINIC, Process, Stack, patient, until};
 
 #[tokio::test]
-async fn acknowledged_at_once_and_stored_when_a_worker_comes() {
+async fn acknowledged_at_once_and_stored_when_a_worker_starts() {
     let mut stack = Stack::full(0, &[("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "250")]).await;
     let client = stack.client.clone();
     let started = Instant::now();

@@ -30,14 +30,14 @@ const SETTINGS: [(&str, &str); 3] = [
 ];
 
 #[tokio::test]
-async fn what_is_over_is_forgotten_on_the_embedded_default() {
+async fn settled_rows_are_deleted_on_the_embedded_default() {
     let stack = Stack::embedded(&SETTINGS).await;
     each_rule(&stack).await;
     stack.finish().await;
 }
 
 #[tokio::test]
-async fn what_is_over_is_forgotten_on_postgresql_and_rabbitmq() {
+async fn settled_rows_are_deleted_on_postgresql_and_rabbitmq() {
     let stack = Stack::full(2, &SETTINGS).await;
     each_rule(&stack).await;
     stack.finish().await;
@@ -46,7 +46,7 @@ async fn what_is_over_is_forgotten_on_postgresql_and_rabbitmq() {
 /// A worker dies within a step. The step is rolled back, no other worker continues while the lease lasts, and
 /// another one continues afterwards.
 #[tokio::test]
-async fn another_worker_goes_on_where_one_was_killed() {
+async fn another_worker_continues_after_one_is_killed() {
     let mut stack = Stack::full(1, &SETTINGS).await;
     for number in 1..=5 {
         assert_eq!(stack.client.post("/doctor", &doctor(number)).await.status, 201);
@@ -58,21 +58,21 @@ async fn another_worker_goes_on_where_one_was_killed() {
     let ended = stack.crashing_worker("forgotten:4").ended().await;
     assert!(!ended.success);
     assert_eq!(events(&database).await.len(), 5, "the step was not committed");
-    let left = lease::Entity::find().one(&database).await.unwrap().unwrap();
-    assert!(left.ends_at > clock::now(), "the dead worker's lease has not expired");
+    let held_lease = lease::Entity::find().one(&database).await.unwrap().unwrap();
+    assert!(held_lease.ends_at > clock::now(), "the dead worker's lease has not expired");
     stack.start_worker().await;
     stack.start_worker().await;
     until_within(Duration::from_mins(2), "the ledger is empty", || async {
         events(&database).await.is_empty().then_some(())
     })
     .await;
-    assert!(clock::now() >= left.ends_at, "no worker has taken the lease before it expired");
+    assert!(clock::now() >= held_lease.ends_at, "no worker has taken the lease before it expired");
     stack.finish().await;
 }
 
 /// Ages and leases are measured with the database's clock, so another worker can take the lease afterwards.
 #[tokio::test]
-async fn a_worker_whose_clock_runs_ahead_forgets_nothing() {
+async fn a_worker_whose_clock_runs_ahead_deletes_nothing_early() {
     let mut stack = Stack::full(1, &SETTINGS).await;
     for number in [1, 2] {
         assert_eq!(stack.client.post("/doctor", &doctor(number)).await.status, 201);
@@ -96,7 +96,7 @@ async fn a_worker_whose_clock_runs_ahead_forgets_nothing() {
 }
 
 /// Logs the number of ledger rows that each statement deletes.
-const NOTE_STEPS: &str = "CREATE TABLE steps (forgotten bigint NOT NULL);
+const LOG_STEPS: &str = "CREATE TABLE steps (forgotten bigint NOT NULL);
     CREATE FUNCTION note_step() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN INSERT INTO steps SELECT count(*) FROM gone; RETURN NULL; END $$;
     CREATE TRIGGER note_step AFTER DELETE ON events REFERENCING OLD TABLE AS gone
@@ -104,12 +104,12 @@ const NOTE_STEPS: &str = "CREATE TABLE steps (forgotten bigint NOT NULL);
 
 /// Steps are small and do not wait for locks. A row locked by live traffic is left for the next round.
 #[tokio::test]
-async fn in_small_steps_and_past_what_is_locked() {
+async fn small_steps_skip_locked_rows() {
     let mut stack = Stack::full(1, &SETTINGS).await;
     let database = stack.database.connection.clone();
     assert_eq!(stack.client.post("/doctor", &doctor(1)).await.status, 201);
     stack.stop_workers().await;
-    database.execute_unprepared(NOTE_STEPS).await.unwrap();
+    database.execute_unprepared(LOG_STEPS).await.unwrap();
     let many = "INSERT INTO events (event_id, clinic_id, idempotency_key, content_digest, kind, careq_id, accepted_at, outcome, settled_at)
         SELECT 'event ' || number, clinic_id, 'key ' || number, content_digest, kind, 1000 + number, accepted_at, outcome, settled_at
         FROM events, generate_series(1, 1234) AS number";
@@ -163,16 +163,16 @@ async fn each_rule(stack: &Stack) {
     assert_eq!(copy.headers["idempotent-replayed"], "true");
     age_everything(database).await;
     // The current round may have scanned some tables before the rows were old.
-    until_reads(Duration::from_mins(1), "only the expected rows are left", &what_may_stay(), || {
-        left(database)
+    until_reads(Duration::from_mins(1), "only the expected rows are left", &expected_rest(), || {
+        remaining(database)
     })
     .await;
     assert_eq!(patients::Entity::find().count(database).await.unwrap(), 3, "records are kept");
     assert_eq!(client.get("/status/appointment/9").await.body["data"]["sync_status"], "waiting");
 
     a_whole_round_later(stack).await;
-    assert_eq!(left(database).await, what_may_stay(), "the remaining rows are kept in the next round");
-    copies_of_what_is_forgotten(stack).await;
+    assert_eq!(remaining(database).await, expected_rest(), "the remaining rows are kept in the next round");
+    duplicates_of_deleted_events(stack).await;
     // Both events of patient 1, the parents of 3 and its appointment, 5 with its letter, those of both batches,
     // and the two of the last rounds.
     let counted = async || [pruned(stack, "batches").await, pruned(stack, "events").await];
@@ -233,7 +233,7 @@ async fn letters(stack: &Stack) {
 
 /// The remaining rows of each table that retention covers.
 #[derive(Debug, PartialEq)]
-struct Left {
+struct Remaining {
     events: BTreeSet<(String, i64)>,
     batches: Vec<String>,
     /// `careq_id` of the letters' appointments, in order.
@@ -244,14 +244,14 @@ struct Left {
     letters_of_audit_entries: u64,
 }
 
-fn what_may_stay() -> Left {
+fn expected_rest() -> Remaining {
     let kept = [
         ("patient", 2, "sent again"),
         ("appointment", 4, "its letter is open"),
         ("appointment", 6, "the correction of its letter is open"),
         ("appointment", 9, "it waits"),
     ];
-    Left {
+    Remaining {
         events: kept.iter().map(|(kind, number, _)| ((*kind).to_owned(), *number)).collect(),
         batches: vec!["young".to_owned()],
         letters: vec![4, 6, 6],
@@ -263,7 +263,7 @@ fn what_may_stay() -> Left {
     }
 }
 
-async fn left(database: &DatabaseConnection) -> Left {
+async fn remaining(database: &DatabaseConnection) -> Remaining {
     let letters = dead_letter::Entity::find().order_by_asc(dead_letter::Column::CareqId);
     let letters = letters.all(database).await.unwrap();
     let ids: BTreeSet<_> = letters.iter().map(|letter| letter.id).collect();
@@ -271,7 +271,7 @@ async fn left(database: &DatabaseConnection) -> Left {
     let jobs = replay_job::Entity::find().count(database).await.unwrap();
     let places = replay_job_letter::Entity::find().count(database).await.unwrap();
     let actions = audit_entry::Entity::find().all(database).await.unwrap();
-    Left {
+    Remaining {
         events: events(database).await,
         batches: batches(database).await,
         letters: letters.iter().filter_map(|letter| letter.careq_id).collect(),
@@ -301,7 +301,7 @@ async fn a_whole_round_later(stack: &Stack) {
 }
 
 /// A later duplicate is a new event, and the record's own version prevents an overwrite.
-async fn copies_of_what_is_forgotten(stack: &Stack) {
+async fn duplicates_of_deleted_events(stack: &Stack) {
     let older = with(patient(1), json!({ "updated_at": "2025-12-10T10:00:00Z" }));
     let newest = with(patient(1), json!({ "updated_at": "2025-12-11T10:00:00Z", "city": "Pune" }));
     for body in [&older, &newest] {

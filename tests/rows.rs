@@ -15,7 +15,7 @@ use sea_orm::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Backend, FreshDatabase, WorkerLane, accept, deliver, sample};
+use crate::harness::{Backend, FreshDatabase, TestWorker, accept, deliver, sample};
 
 /// Bits of the optional fields that are left out.
 type Gaps = u32;
@@ -85,9 +85,9 @@ async fn both(batches: &[Vec<(&'static str, i64, Gaps)>; 2]) -> [Tables; 2] {
     let mut both = [Tables::new(), Tables::new()];
     for (tables, backend) in both.iter_mut().zip([Backend::Sqlite, Backend::Postgres]) {
         let database = FreshDatabase::new(backend).await;
-        let lane = WorkerLane::new(&database, 256).await;
+        let worker = TestWorker::new(&database, 256).await;
         for batch in &deliveries {
-            lane.work(Queue::Live, batch).await.unwrap();
+            worker.work(Queue::Live, batch).await.unwrap();
         }
         *tables = stored(&database.connection).await;
     }

@@ -156,7 +156,7 @@ async fn signing_secret(database: &DatabaseConnection) -> String {
 /// A sealed value moved to another row is rejected, so write access to the database without a key does not
 /// authenticate.
 #[tokio::test]
-async fn a_signing_secret_that_was_moved_lets_nobody_in() {
+async fn a_moved_signing_secret_is_not_accepted() {
     let stack = Stack::embedded(&[("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")]).await;
     let database = &stack.database.connection;
     let mine = Secrets::of_new_clinic(&stack, "clinic_mine").await;
@@ -186,7 +186,7 @@ async fn a_signing_secret_that_was_moved_lets_nobody_in() {
 
 /// Secrets that cannot be opened or have expired are ignored, and the signature stays required.
 #[tokio::test]
-async fn of_several_signing_secrets_those_count_that_open_and_have_not_expired() {
+async fn only_readable_unexpired_signing_secrets_count() {
     let stack = Stack::embedded(&[("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")]).await;
     let database = &stack.database.connection;
     let old = Secrets::of_new_clinic(&stack, "clinic_signs").await;
@@ -283,7 +283,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[tokio::test]
-async fn no_message_in_rabbitmq_holds_what_was_sent() {
+async fn no_message_in_rabbitmq_holds_readable_data() {
     let mut stack = Stack::full(0, &[("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "0")]).await;
     assert_eq!(stack.client.post("/patient", &numbered(80)).await.status, 202);
     let (_connection, channel) = channel().await;

@@ -53,7 +53,7 @@ const ROWS: [Row; 10] = [
 ];
 
 #[tokio::test]
-async fn every_fault_is_named_with_its_remedy() {
+async fn every_error_is_reported_with_its_remedy() {
     refused(&ROWS).await;
     let (broker, prefix) = (amqp_url(), fresh_prefix());
     refused(&[
@@ -108,7 +108,7 @@ async fn refused(rows: &[Row<'_>]) {
 }
 
 #[tokio::test]
-async fn an_unknown_setting_of_a_file_is_refused_with_those_that_exist() {
+async fn an_unknown_setting_in_a_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("careq.toml");
     std::fs::write(&file, "[ingress]\nlissten = \"127.0.0.1:0\"\n").unwrap();

@@ -34,7 +34,7 @@ async fn passes_postgresql_and_rabbitmq_and_the_same_seed_is_the_same_run() {
 
 /// SQL makes the changes of a faulty worker.
 #[tokio::test]
-async fn fails_what_is_lost_doubled_or_altered() {
+async fn fails_on_lost_doubled_or_altered_events() {
     let faults = [
         ("lost", "CREATE TRIGGER fault AFTER INSERT ON appointments WHEN NEW.careq_id % 7 = 3
                   BEGIN DELETE FROM appointments WHERE id = NEW.id; END"),

@@ -20,7 +20,7 @@ async fn both_sides_are_in_one_tree_on_postgresql_and_rabbitmq() {
     let collector = Collector::start().await;
     let stack = Stack::full(1, &[("CAREQ_TELEMETRY_OTLP_ENDPOINT", &collector.url)]).await;
     one_tree(&stack, &collector, ["careq-sync-ingress", "careq-sync-worker"]).await;
-    a_turn(&stack, &collector).await;
+    a_batch_waits_for_admission(&stack, &collector).await;
     stack.finish().await;
 }
 
@@ -73,7 +73,7 @@ async fn one_tree(stack: &Stack, collector: &Collector, [ingress, worker]: [&str
 }
 
 /// `POST /batch` has an additional stage, the admission of the batch.
-async fn a_turn(stack: &Stack, collector: &Collector) {
+async fn a_batch_waits_for_admission(stack: &Stack, collector: &Collector) {
     let records = [json!({ "type": "patient", "data": patient(2) })];
     let sent = json!({ "clinic_id": CLINIC, "batch_id": "b", "records": records });
     assert_eq!(stack.client.post("/batch", &sent).await.status, 200);
@@ -126,7 +126,7 @@ async fn a_batch_is_linked_to_each_of_its_messages() {
 }
 
 #[tokio::test]
-async fn careqs_trace_is_followed_where_it_is_trusted() {
+async fn careqs_trace_is_continued_where_it_is_trusted() {
     let collector = Collector::start().await;
     let settings = [
         ("CAREQ_TELEMETRY_OTLP_ENDPOINT", collector.url.as_str()),
@@ -148,7 +148,7 @@ async fn careqs_trace_is_followed_where_it_is_trusted() {
 
 /// A collector that accepts connections and never responds.
 #[tokio::test]
-async fn a_mute_collector_holds_nothing_up() {
+async fn an_unresponsive_collector_delays_no_request() {
     let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", mute.local_addr().unwrap());
     let stack = Stack::embedded(&[("CAREQ_TELEMETRY_OTLP_ENDPOINT", &url)]).await;
@@ -160,11 +160,11 @@ async fn a_mute_collector_holds_nothing_up() {
     })
     .await;
     assert_eq!(stack.client.post("/patient", &patient(21)).await.status, 201);
-    let said = "the trace collector accepts no spans; they are dropped";
-    assert_eq!(stack.logged().matches(said).count(), 1, "the failure is logged once");
-    let told = Instant::now();
+    let logged_once = "the trace collector accepts no spans; they are dropped";
+    assert_eq!(stack.logged().matches(logged_once).count(), 1, "the failure is logged once");
+    let stopped_at = Instant::now();
     stack.stop().await;
-    assert!(told.elapsed() < Duration::from_secs(12), "{:?}", told.elapsed());
+    assert!(stopped_at.elapsed() < Duration::from_secs(12), "{:?}", stopped_at.elapsed());
 }
 
 #[tokio::test]

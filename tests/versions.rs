@@ -13,7 +13,7 @@ async fn on_the_embedded_default() {
     the_named_histories(&stack).await;
     details_and_status(&stack).await;
     a_cancellation_without_a_stamp(&stack).await;
-    a_price_written_otherwise(&stack).await;
+    an_equal_price_in_another_notation(&stack).await;
     stack.finish().await;
 }
 
@@ -23,7 +23,7 @@ async fn on_postgresql_and_rabbitmq() {
     the_named_histories(&stack).await;
     details_and_status(&stack).await;
     a_cancellation_without_a_stamp(&stack).await;
-    a_price_written_otherwise(&stack).await;
+    an_equal_price_in_another_notation(&stack).await;
     stack.finish().await;
 }
 
@@ -133,7 +133,7 @@ async fn a_cancellation_without_a_stamp(stack: &Stack) {
 }
 
 /// An equal price in another notation is `unchanged` on both databases, and stored as it was sent last.
-async fn a_price_written_otherwise(stack: &Stack) {
+async fn an_equal_price_in_another_notation(stack: &Stack) {
     let service = |price: &str| {
         let body = format!(
             r#"{{"careq_id": 201, "clinic_id": "clinic_abc", "name": "X-ray", "duration": 5, "price": {price}}}"#

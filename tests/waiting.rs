@@ -56,21 +56,21 @@ async fn children_before_parents(stack: &Stack) {
     assert_eq!((again.status, &again.body["data"]["status"]), (200, &json!("cancelled")), "{}", again.body);
 }
 
-const IMPATIENT: [(&str, &str); 2] =
+const SHORT_PARENT_TIMEOUT: [(&str, &str); 2] =
     [("CAREQ_WORKER_PARENT_TIMEOUT_S", "1"), ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")];
 
 #[tokio::test]
-async fn patience_ends_on_the_embedded_default() {
-    patience_ends_in_a_dead_letter(Stack::embedded(&IMPATIENT).await).await;
+async fn the_parent_deadline_ends_on_the_embedded_default() {
+    an_event_past_its_parent_deadline_is_a_dead_letter(Stack::embedded(&SHORT_PARENT_TIMEOUT).await).await;
 }
 
 #[tokio::test]
-async fn patience_ends_on_postgresql_and_rabbitmq() {
-    patience_ends_in_a_dead_letter(Stack::full(2, &IMPATIENT).await).await;
+async fn the_parent_deadline_ends_on_postgresql_and_rabbitmq() {
+    an_event_past_its_parent_deadline_is_a_dead_letter(Stack::full(2, &SHORT_PARENT_TIMEOUT).await).await;
 }
 
 /// The parent deadline starts when the event is parked first. After it, the event is a dead letter.
-async fn patience_ends_in_a_dead_letter(stack: Stack) {
+async fn an_event_past_its_parent_deadline_is_a_dead_letter(stack: Stack) {
     let booked = stack.client.post("/appointment", &appointment(7)).await;
     assert_eq!(booked.status, 422);
     let page =
@@ -99,9 +99,13 @@ async fn patience_ends_in_a_dead_letter(stack: Stack) {
 /// The parent deadline ends long before the queued parents are processed, because the only consumer is blocked.
 /// The event must not fail while its parents are queued.
 #[tokio::test]
-async fn patience_does_not_end_while_parents_wait_in_the_queue() {
-    let settings =
-        [("CAREQ_WORKER_CONCURRENCY", "1"), ("CAREQ_WORKER_BATCH_SIZE", "1"), IMPATIENT[0], IMPATIENT[1]];
+async fn no_event_fails_while_its_parents_are_queued() {
+    let settings = [
+        ("CAREQ_WORKER_CONCURRENCY", "1"),
+        ("CAREQ_WORKER_BATCH_SIZE", "1"),
+        SHORT_PARENT_TIMEOUT[0],
+        SHORT_PARENT_TIMEOUT[1],
+    ];
     let stack = Stack::full(1, &settings).await;
     let database = &stack.database.connection;
     assert_eq!(stack.client.post("/doctor", &doctor(1)).await.status, 201);
@@ -117,9 +121,9 @@ async fn patience_does_not_end_while_parents_wait_in_the_queue() {
         let answer = stack.client.post_with(path, &body, &[("prefer", "respond-async")]).await;
         assert_eq!(answer.status, 202);
     }
-    let patience_was_over_at = clock::now() + TimeDelta::seconds(5);
+    let deadline_passed_at = clock::now() + TimeDelta::seconds(5);
     until("the parent deadline and several sweeps have passed", || async {
-        (clock::now() > patience_was_over_at).then_some(())
+        (clock::now() > deadline_passed_at).then_some(())
     })
     .await;
     assert!(stack.client.event_is(&booked.body["event_id"], "waiting").await.is_some());

@@ -13,16 +13,16 @@ async fn one_letter_is_corrected_and_another_discarded() {
     let wrong = orphan(&stack, 7).await;
     let useless = orphan(&stack, 9).await;
     let operator = Admin::new(&mut stack, "operator", "operator").await;
-    not_revealed_unless_it_is_noted(&stack, &operator, &wrong).await;
-    masked_unless_it_is_revealed(&operator, &wrong).await;
+    not_revealed_without_an_audit_entry(&stack, &operator, &wrong).await;
+    masked_until_revealed(&operator, &wrong).await;
     corrected_and_replayed(&stack, &operator, &wrong).await;
     discarded(&operator, &useless).await;
-    what_cannot_be_meant_is_said(&operator, &useless).await;
+    mistaken_filters_are_refused(&operator, &useless).await;
     stack.finish().await;
 }
 
 /// A payload is not revealed if the audit entry cannot be written.
-async fn not_revealed_unless_it_is_noted(stack: &Stack, operator: &Admin, letter: &str) {
+async fn not_revealed_without_an_audit_entry(stack: &Stack, operator: &Admin, letter: &str) {
     let refuse = "CREATE TRIGGER mute BEFORE INSERT ON audit_log BEGIN SELECT RAISE(ABORT, 'no'); END";
     execute(stack, refuse).await;
     let why = json!({ "reason": "to call the patient" });
@@ -31,7 +31,7 @@ async fn not_revealed_unless_it_is_noted(stack: &Stack, operator: &Admin, letter
     execute(stack, "DROP TRIGGER mute").await;
 }
 
-async fn masked_unless_it_is_revealed(operator: &Admin, letter: &str) {
+async fn masked_until_revealed(operator: &Admin, letter: &str) {
     let path = format!("/dead-letters/{letter}");
     let shown = operator.get(&path).await.body;
     assert_eq!((&shown["class"], &shown["careq_id"]), (&json!("missing_parent"), &json!(7)), "{shown}");
@@ -124,7 +124,7 @@ async fn discarded(operator: &Admin, letter: &str) {
 }
 
 /// An empty or misspelt filter is refused, so that a mistake does not select more letters.
-async fn what_cannot_be_meant_is_said(operator: &Admin, letter: &str) {
+async fn mistaken_filters_are_refused(operator: &Admin, letter: &str) {
     for (path, body, status) in [
         ("/replay-jobs", json!({}), 422),
         ("/replay-jobs", json!({ "filter": { "clinic": "clinic_abc" } }), 422),

@@ -19,7 +19,7 @@ const QUICK: [(&str, &str); 2] =
     [("CAREQ_WORKER_PARENT_TIMEOUT_S", "1"), ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")];
 
 /// Every request that changes something, with a valid body.
-fn deeds(letter: &str, job: &str) -> Vec<(String, Value)> {
+fn changing_requests(letter: &str, job: &str) -> Vec<(String, Value)> {
     let filter = json!({ "ids": [letter] });
     vec![
         (format!("/dead-letters/{letter}/reveal"), json!({ "reason": "x" })),

@@ -7,7 +7,7 @@ use super::{Admin, QUICK, orphan};
 use crate::harness::Stack;
 
 /// Maximum number of concurrent streams of the server.
-const MOST: usize = 32;
+const MAX_STREAMS: usize = 32;
 
 /// A client that reads server-sent events.
 pub(super) struct Stream {
@@ -71,7 +71,7 @@ impl Stream {
 }
 
 #[tokio::test]
-async fn streams_are_counted_and_end_with_the_token_and_with_the_process() {
+async fn streams_are_limited_and_end_with_the_token_or_the_process() {
     let mut stack = Stack::full(1, &QUICK).await;
     let letter = orphan(&stack, 7).await;
     stack.stop_workers().await;
@@ -81,7 +81,7 @@ async fn streams_are_counted_and_end_with_the_token_and_with_the_process() {
     let job = operator.post("/replay-jobs", &json!({ "filter": { "ids": [letter] } })).await;
     let path = format!("/replay-jobs/{}", job.body["id"].as_str().unwrap());
     let mut streams = Vec::new();
-    for number in 0..MOST {
+    for number in 0..MAX_STREAMS {
         let admin = if number == 0 { &reader } else { &operator };
         streams.push(Stream::open(admin, &path, None).await);
     }

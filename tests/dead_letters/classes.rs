@@ -14,30 +14,30 @@ use crate::harness::{
     Process, Stack, appointment, channel, doctor, opened, patient, queue_depth, service, until,
 };
 
-const NOT_NOW: &str = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+const FAIL_EVERY_ATTEMPT: &str = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
                       $$ BEGIN IF NEW.careq_id = 13 THEN RAISE 'not now'; END IF; RETURN NEW; END $$;
                   CREATE TRIGGER refuse BEFORE INSERT ON patients FOR EACH ROW EXECUTE FUNCTION refuse()";
 
 #[tokio::test]
 async fn every_class_by_its_cause() {
     let stack = Stack::full(1, &QUICK).await;
-    nobody_came(&stack).await;
-    the_hash_was_taken_meanwhile(&stack).await;
-    no_message(&stack).await;
+    missing_parent(&stack).await;
+    hash_taken_in_the_meantime(&stack).await;
+    undecodable_bytes(&stack).await;
     refused_by_a_constraint(&stack).await;
     failed_at_every_attempt(&stack).await;
-    what_a_person_sees(&stack).await;
+    presentation_to_a_person(&stack).await;
     stack.finish().await;
 }
 
-async fn nobody_came(stack: &Stack) {
+async fn missing_parent(stack: &Stack) {
     let booked = stack.client.post("/appointment", &appointment(7)).await;
     until("the parent deadline has passed", || stack.client.event_is(&booked.body["event_id"], "failed"))
         .await;
 }
 
 /// Appointment 11 waits for its patient; in the meantime appointment 10 takes its hash.
-async fn the_hash_was_taken_meanwhile(stack: &Stack) {
+async fn hash_taken_in_the_meantime(stack: &Stack) {
     let with_hash = |careq_id: i64| {
         let mut body = appointment(careq_id);
         body["hash"] = json!("one-hash");
@@ -58,7 +58,7 @@ async fn the_hash_was_taken_meanwhile(stack: &Stack) {
 }
 
 /// Bytes published to the queues by hand.
-async fn no_message(stack: &Stack) {
+async fn undecodable_bytes(stack: &Stack) {
     let prefix = stack.prefix.as_ref().unwrap();
     put(&format!("{prefix}.live"), b"\xff Asha, by hand").await;
     put(&format!("{prefix}.dead"), b"{\"by\": \"hand\"}").await;
@@ -70,11 +70,11 @@ async fn no_message(stack: &Stack) {
     let kept: Vec<_> =
         letters(stack).await.iter().filter(|one| one.class == "undecodable").map(opened).collect();
     assert!(kept.contains(&b"\xff Asha, by hand".to_vec()) && kept.contains(&b"{\"by\": \"hand\"}".to_vec()));
-    a_copy_is_counted_once(stack, &format!("{prefix}.live")).await;
+    a_duplicate_is_counted_once(stack, &format!("{prefix}.live")).await;
 }
 
 /// The same bytes again belong to the same letter and are not counted as a second failure.
-async fn a_copy_is_counted_once(stack: &Stack, queue: &str) {
+async fn a_duplicate_is_counted_once(stack: &Stack, queue: &str) {
     let taken = || stack.metric("careq_sync_batch_messages_sum", &[("queue", "live")]);
     let before = taken().await;
     put(queue, b"\xff Asha, by hand").await;
@@ -112,7 +112,7 @@ async fn refused_by_a_constraint(stack: &Stack) {
 
 /// The event fails at every attempt; the waits between attempts are shortened.
 async fn failed_at_every_attempt(stack: &Stack) {
-    execute(stack, NOT_NOW).await;
+    execute(stack, FAIL_EVERY_ATTEMPT).await;
     let answer = stack.client.post("/patient", &patient(13)).await;
     let event_id = &answer.body["data"]["event_id"];
     until("all attempts have failed", || async {
@@ -123,7 +123,7 @@ async fn failed_at_every_attempt(stack: &Stack) {
     .await;
 }
 
-async fn what_a_person_sees(stack: &Stack) {
+async fn presentation_to_a_person(stack: &Stack) {
     let listed = command(stack, &["list"]).await;
     let of = |class: &str| -> Vec<Value> {
         let all = listed["letters"].as_array().unwrap();

@@ -14,7 +14,7 @@ use crate::harness::{Stack, appointment, doctor, patient, sample, service, until
 async fn on_the_embedded_default() {
     let stack = Stack::embedded(&QUICK).await;
     a_wrong_number_is_corrected(&stack).await;
-    what_is_refused_changes_nothing(&stack).await;
+    refused_corrections_change_nothing(&stack).await;
     a_late_correction_undoes_nothing_newer(&stack).await;
     every_kind_can_be_revealed_and_sent(&stack).await;
     stack.finish().await;
@@ -24,10 +24,10 @@ async fn on_the_embedded_default() {
 async fn on_postgresql_and_rabbitmq() {
     let stack = Stack::full(2, &QUICK).await;
     a_wrong_number_is_corrected(&stack).await;
-    what_is_refused_changes_nothing(&stack).await;
+    refused_corrections_change_nothing(&stack).await;
     a_late_correction_undoes_nothing_newer(&stack).await;
-    a_correction_is_as_old_as_the_last_time_that_it_was_sent(&stack).await;
-    bytes_that_are_no_event(&stack).await;
+    a_correction_has_the_age_of_the_latest_delivery(&stack).await;
+    undecodable_bytes_are_discarded_or_corrected(&stack).await;
     every_kind_can_be_revealed_and_sent(&stack).await;
     stack.finish().await;
 }
@@ -87,7 +87,7 @@ async fn a_wrong_number_is_corrected(stack: &Stack) {
     assert_eq!(command(stack, &["list"]).await["count"], 0);
 }
 
-async fn what_is_refused_changes_nothing(stack: &Stack) {
+async fn refused_corrections_change_nothing(stack: &Stack) {
     let id = orphan(stack, 20, 8).await;
     let good = revealed(stack, &id).await;
     let with = |field: &str, value: Value| {
@@ -95,7 +95,7 @@ async fn what_is_refused_changes_nothing(stack: &Stack) {
         body[field] = value;
         body
     };
-    for (body, kind, said) in [
+    for (body, kind, expected) in [
         (with("end_datetime", json!("2025-12-15T14:30:00")), None, "End datetime"),
         (with("start_datetime", json!("25-12-15T14:00:00Z")), None, "Start datetime"),
         (with("updated_at", json!("2525-12-15T14:00:00Z")), None, "86400 seconds in the future"),
@@ -107,9 +107,9 @@ async fn what_is_refused_changes_nothing(stack: &Stack) {
     ] {
         let mut arguments = vec!["dead-letters", "correct", &id, "--with", "-"];
         arguments.extend(kind.iter().flat_map(|kind| ["--kind", kind]));
-        let said_instead = stack.failing_command_with_input(&arguments, &body.to_string()).await;
-        assert!(said_instead.contains(said), "{said_instead}");
-        assert!(!said_instead.contains("Asha"), "{said_instead}");
+        let error = stack.failing_command_with_input(&arguments, &body.to_string()).await;
+        assert!(error.contains(expected), "{error}");
+        assert!(!error.contains("Asha"), "{error}");
     }
     let shown = command(stack, &["show", &id]).await;
     assert_eq!((&shown["state"], &shown["corrections"]), (&json!("open"), &json!([])), "{shown}");
@@ -153,7 +153,7 @@ async fn a_late_correction_undoes_nothing_newer(stack: &Stack) {
 }
 
 /// A, B, A without time stamps ends in A, also after its correction.
-async fn a_correction_is_as_old_as_the_last_time_that_it_was_sent(stack: &Stack) {
+async fn a_correction_has_the_age_of_the_latest_delivery(stack: &Stack) {
     super::execute(stack, "ALTER TABLE patients ADD CONSTRAINT refused CHECK (notes <> 'A')").await;
     let noted = |notes| {
         let mut body = patient(60);
@@ -175,7 +175,7 @@ async fn a_correction_is_as_old_as_the_last_time_that_it_was_sent(stack: &Stack)
 }
 
 /// Undecodable bytes can be discarded or replaced by a corrected body with its kind.
-async fn bytes_that_are_no_event(stack: &Stack) {
+async fn undecodable_bytes_are_discarded_or_corrected(stack: &Stack) {
     let id = id_of(b"not an event").to_string();
     super::classes::put(&format!("{}.bulk", stack.prefix.as_ref().unwrap()), b"not an event").await;
     until("it is a dead letter", || async {

@@ -55,8 +55,8 @@ impl<'stack> Guide<'stack> {
             .output()
             .await
             .unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success(), "{line}: {said}");
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{line}: {printed}");
         String::from_utf8(output.stdout).unwrap()
     }
 }
@@ -146,8 +146,8 @@ async fn replay(guide: &Guide<'_>, fingerprint: &str) {
     assert!(guide.follow("jobs", &[]).await.contains(&job));
     for (turn, state) in [("jobs pause", "paused"), ("jobs resume", "running"), ("jobs cancel", "cancelled")]
     {
-        let said = guide.follow(turn, &[("JOB", &job)]).await;
-        assert!(said.contains(&format!("is {state}")), "{said}");
+        let printed = guide.follow(turn, &[("JOB", &job)]).await;
+        assert!(printed.contains(&format!("is {state}")), "{printed}");
     }
     // Letters of a cancelled job are open again and are replayed by another job.
     let made = guide.follow("replay --fingerprint FINGERPRINT --rate", &values).await;

@@ -1,14 +1,14 @@
 //! Dead letters, from their real causes to the commands that a person uses on them.
 
-mod buried;
 mod classes;
-mod copies;
 mod corrections;
+mod duplicates;
 mod guide;
-mod kept;
 mod late_parents;
+mod prepared;
 mod races;
 mod replays;
+mod silent_broker;
 mod volume;
 
 use careq_shared::entities::dead_letter;

@@ -24,16 +24,16 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::buried::{bury, bury_bytes};
-use super::kept::Kept;
+use super::prepared::{insert_letter_of_bytes, insert_letters};
+use super::silent_broker::SilentBroker;
 use crate::harness::{
-    Backend, FreshDatabase, WorkerLane, accept, appointment, patient, retention, seal, until,
+    Backend, FreshDatabase, TestWorker, accept, appointment, patient, retention, seal, until,
 };
 
 /// Dead letters in a job, and a broker that does not deliver.
 struct Scene {
     database: FreshDatabase,
-    broker: Arc<Kept>,
+    broker: Arc<SilentBroker>,
     /// The scene with a job of these letters.
     queues: Embedded,
     _folder: TempDir,
@@ -49,14 +49,14 @@ fn meera() -> Actor {
 impl Scene {
     async fn new(events: Vec<Event>) -> Self {
         let database = FreshDatabase::new(Backend::Postgres).await;
-        let letters = bury(&database.connection, &events).await;
+        let letters = insert_letters(&database.connection, &events).await;
         Self::with_job(database, events, letters).await
     }
 
     /// The scene with one letter of undecodable bytes.
     async fn of_bytes(bytes: &[u8]) -> Self {
         let database = FreshDatabase::new(Backend::Postgres).await;
-        let letter = bury_bytes(&database.connection, bytes).await;
+        let letter = insert_letter_of_bytes(&database.connection, bytes).await;
         Self::with_job(database, Vec::new(), vec![letter]).await
     }
 
@@ -88,7 +88,7 @@ impl Scene {
             retention: retention(),
             name: "test".to_owned(),
         };
-        let broker = Arc::<Kept>::clone(&self.broker);
+        let broker = Arc::<SilentBroker>::clone(&self.broker);
         let depths = self.queues.depths();
         let worker = Worker::new(self.connection().clone(), broker, depths, Arc::new(seal()), settings);
         let shutdown = CancellationToken::new();
@@ -111,7 +111,7 @@ impl Scene {
         (letter.unwrap().state, places.first().map(|place: &JobLetter| place.state).unwrap())
     }
 
-    async fn nobody_has_the_job(&self) {
+    async fn job_is_released(&self) {
         until("the job is released", || async {
             let job = replay_job::Entity::find_by_id(self.job_id).one(self.connection()).await.unwrap();
             job.unwrap().lease_ends_at.is_none().then_some(())
@@ -153,14 +153,14 @@ impl RunningWorker {
 }
 
 #[tokio::test]
-async fn the_broker_is_away_during_a_job() {
+async fn the_broker_is_unavailable_during_a_job() {
     let scene = Scene::of_patients(3).await;
-    scene.broker.set_away(true);
+    scene.broker.set_unavailable(true);
     let worker = scene.worker();
     until("it has tried to publish", || async { (scene.broker.refused() >= 2).then_some(()) }).await;
     // The progress of a worker that cannot publish is still visible.
     jobs::pause(scene.connection(), &meera(), scene.job_id).await.unwrap();
-    scene.nobody_has_the_job().await;
+    scene.job_is_released().await;
     jobs::resume(scene.connection(), &meera(), scene.job_id).await.unwrap();
     for _ in 0..3 {
         let refused = scene.broker.refused();
@@ -170,7 +170,7 @@ async fn the_broker_is_away_during_a_job() {
     }
     assert_eq!(scene.progress().await.pending, 3);
 
-    scene.broker.set_away(false);
+    scene.broker.set_unavailable(false);
     until("the letters are published", || async { (scene.progress().await.published == 3).then_some(()) })
         .await;
     worker.stop().await;
@@ -178,13 +178,13 @@ async fn the_broker_is_away_during_a_job() {
 }
 
 #[tokio::test]
-async fn a_paused_job_is_nobodys_at_once() {
+async fn a_paused_job_is_released_at_once() {
     let scene = Scene::of_patients(1).await;
     let worker = scene.worker();
     until("the letter is published", || async { (scene.progress().await.published == 1).then_some(()) })
         .await;
     jobs::pause(scene.connection(), &meera(), scene.job_id).await.unwrap();
-    scene.nobody_has_the_job().await;
+    scene.job_is_released().await;
     worker.stop().await;
 }
 
@@ -204,19 +204,19 @@ async fn cancelled_while_its_letters_are_taken() {
 }
 
 #[tokio::test]
-async fn cancelled_while_a_lane_parks_a_letters_event() {
+async fn cancelled_while_a_worker_parks_a_letters_event() {
     let scene = Scene::new(vec![accept(Kind::Appointment, &appointment(7), clock::now())]).await;
     let taken = format!("UPDATE dead_letters SET state = 'replaying', job_id = '{}'", scene.job_id);
     scene.execute(&taken).await;
     let replay = Replay { job_id: scene.job_id, events: scene.events.clone() };
     let body = message::encode(&Message { reply_to: None, content: Content::Replay(replay) }).unwrap().into();
-    let lane = WorkerLane::new(&scene.database, 100).await;
+    let worker = TestWorker::new(&scene.database, 100).await;
 
     let held = scene.connection().begin().await.unwrap();
     // Reading stays possible.
     held.execute_unprepared("LOCK TABLE parked_events IN SHARE MODE").await.unwrap();
     let parked = tokio::spawn(async move {
-        lane.work(Queue::Bulk, &[Delivery { body, redeliveries: 0, trace: None }]).await
+        worker.work(Queue::Bulk, &[Delivery { body, redeliveries: 0, trace: None }]).await
     });
     scene.blocked(1, &parked).await;
     let cancelled = scene.cancelled();
@@ -229,7 +229,7 @@ async fn cancelled_while_a_lane_parks_a_letters_event() {
 
 /// A worker of an older version has taken the message, could not decode it, and stored it as a separate letter.
 #[tokio::test]
-async fn letters_that_nobody_took_are_published_again() {
+async fn letters_without_an_outcome_are_published_again() {
     let scene = Scene::of_patients(2).await;
     let worker = scene.worker();
     let published = |times| {
@@ -247,7 +247,7 @@ async fn letters_that_nobody_took_are_published_again() {
 }
 
 #[tokio::test]
-async fn a_message_that_only_another_version_could_not_read_goes_back_as_it_was() {
+async fn a_message_unreadable_to_another_version_is_replayed_unchanged() {
     let content = Content::Event(Box::new(accept(Kind::Patient, &patient(7), clock::now())));
     let message = message::encode(&Message { reply_to: None, content }).unwrap();
     let scene = Scene::of_bytes(&message).await;

@@ -80,20 +80,20 @@ pub(super) async fn writes(stack: &Stack) -> (i64, i64) {
 #[tokio::test]
 async fn on_the_embedded_default() {
     let stack = Stack::embedded(&QUICK).await;
-    out_and_back(&stack).await;
+    fails_again_and_is_applied_later(&stack).await;
     stack.finish().await;
 }
 
 #[tokio::test]
 async fn on_postgresql_and_rabbitmq() {
     let stack = Stack::full(2, &QUICK).await;
-    out_and_back(&stack).await;
+    fails_again_and_is_applied_later(&stack).await;
     stack.finish().await;
 }
 
 /// An appointment without parents is replayed too early and fails again, with its history. After its parents
 /// arrive, it is applied automatically.
-async fn out_and_back(stack: &Stack) {
+async fn fails_again_and_is_applied_later(stack: &Stack) {
     let booked = stack.client.post("/appointment", &appointment(7)).await;
     let event_id = &booked.body["event_id"];
     until("the parent deadline has passed", || stack.client.event_is(event_id, "failed")).await;
@@ -247,9 +247,9 @@ async fn discarded_and_opened_again() {
     assert!(fault.contains("no discarded or superseded dead letter matches"), "{fault}");
     command(&stack, &["discard", &id, "--reason", "once more"]).await;
     let shown = command(&stack, &["show", &id]).await;
-    let deeds: Vec<_> =
+    let reasons: Vec<_> =
         shown["audit"].as_array().unwrap().iter().map(|entry| entry["details"]["reason"].clone()).collect();
-    assert_eq!(deeds, ["a mistake", "they are needed", "once more"], "{shown}");
+    assert_eq!(reasons, ["a mistake", "they are needed", "once more"], "{shown}");
     command(&stack, &["reopen", &id, "--reason", "the last time"]).await;
     execute(&stack, "ALTER TABLE patients DROP CONSTRAINT refused").await;
     let job = command(&stack, &["replay", "--all", "--wait"]).await;

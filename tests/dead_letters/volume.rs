@@ -10,7 +10,7 @@ use careq_shared::records::Kind;
 use sea_orm::{DatabaseConnection, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
 use serde_json::Value;
 
-use super::buried::bury;
+use super::prepared::insert_letters;
 use super::replays::{COUNT_WRITES, writes};
 use super::{QUICK, command, execute, finished};
 use crate::harness::{Client, Stack, accept, patient, until_within};
@@ -21,7 +21,7 @@ const LETTERS: i64 = 50_000;
 const LIVE: i64 = 1_000_000;
 
 /// Rows of one insert that both databases accept: a letter has 21 columns.
-const TOGETHER: usize = 1_000;
+const ROWS_PER_INSERT: usize = 1_000;
 
 /// Letters per second that a debug build reaches on two cores with other load.
 const RATE: i64 = 400;
@@ -34,11 +34,11 @@ const MAX_SLOWED_DOWN: u32 = 8;
 const SHORTEST: Duration = Duration::from_millis(50);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_thousand_letters_while_live_traffic_goes_on() {
+async fn fifty_thousand_letters_during_live_traffic() {
     let stack = Stack::full(2, &QUICK).await;
-    bury_all(&stack.database.connection).await;
+    insert_all(&stack.database.connection).await;
     execute(&stack, COUNT_WRITES).await;
-    let mut alone = answers(&stack.client, 2 * LIVE).await;
+    let mut without_job = answers(&stack.client, 2 * LIVE).await;
     let made = Instant::now();
     let job = command(&stack, &["replay", "--all", "--rate", &RATE.to_string()]).await;
     assert_eq!(job["letters"], LETTERS, "{job}");
@@ -58,7 +58,7 @@ async fn fifty_thousand_letters_while_live_traffic_goes_on() {
     .await;
     assert!(paused["pending"].as_i64().unwrap() > 0, "{paused}");
     // Live traffic continues while the job is paused.
-    alone.extend(answers(&stack.client, 3 * LIVE).await);
+    without_job.extend(answers(&stack.client, 3 * LIVE).await);
     assert_eq!(progress(&stack, &id).await, paused);
     command(&stack, &["jobs", "resume", &id]).await;
     let job = finished(&stack, &job).await;
@@ -68,12 +68,17 @@ async fn fifty_thousand_letters_while_live_traffic_goes_on() {
     // The first step starts without a delay, and the last one is not followed by one.
     let shortest = Duration::from_secs(u64::try_from(LETTERS / RATE - 2).unwrap());
     assert!(took >= shortest, "{LETTERS} letters in {took:?}, that is more than {RATE} a second");
-    let beside = live.await.unwrap();
-    let written = LETTERS + i64::try_from(alone.len() + beside.len()).unwrap();
+    let with_job = live.await.unwrap();
+    let written = LETTERS + i64::try_from(without_job.len() + with_job.len()).unwrap();
     assert_eq!(writes(&stack).await, (written, written), "each record is written once");
-    let (alone, beside) = (median(alone), median(beside));
-    println!("{LETTERS} letters in {took:?}; live answers took {beside:?}, and {alone:?} without the job");
-    assert!(beside <= MAX_SLOWED_DOWN * alone.max(SHORTEST), "{beside:?} beside the job, {alone:?} alone");
+    let (without_job, with_job) = (median(without_job), median(with_job));
+    println!(
+        "{LETTERS} letters in {took:?}; live answers took {with_job:?}, and {without_job:?} without the job"
+    );
+    assert!(
+        with_job <= MAX_SLOWED_DOWN * without_job.max(SHORTEST),
+        "{with_job:?} with_job the job, {without_job:?} without_job"
+    );
     let open = dead_letter::Entity::find()
         .filter(sea_orm::ColumnTrait::ne(&dead_letter::Column::State, DeadLetterState::Resolved));
     assert_eq!(open.count(&stack.database.connection).await.unwrap(), 0);
@@ -122,11 +127,11 @@ async fn live_traffic(client: Client, database: DatabaseConnection) -> Vec<Durat
 }
 
 /// Inserts the patients' letters.
-async fn bury_all(database: &DatabaseConnection) {
+async fn insert_all(database: &DatabaseConnection) {
     let numbers: Vec<_> = (1..=LETTERS).collect();
-    for numbers in numbers.chunks(TOGETHER) {
+    for numbers in numbers.chunks(ROWS_PER_INSERT) {
         let events: Vec<_> =
             numbers.iter().map(|number| accept(Kind::Patient, &patient(*number), clock::now())).collect();
-        bury(database, &events).await;
+        insert_letters(database, &events).await;
     }
 }

@@ -40,11 +40,11 @@ async fn all_or_nothing(fault: DiskFault) {
             matches!((clinics, secrets), (0, 0) | (1, 2)),
             "{fault:?} after {succeeding} calls: {secrets}"
         );
-        let said = match fault {
+        let remedy = match fault {
             DiskFault::Full => "free some space",
             DiskFault::Io | DiskFault::Quota | DiskFault::ReadOnly => "system's log",
         };
-        assert!(ended.stderr.contains(said), "{fault:?} after {succeeding} calls: {}", ended.stderr);
+        assert!(ended.stderr.contains(remedy), "{fault:?} after {succeeding} calls: {}", ended.stderr);
     }
     panic!("the command never succeeds");
 }

@@ -72,7 +72,7 @@ impl Installation {
     }
 
     /// Number of dead letters and parked events. A disk error must not create any.
-    async fn blamed(&self) -> i64 {
+    async fn failed_or_parked(&self) -> i64 {
         self.count("careq.db", "dead_letters").await + self.count("careq.db", "parked_events").await
     }
 }

@@ -28,7 +28,7 @@ const ROUNDS: usize = 60;
 const LONGEST_MS: u64 = 4_000;
 
 #[tokio::test]
-async fn what_is_confirmed_is_found_by_another_process() {
+async fn confirmed_messages_are_found_by_another_process() {
     for seeds in (0..SEEDS).collect::<Vec<_>>().chunks(2) {
         join_all(seeds.iter().map(|seed| confirmed_is_found(*seed))).await;
     }
@@ -55,22 +55,22 @@ async fn confirmed_is_found(seed: u64) {
         sleep(Duration::from_millis(StdRng::seed_from_u64(seed).random_range(0..LONGEST_MS))).await;
     }
     process.kill().await.unwrap();
-    let told = read(&journal);
-    let confirmed: Vec<_> = told.iter().filter_map(|line| line.strip_prefix("confirmed ")).collect();
-    assert!(confirmed.len() > 10, "seed {seed}: {told:?}");
+    let journaled = read(&journal);
+    let confirmed: Vec<_> = journaled.iter().filter_map(|line| line.strip_prefix("confirmed ")).collect();
+    assert!(confirmed.len() > 10, "seed {seed}: {journaled:?}");
     let found = found(&data).await;
-    let is_settled = |number: &str| told.contains(&format!("settled {number}"));
+    let is_settled = |number: &str| journaled.contains(&format!("settled {number}"));
     let lost: Vec<_> = confirmed
         .iter()
         .filter(|number| !found.contains(&format!("{number}:")) && !is_settled(number))
         .collect();
     assert!(lost.is_empty(), "seed {seed}: {lost:?} of {} were confirmed and are not there", confirmed.len());
-    if told.contains(&"done".to_owned()) {
+    if journaled.contains(&"done".to_owned()) {
         let kept: Vec<_> = confirmed
             .iter()
             .filter(|number| found.contains(&format!("{number}:")) && is_settled(number))
             .collect();
-        assert!(kept.is_empty(), "seed {seed}: {kept:?} were settled, and come again");
+        assert!(kept.is_empty(), "seed {seed}: {kept:?} were settled and are redelivered");
     }
 }
 
@@ -138,7 +138,10 @@ async fn on_a_failing_disk() {
     // Messages that were taken and returned are redelivered without a restart, and their delivery is not counted.
     let mut consumer = queue.consume(Queue::Live, messages(10_000));
     let deliveries = consumer.next().await;
-    assert!(deliveries.iter().all(|delivery| delivery.redeliveries == 0), "innocent messages were counted");
+    assert!(
+        deliveries.iter().all(|delivery| delivery.redeliveries == 0),
+        "requeued messages were counted as redelivered"
+    );
     consumer.close().await;
     writeln!(journal, "done").unwrap();
     std::future::pending::<()>().await;

@@ -68,7 +68,7 @@ impl Sent {
             format!("patients WHERE careq_id IN (SELECT value FROM json_each('{:?}'))", self.acknowledged);
         let stored = || installation.count("careq.db", &rows);
         until_reads(STORED_WITHIN, "another connection sees every patient", &all, stored).await;
-        assert_eq!(installation.blamed().await, 0);
+        assert_eq!(installation.failed_or_parked().await, 0);
     }
 }
 
@@ -83,7 +83,7 @@ fn is_acknowledged(answer: &Answer) -> bool {
 }
 
 #[tokio::test]
-async fn what_is_acknowledged_on_a_failing_disk_is_stored() {
+async fn events_acknowledged_on_a_failing_disk_are_stored() {
     join_all(DiskFault::ALL.map(acknowledged_is_stored)).await;
 }
 
@@ -122,11 +122,11 @@ async fn acknowledged_is_stored(fault: DiskFault) {
 }
 
 #[tokio::test]
-async fn a_failing_disk_is_told_and_the_service_goes_on_by_itself() {
-    join_all(DiskFault::ALL.map(told_and_over)).await;
+async fn a_failing_disk_is_reported_and_the_service_recovers_by_itself() {
+    join_all(DiskFault::ALL.map(reported_and_recovered)).await;
 }
 
-async fn told_and_over(fault: DiskFault) {
+async fn reported_and_recovered(fault: DiskFault) {
     let installation = Installation::failing("");
     let running = installation.start().await;
     let mut sent = Sent::default();
@@ -137,13 +137,13 @@ async fn told_and_over(fault: DiskFault) {
         assert_eq!(sent.patients(&running, 2, 0).await, 0, "{fault:?}");
     }
     assert_eq!((running.readiness().await, running.metric("broker_up").await), (503, 0.0));
-    let told = "the embedded queue cannot be written";
-    assert_eq!(running.times_logged(told), 1, "{fault:?}: {}", running.process.stderr());
+    let message = "the embedded queue cannot be written";
+    assert_eq!(running.times_logged(message), 1, "{fault:?}: {}", running.process.stderr());
     installation.disk.works();
     // The recovery must not depend on a request.
     let ready = || async { running.readiness().await };
     until_reads(Duration::from_secs(5), "the service is ready again", &200, ready).await;
-    assert_eq!((running.metric("broker_up").await, running.times_logged(told)), (1.0, 1));
+    assert_eq!((running.metric("broker_up").await, running.times_logged(message)), (1.0, 1));
     assert_eq!(sent.patients(&running, 2, 0).await, 2);
     sent.are_stored(&installation, &running).await;
     installation.disk.fails(fault);
@@ -152,7 +152,7 @@ async fn told_and_over(fault: DiskFault) {
 }
 
 #[tokio::test]
-async fn what_the_database_cannot_store_waits_in_the_queue() {
+async fn events_wait_in_the_queue_while_the_database_fails() {
     join_all(DiskFault::ALL.map(waits_in_the_queue)).await;
 }
 

@@ -65,21 +65,21 @@ async fn every_broken_set_up_is_named_with_its_remedy() {
     for (broken, codes, remedy) in TABLE {
         let mut set_up = SetUp::new(&servers).await;
         broken.strike(&mut set_up, &servers).await;
-        judged(&set_up, &format!("{broken:?}"), codes, remedy).await;
+        assert_findings(&set_up, &format!("{broken:?}"), codes, remedy).await;
         broken.undone(&servers).await;
     }
-    a_role_that_cannot_hide_what_it_did(&servers).await;
+    a_role_that_cannot_alter_the_audit_log(&servers).await;
     let set_up = SetUp::new(&servers).await;
     servers.postgresql.stop().await;
     servers.postgresql.start_in_recovery().await;
-    judged(&set_up, "a replica", &["server.in_recovery"], "name the primary").await;
+    assert_findings(&set_up, "a replica", &["server.in_recovery"], "name the primary").await;
 }
 
 /// Asserts the exact findings, in JSON and in the text for people.
-async fn judged(set_up: &SetUp, what: &str, codes: &[&str], remedy: &str) {
+async fn assert_findings(set_up: &SetUp, what: &str, codes: &[&str], remedy: &str) {
     let report = set_up.doctor().await;
     let findings = report.findings();
-    // The tests' role owns the tables; see `a_role_that_cannot_hide_what_it_did`.
+    // The tests' role owns the tables; see `a_role_that_cannot_alter_the_audit_log`.
     let is_bad =
         |finding: &&Value| finding["verdict"] != "well" && finding["code"] != "permissions.audit_log";
     let bad: Vec<_> = findings.iter().filter(is_bad).collect();
@@ -108,7 +108,7 @@ async fn judged(set_up: &SetUp, what: &str, codes: &[&str], remedy: &str) {
 
 /// The doctor warns about a role that owns the tables. It does not warn about a role that can only insert audit
 /// entries, which needs no further permission.
-async fn a_role_that_cannot_hide_what_it_did(servers: &Servers) {
+async fn a_role_that_cannot_alter_the_audit_log(servers: &Servers) {
     let mut set_up = SetUp::new(servers).await;
     let found = async |set_up: &SetUp| {
         let findings = set_up.doctor().await.findings();
@@ -195,6 +195,6 @@ async fn the_embedded_default_is_well_before_its_first_start_and_at_work() {
     assert!(process.stop().await.success);
 
     std::fs::remove_file(set_up.data_folder().join("seal.keys")).unwrap();
-    judged(&set_up, "its keys are lost", &["keys.lost"], "put the file back").await;
+    assert_findings(&set_up, "its keys are lost", &["keys.lost"], "put the file back").await;
     assert!(!set_up.data_folder().join("seal.keys").exists(), "the doctor creates no key");
 }

@@ -7,11 +7,15 @@ use super::model::Event;
 use super::stored::{NULL, Row, instant};
 
 fn word<'event>(event: &'event Event<'_>) -> &'event str {
-    if event.said.kind == Kind::Cancel { "cancelled" } else { event.said.body["status"].as_str().unwrap() }
+    if event.accepted.kind == Kind::Cancel {
+        "cancelled"
+    } else {
+        event.accepted.body["status"].as_str().unwrap()
+    }
 }
 
 fn is_unstamped_cancel(event: &Event<'_>) -> bool {
-    event.said.kind == Kind::Cancel && event.stamp().is_none()
+    event.accepted.kind == Kind::Cancel && event.stamp().is_none()
 }
 
 /// A cancellation without a time stamp is newer than every event accepted before it.
@@ -28,7 +32,7 @@ pub(super) fn shown(events: &[&Event<'_>]) -> Row {
     let newest = newest_of(&|event| !is_unstamped_cancel(event)).unwrap();
     let winner = unstamped.filter(|unstamped| is_newer(unstamped, newest)).unwrap_or(newest);
 
-    let stamped = newest_of(&|event| event.said.kind == Kind::Cancel && event.stamp().is_some());
+    let stamped = newest_of(&|event| event.accepted.kind == Kind::Cancel && event.stamp().is_some());
     let cancellation = match (unstamped, stamped) {
         (Some(unstamped), Some(stamped)) if !is_newer(unstamped, stamped) => Some(stamped),
         (unstamped, stamped) => unstamped.or(stamped),
@@ -41,10 +45,10 @@ pub(super) fn shown(events: &[&Event<'_>]) -> Row {
         .filter(|_| word(winner) == "cancelled");
 
     let of = |event: Option<&Event<'_>>, field: &str| {
-        let text = event.and_then(|event| event.said.body.get(field)).and_then(Value::as_str);
+        let text = event.and_then(|event| event.accepted.body.get(field)).and_then(Value::as_str);
         text.unwrap_or(NULL).to_owned()
     };
-    let notes = Some(winner).filter(|winner| winner.said.kind == Kind::Status);
+    let notes = Some(winner).filter(|winner| winner.accepted.kind == Kind::Status);
     let (stamp, accepted_at, event_id) = winner.version();
     let cancelled_at = cancellation.and_then(Event::stamp).map_or_else(|| NULL.to_owned(), instant);
     [

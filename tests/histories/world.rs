@@ -48,7 +48,7 @@ pub(super) enum Request {
 pub(super) enum Record {
     Change(Change),
     /// The content of an earlier webhook.
-    SaidBefore(Index),
+    SentBefore(Index),
     /// Refused by the ingress.
     Invalid,
 }
@@ -60,7 +60,7 @@ pub(super) fn requests() -> impl Strategy<Value = Vec<Request>> {
         (clinic(), change(), key).prop_map(|(clinic, change, key)| Request::Webhook { clinic, change, key });
     let record = prop_oneof![
         8 => change().prop_map(Record::Change),
-        8 => any::<Index>().prop_map(Record::SaidBefore),
+        8 => any::<Index>().prop_map(Record::SentBefore),
         1 => Just(Record::Invalid),
     ];
     let records = prop::collection::vec(record, 1..4);

@@ -6,7 +6,7 @@ use careq_shared::records::Kind;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement};
 
 use super::fill;
-use crate::harness::{self, Backend, FreshDatabase, WorkerLane, delivery, until};
+use crate::harness::{self, Backend, FreshDatabase, TestWorker, delivery, until};
 
 /// Number of events of the same clinic that are already stored.
 const EVENTS: i64 = 20_000;
@@ -22,12 +22,12 @@ async fn a_batch_reads_its_own_rows_before_any_statistics() {
     let connection = &database.connection;
     connection.execute_unprepared("ALTER TABLE events SET (autovacuum_enabled = false)").await.unwrap();
     fill::ledger(connection, EVENTS).await;
-    let lane = WorkerLane::new(&database, 1_000).await;
+    let worker = TestWorker::new(&database, 1_000).await;
     let patient = |number| delivery(Kind::Patient, &harness::patient(FIRST + number));
     let batch: Vec<Delivery> = (0..BATCH).map(patient).collect();
     // New events are inserted without a lookup; redelivered ones are looked up.
-    lane.work(Queue::Live, &batch).await.unwrap();
-    lane.work(Queue::Live, &batch).await.unwrap();
+    worker.work(Queue::Live, &batch).await.unwrap();
+    worker.work(Queue::Live, &batch).await.unwrap();
 
     // A session reports its statistics within a second.
     let read = until("the ledger was looked up", || entries_read(connection)).await;

@@ -35,7 +35,7 @@ const OF_THE_LEDGER: [&str; 3] = ["events_by_acceptance", "events_idempotency_ke
 const MAX_BLOCKS: u64 = 12_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_statement_goes_by_an_index() {
+async fn every_statement_uses_an_index() {
     // PostgreSQL reads small tables as a whole, so sequential scans are disabled here to check whether an index
     // exists.
     let plans = explain(200_000, "SET LOCAL enable_seqscan = off").await;
@@ -45,7 +45,7 @@ async fn every_statement_goes_by_an_index() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes and gigabytes: `make explain`"]
-async fn every_statement_goes_by_an_index_at_ten_million_events() {
+async fn every_statement_uses_an_index_at_ten_million_events() {
     let plans = explain(10_000_000, "SET LOCAL enable_seqscan = on").await;
     println!("{}", table(&plans));
     judge(&plans);
@@ -53,9 +53,9 @@ async fn every_statement_goes_by_an_index_at_ten_million_events() {
 
 /// SQLite's plans do not depend on the tables' contents.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_statement_goes_by_an_index_on_sqlite() {
+async fn every_statement_uses_an_index_on_sqlite() {
     let database = FreshDatabase::new(Backend::Sqlite).await;
-    for statement in traffic::of_everyone(&database).await {
+    for statement in traffic::of_all_parts(&database).await {
         let plan = plans::of_sqlite(&database.connection, &statement).await;
         for step in &plan {
             let reads_all = |table: &&str| *step == format!("SCAN {table}");
@@ -69,12 +69,12 @@ async fn every_statement_goes_by_an_index_on_sqlite() {
 async fn explain(events: i64, planner: &str) -> Vec<Plan> {
     let database = FreshDatabase::new(Backend::Postgres).await;
     fill::tables(&database.connection, events).await;
-    let heard = traffic::of_everyone(&database).await;
+    let recorded = traffic::of_all_parts(&database).await;
     // Deleted rows are inserted again, so that the planner sees rows to delete.
     fill::old_events(&database.connection).await;
     fill::vacuum(&database.connection).await;
-    let mut plans = Vec::with_capacity(heard.len());
-    for statement in heard {
+    let mut plans = Vec::with_capacity(recorded.len());
+    for statement in recorded {
         plans.push(plans::of(&database.connection, planner, &statement).await);
     }
     plans

@@ -30,18 +30,18 @@ const FIRST: i64 = 9_000_000_000;
 
 /// One statement of each shape, the one with the most values.
 #[derive(Default)]
-struct Heard(Mutex<BTreeMap<String, Statement>>);
+struct RecordedStatements(Mutex<BTreeMap<String, Statement>>);
 
 /// Statements of all parts of the installation.
-pub(super) async fn of_everyone(database: &FreshDatabase) -> Vec<Statement> {
+pub(super) async fn of_all_parts(database: &FreshDatabase) -> Vec<Statement> {
     let config = config(&database.url);
     careq_shared::clinics::seed(&database.connection, &|| seal::open(&config), &config.clinics)
         .await
         .unwrap();
-    let heard = Arc::new(Heard::default());
+    let recorded = Arc::new(RecordedStatements::default());
     let mut connection = careq_shared::database::connect(&config).await.unwrap();
-    let hearing = Arc::clone(&heard);
-    connection.set_metric_callback(move |info| hearing.note(info.statement));
+    let recorder = Arc::clone(&recorded);
+    connection.set_metric_callback(move |info| recorder.note(info.statement));
     let folder = tempfile::tempdir().unwrap();
     let broker = Arc::new(Embedded::open(folder.path()).await.unwrap());
     let seal = Arc::new(seal::open(&config).unwrap());
@@ -79,7 +79,7 @@ pub(super) async fn of_everyone(database: &FreshDatabase) -> Vec<Statement> {
     for task in tasks {
         task.await.unwrap();
     }
-    heard.explainable()
+    recorded.explainable()
 }
 
 async fn requests(client: &Client) {
@@ -157,11 +157,11 @@ fn config(url: &str) -> Config {
     config::load(None, settings.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
 }
 
-impl Heard {
+impl RecordedStatements {
     fn note(&self, statement: &Statement) {
         let values = |statement: &Statement| statement.values.as_ref().map_or(0, |values| values.0.len());
-        let mut heard = self.0.lock().unwrap();
-        let most = heard.entry(shape(&statement.sql)).or_insert_with(|| statement.clone());
+        let mut recorded = self.0.lock().unwrap();
+        let most = recorded.entry(shape(&statement.sql)).or_insert_with(|| statement.clone());
         if values(statement) > values(most) {
             *most = statement.clone();
         }
@@ -169,13 +169,13 @@ impl Heard {
 
     /// The statements that have a plan.
     fn explainable(&self) -> Vec<Statement> {
-        let heard = self.0.lock().unwrap();
+        let recorded = self.0.lock().unwrap();
         let has_plan =
             |sql: &str| ["SELECT", "INSERT", "UPDATE", "DELETE"].iter().any(|verb| sql.starts_with(verb));
         // A statement that only takes SQLite's lock reads no table.
         let is_explainable = |sql: &str| has_plan(sql) && !sql.ends_with(" WHERE 0");
         let explainable: Vec<_> =
-            heard.values().filter(|statement| is_explainable(&statement.sql)).cloned().collect();
+            recorded.values().filter(|statement| is_explainable(&statement.sql)).cloned().collect();
         assert!(explainable.len() > 40, "{} statements were recorded", explainable.len());
         explainable
     }

@@ -49,7 +49,7 @@ fn every_dashboard_can_be_provisioned() {
 }
 
 #[test]
-fn every_panel_has_a_sentence_a_unit_and_a_place_of_its_own() {
+fn every_panel_has_a_description_a_unit_and_a_free_position() {
     for (name, dashboard) in all() {
         let (mut ids, mut squares) = (BTreeSet::new(), BTreeSet::new());
         for panel in dashboard["panels"].as_array().unwrap() {

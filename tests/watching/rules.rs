@@ -52,7 +52,7 @@ impl Rules {
 }
 
 #[test]
-fn every_alert_says_how_bad_it_is_and_what_to_do() {
+fn every_alert_has_a_severity_and_a_runbook_section() {
     for Rule { name, text, .. } in read().alerts() {
         assert!(name.starts_with("CareqSync"), "{name}");
         let has = |part: &str| assert!(text.contains(part), "{name} has no {part}");

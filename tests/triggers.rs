@@ -12,10 +12,10 @@ use sea_orm::{
 use crate::harness::{Stack, patient as body, until, until_within};
 
 /// Number of valid patients before and after the failing ones.
-const INNOCENT: i64 = 60;
+const VALID: i64 = 60;
 
 /// `careq_id` of the first failing patient; each fails with a different error.
-const GUILTY: i64 = 1_000;
+const FAILING: i64 = 1_000;
 
 /// Time within which a valid event is stored.
 const SOON: Duration = Duration::from_mins(1);
@@ -41,34 +41,34 @@ const TRIGGER: &str = "CREATE TABLE guilty (careq_id bigint PRIMARY KEY, does te
     CREATE TRIGGER foreign_rule BEFORE INSERT ON patients FOR EACH ROW EXECUTE FUNCTION foreign_rule()";
 
 #[tokio::test]
-async fn whatever_a_trigger_raises_harms_its_event_alone() {
-    guilty_alone(&CODES).await;
+async fn an_error_raised_by_a_trigger_affects_only_its_event() {
+    only_failing_events_are_affected(&CODES).await;
 }
 
 #[tokio::test]
-async fn a_trigger_that_ends_its_session_harms_its_event_alone() {
-    guilty_alone(&["end", "exhaust"]).await;
+async fn a_trigger_that_ends_its_session_affects_only_its_event() {
+    only_failing_events_are_affected(&["end", "exhaust"]).await;
 }
 
 #[tokio::test]
-async fn a_trigger_that_does_not_end_harms_its_event_alone() {
-    guilty_alone(&["sleep"]).await;
+async fn a_trigger_that_does_not_end_affects_only_its_event() {
+    only_failing_events_are_affected(&["sleep"]).await;
 }
 
-async fn guilty_alone(does: &[&str]) {
+async fn only_failing_events_are_affected(does: &[&str]) {
     let mut stack =
         Stack::full(0, &[("CAREQ_WORKER_SWEEP_INTERVAL_S", "1"), ("CAREQ_WORKER_CONCURRENCY", "1")]).await;
     stack.database.connection.execute_unprepared(TRIGGER).await.unwrap();
     let asynchronously = [("Prefer", "respond-async")];
-    for careq_id in 1..=INNOCENT / 2 {
+    for careq_id in 1..=VALID / 2 {
         stack.client.post_with("/patient", &body(careq_id), &asynchronously).await;
     }
-    for (careq_id, does) in (GUILTY..).zip(does) {
-        let guilty = format!("INSERT INTO guilty VALUES ({careq_id}, '{does}')");
-        stack.database.connection.execute_unprepared(&guilty).await.unwrap();
+    for (careq_id, does) in (FAILING..).zip(does) {
+        let failing = format!("INSERT INTO guilty VALUES ({careq_id}, '{does}')");
+        stack.database.connection.execute_unprepared(&failing).await.unwrap();
         stack.client.post_with("/patient", &body(careq_id), &asynchronously).await;
     }
-    for careq_id in INNOCENT / 2 + 1..=INNOCENT {
+    for careq_id in VALID / 2 + 1..=VALID {
         stack.client.post_with("/patient", &body(careq_id), &asynchronously).await;
     }
 
@@ -76,8 +76,8 @@ async fn guilty_alone(does: &[&str]) {
     let connection = &stack.database.connection;
     until_within(SOON, "every valid patient is stored", || async {
         let stored =
-            patient::Entity::find().filter(patient::Column::CareqId.lt(GUILTY)).count(connection).await;
-        (stored.unwrap() == INNOCENT.unsigned_abs()).then_some(())
+            patient::Entity::find().filter(patient::Column::CareqId.lt(FAILING)).count(connection).await;
+        (stored.unwrap() == VALID.unsigned_abs()).then_some(())
     })
     .await;
     until_within(SOON, "every failing event waits for another attempt", || async {

@@ -10,15 +10,15 @@ use careq_shared::broker::{BatchLimit, Broker, Consumer, Delivery, Mailbox, NotA
 use tokio::sync::{mpsc, watch};
 
 #[derive(Debug, Default)]
-pub(super) struct Kept {
-    is_away: AtomicBool,
+pub(super) struct SilentBroker {
+    is_unavailable: AtomicBool,
     refused: AtomicUsize,
     published: Mutex<Vec<Bytes>>,
 }
 
-impl Kept {
-    pub(super) fn set_away(&self, is_away: bool) {
-        self.is_away.store(is_away, Ordering::SeqCst);
+impl SilentBroker {
+    pub(super) fn set_unavailable(&self, is_unavailable: bool) {
+        self.is_unavailable.store(is_unavailable, Ordering::SeqCst);
     }
 
     /// Number of attempts to publish while it was unavailable.
@@ -33,9 +33,9 @@ impl Kept {
 }
 
 #[async_trait]
-impl Broker for Kept {
+impl Broker for SilentBroker {
     async fn publish(&self, _: Queue, body: Bytes) -> Result<(), PublishError> {
-        if self.is_away.load(Ordering::SeqCst) {
+        if self.is_unavailable.load(Ordering::SeqCst) {
             self.refused.fetch_add(1, Ordering::SeqCst);
             return Err(PublishError::Disconnected);
         }
@@ -54,7 +54,7 @@ impl Broker for Kept {
     fn tell(&self, _: &str, _: Bytes) {}
 
     fn is_connected(&self) -> bool {
-        !self.is_away.load(Ordering::SeqCst)
+        !self.is_unavailable.load(Ordering::SeqCst)
     }
 }
 

@@ -15,14 +15,14 @@ use careq_shared::replay::{UnderWay, under_way};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 use uuid::Uuid;
 
-use crate::harness::{Backend, FreshDatabase, WorkerLane, accept, deliver, patient};
+use crate::harness::{Backend, FreshDatabase, TestWorker, accept, deliver, patient};
 
 const REFUSE: &str = "ALTER TABLE patients ADD CONSTRAINT refused CHECK (careq_id <> 13)";
 
 /// A dead letter, and workers that get batches only from the test.
 struct Scene {
     database: FreshDatabase,
-    lanes: [WorkerLane; 2],
+    workers: [TestWorker; 2],
     event: Event,
 }
 
@@ -30,10 +30,10 @@ impl Scene {
     async fn new() -> Self {
         let database = FreshDatabase::new(Backend::Postgres).await;
         database.connection.execute_unprepared(REFUSE).await.unwrap();
-        let lanes = [WorkerLane::new(&database, 256).await, WorkerLane::new(&database, 256).await];
+        let workers = [TestWorker::new(&database, 256).await, TestWorker::new(&database, 256).await];
         let event = accept(Kind::Patient, &patient(13), clock::now());
-        lanes[0].work(Queue::Live, &[deliver(&event)]).await.unwrap();
-        let scene = Self { database, lanes, event };
+        workers[0].work(Queue::Live, &[deliver(&event)]).await.unwrap();
+        let scene = Self { database, workers, event };
         assert_eq!(scene.letter().await, (DeadLetterState::Open, 1, 1));
         scene
     }
@@ -48,16 +48,16 @@ impl Scene {
         job.id
     }
 
-    fn copy(&self, job_id: Uuid) -> Delivery {
+    fn duplicate(&self, job_id: Uuid) -> Delivery {
         let content = Content::Replay(Replay { job_id, events: vec![self.event.clone()] });
         let body = message::encode(&Message { reply_to: None, content }).unwrap();
         Delivery { body: body.into(), redeliveries: 0, trace: None }
     }
 
     /// Both workers process the message concurrently, twice each.
-    async fn copies(&self, job_id: Uuid) {
-        let twice = [self.copy(job_id), self.copy(job_id)];
-        let [one, other] = &self.lanes;
+    async fn duplicates(&self, job_id: Uuid) {
+        let twice = [self.duplicate(job_id), self.duplicate(job_id)];
+        let [one, other] = &self.workers;
         let worked = tokio::join!(one.work(Queue::Bulk, &twice), other.work(Queue::Bulk, &twice));
         assert_eq!(worked, (Ok(()), Ok(())));
     }
@@ -73,7 +73,7 @@ impl Scene {
 
 /// Job metrics of `/metrics`: totals for all jobs, with every state present even at zero.
 #[tokio::test]
-async fn what_jobs_have_still_to_do_is_counted_by_state() {
+async fn jobs_and_their_letters_are_counted_by_state() {
     let scene = Scene::new().await;
     let database = &scene.database.connection;
     let counted = || async {
@@ -96,10 +96,10 @@ async fn what_jobs_have_still_to_do_is_counted_by_state() {
 }
 
 #[tokio::test]
-async fn of_many_copies_one_counts() {
+async fn one_of_many_duplicates_counts() {
     let scene = Scene::new().await;
     let first = scene.job().await;
-    scene.copies(first).await;
+    scene.duplicates(first).await;
     assert_eq!(scene.letter().await, (DeadLetterState::Open, 2, 2), "it was attempted once and failed again");
     let progress = jobs::get(&scene.database.connection, first).await.unwrap().progress;
     assert_eq!(
@@ -110,42 +110,42 @@ async fn of_many_copies_one_counts() {
 
     let mend = "ALTER TABLE patients DROP CONSTRAINT refused";
     scene.database.connection.execute_unprepared(mend).await.unwrap();
-    scene.copies(first).await;
+    scene.duplicates(first).await;
     assert_eq!(
         scene.letter().await,
         (DeadLetterState::Open, 2, 2),
         "late duplicates of an earlier job change nothing"
     );
     let second = scene.job().await;
-    scene.copies(first).await;
+    scene.duplicates(first).await;
     assert_eq!(
         scene.letter().await.0,
         DeadLetterState::Replaying,
         "they change nothing while another job holds the letter"
     );
-    scene.copies(second).await;
+    scene.duplicates(second).await;
     assert_eq!(scene.letter().await, (DeadLetterState::Resolved, 2, 2));
     assert_eq!(patients::Entity::find().all(&scene.database.connection).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn copies_of_a_cancelled_job_change_nothing() {
+async fn duplicates_of_a_cancelled_job_change_nothing() {
     let scene = Scene::new().await;
     let mend = "ALTER TABLE patients DROP CONSTRAINT refused";
     scene.database.connection.execute_unprepared(mend).await.unwrap();
     let job = scene.job().await;
     let actor = Actor { name: "Meera".to_owned(), origin: Origin::CommandLine };
     jobs::cancel(&scene.database.connection, &actor, job).await.unwrap();
-    scene.copies(job).await;
+    scene.duplicates(job).await;
     assert_eq!(scene.letter().await, (DeadLetterState::Open, 1, 1));
     assert!(patients::Entity::find().all(&scene.database.connection).await.unwrap().is_empty());
 }
 
 /// A worker is killed between its commit and its acknowledgement. The ledger has no row of the failure.
 #[tokio::test]
-async fn a_copy_of_what_has_failed_is_no_failure() {
+async fn a_duplicate_of_a_failed_event_is_not_counted_as_a_failure() {
     let scene = Scene::new().await;
-    let (database, lane) = (&scene.database.connection, &scene.lanes[0]);
+    let (database, worker) = (&scene.database.connection, &scene.workers[0]);
     database.execute_unprepared("DELETE FROM dead_letter_attempts").await.unwrap();
     database.execute_unprepared("DELETE FROM dead_letters").await.unwrap();
     let with_key = |number| {
@@ -154,22 +154,22 @@ async fn a_copy_of_what_has_failed_is_no_failure() {
         event
     };
     let (first, mut second) = (with_key(20), with_key(21));
-    lane.work(Queue::Live, &[deliver(&first)]).await.unwrap();
+    worker.work(Queue::Live, &[deliver(&first)]).await.unwrap();
     for _ in 0..2 {
-        lane.work(Queue::Live, &[deliver(&second)]).await.unwrap();
+        worker.work(Queue::Live, &[deliver(&second)]).await.unwrap();
     }
     assert_eq!(scene.letter().await, (DeadLetterState::Open, 1, 1));
 
     let actor = Actor { name: "Meera".to_owned(), origin: Origin::CommandLine };
     let chosen = Selection::new(Filter { careq_id: Some(21), ..Filter::default() }, false).unwrap();
     let discarded = dead_letters::discard(database, &actor, &chosen, "entered by hand").await.unwrap();
-    lane.work(Queue::Live, &[deliver(&second)]).await.unwrap();
+    worker.work(Queue::Live, &[deliver(&second)]).await.unwrap();
     assert_eq!(scene.letter().await, (DeadLetterState::Discarded, 1, 1));
     // CareQ sends it again: this is a new delivery and not a duplicate.
     second.accepted_at = clock::now();
-    let both = [&scene.lanes[0], &scene.lanes[1]].map(|lane| {
+    let both = [&scene.workers[0], &scene.workers[1]].map(|worker| {
         let delivery = [deliver(&second)];
-        async move { lane.work(Queue::Live, &delivery).await }
+        async move { worker.work(Queue::Live, &delivery).await }
     });
     let [one, other] = both;
     assert_eq!(tokio::join!(one, other), (Ok(()), Ok(())));

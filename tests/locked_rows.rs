@@ -12,24 +12,24 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use crate::harness::{self, Backend, FreshDatabase, WorkerLane, accept, deliver, delivery};
+use crate::harness::{self, Backend, FreshDatabase, TestWorker, accept, deliver, delivery};
 
 /// An event whose record is locked is retried later, as the ledger and the parked row state.
 #[tokio::test]
-async fn an_event_whose_record_is_held_is_tried_again_later() {
+async fn an_event_whose_record_is_locked_is_retried_later() {
     let database = FreshDatabase::new(Backend::Postgres).await;
-    let lane = WorkerLane::new(&database, 256).await;
+    let worker = TestWorker::new(&database, 256).await;
     let records = [
         delivery(Kind::Patient, &harness::patient(7)),
         delivery(Kind::Doctor, &harness::doctor(7)),
         delivery(Kind::Service, &harness::service(7)),
         delivery(Kind::Appointment, &harness::appointment(7)),
     ];
-    lane.work(Queue::Live, &records).await.unwrap();
+    worker.work(Queue::Live, &records).await.unwrap();
     let holder = holding(&database, "SELECT 1 FROM appointments FOR UPDATE").await;
     let cancellation =
         json!({ "careq_id": 7, "clinic_id": "clinic_abc", "cancelled_at": "2026-01-01T10:00:00Z" });
-    lane.work(Queue::Live, &[delivery(Kind::Cancel, &cancellation)]).await.unwrap();
+    worker.work(Queue::Live, &[delivery(Kind::Cancel, &cancellation)]).await.unwrap();
     holder.rollback().await.unwrap();
 
     let ledger = event::Entity::find().all(&database.connection).await.unwrap();
@@ -43,13 +43,13 @@ async fn an_event_whose_record_is_held_is_tried_again_later() {
 /// The event's ledger row is locked, as by a commit that hangs. The ledger cannot be updated, and the worker
 /// continues.
 #[tokio::test]
-async fn an_event_whose_own_row_is_held_holds_up_nobody_for_long() {
+async fn an_event_whose_ledger_row_is_locked_does_not_block_its_neighbours() {
     let database = FreshDatabase::new(Backend::Postgres).await;
-    let lane = WorkerLane::new(&database, 256).await;
+    let worker = TestWorker::new(&database, 256).await;
     let event = accept(Kind::Doctor, &harness::doctor(7), clock::now());
     let holder = holding(&database, &row_of(&event)).await;
     let batch = [deliver(&event), delivery(Kind::Doctor, &harness::doctor(8))];
-    lane.work(Queue::Live, &batch).await.unwrap();
+    worker.work(Queue::Live, &batch).await.unwrap();
     holder.rollback().await.unwrap();
 
     let ledger = event::Entity::find().all(&database.connection).await.unwrap();
@@ -61,9 +61,9 @@ async fn an_event_whose_own_row_is_held_holds_up_nobody_for_long() {
 /// A, B, A without time stamps ends in A, also if the second A arrives while the first one is parked and the
 /// ledger row is locked.
 #[tokio::test]
-async fn the_latest_copy_of_an_event_whose_own_row_is_held_is_kept() {
+async fn the_latest_duplicate_of_an_event_whose_ledger_row_is_locked_is_kept() {
     let database = FreshDatabase::new(Backend::Postgres).await;
-    let lane = WorkerLane::new(&database, 256).await;
+    let worker = TestWorker::new(&database, 256).await;
     let began_at = clock::whole_microseconds(clock::now());
     let named = |first_name: &str, second: i64| {
         let mut body = harness::doctor(7);
@@ -71,8 +71,8 @@ async fn the_latest_copy_of_an_event_whose_own_row_is_held_is_kept() {
         accept(Kind::Doctor, &body, began_at + TimeDelta::seconds(second))
     };
     let holder = holding(&database, &row_of(&named("A", 0))).await;
-    let copies = [0, 2].map(|second| [deliver(&named("A", second))]);
-    let [first, second] = copies.each_ref().map(|copy| lane.work(Queue::Live, copy));
+    let duplicates = [0, 2].map(|second| [deliver(&named("A", second))]);
+    let [first, second] = duplicates.each_ref().map(|duplicate| worker.work(Queue::Live, duplicate));
     let (first, second) = tokio::join!(first, second);
     first.and(second).unwrap();
     holder.rollback().await.unwrap();
@@ -81,7 +81,7 @@ async fn the_latest_copy_of_an_event_whose_own_row_is_held_is_kept() {
     // The next record unparks it.
     let waits = "UPDATE parked_events SET waiting_kind = 'doctor', waiting_careq_id = 7";
     database.connection.execute_unprepared(waits).await.unwrap();
-    lane.work(Queue::Live, &[deliver(&named("B", 1))]).await.unwrap();
+    worker.work(Queue::Live, &[deliver(&named("B", 1))]).await.unwrap();
     let stored = doctor::Entity::find().one(&database.connection).await.unwrap().unwrap();
     assert_eq!(stored.first_name, "A");
     assert_eq!(parked_event::Entity::find().count(&database.connection).await.unwrap(), 0);

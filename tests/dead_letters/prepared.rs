@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::harness::{accept, patient, seal};
 
 /// Inserts dead letters and the ledger rows of their failed events. Returns the letters' ids.
-pub(super) async fn bury(database: &DatabaseConnection, events: &[Event]) -> Vec<Uuid> {
+pub(super) async fn insert_letters(database: &DatabaseConnection, events: &[Event]) -> Vec<Uuid> {
     let seal = seal();
     let rows = events.iter().map(|event| ledger_row(event).into_active_model());
     event::Entity::insert_many(rows).exec_without_returning(database).await.unwrap();
@@ -24,7 +24,7 @@ pub(super) async fn bury(database: &DatabaseConnection, events: &[Event]) -> Vec
 }
 
 /// Inserts a dead letter of bytes that cannot be decoded, and returns its id.
-pub(super) async fn bury_bytes(database: &DatabaseConnection, bytes: &[u8]) -> Uuid {
+pub(super) async fn insert_letter_of_bytes(database: &DatabaseConnection, bytes: &[u8]) -> Uuid {
     let id = dead_letters::id_of(bytes);
     let any = accept(Kind::Patient, &patient(1), clock::now());
     let unreadable = dead_letter::Model {
