@@ -186,8 +186,8 @@ async fn refusals(stack: &Stack, rows: &[(&'static str, Signed)]) -> usize {
         }
         let mut answer = send(request).await;
         assert_eq!(answer.status, 401, "{what}: {}", answer.body);
-        // A stale time stamp and a rate limit are reported as such, the methods of a path are no secret, and a
-        // wrong clinic in the body is reported only to an authenticated clinic.
+        // Not compared: times, the methods of a path, and the state of the rate limit. The latter is only sent to
+        // an authenticated clinic, here with the body of another clinic.
         answer.body["timestamp"].take();
         for name in ["allow", "date", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"] {
             answer.headers.remove(name);
@@ -247,8 +247,8 @@ async fn repeated_failures_are_delayed_and_valid_requests_are_not() {
     stack.finish().await;
 }
 
-/// A sender with a clinic's token but without its signing secret does not use up the clinic's rate, neither from
-/// another address nor from the clinic's own.
+/// A sender with a clinic's token but without its signing secret does not use up the clinic's rate. This holds for
+/// another address and for the clinic's own.
 #[tokio::test]
 async fn unverified_requests_do_not_use_up_the_clinics_rate() {
     const BURST: usize = 20;

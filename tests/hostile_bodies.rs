@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::harness::{self, Answer, CLINIC, Client, MIB, OTHER_CLINIC, OTHER_TOKEN, Stack, patient, until};
 use crate::servers::RabbitMq;
 
-/// A debug build on two busy cores needs longer to read concurrent bodies. The client also generates new bodies
-/// between two of a connection.
-const PATIENT: [(&str, &str); 3] = [
+/// A debug build on two busy cores needs longer to read concurrent bodies. Between two
+/// requests of a connection, the client generates further bodies.
+const LONG_TIMEOUTS: [(&str, &str); 3] = [
     ("CAREQ_INGRESS_BODY_TIMEOUT_S", "120"),
     ("CAREQ_INGRESS_REQUEST_TIMEOUT_S", "240"),
     ("CAREQ_INGRESS_HEADER_TIMEOUT_S", "240"),
@@ -111,7 +111,7 @@ async fn a_lone_surrogate_refuses_only_its_record() {
 /// The bodies that took 879 MB and 327 MB, singly and 64 at a time.
 #[tokio::test]
 async fn bodies_that_expand_when_parsed_are_refused() {
-    let stack = Stack::full(0, &PATIENT).await;
+    let stack = Stack::full(0, &LONG_TIMEOUTS).await;
     let batch = batch_of(&"{\"\":0},".repeat(BATCH_BYTES / 7 - 20));
     let webhook = appointment_with(&"{\"\":0},".repeat(WEBHOOK_BYTES / 7 - 100));
     let one = post(&stack.client, "/batch", batch.clone(), &[]).await;
@@ -131,7 +131,7 @@ async fn bodies_that_expand_when_parsed_are_refused() {
 /// the total memory stays within the limit.
 #[tokio::test]
 async fn concurrent_hostile_bodies_stay_within_the_memory_limit() {
-    let stack = Stack::full(0, &PATIENT).await;
+    let stack = Stack::full(0, &LONG_TIMEOUTS).await;
     let others = stack.client.with_token(OTHER_TOKEN);
     let mut runner = TestRunner::deterministic();
     for round in 0..2 {
@@ -267,9 +267,11 @@ fn body_of(unit: &str, bytes: usize, is_batch: bool) -> String {
 /// with the maximum number of values.
 #[tokio::test]
 async fn another_clinics_batches_are_accepted_during_a_flood() {
-    let stack =
-        Stack::full(0, &[PATIENT[0], PATIENT[1], PATIENT[2], ("CAREQ_BROKER_PUBLISH_TIMEOUT_MS", "1500")])
-            .await;
+    let stack = Stack::full(
+        0,
+        &[LONG_TIMEOUTS[0], LONG_TIMEOUTS[1], LONG_TIMEOUTS[2], ("CAREQ_BROKER_PUBLISH_TIMEOUT_MS", "1500")],
+    )
+    .await;
     let many = batch_of(&"{\"\":0},".repeat(BATCH_BYTES / 7 - 20));
     let long = format!("\"{}\",", "\\u0041".repeat(27));
     let long = batch_of(&long.repeat((BATCH_BYTES - 1_000) / long.len()));
@@ -308,7 +310,7 @@ async fn another_clinics_batches_are_accepted_during_a_flood() {
 async fn a_message_too_large_for_the_broker_is_refused_permanently_and_alone() {
     let rabbitmq = RabbitMq::start_with_settings("max_message_size = 1500000\n").await;
     let url = RabbitMq::url(&rabbitmq.address());
-    let settings = [PATIENT[0], PATIENT[1], PATIENT[2], ("CAREQ_BROKER_URL", url.as_str())];
+    let settings = [LONG_TIMEOUTS[0], LONG_TIMEOUTS[1], LONG_TIMEOUTS[2], ("CAREQ_BROKER_URL", url.as_str())];
     let stack = Stack::full(0, &settings).await;
     let others = stack.client.with_token(OTHER_TOKEN);
     let large = async || post(&stack.client, "/batch", slashes(CLINIC, 2_000_000), &[]).await;

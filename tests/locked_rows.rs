@@ -58,8 +58,8 @@ async fn an_event_whose_ledger_row_is_locked_does_not_block_its_neighbours() {
     is_parked(&database, "doctor").await;
 }
 
-/// A, B, A without time stamps ends in A, also if the second A arrives while the first one is parked and the
-/// ledger row is locked.
+/// A, B, A without time stamps ends in A. The second A arrives while the first one is parked and the ledger row is
+/// locked.
 #[tokio::test]
 async fn the_latest_duplicate_of_an_event_whose_ledger_row_is_locked_is_kept() {
     let database = FreshDatabase::new(Backend::Postgres).await;

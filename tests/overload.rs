@@ -16,7 +16,7 @@ use crate::harness::{
 };
 
 /// A debug build on two busy cores needs longer to read concurrent bodies.
-const PATIENT: [(&str, &str); 2] =
+const LONG_TIMEOUTS: [(&str, &str); 2] =
     [("CAREQ_INGRESS_BODY_TIMEOUT_S", "60"), ("CAREQ_INGRESS_REQUEST_TIMEOUT_S", "120")];
 
 /// Number of concurrent batches whose bodies alone exceed the memory of an ingress.
@@ -80,7 +80,7 @@ async fn excess_requests_are_answered_503_at_once() {
 /// are answered 503 and accepted later.
 #[tokio::test]
 async fn a_burst_of_batches_is_admitted_or_answered_503() {
-    let stack = Stack::full(0, &PATIENT).await;
+    let stack = Stack::full(0, &LONG_TIMEOUTS).await;
     let clinics = [(TOKEN, CLINIC), (OTHER_TOKEN, OTHER_CLINIC)];
     let senders =
         clinics.map(|(token, clinic)| (stack.client.with_token(token), batch_of_a_thousand(clinic)));
@@ -112,13 +112,13 @@ async fn a_burst_of_batches_is_admitted_or_answered_503() {
 async fn one_clinic_gets_at_most_half_of_the_batch_memory() {
     let (batch, others) = (batch_of_a_thousand(CLINIC), batch_of_a_thousand(OTHER_CLINIC));
     let limit_bytes = (batch.len() + 100).to_string();
-    let [body_timeout, request_timeout] = PATIENT;
+    let [body_timeout, request_timeout] = LONG_TIMEOUTS;
     let limit = ("CAREQ_INGRESS_MAX_BATCH_BODY_BYTES", limit_bytes.as_str());
     let stack = Stack::embedded(&[limit, body_timeout, request_timeout]).await;
     let send = async |client: Client| post(&client, "/batch", &batch).await;
     let mut slow = Vec::new();
     while !is_unavailable(&send(stack.client.clone()).await) {
-        assert!(slow.len() < 50, "twice the limit exceeds one clinic's half");
+        assert!(slow.len() < 50, "one clinic is limited before 50 incomplete batches");
         slow.push(all_but_the_last_byte(&stack, &batch).await);
     }
     assert!(turned_away(&stack, "bodies").await > 0.0);
@@ -251,7 +251,7 @@ async fn silent_connections_of_one_address_do_not_delay_others() {
     let at_once = ends.iter().filter(|after| **after < Duration::from_millis(500)).count();
     assert!(at_once >= silent.len() - 64, "{at_once} connections are closed at once");
     let longest = ends.iter().max().unwrap();
-    assert!(longest < &Duration::from_secs(8), "the others after a moment, not {longest:?}");
+    assert!(longest < &Duration::from_secs(8), "the last connection was closed after {longest:?}");
     stack.finish().await;
 }
 
@@ -263,14 +263,14 @@ async fn unread_responses_occupy_little_memory() {
     let settings = [("CAREQ_INGRESS_HEADER_TIMEOUT_S", "600")];
     let stack = Stack::embedded(&settings).await;
     let before_bytes = stack.ingress_peak_bytes();
-    let mut deaf = Vec::new();
+    let mut unread = Vec::new();
     for _ in 0..CONNECTIONS {
         let mut connection = connect_from(&stack, "127.0.0.2").await;
         let ask = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
         connection.write_all(ask.as_bytes()).await.unwrap();
-        deaf.push(connection);
+        unread.push(connection);
     }
-    for connection in &mut deaf {
+    for connection in &mut unread {
         connection.read_exact(&mut [0; 1]).await.unwrap();
     }
     assert_eq!(stack.client.get("/health").await.status, 200);
@@ -278,7 +278,7 @@ async fn unread_responses_occupy_little_memory() {
     assert!((1..max_bytes).contains(&unsent_bytes), "{} MiB in the kernel", unsent_bytes / MIB);
     let taken_bytes = stack.ingress_peak_bytes() - before_bytes;
     assert!(taken_bytes < 20 * MIB, "{} MiB", taken_bytes / MIB);
-    drop(deaf);
+    drop(unread);
     stack.finish().await;
 }
 
@@ -294,7 +294,7 @@ fn unsent_bytes(address: &str) -> u64 {
 /// One clinic's incomplete requests do not count against another clinic's burst and leave slots for it.
 #[tokio::test]
 async fn a_slow_clinic_does_not_delay_others() {
-    let [body_timeout, request_timeout] = PATIENT;
+    let [body_timeout, request_timeout] = LONG_TIMEOUTS;
     let stack = Stack::embedded(&[("CAREQ_INGRESS_MAX_REQUESTS", "56"), body_timeout, request_timeout]).await;
     let other = stack.client.with_token(OTHER_TOKEN);
     let mut slow = Vec::new();
@@ -320,11 +320,11 @@ async fn a_slow_clinic_does_not_delay_others() {
 async fn unread_responses_do_not_occupy_slots_for_long() {
     let settings = [("CAREQ_INGRESS_MAX_CONNECTIONS", "1"), ("CAREQ_INGRESS_HEADER_TIMEOUT_S", "1")];
     let stack = Stack::embedded(&settings).await;
-    let mut deaf = connect(&stack).await;
+    let mut unread = connect(&stack).await;
     let ask = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n".repeat(50);
-    deaf.write_all(ask.as_bytes()).await.unwrap();
-    assert_eq!(stack.client.get("/health").await.status, 200, "the only place is free again");
-    drop(deaf);
+    unread.write_all(ask.as_bytes()).await.unwrap();
+    assert_eq!(stack.client.get("/health").await.status, 200, "the only slot is free again");
+    drop(unread);
     stack.finish().await;
 }
 

@@ -173,8 +173,8 @@ async fn each_rule(stack: &Stack) {
     a_whole_round_later(stack).await;
     assert_eq!(remaining(database).await, expected_rest(), "the remaining rows are kept in the next round");
     duplicates_of_deleted_events(stack).await;
-    // Both events of patient 1, the parents of 3 and its appointment, 5 with its letter, those of both batches,
-    // and the two of the last rounds.
+    // Deleted are: both events of patient 1, the parents of 3 and its appointment, and 5 with its letter. Further,
+    // the events of both batches, and the two of the last rounds.
     let counted = async || [pruned(stack, "batches").await, pruned(stack, "events").await];
     until_reads(Duration::from_secs(30), "deleted rows are counted", &[1.0, 11.0], counted).await;
     assert!(stack.logged().contains("what was over was forgotten"));

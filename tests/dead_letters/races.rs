@@ -227,7 +227,7 @@ async fn cancelled_while_a_worker_parks_a_letters_event() {
     assert_eq!(scene.states().await, (DeadLetterState::Replaying, JobLetterState::Waiting));
 }
 
-/// A worker of an older version has taken the message, could not decode it, and stored it as a separate letter.
+/// A published letter may get no outcome, for example if a worker of an older version could not decode the message.
 #[tokio::test]
 async fn letters_without_an_outcome_are_published_again() {
     let scene = Scene::of_patients(2).await;
