@@ -73,11 +73,11 @@ async fn fifty_thousand_letters_during_live_traffic() {
     assert_eq!(writes(&stack).await, (written, written), "each record is written once");
     let (without_job, with_job) = (median(without_job), median(with_job));
     println!(
-        "{LETTERS} letters in {took:?}; live answers took {with_job:?}, and {without_job:?} without the job"
+        "{LETTERS} letters in {took:?}; live responses took {with_job:?}, and {without_job:?} without the job"
     );
     assert!(
         with_job <= MAX_SLOWED_DOWN * without_job.max(SHORTEST),
-        "{with_job:?} with_job the job, {without_job:?} without_job"
+        "{with_job:?} during the job, {without_job:?} without it"
     );
     let open = dead_letter::Entity::find()
         .filter(sea_orm::ColumnTrait::ne(&dead_letter::Column::State, DeadLetterState::Resolved));
