@@ -1,5 +1,5 @@
-//! What comes to the door and must not get in. Each row is a request that proves everything but one thing: the answer is the
-//! same 401 for all, nothing is written, and nothing is logged but the one line that says so.
+//! Attacks on the ingress. Each row is a request with one wrong credential or property. All rows get the same 401,
+//! nothing is stored, and one line is logged for each request.
 
 use careq_shared::entities::{batch, dead_letter, event, parked_event, patient as patients};
 use reqwest::Method;
@@ -10,31 +10,31 @@ use crate::harness::{Answer, Secrets, Signed, Stack, TOKEN, hmac, now, patient, 
 
 const SIGNED: &str = "clinic_signed";
 
-/// In every body; must be nowhere else.
+/// Text in every body. It must not be stored or logged.
 const MARK: &str = "Xquibblefrotz";
 
-/// From where the test itself asks.
-const ITS_OWN: &str = "203.0.113.250";
+/// Source address of the test's own requests.
+const OWN_ADDRESS: &str = "203.0.113.250";
 
 #[tokio::test]
-async fn every_row_gets_the_same_refusal_and_leaves_nothing() {
+async fn every_attack_gets_the_same_refusal_and_stores_nothing() {
     let settings =
         [("CAREQ_INGRESS_TRUSTED_PROXIES", "127.0.0.0/8"), ("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")];
     let stack = Stack::embedded(&settings).await;
     let secrets = Secrets::of_new_clinic(&stack, SIGNED).await;
     stack.command(&["clinic", "configure", SIGNED, "--addresses", "203.0.113.0/24"], &[]).await;
-    let get = secrets.sign(Method::GET, "/health", Vec::new()).await.and("x-forwarded-for", ITS_OWN);
-    until("the ingress knows the clinic", || async {
+    let get = secrets.sign(Method::GET, "/health", Vec::new()).await.and("x-forwarded-for", OWN_ADDRESS);
+    until("the ingress has loaded the clinic", || async {
         (send(get.request(&stack.client)).await.status == 200).then_some(())
     })
     .await;
 
     let refused = refusals(&stack, &rows(&secrets).await).await;
-    nothing_is_written(&stack).await;
+    nothing_is_stored(&stack).await;
     nothing_is_logged(&stack, &secrets, refused).await;
 
-    // What every row was made of gets in.
-    let good = good(&secrets).await.and("x-forwarded-for", ITS_OWN);
+    // The unchanged request is accepted.
+    let good = good(&secrets).await.and("x-forwarded-for", OWN_ADDRESS);
     let answer = send(good.request(&stack.client)).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     let unmarked = json!({ "careq_id": 2, "clinic_id": SIGNED, "first_name": "Asha", "last_name": "Rao",
@@ -53,7 +53,7 @@ async fn good(secrets: &Secrets) -> Signed {
     secrets.sign(Method::POST, "/patient", body.to_string().into_bytes()).await
 }
 
-/// What is wrong, and the request. Its address is added, unless the row has one of its own.
+/// Descriptions and requests. The source address is added unless the row has its own.
 async fn rows(secrets: &Secrets) -> Vec<(&'static str, Signed)> {
     let good = good(secrets).await;
     let mut rows = tokens(&good, secrets);
@@ -136,7 +136,7 @@ async fn signatures(good: &Signed, secrets: &Secrets) -> Vec<(&'static str, Sign
         ("a signature of nothing", with(&format!("sha256={}", hmac(&secrets.signing_secret, b"").await))),
         ("a space more in the body", changed),
         (
-            "a wrong signature of what is no JSON",
+            "a wrong signature of a body that is not JSON",
             with(&format!("sha256={}", hmac("x", b"").await)).with("content-type", "text/plain"),
         ),
         ("another number in the body", smuggled),
@@ -170,7 +170,8 @@ fn addresses(good: &Signed) -> Vec<(&'static str, Signed)> {
     ]
 }
 
-/// Sends every row, each from an address of its own, so that none waits for the failures of another; how many.
+/// Sends every row from a separate address, so that no row is delayed by the failures of another. Returns the
+/// number of requests.
 async fn refusals(stack: &Stack, rows: &[(&'static str, Signed)]) -> usize {
     let mut first: Option<Answer> = None;
     for (number, (what, row)) in rows.iter().enumerate() {
@@ -185,7 +186,8 @@ async fn refusals(stack: &Stack, rows: &[(&'static str, Signed)]) -> usize {
         }
         let mut answer = send(request).await;
         assert_eq!(answer.status, 401, "{what}: {}", answer.body);
-        // The clock and the bucket go on, the methods of a path are no secret; a body of another clinic is known only to a clinic that has proven itself.
+        // Not compared: times, the methods of a path, and the state of the rate limit. The latter is only sent to
+        // an authenticated clinic, here with the body of another clinic.
         answer.body["timestamp"].take();
         for name in ["allow", "date", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"] {
             answer.headers.remove(name);
@@ -197,7 +199,7 @@ async fn refusals(stack: &Stack, rows: &[(&'static str, Signed)]) -> usize {
     rows.len()
 }
 
-async fn nothing_is_written(stack: &Stack) {
+async fn nothing_is_stored(stack: &Stack) {
     let database = &stack.database.connection;
     assert!(event::Entity::find().all(database).await.unwrap().is_empty());
     assert!(batch::Entity::find().all(database).await.unwrap().is_empty());
@@ -206,16 +208,16 @@ async fn nothing_is_written(stack: &Stack) {
     assert!(patients::Entity::find().all(database).await.unwrap().is_empty());
 }
 
-/// One line for each, which says 401, from where, and no more.
+/// Each refusal has one line with the status 401 and the client's address.
 async fn nothing_is_logged(stack: &Stack, secrets: &Secrets, refused: usize) {
     let of_401 = || {
         let lines: Vec<Value> =
             stack.logged().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         lines.into_iter().filter(|line| line["fields"]["status"] == 401).collect::<Vec<_>>()
     };
-    let of_rows = || of_401().iter().filter(|line| line["fields"]["client"] != ITS_OWN).count();
+    let of_rows = || of_401().iter().filter(|line| line["fields"]["client"] != OWN_ADDRESS).count();
     until("every refusal is logged", || async { (of_rows() >= refused).then_some(()) }).await;
-    assert_eq!(of_rows(), refused, "one line a request");
+    assert_eq!(of_rows(), refused, "one line for each request");
     let log = stack.logged();
     for secret in secrets.all().into_iter().chain([MARK, TOKEN]) {
         assert!(!log.contains(secret), "{secret:?} is in the log:\n{log}");
@@ -228,9 +230,9 @@ async fn nothing_is_logged(stack: &Stack, secrets: &Secrets, refused: usize) {
     }
 }
 
-/// Whoever fails again and again waits; whoever proves what it has to, does not, even from the same address.
+/// Repeated failures are delayed. Valid requests are not, even from the same address.
 #[tokio::test]
-async fn repeated_failures_are_slowed_down_and_nobody_is_locked_out() {
+async fn repeated_failures_are_delayed_and_valid_requests_are_not() {
     let stack = Stack::embedded(&[]).await;
     let wrong = stack.client.with_token("a-token-that-nobody-has-ever-had-at-all");
     let began = std::time::Instant::now();
@@ -245,9 +247,10 @@ async fn repeated_failures_are_slowed_down_and_nobody_is_locked_out() {
     stack.finish().await;
 }
 
-/// Who has a clinic's token, but not its signing secret, uses up nothing of the clinic's: neither from another address nor from its own.
+/// A sender with a clinic's token but without its signing secret does not use up the clinic's rate. This holds for
+/// another address and for the clinic's own.
 #[tokio::test]
-async fn what_is_not_verified_is_not_counted_for_the_clinic() {
+async fn unverified_requests_do_not_use_up_the_clinics_rate() {
     const BURST: usize = 20;
     let settings = [
         ("CAREQ_INGRESS_TRUSTED_PROXIES", "127.0.0.0/8"),
@@ -266,25 +269,25 @@ async fn what_is_not_verified_is_not_counted_for_the_clinic() {
         };
         [from(&good), from(&get)]
     };
-    until("the ingress knows the clinic", || async {
+    until("the ingress has loaded the clinic", || async {
         let answer = send(wrong("198.51.100.201")[1].request(&stack.client)).await;
         (answer.status == 401 && stack.logged().contains(SIGNED)).then_some(())
     })
     .await;
-    let flood = ["198.51.100.1", ITS_OWN].map(|address| {
+    let flood = ["198.51.100.1", OWN_ADDRESS].map(|address| {
         let requests = wrong(address).into_iter().cycle().take(3 * BURST);
         let client = &stack.client;
         futures_util::future::join_all(requests.map(async |request| send(request.request(client)).await))
     });
     for answers in futures_util::future::join_all(flood).await {
         let refused = answers.iter().filter(|answer| answer.status == 401).count();
-        assert_eq!(refused, BURST, "they have a bucket of their own");
+        assert_eq!(refused, BURST, "unverified requests have a separate bucket");
         assert!(answers.iter().all(|answer| [401, 429].contains(&answer.status)));
         assert!(answers.iter().all(|answer| !answer.headers.contains_key("x-ratelimit-limit")));
     }
     for number in 0..BURST {
         let request = if number % 2 == 0 { &good } else { &get };
-        let answer = send(request.clone().and("x-forwarded-for", ITS_OWN).request(&stack.client)).await;
+        let answer = send(request.clone().and("x-forwarded-for", OWN_ADDRESS).request(&stack.client)).await;
         assert!(answer.status < 300, "{number}: {} {}", answer.status, answer.body);
         let left = (BURST - 1 - number).to_string();
         assert_eq!(answer.headers["x-ratelimit-remaining"], left.as_str(), "{number}");

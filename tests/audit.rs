@@ -1,4 +1,5 @@
-//! The audit log: every act is in it with the kernel's user, and an entry that was changed, removed or inserted is found.
+//! The audit log: every action is recorded with the kernel's user, and changed, removed or inserted entries are
+//! detected.
 
 use std::time::Duration;
 
@@ -14,17 +15,17 @@ async fn on_the_embedded_default() {
     let extra =
         [("CAREQ_RETENTION_AUDIT_DAYS", "365"), ("CAREQ_RETENTION_SCAN_INTERVAL_S", "1"), ("USER", "meera")];
     let stack = Stack::embedded(&extra).await;
-    every_act_is_an_entry(&stack).await;
-    what_was_not_written_so_is_found(&stack).await;
-    the_chain_begins_with_the_oldest_that_is_kept(&stack).await;
+    every_action_has_an_entry(&stack).await;
+    tampering_with_the_audit_log_is_detected(&stack).await;
+    the_chain_begins_with_the_oldest_kept_entry(&stack).await;
     stack.finish().await;
 }
 
 #[tokio::test]
 async fn on_postgresql_and_rabbitmq() {
     let stack = Stack::full(0, &[("USER", "meera")]).await;
-    every_act_is_an_entry(&stack).await;
-    what_was_not_written_so_is_found(&stack).await;
+    every_action_has_an_entry(&stack).await;
+    tampering_with_the_audit_log_is_detected(&stack).await;
     stack.finish().await;
 }
 
@@ -33,8 +34,8 @@ async fn entries(stack: &Stack) -> Vec<audit_entry::Model> {
     select.all(&stack.database.connection).await.unwrap()
 }
 
-/// Commands, and the entry that each is.
-const ACTS: [(&[&str], &str); 13] = [
+/// Commands with the action of the entry that each writes.
+const ACTIONS: [(&[&str], &str); 13] = [
     (&["clinic", "add", "clinic_new", "--sign"], "add_clinic"),
     (&["clinic", "set", "clinic_new", "webhook-secret"], "set_credential"),
     (&["clinic", "rotate", "clinic_new", "token", "--overlap", "1h"], "rotate_credential"),
@@ -53,9 +54,9 @@ const ACTS: [(&[&str], &str); 13] = [
     (&["reseal"], "reseal"),
 ];
 
-async fn every_act_is_an_entry(stack: &Stack) {
+async fn every_action_has_an_entry(stack: &Stack) {
     let before = entries(stack).await;
-    // The clinics of the settings.
+    // The clinics of the settings have entries too.
     assert!(
         before
             .iter()
@@ -63,16 +64,16 @@ async fn every_act_is_an_entry(stack: &Stack) {
     );
     assert_eq!(before.len(), 2);
     let mut printed = String::new();
-    for (act, _) in ACTS {
+    for (act, _) in ACTIONS {
         printed += &stack.command(act, &[]).await;
     }
-    // What is refused is none.
+    // A refused command writes no entry.
     stack.failing_command(&["clinic", "unset", "clinic_new", "token"], &[]).await;
     stack.failing_command(&["admin", "add", "two", "--role", "reader", "--expires", "2years"], &[]).await;
     let written = entries(stack).await.split_off(before.len());
     let actions: Vec<_> = written.iter().map(|entry| entry.action.as_str()).collect();
     let expected: Vec<_> =
-        ACTS.iter().map(|(_, action)| *action).filter(|action| !action.is_empty()).collect();
+        ACTIONS.iter().map(|(_, action)| *action).filter(|action| !action.is_empty()).collect();
     assert_eq!(actions, expected);
     let secrets: Vec<_> =
         printed.split_whitespace().filter(|word| word.starts_with("careq") && word.len() > 40).collect();
@@ -109,8 +110,8 @@ async fn every_act_is_an_entry(stack: &Stack) {
     assert!(all.windows(2).all(is_next));
 }
 
-/// Each is done, found, and undone.
-async fn what_was_not_written_so_is_found(stack: &Stack) {
+/// Each manipulation is made, detected and undone.
+async fn tampering_with_the_audit_log_is_detected(stack: &Stack) {
     let all = entries(stack).await;
     let last = all.last().unwrap().sequence.unwrap();
     let id = match stack.database.connection.get_database_backend() {
@@ -157,8 +158,8 @@ async fn what_was_not_written_so_is_found(stack: &Stack) {
         ),
     ] {
         stack.database.connection.execute_unprepared(&change).await.unwrap();
-        let said = stack.failing_command(&["audit", "verify"], &[]).await;
-        assert!(said.contains(&found), "{change}: {said}");
+        let printed = stack.failing_command(&["audit", "verify"], &[]).await;
+        assert!(printed.contains(&found), "{change}: {printed}");
         stack.database.connection.execute_unprepared("DELETE FROM audit_log").await.unwrap();
         let rows =
             all.iter().cloned().map(audit_entry::ActiveModel::from).map(sea_orm::ActiveModelTrait::reset_all);
@@ -170,13 +171,13 @@ async fn what_was_not_written_so_is_found(stack: &Stack) {
     }
 }
 
-async fn the_chain_begins_with_the_oldest_that_is_kept(stack: &Stack) {
+async fn the_chain_begins_with_the_oldest_kept_entry(stack: &Stack) {
     let database = &stack.database.connection;
     database
         .execute_unprepared("UPDATE audit_log SET at = '2001-01-01T00:00:00+00:00' WHERE sequence <= 3")
         .await
         .unwrap();
-    until_within(Duration::from_secs(20), "the oldest are forgotten", || async {
+    until_within(Duration::from_secs(20), "the oldest entries are deleted", || async {
         let head = audit_head::Entity::find().one(database).await.unwrap().unwrap();
         (head.first == 4).then_some(())
     })
@@ -184,6 +185,6 @@ async fn the_chain_begins_with_the_oldest_that_is_kept(stack: &Stack) {
     let verified = stack.command(&["audit", "verify"], &[]).await;
     assert!(verified.contains("entries hold"), "{verified}");
     database.execute_unprepared("DELETE FROM audit_log WHERE sequence = 4").await.unwrap();
-    let said = stack.failing_command(&["audit", "verify"], &[]).await;
-    assert!(said.contains("the entries from 4 to 4 are missing"), "{said}");
+    let printed = stack.failing_command(&["audit", "verify"], &[]).await;
+    assert!(printed.contains("the entries from 4 to 4 are missing"), "{printed}");
 }

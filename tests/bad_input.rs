@@ -1,4 +1,4 @@
-//! Bad input gets a clear error, in the specification's form, and leaves nothing behind.
+//! Bad input gets a clear error in the specification's form, and nothing is stored.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use crate::harness::{CLINIC, Stack, TOKEN, now, patient, send};
 
 #[tokio::test]
-async fn every_row_is_refused_and_leaves_nothing() {
+async fn bad_requests_are_refused_and_store_nothing() {
     let stack = Stack::embedded(&[("CAREQ_INGRESS_BODY_TIMEOUT_S", "1")]).await;
     bodies(&stack).await;
     fields(&stack).await;
@@ -60,7 +60,7 @@ async fn bodies(stack: &Stack) {
     headers(stack).await;
 }
 
-/// A header that says one thing is sent once: of two that disagree, either could be meant.
+/// A header with a single value that is sent twice is refused, because the two could disagree.
 async fn headers(stack: &Stack) {
     let json = ("content-type", "application/json");
     for headers in [
@@ -84,7 +84,7 @@ async fn headers(stack: &Stack) {
 }
 
 async fn fields(stack: &Stack) {
-    // endpoint, what is changed of a good body, the fields that must be named
+    // Endpoint, the change of a valid body, and the fields that the error must name.
     let rows: Vec<(&str, Value, &[&str])> = vec![
         ("/patient", json!({ "careq_id": "1" }), &["careq_id"]),
         ("/patient", json!({ "careq_id": 0 }), &["careq_id"]),
@@ -143,14 +143,14 @@ async fn fields(stack: &Stack) {
     }
 }
 
-/// A moment from now.
+/// An RFC 3339 time this many hours from now.
 fn in_hours(hours: i64) -> String {
     chrono::DateTime::from_timestamp(now() + hours * 3_600, 0).unwrap().to_rfc3339()
 }
 
-/// What looks alike and is right.
+/// Unusual notations that are valid.
 #[tokio::test]
-async fn what_is_written_otherwise_and_right_is_taken() {
+async fn unusual_but_valid_notations_are_accepted() {
     let stack = Stack::embedded(&[]).await;
     for content_type in ["application/json; charset=utf8", "Application/JSON; Charset=\"UTF-8\""] {
         let request = stack.client.request(Method::POST, "/patient").header("content-type", content_type);
@@ -176,7 +176,7 @@ async fn what_is_written_otherwise_and_right_is_taken() {
     let mut ahead = patient(2);
     ahead["updated_at"] = json!(in_hours(23));
     assert_eq!(stack.client.post("/patient", &ahead).await.status, 200);
-    // Each record of a batch for itself.
+    // Each record of a batch is checked by itself.
     let record = |careq_id: i64, updated_at: &str| {
         let mut data = patient(careq_id);
         data["updated_at"] = json!(updated_at);
@@ -227,7 +227,7 @@ async fn batches(stack: &Stack) {
     }
 }
 
-/// A client that stops in the middle is told so, and one that goes away costs nothing.
+/// A client that stops in the middle of a body gets an error; a client that disconnects has no effect.
 async fn half_a_body(stack: &Stack) {
     let head = format!(
         "POST /api/v1/careq-sync/patient HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\

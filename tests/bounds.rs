@@ -1,5 +1,5 @@
-//! Bounds by bytes: however much waits in queues and tables, a worker holds a part of it at a time, and the events of another clinic
-//! do not wait for it.
+//! Bounds by bytes: a worker loads waiting events in parts, however large the queues and tables are. The events of
+//! another clinic are not delayed by them.
 
 use std::time::{Duration, Instant};
 
@@ -13,17 +13,17 @@ use serde_json::{Value, json};
 
 use crate::harness::{self, MIB, OTHER_CLINIC, Stack, accept, broker_config, deliver, until, until_within};
 
-/// Appointments, each with a prescription of a mebibyte.
+/// Number of appointments, each with a prescription of one mebibyte.
 const LARGE: i64 = 20;
 
-/// The most memory of a worker.
+/// Maximum memory of a worker.
 const MAX_MEMORY: u64 = 192 * MIB;
 
-/// So soon another clinic's events are stored, by a program that seals a mebibyte in a second, as it was not optimised.
+/// Time within which another clinic's events are stored. An unoptimised build seals about one mebibyte a second.
 const SECONDS: Duration = Duration::from_secs(15);
 
 #[tokio::test]
-async fn large_events_are_worked_on_in_parts() {
+async fn large_events_are_processed_in_parts() {
     let mut stack = Stack::full(0, &[("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")]).await;
     let (connection, prefix) = (stack.database.connection.clone(), stack.prefix.clone().unwrap());
     let broker = RabbitMq::connect(&broker_config(&prefix), "test").await.unwrap();
@@ -43,9 +43,9 @@ async fn large_events_are_worked_on_in_parts() {
         let parked = parked_event::Entity::find().count(&connection).await.unwrap();
         (parked == LARGE.unsigned_abs()).then_some(())
     };
-    until_within(Duration::from_secs(90), "all wait for their patient", parked).await;
+    until_within(Duration::from_secs(90), "all events wait for their patient", parked).await;
 
-    // All of them are woken together; another clinic does not notice.
+    // All parked events become ready at the same time; another clinic is not delayed.
     publish(&broker, Kind::Patient, &harness::patient(1)).await;
     let began_at = Instant::now();
     for careq_id in 1..=20 {
@@ -59,20 +59,20 @@ async fn large_events_are_worked_on_in_parts() {
     })
     .await;
     println!("the other clinic's patients are stored after {:?}", began_at.elapsed());
-    until_within(Duration::from_secs(90), "all are stored", || async {
+    until_within(Duration::from_secs(90), "all appointments are stored", || async {
         let stored = appointment::Entity::find().count(&connection).await.unwrap();
         (stored == LARGE.unsigned_abs()).then_some(())
     })
     .await;
 
-    // Small events, whose rows are large.
+    // Small events with large rows.
     for careq_id in 1..=LARGE {
         let completed = json!({
             "careq_id": careq_id, "clinic_id": "clinic_abc", "status": "completed", "updated_at": clock::now(),
         });
         publish(&broker, Kind::Status, &completed).await;
     }
-    until_within(Duration::from_mins(1), "all are completed", || async {
+    until_within(Duration::from_mins(1), "all appointments are completed", || async {
         let completed = appointment::Entity::find().filter(appointment::Column::Status.eq("completed"));
         (completed.count(&connection).await.unwrap() == LARGE.unsigned_abs()).then_some(())
     })
@@ -85,9 +85,9 @@ async fn large_events_are_worked_on_in_parts() {
     stack.finish().await;
 }
 
-/// A reader of the live queue prefetches by count.
+/// Consumers of the live queue prefetch by count, so a large webhook is published to the bulk queue.
 #[tokio::test]
-async fn a_large_webhook_goes_where_one_is_taken_at_a_time() {
+async fn a_large_webhook_goes_to_the_bulk_queue() {
     let mut stack = Stack::full(0, &[]).await;
     let mut large = harness::patient(1);
     large["notes"] = json!("n".repeat(20_000));
@@ -95,17 +95,18 @@ async fn a_large_webhook_goes_where_one_is_taken_at_a_time() {
     let answer = stack.client.post_with("/patient", &large, &asynchronously).await;
     assert_eq!(answer.status, 202);
     stack.client.post_with("/patient", &harness::patient(2), &asynchronously).await;
-    until("each is in its queue", || async {
+    until("each event is in its queue", || async {
         let waiting = (stack.waiting_in("live").await, stack.waiting_in("bulk").await);
         (waiting == (1, 1)).then_some(())
     })
     .await;
     stack.start_worker().await;
-    until("it is stored", || stack.client.event_is(&answer.body["data"]["event_id"], "synced")).await;
+    until("the large event is stored", || stack.client.event_is(&answer.body["data"]["event_id"], "synced"))
+        .await;
     stack.finish().await;
 }
 
-/// As the ingress would.
+/// Publishes a batch as the ingress does.
 async fn publish(broker: &RabbitMq, kind: Kind, body: &Value) {
     let message = deliver(&accept(kind, body, clock::now())).body;
     let queue = Queue::of_webhook(message.len());

@@ -1,4 +1,4 @@
-//! What every broker promises, shown on both: RabbitMQ and the embedded queue pass the same suite.
+//! The contract of the broker abstraction: RabbitMQ and the embedded queue pass the same suite.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use tempfile::TempDir;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::harness::{
-    Stack, broker_config, channel, delete_queues, fresh_prefix, queue_readers, until, until_reads,
+    Stack, broker_config, channel, delete_queues, fresh_prefix, queue_consumers, until, until_reads,
 };
 
-/// A broker that can be restarted, as far as this process sees it.
+/// A broker that can be closed and opened again, as a restart of the process does.
 enum Installation {
     Embedded(TempDir),
     RabbitMq(String),
@@ -49,7 +49,7 @@ impl Installation {
     }
 }
 
-/// The former owner of the file may need a moment to let go of it.
+/// The lock of the file's previous owner may be released with a delay.
 async fn open_embedded(folder: &Path) -> Embedded {
     until("the queue file is free", || async { Embedded::open(folder).await.ok() }).await
 }
@@ -76,23 +76,24 @@ macro_rules! contract {
 }
 
 contract!(
-    messages_come_in_order_and_in_batches,
+    messages_arrive_in_order_and_in_batches,
     a_batch_is_bounded_by_bytes,
-    what_is_acknowledged_never_comes_again,
-    what_is_given_back_comes_again,
-    what_was_in_flight_when_the_process_ended_comes_again,
+    acknowledged_messages_are_not_redelivered,
+    requeued_messages_are_redelivered,
+    in_flight_messages_are_redelivered_after_the_process_ends,
     a_message_survives_its_publisher,
-    a_message_of_many_frames_comes_whole,
-    a_message_that_always_comes_back_ends_in_the_dead_queue,
-    a_consumer_that_waits_is_woken,
+    a_message_of_many_frames_arrives_whole,
+    a_message_at_the_delivery_limit_goes_to_the_dead_queue,
+    a_waiting_consumer_gets_a_new_message,
     a_dropped_wait_loses_nothing,
     two_consumers_share_a_queue,
     results_reach_the_mailbox_they_are_sent_to,
 );
 
-/// RabbitMQ deals out messages in turn, unless its readers differ in rank.
+/// RabbitMQ distributes messages round-robin among consumers of the same priority; consumers with different
+/// priorities receive consecutive messages.
 #[tokio::test]
-async fn neighbours_come_to_the_same_reader() {
+async fn consecutive_messages_go_to_the_same_consumer() {
     let installation = Installation::rabbitmq();
     let Installation::RabbitMq(prefix) = &installation else { unreachable!() };
     let broker = installation.open().await;
@@ -110,18 +111,19 @@ async fn neighbours_come_to_the_same_reader() {
     };
     let readers = [0, 1].map(read);
     let live = format!("{prefix}.live");
-    until("both read", || async { (queue_readers(&live).await == 2).then_some(()) }).await;
+    until("both consumers are registered", || async { (queue_consumers(&live).await == 2).then_some(()) })
+        .await;
     publish(&broker, Queue::Live, 0..40).await;
     let counts = || readers.each_ref().map(|(taken, _)| taken.load(Ordering::Relaxed));
-    until("everything is taken", || async { (counts().iter().sum::<usize>() == 40).then_some(()) }).await;
+    until("all messages are taken", || async { (counts().iter().sum::<usize>() == 40).then_some(()) }).await;
     assert!(counts().contains(&0), "{:?}", counts());
     drop(readers);
     installation.remove().await;
 }
 
-/// A queue that is gone fails its own messages until it is made again, and nobody else's.
+/// A missing queue fails only its own messages, until it is declared again.
 #[tokio::test]
-async fn a_queue_in_trouble_leaves_the_others_alone() {
+async fn a_missing_queue_does_not_affect_the_others() {
     let installation = Installation::rabbitmq();
     let Installation::RabbitMq(prefix) = &installation else { unreachable!() };
     let broker = installation.open().await;
@@ -131,7 +133,7 @@ async fn a_queue_in_trouble_leaves_the_others_alone() {
         let mut published = 0;
         while !is_over.load(Ordering::Relaxed) {
             let several = (0..64).map(|body: u32| broker.publish(Queue::Live, body.to_string().into()));
-            try_join_all(several).await.expect("live has nothing to do with it");
+            try_join_all(several).await.expect("the live queue is not affected");
             published += 64;
         }
         published
@@ -142,8 +144,10 @@ async fn a_queue_in_trouble_leaves_the_others_alone() {
             channel.queue_delete(format!("{prefix}.bulk").into(), delete).await.unwrap();
             let refused = broker.publish(Queue::Bulk, "lost".into()).await;
             assert_eq!(refused, Err(PublishError::Unroutable));
-            until("it is made again", || async { broker.publish(Queue::Bulk, "kept".into()).await.ok() })
-                .await;
+            until("the queue is declared again", || async {
+                broker.publish(Queue::Bulk, "kept".into()).await.ok()
+            })
+            .await;
         }
         is_over.store(true, Ordering::Relaxed);
     };
@@ -152,35 +156,41 @@ async fn a_queue_in_trouble_leaves_the_others_alone() {
     installation.remove().await;
 }
 
-/// A start makes connections for a moment. One that is not closed in good order may hold it up for a whole deadline.
+/// A start opens connections for a short time. An improperly closed connection can delay it by a whole deadline.
 #[tokio::test]
-async fn a_start_closes_its_connections_in_good_order() {
+async fn a_start_closes_its_connections_properly() {
     let workers = 4;
     let stack = Stack::full(workers, &[("CAREQ_LOG_LEVEL", "debug")]).await;
-    // Of each process: one for all queues, and one for each of the two that it publishes to.
+    // Each process has one connection for all queues, and one for each of the two queues that it publishes to.
     let all_closed = (3 * (1 + workers), 0);
     let ends = async || connection_ends(&stack.logged());
     until_reads(Duration::from_secs(10), "every start has closed its connections", &all_closed, ends).await;
     stack.finish().await;
 }
 
-/// RabbitMQ warns of a connection that just breaks off, and somebody may look for the reason.
+/// RabbitMQ logs a warning for a connection that is closed without a handshake, which an operator would have to
+/// investigate.
 #[tokio::test]
-async fn a_worker_that_ends_closes_its_connections() {
+async fn a_stopping_worker_closes_its_connections() {
     let mut stack = Stack::full(1, &[("CAREQ_LOG_LEVEL", "debug")]).await;
     let prefix = stack.prefix.clone().unwrap();
     let queues = ["live", "bulk", "dead"].map(|queue| format!("{prefix}.{queue}"));
     let readers = async || {
-        [queue_readers(&queues[0]).await, queue_readers(&queues[1]).await, queue_readers(&queues[2]).await]
+        [
+            queue_consumers(&queues[0]).await,
+            queue_consumers(&queues[1]).await,
+            queue_consumers(&queues[2]).await,
+        ]
     };
-    until_reads(Duration::from_secs(10), "its lanes read", &[2, 1, 1], readers).await;
+    until_reads(Duration::from_secs(10), "its consumers are registered", &[2, 1, 1], readers).await;
     let (closed, broken_off) = connection_ends(&stack.stop_workers().await);
-    // Beside those of its start: one for each of its lanes, one that it publishes over, and one that counts what waits.
+    // In addition to those of the start: one for each consumer, one for publishing, and one for counting ready
+    // messages.
     assert_eq!((closed, broken_off), (3 + 4 + 2, 0));
     stack.finish().await;
 }
 
-/// How many connections were closed, and how many broke off before they were.
+/// Numbers of connections that were closed properly, and of those that broke off.
 fn connection_ends(logged: &str) -> (usize, usize) {
     let count = |ending: &str| logged.matches(&format!("a connection to RabbitMQ {ending}")).count();
     (count("was closed"), count("broke off before it was closed"))
@@ -196,18 +206,18 @@ fn bodies(deliveries: &[Delivery]) -> Vec<u32> {
     deliveries.iter().map(|delivery| std::str::from_utf8(&delivery.body).unwrap().parse().unwrap()).collect()
 }
 
-/// Takes and acknowledges so many messages.
+/// Takes and acknowledges this number of messages.
 async fn take(consumer: &mut Box<dyn Consumer>, count: usize) -> Vec<u32> {
     let mut taken = Vec::new();
     while taken.len() < count {
         let next = tokio::time::timeout(Duration::from_secs(20), consumer.next()).await;
-        taken.extend(bodies(&next.expect("a message comes within 20 s")));
+        taken.extend(bodies(&next.expect("a message arrives within 20 s")));
         consumer.ack().await.unwrap();
     }
     taken
 }
 
-async fn messages_come_in_order_and_in_batches(installation: &Installation) {
+async fn messages_arrive_in_order_and_in_batches(installation: &Installation) {
     let broker = installation.open().await;
     publish(&broker, Queue::Live, 0..50).await;
     let mut consumer = broker.consume(Queue::Live, messages(8));
@@ -242,7 +252,7 @@ async fn a_batch_is_bounded_by_bytes(installation: &Installation) {
     }
 }
 
-async fn what_is_acknowledged_never_comes_again(installation: &Installation) {
+async fn acknowledged_messages_are_not_redelivered(installation: &Installation) {
     let broker = installation.open().await;
     publish(&broker, Queue::Live, 0..10).await;
     let mut consumer = broker.consume(Queue::Live, messages(4));
@@ -254,7 +264,7 @@ async fn what_is_acknowledged_never_comes_again(installation: &Installation) {
     consumer.close().await;
 }
 
-async fn what_is_given_back_comes_again(installation: &Installation) {
+async fn requeued_messages_are_redelivered(installation: &Installation) {
     let broker = installation.open().await;
     publish(&broker, Queue::Live, 0..6).await;
     let mut consumer = broker.consume(Queue::Live, messages(3));
@@ -266,13 +276,13 @@ async fn what_is_given_back_comes_again(installation: &Installation) {
     consumer.close().await;
 }
 
-async fn what_was_in_flight_when_the_process_ended_comes_again(installation: &Installation) {
+async fn in_flight_messages_are_redelivered_after_the_process_ends(installation: &Installation) {
     {
         let broker = installation.open().await;
         publish(&broker, Queue::Live, 0..6).await;
         let mut consumer = broker.consume(Queue::Live, messages(3));
         assert!(!consumer.next().await.is_empty());
-        // As a killed process: neither settled nor closed.
+        // Like a killed process: neither settled nor closed.
         drop(consumer);
     }
     let broker = installation.open().await;
@@ -291,7 +301,7 @@ async fn a_message_survives_its_publisher(installation: &Installation) {
     consumer.close().await;
 }
 
-async fn a_message_of_many_frames_comes_whole(installation: &Installation) {
+async fn a_message_of_many_frames_arrives_whole(installation: &Installation) {
     let broker = installation.open().await;
     let long: Bytes = (0..1_000_000_u32).flat_map(u32::to_be_bytes).collect();
     broker.publish(Queue::Bulk, long.clone()).await.unwrap();
@@ -302,24 +312,24 @@ async fn a_message_of_many_frames_comes_whole(installation: &Installation) {
     consumer.close().await;
 }
 
-async fn a_message_that_always_comes_back_ends_in_the_dead_queue(installation: &Installation) {
+async fn a_message_at_the_delivery_limit_goes_to_the_dead_queue(installation: &Installation) {
     publish(&installation.open().await, Queue::Live, [13]).await;
     let mut redeliveries = Vec::new();
-    // A worker that is brought down each time.
+    // A worker that crashes at each delivery.
     for _ in 0..=DELIVERY_LIMIT {
         let broker = installation.open().await;
         let mut consumer = broker.consume(Queue::Live, messages(1));
         redeliveries.extend(consumer.next().await.iter().map(|delivery| delivery.redeliveries));
         drop(consumer);
     }
-    assert_eq!(redeliveries, (0..=DELIVERY_LIMIT).collect::<Vec<_>>(), "each time is counted");
+    assert_eq!(redeliveries, (0..=DELIVERY_LIMIT).collect::<Vec<_>>(), "every redelivery is counted");
     let broker = installation.open().await;
     let mut dead = broker.consume(Queue::Dead, messages(1));
     assert_eq!(take(&mut dead, 1).await, [13]);
     dead.close().await;
 }
 
-async fn a_consumer_that_waits_is_woken(installation: &Installation) {
+async fn a_waiting_consumer_gets_a_new_message(installation: &Installation) {
     let broker = installation.open().await;
     let mut consumer = broker.consume(Queue::Live, messages(4));
     let waiting = tokio::spawn(async move {
@@ -335,7 +345,7 @@ async fn a_dropped_wait_loses_nothing(installation: &Installation) {
     let broker = installation.open().await;
     let mut consumer = broker.consume(Queue::Live, messages(4));
     for body in 0..20 {
-        // Dropped at every stage of its way.
+        // The wait is dropped at different stages.
         let nothing = tokio::time::timeout(Duration::from_millis(u64::from(body % 5)), consumer.next());
         assert!(nothing.await.is_err(), "nothing has been published");
         publish(&broker, Queue::Live, [body]).await;
@@ -373,7 +383,7 @@ async fn results_reach_the_mailbox_they_are_sent_to(installation: &Installation)
     assert!(other.messages.is_empty());
 }
 
-/// Of whatever size.
+/// A limit by count, whatever the messages' sizes are.
 const fn messages(messages: usize) -> BatchLimit {
     BatchLimit { messages, bytes: usize::MAX }
 }

@@ -1,4 +1,5 @@
-//! The system clock is set back while no process runs: of two versions without a stamp, the one that is acknowledged later is the newer.
+//! The system clock is set back while no process runs. Of two versions without a time stamp, the one acknowledged
+//! later is the newer.
 
 use careq_shared::entities::patient as patients;
 use sea_orm::EntityTrait as _;
@@ -20,7 +21,7 @@ async fn set_back_across_a_restart_on_postgresql_and_rabbitmq() {
     set_back(Stack::full(1, &settings).await, folder).await;
 }
 
-/// A folder with the file of a clock that can be moved, and the settings of processes that go by it.
+/// A folder with the file of a movable clock, and the settings of processes that use it.
 fn moved() -> (tempfile::TempDir, [(&'static str, String); 4]) {
     let folder = tempfile::tempdir().unwrap();
     let clock = folder.path().join("clock");
@@ -29,7 +30,7 @@ fn moved() -> (tempfile::TempDir, [(&'static str, String); 4]) {
         ("LD_PRELOAD", clock_library().display().to_string()),
         ("FAKETIME_TIMESTAMP_FILE", clock.display().to_string()),
         ("FAKETIME_NO_CACHE", "1".to_owned()),
-        // Time-outs are counted by the other clock.
+        // Timeouts use the monotonic clock.
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
     ];
     (folder, settings)

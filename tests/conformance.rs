@@ -1,4 +1,4 @@
-//! Every endpoint's example of the specification gives the specification's answer, on both stacks.
+//! The specification's example of every endpoint gets the specification's response, on both stacks.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ async fn on_postgresql_and_rabbitmq_with_two_workers() {
     stack.finish().await;
 }
 
-/// path, body, code, message, members of `data`
+/// Path, body, status, message, and members of `data`.
 type Row = (&'static str, Value, u16, &'static str, Value);
 
 fn rows() -> Vec<Row> {

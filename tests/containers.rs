@@ -1,10 +1,10 @@
-//! What is written for containers and supervisors, held against the rest of the repository, without an engine: files that nobody builds every day
-//! must not fall behind.
+//! Files for containers and supervisors are compared with the rest of the repository, without a container engine,
+//! because they are not built with every change.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Those that name settings.
+/// The files that name settings.
 const FILES: [&str; 8] = [
     "deploy/Dockerfile",
     "docker-compose.yml",
@@ -31,7 +31,7 @@ fn the_image_is_made_from_every_crate() {
 }
 
 #[test]
-fn every_setting_that_they_name_exists() {
+fn every_setting_that_the_files_name_exists() {
     let mut named = BTreeSet::new();
     for file in FILES {
         let text = read(file);
@@ -48,7 +48,7 @@ fn every_setting_that_they_name_exists() {
 }
 
 #[test]
-fn nothing_leaves_the_machine_unless_the_operator_says_so() {
+fn ports_are_published_on_loopback_by_default() {
     let compose = read("docker-compose.yml");
     let published: Vec<_> = compose.lines().filter(|line| line.trim_start().starts_with("ports:")).collect();
     assert!(published.len() >= 5, "{published:?}");
@@ -62,7 +62,7 @@ fn nothing_leaves_the_machine_unless_the_operator_says_so() {
 }
 
 #[test]
-fn whatever_is_asked_of_the_environment_is_in_the_example() {
+fn every_environment_variable_is_in_the_example() {
     let (compose, example) = (read("docker-compose.yml"), read(".env.example"));
     let asked: BTreeSet<_> =
         compose.split("${").skip(1).map(|rest| rest.split([':', '}']).next().unwrap()).collect();
@@ -72,9 +72,9 @@ fn whatever_is_asked_of_the_environment_is_in_the_example() {
     }
 }
 
-/// A worker must be free to be many: a name, or a port of the machine, is had by one.
+/// A worker has no fixed name and no host port, so that it can be scaled.
 #[test]
-fn workers_can_be_many() {
+fn workers_can_be_scaled() {
     let compose = read("docker-compose.yml");
     let worker = compose.split("\n  worker:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     assert!(worker.contains("command: worker"));
@@ -83,9 +83,9 @@ fn workers_can_be_many() {
     }
 }
 
-/// Each of the units has the same, so that none is open for want of a line; its memory is the chart's.
+/// Every unit has the same restrictions, and the memory limit of the Helm chart.
 #[test]
-fn units_forbid_what_a_process_does_not_need() {
+fn units_restrict_their_processes() {
     let values = read("deploy/helm/careq-sync/values.yaml");
     for (unit, part) in [("ingress", "ingress:"), ("worker@", "worker:"), ("console", "console:")] {
         let text = read(&format!("deploy/systemd/careq-sync-{unit}.service"));
@@ -105,9 +105,10 @@ fn units_forbid_what_a_process_does_not_need() {
     }
 }
 
-/// Names of a private network are no loopback: what is set for them is what a process would start with.
+/// The names of a private network are not loopback addresses, so the compose file must allow unencrypted
+/// connections explicitly.
 #[test]
-fn the_compose_file_says_why_it_speaks_in_clear() {
+fn the_compose_file_allows_unencrypted_connections_explicitly() {
     let compose = read("docker-compose.yml");
     let pairs = ["DATABASE_URL", "BROKER_URL"].map(|name| {
         let name = format!("CAREQ_{name}");

@@ -1,5 +1,5 @@
-//! What a clinic has to prove, as its operator sets it: asked for, rotated with an overlap, taken away; known to every ingress
-//! within seconds, and still known when the database is away.
+//! Credentials of a clinic, as its operator sets them: required, rotated with an overlap, removed. Every ingress
+//! applies a change within seconds and keeps working when the database is down.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ async fn every_secret_is_rotated_with_an_overlap_and_taken_away() {
         let rotate = ["clinic", "rotate", SIGNED, kind, "--overlap", "1h", "--json"];
         *secrets.of(kind) = printed(&stack, &rotate, kind).await;
         becomes(&stack, &secrets, true).await;
-        assert!(gets_in(&stack, &old).await, "the old {kind} is good for an hour");
+        assert!(is_accepted(&stack, &old).await, "the old {kind} is good for an hour");
         let rotate = ["clinic", "rotate", SIGNED, kind, "--overlap", "0s", "--json"];
         *secrets.of(kind) = printed(&stack, &rotate, kind).await;
         becomes(&stack, &secrets, true).await;
@@ -40,7 +40,7 @@ async fn every_secret_is_rotated_with_an_overlap_and_taken_away() {
     for kind in ["api-key", "webhook-secret", "signing-secret"] {
         stack.command(&["clinic", "unset", SIGNED, kind], &[]).await;
     }
-    until("only the token is asked for", || async {
+    until("only the token is required", || async {
         let bare = stack.client.with_token(&secrets.token).get("/health").await;
         (bare.status == 200).then_some(())
     })
@@ -48,14 +48,14 @@ async fn every_secret_is_rotated_with_an_overlap_and_taken_away() {
     stack.finish().await;
 }
 
-/// Set by a command, it is asked for within ten seconds, without a restart.
+/// A credential that a command has set is required within ten seconds, without a restart.
 #[tokio::test]
-async fn a_change_is_known_within_ten_seconds() {
+async fn a_change_applies_within_ten_seconds() {
     let stack = Stack::embedded(&[]).await;
     assert_eq!(stack.client.get("/health").await.status, 200);
     let api_key = printed(&stack, &["clinic", "set", CLINIC, "api-key", "--json"], "api-key").await;
     let began = Instant::now();
-    until("the API key is asked for", || async {
+    until("the API key is required", || async {
         (stack.client.get("/health").await.status == 401).then_some(())
     })
     .await;
@@ -66,7 +66,7 @@ async fn a_change_is_known_within_ten_seconds() {
     );
     stack.command(&["clinic", "configure", CLINIC, "--rate-per-minute", "1", "--rate-burst", "2"], &[]).await;
     stack.command(&["clinic", "unset", CLINIC, "api-key"], &[]).await;
-    let limited = until("the clinic's own rate holds", || async {
+    let limited = until("the clinic's own rate applies", || async {
         let answer = stack.client.get("/health").await;
         (answer.status == 429).then_some(answer)
     })
@@ -82,12 +82,12 @@ async fn a_change_is_known_within_ten_seconds() {
 }
 
 #[tokio::test]
-async fn the_ingress_works_from_what_it_knows_while_the_database_is_away() {
+async fn the_ingress_uses_its_cached_clinics_while_the_database_is_down() {
     let stack = Stack::full(0, &[("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")]).await;
     let secrets = Secrets::of_new_clinic(&stack, SIGNED).await;
     becomes(&stack, &secrets, true).await;
-    let away = Away::begin(&stack.database).await;
-    until("the ingress has noticed", || async {
+    let unreachable = UnreachableDatabase::begin(&stack.database).await;
+    until("the ingress has logged the failure", || async {
         stack.logged().contains("the last copy stays in use").then_some(())
     })
     .await;
@@ -97,24 +97,24 @@ async fn the_ingress_works_from_what_it_knows_while_the_database_is_away() {
     let accepted = send(signed.and("prefer", "respond-async").request(&stack.client)).await;
     assert_eq!((accepted.status, &accepted.body["data"]["sync_status"]), (202, &json!("queued")));
     let unsigned = stack.client.with_token(&secrets.token).post("/patient", &body).await;
-    assert_eq!(unsigned.status, 401, "what is asked for is still asked for");
-    away.end().await;
+    assert_eq!(unsigned.status, 401, "required credentials are still required");
+    unreachable.end().await;
     let mut stack = stack;
     stack.start_worker().await;
     stack.finish().await;
 }
 
-/// A signing secret that CareQ has made is read from standard input, where no other user of the machine sees it.
+/// A signing secret created by CareQ is read from standard input, which other users of the machine cannot see.
 #[tokio::test]
-async fn a_secret_of_careqs_own_is_read_from_standard_input() {
+async fn a_secret_created_by_careq_is_read_from_standard_input() {
     let stack = Stack::embedded(&[]).await;
-    let careqs_own = "a-secret-that-careq-has-made";
+    let careq_secret = "a-secret-that-careq-has-made";
     let set = ["clinic", "set", CLINIC, "signing-secret", "--stdin", "--json"];
-    let printed: Value = serde_json::from_str(&stack.command_with_input(&set, careqs_own).await).unwrap();
-    assert_eq!(printed["signing_secret"], careqs_own);
+    let printed: Value = serde_json::from_str(&stack.command_with_input(&set, careq_secret).await).unwrap();
+    assert_eq!(printed["signing_secret"], careq_secret);
     let body = patient(1).to_string().into_bytes();
-    let signature = format!("sha256={}", hmac(careqs_own, &body).await);
-    until("the signature is asked for, and right", || async {
+    let signature = format!("sha256={}", hmac(careq_secret, &body).await);
+    until("the signature is required and accepted", || async {
         let unsigned = stack.client.post("/patient", &patient(1)).await;
         let request =
             stack.client.request(Method::POST, "/patient").header("content-type", "application/json");
@@ -127,7 +127,7 @@ async fn a_secret_of_careqs_own_is_read_from_standard_input() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_set_is_said_with_its_remedy() {
+async fn refused_changes_name_the_remedy() {
     let stack = Stack::embedded(&[]).await;
     let rows: [(&[&str], &str); 7] = [
         (&["clinic", "unset", CLINIC, "token"], "a token is always required"),
@@ -145,7 +145,7 @@ async fn what_cannot_be_set_is_said_with_its_remedy() {
     stack.finish().await;
 }
 
-/// API specification, "Authentication": the token is what says which clinic calls.
+/// API specification, "Authentication": the token identifies the calling clinic.
 #[tokio::test]
 async fn one_token_for_two_clinics_is_refused() {
     let clinics = format!("one={TOKEN},two={TOKEN}");
@@ -154,13 +154,13 @@ async fn one_token_for_two_clinics_is_refused() {
     assert!(ended.stderr.contains("must be unique per clinic"), "{}", ended.stderr);
 }
 
-/// The database as it is when nobody can connect to it.
-struct Away<'stack> {
+/// Refuses all connections to a database until `end` is called.
+struct UnreachableDatabase<'stack> {
     database: &'stack FreshDatabase,
     admin: FreshDatabase,
 }
 
-impl<'stack> Away<'stack> {
+impl<'stack> UnreachableDatabase<'stack> {
     async fn begin(database: &'stack FreshDatabase) -> Self {
         let admin = FreshDatabase::empty(Backend::Postgres).await;
         let name = database.name();
@@ -195,14 +195,14 @@ async fn printed(stack: &Stack, arguments: &[&str], kind: &str) -> String {
     printed[kind.replace('-', "_")].as_str().unwrap().to_owned()
 }
 
-async fn gets_in(stack: &Stack, secrets: &Secrets) -> bool {
+async fn is_accepted(stack: &Stack, secrets: &Secrets) -> bool {
     let signed: Signed = secrets.sign(Method::GET, "/health", Vec::new()).await;
     send(signed.request(&stack.client)).await.status == 200
 }
 
 async fn becomes(stack: &Stack, secrets: &Secrets, expected: bool) {
-    until(&format!("whether it gets in becomes {expected}"), || async {
-        (gets_in(stack, secrets).await == expected).then_some(())
+    until(&format!("its acceptance becomes {expected}"), || async {
+        (is_accepted(stack, secrets).await == expected).then_some(())
     })
     .await;
 }

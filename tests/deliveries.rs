@@ -1,4 +1,5 @@
-//! What became of one delivery is never told of another one: the same record said again, and a `batch_id` that is used again.
+//! The outcome of one delivery is never reported for another one: a record that is sent again, and a reused
+//! `batch_id`.
 
 use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{dead_letter, patient as patients};
@@ -11,7 +12,7 @@ use crate::harness::{Answer, CLINIC, Stack, appointment, doctor, patient, servic
 async fn on_the_embedded_default() {
     let stack = Stack::embedded(&[]).await;
     a_reused_batch(&stack).await;
-    said_again_in_a_refused_batch(&stack).await;
+    sent_again_in_a_refused_batch(&stack).await;
     stack.finish().await;
 }
 
@@ -19,10 +20,10 @@ async fn on_the_embedded_default() {
 async fn on_postgresql_and_rabbitmq() {
     let mut stack = Stack::full(1, &[("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")]).await;
     a_reused_batch(&stack).await;
-    let event_id = said_again_in_a_refused_batch(&stack).await;
-    no_sweep_settles_it_by_the_earlier_one(&mut stack).await;
+    let event_id = sent_again_in_a_refused_batch(&stack).await;
+    no_sweep_settles_it_with_the_earlier_delivery(&mut stack).await;
     a_replay_applies_it(&stack, &event_id).await;
-    said_again_while_no_worker_works(&mut stack, &event_id).await;
+    sent_again_while_no_worker_runs(&mut stack, &event_id).await;
     stack.finish().await;
 }
 
@@ -56,7 +57,7 @@ async fn first_name(stack: &Stack) -> String {
     found.one(&stack.database.connection).await.unwrap().unwrap().first_name
 }
 
-/// The page of a batch is that of the content that was accepted.
+/// The page of a batch shows the content that was accepted.
 async fn a_reused_batch(stack: &Stack) {
     let first = stack.client.post_with("/batch", &batch("bx", &[patient(70)]), &ASYNC).await;
     assert_eq!(first.status, 202, "{}", first.body);
@@ -80,8 +81,9 @@ async fn a_reused_batch(stack: &Stack) {
     }
 }
 
-/// A, B, then A in a batch that is refused: the first A is no answer to the second. The id of A's event.
-async fn said_again_in_a_refused_batch(stack: &Stack) -> Value {
+/// A, B, then A in a refused batch: the outcome of the first A is not reported for the second. Returns the id of
+/// A's event.
+async fn sent_again_in_a_refused_batch(stack: &Stack) -> Value {
     let a = stack.client.post("/patient", &named("A")).await;
     assert_eq!(a.status, 201, "{}", a.body);
     assert_eq!(stack.client.post("/patient", &named("B")).await.status, 200);
@@ -99,31 +101,32 @@ async fn said_again_in_a_refused_batch(stack: &Stack) -> Value {
     event_id
 }
 
-async fn no_sweep_settles_it_by_the_earlier_one(stack: &mut Stack) {
-    // The letter of another refused record, which comes in another batch: when a sweep has resolved it, it has looked at both.
+async fn no_sweep_settles_it_with_the_earlier_delivery(stack: &mut Stack) {
+    // The letter of another refused record, which arrives later in another batch. When a sweep has resolved it,
+    // the sweep has examined both letters.
     let refused = stack.client.post("/batch", &batch("n1", &[patient(3)])).await;
     assert_eq!(refused.status, 409, "{}", refused.body);
     assert_eq!(stack.client.post("/batch", &batch("n2", &[patient(3)])).await.status, 200);
     stack.stop_workers().await;
     stack.start_worker().await;
-    until("a sweep has looked at the letters", || async {
+    until("a sweep has examined the letters", || async {
         letter(stack, 3).await.filter(|letter| letter.state == DeadLetterState::Resolved)
     })
     .await;
     assert_eq!(letter(stack, 1).await.unwrap().state, DeadLetterState::Open);
 }
 
-/// As of the delivery that failed, which is newer than B.
+/// The replay has the version of the failed delivery, which is newer than B.
 async fn a_replay_applies_it(stack: &Stack, event_id: &Value) {
     let id = letter(stack, 1).await.unwrap().id.to_string();
     stack.command(&["dead-letters", "replay", &id, "--wait"], &[]).await;
     assert_eq!(first_name(stack).await, "A");
     assert_eq!(letter(stack, 1).await.unwrap().state, DeadLetterState::Resolved);
-    stack.client.event_is(event_id, "updated").await.expect("what became of its latest delivery");
+    stack.client.event_is(event_id, "updated").await.expect("the page shows the latest delivery");
 }
 
-/// Its `status_url` names the delivery, the page without it the latest that is known.
-async fn said_again_while_no_worker_works(stack: &mut Stack, event_id: &Value) {
+/// The `status_url` names the delivery; the page without it shows the latest known delivery.
+async fn sent_again_while_no_worker_runs(stack: &mut Stack, event_id: &Value) {
     assert_eq!(stack.client.post("/patient", &named("B")).await.status, 200);
     stack.stop_workers().await;
     let again = stack.client.post_with("/patient", &named("A"), &ASYNC).await;
@@ -131,12 +134,12 @@ async fn said_again_while_no_worker_works(stack: &mut Stack, event_id: &Value) {
     let status_url = again.body["data"]["status_url"].as_str().unwrap().to_owned();
     let word = |page: &Answer| page.body["data"]["sync_status"].clone();
     assert_eq!(word(&stack.client.get(&status_url).await), "queued");
-    stack.client.event_is(event_id, "updated").await.expect("an earlier delivery");
+    stack.client.event_is(event_id, "updated").await.expect("the page shows an earlier delivery");
     let batch_again = stack.client.post_with("/batch", &batch("n3", &[named("A")]), &ASYNC).await;
     let of_batch = batch_again.body["data"]["status_url"].as_str().unwrap().to_owned();
     assert_eq!(word(&stack.client.get(&of_batch).await), "queued");
     stack.start_worker().await;
-    until("it is settled", || async {
+    until("the event is settled", || async {
         (word(&stack.client.get(&status_url).await) == "updated").then_some(())
     })
     .await;
@@ -148,14 +151,14 @@ async fn said_again_while_no_worker_works(stack: &mut Stack, event_id: &Value) {
 }
 
 #[tokio::test]
-async fn a_parent_that_comes_late_on_the_embedded_default() {
+async fn a_late_parent_on_the_embedded_default() {
     let stack = Stack::embedded(&QUICK).await;
     a_late_parent(&stack).await;
     stack.finish().await;
 }
 
 #[tokio::test]
-async fn a_parent_that_comes_late_on_postgresql_and_rabbitmq() {
+async fn a_late_parent_on_postgresql_and_rabbitmq() {
     let stack = Stack::full(2, &QUICK).await;
     a_late_parent(&stack).await;
     stack.finish().await;
@@ -164,12 +167,13 @@ async fn a_parent_that_comes_late_on_postgresql_and_rabbitmq() {
 const QUICK: [(&str, &str); 2] =
     [("CAREQ_WORKER_PARENT_TIMEOUT_S", "1"), ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")];
 
-/// When its patient has come, it waits for its doctor: with its patience before it, and then it is dead once more.
+/// When its patient arrives, the appointment waits for its doctor with a new parent deadline, and then fails
+/// again.
 async fn a_parent_of_several(stack: &Stack) {
     let event_id = stack.client.post("/appointment", &appointment(9)).await.body["event_id"].clone();
-    until("the patience is over", || stack.client.event_is(&event_id, "failed")).await;
+    until("the parent deadline has passed", || stack.client.event_is(&event_id, "failed")).await;
     stack.client.post("/patient", &patient(9)).await;
-    until("the patience is over again", || async {
+    until("the second parent deadline has passed", || async {
         letter(stack, 9).await.filter(|letter| letter.state == DeadLetterState::Open && letter.attempts == 2)
     })
     .await;
@@ -181,7 +185,7 @@ async fn a_parent_of_several(stack: &Stack) {
     until("the appointment is stored", || stack.client.event_is(&event_id, "synced")).await;
 }
 
-/// "Kept and applied when it arrives" is true after the patience, too; and what a person has discarded stays so.
+/// "Kept and applied when it arrives" also holds after the parent deadline. A discarded letter stays discarded.
 async fn a_late_parent(stack: &Stack) {
     let client = &stack.client;
     let mut events = Vec::new();
@@ -196,7 +200,7 @@ async fn a_late_parent(stack: &Stack) {
     assert_eq!(cancelled.status, 404, "{}", cancelled.body);
     events.push(cancelled.body["event_id"].clone());
     for event_id in &events {
-        until("the patience is over", || client.event_is(event_id, "failed")).await;
+        until("the parent deadline has passed", || client.event_is(event_id, "failed")).await;
     }
     let discard = ["dead-letters", "discard", "--careq-id", "8", "--reason", "a test"];
     stack.command(&discard, &[]).await;

@@ -1,4 +1,4 @@
-//! The end of a process: it finishes or returns its work, and ends within the time that `docs/guide/deployment.md` states.
+//! Shutdown: a process finishes or returns its work within the time stated in `docs/guide/deployment.md`.
 //! A rolling restart under load is one of the faults (`tests/faults/operations.rs`).
 
 use std::path::Path;
@@ -8,15 +8,15 @@ use crate::harness::{Backend, FreshDatabase, Stack, patient, until};
 use crate::overload::half_a_request;
 use crate::proxy::{Line, Proxy};
 
-/// As `docs/guide/deployment.md` states it, in seconds after SIGTERM.
+/// Seconds after SIGTERM, as stated in `docs/guide/deployment.md`.
 const STATED_S: u64 = 65;
 
-/// Slower machines than an operator's run this.
-const PATIENCE: Duration = Duration::from_secs(STATED_S + 10);
+/// Additional time for machines slower than an operator's.
+const MAX_SHUTDOWN: Duration = Duration::from_secs(STATED_S + 10);
 
-/// A batch that has begun, and a database that has gone away.
+/// A worker that has begun a batch when the database becomes unreachable.
 #[tokio::test]
-async fn a_worker_gives_back_what_it_cannot_finish() {
+async fn a_worker_returns_unfinished_work() {
     let line = Proxy::before("127.0.0.1:5432").await;
     let database = FreshDatabase::empty(Backend::Postgres).await;
     let url = database.url.replace(line.server(), &line.address());
@@ -28,10 +28,10 @@ async fn a_worker_gives_back_what_it_cannot_finish() {
     let in_hand = || async {
         (stack.metric("careq_sync_oldest_unprocessed_age_seconds", &[]).await > 0.0).then_some(())
     };
-    until("the worker has it in hand", in_hand).await;
+    until("the worker has taken it", in_hand).await;
     assert_eq!(stack.untaken().await, 0);
     stack.stop_workers().await;
-    assert_eq!(stack.untaken().await, 1, "it is the broker's again");
+    assert_eq!(stack.untaken().await, 1, "the message is in the queue again");
     line.set(Line::Open);
     stack.start_worker().await;
     let event_id = &accepted.body["data"]["event_id"];
@@ -39,15 +39,15 @@ async fn a_worker_gives_back_what_it_cannot_finish() {
     stack.finish().await;
 }
 
-/// A process that waits for its clients longer than it has time to.
+/// The requests of a process take longer than its time for shutdown.
 #[tokio::test]
-async fn whatever_hangs_the_end_comes_in_time() {
+async fn a_hanging_shutdown_ends_in_time() {
     let settings = [("CAREQ_INGRESS_BODY_TIMEOUT_S", "600"), ("CAREQ_INGRESS_REQUEST_TIMEOUT_S", "700")];
     let stack = Stack::embedded(&settings).await;
     let _unfinished = half_a_request(&stack).await;
-    stack.tell_ingress_to_stop().await;
-    let ended = stack.ended_within(PATIENCE).await;
-    assert!(!ended.success, "what was left is no success");
+    stack.terminate_ingress().await;
+    let ended = stack.ended_within(MAX_SHUTDOWN).await;
+    assert!(!ended.success, "unfinished requests are a failure");
     assert!(ended.stderr.contains("could be finished within 60 s"), "{}", ended.stderr);
 }
 
@@ -58,7 +58,7 @@ fn supervisors_wait_for_the_stated_time() {
         number("shared/src/telemetry/traces/mod.rs", "FLUSH_TIMEOUT: Duration = Duration::from_secs(");
     assert_eq!(finishes + last_spans, STATED_S);
     assert_eq!(number("docs/guide/deployment.md", "ends within "), STATED_S);
-    // By default the slowest request has its answer in that time.
+    // By default, the slowest request is answered within that time.
     let slowest = number("config.default.toml", "\nheader_timeout_s = ")
         + number("config.default.toml", "\nrequest_timeout_s = ");
     assert!(slowest < finishes, "{slowest} s");
@@ -67,12 +67,12 @@ fn supervisors_wait_for_the_stated_time() {
     for unit in ["ingress", "worker@", "console"] {
         waits.push(number(&format!("deploy/systemd/careq-sync-{unit}.service"), "\nTimeoutStopSec="));
     }
-    // Every process of the compose file has what is written there once.
+    // Every process of the compose file uses the shared block.
     let compose = read("docker-compose.yml");
     assert_eq!(compose.matches("<<: *careq-sync").count(), 4, "migrate, ingress, worker, console");
     let common = compose.split("x-careq-sync: &careq-sync\n").nth(1).unwrap().split("\n\n").next().unwrap();
     waits.push(digits(common.split("stop_grace_period: ").nth(1).unwrap()));
-    // Kubernetes counts the time before SIGTERM, too.
+    // Kubernetes includes the time before SIGTERM.
     let values = "deploy/helm/careq-sync/values.yaml";
     let grace = number(values, "\nterminationGracePeriodSeconds: ");
     waits.push(grace - number(values, "\nstopDelaySeconds: "));
@@ -84,7 +84,7 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(root.join(name)).unwrap_or_else(|fault| panic!("{name}: {fault}"))
 }
 
-/// The number that stands behind these words in this file.
+/// The number that follows these words in a file.
 pub(crate) fn number(file: &str, words: &str) -> u64 {
     let text = read(file);
     digits(text.split_once(words).unwrap_or_else(|| panic!("{file} has no {words:?}")).1)

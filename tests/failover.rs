@@ -1,5 +1,5 @@
-//! A database that changes under the running processes: sessions that were ended, a server that is read-only for a while, a table that
-//! an operator has altered. Nothing of it is an event's fault, and nothing has to be started again.
+//! Changes of the database under running processes: terminated sessions, a server that is read-only for a while,
+//! an altered table. No event fails because of them, and no process needs a restart.
 
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,11 @@ use crate::harness::{
     Backend, FreshDatabase, Stack, appointment, doctor, patient, service, until, until_within,
 };
 
-/// What waits is stored so soon after a writable server is there.
+/// Time within which waiting events are stored after a writable server is available.
 const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn after_a_failover_everything_goes_on() {
+async fn processing_continues_after_a_failover() {
     let stack = Stack::full(1, &[("CAREQ_DATABASE_MAX_CONNECTIONS", "2")]).await;
     assert_eq!(stack.client.post("/patient", &patient(1)).await.status, 201);
 
@@ -31,21 +31,27 @@ async fn after_a_failover_everything_goes_on() {
     is_met(&stack, "25006").await;
     execute(&stack, &format!("ALTER DATABASE {name} SET default_transaction_read_only = off")).await;
     let began_at = Instant::now();
-    until_within(SOON, "it is stored after the failover", || stack.client.event_is(&waiting, "synced")).await;
+    until_within(SOON, "the event is stored after the failover", || {
+        stack.client.event_is(&waiting, "synced")
+    })
+    .await;
     println!("stored {:?} after the server could be written to", began_at.elapsed());
 
-    // An operator's mistake, and its mend.
+    // An operator's mistake, and its correction.
     execute(&stack, "ALTER TABLE patients RENAME TO mislaid").await;
     let waiting = later(&stack, 3).await;
     is_met(&stack, "42P01").await;
     execute(&stack, "ALTER TABLE mislaid RENAME TO patients").await;
-    until_within(SOON, "it is stored with its table", || stack.client.event_is(&waiting, "synced")).await;
+    until_within(SOON, "the event is stored after its table is restored", || {
+        stack.client.event_is(&waiting, "synced")
+    })
+    .await;
 
-    nothing_is_blamed(&stack).await;
+    no_event_has_failed(&stack).await;
     stack.finish().await;
 }
 
-/// sqlx itself keeps every session that answers, for half an hour.
+/// sqlx keeps every session that answers for half an hour by default.
 #[tokio::test]
 async fn a_session_that_cannot_write_is_not_kept() {
     let database = FreshDatabase::new(Backend::Postgres).await;
@@ -53,7 +59,7 @@ async fn a_session_that_cannot_write_is_not_kept() {
     let say = |mode: &str| format!("ALTER DATABASE {name} SET default_transaction_read_only = {mode}");
     connection.execute_unprepared(&say("on")).await.unwrap();
     connection.execute_unprepared(END_SESSIONS).await.ok();
-    // Sessions that were opened meanwhile, and given back.
+    // Sessions opened while the server was read-only, and returned to the pool.
     drop(sessions(connection).await);
     let writable = format!("SET transaction_read_only = off; {}", say("off"));
     until("the server can be written to", || async { connection.execute_unprepared(&writable).await.ok() })
@@ -67,13 +73,13 @@ async fn a_session_that_cannot_write_is_not_kept() {
     .await;
 }
 
-/// All of the pool's sessions at the same time.
+/// All sessions of the pool at the same time.
 async fn sessions(connection: &DatabaseConnection) -> Vec<Result<DatabaseTransaction, DbErr>> {
     let most = usize::try_from(careq_shared::database::pool(connection).0).unwrap();
     join_all((0..most).map(|_| connection.begin())).await
 }
 
-/// All but the one that ends them.
+/// Terminates all sessions but its own.
 const END_SESSIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
@@ -89,7 +95,7 @@ async fn a_column_may_change_its_type_under_running_processes() {
     ] {
         assert_eq!(stack.client.post(path, &body).await.status, 201);
     }
-    // Every session knows the statements from before.
+    // Every session has prepared the statements before.
     for _ in 0..20 {
         pages(&stack, &admin).await;
     }
@@ -108,7 +114,7 @@ async fn a_column_may_change_its_type_under_running_processes() {
         assert_eq!(answer.status, 200, "{update}: {}", answer.body);
         pages(&stack, &admin).await;
     }
-    nothing_is_blamed(&stack).await;
+    no_event_has_failed(&stack).await;
     stack.finish().await;
 }
 
@@ -125,19 +131,19 @@ async fn later(stack: &Stack, careq_id: i64) -> Value {
     answer.body["data"]["event_id"].clone()
 }
 
-/// A process has met this error of the database.
+/// Waits until a process has logged this database error.
 async fn is_met(stack: &Stack, code: &str) {
     let code = format!("error {code}");
-    until("the worker has met it", || async { stack.logged().contains(&code).then_some(()) }).await;
+    until("the worker has logged the error", || async { stack.logged().contains(&code).then_some(()) }).await;
 }
 
-async fn nothing_is_blamed(stack: &Stack) {
+async fn no_event_has_failed(stack: &Stack) {
     let connection = &stack.database.connection;
     assert_eq!(dead_letter::Entity::find().count(connection).await.unwrap(), 0);
     assert_eq!(parked_event::Entity::find().count(connection).await.unwrap(), 0);
 }
 
-/// In a transaction that says itself that it may write.
+/// Executes a statement in a transaction that sets itself to read-write.
 async fn execute(stack: &Stack, sql: &str) {
     let connection = &stack.database.connection;
     until("the statement is done", || async {

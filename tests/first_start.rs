@@ -1,4 +1,4 @@
-//! The first command of the README, for a newcomer: an empty folder, one process, a line to paste.
+//! The first command of the README in an empty folder: one process, and a curl line to paste.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ async fn the_pasted_line_answers_201() {
     let started = Instant::now();
     let process = Process::start(&[], &LISTEN);
     process.logged("careq-sync takes requests").await;
-    // The promise is under a second; a debug build beside other tests gets some more.
+    // The documented time is under a second; a debug build under load gets more.
     assert!(started.elapsed() < Duration::from_secs(5), "ready after {:?}", started.elapsed());
 
     let pasted = until("the curl line is printed", || async {
@@ -46,7 +46,7 @@ async fn the_pasted_line_answers_201() {
     let token = pasted.split("Bearer ").nth(1).unwrap().split('\'').next().unwrap().to_owned();
     let ended = process.stop().await;
     assert!(ended.success, "{}", ended.stderr);
-    assert!(ended.stdout.contains(&token), "shown to the newcomer");
+    assert!(ended.stdout.contains(&token), "the token is printed at the first start");
     assert!(!ended.stderr.contains(&token), "never logged");
 }
 
@@ -89,7 +89,7 @@ async fn clinics_are_made_rotated_disabled_and_listed() {
     assert!(run(&["clinic", "disable", "clinic_abc"]).await.success);
 
     let listed: Value = serde_json::from_str(&run(&["clinic", "list", "--json"]).await.stdout).unwrap();
-    assert_eq!(listed[0]["valid_tokens"], 2, "the old one during the overlap, and the new one");
+    assert_eq!(listed[0]["valid_tokens"], 2, "the old token during the overlap, and the new one");
     assert!(listed[0]["disabled_at"].is_string());
     let table = run(&["clinic", "list"]).await.stdout;
     assert!(table.contains("clinic_abc") && table.contains("disabled"), "{table}");

@@ -1,4 +1,4 @@
-//! `careq-sync healthcheck` against real processes: what it says is what the process could do at that moment.
+//! `careq-sync healthcheck` on real processes: its result matches the state of the process.
 
 use tokio::net::TcpListener;
 
@@ -13,8 +13,8 @@ async fn every_process_is_found_by_its_own_settings() {
     assert_eq!(addresses.len(), 3, "an ingress, a worker, a console");
     for address in addresses {
         let operations = [("CAREQ_OPERATIONS_LISTEN", address.as_str())];
-        // The ingress takes requests before it is asked; a worker may still be connecting.
-        until("it is ready", || async { check(&[], &address).await.success.then_some(()) }).await;
+        // The ingress is ready at the start of the test; a worker may still be connecting.
+        until("the process is ready", || async { check(&[], &address).await.success.then_some(()) }).await;
         let ready = full.command(&["healthcheck"], &operations).await;
         assert_eq!(ready.trim_end(), format!("The process at {address} is ready."));
         let alive = full.command(&["healthcheck", "--live"], &operations).await;
@@ -22,7 +22,7 @@ async fn every_process_is_found_by_its_own_settings() {
     }
     full.finish().await;
 
-    // As in a container: whoever listens everywhere is reached over the loopback address.
+    // As in a container: a process that listens on all addresses is reached over the loopback address.
     let standalone = Stack::embedded(&[("CAREQ_OPERATIONS_LISTEN", "0.0.0.0:0")]).await;
     let everywhere = standalone.operations_addresses().await.remove(0);
     let ready = standalone.command(&["healthcheck"], &[("CAREQ_OPERATIONS_LISTEN", &everywhere)]).await;
@@ -39,17 +39,17 @@ async fn a_process_without_its_broker_is_alive_and_not_ready() {
     broker.set(Line::Down);
     for address in stack.operations_addresses().await {
         let refused = || async { Some(check(&[], &address).await).filter(|ended| !ended.success) };
-        let refused = until("it is not ready", refused).await;
+        let refused = until("the process is not ready", refused).await;
         assert!(refused.stderr.contains("is not ready: it has no RabbitMQ"), "{}", refused.stderr);
         assert!(refused.stdout.is_empty(), "{}", refused.stdout);
-        assert!(check(&["--live"], &address).await.success, "it is alive all the same");
+        assert!(check(&["--live"], &address).await.success, "the process is alive");
     }
     broker.set(Line::Open);
     stack.finish().await;
 }
 
 #[tokio::test]
-async fn what_does_not_answer_is_not_ready() {
+async fn a_process_that_does_not_answer_is_not_ready() {
     let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = mute.local_addr().unwrap().to_string();
     let refused = check(&["--within", "100ms"], &address).await;
@@ -63,7 +63,7 @@ async fn what_does_not_answer_is_not_ready() {
     let unknown = check(&[], "127.0.0.1:0").await;
     assert!(!unknown.success && unknown.stderr.contains("set a port"), "{}", unknown.stderr);
 
-    // CareQ's port is not the operations port.
+    // The ingress's port is not the operations port.
     let stack = Stack::embedded(&[]).await;
     let mistaken = check(&[], stack.client.address()).await;
     assert!(!mistaken.success && mistaken.stderr.contains("is no operations port"), "{}", mistaken.stderr);

@@ -1,4 +1,4 @@
-//! Bodies that are made to do harm: an authenticated client may send what it likes, and harms itself alone.
+//! Hostile bodies: an authenticated client may send any content, and it affects only that client.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,15 @@ use serde_json::{Value, json};
 use crate::harness::{self, Answer, CLINIC, Client, MIB, OTHER_CLINIC, OTHER_TOKEN, Stack, patient, until};
 use crate::servers::RabbitMq;
 
-/// A debug build on two busy cores takes longer to read what is sent at once. Between two bodies of a connection, the client makes up others.
-const PATIENT: [(&str, &str); 3] = [
+/// A debug build on two busy cores needs longer to read concurrent bodies. Between two
+/// requests of a connection, the client generates further bodies.
+const LONG_TIMEOUTS: [(&str, &str); 3] = [
     ("CAREQ_INGRESS_BODY_TIMEOUT_S", "120"),
     ("CAREQ_INGRESS_REQUEST_TIMEOUT_S", "240"),
     ("CAREQ_INGRESS_HEADER_TIMEOUT_S", "240"),
 ];
 
-/// Whatever is sent, an ingress takes no more.
+/// Maximum memory of an ingress.
 const MAX_MEMORY: u64 = 128_000_000;
 
 const RESPOND_ASYNC: [(&str, &str); 1] = [("prefer", "respond-async")];
@@ -28,10 +29,10 @@ const RESPOND_ASYNC: [(&str, &str); 1] = [("prefer", "respond-async")];
 const BATCH_BYTES: usize = 8 << 20;
 const WEBHOOK_BYTES: usize = 1 << 20;
 
-/// The reader of `serde_json::Value` takes members with these names for something else: for a number, and for text that is to be parsed
-/// again, as deep as the stack does not bear.
+/// `serde_json::Value` gives members with these names a special meaning: a number, or text to be parsed again,
+/// nested deeper than the stack allows.
 #[tokio::test]
-async fn names_that_a_library_keeps_for_itself_do_nothing() {
+async fn member_names_reserved_by_serde_json_have_no_effect() {
     for stack in [Stack::embedded(&[]).await, Stack::full(1, &[]).await] {
         let number = r#"{"$serde_json::private::Number": "77"}"#;
         for name in ["$serde_json::private::Number", "\\u0024serde_json::private::Number"] {
@@ -56,7 +57,7 @@ async fn names_that_a_library_keeps_for_itself_do_nothing() {
                 assert!([200, 400].contains(&answer.status), "{field}, {arrays}: {}", answer.body);
             }
         }
-        // A key and the id of a batch may be any text; as free-form JSON, they stay what they are.
+        // An idempotency key and a batch id may be any text; free-form JSON is stored unchanged.
         let name = "$serde_json::private::Number";
         let keyed = [("idempotency-key", name)];
         assert_eq!(stack.client.post_with("/patient", &patient(5), &keyed).await.status, 201);
@@ -70,13 +71,13 @@ async fn names_that_a_library_keeps_for_itself_do_nothing() {
     }
 }
 
-/// A text of a patient, with one more member.
+/// A patient's body with an additional member.
 fn patient_with(member: &str) -> String {
     let patient = patient(4).to_string();
     format!("{},{member}}}", patient.trim_end_matches('}'))
 }
 
-/// A hundred texts within each other, each of which is as many lists and an object. It takes escapes that do not double.
+/// A hundred nested texts, each with this number of arrays and an object. It uses escapes that do not double.
 fn texts_in_texts(arrays: usize) -> String {
     (0..100).fold("1".to_owned(), |inner, _| {
         let inner = inner.replace('\\', "\\u005c").replace('"', "\\u0022");
@@ -86,7 +87,7 @@ fn texts_in_texts(arrays: usize) -> String {
 }
 
 #[tokio::test]
-async fn half_of_a_character_refuses_its_own_record_alone() {
+async fn a_lone_surrogate_refuses_only_its_record() {
     let stack = Stack::embedded(&[]).await;
     let answer = post(&stack.client, "/patient", patient_with(r#""notes": "\ud83d""#).into(), &[]).await;
     assert_eq!((answer.status, named(&answer)), (422, vec!["notes"]));
@@ -107,10 +108,10 @@ async fn half_of_a_character_refuses_its_own_record_alone() {
     stack.finish().await;
 }
 
-/// The bodies that took 879 MB and 327 MB, alone and 64 at once.
+/// The bodies that took 879 MB and 327 MB, singly and 64 at a time.
 #[tokio::test]
-async fn bodies_that_are_large_once_they_are_read_are_not_read() {
-    let stack = Stack::full(0, &PATIENT).await;
+async fn bodies_that_expand_when_parsed_are_refused() {
+    let stack = Stack::full(0, &LONG_TIMEOUTS).await;
     let batch = batch_of(&"{\"\":0},".repeat(BATCH_BYTES / 7 - 20));
     let webhook = appointment_with(&"{\"\":0},".repeat(WEBHOOK_BYTES / 7 - 100));
     let one = post(&stack.client, "/batch", batch.clone(), &[]).await;
@@ -126,19 +127,19 @@ async fn bodies_that_are_large_once_they_are_read_are_not_read() {
     stack.stop().await;
 }
 
-/// 64 at once of what someone may think of, as large as they may be, from two clinics: none aborts, none is our fault, and together they
-/// do not take more than an ingress has.
+/// 64 concurrent generated bodies of the maximum size, from two clinics. Each is answered 202, 503 or as a client error, and
+/// the total memory stays within the limit.
 #[tokio::test]
-async fn whatever_is_sent_at_once_takes_no_more_memory_than_there_is() {
-    let stack = Stack::full(0, &PATIENT).await;
+async fn concurrent_hostile_bodies_stay_within_the_memory_limit() {
+    let stack = Stack::full(0, &LONG_TIMEOUTS).await;
     let others = stack.client.with_token(OTHER_TOKEN);
     let mut runner = TestRunner::deterministic();
     for round in 0..2 {
         let bodies: Vec<(String, bool, Bytes)> =
-            (0..64).map(|_| made_up().new_tree(&mut runner).unwrap().current()).collect();
+            (0..64).map(|_| generated_body().new_tree(&mut runner).unwrap().current()).collect();
         let send = async |(name, is_batch, body): &(String, bool, Bytes)| {
             let path = if *is_batch { "/batch" } else { "/appointment" };
-            let client = if is_others(name) { &others } else { &stack.client };
+            let client = if is_from_the_other_clinic(name) { &others } else { &stack.client };
             let answer = post(client, path, body.clone(), &RESPOND_ASYNC).await;
             (name.clone(), answer.status)
         };
@@ -148,16 +149,16 @@ async fn whatever_is_sent_at_once_takes_no_more_memory_than_there_is() {
         let peak_bytes = stack.ingress_peak_bytes();
         assert!(peak_bytes <= MAX_MEMORY, "round {round}: {} MiB after {answers:?}", peak_bytes / MIB);
     }
-    assert_eq!(stack.client.post("/patient", &patient(1)).await.status, 202, "webhooks go on");
+    assert_eq!(stack.client.post("/patient", &patient(1)).await.status, 202, "webhooks are still accepted");
     stack.stop().await;
 }
 
-fn is_others(name: &str) -> bool {
+fn is_from_the_other_clinic(name: &str) -> bool {
     name.len().is_multiple_of(2)
 }
 
-/// A body of something that is repeated: its name, whether it is a batch, the body.
-fn made_up() -> impl Strategy<Value = (String, bool, Bytes)> {
+/// A generated body of a repeated unit: its name, whether it is a batch, and the bytes.
+fn generated_body() -> impl Strategy<Value = (String, bool, Bytes)> {
     let units = vec![
         "{\"\":0},",
         "null,",
@@ -192,7 +193,7 @@ fn made_up() -> impl Strategy<Value = (String, bool, Bytes)> {
     (prop::sample::select(units), sizes, any::<bool>()).prop_map(|(unit, part, is_batch)| {
         let bytes = (if is_batch { BATCH_BYTES } else { WEBHOOK_BYTES } - 1_000) / part;
         let name = format!("{unit} / {part}");
-        let clinic = if is_others(&name) { OTHER_CLINIC } else { CLINIC };
+        let clinic = if is_from_the_other_clinic(&name) { OTHER_CLINIC } else { CLINIC };
         let body = body_of(unit, bytes, is_batch).replace(CLINIC, clinic);
         (name, is_batch, Bytes::from(body))
     })
@@ -207,7 +208,7 @@ fn body_of(unit: &str, bytes: usize, is_batch: bool) -> String {
         appointment
     };
     let records: Vec<_> = match unit {
-        // Every field is bad.
+        // Every field is invalid.
         "BAD" => {
             let mut data = appointment("careq_id", json!(0));
             data.as_object_mut().unwrap().values_mut().for_each(|value| *value = json!(0));
@@ -262,13 +263,15 @@ fn body_of(unit: &str, bytes: usize, is_batch: bool) -> String {
     format!(r#"{{"clinic_id":"{CLINIC}","records":{records},"batch_id":"b"}}"#)
 }
 
-/// One clinic sends bodies that are as large as they may be, and refused, over two connections all the time: of too many values, and of
-/// as many as there may be.
+/// One clinic constantly sends refused bodies of the maximum size over two connections: with too many values, and
+/// with the maximum number of values.
 #[tokio::test]
-async fn another_clinics_batches_come_in_their_turn() {
-    let stack =
-        Stack::full(0, &[PATIENT[0], PATIENT[1], PATIENT[2], ("CAREQ_BROKER_PUBLISH_TIMEOUT_MS", "1500")])
-            .await;
+async fn another_clinics_batches_are_accepted_during_a_flood() {
+    let stack = Stack::full(
+        0,
+        &[LONG_TIMEOUTS[0], LONG_TIMEOUTS[1], LONG_TIMEOUTS[2], ("CAREQ_BROKER_PUBLISH_TIMEOUT_MS", "1500")],
+    )
+    .await;
     let many = batch_of(&"{\"\":0},".repeat(BATCH_BYTES / 7 - 20));
     let long = format!("\"{}\",", "\\u0041".repeat(27));
     let long = batch_of(&long.repeat((BATCH_BYTES - 1_000) / long.len()));
@@ -301,21 +304,21 @@ async fn another_clinics_batches_come_in_their_turn() {
     stack.stop().await;
 }
 
-/// A broker that takes less than was published says so by closing the channel: the batch is refused for good, and the others go on. At
-/// the limit of RabbitMQ 4, nothing that is made of a body is too large.
+/// A broker with a smaller message limit closes the channel: the batch is refused permanently, and other batches
+/// are accepted. With the limit of RabbitMQ 4, no message made of a body is too large.
 #[tokio::test]
-async fn a_message_that_the_broker_does_not_take_is_refused_for_good_and_alone() {
+async fn a_message_too_large_for_the_broker_is_refused_permanently_and_alone() {
     let rabbitmq = RabbitMq::start_with_settings("max_message_size = 1500000\n").await;
     let url = RabbitMq::url(&rabbitmq.address());
-    let settings = [PATIENT[0], PATIENT[1], PATIENT[2], ("CAREQ_BROKER_URL", url.as_str())];
+    let settings = [LONG_TIMEOUTS[0], LONG_TIMEOUTS[1], LONG_TIMEOUTS[2], ("CAREQ_BROKER_URL", url.as_str())];
     let stack = Stack::full(0, &settings).await;
     let others = stack.client.with_token(OTHER_TOKEN);
     let large = async || post(&stack.client, "/batch", slashes(CLINIC, 2_000_000), &[]).await;
     let small = async || post(&others, "/batch", slashes(OTHER_CLINIC, 600_000), &RESPOND_ASYNC).await;
     let answer = large().await;
     assert_eq!((answer.status, &answer.body["error"]["code"]), (413, &json!("INVALID_REQUEST")));
-    until("batches are taken again", || async { (small().await.status == 202).then_some(()) }).await;
-    // What is known to be too large is not published again.
+    until("batches are accepted again", || async { (small().await.status == 202).then_some(()) }).await;
+    // A batch that is known to be too large is not published again.
     let answers = tokio::join!(large(), small(), large(), small(), large(), small());
     assert_eq!([answers.0.status, answers.2.status, answers.4.status], [413; 3]);
     assert_eq!([answers.1.status, answers.3.status, answers.5.status], [202; 3]);
@@ -332,7 +335,7 @@ async fn a_message_that_the_broker_does_not_take_is_refused_for_good_and_alone()
     stack.stop().await;
 }
 
-/// A batch of 1,000 appointments with so many bytes of backslashes, each of which is escaped.
+/// A batch of 1,000 appointments with this number of bytes of backslashes, each of which is escaped.
 fn slashes(clinic: &str, bytes: usize) -> Bytes {
     let record = |careq_id: usize| {
         let mut data = harness::appointment(i64::try_from(careq_id).unwrap());

@@ -1,5 +1,5 @@
-//! Nothing personal leaves but into the tables. Every path, good and bad, is flooded with marked data; then everything that the
-//! processes wrote and answered is searched for the mark.
+//! Personal data is written only to the tables. Every path, valid and invalid, gets marked data; then all output
+//! and all responses of the processes are searched for the mark.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{CLINIC, Collector, OTHER_TOKEN, Stack, TOKEN, sample, send, until};
 
-/// Part of every value that is personal, and of every secret that is wrong.
+/// Part of every personal value, and of every invalid secret.
 const MARK: &str = "Zxmarkqj";
 
 const COLLECTOR: &str = "CAREQ_TELEMETRY_OTLP_ENDPOINT";
 
-/// The tests are believed to be anyone, so that what fails need not wait for what failed before.
+/// The proxies' addresses are trusted to name the client, so that a failure does not wait for earlier failures.
 const PROXY: (&str, &str) = ("CAREQ_INGRESS_TRUSTED_PROXIES", "127.0.0.0/8");
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn on_postgresql_and_rabbitmq() {
     stack.finish().await;
 }
 
-/// The example of an endpoint with every text marked that a person could be known by.
+/// The endpoint's example with every identifying text marked.
 fn marked(path: &str) -> Value {
     let mut body = sample(path);
     let fields = body.as_object_mut().unwrap();
@@ -152,12 +152,13 @@ async fn pages(stack: &Stack) {
     unmarked(&send(stack.client.request(odd, "/health")).await.body);
 }
 
-/// No error body says what was sent.
+/// Asserts that no error body repeats the request's data.
 fn unmarked(body: &Value) {
     assert!(!body.to_string().contains(MARK), "{body}");
 }
 
-/// One line a request with what the specification lists, errors with their reason and the shape of the payload, and nothing more.
+/// Each request has one line with the fields of the specification. Errors have their reason and the shape of the
+/// payload, and nothing more.
 fn lines(stack: &Stack) {
     let log = stack.logged();
     for secret in [MARK, &MARK.to_uppercase(), "9753197531", TOKEN, OTHER_TOKEN, "[withheld]"] {
@@ -186,22 +187,22 @@ fn lines_with(log: &str, message: &str) -> Vec<Value> {
     fields.filter(|fields| fields["message"] == message).collect()
 }
 
-/// One line for each dead letter, by which an admin finds it.
+/// Each dead letter has one line with which an admin can find it.
 async fn letters(stack: &Stack) {
-    until("every letter has its line", || async {
-        // First, since a line follows its commit.
+    until("every letter has a log line", || async {
+        // The log is read first, because a line follows its commit.
         let log = stack.logged();
         let letters = dead_letter::Entity::find().all(&stack.database.connection).await.unwrap();
         let stored: BTreeSet<_> = letters.iter().map(|letter| letter.id.to_string()).collect();
         let lines = lines_with(&log, "a dead letter needs a person");
-        let told: Vec<_> = lines.iter().map(|line| line["letter"].as_str().unwrap().to_owned()).collect();
-        assert!(!stored.is_empty() && told.len() <= stored.len(), "{told:?}, but {stored:?}");
-        (told.len() == stored.len() && told.into_iter().collect::<BTreeSet<_>>() == stored).then_some(())
+        let logged: Vec<_> = lines.iter().map(|line| line["letter"].as_str().unwrap().to_owned()).collect();
+        assert!(!stored.is_empty() && logged.len() <= stored.len(), "{logged:?}, but {stored:?}");
+        (logged.len() == stored.len() && logged.into_iter().collect::<BTreeSet<_>>() == stored).then_some(())
     })
     .await;
 }
 
-/// The same holds for what is scraped, and for what is sent to a collector.
+/// Metrics and exported traces hold no personal data.
 async fn measured_and_traced(stack: &Stack, collector: &Collector) {
     let requests = || collector.spans().into_iter().filter(|span| span.text("http.request.method").is_some());
     until("the collector has most of the requests", || async { (requests().count() > 400).then_some(()) })
@@ -216,9 +217,9 @@ async fn measured_and_traced(stack: &Stack, collector: &Collector) {
     }
 }
 
-/// A fault in the program may quote what it worked on; the log says where it was and how it came there.
+/// A panic message may quote the data that was processed. The log has its location and its stack instead.
 #[test]
-fn a_panic_is_logged_with_its_stack_and_without_its_words() {
+fn a_panic_is_logged_with_its_stack_and_without_its_message() {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "logs::the_program_that_panics", "--ignored", "--nocapture"])
         .stdout(Stdio::null())
@@ -233,7 +234,7 @@ fn a_panic_is_logged_with_its_stack_and_without_its_words() {
 }
 
 #[test]
-#[ignore = "run by the test above, as a program of its own"]
+#[ignore = "run by the test above, as a separate program"]
 fn the_program_that_panics() {
     let settings = [("CAREQ_LOG_FORMAT".to_owned(), "json".to_owned())];
     let config = config::load(None, settings).unwrap();

@@ -33,13 +33,13 @@ mod broker_contract;
 
 mod histories;
 
-mod lost_wake_up;
+mod lost_unpark;
 
 mod poison;
 
-mod held_rows;
+mod locked_rows;
 
-mod foreign_faults;
+mod triggers;
 
 mod failover;
 
@@ -56,7 +56,7 @@ mod admin_api;
 
 mod clock;
 
-mod copies;
+mod duplicates;
 
 mod deliveries;
 

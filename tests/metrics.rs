@@ -1,4 +1,4 @@
-//! Metrics say what was done, to the last one, and go on while the servers behind are away.
+//! Metrics count exactly, and are exposed while the database and the broker are down.
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
@@ -15,10 +15,10 @@ use crate::harness::{CLINIC, FreshDatabase, OTHER_TOKEN, Stack, amqp_url, patien
 use crate::poison::REFUSE_FOR_NOW;
 use crate::proxy::{Line, Proxy};
 
-/// Every clinic has so many requests at once, and no more within a minute.
+/// Each clinic may send a burst of this size, and nothing more within a minute.
 const BURST: u32 = 30;
 
-/// With which [`known_traffic`] gets its answers.
+/// The settings under which [`known_traffic`] gets its responses.
 pub(crate) const SETTINGS: [(&str, &str); 4] = [
     ("CAREQ_INGRESS_RATE_PER_MINUTE", "1"),
     ("CAREQ_INGRESS_RATE_BURST", "30"),
@@ -48,7 +48,7 @@ async fn on_postgresql_and_rabbitmq_with_two_workers() {
     stack.finish().await;
 }
 
-/// Requests that have every kind of answer and result.
+/// Requests with every kind of response and result.
 pub(crate) async fn known_traffic(stack: &Stack) {
     let client = &stack.client;
     let john = sample("/patient");
@@ -64,7 +64,7 @@ pub(crate) async fn known_traffic(stack: &Stack) {
     {
         assert_eq!(client.post("/patient", body).await.status, status);
     }
-    // Its doctor and its service are not there.
+    // The appointment's doctor and service are missing.
     assert_eq!(client.post("/appointment", &sample("/appointment")).await.status, 422);
     for (notes, status) in [("one", 201), ("two", 409)] {
         let doctor = with(json!({ "careq_id": 7, "notes": notes }));
@@ -127,7 +127,7 @@ async fn is_counted(stack: &Stack) {
     }
 }
 
-/// What is the same wherever it is measured.
+/// Metrics with the same value on both stacks.
 async fn is_measured(stack: &Stack) {
     let processes = stack.metrics().await.len();
     for (name, labels, expected) in [
@@ -151,7 +151,7 @@ async fn is_measured(stack: &Stack) {
     assert!(limit >= 900.0, "{limit}");
 }
 
-/// One that fails once and is stored at its second attempt.
+/// An event that fails once and is stored at its second attempt.
 async fn a_further_attempt(stack: &Stack) {
     let database = &stack.database.connection;
     database.execute_unprepared(REFUSE_FOR_NOW).await.unwrap();
@@ -162,7 +162,7 @@ async fn a_further_attempt(stack: &Stack) {
     becomes(stack, "results_total", &[("kind", "patient"), ("outcome", "created")], 4.0).await;
 }
 
-/// The letter with the reused key is replayed, and fails again: one more failure, of the same letter.
+/// The letter with the reused key is replayed and fails again. This counts one more failure of the same letter.
 async fn a_replay(stack: &Stack) {
     stack.command(&["dead-letters", "replay", "--class", "conflict"], &[]).await;
     for (name, labels, expected) in [
@@ -176,14 +176,14 @@ async fn a_replay(stack: &Stack) {
     }
 }
 
-/// What is exposed is listed, and what is listed is exposed; by each process, what it knows.
+/// The exposed metrics are exactly those listed, each by the processes that know it.
 async fn is_exposed(stack: &Stack, processes: &[(&str, f64)]) {
     let expositions = stack.metrics().await;
     let listed: BTreeSet<_> = LIST.iter().map(|metric| metric.name).collect();
     assert_eq!(listed.len(), LIST.len(), "no name is listed twice");
-    let mut exposed = BTreeSet::from(OF_TROUBLE);
+    let mut exposed = BTreeSet::from(ONLY_AFTER_A_FAILURE);
     for exposition in &expositions {
-        is_clean_to_promtool(&exposition.text).await;
+        passes_promtool(&exposition.text).await;
         exposed.extend(exposition.types.iter().map(|(name, _)| name.as_str()));
         for name in ["broker_up", "database_up", "build_info", "ready"] {
             let name = format!("careq_sync_{name}");
@@ -204,8 +204,8 @@ async fn is_exposed(stack: &Stack, processes: &[(&str, f64)]) {
     }
 }
 
-/// Prometheus's own reading of the format and of its naming rules.
-async fn is_clean_to_promtool(text: &str) {
+/// Promtool's checks of the format and of the naming rules.
+async fn passes_promtool(text: &str) {
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -215,15 +215,15 @@ async fn is_clean_to_promtool(text: &str) {
         .expect("promtool cannot be used for tests; `make servers` installs it");
     promtool.stdin.take().unwrap().write_all(text.as_bytes()).await.unwrap();
     let found = promtool.wait_with_output().await.unwrap();
-    let said = String::from_utf8_lossy(&[found.stdout, found.stderr].concat()).into_owned();
-    assert!(found.status.success() && said.is_empty(), "{said}");
+    let printed = String::from_utf8_lossy(&[found.stdout, found.stderr].concat()).into_owned();
+    assert!(found.status.success() && printed.is_empty(), "{printed}");
 }
 
-/// What has a sample only after something went wrong, or with a collector: other tests have those.
-const OF_TROUBLE: [&str; 1] = ["careq_sync_exported_spans_total"];
+/// Metrics that have samples only after a failure or with a collector. Other tests check them.
+const ONLY_AFTER_A_FAILURE: [&str; 1] = ["careq_sync_exported_spans_total"];
 
 #[tokio::test]
-async fn they_go_on_while_the_database_and_the_broker_are_away() {
+async fn metrics_are_exposed_while_the_database_and_the_broker_are_down() {
     let (database, broker) = (Proxy::before("127.0.0.1:5432").await, Proxy::before("127.0.0.1:5672").await);
     let fresh = FreshDatabase::empty(crate::harness::Backend::Postgres).await;
     let database_url = through(&fresh.url, &database);
@@ -245,12 +245,12 @@ async fn they_go_on_while_the_database_and_the_broker_are_away() {
     let aged = || async {
         (stack.metric("careq_sync_oldest_unprocessed_age_seconds", &[]).await > 1.0).then_some(())
     };
-    until("the event in hand grows old", aged).await;
+    until("the age of the unprocessed event grows", aged).await;
     assert!(
         stack.metric("careq_sync_repeated_transactions_total", &[("reason", "unreachable")]).await >= 1.0
     );
     for exposition in stack.metrics().await {
-        assert!(!exposition.has("careq_sync_parked_events"), "what cannot be known is not said");
+        assert!(!exposition.has("careq_sync_parked_events"), "an unknown value is not exposed");
         assert!(!exposition.has("careq_sync_dead_letters"));
     }
 
@@ -261,10 +261,10 @@ async fn they_go_on_while_the_database_and_the_broker_are_away() {
     let gone = || async {
         let asked = Instant::now();
         let expositions = stack.metrics().await;
-        assert!(asked.elapsed() < Duration::from_secs(2), "a scrape waits for nobody");
+        assert!(asked.elapsed() < Duration::from_secs(2), "a scrape does not wait for a server");
         expositions.iter().all(|exposition| !exposition.has("careq_sync_queue_messages")).then_some(())
     };
-    until("the queues are not known", gone).await;
+    until("the queues are unknown", gone).await;
 
     database.set(Line::Open);
     broker.set(Line::Open);
@@ -286,7 +286,7 @@ async fn they_go_on_while_the_database_and_the_broker_are_away() {
 
 fn through(url: &str, proxy: &Proxy) -> String {
     let replaced = url.replace(proxy.server(), &proxy.address());
-    assert_ne!(replaced, url, "the test server is where it usually is");
+    assert_ne!(replaced, url, "the test server has its usual address");
     replaced
 }
 

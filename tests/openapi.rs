@@ -1,5 +1,5 @@
-//! The description of the API is held against the routes that run: what is described exists, what exists is described, and what
-//! is asked for in another way is refused.
+//! The description of the API is compared with the running routes: both have the same operations, and other
+//! methods are refused.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,14 @@ use serde_json::Value;
 use crate::harness::{Stack, operations, patient, sample, send};
 
 #[tokio::test]
-async fn the_description_is_that_of_the_running_routes() {
+async fn the_description_matches_the_running_routes() {
     let stack = Stack::embedded(&[]).await;
-    // Without a token: it holds nothing of any clinic.
+    // Without a token, because the description contains no data of a clinic.
     let page = reqwest::get(format!("http://{}/openapi.json", stack.client.address())).await.unwrap();
     let document: Value = page.json().await.unwrap();
     assert_eq!(document["openapi"], "3.1.0");
     every_operation_of_the_specification_is_described(&document);
-    every_described_operation_runs_and_no_other(&stack, &document).await;
+    exactly_the_described_operations_exist(&stack, &document).await;
     the_answers_have_the_members_that_are_described(&stack, &document).await;
     the_documentation_page_is_bundled(&stack).await;
     stack.finish().await;
@@ -52,7 +52,7 @@ fn every_operation_of_the_specification_is_described(document: &Value) {
     assert_eq!(described.len(), 11, "{described:?}");
 }
 
-async fn every_described_operation_runs_and_no_other(stack: &Stack, document: &Value) {
+async fn exactly_the_described_operations_exist(stack: &Stack, document: &Value) {
     let described = operations(document);
     for path in described.iter().map(|(path, _)| path).collect::<BTreeSet<_>>() {
         let real = path
@@ -76,7 +76,7 @@ async fn every_described_operation_runs_and_no_other(stack: &Stack, document: &V
     }
 }
 
-/// What is required of an answer is there.
+/// Responses have the required members of their schemas.
 async fn the_answers_have_the_members_that_are_described(stack: &Stack, document: &Value) {
     let created = stack.client.post("/patient", &patient(1)).await;
     let event_id = created.body["data"]["event_id"].as_str().unwrap().to_owned();
@@ -92,15 +92,15 @@ async fn the_answers_have_the_members_that_are_described(stack: &Stack, document
         ("Health", stack.client.get("/health").await.body),
     ];
     for (name, body) in rows {
-        holds(&document["components"]["schemas"][name], &body, name);
+        assert_matches(&document["components"]["schemas"][name], &body, name);
     }
 }
 
-fn holds(schema: &Value, body: &Value, what: &str) {
+fn assert_matches(schema: &Value, body: &Value, what: &str) {
     for name in schema["required"].as_array().into_iter().flatten() {
         let name = name.as_str().unwrap();
         assert!(!body[name].is_null(), "{what}: {name} is missing in {body}");
-        holds(&schema["properties"][name], &body[name], &format!("{what}.{name}"));
+        assert_matches(&schema["properties"][name], &body[name], &format!("{what}.{name}"));
     }
     if let Some(words) = schema["enum"].as_array() {
         assert!(words.contains(body), "{what}: {body}");
@@ -117,7 +117,7 @@ async fn the_documentation_page_is_bundled(stack: &Stack) {
     assert!(page.contains("swagger-ui"), "{page}");
     assert!(
         !page.contains("http://") && !page.contains("https://"),
-        "it loads nothing from elsewhere: {page}"
+        "the page loads no external resource: {page}"
     );
     for path in ["/docs/", "/docs/swagger-ui-bundle.js", "/openapi.json"] {
         let answer = reqwest::get(format!("http://{}{path}", stack.client.address())).await.unwrap();
@@ -125,7 +125,7 @@ async fn the_documentation_page_is_bundled(stack: &Stack) {
         assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{path}: {policy}");
         assert_eq!(answer.headers()["x-content-type-options"], "nosniff", "{path}");
     }
-    // What the policy forbids must not be there: scripts, styles and handlers within the page.
+    // The policy forbids inline scripts, styles and event handlers, so the page must not contain them.
     for forbidden in ["<style", "style=", "onload=", "<script>"] {
         assert!(!page.contains(forbidden), "{forbidden}: {page}");
     }

@@ -1,5 +1,5 @@
-//! The rows of the outcome table that the examples do not show: the same again, keys and hashes that belong to others,
-//! another clinic, and what is refused.
+//! Rows of the outcome table that the specification's examples do not cover: repeated requests, keys and hashes of
+//! other records, another clinic, and refusals.
 
 use serde_json::json;
 
@@ -69,7 +69,7 @@ async fn a_key_reused_with_other_content(stack: &Stack) {
     let page = stack.client.event_is(&reused.body["event_id"], "failed").await.expect("its own page");
     assert_eq!(page.body["data"]["error"]["code"], "DUPLICATE_RECORD");
     stack.client.event_is(&first.body["data"]["event_id"], "synced").await.expect("the first is untouched");
-    // Another clinic's key is another key.
+    // The same key of another clinic is another key.
     let mut foreign = patient(2);
     foreign["clinic_id"] = json!("clinic_xyz");
     let other_clinic = stack.client.with_token(OTHER_TOKEN).post_with("/patient", &foreign, &key).await;
@@ -96,7 +96,7 @@ async fn a_hash_that_belongs_to_another(stack: &Stack) {
         taken.body
     );
     assert_eq!(stack.client.get("/status/appointment/11").await.body["data"]["sync_status"], "failed");
-    // Once the first gives it up, it is free.
+    // The hash is free after the first record gives it up.
     assert_eq!(stack.client.post("/appointment", &with_hash(10, "h2")).await.status, 200);
     assert_eq!(stack.client.post("/appointment", &with_hash(11, "h1")).await.status, 201);
 }
@@ -149,13 +149,10 @@ async fn a_batch_id_reused_with_other_content(stack: &Stack) {
         reused.body
     );
     let page = stack.client.get("/status/patient/31").await;
-    assert_eq!(
-        page.body["data"]["sync_status"], "failed",
-        "nothing of it was applied, and an admin can see that"
-    );
+    assert_eq!(page.body["data"]["sync_status"], "failed", "no record was applied, and the letters show it");
 }
 
-/// Not even what has changed since, although its records carry no stamp of their own.
+/// A repeated batch does not overwrite later changes, although its records have no time stamps.
 async fn a_batch_sent_again_changes_nothing(stack: &Stack) {
     use careq_shared::entities::patient::{Column, Entity};
     use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};

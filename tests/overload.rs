@@ -1,5 +1,5 @@
-//! Too much, too slow, too large: what a client can do wrong at the level of connections must cost the others nothing, and the
-//! installation nothing that lasts.
+//! Too many, too slow or too large requests: one client's connections must not affect other clients, and leave no
+//! lasting load on the installation.
 
 use std::time::{Duration, Instant};
 
@@ -15,11 +15,11 @@ use crate::harness::{
     self, Answer, CLINIC, Client, MIB, OTHER_CLINIC, OTHER_TOKEN, Stack, TOKEN, patient, sample, until,
 };
 
-/// A debug build on two busy cores takes longer to read what is sent at once.
-const PATIENT: [(&str, &str); 2] =
+/// A debug build on two busy cores needs longer to read concurrent bodies.
+const LONG_TIMEOUTS: [(&str, &str); 2] =
     [("CAREQ_INGRESS_BODY_TIMEOUT_S", "60"), ("CAREQ_INGRESS_REQUEST_TIMEOUT_S", "120")];
 
-/// Batches at once: their bodies alone are more than the memory of an ingress.
+/// Number of concurrent batches whose bodies alone exceed the memory of an ingress.
 const BATCHES: usize = 400;
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn heads_that_are_too_large_or_too_slow_are_refused() {
     assert!(answer(&stack, &many).await.starts_with("HTTP/1.1 431 "));
     assert!(answer(&stack, "this is no HTTP\r\n\r\n").await.starts_with("HTTP/1.1 400 "));
 
-    // A letter now and then does not buy time.
+    // Single bytes do not extend the timeout.
     let mut dribbling = connect(&stack).await;
     let began = Instant::now();
     let cut = async {
@@ -50,7 +50,7 @@ async fn heads_that_are_too_large_or_too_slow_are_refused() {
 }
 
 #[tokio::test]
-async fn too_many_requests_at_once_are_told_to_come_again_at_once() {
+async fn excess_requests_are_answered_503_at_once() {
     let stack = Stack::embedded(&[("CAREQ_INGRESS_MAX_REQUESTS", "2")]).await;
     let mut slow = Vec::new();
     for _ in 0..2 {
@@ -65,9 +65,9 @@ async fn too_many_requests_at_once_are_told_to_come_again_at_once() {
         (&refused.0.headers["retry-after"], &refused.0.body["error"]["code"]),
         (&"5".parse().unwrap(), &"SERVER_ERROR".into())
     );
-    // One that goes away leaves its place, one that is completed has its answer.
+    // A client that disconnects frees its slot, and a completed request gets its response.
     drop(slow.pop());
-    until("there is a place again", || async {
+    until("a slot is free again", || async {
         (stack.client.get("/health").await.status == 200).then_some(())
     })
     .await;
@@ -76,11 +76,11 @@ async fn too_many_requests_at_once_are_told_to_come_again_at_once() {
     stack.finish().await;
 }
 
-/// However many batches come at once, an ingress reads no more of them than it has memory for. What finds no room is told so, and finds
-/// it later.
+/// However many batches arrive at the same time, an ingress reads only as many as its memory allows. The others
+/// are answered 503 and accepted later.
 #[tokio::test]
-async fn a_burst_of_batches_finds_room_or_is_told_to_come_again() {
-    let stack = Stack::full(0, &PATIENT).await;
+async fn a_burst_of_batches_is_admitted_or_answered_503() {
+    let stack = Stack::full(0, &LONG_TIMEOUTS).await;
     let clinics = [(TOKEN, CLINIC), (OTHER_TOKEN, OTHER_CLINIC)];
     let senders =
         clinics.map(|(token, clinic)| (stack.client.with_token(token), batch_of_a_thousand(clinic)));
@@ -91,43 +91,43 @@ async fn a_burst_of_batches_finds_room_or_is_told_to_come_again() {
     };
     let burst = join_all((0..BATCHES).map(&send));
     let (answers, accepted) = tokio::join!(burst, post(&stack.client, "/patient", &webhook));
-    assert_eq!(accepted.status, 202, "webhooks go on: {}", accepted.body);
+    assert_eq!(accepted.status, 202, "webhooks are still accepted: {}", accepted.body);
     let (taken, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 202);
-    assert!(!taken.is_empty(), "some find room");
-    assert!(refused.iter().all(|answer| is_told_to_come_again(answer)), "{refused:?}");
-    // The first that has a limit there is the ingress.
+    assert!(!taken.is_empty(), "some batches are admitted");
+    assert!(refused.iter().all(|answer| is_unavailable(answer)), "{refused:?}");
+    // The first memory limit in the file is the ingress's.
     let memory_bytes = MIB * number("deploy/helm/careq-sync/values.yaml", "limits: { memory: ");
     let peak_bytes = stack.ingress_peak_bytes();
     assert!(peak_bytes < memory_bytes, "{} MiB", peak_bytes / MIB);
-    assert!(turned_away(&stack, "bodies").await > 0.0, "they are more than there is room for");
+    assert!(turned_away(&stack, "bodies").await > 0.0, "some batches are refused");
 
-    until("there is room again", || async { (send(0).await.status == 202).then_some(()) }).await;
-    // One that was not confirmed in time may be there all the same.
+    until("memory is free again", || async { (send(0).await.status == 202).then_some(()) }).await;
+    // A batch that was not confirmed in time may be in the queue nevertheless.
     assert!(stack.waiting_in("bulk").await as usize > taken.len());
     stack.stop().await;
 }
 
-/// A body that comes slowly takes what has come of it, and leaves it when it goes.
+/// A slow body reserves memory for the part that has arrived, and releases it when its client disconnects.
 #[tokio::test]
-async fn a_clinic_has_half_of_the_room_and_the_others_the_rest() {
+async fn one_clinic_gets_at_most_half_of_the_batch_memory() {
     let (batch, others) = (batch_of_a_thousand(CLINIC), batch_of_a_thousand(OTHER_CLINIC));
     let limit_bytes = (batch.len() + 100).to_string();
-    let [body_timeout, request_timeout] = PATIENT;
+    let [body_timeout, request_timeout] = LONG_TIMEOUTS;
     let limit = ("CAREQ_INGRESS_MAX_BATCH_BODY_BYTES", limit_bytes.as_str());
     let stack = Stack::embedded(&[limit, body_timeout, request_timeout]).await;
     let send = async |client: Client| post(&client, "/batch", &batch).await;
     let mut slow = Vec::new();
-    while !is_told_to_come_again(&send(stack.client.clone()).await) {
-        assert!(slow.len() < 50, "twice the limit fills a clinic's half");
+    while !is_unavailable(&send(stack.client.clone()).await) {
+        assert!(slow.len() < 50, "one clinic is limited before 50 incomplete batches");
         slow.push(all_but_the_last_byte(&stack, &batch).await);
     }
     assert!(turned_away(&stack, "bodies").await > 0.0);
     let others = post(&stack.client.with_token(OTHER_TOKEN), "/batch", &others).await;
-    assert_eq!(others.status, 202, "another clinic's is taken: {}", others.body);
+    assert_eq!(others.status, 202, "another clinic's batch is accepted: {}", others.body);
 
     drop(slow);
     let is_taken = || async { (send(stack.client.clone()).await.status == 202).then_some(()) };
-    until("there is room again", is_taken).await;
+    until("memory is free again", is_taken).await;
     stack.stop().await;
 }
 
@@ -136,12 +136,12 @@ async fn post(client: &Client, path: &str, body: &Bytes) -> Answer {
     harness::send(request.header("content-type", "application/json").header("prefer", "respond-async")).await
 }
 
-/// Requests that were answered 503 since this was full.
+/// Number of requests answered 503 because this resource was full.
 async fn turned_away(stack: &Stack, full: &str) -> f64 {
     stack.metric("careq_sync_turned_away_requests_total", &[("full", full)]).await
 }
 
-/// A batch in hand that never ends.
+/// A batch that is never completed.
 async fn all_but_the_last_byte(stack: &Stack, batch: &Bytes) -> TcpStream {
     let head = format!(
         "POST /api/v1/careq-sync/batch HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\
@@ -154,11 +154,11 @@ async fn all_but_the_last_byte(stack: &Stack, batch: &Bytes) -> TcpStream {
     connection
 }
 
-fn is_told_to_come_again(answer: &Answer) -> bool {
+fn is_unavailable(answer: &Answer) -> bool {
     answer.status == 503 && answer.headers.get("retry-after").is_some_and(|seconds| seconds == "5")
 }
 
-/// As large a batch as the specification allows, of its own example.
+/// A batch of the maximum size of the specification, made of its own example.
 fn batch_of_a_thousand(clinic: &str) -> Bytes {
     let record = |careq_id: usize| {
         let mut data = sample("/patient");
@@ -170,7 +170,7 @@ fn batch_of_a_thousand(clinic: &str) -> Bytes {
     json!({ "clinic_id": clinic, "batch_id": "burst", "records": records }).to_string().into()
 }
 
-/// A client that does not wait for its answer leaves a line in the log all the same.
+/// A client that disconnects before its response leaves a line in the log.
 #[tokio::test]
 async fn a_client_that_leaves_is_logged() {
     let stack = Stack::full(0, &[]).await;
@@ -180,7 +180,7 @@ async fn a_client_that_leaves_is_logged() {
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
-    until("answers can wait", || async {
+    until("responses can wait for results", || async {
         let answer = stack.client.post_with("/patient", &patient(2), &[("prefer", "wait=1")]).await;
         answer.headers.contains_key("preference-applied").then_some(())
     })
@@ -188,9 +188,9 @@ async fn a_client_that_leaves_is_logged() {
     let before = stack.untaken().await;
     let mut impatient = connect(&stack).await;
     impatient.write_all(request.as_bytes()).await.unwrap();
-    until("its event is in the queue", || async { (stack.untaken().await > before).then_some(()) }).await;
+    until("the event is in the queue", || async { (stack.untaken().await > before).then_some(()) }).await;
     drop(impatient);
-    until("the log says so", || async {
+    until("the disconnect is logged", || async {
         let log = stack.logged();
         let mut lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         lines
@@ -205,7 +205,7 @@ async fn a_client_that_leaves_is_logged() {
 }
 
 #[tokio::test]
-async fn idle_connections_take_no_place_for_long() {
+async fn idle_connections_do_not_occupy_slots_for_long() {
     let settings = [
         ("CAREQ_INGRESS_MAX_CONNECTIONS", "8"),
         ("CAREQ_INGRESS_HEADER_TIMEOUT_S", "600"),
@@ -220,15 +220,15 @@ async fn idle_connections_take_no_place_for_long() {
         }
         silent.push(connection);
     }
-    // The one that has been idle longest leaves its place.
+    // The connection that has been idle longest is closed.
     assert_eq!(stack.client.get("/health").await.status, 200);
     drop(silent);
     stack.finish().await;
 }
 
-/// An address has so many connections, and a new one has a moment to begin.
+/// The connections of one address are limited, and a new one must send its request within a short time.
 #[tokio::test]
-async fn silent_connections_of_one_address_delay_nobody() {
+async fn silent_connections_of_one_address_do_not_delay_others() {
     let settings =
         [("CAREQ_INGRESS_MAX_CONNECTIONS_PER_ADDRESS", "64"), ("CAREQ_INGRESS_FIRST_BYTE_TIMEOUT_S", "2")];
     let stack = Stack::embedded(&settings).await;
@@ -244,32 +244,33 @@ async fn silent_connections_of_one_address_delay_nobody() {
     let began = Instant::now();
     let ends = silent.iter_mut().map(async |connection| {
         let end = connection.read(&mut [0; 1]).await;
-        assert!(!matches!(end, Ok(1)), "nothing is said to them");
+        assert!(!matches!(end, Ok(1)), "silent connections get no data");
         began.elapsed()
     });
     let ends = join_all(ends).await;
     let at_once = ends.iter().filter(|after| **after < Duration::from_millis(500)).count();
-    assert!(at_once >= silent.len() - 64, "{at_once} are closed at once");
+    assert!(at_once >= silent.len() - 64, "{at_once} connections are closed at once");
     let longest = ends.iter().max().unwrap();
-    assert!(longest < &Duration::from_secs(8), "the others after a moment, not {longest:?}");
+    assert!(longest < &Duration::from_secs(8), "the last connection was closed after {longest:?}");
     stack.finish().await;
 }
 
-/// Whoever asks for what everyone may have, and does not read it, costs next to nothing: neither here nor in the kernel.
+/// A client that requests public documents without reading them occupies little memory, in the process and in the
+/// kernel.
 #[tokio::test]
-async fn unread_answers_take_no_memory() {
+async fn unread_responses_occupy_little_memory() {
     const CONNECTIONS: usize = 500;
     let settings = [("CAREQ_INGRESS_HEADER_TIMEOUT_S", "600")];
     let stack = Stack::embedded(&settings).await;
     let before_bytes = stack.ingress_peak_bytes();
-    let mut deaf = Vec::new();
+    let mut unread = Vec::new();
     for _ in 0..CONNECTIONS {
         let mut connection = connect_from(&stack, "127.0.0.2").await;
         let ask = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
         connection.write_all(ask.as_bytes()).await.unwrap();
-        deaf.push(connection);
+        unread.push(connection);
     }
-    for connection in &mut deaf {
+    for connection in &mut unread {
         connection.read_exact(&mut [0; 1]).await.unwrap();
     }
     assert_eq!(stack.client.get("/health").await.status, 200);
@@ -277,11 +278,11 @@ async fn unread_answers_take_no_memory() {
     assert!((1..max_bytes).contains(&unsent_bytes), "{} MiB in the kernel", unsent_bytes / MIB);
     let taken_bytes = stack.ingress_peak_bytes() - before_bytes;
     assert!(taken_bytes < 20 * MIB, "{} MiB", taken_bytes / MIB);
-    drop(deaf);
+    drop(unread);
     stack.finish().await;
 }
 
-/// What the kernel holds of answers from this port (proc(5), `tx_queue`).
+/// Bytes of unsent responses from this port in the kernel (proc(5), `tx_queue`).
 fn unsent_bytes(address: &str) -> u64 {
     let port: u16 = address.rsplit(':').next().unwrap().parse().unwrap();
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
@@ -290,10 +291,10 @@ fn unsent_bytes(address: &str) -> u64 {
     of_port.map(|fields| u64::from_str_radix(fields[4].split(':').next().unwrap(), 16).unwrap()).sum()
 }
 
-/// One clinic's requests that are still being sent are no burst of another, and leave it places.
+/// One clinic's incomplete requests do not count against another clinic's burst and leave slots for it.
 #[tokio::test]
-async fn a_clinic_that_sends_slowly_delays_nobody_else() {
-    let [body_timeout, request_timeout] = PATIENT;
+async fn a_slow_clinic_does_not_delay_others() {
+    let [body_timeout, request_timeout] = LONG_TIMEOUTS;
     let stack = Stack::embedded(&[("CAREQ_INGRESS_MAX_REQUESTS", "56"), body_timeout, request_timeout]).await;
     let other = stack.client.with_token(OTHER_TOKEN);
     let mut slow = Vec::new();
@@ -302,43 +303,48 @@ async fn a_clinic_that_sends_slowly_delays_nobody_else() {
     }
     let change = json!({ "careq_id": 1, "clinic_id": OTHER_CLINIC, "status": "confirmed" });
     let unknown = other.post("/appointment/status", &change).await;
-    assert_eq!(unknown.status, 404, "its result is waited for: {}", unknown.body);
+    assert_eq!(unknown.status, 404, "the response waits for its result: {}", unknown.body);
     let waited = other.post_with("/appointment/status", &change, &[("prefer", "wait=5")]).await;
     assert_eq!(waited.headers["preference-applied"], "wait=5");
-    assert_eq!(stack.client.get("/health").await.status, 503, "it has three quarters of the places");
+    assert_eq!(
+        stack.client.get("/health").await.status,
+        503,
+        "one clinic may occupy three quarters of the slots"
+    );
     drop(slow);
     stack.finish().await;
 }
 
-/// A client that asks and asks, and never reads an answer, is cut.
+/// A client that sends requests without reading the responses is disconnected.
 #[tokio::test]
-async fn unread_answers_take_no_place_for_long() {
+async fn unread_responses_do_not_occupy_slots_for_long() {
     let settings = [("CAREQ_INGRESS_MAX_CONNECTIONS", "1"), ("CAREQ_INGRESS_HEADER_TIMEOUT_S", "1")];
     let stack = Stack::embedded(&settings).await;
-    let mut deaf = connect(&stack).await;
+    let mut unread = connect(&stack).await;
     let ask = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n".repeat(50);
-    deaf.write_all(ask.as_bytes()).await.unwrap();
-    assert_eq!(stack.client.get("/health").await.status, 200, "the only place is free again");
-    drop(deaf);
+    unread.write_all(ask.as_bytes()).await.unwrap();
+    assert_eq!(stack.client.get("/health").await.status, 200, "the only slot is free again");
+    drop(unread);
     stack.finish().await;
 }
 
-/// Told to stop in the middle of everything, the ingress finishes what it has in hand.
+/// An ingress that gets SIGTERM completes the requests in progress.
 #[tokio::test]
-async fn a_request_that_is_still_being_sent_is_finished_before_the_end() {
+async fn a_partially_sent_request_is_completed_before_the_shutdown() {
     let stack = Stack::embedded(&[("CAREQ_INGRESS_HEADER_TIMEOUT_S", "1")]).await;
     let body = half_a_request(&stack).await;
     let silent = connect(&stack).await;
     let mut half_a_head = connect(&stack).await;
     half_a_head.write_all(b"GET / HTTP").await.unwrap();
-    stack.tell_ingress_to_stop().await;
-    until("it has been told", || async { stack.logged().contains("shutdown requested").then_some(()) }).await;
+    stack.terminate_ingress().await;
+    until("the shutdown has begun", || async { stack.logged().contains("shutdown requested").then_some(()) })
+        .await;
     finish_request(body).await;
     drop((silent, half_a_head));
     stack.has_ended().await;
 }
 
-/// Loopback has many addresses.
+/// All addresses of 127.0.0.0/8 belong to the loopback interface.
 async fn connect_from(stack: &Stack, address: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4_096).unwrap();
@@ -350,7 +356,7 @@ async fn connect(stack: &Stack) -> TcpStream {
     TcpStream::connect(stack.client.address()).await.unwrap()
 }
 
-/// Everything that comes back until the connection ends.
+/// All data received until the connection ends.
 async fn answer(stack: &Stack, request: &str) -> String {
     let mut connection = connect(stack).await;
     connection.write_all(request.as_bytes()).await.unwrap();
@@ -359,7 +365,7 @@ async fn answer(stack: &Stack, request: &str) -> String {
     answer
 }
 
-/// A webhook in hand, whose body has begun.
+/// A webhook whose body is incomplete.
 pub(crate) async fn half_a_request(stack: &Stack) -> TcpStream {
     let length = patient(1).to_string().len();
     let head = format!(
@@ -368,7 +374,7 @@ pub(crate) async fn half_a_request(stack: &Stack) -> TcpStream {
     );
     let mut connection = connect(stack).await;
     connection.write_all(head.as_bytes()).await.unwrap();
-    // Said when the body is asked for (RFC 9110, 10.1.1): from here on the request is in hand.
+    // Sent when the body is requested (RFC 9110, 10.1.1), so the request is in progress now.
     let mut go_on = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
     connection.read_exact(&mut go_on).await.unwrap();
     assert!(go_on.starts_with(b"HTTP/1.1 100 "), "{}", String::from_utf8_lossy(&go_on));

@@ -1,5 +1,5 @@
-//! A poisoned event harms itself alone. The database is made to refuse one patient; its neighbours of the same batch, and
-//! bytes that are no message at all, must not notice.
+//! A failing event affects only itself. A constraint refuses one patient; its neighbours in the same batch are
+//! stored, and undecodable bytes become a dead letter.
 
 use bytes::Bytes;
 use careq_shared::broker::{Delivery, Queue};
@@ -7,12 +7,12 @@ use careq_shared::entities::{dead_letter, event, parked_event, patient};
 use careq_shared::records::Kind;
 use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 
-use crate::harness::{Backend, FreshDatabase, Stack, WorkerLane, delivery, opened, patient as body, until};
+use crate::harness::{Backend, FreshDatabase, Stack, TestWorker, delivery, opened, patient as body, until};
 
 const EVENTS: usize = 40;
 
 #[tokio::test]
-async fn data_that_can_never_work_is_dead_at_once_on_sqlite() {
+async fn invalid_data_becomes_a_dead_letter_at_once_on_sqlite() {
     let refuse = "CREATE TRIGGER poison BEFORE INSERT ON patients WHEN NEW.careq_id = 13 BEGIN
                       INSERT INTO patients (id) VALUES ('without the columns that must not be null');
                   END";
@@ -24,7 +24,7 @@ async fn data_that_can_never_work_is_dead_at_once_on_sqlite() {
 }
 
 #[tokio::test]
-async fn data_that_can_never_work_is_dead_at_once_on_postgresql() {
+async fn invalid_data_becomes_a_dead_letter_at_once_on_postgresql() {
     let refuse = "ALTER TABLE patients ADD CONSTRAINT poison CHECK (careq_id <> 13)";
     let database = batch_with_poison(Backend::Postgres, refuse).await;
     let letters = dead_letter::Entity::find().all(&database.connection).await.unwrap();
@@ -36,7 +36,7 @@ async fn data_that_can_never_work_is_dead_at_once_on_postgresql() {
 }
 
 #[tokio::test]
-async fn what_may_work_later_is_tried_again_on_postgresql() {
+async fn temporary_errors_are_retried_on_postgresql() {
     let database = batch_with_poison(Backend::Postgres, REFUSE_FOR_NOW).await;
     assert_eq!(outcome(&database).await, "retrying");
     let parked = parked_event::Entity::find().all(&database.connection).await.unwrap();
@@ -44,7 +44,7 @@ async fn what_may_work_later_is_tried_again_on_postgresql() {
 }
 
 #[tokio::test]
-async fn what_a_trigger_cannot_compute_harms_its_event_alone_on_sqlite() {
+async fn a_trigger_error_affects_only_its_event_on_sqlite() {
     let compute = "CREATE TRIGGER poison BEFORE INSERT ON patients WHEN NEW.careq_id = 13 BEGIN
                        SELECT json('{');
                    END";
@@ -52,29 +52,33 @@ async fn what_a_trigger_cannot_compute_harms_its_event_alone_on_sqlite() {
     assert_eq!(outcome(&database).await, "retrying");
 }
 
-/// The whole way: the first attempt fails, the sweep tries again after a second, and by then it works.
+/// The first attempt fails, the sweep retries after a second, and the second attempt succeeds.
 #[tokio::test]
-async fn a_failed_attempt_is_made_again() {
+async fn a_failed_attempt_is_retried() {
     let stack = Stack::full(2, &[("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")]).await;
     let database = &stack.database.connection;
     database.execute_unprepared(REFUSE_FOR_NOW).await.unwrap();
     let answer = stack.client.post("/patient", &body(13)).await;
     assert_eq!((answer.status, &answer.body["data"]["sync_status"]), (202, &serde_json::json!("queued")));
-    assert_eq!(parked_event::Entity::find().all(database).await.unwrap().len(), 1, "it failed and waits");
+    assert_eq!(
+        parked_event::Entity::find().all(database).await.unwrap().len(),
+        1,
+        "the failed event is parked"
+    );
     database.execute_unprepared("DROP TRIGGER poison ON patients").await.unwrap();
     let event_id = &answer.body["data"]["event_id"];
-    until("the next attempt has worked", || stack.client.event_is(event_id, "synced")).await;
+    until("the next attempt has succeeded", || stack.client.event_is(event_id, "synced")).await;
     assert!(parked_event::Entity::find().all(database).await.unwrap().is_empty());
     stack.finish().await;
 }
 
-/// A message that comes again and again is suspected: it is kept in the database, and tried by itself.
+/// A message that is redelivered repeatedly is parked in the database and processed separately.
 #[tokio::test]
-async fn a_message_that_keeps_coming_back_is_set_apart() {
+async fn a_repeatedly_redelivered_message_is_parked() {
     let database = FreshDatabase::new(Backend::Sqlite).await;
-    let lane = WorkerLane::new(&database, 256).await;
+    let worker = TestWorker::new(&database, 256).await;
     let suspicious = Delivery { redeliveries: 3, ..delivery(Kind::Patient, &body(13)) };
-    lane.work(Queue::Live, &[suspicious, delivery(Kind::Patient, &body(1))]).await.unwrap();
+    worker.work(Queue::Live, &[suspicious, delivery(Kind::Patient, &body(1))]).await.unwrap();
     let parked = parked_event::Entity::find().all(&database.connection).await.unwrap();
     assert_eq!((parked.len(), parked[0].careq_id, parked[0].attempts), (1, 13, 1));
     assert_eq!(
@@ -84,7 +88,7 @@ async fn a_message_that_keeps_coming_back_is_set_apart() {
     );
 }
 
-/// The database refuses patient 13, until it is told otherwise.
+/// The database refuses patient 13 until the constraint is removed.
 pub(crate) const REFUSE_FOR_NOW: &str = "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS
                       $$ BEGIN IF NEW.careq_id = 13 THEN RAISE 'not now'; END IF; RETURN NEW; END $$;
                   CREATE TRIGGER poison BEFORE INSERT ON patients FOR EACH ROW EXECUTE FUNCTION poison()";
@@ -92,11 +96,11 @@ pub(crate) const REFUSE_FOR_NOW: &str = "CREATE FUNCTION poison() RETURNS trigge
 async fn batch_with_poison(backend: Backend, refuse: &str) -> FreshDatabase {
     let database = FreshDatabase::new(backend).await;
     database.connection.execute_unprepared(refuse).await.unwrap();
-    let lane = WorkerLane::new(&database, 256).await;
+    let worker = TestWorker::new(&database, 256).await;
     let mut deliveries: Vec<_> =
         (1..).take(EVENTS).map(|careq_id| delivery(Kind::Patient, &body(careq_id))).collect();
     deliveries.push(Delivery { body: Bytes::from_static(b"\xff no message"), redeliveries: 0, trace: None });
-    lane.work(Queue::Live, &deliveries).await.unwrap();
+    worker.work(Queue::Live, &deliveries).await.unwrap();
 
     let stored = patient::Entity::find().all(&database.connection).await.unwrap();
     assert_eq!(stored.len(), EVENTS - 1, "every neighbour is stored");
@@ -108,6 +112,6 @@ async fn batch_with_poison(backend: Backend, refuse: &str) -> FreshDatabase {
 
 async fn outcome(database: &FreshDatabase) -> String {
     let rows = event::Entity::find().all(&database.connection).await.unwrap();
-    assert_eq!(rows.len(), EVENTS, "one row an event");
+    assert_eq!(rows.len(), EVENTS, "one row for each event");
     rows.into_iter().find(|row| row.careq_id == 13).unwrap().outcome
 }

@@ -1,4 +1,5 @@
-//! With no worker running, events are still acknowledged, and their pages say `queued` of them and of nothing else.
+//! Without a running worker, events are acknowledged, and their pages show `queued`. Pages of unknown events do
+//! not.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use tokio::time::timeout;
 use crate::harness::{CLINIC, Process, Stack, patient, until};
 
 #[tokio::test]
-async fn acknowledged_at_once_and_stored_when_a_worker_comes() {
+async fn acknowledged_at_once_and_stored_when_a_worker_starts() {
     let mut stack = Stack::full(0, &[("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "250")]).await;
     let client = stack.client.clone();
     let started = Instant::now();
@@ -30,13 +31,13 @@ async fn acknowledged_at_once_and_stored_when_a_worker_comes() {
             after_the_first_second.push(asked.elapsed());
         }
     }
-    // A quarter of a second would be the wait; a slow machine has all the rest.
+    // The result timeout is a quarter of a second; the rest is for slow machines.
     after_the_first_second.sort();
     let median = after_the_first_second[after_the_first_second.len() / 2];
     assert!(median < Duration::from_millis(200), "{median:?}");
 
     for event_id in &events {
-        let page = client.event_is(event_id, "queued").await.expect("it was acknowledged");
+        let page = client.event_is(event_id, "queued").await.expect("the acknowledged event is queued");
         assert_eq!(page.body["data"]["kind"], "patient");
     }
     let mut forged = events[0].as_str().unwrap().to_owned();
@@ -62,16 +63,17 @@ async fn acknowledged_at_once_and_stored_when_a_worker_comes() {
         (page.body["data"]["successful"] == 1).then_some(page)
     };
     assert_eq!(until("the batch is reported", reported).await.body["data"]["failed"], 1);
-    // Results are quick again, so answers wait for them again.
+    // Results are fast again, so responses wait for them.
     let again = || async {
         let answer = client.post("/patient", &patient(9_001)).await;
         (answer.status == 201).then_some(())
     };
-    until("answers carry their results again", again).await;
+    until("responses contain results again", again).await;
     stack.finish().await;
 }
 
-/// Whoever sends much at once is not made to wait for results: of more than 32 requests in hand, no further one waits unless it asks to.
+/// In a burst, at most 32 requests wait for results. Further ones are acknowledged at once unless they ask to
+/// wait.
 #[tokio::test]
 async fn the_rest_of_a_burst_is_acknowledged_at_once() {
     const BURST: i64 = 40;
@@ -83,26 +85,30 @@ async fn the_rest_of_a_burst_is_acknowledged_at_once() {
     }
     for _ in 32..BURST {
         let answer = timeout(Duration::from_secs(15), answers.join_next()).await;
-        assert_eq!(answer.expect("nobody waits for a result").unwrap().unwrap(), 202);
+        assert_eq!(answer.expect("no response waits for a result").unwrap().unwrap(), 202);
     }
 
     stack.start_worker().await;
     let rest = answers.join_all().await;
-    assert!(rest.contains(&201), "those who came first waited: {rest:?}");
+    assert!(rest.contains(&201), "the first requests waited: {rest:?}");
     assert!(rest.iter().all(|status| [201, 202].contains(status)), "{rest:?}");
-    assert_eq!(stack.client.post("/patient", &patient(BURST + 1)).await.status, 201, "the burst is over");
+    assert_eq!(
+        stack.client.post("/patient", &patient(BURST + 1)).await.status,
+        201,
+        "the response contains its result after the burst"
+    );
     stack.finish().await;
 }
 
-/// A clinic may have its own patience; every ingress learns it without a restart.
+/// A clinic may have its own result timeout, which every ingress applies without a restart.
 #[tokio::test]
 async fn a_clinic_that_never_waits_is_answered_at_once() {
     let stack = Stack::embedded(&[("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")]).await;
-    assert_eq!(stack.client.post("/patient", &patient(1)).await.status, 201, "the settings say to wait");
+    assert_eq!(stack.client.post("/patient", &patient(1)).await.status, 201, "the default is to wait");
     let configure = ["clinic", "configure", CLINIC, "--answer-within-ms", "0"];
     let configured = Process::run(&configure, &[("CAREQ_DATABASE_URL", &stack.database.url)]).await;
     assert!(configured.success, "{}", configured.stderr);
     let queued = || async { (stack.client.post("/patient", &patient(1)).await.status == 202).then_some(()) };
-    until("the ingress knows", queued).await;
+    until("the ingress applies the setting", queued).await;
     stack.finish().await;
 }

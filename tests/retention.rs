@@ -1,4 +1,5 @@
-//! What is over is forgotten, and nothing else is: rows that real events have left, made old by the test.
+//! Settled rows are deleted after their retention period, and other rows are kept. The test sets the rows of real
+//! events to old times.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::harness::{
     Process, Stack, appointment, clock_library, doctor, patient, service, until, until_reads, until_within,
 };
 
-/// Looked for as often as can be set; as long as nobody says otherwise, but the audit log.
+/// The shortest scan interval, and the default periods except for the audit log.
 const SETTINGS: [(&str, &str); 3] = [
     ("CAREQ_RETENTION_SCAN_INTERVAL_S", "1"),
     ("CAREQ_RETENTION_AUDIT_DAYS", "365"),
@@ -29,22 +30,23 @@ const SETTINGS: [(&str, &str); 3] = [
 ];
 
 #[tokio::test]
-async fn what_is_over_is_forgotten_on_the_embedded_default() {
+async fn settled_rows_are_deleted_on_the_embedded_default() {
     let stack = Stack::embedded(&SETTINGS).await;
     each_rule(&stack).await;
     stack.finish().await;
 }
 
 #[tokio::test]
-async fn what_is_over_is_forgotten_on_postgresql_and_rabbitmq() {
+async fn settled_rows_are_deleted_on_postgresql_and_rabbitmq() {
     let stack = Stack::full(2, &SETTINGS).await;
     each_rule(&stack).await;
     stack.finish().await;
 }
 
-/// A worker dies within a step: nothing of that step is gone, nobody else may go on as long as its lease lasts, and then another does.
+/// A worker dies within a step. The step is rolled back, no other worker continues while the lease lasts, and
+/// another one continues afterwards.
 #[tokio::test]
-async fn another_worker_goes_on_where_one_was_killed() {
+async fn another_worker_continues_after_one_is_killed() {
     let mut stack = Stack::full(1, &SETTINGS).await;
     for number in 1..=5 {
         assert_eq!(stack.client.post("/doctor", &doctor(number)).await.status, 201);
@@ -52,25 +54,25 @@ async fn another_worker_goes_on_where_one_was_killed() {
     stack.stop_workers().await;
     let database = stack.database.connection.clone();
     age::<event::Entity>(&database, &[event::Column::AcceptedAt, event::Column::SettledAt], 100).await;
-    // Jobs, letters and batches come first.
+    // Jobs, letters and batches are deleted first.
     let ended = stack.crashing_worker("forgotten:4").ended().await;
     assert!(!ended.success);
     assert_eq!(events(&database).await.len(), 5, "the step was not committed");
-    let left = lease::Entity::find().one(&database).await.unwrap().unwrap();
-    assert!(left.ends_at > clock::now(), "its lease is not over");
+    let held_lease = lease::Entity::find().one(&database).await.unwrap().unwrap();
+    assert!(held_lease.ends_at > clock::now(), "the dead worker's lease has not expired");
     stack.start_worker().await;
     stack.start_worker().await;
     until_within(Duration::from_mins(2), "the ledger is empty", || async {
         events(&database).await.is_empty().then_some(())
     })
     .await;
-    assert!(clock::now() >= left.ends_at, "nobody has taken the lease from the dead before it was over");
+    assert!(clock::now() >= held_lease.ends_at, "no worker has taken the lease before it expired");
     stack.finish().await;
 }
 
-/// What is old goes by the database's clock, and so does the lease: another worker can have it afterwards.
+/// Ages and leases are measured with the database's clock, so another worker can take the lease afterwards.
 #[tokio::test]
-async fn a_worker_whose_clock_runs_ahead_forgets_nothing() {
+async fn a_worker_whose_clock_runs_ahead_deletes_nothing_early() {
     let mut stack = Stack::full(1, &SETTINGS).await;
     for number in [1, 2] {
         assert_eq!(stack.client.post("/doctor", &doctor(number)).await.status, 201);
@@ -83,7 +85,7 @@ async fn a_worker_whose_clock_runs_ahead_forgets_nothing() {
         [("LD_PRELOAD", library.as_str()), ("FAKETIME", "+400d"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
     let settings: Vec<_> = stack.settings().chain(ahead).collect();
     let worker = Process::start(&["worker"], &settings);
-    until("what is old is gone", || async {
+    until("the old rows are deleted", || async {
         (events(database).await == BTreeSet::from([("doctor".to_owned(), 2)])).then_some(())
     })
     .await;
@@ -93,35 +95,35 @@ async fn a_worker_whose_clock_runs_ahead_forgets_nothing() {
     stack.finish().await;
 }
 
-/// Statement by statement, how many rows of the ledger are deleted.
-const NOTE_STEPS: &str = "CREATE TABLE steps (forgotten bigint NOT NULL);
+/// Logs the number of ledger rows that each statement deletes.
+const LOG_STEPS: &str = "CREATE TABLE steps (forgotten bigint NOT NULL);
     CREATE FUNCTION note_step() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN INSERT INTO steps SELECT count(*) FROM gone; RETURN NULL; END $$;
     CREATE TRIGGER note_step AFTER DELETE ON events REFERENCING OLD TABLE AS gone
         FOR EACH STATEMENT EXECUTE FUNCTION note_step()";
 
-/// The steps are small, and wait for nobody: a row that live traffic has locked is left for the next round.
+/// Steps are small and do not wait for locks. A row locked by live traffic is left for the next round.
 #[tokio::test]
-async fn in_small_steps_and_past_what_is_locked() {
+async fn small_steps_skip_locked_rows() {
     let mut stack = Stack::full(1, &SETTINGS).await;
     let database = stack.database.connection.clone();
     assert_eq!(stack.client.post("/doctor", &doctor(1)).await.status, 201);
     stack.stop_workers().await;
-    database.execute_unprepared(NOTE_STEPS).await.unwrap();
+    database.execute_unprepared(LOG_STEPS).await.unwrap();
     let many = "INSERT INTO events (event_id, clinic_id, idempotency_key, content_digest, kind, careq_id, accepted_at, outcome, settled_at)
         SELECT 'event ' || number, clinic_id, 'key ' || number, content_digest, kind, 1000 + number, accepted_at, outcome, settled_at
         FROM events, generate_series(1, 1234) AS number";
     database.execute_unprepared(many).await.unwrap();
     age::<event::Entity>(&database, &[event::Column::AcceptedAt, event::Column::SettledAt], 100).await;
     let live = database.begin().await.unwrap();
-    // A lane's own transaction would be ended by now; this one must not be.
+    // The timeout of a worker's own transaction would end this one.
     live.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0").await.unwrap();
     live.execute_unprepared("SELECT event_id FROM events WHERE careq_id = 1 FOR NO KEY UPDATE")
         .await
         .unwrap();
     stack.start_worker().await;
     stack.start_worker().await;
-    until_within(Duration::from_mins(1), "all but one are gone", || async {
+    until_within(Duration::from_mins(1), "all rows but one are deleted", || async {
         (event::Entity::find().count(&database).await.unwrap() == 1).then_some(())
     })
     .await;
@@ -132,7 +134,7 @@ async fn in_small_steps_and_past_what_is_locked() {
     assert_eq!((steps.iter().sum::<i64>(), steps.len() >= 3), (1234, true), "{steps:?}");
     assert!(steps[0] <= 500, "{steps:?}");
     live.rollback().await.unwrap();
-    until("the last one is gone", || async { events(&database).await.is_empty().then_some(()) }).await;
+    until("the last row is deleted", || async { events(&database).await.is_empty().then_some(()) }).await;
     stack.finish().await;
 }
 
@@ -149,30 +151,38 @@ async fn each_rule(stack: &Stack) {
             .post("/batch", &json!({ "clinic_id": "clinic_abc", "batch_id": id, "records": records }))
             .await;
     }
-    assert_eq!(client.post("/appointment", &appointment(9)).await.status, 422, "its parents are missing");
+    assert_eq!(
+        client.post("/appointment", &appointment(9)).await.status,
+        422,
+        "the appointment's parents are missing"
+    );
 
-    // It is heard of again on the eightieth day.
+    // A duplicate is accepted on day 80.
     age_event(database, 2, 80).await;
     let copy = client.post("/patient", &stamped(2, "2025-12-10T10:00:00Z")).await;
     assert_eq!(copy.headers["idempotent-replayed"], "true");
     age_everything(database).await;
-    // A round that is under way has looked at some tables before they were old.
-    until_reads(Duration::from_mins(1), "only what may stay is left", &what_may_stay(), || left(database))
-        .await;
-    assert_eq!(patients::Entity::find().count(database).await.unwrap(), 3, "records are never forgotten");
+    // The current round may have scanned some tables before the rows were old.
+    until_reads(Duration::from_mins(1), "only the expected rows are left", &expected_rest(), || {
+        remaining(database)
+    })
+    .await;
+    assert_eq!(patients::Entity::find().count(database).await.unwrap(), 3, "records are kept");
     assert_eq!(client.get("/status/appointment/9").await.body["data"]["sync_status"], "waiting");
 
     a_whole_round_later(stack).await;
-    assert_eq!(left(database).await, what_may_stay(), "what stays, stays");
-    copies_of_what_is_forgotten(stack).await;
-    // Both of patient 1, the parents of 3 and its appointment, 5 with its letter, both batches', and the two of the last rounds.
+    assert_eq!(remaining(database).await, expected_rest(), "the remaining rows are kept in the next round");
+    duplicates_of_deleted_events(stack).await;
+    // Deleted are: both events of patient 1, the parents of 3 and its appointment, and 5 with its letter. Further,
+    // the events of both batches, and the two of the last rounds.
     let counted = async || [pruned(stack, "batches").await, pruned(stack, "events").await];
-    until_reads(Duration::from_secs(30), "what is gone is counted", &[1.0, 11.0], counted).await;
+    until_reads(Duration::from_secs(30), "deleted rows are counted", &[1.0, 11.0], counted).await;
     assert!(stack.logged().contains("what was over was forgotten"));
 }
 
-/// Appointments 4, 5 and 6 claim the hash of 3: one letter stays open, one is discarded, one is corrected in vain. A job of 5 is
-/// over, and in that of the correction a letter still waits, as far as its row says.
+/// Appointments 4, 5 and 6 have the hash of 3: one letter stays open, one is discarded, one is corrected without
+/// success. A job of 5 is finished. The job of the correction is finished except for one letter that is set to
+/// waiting.
 async fn letters(stack: &Stack) {
     for (path, body) in [("/patient", patient(3)), ("/doctor", doctor(3)), ("/service", service(3))] {
         assert_eq!(stack.client.post(path, &body).await.status, 201);
@@ -192,7 +202,7 @@ async fn letters(stack: &Stack) {
     };
     let (five, six) = (of(5).await, of(6).await);
     run(stack, &["replay", &five]).await;
-    until("its job is over", || async {
+    until("the job is finished", || async {
         let jobs = replay_job::Entity::find().all(&stack.database.connection).await.unwrap();
         jobs.iter().all(|job| job.finished_at.is_some()).then_some(())
     })
@@ -201,12 +211,12 @@ async fn letters(stack: &Stack) {
     let body = with(hashed(6), json!({ "notes": "corrected" })).to_string();
     let correct = ["dead-letters", "correct", &six, "--with", "-", "--json"];
     stack.command_with_input(&correct, &body).await;
-    until("the correction has failed, too", || async {
+    until("the correction has failed", || async {
         let letters = dead_letter::Entity::find().all(&stack.database.connection).await.unwrap();
         letters.iter().any(|letter| letter.original_id.is_some() && letter.attempts > 0).then_some(())
     })
     .await;
-    until("both jobs are over", || async {
+    until("both jobs are finished", || async {
         let jobs = replay_job::Entity::find().all(&stack.database.connection).await.unwrap();
         (jobs.len() == 2 && jobs.iter().all(|job| job.finished_at.is_some())).then_some(())
     })
@@ -221,12 +231,12 @@ async fn letters(stack: &Stack) {
         .unwrap();
 }
 
-/// What is left of everything that can be forgotten.
+/// The remaining rows of each table that retention covers.
 #[derive(Debug, PartialEq)]
-struct Left {
+struct Remaining {
     events: BTreeSet<(String, i64)>,
     batches: Vec<String>,
-    /// Of which appointments, in their order.
+    /// `careq_id` of the letters' appointments, in order.
     letters: Vec<i64>,
     attempts_of_no_letter: usize,
     jobs_and_places: (u64, u64),
@@ -234,26 +244,26 @@ struct Left {
     letters_of_audit_entries: u64,
 }
 
-fn what_may_stay() -> Left {
+fn expected_rest() -> Remaining {
     let kept = [
         ("patient", 2, "sent again"),
         ("appointment", 4, "its letter is open"),
         ("appointment", 6, "the correction of its letter is open"),
         ("appointment", 9, "it waits"),
     ];
-    Left {
+    Remaining {
         events: kept.iter().map(|(kind, number, _)| ((*kind).to_owned(), *number)).collect(),
         batches: vec!["young".to_owned()],
         letters: vec![4, 6, 6],
         attempts_of_no_letter: 0,
-        // The job with a letter that waits.
+        // The job with a waiting letter.
         jobs_and_places: (1, 1),
         discards: 0,
         letters_of_audit_entries: 0,
     }
 }
 
-async fn left(database: &DatabaseConnection) -> Left {
+async fn remaining(database: &DatabaseConnection) -> Remaining {
     let letters = dead_letter::Entity::find().order_by_asc(dead_letter::Column::CareqId);
     let letters = letters.all(database).await.unwrap();
     let ids: BTreeSet<_> = letters.iter().map(|letter| letter.id).collect();
@@ -261,7 +271,7 @@ async fn left(database: &DatabaseConnection) -> Left {
     let jobs = replay_job::Entity::find().count(database).await.unwrap();
     let places = replay_job_letter::Entity::find().count(database).await.unwrap();
     let actions = audit_entry::Entity::find().all(database).await.unwrap();
-    Left {
+    Remaining {
         events: events(database).await,
         batches: batches(database).await,
         letters: letters.iter().filter_map(|letter| letter.careq_id).collect(),
@@ -272,36 +282,36 @@ async fn left(database: &DatabaseConnection) -> Left {
     }
 }
 
-/// Rows of this table that all processes say they have deleted.
+/// Rows of a table that all processes have counted as deleted.
 async fn pruned(stack: &Stack, table: &str) -> f64 {
     stack.metric("careq_sync_pruned_rows_total", &[("table", table)]).await
 }
 
-/// What comes after an old row that is gone was looked at, too.
+/// Waits until an old row is deleted, and with it a whole round has run.
 async fn a_whole_round_later(stack: &Stack) {
     let database = &stack.database.connection;
     for number in [90, 91] {
         stack.client.post("/doctor", &doctor(number)).await;
         age_event(database, number, 100).await;
-        until("the row is gone", || async {
+        until("the row is deleted", || async {
             (!events(database).await.contains(&("doctor".to_owned(), number))).then_some(())
         })
         .await;
     }
 }
 
-/// A copy that comes later is a new event, and the record's own version stands against it.
-async fn copies_of_what_is_forgotten(stack: &Stack) {
+/// A later duplicate is a new event, and the record's own version prevents an overwrite.
+async fn duplicates_of_deleted_events(stack: &Stack) {
     let older = with(patient(1), json!({ "updated_at": "2025-12-10T10:00:00Z" }));
     let newest = with(patient(1), json!({ "updated_at": "2025-12-11T10:00:00Z", "city": "Pune" }));
     for body in [&older, &newest] {
         let answer = stack.client.post("/patient", body).await;
         assert_eq!((answer.status, &answer.body["data"]["sync_status"]), (200, &json!("unchanged")));
-        assert!(!answer.headers.contains_key("idempotent-replayed"), "nobody remembers it");
+        assert!(!answer.headers.contains_key("idempotent-replayed"), "the event is not known as a duplicate");
     }
     let stored = patients::Entity::find().filter(patients::Column::CareqId.eq(1));
     let stored = stored.one(&stack.database.connection).await.unwrap().unwrap();
-    assert_eq!(stored.city.as_deref(), Some("Pune"), "nothing newer is undone");
+    assert_eq!(stored.city.as_deref(), Some("Pune"), "the newer version is kept");
 }
 
 async fn age_everything(database: &DatabaseConnection) {

@@ -1,4 +1,5 @@
-//! What is stored does not depend on the database: the same records give the same rows on both, whatever each of them leaves out.
+//! Stored rows do not depend on the database: the same records give the same rows on both, whatever optional
+//! fields are missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,12 +15,12 @@ use sea_orm::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Backend, FreshDatabase, WorkerLane, accept, deliver, sample};
+use crate::harness::{Backend, FreshDatabase, TestWorker, accept, deliver, sample};
 
-/// What may be left out is left out where the record's number has a bit.
+/// Bits of the optional fields that are left out.
 type Gaps = u32;
 
-/// Never left out.
+/// Fields that are always sent.
 const REQUIRED: [&str; 15] = [
     "careq_id",
     "clinic_id",
@@ -38,13 +39,13 @@ const REQUIRED: [&str; 15] = [
     "updated_at",
 ];
 
-/// Of the moment at which a row was written.
+/// Columns with the time of writing.
 const MOMENTS: [&str; 4] = ["synced_at", "settled_at", "due_at", "parked_at"];
 
-/// sea-orm reads a price of 0.00 as 0: what stands in the table is looked at by itself.
+/// sea-orm reads a price of 0.00 as 0, so the price is read as text.
 const PRICE: &str = "price";
 
-/// Different each time.
+/// Sealed columns, which differ each time.
 const SEALED: [&str; 2] = ["aadhar_number", "event"];
 
 #[test]
@@ -55,7 +56,7 @@ fn are_the_same_on_both_databases() {
         1..9_i64,
         any::<Gaps>(),
     );
-    // What comes first is new, what comes second changes most of it.
+    // The first batch inserts records, the second one changes most of them.
     let batches = prop::array::uniform2(prop::collection::vec(record, 1..40));
     let config = Config { cases: 12, max_shrink_iters: 100, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
@@ -84,9 +85,9 @@ async fn both(batches: &[Vec<(&'static str, i64, Gaps)>; 2]) -> [Tables; 2] {
     let mut both = [Tables::new(), Tables::new()];
     for (tables, backend) in both.iter_mut().zip([Backend::Sqlite, Backend::Postgres]) {
         let database = FreshDatabase::new(backend).await;
-        let lane = WorkerLane::new(&database, 256).await;
+        let worker = TestWorker::new(&database, 256).await;
         for batch in &deliveries {
-            lane.work(Queue::Live, batch).await.unwrap();
+            worker.work(Queue::Live, batch).await.unwrap();
         }
         *tables = stored(&database.connection).await;
     }
@@ -101,7 +102,7 @@ fn kind(path: &str) -> Kind {
     path.trim_start_matches('/').parse().unwrap()
 }
 
-/// The specification's example with another number, words that need quoting somewhere, and gaps.
+/// The specification's example with another number, texts that need quoting, and missing fields.
 fn body(path: &str, careq_id: i64, gaps: Gaps, updated_at: DateTime<Utc>) -> Value {
     let mut body = sample(path);
     let fields = body.as_object_mut().unwrap();
@@ -163,7 +164,7 @@ fn word(column: &str, value: &Stored) -> String {
     match value {
         Stored::String(Some(_)) if SEALED.contains(&column) => "sealed".to_owned(),
         Stored::String(Some(text)) => text.to_string(),
-        // Whatever the type.
+        // Independent of the column's type.
         null if *null == null.as_null() => "null".to_owned(),
         other => format!("{other:?}"),
     }

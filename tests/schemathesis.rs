@@ -1,5 +1,5 @@
-//! schemathesis makes up requests from the API's own description, good and bad, follows its links, and holds the answers against
-//! it. Run by `make schemathesis`, which installs it.
+//! schemathesis generates valid and invalid requests from the API's description, follows its links, and checks the
+//! responses against it. `make schemathesis` installs and runs it.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -8,12 +8,13 @@ use tokio::process::Command;
 
 use crate::harness::{Stack, TOKEN, appointment, until};
 
-/// The same cases each time.
+/// The same cases in each run.
 const SEED: &str = "20251210";
 
 const USUAL: [&str; 4] = ["--max-examples", "25", "--workers", "2"];
 
-/// Its requests come from an address each, see `schemathesis/hooks.py`; answers need not wait for the workers.
+/// Each request has a separate source address, see `schemathesis/hooks.py`. Responses need not wait for the
+/// workers.
 const SETTINGS: [(&str, &str); 3] = [
     ("CAREQ_INGRESS_TRUSTED_PROXIES", "127.0.0.0/8"),
     ("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "250"),
@@ -44,13 +45,16 @@ async fn finds_nothing_in_the_admin_api() {
     for careq_id in 1..=20 {
         let at_once = [("prefer", "respond-async")];
         let booked = stack.client.post_with("/appointment", &appointment(careq_id), &at_once).await;
-        until("the patience is over", || stack.client.event_is(&booked.body["data"]["event_id"], "failed"))
-            .await;
+        until("the parent deadline has passed", || {
+            stack.client.event_is(&booked.body["data"]["event_id"], "failed")
+        })
+        .await;
     }
     let made = stack.command(&["admin", "add", "schemathesis", "--role", "operator", "--json"], &[]).await;
     let made: serde_json::Value = serde_json::from_str(&made).unwrap();
     let document = format!("http://{}/admin/openapi.json", stack.admin_address().await);
-    // A stream of a paused job has no end to be waited for. And some versions of Python fail when two threads read sources (python/cpython#106905).
+    // The stream of a paused job has no end. In some versions of Python, two threads that read sources fail
+    // (python/cpython#106905).
     let effort = ["--max-examples", "5", "--workers", "1", "--exclude-path-regex", "progress$"];
     run(&document, made["token"].as_str().unwrap(), &effort).await;
     stack.finish().await;

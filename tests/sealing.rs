@@ -1,4 +1,4 @@
-//! What is sealed at rest: not to be read in the database, equal when it says the same, and sealed anew after a rotation.
+//! Sealed values: unreadable in the database, equal for equal contents, and sealed again after a key rotation.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ async fn aadhar_numbers(stack: &Stack) {
     let database = &stack.database.connection;
     assert_eq!(stack.client.post("/patient", &sample("/patient")).await.status, 201);
     let first = stored(database).await;
-    let sealed = first.aadhar_number.expect("it was sent");
+    let sealed = first.aadhar_number.expect("the number is stored");
     assert!(!sealed.clone().into_text().contains("5678"));
     let place = first.id.to_string();
     assert_eq!(
@@ -64,14 +64,18 @@ async fn aadhar_numbers(stack: &Stack) {
         "{}",
         newer.body
     );
-    assert_eq!(stored(database).await.aadhar_number.as_ref(), Some(&sealed), "what says the same stays");
-    // The same content as another event, without a stamp of its own, changes nothing at all.
+    assert_eq!(
+        stored(database).await.aadhar_number.as_ref(),
+        Some(&sealed),
+        "an equal value stays sealed as it was"
+    );
+    // The same content as another event without a time stamp changes nothing.
     let mut unstamped = sample("/patient");
     unstamped["updated_at"] = json!(null);
     assert_eq!(stack.client.post("/patient", &unstamped).await.body["data"]["sync_status"], "unchanged");
 
     same["aadhar_number"] = json!("2222-5678-9012");
-    // Newer than the one without a stamp, which counts as its acceptance.
+    // Newer than the event without a time stamp, whose version is its acceptance time.
     let in_an_hour = chrono::DateTime::from_timestamp(now() + 3_600, 0).unwrap().to_rfc3339();
     same["updated_at"] = json!(in_an_hour);
     assert_eq!(stack.client.post("/patient", &same).await.body["data"]["sync_status"], "updated");
@@ -102,14 +106,14 @@ async fn a_rotation_of_the_key(stack: &Stack) {
     Secrets::of_new_clinic(stack, "clinic_sealed").await;
     let both = [("CAREQ_SEAL_KEYS", &*format!("{NEW_KEY},{SEAL_KEYS}"))];
     let report = |printed: String| serde_json::from_str::<Value>(&printed).unwrap();
-    // With the new key alone, nothing can be opened, and nothing is harmed.
+    // With the new key alone, no value can be opened, and no row is changed.
     let fault = stack.failing_command(&["reseal"], &[("CAREQ_SEAL_KEYS", NEW_KEY)]).await;
     assert!(fault.contains("7: it is sealed under the key `test`"), "{fault}");
     let before = stack.client.post("/patient", &sample("/patient")).await.body["data"]["event_id"].clone();
     let first = report(stack.command(&["reseal", "--json"], &both).await);
     assert_eq!(first, json!({ "key": "second", "sealed": 7, "left": 0, "reasons": {} }));
     let second = report(stack.command(&["reseal", "--json"], &both).await);
-    assert_eq!(second["sealed"], 0, "what is under the current key stays");
+    assert_eq!(second["sealed"], 0, "values under the current key are unchanged");
 
     let texts = [
         stored(database).await.aadhar_number.unwrap().into_text(),
@@ -120,18 +124,18 @@ async fn a_rotation_of_the_key(stack: &Stack) {
         event_key(database).await,
     ];
     assert!(texts.iter().all(|text| text.starts_with("second.")), "{texts:?}");
-    // And back, so that the processes of this test, which know only the old key, can go on.
+    // The old key is restored, because the test's processes know only that.
     let back = [("CAREQ_SEAL_KEYS", &*format!("{SEAL_KEYS},{NEW_KEY}"))];
     assert_eq!(report(stack.command(&["reseal", "--json"], &back).await)["sealed"], 7);
     let again = stack.client.post("/patient", &sample("/patient")).await;
-    assert_eq!(again.body["data"]["event_id"], before, "ids outlive the key that seals theirs");
-    // The parked event is still what it was.
+    assert_eq!(again.body["data"]["event_id"], before, "ids do not depend on the seal key");
+    // The parked event is unchanged.
     for path in ["/patient", "/doctor", "/service"] {
         let mut body = sample(path);
         body["careq_id"] = json!(70);
         stack.client.post(path, &body).await;
     }
-    until("the appointment is woken", || async {
+    until("the appointment is stored", || async {
         let page = stack.client.get("/status/appointment/70").await;
         (page.body["data"]["sync_status"] == "synced").then_some(())
     })
@@ -149,9 +153,10 @@ async fn signing_secret(database: &DatabaseConnection) -> String {
     row.expect("the clinic has a signing secret").verifier
 }
 
-/// Whoever can write to the database, but has no key, cannot move a sealed value to where it would do harm.
+/// A sealed value moved to another row is rejected, so write access to the database without a key does not
+/// authenticate.
 #[tokio::test]
-async fn a_signing_secret_that_was_moved_lets_nobody_in() {
+async fn a_moved_signing_secret_is_not_accepted() {
     let stack = Stack::embedded(&[("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")]).await;
     let database = &stack.database.connection;
     let mine = Secrets::of_new_clinic(&stack, "clinic_mine").await;
@@ -166,7 +171,7 @@ async fn a_signing_secret_that_was_moved_lets_nobody_in() {
         of("clinic_mine")
     );
     database.execute_unprepared(&moved).await.unwrap();
-    until("the ingress says so", || async {
+    until("the ingress has logged it", || async {
         let log = stack.logged();
         (log.contains("a clinic cannot be loaded") && log.contains("sealed for another row")).then_some(())
     })
@@ -179,9 +184,9 @@ async fn a_signing_secret_that_was_moved_lets_nobody_in() {
     stack.finish().await;
 }
 
-/// What cannot be opened counts for nothing; what has expired does, too, and neither makes a signature needless.
+/// Secrets that cannot be opened or have expired are ignored, and the signature stays required.
 #[tokio::test]
-async fn of_several_signing_secrets_those_count_that_open_and_have_not_expired() {
+async fn only_readable_unexpired_signing_secrets_count() {
     let stack = Stack::embedded(&[("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")]).await;
     let database = &stack.database.connection;
     let old = Secrets::of_new_clinic(&stack, "clinic_signs").await;
@@ -196,7 +201,7 @@ async fn of_several_signing_secrets_those_count_that_open_and_have_not_expired()
     database.execute_unprepared(&damage).await.unwrap();
     becomes(&stack, &old, 401).await;
     becomes(&stack, &new, 200).await;
-    until("the log says so", || async {
+    until("the ignored secret is logged", || async {
         stack.logged().contains("a clinic's signing secret cannot be opened").then_some(())
     })
     .await;
@@ -208,7 +213,7 @@ async fn of_several_signing_secrets_those_count_that_open_and_have_not_expired()
     let unsigned = stack.client.with_token(&new.token).bare(reqwest::Method::GET, "/health");
     let unsigned = unsigned.header("x-api-key", &new.api_key).header("x-webhook-secret", &new.webhook_secret);
     let unsigned = unsigned.bearer_auth(&new.token);
-    assert_eq!(crate::harness::send(unsigned).await.status, 401, "a signature is still asked for");
+    assert_eq!(crate::harness::send(unsigned).await.status, 401, "a signature is still required");
     stack.finish().await;
 }
 
@@ -220,7 +225,7 @@ async fn becomes(stack: &Stack, secrets: &Secrets, expected: u16) {
     .await;
 }
 
-/// Twelve digits that are nowhere else.
+/// Two numbers of twelve digits that occur nowhere else.
 const NUMBERS: [&str; 2] = ["7391-5502-8846", "739155028846"];
 
 fn numbered(careq_id: i64) -> Value {
@@ -278,7 +283,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[tokio::test]
-async fn no_message_in_rabbitmq_holds_what_was_sent() {
+async fn no_message_in_rabbitmq_holds_readable_data() {
     let mut stack = Stack::full(0, &[("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "0")]).await;
     assert_eq!(stack.client.post("/patient", &numbered(80)).await.status, 202);
     let (_connection, channel) = channel().await;
@@ -289,15 +294,16 @@ async fn no_message_in_rabbitmq_holds_what_was_sent() {
     }
     got.delivery.acker.nack(BasicNackOptions { requeue: true, ..BasicNackOptions::default() }).await.unwrap();
 
-    // Under a key that its worker lacks, it becomes a dead letter, and comes back with the key.
+    // Under a key that its worker lacks, the message becomes a dead letter; with the key, the replay stores it.
     let other = stack
         .settings()
         .map(|(name, value)| if name == "CAREQ_SEAL_KEYS" { (name, NEW_KEY) } else { (name, value) });
     let stranger = Process::start(&["worker"], &other.collect::<Vec<_>>());
     let database = stack.database.connection.clone();
-    let letter =
-        until("it is a dead letter", || async { dead_letter::Entity::find().one(&database).await.unwrap() })
-            .await;
+    let letter = until("the message is a dead letter", || async {
+        dead_letter::Entity::find().one(&database).await.unwrap()
+    })
+    .await;
     assert_eq!(letter.class, "undecodable");
     assert!(stranger.stop().await.success);
     let both = [("CAREQ_SEAL_KEYS", &*format!("{SEAL_KEYS},{NEW_KEY}"))];
@@ -305,7 +311,7 @@ async fn no_message_in_rabbitmq_holds_what_was_sent() {
     stack.start_worker().await;
     stack.command(&["dead-letters", "replay", "--class", "undecodable"], &both).await;
     let stored = patients::Entity::find().filter(patients::Column::CareqId.eq(80));
-    let row = until("it is stored", || async { stored.clone().one(&database).await.unwrap() }).await;
+    let row = until("the patient is stored", || async { stored.clone().one(&database).await.unwrap() }).await;
     let place = row.id.to_string();
     assert_eq!(
         seal().open(AssociatedData::aadhar_number(&place), &row.aadhar_number.unwrap()).unwrap(),

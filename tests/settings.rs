@@ -1,11 +1,11 @@
-//! What is wrong with a set-up is said at start, in sentences that say what to do.
+//! Configuration errors are reported at the start, with sentences that say what to do.
 
 use crate::harness::{Process, SEAL_KEYS, amqp_url, fresh_prefix};
 
-/// arguments, settings, and what the operator must read
+/// Arguments, settings, and texts that the operator must see.
 type Row<'row> = (&'row [&'row str], &'row [(&'row str, &'row str)], &'row [&'row str]);
 
-/// Nothing of these is started, nor needs a server.
+/// Configurations that fail before any server is needed.
 const ROWS: [Row; 10] = [
     (&[], &[("CAREQ_INGRESS_LISTEM", "127.0.0.1:0")], &["CAREQ_INGRESS_LISTEM names no setting"]),
     (
@@ -53,7 +53,7 @@ const ROWS: [Row; 10] = [
 ];
 
 #[tokio::test]
-async fn every_fault_is_named_with_its_remedy() {
+async fn every_error_is_reported_with_its_remedy() {
     refused(&ROWS).await;
     let (broker, prefix) = (amqp_url(), fresh_prefix());
     refused(&[
@@ -108,7 +108,7 @@ async fn refused(rows: &[Row<'_>]) {
 }
 
 #[tokio::test]
-async fn an_unknown_setting_of_a_file_is_refused_with_those_that_exist() {
+async fn an_unknown_setting_in_a_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("careq.toml");
     std::fs::write(&file, "[ingress]\nlissten = \"127.0.0.1:0\"\n").unwrap();

@@ -1,5 +1,5 @@
-//! The simulator passes an installation that works, in any order and with all its disorder, and fails one that loses,
-//! doubles or alters anything.
+//! The simulator passes a working installation with all its disorder, in any order, and fails one that loses,
+//! doubles or alters an event.
 
 use std::time::Duration;
 
@@ -26,15 +26,15 @@ async fn passes_postgresql_and_rabbitmq_and_the_same_seed_is_the_same_run() {
     assert!(first["passed"] == true, "{first:#}");
     assert!(first["refused"].as_u64() > Some(0), "there was poison: {first:#}");
     let again = simulate(&stack, &disorder).await;
-    assert!(again["passed"] == true, "what is sent again changes nothing: {again:#}");
+    assert!(again["passed"] == true, "repeated requests change nothing: {again:#}");
     assert_eq!(again["acknowledged"], first["acknowledged"]);
     assert_eq!(again["checked_rows"], first["checked_rows"], "no row was added");
     stack.finish().await;
 }
 
-/// The database is made to do what a faulty worker would.
+/// SQL makes the changes of a faulty worker.
 #[tokio::test]
-async fn fails_what_is_lost_doubled_or_altered() {
+async fn fails_on_lost_doubled_or_altered_events() {
     let faults = [
         ("lost", "CREATE TRIGGER fault AFTER INSERT ON appointments WHEN NEW.careq_id % 7 = 3
                   BEGIN DELETE FROM appointments WHERE id = NEW.id; END"),
@@ -57,7 +57,7 @@ async fn fails_what_is_lost_doubled_or_altered() {
     }
 }
 
-/// Runs the simulator against an installation; its report, whatever it says.
+/// Runs the simulator against an installation and returns its report, passed or not.
 async fn simulate(stack: &Stack, arguments: &[&str]) -> Value {
     let url = format!("http://{}", stack.client.address());
     let common = ["simulate", "--json", "--url", &url, "--database-url", &stack.database.url];
@@ -68,6 +68,11 @@ async fn simulate(stack: &Stack, arguments: &[&str]) -> Value {
     let ended = simulator.ended_within(Duration::from_mins(4)).await;
     let report: Value = serde_json::from_str(&ended.stdout)
         .unwrap_or_else(|fault| panic!("no report ({fault}): {}{}", ended.stdout, ended.stderr));
-    assert_eq!(ended.success, report["passed"] == true, "its exit status tells the truth: {}", ended.stderr);
+    assert_eq!(
+        ended.success,
+        report["passed"] == true,
+        "the exit status matches the report: {}",
+        ended.stderr
+    );
     report
 }

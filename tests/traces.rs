@@ -1,4 +1,5 @@
-//! One trace from the webhook to the transaction, on both brokers; and none where none is wanted. A collector must never be felt.
+//! One trace from the webhook to the transaction, on both brokers, and none without a collector. A failing
+//! collector delays no request.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ async fn both_sides_are_in_one_tree_on_postgresql_and_rabbitmq() {
     let collector = Collector::start().await;
     let stack = Stack::full(1, &[("CAREQ_TELEMETRY_OTLP_ENDPOINT", &collector.url)]).await;
     one_tree(&stack, &collector, ["careq-sync-ingress", "careq-sync-worker"]).await;
-    a_turn(&stack, &collector).await;
+    a_batch_waits_for_admission(&stack, &collector).await;
     stack.finish().await;
 }
 
@@ -39,7 +40,7 @@ async fn one_tree(stack: &Stack, collector: &Collector, [ingress, worker]: [&str
         (request.service.as_str(), request.name.as_str()),
         (ingress, "POST /api/v1/careq-sync/patient")
     );
-    assert_eq!(request.parent, "", "CareQ's own trace is not followed unasked");
+    assert_eq!(request.parent, "", "CareQ's trace is not continued by default");
     assert!(!OF_CAREQ.contains(&request.trace));
     assert_eq!(request.number("http.response.status_code"), Some(201));
     assert_eq!(request.number("careq_id"), Some(1));
@@ -71,8 +72,8 @@ async fn one_tree(stack: &Stack, collector: &Collector, [ingress, worker]: [&str
     .await;
 }
 
-/// `POST /batch` has a stage that a webhook has not.
-async fn a_turn(stack: &Stack, collector: &Collector) {
+/// `POST /batch` has an additional stage, the admission of the batch.
+async fn a_batch_waits_for_admission(stack: &Stack, collector: &Collector) {
     let records = [json!({ "type": "patient", "data": patient(2) })];
     let sent = json!({ "clinic_id": CLINIC, "batch_id": "b", "records": records });
     assert_eq!(stack.client.post("/batch", &sent).await.status, 200);
@@ -94,7 +95,7 @@ fn logged(stack: &Stack, message: &str) -> Option<Value> {
     lines.find(|line| line["fields"]["message"] == message)
 }
 
-/// Two messages wait for a worker, which takes them together.
+/// Two messages wait for a worker, which takes them as one batch.
 #[tokio::test]
 async fn a_batch_is_linked_to_each_of_its_messages() {
     let collector = Collector::start().await;
@@ -125,7 +126,7 @@ async fn a_batch_is_linked_to_each_of_its_messages() {
 }
 
 #[tokio::test]
-async fn careqs_trace_is_followed_where_it_is_trusted() {
+async fn careqs_trace_is_continued_where_it_is_trusted() {
     let collector = Collector::start().await;
     let settings = [
         ("CAREQ_TELEMETRY_OTLP_ENDPOINT", collector.url.as_str()),
@@ -141,13 +142,13 @@ async fn careqs_trace_is_followed_where_it_is_trusted() {
     assert!(OF_CAREQ.contains(&settle.trace), "{settle:?}");
     let request = collector.span("the request", |span| span.kind == SERVER).await;
     assert!(OF_CAREQ.contains(&request.parent), "{request:?}");
-    assert_eq!(request.number("careq_id"), Some(2), "of the others, none is recorded");
+    assert_eq!(request.number("careq_id"), Some(2), "no other request is recorded");
     stack.finish().await;
 }
 
-/// One that takes connections and never answers: the worst of them.
+/// A collector that accepts connections and never responds.
 #[tokio::test]
-async fn a_mute_collector_holds_nothing_up() {
+async fn an_unresponsive_collector_delays_no_request() {
     let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", mute.local_addr().unwrap());
     let stack = Stack::embedded(&[("CAREQ_TELEMETRY_OTLP_ENDPOINT", &url)]).await;
@@ -159,11 +160,11 @@ async fn a_mute_collector_holds_nothing_up() {
     })
     .await;
     assert_eq!(stack.client.post("/patient", &patient(21)).await.status, 201);
-    let said = "the trace collector accepts no spans; they are dropped";
-    assert_eq!(stack.logged().matches(said).count(), 1, "it is said once");
-    let told = Instant::now();
+    let logged_once = "the trace collector accepts no spans; they are dropped";
+    assert_eq!(stack.logged().matches(logged_once).count(), 1, "the failure is logged once");
+    let stopped_at = Instant::now();
     stack.stop().await;
-    assert!(told.elapsed() < Duration::from_secs(12), "{:?}", told.elapsed());
+    assert!(stopped_at.elapsed() < Duration::from_secs(12), "{:?}", stopped_at.elapsed());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Newer wins, details and status each for themselves; and the histories that the contract names.
+//! The newest version wins, separately for details and status; and the histories that the contract names.
 
 use careq_shared::clock;
 use careq_shared::entities::appointment as appointment_row;
@@ -13,7 +13,7 @@ async fn on_the_embedded_default() {
     the_named_histories(&stack).await;
     details_and_status(&stack).await;
     a_cancellation_without_a_stamp(&stack).await;
-    a_price_written_otherwise(&stack).await;
+    an_equal_price_in_another_notation(&stack).await;
     stack.finish().await;
 }
 
@@ -23,7 +23,7 @@ async fn on_postgresql_and_rabbitmq() {
     the_named_histories(&stack).await;
     details_and_status(&stack).await;
     a_cancellation_without_a_stamp(&stack).await;
-    a_price_written_otherwise(&stack).await;
+    an_equal_price_in_another_notation(&stack).await;
     stack.finish().await;
 }
 
@@ -34,7 +34,7 @@ fn named(careq_id: i64, first_name: &str, updated_at: Option<&str>) -> Value {
     body
 }
 
-/// `careq_id`; first name, stamp and expected code of each event; the name that must be left
+/// `careq_id`; first name, time stamp and expected code of each event; the first name that must be stored.
 type History = (i64, Vec<(&'static str, Option<&'static str>, u16)>, &'static str);
 
 async fn the_named_histories(stack: &Stack) {
@@ -80,9 +80,9 @@ async fn details_and_status(stack: &Stack) {
         "cancellation_reason": "ill", "cancelled_by": "patient",
     });
     assert_eq!(client.post("/appointment/cancel", &cancel).await.status, 200);
-    // A newer change of details that is older than the cancellation changes the details alone.
+    // Details that are newer than those stored but older than the cancellation change only the details.
     assert_eq!(client.post("/appointment", &details("second", "2025-01-03T00:00:00Z")).await.status, 200);
-    // A stale status says what is stored.
+    // A stale status gets the stored one as its response.
     let stale = client.post("/appointment/status", &status("confirmed", "2025-01-04T00:00:00Z")).await;
     assert_eq!((stale.status, &stale.body["data"]["status"]), (200, &json!("cancelled")));
     assert_eq!(stale.body["data"]["sync_status"], "unchanged");
@@ -92,7 +92,7 @@ async fn details_and_status(stack: &Stack) {
         (row.cancellation_reason.as_deref(), row.cancelled_by.as_deref()),
         (Some("ill"), Some("patient"))
     );
-    // A newer status clears what it does not carry, and leaves the appointment's own notes alone.
+    // A newer status clears the columns that it does not contain, and leaves the appointment's notes unchanged.
     let newer = client.post("/appointment/status", &status("rescheduled", "2025-01-06T00:00:00Z")).await;
     assert_eq!((newer.status, newer.body["data"].get("sync_status")), (200, None), "{}", newer.body);
     let row = self::row(stack).await;
@@ -103,7 +103,8 @@ async fn details_and_status(stack: &Stack) {
     );
 }
 
-/// Newer than details that were accepted before it and stamped ahead; and its reason stays when the details change.
+/// A cancellation without a time stamp is newer than details accepted before it with a stamp in the future. Its
+/// reason stays when the details change.
 async fn a_cancellation_without_a_stamp(stack: &Stack) {
     let client = &stack.client;
     let details = |ahead: TimeDelta, status: &str| {
@@ -131,8 +132,8 @@ async fn a_cancellation_without_a_stamp(stack: &Stack) {
     assert_eq!(shown(row_of(stack, 201).await), ("booked".to_owned(), None, None));
 }
 
-/// The same price is `unchanged` on both databases, and stored as it was sent last.
-async fn a_price_written_otherwise(stack: &Stack) {
+/// An equal price in another notation is `unchanged` on both databases, and stored as it was sent last.
+async fn an_equal_price_in_another_notation(stack: &Stack) {
     let service = |price: &str| {
         let body = format!(
             r#"{{"careq_id": 201, "clinic_id": "clinic_abc", "name": "X-ray", "duration": 5, "price": {price}}}"#

@@ -1,4 +1,5 @@
-//! A child that comes before its parent: it is answered truthfully, kept, and applied when the parent arrives.
+//! A child that arrives before its parent is answered with the current state, parked, and applied when the parent
+//! arrives.
 
 use careq_shared::clock;
 use careq_shared::dead_letters::DeadLetterState;
@@ -35,7 +36,7 @@ async fn children_before_parents(stack: &Stack) {
     assert_eq!((booked.status, &booked.body["error"]["code"]), (422, &json!("VALIDATION_ERROR")));
     let named: Vec<_> = booked.body["errors"].as_object().unwrap().keys().collect();
     assert_eq!(named, ["doctor_careq_id", "patient_careq_id", "service_careq_id"]);
-    let page = client.event_is(&booked.body["event_id"], "waiting").await.expect("it is kept");
+    let page = client.event_is(&booked.body["event_id"], "waiting").await.expect("the event waits");
     assert_eq!(page.body["data"]["waiting_for"].as_array().unwrap().len(), 3);
     assert_eq!(client.get("/status/appointment/7").await.body["data"]["sync_status"], "waiting");
 
@@ -43,7 +44,7 @@ async fn children_before_parents(stack: &Stack) {
     client.post("/doctor", &doctor(7)).await;
     let retried = client.post("/appointment", &appointment).await;
     let named: Vec<_> = retried.body["errors"].as_object().unwrap().keys().collect();
-    assert_eq!(retried.status, 422, "the answer of this moment");
+    assert_eq!(retried.status, 422, "the repeated request gets the current state");
     assert_eq!(named, ["service_careq_id"]);
     client.post("/service", &service(7)).await;
 
@@ -55,32 +56,36 @@ async fn children_before_parents(stack: &Stack) {
     assert_eq!((again.status, &again.body["data"]["status"]), (200, &json!("cancelled")), "{}", again.body);
 }
 
-const IMPATIENT: [(&str, &str); 2] =
+const SHORT_PARENT_TIMEOUT: [(&str, &str); 2] =
     [("CAREQ_WORKER_PARENT_TIMEOUT_S", "1"), ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")];
 
 #[tokio::test]
-async fn patience_ends_on_the_embedded_default() {
-    patience_ends_in_a_dead_letter(Stack::embedded(&IMPATIENT).await).await;
+async fn the_parent_deadline_ends_on_the_embedded_default() {
+    an_event_past_its_parent_deadline_is_a_dead_letter(Stack::embedded(&SHORT_PARENT_TIMEOUT).await).await;
 }
 
 #[tokio::test]
-async fn patience_ends_on_postgresql_and_rabbitmq() {
-    patience_ends_in_a_dead_letter(Stack::full(2, &IMPATIENT).await).await;
+async fn the_parent_deadline_ends_on_postgresql_and_rabbitmq() {
+    an_event_past_its_parent_deadline_is_a_dead_letter(Stack::full(2, &SHORT_PARENT_TIMEOUT).await).await;
 }
 
-/// Patience is measured from the first time that the event waited; after it, an admin has to look.
-async fn patience_ends_in_a_dead_letter(stack: Stack) {
+/// The parent deadline starts when the event is parked first. After it, the event is a dead letter.
+async fn an_event_past_its_parent_deadline_is_a_dead_letter(stack: Stack) {
     let booked = stack.client.post("/appointment", &appointment(7)).await;
     assert_eq!(booked.status, 422);
     let page =
-        until("the patience is over", || stack.client.event_is(&booked.body["event_id"], "failed")).await;
+        until("the parent deadline has passed", || stack.client.event_is(&booked.body["event_id"], "failed"))
+            .await;
     assert_eq!(page.body["data"]["error"]["code"], "RECORD_NOT_FOUND");
     let letters = dead_letters(&stack).await;
     assert_eq!(letters.len(), 1);
     assert_eq!((letters[0].class.as_str(), letters[0].code.as_str()), ("missing_parent", "RECORD_NOT_FOUND"));
-    assert!(opened(&letters[0]).windows(16).any(|bytes| bytes == b"patient_careq_id"), "the payload is kept");
+    assert!(
+        opened(&letters[0]).windows(16).any(|bytes| bytes == b"patient_careq_id"),
+        "the payload is stored"
+    );
 
-    // CareQ sends it again when its parents are there: it is tried again, and nobody has to look at the letter any more.
+    // CareQ sends the event again when its parents are stored. It is applied, and its letter needs no action.
     stack.client.post("/patient", &patient(7)).await;
     stack.client.post("/doctor", &doctor(7)).await;
     stack.client.post("/service", &service(7)).await;
@@ -91,12 +96,16 @@ async fn patience_ends_in_a_dead_letter(stack: Stack) {
     stack.finish().await;
 }
 
-/// Patience ends long before the parents that stand in the queue are looked at, since the only lane is held up: that is no reason to give
-/// the event up.
+/// The parent deadline ends long before the queued parents are processed, because the only consumer is blocked.
+/// The event must not fail while its parents are queued.
 #[tokio::test]
-async fn patience_does_not_end_while_parents_wait_in_the_queue() {
-    let settings =
-        [("CAREQ_WORKER_CONCURRENCY", "1"), ("CAREQ_WORKER_BATCH_SIZE", "1"), IMPATIENT[0], IMPATIENT[1]];
+async fn no_event_fails_while_its_parents_are_queued() {
+    let settings = [
+        ("CAREQ_WORKER_CONCURRENCY", "1"),
+        ("CAREQ_WORKER_BATCH_SIZE", "1"),
+        SHORT_PARENT_TIMEOUT[0],
+        SHORT_PARENT_TIMEOUT[1],
+    ];
     let stack = Stack::full(1, &settings).await;
     let database = &stack.database.connection;
     assert_eq!(stack.client.post("/doctor", &doctor(1)).await.status, 201);
@@ -105,21 +114,21 @@ async fn patience_does_not_end_while_parents_wait_in_the_queue() {
     let holder = database.begin().await.unwrap();
     holder.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0").await.unwrap();
     holder.execute_unprepared("SELECT 1 FROM events WHERE kind = 'doctor' FOR UPDATE").await.unwrap();
-    // A copy needs the row that is held; the parents come behind it.
+    // A duplicate needs the locked row; the parents are queued behind it.
     for (path, body) in
         [("/doctor", doctor(1)), ("/patient", patient(7)), ("/doctor", doctor(7)), ("/service", service(7))]
     {
         let answer = stack.client.post_with(path, &body, &[("prefer", "respond-async")]).await;
         assert_eq!(answer.status, 202);
     }
-    let patience_was_over_at = clock::now() + TimeDelta::seconds(5);
-    until("patience is over, and several sweeps, too", || async {
-        (clock::now() > patience_was_over_at).then_some(())
+    let deadline_passed_at = clock::now() + TimeDelta::seconds(5);
+    until("the parent deadline and several sweeps have passed", || async {
+        (clock::now() > deadline_passed_at).then_some(())
     })
     .await;
     assert!(stack.client.event_is(&booked.body["event_id"], "waiting").await.is_some());
     holder.rollback().await.unwrap();
-    until("it is stored", || stack.client.event_is(&booked.body["event_id"], "synced")).await;
+    until("the appointment is stored", || stack.client.event_is(&booked.body["event_id"], "synced")).await;
     assert!(dead_letters(&stack).await.is_empty());
     stack.finish().await;
 }

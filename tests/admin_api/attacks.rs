@@ -1,4 +1,4 @@
-//! Who gets in, and who may act. What is refused must leave nothing behind but a line that says so.
+//! Authentication and roles of the admin API. A refused request changes nothing and leaves one line in the log.
 
 use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{audit_entry, dead_letter, replay_job};
@@ -6,35 +6,35 @@ use reqwest::Method;
 use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 
-use super::{Admin, QUICK, deeds, execute, orphan};
+use super::{Admin, QUICK, changing_requests, execute, orphan};
 use crate::harness::{Answer, Stack, TOKEN, send, until};
 
 #[tokio::test]
-async fn whoever_is_no_admin_gets_nowhere_and_a_reader_changes_nothing() {
+async fn requests_without_an_admin_token_are_refused_and_readers_change_nothing() {
     let mut stack = Stack::embedded(&QUICK).await;
     let letter = orphan(&stack, 7).await;
     let reader = Admin::new(&mut stack, "reader.one", "reader").await;
     let operator = Admin::new(&mut stack, "operator.one", "operator").await;
     let job = operator.post("/replay-jobs", &json!({ "filter": { "ids": [letter] } })).await;
     let job = job.body["id"].as_str().unwrap().to_owned();
-    until("the letter has come back", || async {
+    until("the letter has failed again", || async {
         let job = reader.get(&format!("/replay-jobs/{job}")).await.body;
         (job["state"] == "finished" && job["progress"]["failed"] == 1).then_some(())
     })
     .await;
-    let before = everything(&stack).await;
+    let before = attackable_rows(&stack).await;
 
-    nobody_gets_in(&stack, &operator, &letter, &job).await;
+    requests_without_a_valid_token_are_refused(&stack, &operator, &letter, &job).await;
     readers_change_nothing(&reader, &letter, &job).await;
     other_sites_cannot_act(&operator, &letter).await;
-    assert_eq!(everything(&stack).await, before, "nothing is written");
+    assert_eq!(attackable_rows(&stack).await, before, "nothing is written");
     the_log_names_admins_and_no_secret(&stack, &[&reader, &operator]).await;
-    a_change_holds_at_once(&mut stack, &operator).await;
+    credential_changes_apply_at_once(&mut stack, &operator).await;
     stack.finish().await;
 }
 
-/// What an attacker could have changed.
-async fn everything(
+/// The rows that an attacker could have changed.
+async fn attackable_rows(
     stack: &Stack,
 ) -> (Vec<dead_letter::Model>, Vec<replay_job::Model>, Vec<audit_entry::Model>) {
     let database = &stack.database.connection;
@@ -44,7 +44,12 @@ async fn everything(
     (letters, jobs, audit_entry::Entity::find().all(database).await.unwrap())
 }
 
-async fn nobody_gets_in(stack: &Stack, operator: &Admin, letter: &str, job: &str) {
+async fn requests_without_a_valid_token_are_refused(
+    stack: &Stack,
+    operator: &Admin,
+    letter: &str,
+    job: &str,
+) {
     let with = |value: &str| operator.bare(Method::GET, "/dead-letters").header("authorization", value);
     let good = format!("Bearer {}", operator.token);
     let mut rows = vec![
@@ -66,9 +71,9 @@ async fn nobody_gets_in(stack: &Stack, operator: &Admin, letter: &str, job: &str
         ("a stream", operator.bare(Method::GET, &format!("/replay-jobs/{job}/progress"))),
     ];
     rows.extend(
-        deeds(letter, job)
+        changing_requests(letter, job)
             .into_iter()
-            .map(|(path, body)| ("a deed", operator.bare(Method::POST, &path).json(&body))),
+            .map(|(path, body)| ("an action", operator.bare(Method::POST, &path).json(&body))),
     );
     let mut first: Option<Answer> = None;
     for (what, row) in rows {
@@ -82,11 +87,11 @@ async fn nobody_gets_in(stack: &Stack, operator: &Admin, letter: &str, job: &str
         assert_eq!((&answer.body, &answer.headers), (&first.body, &first.headers), "{what}");
     }
     let door = stack.client.with_token(&operator.token).get("/health").await;
-    assert_eq!(door.status, 401, "an admin is no clinic");
+    assert_eq!(door.status, 401, "an admin's token is not a clinic's token");
 }
 
 async fn readers_change_nothing(reader: &Admin, letter: &str, job: &str) {
-    for (path, body) in deeds(letter, job) {
+    for (path, body) in changing_requests(letter, job) {
         let answer = reader.post(&path, &body).await;
         assert_eq!((answer.status, &answer.body["error"]["code"]), (403, &json!("FORBIDDEN")), "{path}");
         let message = answer.body["error"]["message"].as_str().unwrap();
@@ -101,7 +106,7 @@ async fn readers_change_nothing(reader: &Admin, letter: &str, job: &str) {
     }
 }
 
-/// No cookie lets anybody in, and no page of another site is answered so that its script could read it.
+/// A cookie does not authenticate. No cross-origin response can be read by a script.
 async fn other_sites_cannot_act(operator: &Admin, letter: &str) {
     let path = format!("/dead-letters/{letter}/reveal");
     let asks = operator.bare(Method::OPTIONS, &path).header("origin", "https://example.com");
@@ -128,7 +133,7 @@ async fn the_log_names_admins_and_no_secret(stack: &Stack, admins: &[&Admin]) {
     }
 }
 
-async fn a_change_holds_at_once(stack: &mut Stack, operator: &Admin) {
+async fn credential_changes_apply_at_once(stack: &mut Stack, operator: &Admin) {
     let rotated = stack.command(&["admin", "rotate", "operator.one", "--json"], &[]).await;
     let rotated: Value = serde_json::from_str(&rotated).unwrap();
     assert!(rotated["expires_at"].is_string(), "{rotated}");
@@ -160,9 +165,9 @@ async fn a_change_holds_at_once(stack: &mut Stack, operator: &Admin) {
     assert!(listed.contains("reader.two  reader") && listed.contains(", ended 2020-01-01"), "{listed}");
 }
 
-/// As at the front door: whoever fails again and again waits, and nobody else does.
+/// Repeated failures are delayed as at the ingress. Other clients are not delayed.
 #[tokio::test]
-async fn repeated_failures_are_slowed_down_and_nobody_is_locked_out() {
+async fn repeated_failures_are_delayed_and_valid_requests_are_not() {
     let mut stack = Stack::embedded(&[]).await;
     let reader = Admin::new(&mut stack, "reader", "reader").await;
     let wrong = reader.with_token("careqadmin_that-nobody-has-ever-had");

@@ -1,5 +1,5 @@
-//! The description of the admin API is held against the routes that run, and against what they answer: nothing is missing in it, and
-//! nothing in it is missing.
+//! The description of the admin API is compared with its routes and responses: both must have the same operations
+//! and members.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::{Admin, QUICK, orphan};
 use crate::harness::{Stack, operations, send};
 
 #[tokio::test]
-async fn the_description_is_that_of_the_running_admin_api() {
+async fn the_description_matches_the_running_admin_api() {
     let mut stack = Stack::embedded(&QUICK).await;
     let letter = orphan(&stack, 7).await;
     let operator = Admin::new(&mut stack, "operator", "operator").await;
@@ -22,12 +22,12 @@ async fn the_description_is_that_of_the_running_admin_api() {
     );
     let page = reqwest::get(format!("{root}/docs/")).await.unwrap();
     assert!(page.status() == 200 && page.text().await.unwrap().contains("swagger-ui"));
-    let job = what_is_answered_is_what_is_described(&operator, &document, &letter).await;
-    every_described_operation_runs_and_no_other(&operator, &document, (&letter, &job)).await;
+    let job = responses_match_their_descriptions(&operator, &document, &letter).await;
+    exactly_the_described_operations_exist(&operator, &document, (&letter, &job)).await;
     stack.finish().await;
 }
 
-async fn every_described_operation_runs_and_no_other(
+async fn exactly_the_described_operations_exist(
     operator: &Admin,
     document: &Value,
     (letter, job): (&str, &str),
@@ -53,8 +53,8 @@ async fn every_described_operation_runs_and_no_other(
     }
 }
 
-/// The job that it has made meanwhile.
-async fn what_is_answered_is_what_is_described(operator: &Admin, document: &Value, letter: &str) -> String {
+/// Asserts that responses match their descriptions. Returns the id of the job that it creates.
+async fn responses_match_their_descriptions(operator: &Admin, document: &Value, letter: &str) -> String {
     let job = operator.post("/replay-jobs", &json!({ "filter": { "ids": [letter] } })).await;
     let id = job.body["id"].as_str().unwrap().to_owned();
     let rows = [
@@ -73,21 +73,21 @@ async fn what_is_answered_is_what_is_described(operator: &Admin, document: &Valu
     for (described, path) in rows {
         let answer = operator.get(&path).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
-        assert_ne!(answer.body["items"], json!([]), "{path}: an empty list shows nothing");
+        assert_ne!(answer.body["items"], json!([]), "{path}: the list has no item to compare");
         let ok = &document["paths"][described]["get"]["responses"]["200"];
-        holds(document, &ok["content"]["application/json"]["schema"], &answer.body, &path);
+        assert_matches(document, &ok["content"]["application/json"]["schema"], &answer.body, &path);
     }
     let posted = &document["paths"]["/replay-jobs"]["post"]["responses"]["201"];
-    holds(document, &posted["content"]["application/json"]["schema"], &job.body, "a new job");
+    assert_matches(document, &posted["content"]["application/json"]["schema"], &job.body, "a new job");
     let error = send(operator.bare(Method::GET, "/me")).await.body;
-    holds(document, &document["components"]["schemas"]["Error"], &error, "an error");
+    assert_matches(document, &document["components"]["schemas"]["Error"], &error, "an error");
     id
 }
 
-/// What is required is there, what is there is described, and words are those that are named.
-fn holds(document: &Value, schema: &Value, body: &Value, what: &str) {
+/// Asserts that required members are present, present members are described, and enumerated values are listed.
+fn assert_matches(document: &Value, schema: &Value, body: &Value, what: &str) {
     if let Some(name) = schema["$ref"].as_str() {
-        return holds(document, document.pointer(name.trim_start_matches('#')).unwrap(), body, what);
+        return assert_matches(document, document.pointer(name.trim_start_matches('#')).unwrap(), body, what);
     }
     if let Some(words) = schema["enum"].as_array() {
         assert!(words.contains(body), "{what}: {body}");
@@ -98,13 +98,13 @@ fn holds(document: &Value, schema: &Value, body: &Value, what: &str) {
             assert!(body.get(&name).is_some(), "{what}: {name} is missing in {body}");
         }
         for (position, item) in body.as_array().into_iter().flatten().enumerate() {
-            holds(document, &schema["items"], item, &format!("{what}[{position}]"));
+            assert_matches(document, &schema["items"], item, &format!("{what}[{position}]"));
         }
         let is_closed = !properties.is_empty();
         for (name, value) in body.as_object().into_iter().flatten().filter(|_| is_closed) {
             let known = properties.iter().find(|(known, _)| *known == name);
             let (_, of_member) = known.unwrap_or_else(|| panic!("{what}: {name} is not described"));
-            holds(document, of_member, value, &format!("{what}.{name}"));
+            assert_matches(document, of_member, value, &format!("{what}.{name}"));
         }
     }
 }

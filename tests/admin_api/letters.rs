@@ -1,4 +1,4 @@
-//! Letters over HTTP: shown masked, revealed after the audit log knows, corrected and replayed, discarded.
+//! Dead letters over HTTP: masked, revealed after an audit entry, corrected and replayed, discarded.
 
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -13,16 +13,16 @@ async fn one_letter_is_corrected_and_another_discarded() {
     let wrong = orphan(&stack, 7).await;
     let useless = orphan(&stack, 9).await;
     let operator = Admin::new(&mut stack, "operator", "operator").await;
-    not_revealed_unless_it_is_noted(&stack, &operator, &wrong).await;
-    masked_unless_it_is_revealed(&operator, &wrong).await;
+    not_revealed_without_an_audit_entry(&stack, &operator, &wrong).await;
+    masked_until_revealed(&operator, &wrong).await;
     corrected_and_replayed(&stack, &operator, &wrong).await;
     discarded(&operator, &useless).await;
-    what_cannot_be_meant_is_said(&operator, &useless).await;
+    mistaken_filters_are_refused(&operator, &useless).await;
     stack.finish().await;
 }
 
-/// What cannot be written down is not shown.
-async fn not_revealed_unless_it_is_noted(stack: &Stack, operator: &Admin, letter: &str) {
+/// A payload is not revealed if the audit entry cannot be written.
+async fn not_revealed_without_an_audit_entry(stack: &Stack, operator: &Admin, letter: &str) {
     let refuse = "CREATE TRIGGER mute BEFORE INSERT ON audit_log BEGIN SELECT RAISE(ABORT, 'no'); END";
     execute(stack, refuse).await;
     let why = json!({ "reason": "to call the patient" });
@@ -31,7 +31,7 @@ async fn not_revealed_unless_it_is_noted(stack: &Stack, operator: &Admin, letter
     execute(stack, "DROP TRIGGER mute").await;
 }
 
-async fn masked_unless_it_is_revealed(operator: &Admin, letter: &str) {
+async fn masked_until_revealed(operator: &Admin, letter: &str) {
     let path = format!("/dead-letters/{letter}");
     let shown = operator.get(&path).await.body;
     assert_eq!((&shown["class"], &shown["careq_id"]), (&json!("missing_parent"), &json!(7)), "{shown}");
@@ -55,7 +55,7 @@ async fn masked_unless_it_is_revealed(operator: &Admin, letter: &str) {
     assert_eq!(entry["details"]["reason"], "to call the patient", "{entry}");
     let again = join_all((0..30).map(async |_| operator.post(&format!("{path}/reveal"), &why).await)).await;
     let shown = again.iter().filter(|answer| answer.status == 200).count();
-    assert_eq!(shown, 19, "twenty a minute, at once or one after the other");
+    assert_eq!(shown, 19, "the limit is twenty a minute, concurrent or sequential");
     for refused in again.iter().filter(|answer| answer.status != 200) {
         assert_eq!((refused.status, refused.body.get("payload")), (429, None), "{}", refused.body);
         assert_eq!(
@@ -65,7 +65,7 @@ async fn masked_unless_it_is_revealed(operator: &Admin, letter: &str) {
     }
 }
 
-/// The appointment was booked for a doctor that does not exist.
+/// The appointment refers to a doctor that does not exist.
 async fn corrected_and_replayed(stack: &Stack, operator: &Admin, letter: &str) {
     for (path, body) in [("/patient", patient(8)), ("/doctor", doctor(8)), ("/service", service(8))] {
         assert_eq!(stack.client.post(path, &body).await.status, 201);
@@ -123,8 +123,8 @@ async fn discarded(operator: &Admin, letter: &str) {
     assert_eq!(operator.get("/dead-letters/count?state=all").await.body["letters"], 3);
 }
 
-/// A slip must never widen what is meant.
-async fn what_cannot_be_meant_is_said(operator: &Admin, letter: &str) {
+/// An empty or misspelt filter is refused, so that a mistake does not select more letters.
+async fn mistaken_filters_are_refused(operator: &Admin, letter: &str) {
     for (path, body, status) in [
         ("/replay-jobs", json!({}), 422),
         ("/replay-jobs", json!({ "filter": { "clinic": "clinic_abc" } }), 422),

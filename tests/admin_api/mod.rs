@@ -1,5 +1,5 @@
-//! The admin API, as a web console would use it: who gets in and who may act, the whole way from a list to a finished replay, pages,
-//! streams, and the description.
+//! The admin API, used as a web console uses it: authentication, roles, the path from a list to a finished replay,
+//! paging, streams and the description.
 
 mod attacks;
 mod description;
@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, Stack, appointment, patient, send, until};
 
-/// Patience and sweeps as short as they can be.
+/// The shortest parent timeout and sweep interval.
 const QUICK: [(&str, &str); 2] =
     [("CAREQ_WORKER_PARENT_TIMEOUT_S", "1"), ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")];
 
-/// Every way to act, with a body that could be meant.
-fn deeds(letter: &str, job: &str) -> Vec<(String, Value)> {
+/// Every request that changes something, with a valid body.
+fn changing_requests(letter: &str, job: &str) -> Vec<(String, Value)> {
     let filter = json!({ "ids": [letter] });
     vec![
         (format!("/dead-letters/{letter}/reveal"), json!({ "reason": "x" })),
@@ -33,7 +33,7 @@ fn deeds(letter: &str, job: &str) -> Vec<(String, Value)> {
     ]
 }
 
-/// An admin, or whoever would like to be one.
+/// A client of the admin API with a token.
 #[derive(Clone)]
 pub(crate) struct Admin {
     base: String,
@@ -42,7 +42,7 @@ pub(crate) struct Admin {
 }
 
 impl Admin {
-    /// Makes one by the command that an operator has.
+    /// Creates an admin with the command that an operator uses.
     pub(crate) async fn new(stack: &mut Stack, name: &str, role: &str) -> Self {
         let base = format!("http://{}/admin/v1", stack.admin_address().await);
         let made = stack.command(&["admin", "add", name, "--role", role, "--json"], &[]).await;
@@ -71,7 +71,7 @@ impl Admin {
         send(self.request(Method::POST, path).json(body)).await
     }
 
-    /// What the audit log says, the last first: who, what.
+    /// Actors and actions of the audit log, newest first.
     async fn audited(&self) -> Vec<(String, String)> {
         let log = self.get("/audit?limit=500").await.body;
         let text = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
@@ -80,18 +80,18 @@ impl Admin {
     }
 }
 
-/// An appointment that nobody's parents came for; the id of its letter.
+/// Creates an appointment whose parents never arrive, and returns the id of its dead letter.
 async fn orphan(stack: &Stack, careq_id: i64) -> String {
     let booked = stack.client.post("/appointment", &appointment(careq_id)).await;
     let event_id = &booked.body["event_id"];
-    until("the patience is over", || stack.client.event_is(event_id, "failed")).await;
+    until("the parent deadline has passed", || stack.client.event_is(event_id, "failed")).await;
     let letters =
         stack.command(&["dead-letters", "list", "--careq-id", &careq_id.to_string(), "--json"], &[]).await;
     let letters: Value = serde_json::from_str(&letters).unwrap();
     letters["letters"][0]["id"].as_str().unwrap().to_owned()
 }
 
-/// Letters of patients from `first`, so many: PostgreSQL is told to refuse them.
+/// Creates `count` dead letters of patients from `first`; a constraint of PostgreSQL refuses them.
 async fn refused_patients(stack: &Stack, first: i64, count: i64) {
     let numbers = first..first + count;
     let records: Vec<_> =

@@ -1,4 +1,4 @@
-//! Paging walks everything exactly once, whatever is added meanwhile.
+//! Paging lists every letter exactly once while other letters are added.
 
 use std::collections::BTreeSet;
 
@@ -28,8 +28,8 @@ async fn every_letter_is_on_one_page_while_others_are_added() {
         added += 2;
     }
     let once: BTreeSet<_> = walked.iter().copied().collect();
-    assert_eq!(walked.len(), once.len(), "none comes twice: {walked:?}");
-    assert_eq!(once, (1..=40).collect(), "all that were there, and nothing that came later");
+    assert_eq!(walked.len(), once.len(), "no letter is listed twice: {walked:?}");
+    assert_eq!(once, (1..=40).collect(), "the letters that existed at the start, and no later ones");
 
     let groups = reader.get("/dead-letters/groups").await.body;
     let total = 40 + (added - 1_000);

@@ -1,4 +1,5 @@
-//! From a list to a finished replay, over HTTP alone; once in one process on SQLite, once with a console beside two workers.
+//! The path from a list to a finished replay, over HTTP: on SQLite in one process, and on PostgreSQL with a
+//! console and two workers.
 
 use serde_json::json;
 
@@ -17,18 +18,18 @@ async fn from_a_list_to_a_finished_replay() {
     let listed = operator.get("/dead-letters?class=data").await.body;
     assert_eq!(listed["items"].as_array().unwrap().len(), 12, "{listed}");
     let groups = operator.get("/dead-letters/groups?clinic_id=clinic_abc").await.body;
-    assert_eq!(groups["items"].as_array().unwrap().len(), 1, "one cause: {groups}");
+    assert_eq!(groups["items"].as_array().unwrap().len(), 1, "all have the same cause: {groups}");
     let fingerprint = groups["items"][0]["fingerprint"].as_str().unwrap().to_owned();
     let plan = operator.get(&format!("/replay-jobs/plan?fingerprint={fingerprint}")).await.body;
     assert_eq!(plan, json!({ "letters": 12, "skipped": 0 }));
-    assert_eq!(operator.get("/replay-jobs").await.body["items"], json!([]), "a dry run makes nothing");
+    assert_eq!(operator.get("/replay-jobs").await.body["items"], json!([]), "a dry run creates no job");
 
     let ask = json!({ "filter": { "fingerprint": fingerprint }, "rate_per_second": 2 });
     let made = operator.post("/replay-jobs", &ask).await;
     assert_eq!((made.status, &made.body["letters"]), (201, &json!(12)), "{}", made.body);
     let path = format!("/replay-jobs/{}", made.body["id"].as_str().unwrap());
     let mut stream = Stream::open(&operator, &path, None).await;
-    let first = stream.next().await.expect("it begins with where the job stands");
+    let first = stream.next().await.expect("the stream begins with the job's state");
     assert_eq!((first.name.as_str(), &first.data["letters"]), ("progress", &json!(12)));
 
     let paused = operator.post(&format!("{path}/pause"), &json!({})).await;
@@ -36,7 +37,7 @@ async fn from_a_list_to_a_finished_replay() {
     assert_eq!(operator.post(&format!("{path}/pause"), &json!({})).await.status, 409);
     let seen = stream.until(|event| event.data["state"] == "paused").await;
     assert!(seen.data["progress"]["pending"].as_u64().unwrap() > 0, "{}", seen.data);
-    let still = until("what was under way has its outcome", || async {
+    let still = until("the published letters have outcomes", || async {
         let job = operator.get(&path).await.body;
         (job["progress"]["published"] == 0).then_some(job)
     })
@@ -56,7 +57,7 @@ async fn from_a_list_to_a_finished_replay() {
     assert_eq!(again.next().await.map(|event| event.id), Some(end.id.clone()));
     let nothing = operator.request(reqwest::Method::GET, &format!("{path}/progress"));
     let nothing = nothing.header("last-event-id", &end.id).send().await.unwrap();
-    assert_eq!(nothing.status(), 204, "there is nothing to come back for");
+    assert_eq!(nothing.status(), 204, "a finished job has no further events");
 
     let mut settled = Vec::new();
     let mut after = "0".to_owned();
@@ -65,7 +66,7 @@ async fn from_a_list_to_a_finished_replay() {
         settled.extend(page["items"].as_array().unwrap().iter().map(|letter| letter["position"].clone()));
         let Some(next) = page["next"].as_str() else { break };
         after = next.to_owned();
-        assert!(settled.len() < 12, "what names a next page has one");
+        assert!(settled.len() < 12, "a page with `next` is followed by another page");
     }
     assert_eq!(settled, (1..=12).map(|position| json!(position)).collect::<Vec<_>>());
     let audited = operator.audited().await;

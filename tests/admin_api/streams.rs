@@ -1,4 +1,4 @@
-//! Streams of a job's progress: how many there may be, and what ends them.
+//! Streams of a job's progress: their maximum number, and the events that end them.
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::{Admin, QUICK, orphan};
 use crate::harness::Stack;
 
-/// As many as the server has at the same time.
-const MOST: usize = 32;
+/// Maximum number of concurrent streams of the server.
+const MAX_STREAMS: usize = 32;
 
 /// A client that reads server-sent events.
 pub(super) struct Stream {
@@ -15,7 +15,7 @@ pub(super) struct Stream {
     read: String,
 }
 
-/// One of them.
+/// A server-sent event.
 #[derive(Debug, Clone)]
 pub(super) struct Event {
     pub(super) name: String,
@@ -37,7 +37,7 @@ impl Stream {
         Self { response, read: String::new() }
     }
 
-    /// The next event; nothing when the stream has ended.
+    /// The next event; `None` when the stream has ended.
     pub(super) async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some((block, rest)) = self.read.split_once("\n\n") {
@@ -54,14 +54,15 @@ impl Stream {
                 continue;
             }
             let chunk = tokio::time::timeout(std::time::Duration::from_secs(30), self.response.chunk());
-            let chunk = chunk.await.expect("an event, a heartbeat or an end comes within 30 s").unwrap()?;
+            let chunk =
+                chunk.await.expect("an event, a heartbeat or the end arrives within 30 s").unwrap()?;
             self.read.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }
 
     pub(super) async fn until(&mut self, is_it: impl Fn(&Event) -> bool) -> Event {
         loop {
-            let event = self.next().await.expect("the stream goes on until then");
+            let event = self.next().await.expect("the stream continues until the event");
             if is_it(&event) {
                 return event;
             }
@@ -70,31 +71,31 @@ impl Stream {
 }
 
 #[tokio::test]
-async fn streams_are_counted_and_end_with_the_token_and_with_the_process() {
+async fn streams_are_limited_and_end_with_the_token_or_the_process() {
     let mut stack = Stack::full(1, &QUICK).await;
     let letter = orphan(&stack, 7).await;
     stack.stop_workers().await;
     let operator = Admin::new(&mut stack, "operator", "operator").await;
     let reader = Admin::new(&mut stack, "reader", "reader").await;
-    // Nobody carries it out: there is no worker.
+    // No worker runs, so the job makes no progress.
     let job = operator.post("/replay-jobs", &json!({ "filter": { "ids": [letter] } })).await;
     let path = format!("/replay-jobs/{}", job.body["id"].as_str().unwrap());
     let mut streams = Vec::new();
-    for number in 0..MOST {
+    for number in 0..MAX_STREAMS {
         let admin = if number == 0 { &reader } else { &operator };
         streams.push(Stream::open(admin, &path, None).await);
     }
     for stream in &mut streams {
-        stream.next().await.expect("each is told where the job stands");
+        stream.next().await.expect("each stream begins with the job's state");
     }
     let refused = operator.get(&format!("{path}/progress")).await;
     assert_eq!((refused.status, &refused.headers["retry-after"]), (503, &"5".parse().unwrap()));
-    assert_eq!(operator.get(&path).await.status, 200, "they hold up nothing else");
+    assert_eq!(operator.get(&path).await.status, 200, "streams do not block other requests");
 
     stack.command(&["admin", "disable", "reader"], &[]).await;
-    assert!(streams.remove(0).next().await.is_none(), "it ends with its admin's token");
+    assert!(streams.remove(0).next().await.is_none(), "the stream ends with its admin's token");
     drop(Stream::open(&operator, &path, None).await);
-    // Nothing has changed for the others until the process ends.
+    // The other streams stay open until the process ends.
     stack.stop_console().await;
     for stream in &mut streams {
         assert!(stream.next().await.is_none());

@@ -1,4 +1,4 @@
-//! A letter of every class, each by its real cause, and what a person is told of it.
+//! A dead letter of every class, each with its real cause, and its presentation to a person.
 
 use careq_shared::broker::DELIVERY_LIMIT;
 use careq_shared::dead_letters::Class;
@@ -14,29 +14,30 @@ use crate::harness::{
     Process, Stack, appointment, channel, doctor, opened, patient, queue_depth, service, until,
 };
 
-const NOT_NOW: &str = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+const FAIL_EVERY_ATTEMPT: &str = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
                       $$ BEGIN IF NEW.careq_id = 13 THEN RAISE 'not now'; END IF; RETURN NEW; END $$;
                   CREATE TRIGGER refuse BEFORE INSERT ON patients FOR EACH ROW EXECUTE FUNCTION refuse()";
 
 #[tokio::test]
 async fn every_class_by_its_cause() {
     let stack = Stack::full(1, &QUICK).await;
-    nobody_came(&stack).await;
-    the_hash_was_taken_meanwhile(&stack).await;
-    no_message(&stack).await;
+    missing_parent(&stack).await;
+    hash_taken_in_the_meantime(&stack).await;
+    undecodable_bytes(&stack).await;
     refused_by_a_constraint(&stack).await;
     failed_at_every_attempt(&stack).await;
-    what_a_person_sees(&stack).await;
+    presentation_to_a_person(&stack).await;
     stack.finish().await;
 }
 
-async fn nobody_came(stack: &Stack) {
+async fn missing_parent(stack: &Stack) {
     let booked = stack.client.post("/appointment", &appointment(7)).await;
-    until("the patience is over", || stack.client.event_is(&booked.body["event_id"], "failed")).await;
+    until("the parent deadline has passed", || stack.client.event_is(&booked.body["event_id"], "failed"))
+        .await;
 }
 
-/// Appointment 11 waits for its patient; meanwhile 10 takes its hash.
-async fn the_hash_was_taken_meanwhile(stack: &Stack) {
+/// Appointment 11 waits for its patient; in the meantime appointment 10 takes its hash.
+async fn hash_taken_in_the_meantime(stack: &Stack) {
     let with_hash = |careq_id: i64| {
         let mut body = appointment(careq_id);
         body["hash"] = json!("one-hash");
@@ -56,12 +57,12 @@ async fn the_hash_was_taken_meanwhile(stack: &Stack) {
     assert_eq!(page.body["data"]["error"]["code"], "DUPLICATE_RECORD");
 }
 
-/// Bytes that somebody has put into the queues by hand.
-async fn no_message(stack: &Stack) {
+/// Bytes published to the queues by hand.
+async fn undecodable_bytes(stack: &Stack) {
     let prefix = stack.prefix.as_ref().unwrap();
     put(&format!("{prefix}.live"), b"\xff Asha, by hand").await;
     put(&format!("{prefix}.dead"), b"{\"by\": \"hand\"}").await;
-    until("both are letters", || async {
+    until("both are dead letters", || async {
         let found = letters(stack).await;
         (found.iter().filter(|letter| letter.class == "undecodable").count() == 2).then_some(())
     })
@@ -69,22 +70,22 @@ async fn no_message(stack: &Stack) {
     let kept: Vec<_> =
         letters(stack).await.iter().filter(|one| one.class == "undecodable").map(opened).collect();
     assert!(kept.contains(&b"\xff Asha, by hand".to_vec()) && kept.contains(&b"{\"by\": \"hand\"}".to_vec()));
-    a_copy_is_counted_once(stack, &format!("{prefix}.live")).await;
+    a_duplicate_is_counted_once(stack, &format!("{prefix}.live")).await;
 }
 
-/// The same bytes again are the same letter, and no second failure.
-async fn a_copy_is_counted_once(stack: &Stack, queue: &str) {
+/// The same bytes again belong to the same letter and are not counted as a second failure.
+async fn a_duplicate_is_counted_once(stack: &Stack, queue: &str) {
     let taken = || stack.metric("careq_sync_batch_messages_sum", &[("queue", "live")]);
     let before = taken().await;
     put(queue, b"\xff Asha, by hand").await;
-    until("the copy is taken", || async { (taken().await > before).then_some(()) }).await;
+    until("the duplicate is taken", || async { (taken().await > before).then_some(()) }).await;
     let failures = stack.metric("careq_sync_written_dead_letters_total", &[("class", "undecodable")]).await;
     assert!((failures - 2.0).abs() < 0.5, "{failures}");
 }
 
 pub(super) async fn put(queue: &str, bytes: &[u8]) {
     let (_connection, channel) = channel().await;
-    #[expect(clippy::disallowed_methods, reason = "somebody who is not careq-sync")]
+    #[expect(clippy::disallowed_methods, reason = "a publisher other than careq-sync")]
     let published = channel.basic_publish(
         "".into(),
         queue.into(),
@@ -109,12 +110,12 @@ async fn refused_by_a_constraint(stack: &Stack) {
     );
 }
 
-/// Tried and tried again; the waits between are made shorter.
+/// The event fails at every attempt; the waits between attempts are shortened.
 async fn failed_at_every_attempt(stack: &Stack) {
-    execute(stack, NOT_NOW).await;
+    execute(stack, FAIL_EVERY_ATTEMPT).await;
     let answer = stack.client.post("/patient", &patient(13)).await;
     let event_id = &answer.body["data"]["event_id"];
-    until("the attempts are over", || async {
+    until("all attempts have failed", || async {
         execute(stack, "UPDATE parked_events SET due_at = now() WHERE careq_id = 13 AND due_at > now()")
             .await;
         stack.client.event_is(event_id, "failed").await
@@ -122,7 +123,7 @@ async fn failed_at_every_attempt(stack: &Stack) {
     .await;
 }
 
-async fn what_a_person_sees(stack: &Stack) {
+async fn presentation_to_a_person(stack: &Stack) {
     let listed = command(stack, &["list"]).await;
     let of = |class: &str| -> Vec<Value> {
         let all = listed["letters"].as_array().unwrap();
@@ -140,11 +141,11 @@ async fn what_a_person_sees(stack: &Stack) {
     assert_eq!(exhausted["attempts"], 6, "{exhausted}");
     let shown = command(stack, &["show", exhausted["id"].as_str().unwrap()]).await;
     let failures = shown["failures"].as_array().unwrap();
-    assert_eq!(failures.len(), 6, "every try is remembered: {shown}");
+    assert_eq!(failures.len(), 6, "every attempt is listed: {shown}");
     assert!(failures.iter().all(|failure| failure["worker"].as_str().unwrap().starts_with("worker-")));
     assert!(shown["payload"].as_str().unwrap().contains("text of 4") && !shown.to_string().contains("Asha"));
 
-    // Both are one cause, and every other letter has a cause of its own.
+    // The two undecodable letters share a cause; every other letter has a separate cause.
     let groups = command(stack, &["list", "--group"]).await;
     let groups = groups["groups"].as_array().unwrap();
     assert_eq!(
@@ -184,8 +185,8 @@ async fn what_a_person_sees(stack: &Stack) {
     );
 }
 
-/// A worker that comes no further than to take the message, until RabbitMQ gives it up; and then no further than to claim it. In
-/// the end there is one letter, which says so.
+/// A worker crashes at every delivery until RabbitMQ reaches the delivery limit, and then at every claim. The
+/// result is one dead letter that states it.
 #[tokio::test]
 async fn a_crash_loop_ends_in_one_letter() {
     let mut stack = Stack::full(0, &QUICK).await;
@@ -195,12 +196,12 @@ async fn a_crash_loop_ends_in_one_letter() {
     let mut crashes = 0;
     while queue_depth(&dead).await == 0 {
         crashes += 1;
-        assert!(crashes <= 10 * DELIVERY_LIMIT, "RabbitMQ does not give it up");
+        assert!(crashes <= 10 * DELIVERY_LIMIT, "RabbitMQ does not reach the delivery limit");
         crash(stack.crashing_worker("taken")).await;
     }
-    // A message can come back to the other lane of a worker that is going down, and that is counted.
+    // A message can be redelivered to the other consumer of a worker that is stopping; that delivery is counted.
     assert!(crashes >= 5, "{crashes}");
-    // It has one more life, in the database, where each try is counted before it begins.
+    // The message is then retried from the database, where each attempt is counted before it begins.
     loop {
         execute(&stack, "UPDATE parked_events SET due_at = now()").await;
         crash(stack.crashing_worker("claimed")).await;
@@ -213,15 +214,15 @@ async fn a_crash_loop_ends_in_one_letter() {
     execute(&stack, "UPDATE parked_events SET due_at = now()").await;
     stack.start_worker().await;
     let event_id = &sent.body["data"]["event_id"];
-    until("it is given up", || stack.client.event_is(event_id, "failed")).await;
+    until("the event has failed", || stack.client.event_is(event_id, "failed")).await;
     let letters = letters(&stack).await;
     assert_eq!((letters.len(), letters[0].class.as_str()), (1, "crash_loop"));
     assert!(letters[0].message.contains("may bring workers down"), "{}", letters[0].message);
-    // The program was mended: this worker does not crash.
+    // The program is corrected: this worker does not crash.
     let id = letters[0].id.to_string();
     let job = command(&stack, &["replay", &id, "--wait"]).await;
     assert_eq!(job["progress"]["resolved"], 1, "{job}");
-    stack.client.event_is(event_id, "synced").await.expect("it went through");
+    stack.client.event_is(event_id, "synced").await.expect("the event is stored");
     stack.finish().await;
 }
 

@@ -1,4 +1,5 @@
-//! Correct, then replay: the corrected body is checked as at the front door, linked to what it corrects, and undoes nothing newer.
+//! Correction and replay: the corrected body is validated as at the ingress, linked to its original, and does not
+//! overwrite newer data.
 
 use careq_shared::clock;
 use careq_shared::dead_letters::{Class, DeadLetterState, id_of};
@@ -13,7 +14,7 @@ use crate::harness::{Stack, appointment, doctor, patient, sample, service, until
 async fn on_the_embedded_default() {
     let stack = Stack::embedded(&QUICK).await;
     a_wrong_number_is_corrected(&stack).await;
-    what_is_refused_changes_nothing(&stack).await;
+    refused_corrections_change_nothing(&stack).await;
     a_late_correction_undoes_nothing_newer(&stack).await;
     every_kind_can_be_revealed_and_sent(&stack).await;
     stack.finish().await;
@@ -23,15 +24,15 @@ async fn on_the_embedded_default() {
 async fn on_postgresql_and_rabbitmq() {
     let stack = Stack::full(2, &QUICK).await;
     a_wrong_number_is_corrected(&stack).await;
-    what_is_refused_changes_nothing(&stack).await;
+    refused_corrections_change_nothing(&stack).await;
     a_late_correction_undoes_nothing_newer(&stack).await;
-    a_correction_is_as_old_as_the_last_time_that_it_was_sent(&stack).await;
-    bytes_that_are_no_event(&stack).await;
+    a_correction_has_the_age_of_the_latest_delivery(&stack).await;
+    undecodable_bytes_are_discarded_or_corrected(&stack).await;
     every_kind_can_be_revealed_and_sent(&stack).await;
     stack.finish().await;
 }
 
-/// What `show --reveal` prints.
+/// Output of `show --reveal`.
 async fn revealed(stack: &Stack, id: &str) -> Value {
     serde_json::from_str(
         &stack.command(&["dead-letters", "show", id, "--reveal", "--reason", "it is wrong"], &[]).await,
@@ -39,18 +40,19 @@ async fn revealed(stack: &Stack, id: &str) -> Value {
     .unwrap()
 }
 
-/// What `correct ID --with - --json` says of this body.
+/// Output of `correct ID --with - --json` for a body.
 async fn correct(stack: &Stack, id: &str, body: &Value, more: &[&str]) -> Value {
     let arguments = [&["dead-letters", "correct", id, "--with", "-", "--json"], more].concat();
     serde_json::from_str(&stack.command_with_input(&arguments, &body.to_string()).await).unwrap()
 }
 
-/// An open letter of an appointment whose patient has this number and never comes.
+/// Creates an open letter of an appointment whose patient has this number and never arrives.
 async fn orphan(stack: &Stack, careq_id: i64, patient_careq_id: i64) -> String {
     let mut body = appointment(careq_id);
     body["patient_careq_id"] = json!(patient_careq_id);
     let answer = stack.client.post("/appointment", &body).await;
-    until("the patience is over", || stack.client.event_is(&answer.body["event_id"], "failed")).await;
+    until("the parent deadline has passed", || stack.client.event_is(&answer.body["event_id"], "failed"))
+        .await;
     let found = command(stack, &["list", "--careq-id", &careq_id.to_string()]).await;
     found["letters"][0]["id"].as_str().unwrap().to_owned()
 }
@@ -71,18 +73,21 @@ async fn a_wrong_number_is_corrected(stack: &Stack) {
     assert_eq!(original["state"], "superseded", "{original}");
     let correction = command(stack, &["show", original["corrections"][0].as_str().unwrap()]).await;
     assert_eq!((&correction["state"], &correction["original_id"]), (&json!("resolved"), &json!(id)));
-    assert_eq!(correction["first_seen_at"], original["first_seen_at"], "it is as old as what it corrects");
+    assert_eq!(
+        correction["first_seen_at"], original["first_seen_at"],
+        "it has the original's first failure time"
+    );
     let deeds: Vec<_> =
         original["audit"].as_array().unwrap().iter().map(|entry| entry["action"].clone()).collect();
     assert_eq!(deeds, ["reveal", "correct"]);
     assert!(original["audit"][1]["actor"].as_str().unwrap().starts_with("Meera, as "), "{original}");
-    // CareQ sending the corrected body by itself is a copy.
+    // The corrected body sent by CareQ is a duplicate.
     let copy = stack.client.post("/appointment", &body).await;
     assert!(copy.status < 300, "{}", copy.body);
     assert_eq!(command(stack, &["list"]).await["count"], 0);
 }
 
-async fn what_is_refused_changes_nothing(stack: &Stack) {
+async fn refused_corrections_change_nothing(stack: &Stack) {
     let id = orphan(stack, 20, 8).await;
     let good = revealed(stack, &id).await;
     let with = |field: &str, value: Value| {
@@ -90,7 +95,7 @@ async fn what_is_refused_changes_nothing(stack: &Stack) {
         body[field] = value;
         body
     };
-    for (body, kind, said) in [
+    for (body, kind, expected) in [
         (with("end_datetime", json!("2025-12-15T14:30:00")), None, "End datetime"),
         (with("start_datetime", json!("25-12-15T14:00:00Z")), None, "Start datetime"),
         (with("updated_at", json!("2525-12-15T14:00:00Z")), None, "86400 seconds in the future"),
@@ -102,16 +107,16 @@ async fn what_is_refused_changes_nothing(stack: &Stack) {
     ] {
         let mut arguments = vec!["dead-letters", "correct", &id, "--with", "-"];
         arguments.extend(kind.iter().flat_map(|kind| ["--kind", kind]));
-        let said_instead = stack.failing_command_with_input(&arguments, &body.to_string()).await;
-        assert!(said_instead.contains(said), "{said_instead}");
-        assert!(!said_instead.contains("Asha"), "{said_instead}");
+        let error = stack.failing_command_with_input(&arguments, &body.to_string()).await;
+        assert!(error.contains(expected), "{error}");
+        assert!(!error.contains("Asha"), "{error}");
     }
     let shown = command(stack, &["show", &id]).await;
     assert_eq!((&shown["state"], &shown["corrections"]), (&json!("open"), &json!([])), "{shown}");
-    // A correction can fail, too, and is corrected in its turn.
+    // A correction can fail too, and can be corrected.
     let job = correct(stack, &id, &with("patient_careq_id", json!(9)), &[]).await;
     let second = job["letter_id"].as_str().unwrap().to_owned();
-    until("it has failed, too", || async {
+    until("the correction has failed", || async {
         let shown = command(stack, &["show", &second]).await;
         (shown["state"] == "open" && shown["class"] == "missing_parent").then_some(())
     })
@@ -124,7 +129,7 @@ async fn what_is_refused_changes_nothing(stack: &Stack) {
     assert_eq!(job["progress"]["resolved"], 1, "{job}");
 }
 
-/// The letter is older than what CareQ has sent since, and so is its correction.
+/// The letter and its correction are older than a version that CareQ sent later.
 async fn a_late_correction_undoes_nothing_newer(stack: &Stack) {
     let key = [("Idempotency-Key", "used-twice")];
     assert_eq!(stack.client.post_with("/patient", &patient(30), &key).await.status, 201);
@@ -144,11 +149,11 @@ async fn a_late_correction_undoes_nothing_newer(stack: &Stack) {
     assert_eq!(job["progress"]["resolved"], 1, "{job}");
     let stored = patients::Entity::find().filter(patients::Column::CareqId.eq(31));
     let stored = stored.one(&stack.database.connection).await.unwrap().unwrap();
-    assert_eq!(stored.notes.as_deref(), Some("sent later"), "what is newer stays");
+    assert_eq!(stored.notes.as_deref(), Some("sent later"), "the newer version stays");
 }
 
-/// A, B, A without any stamp ends in A; and so in its correction.
-async fn a_correction_is_as_old_as_the_last_time_that_it_was_sent(stack: &Stack) {
+/// A, B, A without time stamps ends in A, also after its correction.
+async fn a_correction_has_the_age_of_the_latest_delivery(stack: &Stack) {
     super::execute(stack, "ALTER TABLE patients ADD CONSTRAINT refused CHECK (notes <> 'A')").await;
     let noted = |notes| {
         let mut body = patient(60);
@@ -169,11 +174,11 @@ async fn a_correction_is_as_old_as_the_last_time_that_it_was_sent(stack: &Stack)
     assert_eq!(stored.notes.as_deref(), Some("corrected"));
 }
 
-/// They can be discarded, or be said anew by a person who knows what they were to be.
-async fn bytes_that_are_no_event(stack: &Stack) {
+/// Undecodable bytes can be discarded or replaced by a corrected body with its kind.
+async fn undecodable_bytes_are_discarded_or_corrected(stack: &Stack) {
     let id = id_of(b"not an event").to_string();
     super::classes::put(&format!("{}.bulk", stack.prefix.as_ref().unwrap()), b"not an event").await;
-    until("it is a letter", || async {
+    until("it is a dead letter", || async {
         letters(stack).await.iter().any(|letter| letter.id.to_string() == id).then_some(())
     })
     .await;
@@ -198,7 +203,7 @@ async fn bytes_that_are_no_event(stack: &Stack) {
     );
 }
 
-/// What is revealed is a body as CareQ sends it, for each kind, and whoever revealed it is written down.
+/// A revealed payload is a body as CareQ sends it, for each kind. Revealing is recorded in the audit log.
 async fn every_kind_can_be_revealed_and_sent(stack: &Stack) {
     let key = [("Idempotency-Key", "used-by-all")];
     assert_eq!(stack.client.post_with("/patient", &patient(50), &key).await.status, 201);
@@ -216,7 +221,7 @@ async fn every_kind_can_be_revealed_and_sent(stack: &Stack) {
             let shown = body.get(field).unwrap_or(&Value::Null);
             assert!(same_moment || shown == value, "{path}: {field}");
         }
-        // The same body under a key of its own is another event.
+        // The same body with another key is another event.
         let job = correct(stack, &id, &body, &["--wait"]).await;
         assert_eq!(job["progress"]["resolved"], 1, "{path}: {job}");
     }

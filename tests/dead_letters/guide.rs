@@ -1,4 +1,4 @@
-//! `docs/guide/dead-letters.md`, as an admin follows it: every command in it is run by a shell, in a folder of its own.
+//! `docs/guide/dead-letters.md`: a shell runs every command of it, in a separate folder.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -13,10 +13,10 @@ use crate::harness::{CLINIC, Stack, appointment, doctor, patient, service, until
 
 const GUIDE: &str = "docs/guide/dead-letters.md";
 
-/// Services that a constraint refuses until it is removed.
+/// Number of services that a constraint refuses until it is removed.
 const SERVICES: i64 = 120;
 
-/// The commands of the guide, and those that were not run yet.
+/// The commands of the guide, and those that have not run yet.
 struct Guide<'stack> {
     stack: &'stack Stack,
     folder: TempDir,
@@ -34,8 +34,8 @@ impl<'stack> Guide<'stack> {
         Self { stack, folder, left: RefCell::new(commands.clone()), commands }
     }
 
-    /// Runs the command of the guide that equals, or else begins with, these words. Replaces its placeholders by these values, and returns
-    /// its output.
+    /// Runs the guide's command that equals these words or begins with them. Replaces its placeholders by these
+    /// values and returns its output.
     async fn follow(&self, beginning: &str, values: &[(&str, &str)]) -> String {
         let beginning = format!("careq-sync dead-letters {beginning}");
         let begins: Vec<_> = self.commands.iter().filter(|line| line.starts_with(&beginning)).collect();
@@ -55,8 +55,8 @@ impl<'stack> Guide<'stack> {
             .output()
             .await
             .unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success(), "{line}: {said}");
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{line}: {printed}");
         String::from_utf8(output.stdout).unwrap()
     }
 }
@@ -83,7 +83,7 @@ async fn every_command_of_the_guide_does_what_it_says() {
     let discarded = guide.follow("discard", &[("ID", &taken)]).await;
     assert!(discarded.contains("1 letters are discarded"), "{discarded}");
     assert!(guide.follow("list --state discarded", &[]).await.contains("conflict"));
-    assert_eq!(command(&stack, &["list"]).await["count"], 0, "nothing is left to do");
+    assert_eq!(command(&stack, &["list"]).await["count"], 0, "no letter is open");
     assert!(guide.follow("reopen", &[("ID", &taken)]).await.contains("1 letters are open again"));
     assert_eq!(command(&stack, &["list"]).await["count"], 1);
     let audit = guide.follow("audit", &[]).await;
@@ -110,7 +110,7 @@ async fn refused_services(stack: &Stack) {
     assert_eq!(answer.body["data"]["failed"], SERVICES, "{}", answer.body);
 }
 
-/// An appointment that names a patient who never comes.
+/// Creates an appointment that names a patient who never arrives.
 async fn wrong_number(stack: &Stack) -> String {
     for (path, body) in [("/patient", patient(7)), ("/doctor", doctor(7)), ("/service", service(7))] {
         stack.client.post(path, &body).await;
@@ -118,7 +118,8 @@ async fn wrong_number(stack: &Stack) -> String {
     let mut body = appointment(7);
     body["patient_careq_id"] = json!(8);
     let answer = stack.client.post("/appointment", &body).await;
-    until("the patience is over", || stack.client.event_is(&answer.body["event_id"], "failed")).await;
+    until("the parent deadline has passed", || stack.client.event_is(&answer.body["event_id"], "failed"))
+        .await;
     only(stack, "missing_parent").await
 }
 
@@ -145,10 +146,10 @@ async fn replay(guide: &Guide<'_>, fingerprint: &str) {
     assert!(guide.follow("jobs", &[]).await.contains(&job));
     for (turn, state) in [("jobs pause", "paused"), ("jobs resume", "running"), ("jobs cancel", "cancelled")]
     {
-        let said = guide.follow(turn, &[("JOB", &job)]).await;
-        assert!(said.contains(&format!("is {state}")), "{said}");
+        let printed = guide.follow(turn, &[("JOB", &job)]).await;
+        assert!(printed.contains(&format!("is {state}")), "{printed}");
     }
-    // What was cancelled is open again, and goes through with another job.
+    // Letters of a cancelled job are open again and are replayed by another job.
     let made = guide.follow("replay --fingerprint FINGERPRINT --rate", &values).await;
     let job = made.split_whitespace().nth(1).unwrap().to_owned();
     let watched = guide.follow("jobs watch", &[("JOB", &job)]).await;

@@ -1,14 +1,14 @@
-//! Dead letters, from what really makes them to what a person does with them, by the commands that a person has.
+//! Dead letters, from their real causes to the commands that a person uses on them.
 
-mod buried;
 mod classes;
-mod copies;
 mod corrections;
+mod duplicates;
 mod guide;
-mod kept;
 mod late_parents;
+mod prepared;
 mod races;
 mod replays;
+mod silent_broker;
 mod volume;
 
 use careq_shared::entities::dead_letter;
@@ -17,24 +17,24 @@ use serde_json::Value;
 
 use crate::harness::{Stack, until_within};
 
-/// Patience and sweeps as short as they can be.
+/// The shortest parent timeout and sweep interval.
 const QUICK: [(&str, &str); 2] =
     [("CAREQ_WORKER_PARENT_TIMEOUT_S", "1"), ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")];
 
-/// What `dead-letters … --json` prints.
+/// Output of `dead-letters … --json`.
 async fn command(stack: &Stack, arguments: &[&str]) -> Value {
     let arguments: Vec<_> = ["dead-letters"].iter().chain(arguments).chain(&["--json"]).copied().collect();
     let printed = stack.command(&arguments, &[]).await;
     serde_json::from_str(&printed).unwrap_or_else(|fault| panic!("{arguments:?}: {fault}: {printed}"))
 }
 
-/// What `dead-letters …` says when it must not succeed.
+/// Error message of a `dead-letters …` command that must fail.
 async fn refused(stack: &Stack, arguments: &[&str]) -> String {
     let arguments: Vec<_> = ["dead-letters"].iter().chain(arguments).copied().collect();
     stack.failing_command(&arguments, &[]).await
 }
 
-/// Every letter, in the order in which they failed.
+/// All dead letters, in the order of their failures.
 async fn letters(stack: &Stack) -> Vec<dead_letter::Model> {
     let select = dead_letter::Entity::find().order_by_asc(dead_letter::Column::LastSeenAt);
     select.all(&stack.database.connection).await.unwrap()
@@ -44,10 +44,10 @@ async fn execute(stack: &Stack, sql: &str) {
     stack.database.connection.execute_unprepared(sql).await.unwrap();
 }
 
-/// Waits until a job has come to its end; what it says then.
+/// Waits until a job has finished, and returns its output.
 async fn finished(stack: &Stack, job: &Value) -> Value {
     let id = job["id"].as_str().unwrap();
-    // Longer than the lease of a worker that died, and than fifty thousand letters take on a busy machine.
+    // Longer than the lease of a dead worker, and than fifty thousand letters take on a busy machine.
     until_within(std::time::Duration::from_mins(15), "the job is finished", || async {
         let shown = command(stack, &["jobs", "show", id]).await;
         (shown["job"]["state"] == "finished").then(|| shown["job"].clone())

@@ -1,5 +1,5 @@
-//! What a person does with a job while a worker, a lane or the broker stands in the middle of something. Each race is held where it
-//! is worst, by locks of the test's own.
+//! Commands on a job while a worker or the broker is in the middle of an operation. The test's own locks hold each
+//! race at its worst moment.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,17 +24,17 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::buried::{bury, bury_bytes};
-use super::kept::Kept;
+use super::prepared::{insert_letter_of_bytes, insert_letters};
+use super::silent_broker::SilentBroker;
 use crate::harness::{
-    Backend, FreshDatabase, WorkerLane, accept, appointment, patient, retention, seal, until,
+    Backend, FreshDatabase, TestWorker, accept, appointment, patient, retention, seal, until,
 };
 
-/// Letters in a job, and a broker that keeps what is published.
+/// Dead letters in a job, and a broker that does not deliver.
 struct Scene {
     database: FreshDatabase,
-    broker: Arc<Kept>,
-    /// Where nothing ever waits.
+    broker: Arc<SilentBroker>,
+    /// The scene with a job of these letters.
     queues: Embedded,
     _folder: TempDir,
     events: Vec<Event>,
@@ -49,14 +49,14 @@ fn meera() -> Actor {
 impl Scene {
     async fn new(events: Vec<Event>) -> Self {
         let database = FreshDatabase::new(Backend::Postgres).await;
-        let letters = bury(&database.connection, &events).await;
+        let letters = insert_letters(&database.connection, &events).await;
         Self::with_job(database, events, letters).await
     }
 
-    /// Of a letter of bytes.
+    /// The scene with one letter of undecodable bytes.
     async fn of_bytes(bytes: &[u8]) -> Self {
         let database = FreshDatabase::new(Backend::Postgres).await;
-        let letter = bury_bytes(&database.connection, bytes).await;
+        let letter = insert_letter_of_bytes(&database.connection, bytes).await;
         Self::with_job(database, Vec::new(), vec![letter]).await
     }
 
@@ -88,7 +88,7 @@ impl Scene {
             retention: retention(),
             name: "test".to_owned(),
         };
-        let broker = Arc::<Kept>::clone(&self.broker);
+        let broker = Arc::<SilentBroker>::clone(&self.broker);
         let depths = self.queues.depths();
         let worker = Worker::new(self.connection().clone(), broker, depths, Arc::new(seal()), settings);
         let shutdown = CancellationToken::new();
@@ -103,7 +103,7 @@ impl Scene {
         jobs::get(self.connection(), self.job_id).await.unwrap().progress
     }
 
-    /// The first letter's state, and that of its place in the job.
+    /// States of the first letter and of its entry in the job.
     async fn states(&self) -> (DeadLetterState, JobLetterState) {
         let letter = dead_letter::Entity::find_by_id(self.letters[0]).one(self.connection()).await.unwrap();
         let places =
@@ -111,19 +111,20 @@ impl Scene {
         (letter.unwrap().state, places.first().map(|place: &JobLetter| place.state).unwrap())
     }
 
-    async fn nobody_has_the_job(&self) {
-        until("the job is given back", || async {
+    async fn job_is_released(&self) {
+        until("the job is released", || async {
             let job = replay_job::Entity::find_by_id(self.job_id).one(self.connection()).await.unwrap();
             job.unwrap().lease_ends_at.is_none().then_some(())
         })
         .await;
     }
 
-    /// So many sessions of this database wait for a lock, or there is nobody left who could.
+    /// Waits until this number of sessions of the database wait for a lock. Fails if the concurrent task has
+    /// ended.
     async fn blocked(&self, sessions: i64, meanwhile: &JoinHandle<impl Send>) {
         let sql = "SELECT count(*) FROM pg_stat_activity
                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        until("they wait for each other", || async {
+        until("the sessions wait for a lock", || async {
             let select = Statement::from_string(self.connection().get_database_backend(), sql);
             let row = self.connection().query_one(select).await.unwrap().unwrap();
             let waiting: i64 = row.try_get_by(0).unwrap();
@@ -144,7 +145,7 @@ struct RunningWorker {
 }
 
 impl RunningWorker {
-    /// It finishes what it has in hand.
+    /// Stops the worker after it has finished its current step.
     async fn stop(self) {
         self.shutdown.cancel();
         self.task.await.unwrap();
@@ -152,36 +153,38 @@ impl RunningWorker {
 }
 
 #[tokio::test]
-async fn the_broker_is_away_during_a_job() {
+async fn the_broker_is_unavailable_during_a_job() {
     let scene = Scene::of_patients(3).await;
-    scene.broker.set_away(true);
+    scene.broker.set_unavailable(true);
     let worker = scene.worker();
-    until("it has tried", || async { (scene.broker.refused() >= 2).then_some(()) }).await;
-    // What a worker that cannot publish has in hand is still seen and told.
+    until("it has tried to publish", || async { (scene.broker.refused() >= 2).then_some(()) }).await;
+    // The progress of a worker that cannot publish is still visible.
     jobs::pause(scene.connection(), &meera(), scene.job_id).await.unwrap();
-    scene.nobody_has_the_job().await;
+    scene.job_is_released().await;
     jobs::resume(scene.connection(), &meera(), scene.job_id).await.unwrap();
     for _ in 0..3 {
         let refused = scene.broker.refused();
-        until("it tries again", || async { (scene.broker.refused() > refused).then_some(()) }).await;
-        // As if so much time had passed that everybody believes the job to be nobody's.
+        until("it retries", || async { (scene.broker.refused() > refused).then_some(()) }).await;
+        // The job's lease is set to expired.
         scene.execute("UPDATE replay_jobs SET lease_ends_at = lease_ends_at - interval '1 hour'").await;
     }
     assert_eq!(scene.progress().await.pending, 3);
 
-    scene.broker.set_away(false);
-    until("it is published", || async { (scene.progress().await.published == 3).then_some(()) }).await;
+    scene.broker.set_unavailable(false);
+    until("the letters are published", || async { (scene.progress().await.published == 3).then_some(()) })
+        .await;
     worker.stop().await;
-    assert_eq!(scene.broker.published().len(), 1, "one worker has it, and publishes it once");
+    assert_eq!(scene.broker.published().len(), 1, "one worker holds the job and publishes it once");
 }
 
 #[tokio::test]
-async fn a_paused_job_is_nobodys_at_once() {
+async fn a_paused_job_is_released_at_once() {
     let scene = Scene::of_patients(1).await;
     let worker = scene.worker();
-    until("it is published", || async { (scene.progress().await.published == 1).then_some(()) }).await;
+    until("the letter is published", || async { (scene.progress().await.published == 1).then_some(()) })
+        .await;
     jobs::pause(scene.connection(), &meera(), scene.job_id).await.unwrap();
-    scene.nobody_has_the_job().await;
+    scene.job_is_released().await;
     worker.stop().await;
 }
 
@@ -201,19 +204,19 @@ async fn cancelled_while_its_letters_are_taken() {
 }
 
 #[tokio::test]
-async fn cancelled_while_a_lane_parks_a_letters_event() {
+async fn cancelled_while_a_worker_parks_a_letters_event() {
     let scene = Scene::new(vec![accept(Kind::Appointment, &appointment(7), clock::now())]).await;
     let taken = format!("UPDATE dead_letters SET state = 'replaying', job_id = '{}'", scene.job_id);
     scene.execute(&taken).await;
     let replay = Replay { job_id: scene.job_id, events: scene.events.clone() };
     let body = message::encode(&Message { reply_to: None, content: Content::Replay(replay) }).unwrap().into();
-    let lane = WorkerLane::new(&scene.database, 100).await;
+    let worker = TestWorker::new(&scene.database, 100).await;
 
     let held = scene.connection().begin().await.unwrap();
-    // Everybody may read it.
+    // Reading stays possible.
     held.execute_unprepared("LOCK TABLE parked_events IN SHARE MODE").await.unwrap();
     let parked = tokio::spawn(async move {
-        lane.work(Queue::Bulk, &[Delivery { body, redeliveries: 0, trace: None }]).await
+        worker.work(Queue::Bulk, &[Delivery { body, redeliveries: 0, trace: None }]).await
     });
     scene.blocked(1, &parked).await;
     let cancelled = scene.cancelled();
@@ -224,14 +227,14 @@ async fn cancelled_while_a_lane_parks_a_letters_event() {
     assert_eq!(scene.states().await, (DeadLetterState::Replaying, JobLetterState::Waiting));
 }
 
-/// A worker of an older version has taken the message, could not read it, and has filed it as a letter of its own.
+/// A published letter may get no outcome, for example if a worker of an older version could not decode the message.
 #[tokio::test]
-async fn letters_that_nobody_took_are_published_again() {
+async fn letters_without_an_outcome_are_published_again() {
     let scene = Scene::of_patients(2).await;
     let worker = scene.worker();
     let published = |times| {
         let scene = &scene;
-        until("they are published", move || async move {
+        until("the letters are published", move || async move {
             let progress = scene.progress().await;
             (scene.broker.published().len() == times && progress.published == 2).then_some(())
         })
@@ -244,12 +247,12 @@ async fn letters_that_nobody_took_are_published_again() {
 }
 
 #[tokio::test]
-async fn a_message_that_only_another_version_could_not_read_goes_back_as_it_was() {
+async fn a_message_unreadable_to_another_version_is_replayed_unchanged() {
     let content = Content::Event(Box::new(accept(Kind::Patient, &patient(7), clock::now())));
     let message = message::encode(&Message { reply_to: None, content }).unwrap();
     let scene = Scene::of_bytes(&message).await;
     let worker = scene.worker();
-    until("it is settled", || async { (scene.progress().await.settled() == 1).then_some(()) }).await;
+    until("the letter is settled", || async { (scene.progress().await.settled() == 1).then_some(()) }).await;
     worker.stop().await;
     assert_eq!(scene.broker.published(), [message]);
     assert_eq!(scene.states().await, (DeadLetterState::Resolved, JobLetterState::Resolved));
@@ -268,7 +271,8 @@ async fn letters_of_many_bytes_go_in_several_messages() {
     };
     let scene = Scene::new((1..=6).map(long).collect()).await;
     let worker = scene.worker();
-    until("they are published", || async { (scene.progress().await.published == 6).then_some(()) }).await;
+    until("the letters are published", || async { (scene.progress().await.published == 6).then_some(()) })
+        .await;
     worker.stop().await;
     let sizes: Vec<_> = scene.broker.published().iter().map(bytes::Bytes::len).collect();
     assert!(sizes.len() >= 3 && sizes.iter().all(|bytes| *bytes <= 4 * 1_048_576), "{sizes:?}");

@@ -1,4 +1,5 @@
-//! Replays: each letter once, whoever dies in between; and what fails again comes back with its history.
+//! Replays: each letter is applied once even if a worker dies in between, and repeated failures keep their
+//! history.
 
 use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{dead_letter_attempt, event};
@@ -12,13 +13,13 @@ const REFUSE: &str = "ALTER TABLE patients ADD CONSTRAINT refused CHECK (careq_i
 const REFUSE_SOME: &str = "ALTER TABLE patients DROP CONSTRAINT refused;
                            ALTER TABLE patients ADD CONSTRAINT refused CHECK (careq_id % 10 <> 3 OR careq_id > 1000)";
 
-/// Notes every change of a row of `patients`.
+/// Logs every change of a row of `patients`.
 pub(super) const COUNT_WRITES: &str = "CREATE TABLE writes (careq_id bigint NOT NULL);
     CREATE FUNCTION note_write() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN INSERT INTO writes VALUES (NEW.careq_id); RETURN NEW; END $$;
     CREATE TRIGGER note_write AFTER INSERT OR UPDATE ON patients FOR EACH ROW EXECUTE FUNCTION note_write()";
 
-/// Letters of patients 1 to `count`.
+/// Creates dead letters of patients 1 to `count`.
 async fn failed_patients(stack: &Stack, count: i64) {
     execute(stack, REFUSE).await;
     let records: Vec<_> =
@@ -39,7 +40,7 @@ async fn a_worker_that_dies_between_publishing_and_marking_replays_nothing_twice
     let plan = command(&stack, &["replay", "--class", "data", "--dry-run"]).await;
     assert_eq!(plan, json!({ "dry_run": true, "letters": 40, "skipped": 0 }));
     let job = command(&stack, &["replay", "--class", "data", "--rate", "100"]).await;
-    // Its first step is published, and nobody has noted that.
+    // The job's first step is published, and the worker died before it was marked.
     let ended = stack.crashing_worker("replayed").ended().await;
     assert!(!ended.success);
     let shown = command(&stack, &["jobs", "show", job["id"].as_str().unwrap()]).await;
@@ -49,9 +50,9 @@ async fn a_worker_that_dies_between_publishing_and_marking_replays_nothing_twice
     assert_eq!(job["progress"]["resolved"], 36, "{job}");
     assert_eq!(job["progress"]["failed"], 4, "{job}");
 
-    assert_eq!(writes(&stack).await, (36, 36), "each is written once");
+    assert_eq!(writes(&stack).await, (36, 36), "each patient is written once");
     let letters = letters(&stack).await;
-    assert_eq!(letters.len(), 40, "never a second row");
+    assert_eq!(letters.len(), 40, "each letter has one row");
     let failures = dead_letter_attempt::Entity::find().all(&stack.database.connection).await.unwrap();
     for letter in letters {
         let failed = failures.iter().filter(|failure| failure.letter_id == letter.id).count();
@@ -66,7 +67,7 @@ async fn a_worker_that_dies_between_publishing_and_marking_replays_nothing_twice
     stack.finish().await;
 }
 
-/// How many changes were noted, and of how many records.
+/// Number of logged changes, and of changed records.
 pub(super) async fn writes(stack: &Stack) -> (i64, i64) {
     use sea_orm::{ConnectionTrait as _, Statement};
     let database = &stack.database.connection;
@@ -79,23 +80,23 @@ pub(super) async fn writes(stack: &Stack) -> (i64, i64) {
 #[tokio::test]
 async fn on_the_embedded_default() {
     let stack = Stack::embedded(&QUICK).await;
-    out_and_back(&stack).await;
+    fails_again_and_is_applied_later(&stack).await;
     stack.finish().await;
 }
 
 #[tokio::test]
 async fn on_postgresql_and_rabbitmq() {
     let stack = Stack::full(2, &QUICK).await;
-    out_and_back(&stack).await;
+    fails_again_and_is_applied_later(&stack).await;
     stack.finish().await;
 }
 
-/// An appointment whose parents never came: replayed too early, it comes back with its history; then its parents come, and it goes
-/// through by itself.
-async fn out_and_back(stack: &Stack) {
+/// An appointment without parents is replayed too early and fails again, with its history. After its parents
+/// arrive, it is applied automatically.
+async fn fails_again_and_is_applied_later(stack: &Stack) {
     let booked = stack.client.post("/appointment", &appointment(7)).await;
     let event_id = &booked.body["event_id"];
-    until("the patience is over", || stack.client.event_is(event_id, "failed")).await;
+    until("the parent deadline has passed", || stack.client.event_is(event_id, "failed")).await;
     let listed = command(stack, &["list"]).await;
     let letter = listed["letters"][0].clone();
     let id = letter["id"].as_str().unwrap();
@@ -114,7 +115,7 @@ async fn out_and_back(stack: &Stack) {
     for (path, body) in [("/patient", patient(7)), ("/doctor", doctor(7)), ("/service", service(7))] {
         stack.client.post(path, &body).await;
     }
-    until("it kept its identity", || stack.client.event_is(event_id, "synced")).await;
+    until("the event is stored under its id", || stack.client.event_is(event_id, "synced")).await;
     let shown = command(stack, &["show", id]).await;
     assert_eq!(shown["state"], "resolved", "{shown}");
     let refused_batch = refused_record(stack, 70).await;
@@ -141,7 +142,7 @@ async fn out_and_back(stack: &Stack) {
     assert!(fault.contains("is finished already"), "{fault}");
 }
 
-/// The letter of a patient in a batch whose id was used before.
+/// Creates the letter of a patient in a batch with a reused id.
 async fn refused_record(stack: &Stack, number: i64) -> String {
     let batch = |number| {
         let records = [json!({ "type": "patient", "data": patient(number) })];
@@ -152,18 +153,18 @@ async fn refused_record(stack: &Stack, number: i64) -> String {
     command(stack, &["list"]).await["letters"][0]["id"].as_str().unwrap().to_owned()
 }
 
-/// What CareQ sends again by itself is left out of a job that has not come to it; a cancelled job opens its letters again.
+/// A pending letter that CareQ sends again is left out of its job. Cancelling a job reopens its letters.
 #[tokio::test]
 async fn a_paused_job_and_a_cancelled_one() {
     let stack = Stack::full(1, &QUICK).await;
     failed_patients(&stack, 60).await;
-    // A minute for all of them, however slow this machine is.
+    // One minute for all letters, even on a slow machine.
     let job = command(&stack, &["replay", "--all", "--rate", "1"]).await;
     let id = job["id"].as_str().unwrap();
     let paused = command(&stack, &["jobs", "pause", id]).await;
     assert_eq!(paused["state"], "paused");
     assert!(refused(&stack, &["jobs", "pause", id]).await.contains("is paused already"));
-    until("nothing is in the queue", || async {
+    until("no letter is in the queue", || async {
         let shown = command(&stack, &["jobs", "show", id]).await;
         (shown["job"]["progress"]["published"] == 0).then_some(())
     })
@@ -171,7 +172,7 @@ async fn a_paused_job_and_a_cancelled_one() {
     let before = command(&stack, &["jobs", "show", id]).await["job"]["progress"].clone();
     assert!(before["pending"].as_u64().unwrap() >= 2, "{before}");
     execute(&stack, "ALTER TABLE patients DROP CONSTRAINT refused").await;
-    // The last ones are the last of the job.
+    // The highest numbers are the last of the job.
     assert_eq!(stack.client.post("/patient", &patient(60)).await.status, 201);
     let after = command(&stack, &["jobs", "show", id]).await["job"]["progress"].clone();
     assert_eq!(
@@ -187,7 +188,7 @@ async fn a_paused_job_and_a_cancelled_one() {
     };
     assert_eq!(status().await, "failed");
     execute(&stack, "UPDATE dead_letters SET state = 'replaying' WHERE careq_id = 58").await;
-    assert_eq!(status().await, "queued", "CareQ is not told that it has failed while it is tried again");
+    assert_eq!(status().await, "queued", "the status is not `failed` during a replay");
     execute(&stack, "UPDATE dead_letters SET state = 'open' WHERE careq_id = 58").await;
 
     let cancelled = command(&stack, &["jobs", "cancel", id]).await;
@@ -200,14 +201,14 @@ async fn a_paused_job_and_a_cancelled_one() {
         };
         assert_eq!(letter.state, expected, "{letter:?}");
     }
-    // The rest goes through with another job.
+    // Another job replays the rest.
     let job = command(&stack, &["replay", "--all", "--wait"]).await;
     assert_eq!((&job["letters"], &job["progress"]["resolved"]), (&json!(58), &json!(58)), "{job}");
     stack.finish().await;
 }
 
-/// The records of a refused batch are unknown to the ledger: sent again in another batch, they are new, and nothing says that they
-/// had failed.
+/// Records of a refused batch have no row in the ledger. Sent again in another batch, they are new, and their
+/// earlier failure is no longer reported.
 #[tokio::test]
 async fn letters_of_a_refused_batch_follow_its_records() {
     let stack = Stack::full(1, &QUICK).await;
@@ -228,7 +229,7 @@ async fn letters_of_a_refused_batch_follow_its_records() {
     stack.finish().await;
 }
 
-/// What was given up by mistake comes back, and who did what is remembered of every letter.
+/// Discarded letters can be reopened, and the history of every letter names the actors.
 #[tokio::test]
 async fn discarded_and_opened_again() {
     let stack = Stack::full(1, &QUICK).await;
@@ -246,9 +247,9 @@ async fn discarded_and_opened_again() {
     assert!(fault.contains("no discarded or superseded dead letter matches"), "{fault}");
     command(&stack, &["discard", &id, "--reason", "once more"]).await;
     let shown = command(&stack, &["show", &id]).await;
-    let deeds: Vec<_> =
+    let reasons: Vec<_> =
         shown["audit"].as_array().unwrap().iter().map(|entry| entry["details"]["reason"].clone()).collect();
-    assert_eq!(deeds, ["a mistake", "they are needed", "once more"], "{shown}");
+    assert_eq!(reasons, ["a mistake", "they are needed", "once more"], "{shown}");
     command(&stack, &["reopen", &id, "--reason", "the last time"]).await;
     execute(&stack, "ALTER TABLE patients DROP CONSTRAINT refused").await;
     let job = command(&stack, &["replay", "--all", "--wait"]).await;

@@ -1,4 +1,5 @@
-//! Fifty thousand letters at a rate, paused and resumed, while live traffic goes on and gets its answers.
+//! Fifty thousand letters replayed at a rate, paused and resumed, while live traffic continues and gets its
+//! responses.
 
 use std::time::{Duration, Instant};
 
@@ -9,70 +10,75 @@ use careq_shared::records::Kind;
 use sea_orm::{DatabaseConnection, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
 use serde_json::Value;
 
-use super::buried::bury;
+use super::prepared::insert_letters;
 use super::replays::{COUNT_WRITES, writes};
 use super::{QUICK, command, execute, finished};
 use crate::harness::{Client, Stack, accept, patient, until_within};
 
 const LETTERS: i64 = 50_000;
 
-/// Where live traffic's records begin.
+/// `careq_id` of the first record of live traffic.
 const LIVE: i64 = 1_000_000;
 
-/// Of both databases, in one insert: a letter has 21 columns.
-const TOGETHER: usize = 1_000;
+/// Rows of one insert that both databases accept: a letter has 21 columns.
+const ROWS_PER_INSERT: usize = 1_000;
 
-/// Letters per second: what a debug build reaches on two cores that have other work besides.
+/// Letters per second that a debug build reaches on two cores with other load.
 const RATE: i64 = 400;
 
-/// Live answers beside a job may take so many times as long as without one. Behind the letters that are under way, they would take
-/// longer than a second.
+/// Maximum factor by which live responses may be slower during a job. Behind the queued letters they would take
+/// more than a second.
 const MAX_SLOWED_DOWN: u32 = 8;
 
-/// Below this, a median says more of the machine than of the job.
+/// Below this median, the measurement depends on the machine and not on the job.
 const SHORTEST: Duration = Duration::from_millis(50);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fifty_thousand_letters_while_live_traffic_goes_on() {
+async fn fifty_thousand_letters_during_live_traffic() {
     let stack = Stack::full(2, &QUICK).await;
-    bury_all(&stack.database.connection).await;
+    insert_all(&stack.database.connection).await;
     execute(&stack, COUNT_WRITES).await;
-    let mut alone = answers(&stack.client, 2 * LIVE).await;
+    let mut without_job = answers(&stack.client, 2 * LIVE).await;
     let made = Instant::now();
     let job = command(&stack, &["replay", "--all", "--rate", &RATE.to_string()]).await;
     assert_eq!(job["letters"], LETTERS, "{job}");
     let id = job["id"].as_str().unwrap().to_owned();
     let live = tokio::spawn(live_traffic(stack.client.clone(), stack.database.connection.clone()));
 
-    until_within(Duration::from_mins(5), "it is well under way", || async {
+    until_within(Duration::from_mins(5), "a tenth of the letters is resolved", || async {
         let progress = progress(&stack, &id).await;
         (progress["resolved"].as_i64()? > LETTERS / 10).then_some(())
     })
     .await;
     command(&stack, &["jobs", "pause", &id]).await;
-    let paused = until_within(Duration::from_mins(1), "what was in the queue is settled", || async {
+    let paused = until_within(Duration::from_mins(1), "the published letters are settled", || async {
         let progress = progress(&stack, &id).await;
         (progress["published"] == 0).then_some(progress)
     })
     .await;
     assert!(paused["pending"].as_i64().unwrap() > 0, "{paused}");
-    // Live traffic goes on while the job stands still.
-    alone.extend(answers(&stack.client, 3 * LIVE).await);
+    // Live traffic continues while the job is paused.
+    without_job.extend(answers(&stack.client, 3 * LIVE).await);
     assert_eq!(progress(&stack, &id).await, paused);
     command(&stack, &["jobs", "resume", &id]).await;
     let job = finished(&stack, &job).await;
     assert_eq!(job["progress"]["resolved"], LETTERS, "{job}");
 
     let took = made.elapsed();
-    // The first step has not to wait, nor has whoever looks at the end for the last one.
+    // The first step starts without a delay, and the last one is not followed by one.
     let shortest = Duration::from_secs(u64::try_from(LETTERS / RATE - 2).unwrap());
     assert!(took >= shortest, "{LETTERS} letters in {took:?}, that is more than {RATE} a second");
-    let beside = live.await.unwrap();
-    let written = LETTERS + i64::try_from(alone.len() + beside.len()).unwrap();
-    assert_eq!(writes(&stack).await, (written, written), "each is written once");
-    let (alone, beside) = (median(alone), median(beside));
-    println!("{LETTERS} letters in {took:?}; live answers took {beside:?}, and {alone:?} without the job");
-    assert!(beside <= MAX_SLOWED_DOWN * alone.max(SHORTEST), "{beside:?} beside the job, {alone:?} alone");
+    let with_job = live.await.unwrap();
+    let written = LETTERS + i64::try_from(without_job.len() + with_job.len()).unwrap();
+    assert_eq!(writes(&stack).await, (written, written), "each record is written once");
+    let (without_job, with_job) = (median(without_job), median(with_job));
+    println!(
+        "{LETTERS} letters in {took:?}; live responses took {with_job:?}, and {without_job:?} without the job"
+    );
+    assert!(
+        with_job <= MAX_SLOWED_DOWN * without_job.max(SHORTEST),
+        "{with_job:?} during the job, {without_job:?} without it"
+    );
     let open = dead_letter::Entity::find()
         .filter(sea_orm::ColumnTrait::ne(&dead_letter::Column::State, DeadLetterState::Resolved));
     assert_eq!(open.count(&stack.database.connection).await.unwrap(), 0);
@@ -80,7 +86,7 @@ async fn fifty_thousand_letters_while_live_traffic_goes_on() {
 }
 
 fn median(mut took: Vec<Duration>) -> Duration {
-    assert!(took.len() >= 20, "live traffic went on: {took:?}");
+    assert!(took.len() >= 20, "live traffic continued: {took:?}");
     took.sort();
     took[took.len() / 2]
 }
@@ -89,7 +95,7 @@ async fn progress(stack: &Stack, id: &str) -> Value {
     command(stack, &["jobs", "show", id]).await["job"]["progress"].clone()
 }
 
-/// How long some webhooks took to be answered with their results, one after the other.
+/// Response times of several webhooks, sent one after the other.
 async fn answers(client: &Client, first: i64) -> Vec<Duration> {
     let mut took = Vec::new();
     for number in first + 1..=first + 30 {
@@ -105,7 +111,7 @@ async fn answered(client: &Client, number: i64) -> Duration {
     asked.elapsed()
 }
 
-/// The same as long as the job runs.
+/// Response times of webhooks that are sent while the job runs.
 async fn live_traffic(client: Client, database: DatabaseConnection) -> Vec<Duration> {
     use careq_shared::entities::replay_job;
     use careq_shared::replay::JobState;
@@ -120,12 +126,12 @@ async fn live_traffic(client: Client, database: DatabaseConnection) -> Vec<Durat
     took
 }
 
-/// Letters of patients.
-async fn bury_all(database: &DatabaseConnection) {
+/// Inserts the patients' letters.
+async fn insert_all(database: &DatabaseConnection) {
     let numbers: Vec<_> = (1..=LETTERS).collect();
-    for numbers in numbers.chunks(TOGETHER) {
+    for numbers in numbers.chunks(ROWS_PER_INSERT) {
         let events: Vec<_> =
             numbers.iter().map(|number| accept(Kind::Patient, &patient(*number), clock::now())).collect();
-        bury(database, &events).await;
+        insert_letters(database, &events).await;
     }
 }

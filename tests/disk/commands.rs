@@ -1,11 +1,11 @@
-//! Commands beside the service: all or nothing, and a sentence that says what to do.
+//! Commands that run next to the service on a failing disk: all or nothing, with an error that says what to do.
 
 use futures_util::future::join_all;
 
 use super::Installation;
 use crate::harness::{DiskFault, Process, SEAL_KEYS};
 
-/// More calls than any command makes.
+/// Upper bound of the write calls of a command.
 const MAX_CALLS: i32 = 60;
 
 #[tokio::test]
@@ -35,16 +35,16 @@ async fn all_or_nothing(fault: DiskFault) {
             assert_eq!((clinics, secrets), (1, 2), "{fault:?} after {succeeding} calls");
             return;
         }
-        // Its transaction may be on the disk although the disk has said no.
+        // The transaction may be on the disk although the disk returned an error.
         assert!(
             matches!((clinics, secrets), (0, 0) | (1, 2)),
             "{fault:?} after {succeeding} calls: {secrets}"
         );
-        let said = match fault {
+        let remedy = match fault {
             DiskFault::Full => "free some space",
             DiskFault::Io | DiskFault::Quota | DiskFault::ReadOnly => "system's log",
         };
-        assert!(ended.stderr.contains(said), "{fault:?} after {succeeding} calls: {}", ended.stderr);
+        assert!(ended.stderr.contains(remedy), "{fault:?} after {succeeding} calls: {}", ended.stderr);
     }
-    panic!("it never succeeds");
+    panic!("the command never succeeds");
 }

@@ -1,5 +1,6 @@
-//! The embedded default on a disk that is full, answers with I/O errors, is over its quota or has become read-only: what was
-//! acknowledged is on the disk, as another process sees it after SIGTERM and after SIGKILL. The disk is `harness::FaultyDisk`.
+//! The embedded default on a disk that is full, returns I/O errors, is over its quota or is read-only.
+//! Acknowledged events must be on the disk, as another process sees it after SIGTERM and after SIGKILL. The disk
+//! is `harness::FaultyDisk`.
 
 mod commands;
 mod queue;
@@ -12,13 +13,13 @@ use tempfile::TempDir;
 
 use crate::harness::{Client, Exposition, FaultyDisk, Process, SEAL_KEYS, TOKEN, fetch};
 
-/// A data folder, on a disk that fails on command.
+/// A data folder on a disk that fails on command.
 struct Installation {
     folder: TempDir,
     disk: FaultyDisk,
 }
 
-/// Its one process.
+/// The installation's only process.
 struct Running {
     process: Process,
     client: Client,
@@ -26,7 +27,7 @@ struct Running {
 }
 
 impl Installation {
-    /// The disk fails for files whose names begin so.
+    /// The disk fails for files whose names begin with this text.
     fn failing(file: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let disk = FaultyDisk::below(&folder.path().join(file));
@@ -59,7 +60,7 @@ impl Installation {
         Running { process, client, operations }
     }
 
-    /// Counts by another connection than the process's.
+    /// Number of rows, counted over another connection than the process's.
     async fn count(&self, file: &str, rows: &str) -> i64 {
         let database = Database::connect(format!("sqlite://{}", self.file(file).display())).await.unwrap();
         let count =
@@ -70,8 +71,8 @@ impl Installation {
         count
     }
 
-    /// What was taken for somebody's fault.
-    async fn blamed(&self) -> i64 {
+    /// Number of dead letters and parked events. A disk error must not create any.
+    async fn failed_or_parked(&self) -> i64 {
         self.count("careq.db", "dead_letters").await + self.count("careq.db", "parked_events").await
     }
 }

@@ -1,5 +1,5 @@
-//! The embedded queue alone, under random failures: it never confirms what another process does not find after a kill. The part
-//! that runs on the failing disk is a process of its own, since the library that fails must be there from its start.
+//! The embedded queue under random disk failures: after a kill, another process finds every confirmed message. The
+//! failing part runs in a separate process, because the failing library must be preloaded.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -19,16 +19,16 @@ use tokio::time::{sleep, timeout};
 
 use crate::harness::{DiskFault, FaultyDisk, until};
 
-/// Each with a process, and two of them at a time.
+/// Number of seeds. Each has a process, and two of them run at a time.
 const SEEDS: u64 = 6;
 
 const ROUNDS: usize = 60;
 
-/// Every second process is killed at a random moment, at most so long after its first messages.
+/// Every second process is killed at a random moment, at most this long after its first messages.
 const LONGEST_MS: u64 = 4_000;
 
 #[tokio::test]
-async fn what_is_confirmed_is_found_by_another_process() {
+async fn confirmed_messages_are_found_by_another_process() {
     for seeds in (0..SEEDS).collect::<Vec<_>>().chunks(2) {
         join_all(seeds.iter().map(|seed| confirmed_is_found(*seed))).await;
     }
@@ -49,28 +49,28 @@ async fn confirmed_is_found(seed: u64) {
         .unwrap();
     let lines = |beginning: &str| read(&journal).iter().filter(|line| line.starts_with(beginning)).count();
     if seed.is_multiple_of(2) {
-        until("it has come to its end", async || (lines("done") > 0).then_some(())).await;
+        until("the process has finished", async || (lines("done") > 0).then_some(())).await;
     } else {
-        until("it confirms", async || (lines("confirmed") > 20).then_some(())).await;
+        until("messages are confirmed", async || (lines("confirmed") > 20).then_some(())).await;
         sleep(Duration::from_millis(StdRng::seed_from_u64(seed).random_range(0..LONGEST_MS))).await;
     }
     process.kill().await.unwrap();
-    let told = read(&journal);
-    let confirmed: Vec<_> = told.iter().filter_map(|line| line.strip_prefix("confirmed ")).collect();
-    assert!(confirmed.len() > 10, "seed {seed}: {told:?}");
+    let journaled = read(&journal);
+    let confirmed: Vec<_> = journaled.iter().filter_map(|line| line.strip_prefix("confirmed ")).collect();
+    assert!(confirmed.len() > 10, "seed {seed}: {journaled:?}");
     let found = found(&data).await;
-    let is_settled = |number: &str| told.contains(&format!("settled {number}"));
+    let is_settled = |number: &str| journaled.contains(&format!("settled {number}"));
     let lost: Vec<_> = confirmed
         .iter()
         .filter(|number| !found.contains(&format!("{number}:")) && !is_settled(number))
         .collect();
     assert!(lost.is_empty(), "seed {seed}: {lost:?} of {} were confirmed and are not there", confirmed.len());
-    if told.contains(&"done".to_owned()) {
+    if journaled.contains(&"done".to_owned()) {
         let kept: Vec<_> = confirmed
             .iter()
             .filter(|number| found.contains(&format!("{number}:")) && is_settled(number))
             .collect();
-        assert!(kept.is_empty(), "seed {seed}: {kept:?} were settled, and come again");
+        assert!(kept.is_empty(), "seed {seed}: {kept:?} were settled and are redelivered");
     }
 }
 
@@ -78,7 +78,7 @@ fn read(journal: &Path) -> Vec<String> {
     std::fs::read_to_string(journal).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
-/// The beginnings of the messages.
+/// First words of the messages in the queue.
 async fn found(data: &Path) -> Vec<String> {
     let database = Database::connect(format!("sqlite://{}", data.join("queue.db").display())).await.unwrap();
     let bodies = Statement::from_string(DbBackend::Sqlite, "SELECT body FROM messages");
@@ -115,7 +115,7 @@ async fn on_a_failing_disk() {
     for _ in 0..ROUNDS {
         let failing = if random.random_ratio(1, 4) { i32::MAX } else { random.random_range(1..=4) };
         disk.fails_later(*DiskFault::ALL.choose(&mut random).unwrap(), random.random_range(0..9), failing);
-        // The later ones meet what is left of the failures, or a disk that works.
+        // The later messages meet remaining failures, or a disk that works.
         publish(&mut journal, random.random_range(1..6), random.random_range(0..20_000)).await;
         publish(&mut journal, random.random_range(1..3), random.random_range(0..1_000)).await;
         if random.random_bool(0.5) {
@@ -135,10 +135,13 @@ async fn on_a_failing_disk() {
     until("messages are confirmed again", || async { queue.is_connected().then_some(()) }).await;
     assert_eq!(publish(&mut journal, 20, 10).await, 20);
     consumer.close().await;
-    // What was taken and given back comes again without a restart, and counts as never handed out.
+    // Messages that were taken and returned are redelivered without a restart, and their delivery is not counted.
     let mut consumer = queue.consume(Queue::Live, messages(10_000));
     let deliveries = consumer.next().await;
-    assert!(deliveries.iter().all(|delivery| delivery.redeliveries == 0), "innocent messages were counted");
+    assert!(
+        deliveries.iter().all(|delivery| delivery.redeliveries == 0),
+        "requeued messages were counted as redelivered"
+    );
     consumer.close().await;
     writeln!(journal, "done").unwrap();
     std::future::pending::<()>().await;

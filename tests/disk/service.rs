@@ -1,4 +1,4 @@
-//! The whole service.
+//! The whole service on a failing disk.
 
 use std::time::Duration;
 
@@ -8,24 +8,25 @@ use serde_json::{Value, json};
 use super::{Installation, Running};
 use crate::harness::{Answer, CLINIC, DiskFault, patient, until, until_reads, until_within};
 
-/// Calls that write, of one transaction on the queue or on the database; a failure is tried before each.
+/// Number of write calls of one transaction on the queue or the database; a failure is injected before each.
 const CALLS: i32 = 7;
 
-/// A lane looks again at a database at most 8 s later.
+/// A worker retries the database after at most 8 s.
 const STORED_WITHIN: Duration = Duration::from_secs(25);
 
-/// What CareQ has sent.
+/// The events that CareQ has sent.
 #[derive(Default)]
 struct Sent {
     last_id: i64,
-    /// The ids of the records.
+    /// `careq_id` of the acknowledged records.
     acknowledged: Vec<i64>,
-    /// Those of the webhooks' events.
+    /// Event ids of the acknowledged webhooks.
     events: Vec<Value>,
 }
 
 impl Sent {
-    /// Patients, at the same time; how many were acknowledged. Others are told to come again.
+    /// Sends patients concurrently and returns how many were acknowledged. The others are answered with
+    /// `Retry-After`.
     async fn patients(&mut self, running: &Running, count: i64, notes: usize) -> usize {
         let ids = self.last_id + 1..=self.last_id + count;
         self.last_id += count;
@@ -44,7 +45,7 @@ impl Sent {
         self.acknowledged.len() - before
     }
 
-    /// A batch of patients.
+    /// Sends a batch of patients.
     async fn batch(&mut self, running: &Running, count: i64) {
         let ids = self.last_id + 1..=self.last_id + count;
         self.last_id += count;
@@ -56,7 +57,7 @@ impl Sent {
         }
     }
 
-    /// By the status pages, and by another connection to the database.
+    /// Asserts it with the status pages, and with another connection to the database.
     async fn are_stored(&self, installation: &Installation, running: &Running) {
         for event_id in &self.events {
             let stored = async || running.client.event_is(event_id, "synced").await;
@@ -67,11 +68,11 @@ impl Sent {
             format!("patients WHERE careq_id IN (SELECT value FROM json_each('{:?}'))", self.acknowledged);
         let stored = || installation.count("careq.db", &rows);
         until_reads(STORED_WITHIN, "another connection sees every patient", &all, stored).await;
-        assert_eq!(installation.blamed().await, 0);
+        assert_eq!(installation.failed_or_parked().await, 0);
     }
 }
 
-/// Whoever is refused is told when to come again.
+/// Asserts that a refused request gets `Retry-After`.
 fn is_acknowledged(answer: &Answer) -> bool {
     if answer.status == 503 {
         assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
@@ -82,7 +83,7 @@ fn is_acknowledged(answer: &Answer) -> bool {
 }
 
 #[tokio::test]
-async fn what_is_acknowledged_on_a_failing_disk_is_stored() {
+async fn events_acknowledged_on_a_failing_disk_are_stored() {
     join_all(DiskFault::ALL.map(acknowledged_is_stored)).await;
 }
 
@@ -93,7 +94,7 @@ async fn acknowledged_is_stored(fault: DiskFault) {
     for is_killed in [false, true] {
         let running = installation.start().await;
         assert_eq!(sent.patients(&running, 1, 0).await, 1);
-        // One to three failures in a row, wherever they come.
+        // One to three consecutive failures at any position.
         for failing in 1..=3 {
             for succeeding in 0..CALLS {
                 disk.fails_later(fault, succeeding, failing);
@@ -121,11 +122,11 @@ async fn acknowledged_is_stored(fault: DiskFault) {
 }
 
 #[tokio::test]
-async fn a_failing_disk_is_told_and_the_service_goes_on_by_itself() {
-    join_all(DiskFault::ALL.map(told_and_over)).await;
+async fn a_failing_disk_is_reported_and_the_service_recovers_by_itself() {
+    join_all(DiskFault::ALL.map(reported_and_recovered)).await;
 }
 
-async fn told_and_over(fault: DiskFault) {
+async fn reported_and_recovered(fault: DiskFault) {
     let installation = Installation::failing("");
     let running = installation.start().await;
     let mut sent = Sent::default();
@@ -136,26 +137,26 @@ async fn told_and_over(fault: DiskFault) {
         assert_eq!(sent.patients(&running, 2, 0).await, 0, "{fault:?}");
     }
     assert_eq!((running.readiness().await, running.metric("broker_up").await), (503, 0.0));
-    let told = "the embedded queue cannot be written";
-    assert_eq!(running.times_logged(told), 1, "{fault:?}: {}", running.process.stderr());
+    let message = "the embedded queue cannot be written";
+    assert_eq!(running.times_logged(message), 1, "{fault:?}: {}", running.process.stderr());
     installation.disk.works();
-    // Without a request that would find it out.
+    // The recovery must not depend on a request.
     let ready = || async { running.readiness().await };
-    until_reads(Duration::from_secs(5), "it is ready again", &200, ready).await;
-    assert_eq!((running.metric("broker_up").await, running.times_logged(told)), (1.0, 1));
+    until_reads(Duration::from_secs(5), "the service is ready again", &200, ready).await;
+    assert_eq!((running.metric("broker_up").await, running.times_logged(message)), (1.0, 1));
     assert_eq!(sent.patients(&running, 2, 0).await, 2);
     sent.are_stored(&installation, &running).await;
     installation.disk.fails(fault);
     assert_eq!(sent.patients(&running, 1, 0).await, 0);
-    assert!(running.process.stop().await.success, "a disk that fails does not hold up the end");
+    assert!(running.process.stop().await.success, "a failing disk does not delay the shutdown");
 }
 
 #[tokio::test]
-async fn what_the_database_cannot_store_waits_in_the_queue() {
+async fn events_wait_in_the_queue_while_the_database_fails() {
     join_all(DiskFault::ALL.map(waits_in_the_queue)).await;
 }
 
-/// How a fault ends.
+/// How the disk error ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
     Mended,
@@ -163,7 +164,7 @@ enum Ending {
     Killed,
 }
 
-/// The disk of the database alone fails.
+/// Only the disk of the database fails.
 async fn waits_in_the_queue(fault: DiskFault) {
     let installation = Installation::failing("careq.db");
     let mut sent = Sent::default();
@@ -171,9 +172,10 @@ async fn waits_in_the_queue(fault: DiskFault) {
         let running = installation.start().await;
         sent.are_stored(&installation, &running).await;
         installation.disk.fails(fault);
-        assert_eq!(sent.patients(&running, 10, 0).await, 10, "the queue takes them");
+        assert_eq!(sent.patients(&running, 10, 0).await, 10, "the queue accepts the events");
         let waits = "the database cannot be used; events wait in the queue meanwhile";
-        until("a lane has met the disk", async || (running.times_logged(waits) > 0).then_some(())).await;
+        until("a worker has logged the disk error", async || (running.times_logged(waits) > 0).then_some(()))
+            .await;
         if ending == Ending::Mended {
             installation.disk.works();
             sent.are_stored(&installation, &running).await;
@@ -183,7 +185,7 @@ async fn waits_in_the_queue(fault: DiskFault) {
             installation.count("queue.db", "messages").await
         } else {
             assert!(running.process.stop().await.success);
-            // They have not been worked on.
+            // The messages have not been delivered.
             installation.count("queue.db", "messages WHERE in_flight = 0 AND deliveries = 0").await
         };
         assert_eq!(left, if ending == Ending::Mended { 0 } else { 10 }, "{fault:?} {ending:?}");

@@ -1,4 +1,4 @@
-//! What can be wrong with a set-up, done to one.
+//! Defects of a set-up, each applied to a healthy one.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -50,7 +50,7 @@ pub(crate) enum Break {
 }
 
 impl Break {
-    /// Breaks it.
+    /// Applies the defect.
     pub(crate) async fn strike(self, set_up: &mut SetUp, servers: &Servers) {
         match self {
             Self::TokenChanged => {
@@ -209,7 +209,7 @@ impl Break {
         }
     }
 
-    /// Takes back what would break other set-ups.
+    /// Reverts a defect that would affect other set-ups.
     pub(crate) async fn undone(self, servers: &Servers) {
         if self == Self::MemoryAlarm {
             memory_alarm(servers, "0.6", false).await;
@@ -223,25 +223,25 @@ async fn channel(rabbitmq: &RabbitMq) -> (Connection, Channel) {
     (connection, channel)
 }
 
-/// RabbitMQ looks at its memory every few seconds.
+/// RabbitMQ checks its memory every few seconds.
 async fn memory_alarm(servers: &Servers, share: &str, is_on: bool) {
     servers.rabbitmq.control(&["set_vm_memory_high_watermark", share]).await;
-    until("the alarm is as wanted", || async {
+    until("the alarm is in the wanted state", || async {
         let alarms = servers.rabbitmq.control(&["-q", "eval", "rabbit_alarm:get_alarms()."]).await;
         ((alarms.trim() != "[]") == is_on).then_some(())
     })
     .await;
 }
 
-/// The doctor's own, ten minutes.
+/// Moves the doctor's clock by ten minutes.
 fn move_clock(set_up: &mut SetUp) {
     set_up.set("LD_PRELOAD", clock_library().display().to_string());
     set_up.set("FAKETIME", "+10m".to_owned());
-    // Time-outs are counted by the other clock.
+    // Timeouts use the monotonic clock.
     set_up.set("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned());
 }
 
-/// The system takes the connections, and nobody ever answers.
+/// The system accepts the connections, and no process answers.
 fn half_open(set_up: &mut SetUp) {
     for (name, scheme) in [("CAREQ_DATABASE_URL", "postgres"), ("CAREQ_BROKER_URL", "amqp")] {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,5 +1,5 @@
-//! `careq-sync doctor` beside set-ups that are broken on purpose, each in one way, and beside whole ones. It must see what is
-//! broken, say what to do, and change nothing.
+//! `careq-sync doctor` on set-ups with one defect each, and on healthy ones. It reports the defect with its remedy
+//! and changes nothing.
 
 mod breaks;
 mod set_up;
@@ -15,7 +15,7 @@ use crate::servers::{Postgresql, RabbitMq, Servers};
 use breaks::Break;
 use set_up::{SECRET, SetUp};
 
-/// What is broken, the codes of all that is found, and what the operator must read.
+/// The defect, the codes of all findings, and a text that the operator must see.
 type Row = (Break, &'static [&'static str], &'static str);
 
 const TABLE: [Row; 32] = [
@@ -65,21 +65,21 @@ async fn every_broken_set_up_is_named_with_its_remedy() {
     for (broken, codes, remedy) in TABLE {
         let mut set_up = SetUp::new(&servers).await;
         broken.strike(&mut set_up, &servers).await;
-        judged(&set_up, &format!("{broken:?}"), codes, remedy).await;
+        assert_findings(&set_up, &format!("{broken:?}"), codes, remedy).await;
         broken.undone(&servers).await;
     }
-    a_role_that_cannot_hide_what_it_did(&servers).await;
+    a_role_that_cannot_alter_the_audit_log(&servers).await;
     let set_up = SetUp::new(&servers).await;
     servers.postgresql.stop().await;
     servers.postgresql.start_in_recovery().await;
-    judged(&set_up, "a replica", &["server.in_recovery"], "name the primary").await;
+    assert_findings(&set_up, "a replica", &["server.in_recovery"], "name the primary").await;
 }
 
-/// What is found, and nothing else; in words for people, too.
-async fn judged(set_up: &SetUp, what: &str, codes: &[&str], remedy: &str) {
+/// Asserts the exact findings, in JSON and in the text for people.
+async fn assert_findings(set_up: &SetUp, what: &str, codes: &[&str], remedy: &str) {
     let report = set_up.doctor().await;
     let findings = report.findings();
-    // The role that these tests have owns the tables; see `a_role_that_cannot_hide_what_it_did`.
+    // The tests' role owns the tables; see `a_role_that_cannot_alter_the_audit_log`.
     let is_bad =
         |finding: &&Value| finding["verdict"] != "well" && finding["code"] != "permissions.audit_log";
     let bad: Vec<_> = findings.iter().filter(is_bad).collect();
@@ -106,8 +106,9 @@ async fn judged(set_up: &SetUp, what: &str, codes: &[&str], remedy: &str) {
     assert!(!printed.contains(SECRET), "{what}: a secret is shown:\n{printed}");
 }
 
-/// The owner of the tables is warned of; a role that writes entries alone is not, and lacks nothing.
-async fn a_role_that_cannot_hide_what_it_did(servers: &Servers) {
+/// The doctor warns about a role that owns the tables. It does not warn about a role that can only insert audit
+/// entries, which needs no further permission.
+async fn a_role_that_cannot_alter_the_audit_log(servers: &Servers) {
     let mut set_up = SetUp::new(servers).await;
     let found = async |set_up: &SetUp| {
         let findings = set_up.doctor().await.findings();
@@ -135,14 +136,18 @@ async fn a_role_that_cannot_hide_what_it_did(servers: &Servers) {
     assert_eq!(added.exit_status, Some(0), "{}", added.stderr);
 }
 
-/// An installation at work, and the same before anything runs.
+/// A running installation, and the same installation before any process runs.
 async fn with_processes_all_is_well(servers: &Servers) {
     let set_up = SetUp::new(servers).await;
     let queues = servers.rabbitmq.control(&["-q", "list_queues"]).await;
     set_up
         .is_well("before anything runs", &["queues.well", "ports.ingress", "message.well", "policies.well"])
         .await;
-    assert_eq!(servers.rabbitmq.control(&["-q", "list_queues"]).await, queues, "it leaves no queue behind");
+    assert_eq!(
+        servers.rabbitmq.control(&["-q", "list_queues"]).await,
+        queues,
+        "the doctor leaves no queue behind"
+    );
 
     let settings = set_up.settings();
     let ingress = Process::start(&["ingress"], &settings);
@@ -151,7 +156,7 @@ async fn with_processes_all_is_well(servers: &Servers) {
     let worker = Process::start(&["worker"], &of_worker);
     ingress.logged("the ingress takes requests").await;
     worker.logged("the worker takes events").await;
-    until("the worker reads", || async {
+    until("the worker's consumers are registered", || async {
         let report = set_up.doctor().await;
         let reads = |finding: &Value| finding["seen"].as_str().unwrap().contains("0 messages and 2 readers");
         report.findings().iter().any(reads).then_some(())
@@ -166,7 +171,7 @@ async fn with_processes_all_is_well(servers: &Servers) {
     assert!(ingress.stop().await.success && worker.stop().await.success);
 }
 
-/// What it asks permissions for.
+/// The doctor checks the permissions of every table.
 #[tokio::test]
 async fn every_table_is_listed() {
     let database = FreshDatabase::new(Backend::Sqlite).await;
@@ -182,7 +187,7 @@ async fn every_table_is_listed() {
 async fn the_embedded_default_is_well_before_its_first_start_and_at_work() {
     let set_up = SetUp::embedded();
     set_up.is_well("before its first start", &["keys.not_made_yet", "data_folder.not_made_yet"]).await;
-    assert_eq!(std::fs::read_dir(set_up.folder()).unwrap().count(), 0, "it makes nothing");
+    assert_eq!(std::fs::read_dir(set_up.folder()).unwrap().count(), 0, "the doctor creates no file");
 
     let process = Process::start(&[], &set_up.settings());
     process.logged("careq-sync takes requests").await;
@@ -190,6 +195,6 @@ async fn the_embedded_default_is_well_before_its_first_start_and_at_work() {
     assert!(process.stop().await.success);
 
     std::fs::remove_file(set_up.data_folder().join("seal.keys")).unwrap();
-    judged(&set_up, "its keys are lost", &["keys.lost"], "put the file back").await;
-    assert!(!set_up.data_folder().join("seal.keys").exists(), "it makes no key");
+    assert_findings(&set_up, "its keys are lost", &["keys.lost"], "put the file back").await;
+    assert!(!set_up.data_folder().join("seal.keys").exists(), "the doctor creates no key");
 }

@@ -1,4 +1,4 @@
-//! A set-up with which all is well, to be broken: tables, a clinic, keys in a file, queues, free ports.
+//! A healthy set-up for the doctor: tables, a clinic, keys in a file, queues and free ports.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use tempfile::TempDir;
 use crate::harness::{CLINIC, Ended, Process, SEAL_KEYS, fresh_prefix, seal};
 use crate::servers::{Postgresql, RabbitMq, Servers, free_port};
 
-/// Part of every password and key of these tests; nobody may ever read it.
+/// Part of every password and key of these tests. The doctor must not print it.
 pub(crate) const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
-/// Longer than an examination that meets nothing but silence.
+/// Longer than an examination in which no server answers.
 const DOCTOR_ENDS_WITHIN: Duration = Duration::from_secs(90);
 
 /// See the module.
@@ -26,11 +26,11 @@ pub(crate) struct SetUp {
     pub(crate) database_name: String,
     settings: Vec<(String, String)>,
     folder: TempDir,
-    /// What has to be there for as long as the set-up.
+    /// Resources that live as long as the set-up.
     pub(crate) held: Vec<std::net::TcpListener>,
 }
 
-/// What the doctor printed for scripts.
+/// The doctor's output for scripts.
 pub(crate) struct Report {
     pub(crate) printed: String,
     pub(crate) exit_status: i32,
@@ -45,7 +45,7 @@ impl Report {
 }
 
 impl SetUp {
-    /// On PostgreSQL and RabbitMQ.
+    /// A set-up on PostgreSQL and RabbitMQ.
     pub(crate) async fn new(servers: &Servers) -> Self {
         let prefix = fresh_prefix();
         let mut set_up = Self {
@@ -73,7 +73,7 @@ impl SetUp {
         set_up
     }
 
-    /// In one folder.
+    /// A set-up of the embedded default in one folder.
     pub(crate) fn embedded() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data").display().to_string();
@@ -87,7 +87,7 @@ impl SetUp {
     fn common(&mut self) {
         self.set("CAREQ_INGRESS_LISTEN", format!("127.0.0.1:{}", free_port()));
         self.set("CAREQ_OPERATIONS_LISTEN", format!("127.0.0.1:{}", free_port()));
-        // A shell's usual limit of open files is enough for it.
+        // The usual limit of open files of a shell is sufficient.
         self.set("CAREQ_INGRESS_MAX_CONNECTIONS", "128".to_owned());
         self.set("CAREQ_LOG_FORMAT", "json".to_owned());
     }
@@ -156,17 +156,17 @@ impl SetUp {
     pub(crate) async fn doctor(&self) -> Report {
         let ended = self.run(&["doctor", "--json"]).await;
         let json: Value = serde_json::from_str(&ended.stdout)
-            .unwrap_or_else(|_| panic!("it prints JSON:\n{}\n{}", ended.stdout, ended.stderr));
+            .unwrap_or_else(|_| panic!("the doctor prints JSON:\n{}\n{}", ended.stdout, ended.stderr));
         let exit_status = ended.exit_status.unwrap();
         assert_eq!(json["exit_status"], exit_status);
         Report { printed: ended.stdout + &ended.stderr, exit_status, json }
     }
 
-    /// Nothing is to be looked at; and these were examined.
+    /// Asserts that all findings are good, and that these checks were made.
     pub(crate) async fn is_well(&self, when: &str, codes: &[&str]) {
         let report = self.doctor().await;
         let findings = report.findings();
-        // The role of these tests owns the tables.
+        // The tests' role owns the tables.
         let is_well =
             |finding: &Value| finding["verdict"] == "well" || finding["code"] == "permissions.audit_log";
         assert!(findings.iter().all(is_well), "{when}: {findings:#?}");

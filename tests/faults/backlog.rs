@@ -121,24 +121,24 @@ async fn stored_as_sent(trial: &mut Trial, sent: u64) -> u64 {
 }
 
 async fn stored_reaches(trial: &Trial, events: u64) {
-    let patience = Duration::from_secs(60 + events / STORED_PER_SECOND);
+    let timeout = Duration::from_secs(60 + events / STORED_PER_SECOND);
     let is_stored = async || trial.stored().await.is_some_and(|stored| stored >= events);
-    reaches(patience, &format!("{events} events are stored"), is_stored).await;
+    reaches(timeout, &format!("{events} events are stored"), is_stored).await;
 }
 
 async fn depth_reaches(servers: &Servers, trial: &Trial, depth: u64) {
     let live = format!("{}.live", trial.prefix);
-    let patience = Duration::from_secs(60 + depth / STORED_PER_SECOND);
+    let timeout = Duration::from_secs(60 + depth / STORED_PER_SECOND);
     let is_there =
         async || servers.rabbitmq.depth(&live).await.is_some_and(|ready| u64::from(ready) >= depth);
-    reaches(patience, &format!("{depth} messages are ready"), is_there).await;
+    reaches(timeout, &format!("{depth} messages are ready"), is_there).await;
 }
 
 /// Polls once a second, because counting a million rows is expensive.
-async fn reaches(patience: Duration, what: &str, is_reached: impl AsyncFn() -> bool) {
+async fn reaches(timeout: Duration, what: &str, is_reached: impl AsyncFn() -> bool) {
     let began_at = Instant::now();
     while !is_reached().await {
-        assert!(began_at.elapsed() < patience, "waited {patience:?} until {what}");
+        assert!(began_at.elapsed() < timeout, "waited {timeout:?} until {what}");
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

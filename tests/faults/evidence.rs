@@ -23,11 +23,11 @@ const QUESTIONS: [&[&str]; 4] = [
 
 /// State of RabbitMQ's queues, connections, channels and consumers.
 pub(crate) async fn of_broker(rabbitmq: &RabbitMq) -> String {
-    let mut said = String::new();
+    let mut state = String::new();
     for question in QUESTIONS {
-        said.push_str(&rabbitmq.control(question).await);
+        state.push_str(&rabbitmq.control(question).await);
     }
-    said
+    state
 }
 
 /// Writes the evidence to a folder below `target/` and returns the folder.

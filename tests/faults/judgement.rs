@@ -42,12 +42,12 @@ impl Trial {
             servers.postgresql.drop_database(name).await;
             servers.rabbitmq.delete_queues(&self.prefix).await;
         }
-        Row::of(&report.said, self.recovered_in, self.problems).noting(self.notes, evidence)
+        Row::of(&report.json, self.recovered_in, self.problems).noting(self.notes, evidence)
     }
 
     /// State of RabbitMQ while the processes of a suspect trial still run.
     async fn evidence(&self, servers: &Servers, report: &Report) -> Option<String> {
-        let is_suspect = self.database_name.is_some() && (report.said["passed"] != true || self.is_slow());
+        let is_suspect = self.database_name.is_some() && (report.json["passed"] != true || self.is_slow());
         if is_suspect { Some(evidence::of_broker(&servers.rabbitmq).await) } else { None }
     }
 
@@ -57,7 +57,7 @@ impl Trial {
         }
         let logs = self.logs_of_the_ended.iter().enumerate();
         let logs = logs.map(|(number, log)| (format!("process-{number}.log"), log.as_str()));
-        let broker = broker.map(|said| ("rabbitmq.txt".to_owned(), said));
+        let broker = broker.map(|state| ("rabbitmq.txt".to_owned(), state));
         Some(evidence::keep(&self.prefix, logs.chain(broker)))
     }
 

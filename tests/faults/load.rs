@@ -35,7 +35,7 @@ pub(crate) struct Flowing {
 
 /// The simulator's report.
 pub(crate) struct Report {
-    pub(crate) said: Value,
+    pub(crate) json: Value,
     began_at: DateTime<Utc>,
     struck_at: Option<DateTime<Utc>>,
 }
@@ -73,12 +73,12 @@ impl Flowing {
     /// Waits for the check and returns the report.
     pub(crate) async fn report(self) -> Report {
         let ended = self.simulator.ended_within(REPORTED_WITHIN).await;
-        let said: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|fault| {
+        let json: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|fault| {
             panic!("the simulator gave no report ({fault}):\n{}{}", ended.stdout, ended.stderr)
         });
-        let began_at = said["began_at"].as_str().expect("the report says when the load began");
+        let began_at = json["began_at"].as_str().expect("the report says when the load began");
         let began_at = DateTime::parse_from_rfc3339(began_at).expect("RFC 3339").to_utc();
-        Report { said, began_at, struck_at: self.struck_at }
+        Report { json, began_at, struck_at: self.struck_at }
     }
 
     pub(crate) fn strikes_now(&mut self) {
@@ -89,18 +89,18 @@ impl Flowing {
 impl Report {
     /// Number of responses with this status.
     pub(crate) fn answers(&self, status: u16) -> u64 {
-        self.said["answers"][status.to_string()]["count"].as_u64().unwrap_or_default()
+        self.json["answers"][status.to_string()]["count"].as_u64().unwrap_or_default()
     }
 
     /// Problems of the load itself, and responses that took too long.
     pub(crate) fn problems(&self, has_every_answer: bool) -> Vec<String> {
         let mut problems = Vec::new();
-        if let Some(slowest_ms) = self.said["answers"]["503"]["slowest_ms"].as_f64()
+        if let Some(slowest_ms) = self.json["answers"]["503"]["slowest_ms"].as_f64()
             && slowest_ms >= 2_000.0
         {
             problems.push(format!("503 took {slowest_ms:.0} ms"));
         }
-        let unanswered = self.said["unanswered"].as_u64().unwrap_or(u64::MAX);
+        let unanswered = self.json["unanswered"].as_u64().unwrap_or(u64::MAX);
         if has_every_answer && unanswered > 0 {
             problems
                 .push(format!("{unanswered} requests had no response although every ingress was running"));
@@ -128,7 +128,7 @@ impl Report {
     }
 
     fn accepted_per_second(&self) -> Vec<u64> {
-        let seconds = self.said["accepted_per_second"].as_array().into_iter().flatten();
+        let seconds = self.json["accepted_per_second"].as_array().into_iter().flatten();
         seconds.filter_map(Value::as_u64).collect()
     }
 

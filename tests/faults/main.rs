@@ -4,7 +4,7 @@
 //! `cargo test --test faults -- broker` runs the faults with that word in their names. `--long` runs longer and writes
 //! `docs/faults.md`; `--seed N` uses another seed.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-#![expect(clippy::print_stdout, reason = "the table is what was asked for")]
+#![expect(clippy::print_stdout, reason = "the table is the program's output")]
 
 #[path = "../harness/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the other test program uses the rest")]
@@ -166,10 +166,10 @@ impl Wanted {
 
 /// Plays a fault. Returns `None` if it panics or exceeds its time, so that the other faults are still played.
 async fn to_its_end(fault: &Fault, servers: &mut Servers, play: Play) -> Option<Row> {
-    let patience = play.choose(Duration::from_mins(5), Duration::from_mins(25));
+    let timeout = play.choose(Duration::from_mins(5), Duration::from_mins(25));
     let run = AssertUnwindSafe((fault.run)(servers, play)).catch_unwind();
-    let Ok(ended) = tokio::time::timeout(patience, run).await else {
-        println!("{}: it did not finish within {patience:?}", fault.name);
+    let Ok(ended) = tokio::time::timeout(timeout, run).await else {
+        println!("{}: it did not finish within {timeout:?}", fault.name);
         return None;
     };
     ended.ok()

@@ -26,7 +26,7 @@ const MAY_KEEP_BYTES: u64 = MIB;
 const CUT_OFF_WITHIN: Duration = Duration::from_secs(30);
 
 /// Time between two bytes of a slow client.
-const A_LETTER_EVERY: Duration = Duration::from_millis(200);
+const BYTE_INTERVAL: Duration = Duration::from_millis(200);
 
 pub(crate) fn all() -> Vec<Fault> {
     vec![fault("crowd that dribbles, and goes away", |servers, play| crowd(servers, play).boxed_local())]
@@ -34,8 +34,8 @@ pub(crate) fn all() -> Vec<Fault> {
 
 /// Hundreds or thousands of clients that send half a head, single bytes, or close before the response.
 async fn crowd(servers: &mut Servers, play: Play) -> Row {
-    let patience = [("CAREQ_INGRESS_HEADER_TIMEOUT_S", "2")];
-    let mut trial = Trial::full_with(servers, play.load(8), (1, 2), &patience).await;
+    let header_timeout = [("CAREQ_INGRESS_HEADER_TIMEOUT_S", "2")];
+    let mut trial = Trial::full_with(servers, play.load(8), (1, 2), &header_timeout).await;
     trial.under_load().await;
     crowds(play.choose(400, 4_000), &mut trial).await;
     trial.lifted().await;
@@ -88,7 +88,7 @@ async fn bad_client(address: String, number: usize) -> bool {
     }
     connection.write_all(b"POST /api/v1/careq-sync/patient HTTP/1.1\r\nhost: x\r\nx-slow: ").await.ok();
     let mut answer = [0; 1_024];
-    while let Err(_) | Ok(Ok(1..)) = timeout(A_LETTER_EVERY, connection.read(&mut answer)).await {
+    while let Err(_) | Ok(Ok(1..)) = timeout(BYTE_INTERVAL, connection.read(&mut answer)).await {
         if connection.write_all(b"a").await.is_err() {
             break;
         }

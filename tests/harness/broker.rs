@@ -42,7 +42,7 @@ pub(crate) async fn queue_depth(queue: &str) -> u32 {
 }
 
 /// Number of consumers of a queue.
-pub(crate) async fn queue_readers(queue: &str) -> u32 {
+pub(crate) async fn queue_consumers(queue: &str) -> u32 {
     declared(queue).await.consumer_count()
 }
 

@@ -36,7 +36,7 @@ impl Exposition {
             let (name, help) = line.strip_prefix("# HELP ").expect(line).split_once(' ').expect(line);
             assert!(help.len() > 10, "{line}");
             let kind = lines.next().unwrap().strip_prefix(&format!("# TYPE {name} ")).expect(line).to_owned();
-            assert!(read.types.iter().all(|(known, _)| known != name), "{name} comes twice");
+            assert!(read.types.iter().all(|(known, _)| known != name), "{name} is exposed twice");
             check_name(name, &kind);
             let first = read.samples.len();
             while let Some(line) = lines.next_if(|line| !line.starts_with('#')) {
@@ -111,7 +111,7 @@ fn check_samples(name: &str, kind: &str, samples: &[Sample]) {
     let mut series: Vec<_> = samples.iter().map(|sample| (&sample.name, &sample.labels)).collect();
     series.sort();
     series.dedup();
-    assert_eq!(series.len(), samples.len(), "a series of {name} comes twice");
+    assert_eq!(series.len(), samples.len(), "a series of {name} is exposed twice");
     let (mut below, mut buckets) = (0.0, 0.0);
     for Sample { name: full, labels, value } in samples {
         assert!(suffixes.iter().any(|suffix| *full == format!("{name}{suffix}")), "{full} below {name}");

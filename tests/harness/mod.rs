@@ -7,27 +7,27 @@ mod database;
 mod disk;
 mod exposition;
 mod http;
-mod lane;
 mod memory;
 mod process;
 mod records;
 mod signed;
 mod stack;
+mod test_worker;
 
 pub(crate) use broker::{
-    amqp_url, broker_config, channel, delete_queues, fresh_prefix, queue_depth, queue_readers,
+    amqp_url, broker_config, channel, delete_queues, fresh_prefix, queue_consumers, queue_depth,
 };
 pub(crate) use collector::{Collector, Span};
 pub(crate) use database::{Backend, FreshDatabase, opened, seal};
 pub(crate) use disk::{DiskFault, FaultyDisk};
 pub(crate) use exposition::Exposition;
 pub(crate) use http::{Answer, Client, fetch, operations, send};
-pub(crate) use lane::{WorkerLane, accept, accept_with_key, deliver, delivery, retention};
 pub(crate) use memory::{MIB, open_files, peak_bytes, resident_bytes};
 pub(crate) use process::{Ended, Process, clock_library};
 pub(crate) use records::{appointment, doctor, patient, sample, service};
 pub(crate) use signed::{Secrets, Signed, hmac, now};
 pub(crate) use stack::{CLINIC, OTHER_CLINIC, OTHER_TOKEN, SEAL_KEYS, Stack, TOKEN};
+pub(crate) use test_worker::{TestWorker, accept, accept_with_key, deliver, delivery, retention};
 
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, conditio
 
 /// Like [`until`], with a given timeout.
 pub(crate) async fn until_within<T, F: Future<Output = Option<T>>>(
-    patience: Duration,
+    timeout: Duration,
     what: &str,
     condition: impl Fn() -> F,
 ) -> T {
@@ -48,14 +48,14 @@ pub(crate) async fn until_within<T, F: Future<Output = Option<T>>>(
         if let Some(value) = condition().await {
             return value;
         }
-        assert!(started.elapsed() < patience, "waited {patience:?} until {what}");
+        assert!(started.elapsed() < timeout, "waited {timeout:?} until {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
 /// Waits until the function returns the expected value. Fails with the last value.
 pub(crate) async fn until_reads<T: PartialEq + Debug, F: Future<Output = T>>(
-    patience: Duration,
+    timeout: Duration,
     what: &str,
     expected: &T,
     read: impl Fn() -> F,
@@ -66,7 +66,7 @@ pub(crate) async fn until_reads<T: PartialEq + Debug, F: Future<Output = T>>(
         if value == *expected {
             return;
         }
-        assert!(started.elapsed() < patience, "waited {patience:?} until {what}: {value:#?}");
+        assert!(started.elapsed() < timeout, "waited {timeout:?} until {what}: {value:#?}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

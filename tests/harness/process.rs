@@ -142,11 +142,11 @@ impl Process {
         self.ended_within(Duration::from_secs(40)).await
     }
 
-    pub(crate) async fn ended_within(mut self, patience: Duration) -> Ended {
-        let status = tokio::time::timeout(patience, self.child.wait())
+    pub(crate) async fn ended_within(mut self, timeout: Duration) -> Ended {
+        let status = tokio::time::timeout(timeout, self.child.wait())
             .await
             .unwrap_or_else(|_| {
-                panic!("the process did not end within {patience:?}; it has logged:\n{}", self.stderr())
+                panic!("the process did not end within {timeout:?}; it has logged:\n{}", self.stderr())
             })
             .unwrap();
         // The readers end when the pipes close.

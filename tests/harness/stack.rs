@@ -214,7 +214,7 @@ impl Stack {
     }
 
     /// Sends SIGTERM to the ingress without waiting.
-    pub(crate) async fn tell_ingress_to_stop(&self) {
+    pub(crate) async fn terminate_ingress(&self) {
         self.ingress.terminate().await;
     }
 
@@ -241,8 +241,8 @@ impl Stack {
     }
 
     /// Waits for the end of an ingress that was sent SIGTERM, whether it succeeds or not.
-    pub(crate) async fn ended_within(self, patience: Duration) -> Ended {
-        self.ingress.ended_within(patience).await
+    pub(crate) async fn ended_within(self, timeout: Duration) -> Ended {
+        self.ingress.ended_within(timeout).await
     }
 
     /// Waits for the successful end of an ingress that was sent SIGTERM.

@@ -1,9 +1,10 @@
-//! Guarantee 2: the same set of events gives the same tables, in any order, with any copies, split into any batches over
-//! several workers; and they are the tables of a plain fold that is written down here. Every page says what is true.
+//! Guarantee 2: the same set of events gives the same tables, in any order, with any duplicates, split into any
+//! batches over several workers. The expected tables come from a sequential model. Every page is compared with the
+//! model.
 
+mod history;
 mod model;
 mod pages;
-mod said;
 mod status;
 mod stored;
 mod world;
@@ -18,45 +19,45 @@ use rand::seq::SliceRandom as _;
 use rand::{RngExt, SeedableRng as _};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 
-use crate::harness::{Backend, FreshDatabase, WorkerLane};
+use crate::harness::{Backend, FreshDatabase, TestWorker};
+use history::History;
 use model::Truth;
 use pages::Pages;
-use said::History;
 use stored::Tables;
 
-const LANES: usize = 3;
+const WORKERS: usize = 3;
 
-/// Unless `TEST_HISTORIES` says otherwise.
+/// Number of histories, unless `TEST_HISTORIES` is set.
 const HISTORIES: u32 = 40;
 
 #[test]
 fn on_sqlite() {
-    any_history_gives_the_tables_of_the_fold(Backend::Sqlite);
+    any_history_gives_the_tables_of_the_model(Backend::Sqlite);
 }
 
 #[test]
 fn on_postgresql() {
-    any_history_gives_the_tables_of_the_fold(Backend::Postgres);
+    any_history_gives_the_tables_of_the_model(Backend::Postgres);
 }
 
-/// Of the clinics, and of what the harness accepts.
+/// Event key of the clinics, and of the events that the harness accepts.
 fn event_key() -> EventKey {
     EventKey::new([1; 32])
 }
 
-fn any_history_gives_the_tables_of_the_fold(backend: Backend) {
+fn any_history_gives_the_tables_of_the_model(backend: Backend) {
     #[expect(clippy::disallowed_methods, reason = "how many histories")]
     let cases = std::env::var("TEST_HISTORIES").map_or(HISTORIES, |cases| cases.parse().unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let (database, lanes, pages) = runtime.block_on(async {
+    let (database, workers, pages) = runtime.block_on(async {
         let database = FreshDatabase::new(backend).await;
         refuse_poison(backend, &database.connection).await;
-        let mut lanes = Vec::new();
+        let mut workers = Vec::new();
         for batch in [256, 3, 1] {
-            lanes.push(WorkerLane::new(&database, batch).await);
+            workers.push(TestWorker::new(&database, batch).await);
         }
         let pages = Pages::of(&database).await;
-        (database, lanes, pages)
+        (database, workers, pages)
     });
     let config = Config { cases, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
@@ -64,7 +65,7 @@ fn any_history_gives_the_tables_of_the_fold(backend: Backend) {
             let history = History::of(&requests);
             let (tables, differences) = runtime.block_on(async {
                 empty(&database.connection).await;
-                play(&lanes, &history.deliveries, seed).await;
+                play(&workers, &history.deliveries, seed).await;
                 let tables = Tables::of(&database.connection).await;
                 let truth = Truth::of(&history, &tables);
                 pages::has_letters_where_it_failed(&tables, &truth);
@@ -79,7 +80,7 @@ fn any_history_gives_the_tables_of_the_fold(backend: Backend) {
         .unwrap();
 }
 
-/// The same on both databases: SQLite adds no constraint but with a column.
+/// The constraint is the same on both databases. SQLite can add one only with a column.
 async fn refuse_poison(backend: Backend, database: &DatabaseConnection) {
     let refuse = match backend {
         Backend::Sqlite => "ALTER TABLE patients ADD COLUMN unused text CHECK (first_name <> 'poison')",
@@ -88,8 +89,8 @@ async fn refuse_poison(backend: Backend, database: &DatabaseConnection) {
     database.execute_unprepared(refuse).await.unwrap();
 }
 
-/// Shuffles, copies, splits, and lets several lanes work at the same time.
-async fn play(lanes: &[WorkerLane], deliveries: &[Delivery], seed: u64) {
+/// Shuffles, duplicates and splits the deliveries, and lets several workers process them concurrently.
+async fn play(workers: &[TestWorker], deliveries: &[Delivery], seed: u64) {
     let mut chance = StdRng::seed_from_u64(seed);
     let mut deliveries = deliveries.to_vec();
     for _ in 0..chance.random_range(0..=deliveries.len()) {
@@ -98,23 +99,23 @@ async fn play(lanes: &[WorkerLane], deliveries: &[Delivery], seed: u64) {
         deliveries.push(Delivery { redeliveries, ..copy.clone() });
     }
     deliveries.shuffle(&mut chance);
-    let mut work: Vec<Vec<Vec<Delivery>>> = vec![Vec::new(); LANES];
+    let mut work: Vec<Vec<Vec<Delivery>>> = vec![Vec::new(); WORKERS];
     while !deliveries.is_empty() {
         let size = chance.random_range(1..=deliveries.len().min(9));
         let rest = deliveries.split_off(size);
-        work[chance.random_range(0..LANES)].push(std::mem::replace(&mut deliveries, rest));
+        work[chance.random_range(0..WORKERS)].push(std::mem::replace(&mut deliveries, rest));
     }
-    let working = lanes.iter().cloned().zip(work).map(|(lane, batches)| {
+    let working = workers.iter().cloned().zip(work).map(|(worker, batches)| {
         tokio::spawn(async move {
             let mut ready = ReadyQueue::default();
             for batch in batches {
-                lane.batch(Queue::Live, batch, &mut ready).await.unwrap();
+                worker.batch(Queue::Live, batch, &mut ready).await.unwrap();
             }
-            lane.process_ready(&mut ready).await.unwrap();
+            worker.process_ready(&mut ready).await.unwrap();
         })
     });
-    for lane in working.collect::<Vec<_>>() {
-        lane.await.unwrap();
+    for worker in working.collect::<Vec<_>>() {
+        worker.await.unwrap();
     }
 }
 

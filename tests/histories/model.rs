@@ -1,6 +1,6 @@
-//! The truth about a history, by a plain fold that owes nothing to the product's. Some things depend on the order by contract
-//! (docs/decisions/versions.md): of these, and of nothing else, the tables may say what was chosen, and each choice
-//! must have been possible.
+//! Model of a history: a sequential evaluation that shares no code with the product's. By contract, some results
+//! depend on the order (docs/decisions/versions.md). For these the model reads the choice from the tables and
+//! asserts that it was possible.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,48 +9,49 @@ use careq_shared::records::{Kind, RecordKind};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::said::{History, SaidBatch, Saying};
+use super::history::{AcceptedBatch, AcceptedRecord, History};
 use super::status;
 use super::stored::{Key, NULL, Row, Tables, instant};
 use super::world::POISON;
 
-/// What became of an event.
+/// State of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum State {
     Settled,
     Waiting,
-    /// With this code.
+    /// With this error code.
     Failed(&'static str),
 }
 
-/// An event that the ledger has.
+/// An event of the ledger.
 #[derive(Debug, Clone)]
 pub(super) struct Event<'history> {
-    pub(super) said: &'history Saying,
-    /// The acceptance that counts.
+    pub(super) accepted: &'history AcceptedRecord,
+    /// The acceptance time that counts.
     pub(super) accepted_at: DateTime<Utc>,
     pub(super) state: State,
 }
 
-/// Stamp, acceptance, id.
+/// Time stamp, acceptance time, id.
 pub(super) type Version = (DateTime<Utc>, DateTime<Utc>, String);
 
 impl Event<'_> {
     pub(super) fn stamp(&self) -> Option<DateTime<Utc>> {
-        let stamp = self.said.body.get("updated_at").or_else(|| self.said.body.get("cancelled_at"))?;
+        let stamp =
+            self.accepted.body.get("updated_at").or_else(|| self.accepted.body.get("cancelled_at"))?;
         Some(stamp.as_str().unwrap().parse().unwrap())
     }
 
     pub(super) fn version(&self) -> Version {
-        (self.stamp().unwrap_or(self.accepted_at), self.accepted_at, self.said.id.clone())
+        (self.stamp().unwrap_or(self.accepted_at), self.accepted_at, self.accepted.id.clone())
     }
 
     fn is_poison(&self) -> bool {
-        self.said.kind == Kind::Patient && self.said.body["first_name"] == POISON
+        self.accepted.kind == Kind::Patient && self.accepted.body["first_name"] == POISON
     }
 
     fn text(&self, field: &str) -> Option<&str> {
-        self.said.body.get(field).and_then(Value::as_str)
+        self.accepted.body.get(field).and_then(Value::as_str)
     }
 
     pub(super) fn is_applied(&self) -> bool {
@@ -58,48 +59,52 @@ impl Event<'_> {
     }
 }
 
-/// What must be there.
+/// The expected state.
 pub(super) struct Truth<'history> {
     pub(super) rows: BTreeMap<Key, Row>,
     pub(super) events: Vec<Event<'history>>,
-    /// The latest refused delivery of each event in a batch whose id belongs to another one.
-    pub(super) refused: BTreeMap<&'history str, (&'history Saying, DateTime<Utc>)>,
-    /// Events whose key belongs to another one.
-    pub(super) losers: BTreeMap<&'history str, &'history Saying>,
+    /// The latest refused delivery of each event in a batch whose id belongs to another batch.
+    pub(super) refused: BTreeMap<&'history str, (&'history AcceptedRecord, DateTime<Utc>)>,
+    /// Events whose key belongs to another event.
+    pub(super) losers: BTreeMap<&'history str, &'history AcceptedRecord>,
 }
 
 impl<'history> Truth<'history> {
     pub(super) fn of(history: &'history History, tables: &Tables) -> Self {
-        let mut applied: Vec<(&Saying, DateTime<Utc>)> =
-            history.webhooks.iter().map(|said| (said, said.accepted_at)).collect();
-        let mut refused: BTreeMap<&str, (&Saying, DateTime<Utc>)> = BTreeMap::new();
+        let mut applied: Vec<(&AcceptedRecord, DateTime<Utc>)> =
+            history.webhooks.iter().map(|accepted| (accepted, accepted.accepted_at)).collect();
+        let mut refused: BTreeMap<&str, (&AcceptedRecord, DateTime<Utc>)> = BTreeMap::new();
         let groups: BTreeSet<_> = history.batches.iter().map(|batch| (&batch.clinic, &batch.id)).collect();
-        assert_eq!(tables.batches.len(), groups.len(), "a row for each batch_id");
+        assert_eq!(tables.batches.len(), groups.len(), "one row for each batch_id");
         for batch in &history.batches {
             match noted(history, batch, tables) {
                 Some(noted_at) => {
-                    applied.extend(records(batch).map(|(place, said)| (said, noted_at + place)));
+                    applied.extend(records(batch).map(|(place, accepted)| (accepted, noted_at + place)));
                 }
                 None => {
-                    for (place, said) in records(batch) {
-                        let latest = refused.entry(&said.id).or_insert((said, batch.accepted_at + place));
+                    for (place, accepted) in records(batch) {
+                        let latest =
+                            refused.entry(&accepted.id).or_insert((accepted, batch.accepted_at + place));
                         latest.1 = latest.1.max(batch.accepted_at + place);
                     }
                 }
             }
         }
         let mut truth = Self { rows: BTreeMap::new(), events: Vec::new(), refused, losers: BTreeMap::new() };
-        let mut sayings: BTreeMap<(String, String), Vec<_>> = BTreeMap::new();
-        for (said, at) in applied {
-            sayings.entry((said.clinic.clone(), said.key.clone())).or_default().push((said, at));
+        let mut accepted_records: BTreeMap<(String, String), Vec<_>> = BTreeMap::new();
+        for (accepted, at) in applied {
+            accepted_records
+                .entry((accepted.clinic.clone(), accepted.key.clone()))
+                .or_default()
+                .push((accepted, at));
         }
         assert_eq!(
             tables.ledger.keys().collect::<Vec<_>>(),
-            sayings.keys().collect::<Vec<_>>(),
-            "one row a key in the ledger"
+            accepted_records.keys().collect::<Vec<_>>(),
+            "one row for each key of the ledger"
         );
-        for (key, sayings) in sayings {
-            truth.choose(&sayings, &tables.ledger[&key]);
+        for (key, accepted_records) in accepted_records {
+            truth.choose(&accepted_records, &tables.ledger[&key]);
         }
         truth.judge_parents();
         truth.judge_appointments();
@@ -107,13 +112,14 @@ impl<'history> Truth<'history> {
         truth
     }
 
-    /// Of a key that was used for several contents, the one that was stored first has it.
-    fn choose(&mut self, sayings: &[(&'history Saying, DateTime<Utc>)], row: &event::Model) {
-        let stamps: Vec<_> = sayings.iter().filter(|(said, _)| said.id == row.event_id).collect();
-        let (said, _) = stamps.first().expect("the ledger has an event that was said");
+    /// Of several contents with one key, the one stored first owns the key.
+    fn choose(&mut self, accepted_records: &[(&'history AcceptedRecord, DateTime<Utc>)], row: &event::Model) {
+        let stamps: Vec<_> =
+            accepted_records.iter().filter(|(accepted, _)| accepted.id == row.event_id).collect();
+        let (accepted, _) = stamps.first().expect("the ledger's event was accepted");
         let latest = stamps.iter().map(|(_, at)| *at).max().unwrap();
-        if said.may_come_again {
-            assert_eq!(row.accepted_at, latest, "copies count as the latest: {said:?}");
+        if accepted.may_come_again {
+            assert_eq!(row.accepted_at, latest, "duplicates count as the latest: {accepted:?}");
         }
         assert!(stamps.iter().any(|(_, at)| *at == row.accepted_at), "{row:?}");
         let state = match row.outcome.as_str() {
@@ -125,16 +131,19 @@ impl<'history> Truth<'history> {
             "failed" => State::Failed("SERVER_ERROR"),
             other => panic!("{other}"),
         };
-        self.events.push(Event { said, accepted_at: row.accepted_at, state });
-        let losers = sayings.iter().filter(|(said, _)| said.id != row.event_id);
-        self.losers.extend(losers.map(|(said, _)| (said.id.as_str(), *said)));
+        self.events.push(Event { accepted, accepted_at: row.accepted_at, state });
+        let losers = accepted_records.iter().filter(|(accepted, _)| accepted.id != row.event_id);
+        self.losers.extend(losers.map(|(accepted, _)| (accepted.id.as_str(), *accepted)));
     }
 
-    /// The events of one record, all of which must be of one of these kinds.
+    /// The events of each record, which all have one of these kinds.
     fn of_record(&self, kind: RecordKind) -> BTreeMap<(String, i64), Vec<Event<'history>>> {
         let mut records: BTreeMap<(String, i64), Vec<Event<'_>>> = BTreeMap::new();
-        for event in self.events.iter().filter(|event| event.said.kind.record() == kind) {
-            records.entry((event.said.clinic.clone(), event.said.careq_id)).or_default().push(event.clone());
+        for event in self.events.iter().filter(|event| event.accepted.kind.record() == kind) {
+            records
+                .entry((event.accepted.clinic.clone(), event.accepted.careq_id))
+                .or_default()
+                .push(event.clone());
         }
         records
     }
@@ -161,8 +170,8 @@ impl<'history> Truth<'history> {
 
     fn parents_exist(&self, event: &Event<'_>) -> bool {
         let exists = |field: &str, kind| {
-            let careq_id = event.said.body[field].as_i64().unwrap();
-            self.rows.contains_key(&(event.said.clinic.clone(), kind, careq_id))
+            let careq_id = event.accepted.body[field].as_i64().unwrap();
+            self.rows.contains_key(&(event.accepted.clinic.clone(), kind, careq_id))
         };
         exists("patient_careq_id", RecordKind::Patient)
             && exists("doctor_careq_id", RecordKind::Doctor)
@@ -171,7 +180,7 @@ impl<'history> Truth<'history> {
 
     fn judge_appointments(&mut self) {
         for ((clinic, careq_id), events) in self.of_record(RecordKind::Appointment) {
-            let bookings = || events.iter().filter(|event| event.said.kind == Kind::Appointment);
+            let bookings = || events.iter().filter(|event| event.accepted.kind == Kind::Appointment);
             let stored = bookings()
                 .filter(|event| event.is_applied() && self.parents_exist(event))
                 .max_by_key(|event| event.version());
@@ -179,10 +188,13 @@ impl<'history> Truth<'history> {
                 let is_old = stored.is_some_and(|stored| stored.version() > event.version());
                 match (&event.state, self.parents_exist(event)) {
                     (State::Settled, true) | (State::Waiting, false) => {}
-                    // Details that are older than those stored are not applied, so what they refer to may be missing.
+                    // Details older than those stored are not applied, so their parents may be missing.
                     (State::Settled, false) => assert!(is_old, "stored without its parents: {event:?}"),
                     (State::Failed("DUPLICATE_RECORD"), true) => {
-                        assert!(self.may_lack_its_hash(event), "nobody else has had its hash: {event:?}");
+                        assert!(
+                            self.may_lack_its_hash(event),
+                            "no other appointment has had its hash: {event:?}"
+                        );
                     }
                     _ => panic!("{event:?}"),
                 }
@@ -197,13 +209,13 @@ impl<'history> Truth<'history> {
         }
     }
 
-    /// Of appointments that claim one hash, the first one stored has it.
+    /// Of several appointments with one hash, the first one stored owns it.
     fn may_lack_its_hash(&self, event: &Event<'_>) -> bool {
         let hash = event.text("hash");
         let is_other = |other: &&Event<'_>| {
-            other.said.kind == Kind::Appointment
-                && other.said.clinic == event.said.clinic
-                && other.said.careq_id != event.said.careq_id
+            other.accepted.kind == Kind::Appointment
+                && other.accepted.clinic == event.accepted.clinic
+                && other.accepted.careq_id != event.accepted.careq_id
         };
         hash.is_some()
             && self
@@ -214,26 +226,27 @@ impl<'history> Truth<'history> {
     }
 
     fn judge_statuses(&self) {
-        for event in self.events.iter().filter(|event| matches!(event.said.kind, Kind::Status | Kind::Cancel))
+        for event in
+            self.events.iter().filter(|event| matches!(event.accepted.kind, Kind::Status | Kind::Cancel))
         {
-            let key = (event.said.clinic.clone(), RecordKind::Appointment, event.said.careq_id);
+            let key = (event.accepted.clinic.clone(), RecordKind::Appointment, event.accepted.careq_id);
             let expected = if self.rows.contains_key(&key) { State::Settled } else { State::Waiting };
             assert_eq!(event.state, expected, "{event:?}");
         }
     }
 }
 
-/// The records of a batch, each accepted a microsecond after the one before.
-pub(super) fn records(batch: &SaidBatch) -> impl Iterator<Item = (TimeDelta, &Saying)> {
+/// The records of a batch, each accepted a microsecond after the previous one.
+pub(super) fn records(batch: &AcceptedBatch) -> impl Iterator<Item = (TimeDelta, &AcceptedRecord)> {
     let places = (0..).map(TimeDelta::microseconds);
     places.zip(&batch.records).filter_map(|(place, record)| Some((place, record.as_ref()?)))
 }
 
-/// When the batch that has this id was accepted, if it is this one: of several contents the one that was noted first has it, as of
-/// whichever delivery came first.
-pub(super) fn noted(history: &History, batch: &SaidBatch, tables: &Tables) -> Option<DateTime<Utc>> {
+/// Acceptance time of the batch that owns this id, if it is this batch. Of several contents, the one recorded
+/// first owns the id, with the time of the delivery that was processed first.
+pub(super) fn noted(history: &History, batch: &AcceptedBatch, tables: &Tables) -> Option<DateTime<Utc>> {
     let row = &tables.batches[&(batch.clinic.clone(), batch.id.clone())];
-    let of_row = |one: &&SaidBatch| {
+    let of_row = |one: &&AcceptedBatch| {
         (&one.clinic, &one.id, &one.content) == (&row.clinic_id, &row.batch_id, &row.content_digest)
     };
     let was_said = history.batches.iter().filter(of_row).any(|one| one.accepted_at == row.accepted_at);
@@ -241,11 +254,11 @@ pub(super) fn noted(history: &History, batch: &SaidBatch, tables: &Tables) -> Op
     (row.content_digest == batch.content).then_some(row.accepted_at)
 }
 
-/// The columns that the newest version of a record gives.
+/// The columns of the newest version of a record.
 fn row(newest: &Event<'_>) -> Row {
     let mut row = Row::new();
-    for column in columns(newest.said.kind) {
-        let value = newest.said.body.get(column).filter(|value| !value.is_null());
+    for column in columns(newest.accepted.kind) {
+        let value = newest.accepted.body.get(column).filter(|value| !value.is_null());
         let word = value.map_or_else(|| NULL.to_owned(), |value| word(column, value));
         row.insert(column.to_owned(), word);
     }
@@ -268,7 +281,7 @@ fn word(column: &str, value: &Value) -> String {
 
 const INSTANTS: [&str; 4] = ["created_at", "book_datetime", "start_datetime", "end_datetime"];
 
-/// The columns that hold what CareQ has said, but for a record's stamp and status.
+/// The columns with CareQ's data, except for a record's time stamp and status.
 fn columns(kind: Kind) -> impl Iterator<Item = &'static str> {
     let columns = match kind {
         Kind::Patient => {

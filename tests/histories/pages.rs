@@ -1,4 +1,4 @@
-//! The pages of every event, record and batch of a history, beside the truth.
+//! The pages of every event, record and batch of a history, compared with the model.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,12 +17,12 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::history::History;
 use super::model::{Event, State, Truth, noted, records};
-use super::said::History;
 use super::stored::{Tables, instant};
 use crate::harness::{CLINIC, Client, FreshDatabase, OTHER_CLINIC, OTHER_TOKEN, SEAL_KEYS, TOKEN, seal};
 
-/// An ingress that only shows pages.
+/// An ingress without a queue that only serves pages.
 pub(super) struct Pages {
     clients: BTreeMap<String, Client>,
     _shutdown: DropGuard,
@@ -69,7 +69,7 @@ impl Pages {
         Self { clients: clients.into(), _shutdown: shutdown.drop_guard(), _folder: folder }
     }
 
-    /// What is wrong with the pages.
+    /// Differences between the pages and the model.
     pub(super) async fn differences(
         &self,
         history: &History,
@@ -91,7 +91,7 @@ impl Pages {
     }
 }
 
-/// What is compared of a page, each field where it is.
+/// The compared fields of a page.
 fn shown(data: &Value) -> Value {
     let mut shown = json!({});
     for field in ["sync_status", "status", "updated_at", "status_updated_at", "confirmation_number"] {
@@ -104,7 +104,7 @@ fn shown(data: &Value) -> Value {
         data["sync_status"].as_str().filter(|word| ["synced", "updated", "unchanged"].contains(word))
         && data.get("synced_at").is_none()
     {
-        // Which of them depends on the order.
+        // Which record has failed depends on the order.
         assert!(!word.is_empty());
         shown = json!({ "sync_status": "settled" });
     }
@@ -125,7 +125,7 @@ fn shown(data: &Value) -> Value {
     shown
 }
 
-/// A page, and what it may show.
+/// A page with its permitted contents.
 #[derive(Debug)]
 struct Page {
     clinic: String,
@@ -145,37 +145,38 @@ const REFUSED: State = State::Failed("DUPLICATE_RECORD");
 
 fn of_events(history: &History, truth: &Truth<'_>) -> Vec<Page> {
     let mut pages = Vec::new();
-    let known: BTreeMap<_, _> = truth.events.iter().map(|event| (event.said.id.as_str(), event)).collect();
+    let known: BTreeMap<_, _> =
+        truth.events.iter().map(|event| (event.accepted.id.as_str(), event)).collect();
     let all = known.keys().chain(truth.refused.keys()).chain(truth.losers.keys());
     for id in all.copied().collect::<BTreeSet<_>>() {
         let refused = truth.refused.get(id);
-        let (said, mut may_be) = match (known.get(id), refused) {
-            // The latest delivery, of one that may be said again; otherwise all deliveries are one.
+        let (accepted, mut may_be) = match (known.get(id), refused) {
+            // An event that may be sent again shows its latest delivery; all deliveries of another event are one.
             (Some(event), Some((_, refused_at)))
-                if event.said.may_come_again && *refused_at > event.accepted_at =>
+                if event.accepted.may_come_again && *refused_at > event.accepted_at =>
             {
-                (event.said, vec![word(&REFUSED)])
+                (event.accepted, vec![word(&REFUSED)])
             }
-            (Some(event), _) => (event.said, vec![word(&event.state)]),
-            (None, Some((said, _))) => (*said, vec![word(&REFUSED)]),
+            (Some(event), _) => (event.accepted, vec![word(&event.state)]),
+            (None, Some((accepted, _))) => (*accepted, vec![word(&REFUSED)]),
             (None, None) => (truth.losers[id], vec![word(&REFUSED)]),
         };
-        // A letter says of what its event failed last, and that may have been an earlier delivery.
+        // A dead letter states the event's last failure, which may belong to an earlier delivery.
         if let (Some(Event { state: state @ State::Failed(_), .. }), Some(_)) = (known.get(id), refused) {
             may_be.push(word(state));
         }
-        pages.push(Page { clinic: said.clinic.clone(), path: format!("/events/{id}"), may_be });
+        pages.push(Page { clinic: accepted.clinic.clone(), path: format!("/events/{id}"), may_be });
     }
-    for said in history.webhooks.iter().filter(|said| said.may_come_again) {
-        let id: EventId = said.id.parse().unwrap();
-        let receipt = ids::event_receipt(&super::event_key(), &id, said.accepted_at);
-        let state = &known[said.id.as_str()].state;
+    for accepted in history.webhooks.iter().filter(|accepted| accepted.may_come_again) {
+        let id: EventId = accepted.id.parse().unwrap();
+        let receipt = ids::event_receipt(&super::event_key(), &id, accepted.accepted_at);
+        let state = &known[accepted.id.as_str()].state;
         let mut may_be = vec![word(state)];
-        if matches!(state, State::Failed(_)) && truth.refused.contains_key(said.id.as_str()) {
+        if matches!(state, State::Failed(_)) && truth.refused.contains_key(accepted.id.as_str()) {
             may_be.push(word(&REFUSED));
         }
         pages.push(Page {
-            clinic: said.clinic.clone(),
+            clinic: accepted.clinic.clone(),
             path: format!("/events/{id}?receipt={receipt}"),
             may_be,
         });
@@ -184,12 +185,12 @@ fn of_events(history: &History, truth: &Truth<'_>) -> Vec<Page> {
 }
 
 fn of_records(history: &History, tables: &Tables, truth: &Truth<'_>) -> Vec<Page> {
-    let of_batches = history.batches.iter().flat_map(records).map(|(_, said)| said);
-    let said: BTreeSet<_> = history
+    let of_batches = history.batches.iter().flat_map(records).map(|(_, accepted)| accepted);
+    let accepted: BTreeSet<_> = history
         .webhooks
         .iter()
         .chain(of_batches)
-        .map(|said| (said.clinic.clone(), said.kind.record(), said.careq_id))
+        .map(|accepted| (accepted.clinic.clone(), accepted.kind.record(), accepted.careq_id))
         .collect();
     let page = |key: &(String, RecordKind, i64)| {
         let (clinic, kind, careq_id) = key;
@@ -198,7 +199,7 @@ fn of_records(history: &History, tables: &Tables, truth: &Truth<'_>) -> Vec<Page
         };
         let waits = truth.events.iter().any(|event| {
             event.state == State::Waiting
-                && is_of_record(&event.said.clinic, event.said.kind.as_str(), event.said.careq_id)
+                && is_of_record(&event.accepted.clinic, event.accepted.kind.as_str(), event.accepted.careq_id)
         });
         let has_failed = tables.letters.values().any(|letter| {
             letter.state == DeadLetterState::Open
@@ -220,11 +221,12 @@ fn of_records(history: &History, tables: &Tables, truth: &Truth<'_>) -> Vec<Page
         };
         Page { clinic: clinic.clone(), path: format!("/status/{kind}/{careq_id}"), may_be: vec![may_be] }
     };
-    said.iter().map(page).collect()
+    accepted.iter().map(page).collect()
 }
 
 fn of_batches(history: &History, tables: &Tables, truth: &Truth<'_>) -> Vec<Page> {
-    let known: BTreeMap<_, _> = truth.events.iter().map(|event| (event.said.id.as_str(), event)).collect();
+    let known: BTreeMap<_, _> =
+        truth.events.iter().map(|event| (event.accepted.id.as_str(), event)).collect();
     let mut pages = Vec::new();
     for batch in &history.batches {
         let receipt = ids::batch_receipt(&super::event_key(), &batch.id, &batch.content);
@@ -234,7 +236,7 @@ fn of_batches(history: &History, tables: &Tables, truth: &Truth<'_>) -> Vec<Page
             let results: Vec<_> = batch
                 .records
                 .iter()
-                .map(|record| match record.as_ref().map(|said| &known[said.id.as_str()].state) {
+                .map(|record| match record.as_ref().map(|accepted| &known[accepted.id.as_str()].state) {
                     None | Some(State::Failed(_)) => "failed",
                     Some(State::Settled) => "settled",
                     Some(State::Waiting) => "pending",
@@ -255,32 +257,32 @@ fn of_batches(history: &History, tables: &Tables, truth: &Truth<'_>) -> Vec<Page
     pages
 }
 
-/// A status or a cancellation says the appointment's status on its page; what that was depends on the order.
+/// A status or a cancellation shows the appointment's status on its page, which depends on the order.
 pub(super) fn has_letters_where_it_failed(tables: &Tables, truth: &Truth<'_>) {
     for event in &truth.events {
-        let letter = tables.letters.get(&event.said.id);
+        let letter = tables.letters.get(&event.accepted.id);
         match &event.state {
             State::Failed(_) => assert_eq!(letter.unwrap().state, DeadLetterState::Open, "{event:?}"),
             State::Waiting | State::Settled => {
-                let is_refused = truth.refused.contains_key(event.said.id.as_str());
+                let is_refused = truth.refused.contains_key(event.accepted.id.as_str());
                 let is_open = letter.is_some_and(|letter| letter.state == DeadLetterState::Open);
                 assert!(!is_open || is_refused, "{event:?} {letter:?}");
             }
         }
         assert_eq!(
             event.state == State::Waiting,
-            tables.parked.contains_key(&event.said.id),
-            "what waits is parked, and nothing else: {event:?}"
+            tables.parked.contains_key(&event.accepted.id),
+            "exactly the waiting events are parked: {event:?}"
         );
-        assert!(event.said.kind != Kind::Patient || event.state != State::Waiting);
+        assert!(event.accepted.kind != Kind::Patient || event.state != State::Waiting);
     }
     let lost = truth.losers.keys().chain(truth.refused.keys());
-    for id in lost.filter(|id| !truth.events.iter().any(|event| event.said.id == **id)) {
+    for id in lost.filter(|id| !truth.events.iter().any(|event| event.accepted.id == **id)) {
         assert_eq!(tables.letters[*id].state, DeadLetterState::Open, "{id}");
     }
     for (id, (_, refused_at)) in &truth.refused {
-        let event = truth.events.iter().find(|event| event.said.id == *id);
-        if event.is_some_and(|event| event.said.may_come_again && event.accepted_at < *refused_at) {
+        let event = truth.events.iter().find(|event| event.accepted.id == *id);
+        if event.is_some_and(|event| event.accepted.may_come_again && event.accepted_at < *refused_at) {
             assert_eq!(
                 tables.letters[*id].state,
                 DeadLetterState::Open,

@@ -1,4 +1,4 @@
-//! The status of an appointment, read over the whole set of its events.
+//! The expected status of an appointment, computed from all its events.
 
 use careq_shared::records::Kind;
 use serde_json::Value;
@@ -7,19 +7,23 @@ use super::model::Event;
 use super::stored::{NULL, Row, instant};
 
 fn word<'event>(event: &'event Event<'_>) -> &'event str {
-    if event.said.kind == Kind::Cancel { "cancelled" } else { event.said.body["status"].as_str().unwrap() }
+    if event.accepted.kind == Kind::Cancel {
+        "cancelled"
+    } else {
+        event.accepted.body["status"].as_str().unwrap()
+    }
 }
 
 fn is_unstamped_cancel(event: &Event<'_>) -> bool {
-    event.said.kind == Kind::Cancel && event.stamp().is_none()
+    event.accepted.kind == Kind::Cancel && event.stamp().is_none()
 }
 
-/// A cancellation without a stamp is newer than everything that was accepted before it.
+/// A cancellation without a time stamp is newer than every event accepted before it.
 fn is_newer(one: &Event<'_>, other: &Event<'_>) -> bool {
     one.version() > other.version() || (is_unstamped_cancel(one) && one.accepted_at > other.accepted_at)
 }
 
-/// The status columns that these events give, of which at least one is of the appointment itself.
+/// The status columns after these events, at least one of which is a booking.
 pub(super) fn shown(events: &[&Event<'_>]) -> Row {
     let newest_of = |which: &dyn Fn(&Event<'_>) -> bool| {
         events.iter().filter(|event| which(event)).max_by_key(|event| event.version()).copied()
@@ -28,22 +32,23 @@ pub(super) fn shown(events: &[&Event<'_>]) -> Row {
     let newest = newest_of(&|event| !is_unstamped_cancel(event)).unwrap();
     let winner = unstamped.filter(|unstamped| is_newer(unstamped, newest)).unwrap_or(newest);
 
-    let stamped = newest_of(&|event| event.said.kind == Kind::Cancel && event.stamp().is_some());
+    let stamped = newest_of(&|event| event.accepted.kind == Kind::Cancel && event.stamp().is_some());
     let cancellation = match (unstamped, stamped) {
         (Some(unstamped), Some(stamped)) if !is_newer(unstamped, stamped) => Some(stamped),
         (unstamped, stamped) => unstamped.or(stamped),
     };
-    // Another status in between ends it; otherwise the reason stays, whoever says again that it is cancelled.
+    // A different status in between ends the cancellation; otherwise its reason stays, also if another event
+    // repeats it.
     let between = newest_of(&|event| word(event) != "cancelled");
     let cancellation = cancellation
         .filter(|cancel| between.is_none_or(|other| is_newer(cancel, other)))
         .filter(|_| word(winner) == "cancelled");
 
     let of = |event: Option<&Event<'_>>, field: &str| {
-        let text = event.and_then(|event| event.said.body.get(field)).and_then(Value::as_str);
+        let text = event.and_then(|event| event.accepted.body.get(field)).and_then(Value::as_str);
         text.unwrap_or(NULL).to_owned()
     };
-    let notes = Some(winner).filter(|winner| winner.said.kind == Kind::Status);
+    let notes = Some(winner).filter(|winner| winner.accepted.kind == Kind::Status);
     let (stamp, accepted_at, event_id) = winner.version();
     let cancelled_at = cancellation.and_then(Event::stamp).map_or_else(|| NULL.to_owned(), instant);
     [

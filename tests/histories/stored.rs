@@ -1,4 +1,5 @@
-//! What the tables hold, every column as a word, and what the ledger and the batches say of choices that depend on the order.
+//! Contents of the tables, with every column as text, and the choices of the ledger and the batches that depend on
+//! the order.
 
 use std::collections::BTreeMap;
 
@@ -15,23 +16,23 @@ use sea_orm::{
 
 use crate::harness::seal;
 
-/// Clinic, kind and number.
+/// Clinic, kind and `careq_id`.
 pub(super) type Key = (String, RecordKind, i64);
 
-/// The columns of a row but those of the moment of writing and of the worker's own.
+/// The columns of a row, except for times of writing and columns of the worker.
 pub(super) type Row = BTreeMap<String, String>;
 
 const NOT_COMPARED: [&str; 5] = ["id", "clinic_id", "careq_id", "synced_at", "status_versions"];
 
-/// Everything that was stored.
+/// All stored rows.
 #[derive(Debug)]
 pub(super) struct Tables {
     pub(super) rows: BTreeMap<Key, Row>,
     /// By clinic and key.
     pub(super) ledger: BTreeMap<(String, String), event::Model>,
-    /// By clinic and id.
+    /// By clinic and batch id.
     pub(super) batches: BTreeMap<(String, String), batch::Model>,
-    /// By event.
+    /// By event id.
     pub(super) letters: BTreeMap<String, dead_letter::Model>,
     pub(super) parked: BTreeMap<String, parked_event::Model>,
 }
@@ -43,7 +44,7 @@ impl Tables {
         rows.extend(records::<doctor::Entity>(database, RecordKind::Doctor).await);
         rows.extend(records::<service::Entity>(database, RecordKind::Service).await);
         rows.extend(records::<appointment::Entity>(database, RecordKind::Appointment).await);
-        // sea-orm reads a price of 0.00 as 0: what stands in the table is looked at.
+        // sea-orm reads a price of 0.00 as 0, so the price is read as text.
         for (key, price) in prices(database).await {
             rows.get_mut(&key).unwrap().insert("price".to_owned(), price);
         }
@@ -114,7 +115,7 @@ pub(super) fn instant(at: DateTime<Utc>) -> String {
 
 fn word(value: &Stored) -> String {
     match value {
-        // Whatever the type.
+        // Independent of the column's type.
         null if *null == null.as_null() => NULL.to_owned(),
         Stored::String(Some(text)) => text.to_string(),
         Stored::BigInt(Some(number)) => number.to_string(),

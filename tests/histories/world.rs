@@ -1,4 +1,5 @@
-//! A small world, so that what is said in it often meets: requests of two clinics, in the order in which they were accepted.
+//! Generated requests of two clinics, in the order of their acceptance. There are few records, so that requests
+//! often affect the same one.
 
 use careq_shared::records::Kind;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -8,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{CLINIC, OTHER_CLINIC};
 
-/// A first name that the database refuses.
+/// A first name that a constraint of the database refuses.
 pub(super) const POISON: &str = "poison";
 
-/// What a request says of one record.
+/// A request's content for one record.
 #[derive(Debug, Clone)]
 pub(super) struct Change {
     pub(super) kind: Kind,
@@ -21,7 +22,7 @@ pub(super) struct Change {
     status: &'static str,
     stamp: Option<i64>,
     hash: Option<&'static str>,
-    /// An optional field is left out where it has a bit.
+    /// Optional fields whose bit is set are left out.
     gaps: u32,
 }
 
@@ -38,7 +39,7 @@ pub(super) enum Request {
         id: &'static str,
         records: Vec<Record>,
     },
-    /// One of those before, once more.
+    /// An earlier request, repeated.
     Again(Index),
 }
 
@@ -46,9 +47,9 @@ pub(super) enum Request {
 #[derive(Debug, Clone)]
 pub(super) enum Record {
     Change(Change),
-    /// What one of the webhooks before has said.
-    SaidBefore(Index),
-    /// Refused at the door.
+    /// The content of an earlier webhook.
+    SentBefore(Index),
+    /// Refused by the ingress.
     Invalid,
 }
 
@@ -59,7 +60,7 @@ pub(super) fn requests() -> impl Strategy<Value = Vec<Request>> {
         (clinic(), change(), key).prop_map(|(clinic, change, key)| Request::Webhook { clinic, change, key });
     let record = prop_oneof![
         8 => change().prop_map(Record::Change),
-        8 => any::<Index>().prop_map(Record::SaidBefore),
+        8 => any::<Index>().prop_map(Record::SentBefore),
         1 => Just(Record::Invalid),
     ];
     let records = prop::collection::vec(record, 1..4);
@@ -78,7 +79,7 @@ fn change() -> impl Strategy<Value = Change> {
     (select(kinds), 1..4_i64, 1..4_i64, words, statuses, prop::option::of(0..5_i64), hash, gaps).prop_map(
         |(kind, careq_id, parent, word, status, stamp, hash, gaps)| {
             let careq_id = match kind {
-                // The third parent never comes.
+                // The third parent never arrives.
                 Kind::Patient | Kind::Doctor => careq_id.min(2),
                 Kind::Service => 1,
                 Kind::Appointment | Kind::Status | Kind::Cancel => careq_id,
@@ -88,7 +89,7 @@ fn change() -> impl Strategy<Value = Change> {
     )
 }
 
-/// The moment at which the first request is accepted is hour 2.
+/// A time; the first request is accepted at hour 2.
 pub(super) fn hour(hour: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_750_000_000, 0).unwrap() + TimeDelta::hours(hour)
 }
@@ -116,7 +117,8 @@ impl Change {
                 body[name] = self.value(name);
             }
         }
-        // One without a stamp may be said again, and be refused after it was applied: what then becomes of a hash is another story.
+        // A record without a time stamp may be sent again and be refused after it was applied; the hash's owner is
+        // then not modelled.
         if let (Kind::Appointment, Some(_), Some(hash)) = (self.kind, self.stamp, self.hash) {
             body["hash"] = json!(hash);
         }
@@ -146,7 +148,7 @@ impl Change {
     }
 }
 
-/// The optional fields of the specification's tables, but those that a change has of its own.
+/// The optional fields of the specification's tables, except for those that `Change` has.
 fn optional(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Patient => &[

@@ -1,6 +1,6 @@
-//! However long the ledger is, what everybody waits for goes by an index, and touches as much as with a short one: each statement that an
-//! ingress, a worker, its sweeps, its replays, its forgetting and the metrics issue, heard while they run and explained afterwards. A
-//! statement must never be written down here: it would drift from the one that is issued.
+//! Statements use an index and touch a bounded number of blocks, however long the ledger is. The statements of an
+//! ingress, a worker, its sweeps, its replays, its retention and its metrics are recorded while they run, and then
+//! explained. No statement is copied into this test, because the copy would become outdated.
 
 mod fill;
 mod first_burst;
@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use crate::harness::{Backend, FreshDatabase};
 use plans::Plan;
 
-/// Tables that grow with what CareQ sends. Reading one from its beginning to its end takes for ever one day.
+/// Growing tables, which no statement may read as a whole.
 const GROWING: [&str; 11] = [
     "events",
     "batches",
@@ -27,16 +27,17 @@ const GROWING: [&str; 11] = [
     "doctors",
 ];
 
-/// Every index of the ledger is there for one of these statements; none is used in another's place.
+/// Every index of the ledger is used by one of these statements, and none is used in place of another.
 const OF_THE_LEDGER: [&str; 3] = ["events_by_acceptance", "events_idempotency_key", "events_pkey"];
 
-/// Blocks of 8 KiB that one statement may touch. The most are those of a sweep, which looks at 1,000 parked events, and for a parent of
-/// each, and of forgetting, which looks at 500 rows in every index that has them.
+/// Maximum number of 8 KiB blocks of one statement. A sweep needs most: it reads 1,000 parked events and a parent
+/// of each. Retention deletes 500 rows from all their indexes.
 const MAX_BLOCKS: u64 = 12_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_statement_goes_by_an_index() {
-    // A table that is still small is rightly read as a whole; what is asked here is whether there is an index for it.
+async fn every_statement_uses_an_index() {
+    // PostgreSQL reads small tables as a whole, so sequential scans are disabled here to check whether an index
+    // exists.
     let plans = explain(200_000, "SET LOCAL enable_seqscan = off").await;
     println!("{}", table(&plans));
     judge(&plans);
@@ -44,17 +45,17 @@ async fn every_statement_goes_by_an_index() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes and gigabytes: `make explain`"]
-async fn every_statement_goes_by_an_index_at_ten_million_events() {
+async fn every_statement_uses_an_index_at_ten_million_events() {
     let plans = explain(10_000_000, "SET LOCAL enable_seqscan = on").await;
     println!("{}", table(&plans));
     judge(&plans);
 }
 
-/// SQLite says what it will do before anything is in the tables.
+/// SQLite's plans do not depend on the tables' contents.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_statement_goes_by_an_index_on_sqlite() {
+async fn every_statement_uses_an_index_on_sqlite() {
     let database = FreshDatabase::new(Backend::Sqlite).await;
-    for statement in traffic::of_everyone(&database).await {
+    for statement in traffic::of_all_parts(&database).await {
         let plan = plans::of_sqlite(&database.connection, &statement).await;
         for step in &plan {
             let reads_all = |table: &&str| *step == format!("SCAN {table}");
@@ -64,16 +65,16 @@ async fn every_statement_goes_by_an_index_on_sqlite() {
     }
 }
 
-/// The plans of what everyone says, with so many events in the ledger and a setting of the planner.
+/// Plans of all recorded statements, for a ledger with this number of events and a setting of the planner.
 async fn explain(events: i64, planner: &str) -> Vec<Plan> {
     let database = FreshDatabase::new(Backend::Postgres).await;
     fill::tables(&database.connection, events).await;
-    let heard = traffic::of_everyone(&database).await;
-    // What was forgotten meanwhile is there again, to be forgotten under the eyes of the planner.
+    let recorded = traffic::of_all_parts(&database).await;
+    // Deleted rows are inserted again, so that the planner sees rows to delete.
     fill::old_events(&database.connection).await;
     fill::vacuum(&database.connection).await;
-    let mut plans = Vec::with_capacity(heard.len());
-    for statement in heard {
+    let mut plans = Vec::with_capacity(recorded.len());
+    for statement in recorded {
         plans.push(plans::of(&database.connection, planner, &statement).await);
     }
     plans

@@ -1,18 +1,18 @@
-//! What PostgreSQL does for a statement: its plan, carried out with the statement's own values and taken back.
+//! Execution plans of a statement, run with its recorded values and rolled back.
 
 use std::collections::BTreeSet;
 
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTrait as _};
 
-/// A plan that was carried out.
+/// An executed plan.
 pub(super) struct Plan {
     pub(super) statement: String,
     pub(super) text: String,
-    /// Blocks that it touched, in memory or not.
+    /// Blocks touched, in memory or read from disk.
     pub(super) blocks: u64,
 }
 
-/// The plan of a statement, with a setting of the planner.
+/// The plan of a statement with a setting of the planner.
 pub(super) async fn of(database: &DatabaseConnection, planner: &str, statement: &Statement) -> Plan {
     let explained =
         Statement { sql: format!("EXPLAIN (ANALYZE, BUFFERS) {}", statement.sql), ..statement.clone() };
@@ -22,7 +22,7 @@ pub(super) async fn of(database: &DatabaseConnection, planner: &str, statement: 
         transaction.query_all(explained).await.unwrap_or_else(|fault| panic!("{fault}: {}", statement.sql));
     transaction.rollback().await.unwrap();
     let lines: Vec<String> = rows.iter().map(|row| row.try_get_by(0).unwrap()).collect();
-    // The first line about them is that of the whole plan.
+    // The first line with buffers is that of the whole plan.
     let buffers = lines
         .iter()
         .find(|line| line.trim_start().starts_with("Buffers: shared"))
@@ -35,7 +35,7 @@ pub(super) async fn of(database: &DatabaseConnection, planner: &str, statement: 
     Plan { statement: statement.sql.clone(), blocks: of("hit=") + of("read="), text: lines.join("\n") }
 }
 
-/// The steps that SQLite will take for a statement.
+/// The steps of SQLite's plan.
 pub(super) async fn of_sqlite(database: &DatabaseConnection, statement: &Statement) -> Vec<String> {
     let explained = Statement { sql: format!("EXPLAIN QUERY PLAN {}", statement.sql), ..statement.clone() };
     let rows =
@@ -58,7 +58,7 @@ impl Plan {
         self.text.lines().filter_map(of_line).collect()
     }
 
-    /// What a person wants to see of it.
+    /// Summary for the printed table.
     pub(super) fn line(&self) -> String {
         let took =
             self.text.lines().find_map(|line| line.strip_prefix("Execution Time: ")).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! A whole installation within the test's own process, so that every statement of its parts can be heard: CareQ's requests of every
-//! kind, what waits, what fails, a replay, and what goes on by itself.
+//! A whole installation within the test's process, so that every statement can be recorded: requests of every
+//! kind, waiting and failed events, a replay, and periodic tasks.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -25,23 +25,23 @@ use crate::harness::{
     until_within,
 };
 
-/// Behind all numbers that the tables were filled with.
+/// `careq_id` after those of the filled tables.
 const FIRST: i64 = 9_000_000_000;
 
 /// One statement of each shape, the one with the most values.
 #[derive(Default)]
-struct Heard(Mutex<BTreeMap<String, Statement>>);
+struct RecordedStatements(Mutex<BTreeMap<String, Statement>>);
 
-/// What everyone has said to the database.
-pub(super) async fn of_everyone(database: &FreshDatabase) -> Vec<Statement> {
+/// Statements of all parts of the installation.
+pub(super) async fn of_all_parts(database: &FreshDatabase) -> Vec<Statement> {
     let config = config(&database.url);
     careq_shared::clinics::seed(&database.connection, &|| seal::open(&config), &config.clinics)
         .await
         .unwrap();
-    let heard = Arc::new(Heard::default());
+    let recorded = Arc::new(RecordedStatements::default());
     let mut connection = careq_shared::database::connect(&config).await.unwrap();
-    let hearing = Arc::clone(&heard);
-    connection.set_metric_callback(move |info| hearing.note(info.statement));
+    let recorder = Arc::clone(&recorded);
+    connection.set_metric_callback(move |info| recorder.note(info.statement));
     let folder = tempfile::tempdir().unwrap();
     let broker = Arc::new(Embedded::open(folder.path()).await.unwrap());
     let seal = Arc::new(seal::open(&config).unwrap());
@@ -68,7 +68,7 @@ pub(super) async fn of_everyone(database: &FreshDatabase) -> Vec<Statement> {
     ];
     requests(&client).await;
     a_replay(&database.connection).await;
-    until_within(Duration::from_mins(5), "a round of forgetting is over", || async {
+    until_within(Duration::from_mins(5), "a round of retention is complete", || async {
         let lease = lease::Entity::find().one(&database.connection).await.unwrap()?;
         let old = dead_letter::Column::SettledAt.lt(clock::now() - Duration::from_hours(24 * 90));
         let letter = dead_letter::Entity::find().filter(old).one(&database.connection).await.unwrap();
@@ -79,7 +79,7 @@ pub(super) async fn of_everyone(database: &FreshDatabase) -> Vec<Statement> {
     for task in tasks {
         task.await.unwrap();
     }
-    heard.explainable()
+    recorded.explainable()
 }
 
 async fn requests(client: &Client) {
@@ -95,7 +95,7 @@ async fn requests(client: &Client) {
         assert_eq!(client.post(path, &body).await.status, 201);
         client.post(path, &body).await;
     }
-    until("what waited is woken", || client.event_is(&waiting.body["event_id"], "synced")).await;
+    until("the waiting event is stored", || client.event_is(&waiting.body["event_id"], "synced")).await;
     let of_first = |number: i64| {
         let mut body = appointment(FIRST + number);
         let parents = json!({ "patient_careq_id": FIRST, "doctor_careq_id": FIRST, "service_careq_id": FIRST, "hash": "one" });
@@ -126,14 +126,14 @@ async fn requests(client: &Client) {
     client.event_is(&refused.body["event_id"], "failed").await.unwrap();
 }
 
-/// Of the letter whose hash belongs to another: it fails again.
+/// Replays the letter whose hash belongs to another appointment; it fails again.
 async fn a_replay(database: &DatabaseConnection) {
     let of_ours = dead_letter::Entity::find().filter(dead_letter::Column::CareqId.eq(FIRST + 2));
     let letter = of_ours.one(database).await.unwrap().unwrap();
     assert_eq!(letter.state, DeadLetterState::Open);
     let actor = Actor { name: "test".to_owned(), origin: Origin::CommandLine };
     jobs::make(database, &actor, &dead_letters::Selection::only(letter.id), 100).await.unwrap();
-    until("its job is over", || async {
+    until("the job is finished", || async {
         let unfinished = replay_job::Entity::find().filter(replay_job::Column::FinishedAt.is_null());
         unfinished.one(database).await.unwrap().is_none().then_some(())
     })
@@ -157,31 +157,31 @@ fn config(url: &str) -> Config {
     config::load(None, settings.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
 }
 
-impl Heard {
+impl RecordedStatements {
     fn note(&self, statement: &Statement) {
         let values = |statement: &Statement| statement.values.as_ref().map_or(0, |values| values.0.len());
-        let mut heard = self.0.lock().unwrap();
-        let most = heard.entry(shape(&statement.sql)).or_insert_with(|| statement.clone());
+        let mut recorded = self.0.lock().unwrap();
+        let most = recorded.entry(shape(&statement.sql)).or_insert_with(|| statement.clone());
         if values(statement) > values(most) {
             *most = statement.clone();
         }
     }
 
-    /// Those that have a plan.
+    /// The statements that have a plan.
     fn explainable(&self) -> Vec<Statement> {
-        let heard = self.0.lock().unwrap();
+        let recorded = self.0.lock().unwrap();
         let has_plan =
             |sql: &str| ["SELECT", "INSERT", "UPDATE", "DELETE"].iter().any(|verb| sql.starts_with(verb));
-        // What only takes SQLite's lock looks at nothing.
+        // A statement that only takes SQLite's lock reads no table.
         let is_explainable = |sql: &str| has_plan(sql) && !sql.ends_with(" WHERE 0");
         let explainable: Vec<_> =
-            heard.values().filter(|statement| is_explainable(&statement.sql)).cloned().collect();
-        assert!(explainable.len() > 40, "{} statements were heard", explainable.len());
+            recorded.values().filter(|statement| is_explainable(&statement.sql)).cloned().collect();
+        assert!(explainable.len() > 40, "{} statements were recorded", explainable.len());
         explainable
     }
 }
 
-/// A statement without its values and their number: `IN ($1, $2)` and `IN ($1)` are one.
+/// A statement without its values and their number: `IN ($1, $2)` and `IN ($1)` have the same shape.
 fn shape(sql: &str) -> String {
     let mut shape = String::new();
     for letter in sql.chars().filter(|letter| !letter.is_ascii_digit()) {

@@ -1,4 +1,4 @@
-//! `deploy/grafana/dashboards` can be provisioned, and every panel has a description, a unit and a place.
+//! `deploy/grafana/dashboards` can be provisioned, and every panel has a description, a unit and a position.
 
 use std::collections::BTreeSet;
 
@@ -39,9 +39,9 @@ pub(super) fn expressions() -> impl Iterator<Item = (String, String)> {
 fn every_dashboard_can_be_provisioned() {
     let mut titles = BTreeSet::new();
     for (name, dashboard) in all() {
-        assert_eq!(dashboard["uid"], name, "a dashboard is found again by its file's name");
+        assert_eq!(dashboard["uid"], name, "a dashboard's uid is its file's name");
         assert!(dashboard["schemaVersion"].as_u64().unwrap() >= 39);
-        assert!(dashboard["id"].is_null(), "{name}: an id belongs to one Grafana alone");
+        assert!(dashboard["id"].is_null(), "{name}: a provisioned dashboard has no id");
         assert!(titles.insert(dashboard["title"].to_string()), "{name}: its title is taken");
         let variable = &dashboard["templating"]["list"][0];
         assert_eq!((&variable["name"], &variable["type"]), (&"datasource".into(), &"datasource".into()));
@@ -49,7 +49,7 @@ fn every_dashboard_can_be_provisioned() {
 }
 
 #[test]
-fn every_panel_has_a_sentence_a_unit_and_a_place_of_its_own() {
+fn every_panel_has_a_description_a_unit_and_a_free_position() {
     for (name, dashboard) in all() {
         let (mut ids, mut squares) = (BTreeSet::new(), BTreeSet::new());
         for panel in dashboard["panels"].as_array().unwrap() {
@@ -59,7 +59,7 @@ fn every_panel_has_a_sentence_a_unit_and_a_place_of_its_own() {
             assert_eq!(panel["datasource"]["uid"], "${datasource}", "{place}");
             assert!(ids.insert(panel["id"].as_u64().unwrap()), "{place}: its id is taken");
             let at = |key: &str| panel["gridPos"][key].as_u64().unwrap();
-            assert!(at("x") + at("w") <= 24, "{place} stands out");
+            assert!(at("x") + at("w") <= 24, "{place} is wider than the grid");
             for x in at("x")..at("x") + at("w") {
                 for y in at("y")..at("y") + at("h") {
                     assert!(squares.insert((x, y)), "{place} covers another");
@@ -69,7 +69,8 @@ fn every_panel_has_a_sentence_a_unit_and_a_place_of_its_own() {
     }
 }
 
-/// As recording rules, since promtool reads expressions without a server only there.
+/// The expressions are written as recording rules, because promtool checks expressions without a server only in
+/// rules.
 #[test]
 fn promtool_can_read_every_expression() {
     let rules = expressions().enumerate().map(|(number, (_, expression))| {

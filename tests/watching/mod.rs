@@ -31,9 +31,9 @@ fn promtool(arguments: &[&str]) -> String {
         .current_dir(file(""))
         .output()
         .expect("promtool cannot be used for tests; `make servers` installs it");
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {said}");
-    said
+    let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {printed}");
+    printed
 }
 
 /// The labels of every metric, with their observed values.
@@ -113,7 +113,7 @@ async fn exposed() -> Exposed {
 }
 
 #[tokio::test]
-async fn what_alerts_and_dashboards_name_is_exposed() {
+async fn names_in_alerts_and_dashboards_are_exposed() {
     let exposed = exposed().await;
     let rules = rules::read();
     let mut used = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! `deploy/prometheus`: the rules, one key a line, and promtool's checks of them.
+//! `deploy/prometheus`: the rules, with one key in each line, and promtool's checks of them.
 
 use super::{promtool, read as read_file};
 
@@ -46,13 +46,13 @@ impl Rules {
         let recorded = self.0.iter().filter(|rule| !rule.is_alert);
         let unfolded =
             recorded.fold(expression.to_owned(), |text, rule| text.replace(&rule.name, &rule.expression));
-        assert!(!unfolded.contains("careq_sync:"), "nothing records a name in {expression}");
+        assert!(!unfolded.contains("careq_sync:"), "no rule records a name in {expression}");
         unfolded
     }
 }
 
 #[test]
-fn every_alert_says_how_bad_it_is_and_what_to_do() {
+fn every_alert_has_a_severity_and_a_runbook_section() {
     for Rule { name, text, .. } in read().alerts() {
         assert!(name.starts_with("CareqSync"), "{name}");
         let has = |part: &str| assert!(text.contains(part), "{name} has no {part}");

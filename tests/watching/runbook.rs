@@ -21,7 +21,7 @@ fn every_alert_has_its_section_and_every_section_its_alert() {
     let alerts: BTreeSet<_> = rules::read().alerts().map(|alert| alert.name.clone()).collect();
     let written: BTreeSet<_> = sections.iter().map(|(name, _)| name.clone()).collect();
     assert_eq!(written, alerts);
-    assert_eq!(written.len(), sections.len(), "no section comes twice");
+    assert_eq!(written.len(), sections.len(), "no section is duplicated");
     for (name, text) in sections {
         for part in ["**Means.**", "**See.**", "**Do.**", "**Call.**"] {
             assert!(text.contains(part), "{name} has no {part}");

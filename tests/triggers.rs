@@ -1,5 +1,6 @@
-//! Functions of a hospital's own in our tables, such as triggers: whatever they raise, and whatever they do to their session, harms the
-//! event of their row alone. Its neighbours are stored, and it is tried again until it is a dead letter.
+//! Functions of a hospital in the product's tables, such as triggers. Their errors, and their effects on the
+//! session, affect only the event of their row. Its neighbours are stored, and it is retried until it is a dead
+//! letter.
 
 use std::time::Duration;
 
@@ -10,16 +11,16 @@ use sea_orm::{
 
 use crate::harness::{Stack, patient as body, until, until_within};
 
-/// Innocent patients, before and behind the guilty ones.
-const INNOCENT: i64 = 60;
+/// Number of valid patients before and after the failing ones.
+const VALID: i64 = 60;
 
-/// Patients from here on are guilty, each of its own fault.
-const GUILTY: i64 = 1_000;
+/// `careq_id` of the first failing patient; each fails with a different error.
+const FAILING: i64 = 1_000;
 
-/// An innocent event must be stored within this time.
+/// Time within which a valid event is stored.
 const SOON: Duration = Duration::from_mins(1);
 
-/// Of every kind: what a trigger raises is a number of its own choice, also one that stands for a server that is away.
+/// Errors of every class. A trigger can raise any error code, also one that means that the server is unavailable.
 const CODES: [&str; 26] = [
     "45000", "P0001", "40001", "40P01", "08006", "53100", "53200", "57P01", "57014", "25006", "25P03",
     "42501", "42P01", "0A000", "XX000", "XX001", "HV000", "26000", "42P05", "55P03", "55000", "58030",
@@ -40,53 +41,53 @@ const TRIGGER: &str = "CREATE TABLE guilty (careq_id bigint PRIMARY KEY, does te
     CREATE TRIGGER foreign_rule BEFORE INSERT ON patients FOR EACH ROW EXECUTE FUNCTION foreign_rule()";
 
 #[tokio::test]
-async fn whatever_a_trigger_raises_harms_its_event_alone() {
-    guilty_alone(&CODES).await;
+async fn an_error_raised_by_a_trigger_affects_only_its_event() {
+    only_failing_events_are_affected(&CODES).await;
 }
 
 #[tokio::test]
-async fn a_trigger_that_ends_its_session_harms_its_event_alone() {
-    guilty_alone(&["end", "exhaust"]).await;
+async fn a_trigger_that_ends_its_session_affects_only_its_event() {
+    only_failing_events_are_affected(&["end", "exhaust"]).await;
 }
 
 #[tokio::test]
-async fn a_trigger_that_does_not_end_harms_its_event_alone() {
-    guilty_alone(&["sleep"]).await;
+async fn a_trigger_that_does_not_end_affects_only_its_event() {
+    only_failing_events_are_affected(&["sleep"]).await;
 }
 
-async fn guilty_alone(does: &[&str]) {
+async fn only_failing_events_are_affected(does: &[&str]) {
     let mut stack =
         Stack::full(0, &[("CAREQ_WORKER_SWEEP_INTERVAL_S", "1"), ("CAREQ_WORKER_CONCURRENCY", "1")]).await;
     stack.database.connection.execute_unprepared(TRIGGER).await.unwrap();
     let asynchronously = [("Prefer", "respond-async")];
-    for careq_id in 1..=INNOCENT / 2 {
+    for careq_id in 1..=VALID / 2 {
         stack.client.post_with("/patient", &body(careq_id), &asynchronously).await;
     }
-    for (careq_id, does) in (GUILTY..).zip(does) {
-        let guilty = format!("INSERT INTO guilty VALUES ({careq_id}, '{does}')");
-        stack.database.connection.execute_unprepared(&guilty).await.unwrap();
+    for (careq_id, does) in (FAILING..).zip(does) {
+        let failing = format!("INSERT INTO guilty VALUES ({careq_id}, '{does}')");
+        stack.database.connection.execute_unprepared(&failing).await.unwrap();
         stack.client.post_with("/patient", &body(careq_id), &asynchronously).await;
     }
-    for careq_id in INNOCENT / 2 + 1..=INNOCENT {
+    for careq_id in VALID / 2 + 1..=VALID {
         stack.client.post_with("/patient", &body(careq_id), &asynchronously).await;
     }
 
     stack.start_worker().await;
     let connection = &stack.database.connection;
-    until_within(SOON, "every innocent patient is stored", || async {
+    until_within(SOON, "every valid patient is stored", || async {
         let stored =
-            patient::Entity::find().filter(patient::Column::CareqId.lt(GUILTY)).count(connection).await;
-        (stored.unwrap() == INNOCENT.unsigned_abs()).then_some(())
+            patient::Entity::find().filter(patient::Column::CareqId.lt(FAILING)).count(connection).await;
+        (stored.unwrap() == VALID.unsigned_abs()).then_some(())
     })
     .await;
-    until_within(SOON, "every guilty event waits for another attempt", || async {
+    until_within(SOON, "every failing event waits for another attempt", || async {
         (parked_event::Entity::find().count(connection).await.unwrap() == does.len() as u64).then_some(())
     })
     .await;
     assert_eq!(dead_letter::Entity::find().count(connection).await.unwrap(), 0, "each gets its attempts");
 
-    until_within(SOON, "every guilty event is a dead letter", || async {
-        // The last attempt, at once.
+    until_within(SOON, "every failing event is a dead letter", || async {
+        // The last attempt is due at once.
         let last =
             "UPDATE parked_events SET attempts = 5, due_at = now() WHERE attempts <= 5 AND due_at > now()";
         connection.execute_unprepared(last).await.unwrap();
@@ -99,7 +100,7 @@ async fn guilty_alone(does: &[&str]) {
     for letter in &letters {
         assert_eq!(letter.class, "exhausted", "{:?}: {}", letter.careq_id, letter.message);
     }
-    until("nothing is left in hand", || async {
+    until("no transaction is being repeated", || async {
         (stack.metric("careq_sync_repeated_transaction_age_seconds", &[]).await == 0.0).then_some(())
     })
     .await;

@@ -22,12 +22,12 @@ use super::{FreshDatabase, seal};
 
 /// A worker without sweeps.
 #[derive(Clone)]
-pub(crate) struct WorkerLane {
+pub(crate) struct TestWorker {
     context: Context,
     _folder: Arc<TempDir>,
 }
 
-impl WorkerLane {
+impl TestWorker {
     pub(crate) async fn new(database: &FreshDatabase, batch: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {

@@ -1,5 +1,5 @@
-//! A broker that keeps what is published and hands nothing out, so that a replay stands still where the test wants to look at it;
-//! and it can be away.
+//! A broker that stores published messages without delivering them, so that a replay stops where the test examines
+//! it. It can also be made unavailable.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,32 +10,32 @@ use careq_shared::broker::{BatchLimit, Broker, Consumer, Delivery, Mailbox, NotA
 use tokio::sync::{mpsc, watch};
 
 #[derive(Debug, Default)]
-pub(super) struct Kept {
-    is_away: AtomicBool,
+pub(super) struct SilentBroker {
+    is_unavailable: AtomicBool,
     refused: AtomicUsize,
     published: Mutex<Vec<Bytes>>,
 }
 
-impl Kept {
-    pub(super) fn set_away(&self, is_away: bool) {
-        self.is_away.store(is_away, Ordering::SeqCst);
+impl SilentBroker {
+    pub(super) fn set_unavailable(&self, is_unavailable: bool) {
+        self.is_unavailable.store(is_unavailable, Ordering::SeqCst);
     }
 
-    /// How often somebody has tried while it was away.
+    /// Number of attempts to publish while it was unavailable.
     pub(super) fn refused(&self) -> usize {
         self.refused.load(Ordering::SeqCst)
     }
 
-    /// What was published and confirmed.
+    /// Published and confirmed messages.
     pub(super) fn published(&self) -> Vec<Bytes> {
         self.published.lock().unwrap().clone()
     }
 }
 
 #[async_trait]
-impl Broker for Kept {
+impl Broker for SilentBroker {
     async fn publish(&self, _: Queue, body: Bytes) -> Result<(), PublishError> {
-        if self.is_away.load(Ordering::SeqCst) {
+        if self.is_unavailable.load(Ordering::SeqCst) {
             self.refused.fetch_add(1, Ordering::SeqCst);
             return Err(PublishError::Disconnected);
         }
@@ -54,11 +54,11 @@ impl Broker for Kept {
     fn tell(&self, _: &str, _: Bytes) {}
 
     fn is_connected(&self) -> bool {
-        !self.is_away.load(Ordering::SeqCst)
+        !self.is_unavailable.load(Ordering::SeqCst)
     }
 }
 
-/// Waits for ever.
+/// A consumer that never receives a message.
 struct Nothing;
 
 #[async_trait]

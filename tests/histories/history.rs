@@ -1,4 +1,4 @@
-//! A history: what was accepted when, and the messages that carry it to the workers.
+//! A history: the accepted requests, and the messages that carry them to the workers.
 
 use careq_shared::broker::Delivery;
 use careq_shared::event::Event;
@@ -11,46 +11,46 @@ use serde_json::{Value, json};
 use super::world::{Record, Request, hour};
 use crate::harness::{accept_with_key, deliver};
 
-/// One saying of one record.
+/// One acceptance of one record.
 #[derive(Debug, Clone)]
-pub(super) struct Saying {
+pub(super) struct AcceptedRecord {
     pub(super) id: String,
     pub(super) clinic: String,
     pub(super) kind: Kind,
     pub(super) careq_id: i64,
-    /// What the ledger knows it by.
+    /// The key of the event in the ledger.
     pub(super) key: String,
     pub(super) body: Value,
     pub(super) accepted_at: DateTime<Utc>,
-    /// It has neither a key nor a stamp of its own.
+    /// Whether the event has neither an idempotency key nor a time stamp.
     pub(super) may_come_again: bool,
 }
 
-/// One delivery of one batch. A record that is none was refused at the door.
+/// One delivery of a batch. An invalid record is `None`, because the ingress refused it.
 #[derive(Debug, Clone)]
-pub(super) struct SaidBatch {
+pub(super) struct AcceptedBatch {
     pub(super) clinic: String,
     pub(super) id: String,
     pub(super) content: String,
     pub(super) accepted_at: DateTime<Utc>,
-    pub(super) records: Vec<Option<Saying>>,
+    pub(super) records: Vec<Option<AcceptedRecord>>,
 }
 
-/// Everything that was accepted.
+/// All accepted requests.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    pub(super) webhooks: Vec<Saying>,
-    pub(super) batches: Vec<SaidBatch>,
+    pub(super) webhooks: Vec<AcceptedRecord>,
+    pub(super) batches: Vec<AcceptedBatch>,
     pub(super) deliveries: Vec<Delivery>,
 }
 
 impl History {
-    /// Accepted one after the other, a second apart.
+    /// The history of requests that are accepted one second apart.
     pub(super) fn of(requests: &[Request]) -> Self {
         let mut history = Self::default();
         for (place, second) in (0..requests.len()).zip(0..) {
             let mut request = &requests[place];
-            // A request said again may be one of those: at last one is itself.
+            // A repeated request may itself be a repetition; the first one is not.
             for before in (0..=place).rev() {
                 let Request::Again(which) = request else { break };
                 if before == 0 {
@@ -70,20 +70,21 @@ impl History {
                 let body = change.body(clinic);
                 let event = accept_with_key(change.kind, &body, at, *key);
                 self.deliveries.push(deliver(&event));
-                self.webhooks.push(saying(&event, body));
+                self.webhooks.push(accepted_record(&event, body));
             }
             Request::Batch { clinic, id, records } => {
                 let is_of_a_batch = |kind: Kind| !matches!(kind, Kind::Status | Kind::Cancel);
                 let stamps = (0..).map(|place| at + TimeDelta::microseconds(place));
-                let before: Vec<_> = self.webhooks.iter().filter(|said| said.clinic == *clinic).collect();
+                let before: Vec<_> =
+                    self.webhooks.iter().filter(|accepted| accepted.clinic == *clinic).collect();
                 let read = records.iter().zip(stamps).map(|(record, at)| {
                     let (kind, body) = match record {
                         Record::Change(change) => (change.kind, change.body(clinic)),
-                        Record::SaidBefore(which) if !before.is_empty() => {
-                            let said = which.get(&before);
-                            (said.kind, said.body.clone())
+                        Record::SentBefore(which) if !before.is_empty() => {
+                            let accepted = which.get(&before);
+                            (accepted.kind, accepted.body.clone())
                         }
-                        Record::SaidBefore(_) | Record::Invalid => return None,
+                        Record::SentBefore(_) | Record::Invalid => return None,
                     };
                     is_of_a_batch(kind).then(|| (accept_with_key(kind, &body, at, None), body))
                 });
@@ -118,9 +119,9 @@ impl History {
         let body = message::encode(&message).unwrap().into();
         self.deliveries.push(Delivery { body, redeliveries: 0, trace: None });
         let record = |record: &Option<(Event, Value)>| {
-            record.as_ref().map(|(event, body)| saying(event, body.clone()))
+            record.as_ref().map(|(event, body)| accepted_record(event, body.clone()))
         };
-        self.batches.push(SaidBatch {
+        self.batches.push(AcceptedBatch {
             clinic: clinic.to_owned(),
             id: id.to_owned(),
             content,
@@ -130,8 +131,8 @@ impl History {
     }
 }
 
-fn saying(event: &Event, body: Value) -> Saying {
-    Saying {
+fn accepted_record(event: &Event, body: Value) -> AcceptedRecord {
+    AcceptedRecord {
         id: event.event_id.to_string(),
         clinic: event.clinic_id.clone(),
         kind: event.kind(),

@@ -1,5 +1,5 @@
-//! Rows that another session holds for longer than anybody waits for a lock: nothing is wrong with the events that need them, so that
-//! none may become a dead letter.
+//! Rows that another session locks for longer than the lock timeout. The events that need them are valid, so none
+//! of them becomes a dead letter.
 
 use careq_shared::broker::Queue;
 use careq_shared::clock;
@@ -12,24 +12,24 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use crate::harness::{self, Backend, FreshDatabase, WorkerLane, accept, deliver, delivery};
+use crate::harness::{self, Backend, FreshDatabase, TestWorker, accept, deliver, delivery};
 
-/// A record that is held is tried again later, as the ledger and the parked row say.
+/// An event whose record is locked is retried later, as the ledger and the parked row state.
 #[tokio::test]
-async fn an_event_whose_record_is_held_is_tried_again_later() {
+async fn an_event_whose_record_is_locked_is_retried_later() {
     let database = FreshDatabase::new(Backend::Postgres).await;
-    let lane = WorkerLane::new(&database, 256).await;
+    let worker = TestWorker::new(&database, 256).await;
     let records = [
         delivery(Kind::Patient, &harness::patient(7)),
         delivery(Kind::Doctor, &harness::doctor(7)),
         delivery(Kind::Service, &harness::service(7)),
         delivery(Kind::Appointment, &harness::appointment(7)),
     ];
-    lane.work(Queue::Live, &records).await.unwrap();
+    worker.work(Queue::Live, &records).await.unwrap();
     let holder = holding(&database, "SELECT 1 FROM appointments FOR UPDATE").await;
     let cancellation =
         json!({ "careq_id": 7, "clinic_id": "clinic_abc", "cancelled_at": "2026-01-01T10:00:00Z" });
-    lane.work(Queue::Live, &[delivery(Kind::Cancel, &cancellation)]).await.unwrap();
+    worker.work(Queue::Live, &[delivery(Kind::Cancel, &cancellation)]).await.unwrap();
     holder.rollback().await.unwrap();
 
     let ledger = event::Entity::find().all(&database.connection).await.unwrap();
@@ -40,15 +40,16 @@ async fn an_event_whose_record_is_held_is_tried_again_later() {
     assert_ne!(stored.status, "cancelled", "not yet");
 }
 
-/// Its own row of the ledger is held, as by a commit that hangs: nothing can be noted there, and the lane goes on all the same.
+/// The event's ledger row is locked, as by a commit that hangs. The ledger cannot be updated, and the worker
+/// continues.
 #[tokio::test]
-async fn an_event_whose_own_row_is_held_holds_up_nobody_for_long() {
+async fn an_event_whose_ledger_row_is_locked_does_not_block_its_neighbours() {
     let database = FreshDatabase::new(Backend::Postgres).await;
-    let lane = WorkerLane::new(&database, 256).await;
+    let worker = TestWorker::new(&database, 256).await;
     let event = accept(Kind::Doctor, &harness::doctor(7), clock::now());
     let holder = holding(&database, &row_of(&event)).await;
     let batch = [deliver(&event), delivery(Kind::Doctor, &harness::doctor(8))];
-    lane.work(Queue::Live, &batch).await.unwrap();
+    worker.work(Queue::Live, &batch).await.unwrap();
     holder.rollback().await.unwrap();
 
     let ledger = event::Entity::find().all(&database.connection).await.unwrap();
@@ -57,11 +58,12 @@ async fn an_event_whose_own_row_is_held_holds_up_nobody_for_long() {
     is_parked(&database, "doctor").await;
 }
 
-/// A, B, A without any stamp ends in A, also where the second A comes while the first one is parked and the ledger cannot be written.
+/// A, B, A without time stamps ends in A. The second A arrives while the first one is parked and the ledger row is
+/// locked.
 #[tokio::test]
-async fn the_latest_copy_of_an_event_whose_own_row_is_held_is_kept() {
+async fn the_latest_duplicate_of_an_event_whose_ledger_row_is_locked_is_kept() {
     let database = FreshDatabase::new(Backend::Postgres).await;
-    let lane = WorkerLane::new(&database, 256).await;
+    let worker = TestWorker::new(&database, 256).await;
     let began_at = clock::whole_microseconds(clock::now());
     let named = |first_name: &str, second: i64| {
         let mut body = harness::doctor(7);
@@ -69,23 +71,23 @@ async fn the_latest_copy_of_an_event_whose_own_row_is_held_is_kept() {
         accept(Kind::Doctor, &body, began_at + TimeDelta::seconds(second))
     };
     let holder = holding(&database, &row_of(&named("A", 0))).await;
-    let copies = [0, 2].map(|second| [deliver(&named("A", second))]);
-    let [first, second] = copies.each_ref().map(|copy| lane.work(Queue::Live, copy));
+    let duplicates = [0, 2].map(|second| [deliver(&named("A", second))]);
+    let [first, second] = duplicates.each_ref().map(|duplicate| worker.work(Queue::Live, duplicate));
     let (first, second) = tokio::join!(first, second);
     first.and(second).unwrap();
     holder.rollback().await.unwrap();
     is_parked(&database, "doctor").await;
 
-    // The next record wakes it.
+    // The next record unparks it.
     let waits = "UPDATE parked_events SET waiting_kind = 'doctor', waiting_careq_id = 7";
     database.connection.execute_unprepared(waits).await.unwrap();
-    lane.work(Queue::Live, &[deliver(&named("B", 1))]).await.unwrap();
+    worker.work(Queue::Live, &[deliver(&named("B", 1))]).await.unwrap();
     let stored = doctor::Entity::find().one(&database.connection).await.unwrap().unwrap();
     assert_eq!(stored.first_name, "A");
     assert_eq!(parked_event::Entity::find().count(&database.connection).await.unwrap(), 0);
 }
 
-/// Inserts an event's row of the ledger.
+/// SQL that inserts an event's ledger row.
 fn row_of(event: &Event) -> String {
     format!(
         "INSERT INTO events (event_id, clinic_id, idempotency_key, content_digest, kind, careq_id, accepted_at, outcome, settled_at)
@@ -96,7 +98,7 @@ fn row_of(event: &Event) -> String {
     )
 }
 
-/// A session that has done this and does not end.
+/// A session that has executed a statement and keeps its transaction open.
 async fn holding(database: &FreshDatabase, what: &str) -> DatabaseTransaction {
     let holder = database.connection.begin().await.unwrap();
     holder.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0").await.unwrap();
@@ -106,7 +108,11 @@ async fn holding(database: &FreshDatabase, what: &str) -> DatabaseTransaction {
 
 async fn is_parked(database: &FreshDatabase, kind: &str) {
     let connection = &database.connection;
-    assert_eq!(dead_letter::Entity::find().count(connection).await.unwrap(), 0, "nothing is wrong with it");
+    assert_eq!(
+        dead_letter::Entity::find().count(connection).await.unwrap(),
+        0,
+        "the event is not a dead letter"
+    );
     let parked = parked_event::Entity::find().all(connection).await.unwrap();
     assert_eq!((parked.len(), parked[0].kind.as_str(), parked[0].attempts), (1, kind, 1));
 }

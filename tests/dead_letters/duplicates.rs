@@ -1,4 +1,5 @@
-//! Copies of a replayed message, as a worker that died leaves them: one counts, and only while its job has the letter.
+//! Duplicates of a replayed message, as left by a worker that died: one counts, and only while its job holds the
+//! letter.
 
 use careq_console::audit::{Actor, Origin};
 use careq_console::dead_letters::{self, Filter, Selection};
@@ -14,14 +15,14 @@ use careq_shared::replay::{UnderWay, under_way};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 use uuid::Uuid;
 
-use crate::harness::{Backend, FreshDatabase, WorkerLane, accept, deliver, patient};
+use crate::harness::{Backend, FreshDatabase, TestWorker, accept, deliver, patient};
 
 const REFUSE: &str = "ALTER TABLE patients ADD CONSTRAINT refused CHECK (careq_id <> 13)";
 
-/// A letter, and lanes that nothing but the test gives work to.
+/// A dead letter, and workers that get batches only from the test.
 struct Scene {
     database: FreshDatabase,
-    lanes: [WorkerLane; 2],
+    workers: [TestWorker; 2],
     event: Event,
 }
 
@@ -29,15 +30,15 @@ impl Scene {
     async fn new() -> Self {
         let database = FreshDatabase::new(Backend::Postgres).await;
         database.connection.execute_unprepared(REFUSE).await.unwrap();
-        let lanes = [WorkerLane::new(&database, 256).await, WorkerLane::new(&database, 256).await];
+        let workers = [TestWorker::new(&database, 256).await, TestWorker::new(&database, 256).await];
         let event = accept(Kind::Patient, &patient(13), clock::now());
-        lanes[0].work(Queue::Live, &[deliver(&event)]).await.unwrap();
-        let scene = Self { database, lanes, event };
+        workers[0].work(Queue::Live, &[deliver(&event)]).await.unwrap();
+        let scene = Self { database, workers, event };
         assert_eq!(scene.letter().await, (DeadLetterState::Open, 1, 1));
         scene
     }
 
-    /// A job that has taken the letter, and published it.
+    /// A job that has taken and published the letter.
     async fn job(&self) -> Uuid {
         let actor = Actor { name: "Meera".to_owned(), origin: Origin::CommandLine };
         let chosen = Selection::only(letter_id(self.event.event_id.as_str()));
@@ -47,32 +48,32 @@ impl Scene {
         job.id
     }
 
-    fn copy(&self, job_id: Uuid) -> Delivery {
+    fn duplicate(&self, job_id: Uuid) -> Delivery {
         let content = Content::Replay(Replay { job_id, events: vec![self.event.clone()] });
         let body = message::encode(&Message { reply_to: None, content }).unwrap();
         Delivery { body: body.into(), redeliveries: 0, trace: None }
     }
 
-    /// Both lanes have it at the same time, twice each.
-    async fn copies(&self, job_id: Uuid) {
-        let twice = [self.copy(job_id), self.copy(job_id)];
-        let [one, other] = &self.lanes;
+    /// Both workers process the message concurrently, twice each.
+    async fn duplicates(&self, job_id: Uuid) {
+        let twice = [self.duplicate(job_id), self.duplicate(job_id)];
+        let [one, other] = &self.workers;
         let worked = tokio::join!(one.work(Queue::Bulk, &twice), other.work(Queue::Bulk, &twice));
         assert_eq!(worked, (Ok(()), Ok(())));
     }
 
-    /// Its state, its attempts, and the times that it failed.
+    /// The letter's state, its attempts, and its number of failures.
     async fn letter(&self) -> (DeadLetterState, i32, usize) {
         let letters = dead_letter::Entity::find().all(&self.database.connection).await.unwrap();
         let failures = dead_letter_attempt::Entity::find().all(&self.database.connection).await.unwrap();
-        assert_eq!(letters.len(), 1, "never a second row");
+        assert_eq!(letters.len(), 1, "the letter has one row");
         (letters[0].state, letters[0].attempts, failures.len())
     }
 }
 
-/// What `/metrics` says of jobs: all of them together, and each state also where nothing stands.
+/// Job metrics of `/metrics`: totals for all jobs, with every state present even at zero.
 #[tokio::test]
-async fn what_jobs_have_still_to_do_is_counted_by_state() {
+async fn jobs_and_their_letters_are_counted_by_state() {
     let scene = Scene::new().await;
     let database = &scene.database.connection;
     let counted = || async {
@@ -95,52 +96,56 @@ async fn what_jobs_have_still_to_do_is_counted_by_state() {
 }
 
 #[tokio::test]
-async fn of_many_copies_one_counts() {
+async fn one_of_many_duplicates_counts() {
     let scene = Scene::new().await;
     let first = scene.job().await;
-    scene.copies(first).await;
-    assert_eq!(scene.letter().await, (DeadLetterState::Open, 2, 2), "it was tried once, and failed again");
+    scene.duplicates(first).await;
+    assert_eq!(scene.letter().await, (DeadLetterState::Open, 2, 2), "it was attempted once and failed again");
     let progress = jobs::get(&scene.database.connection, first).await.unwrap().progress;
     assert_eq!(
         (progress.failed, progress.pending),
         (1, 0),
-        "the job was told, although it had noted nothing yet"
+        "the job has the result, although it had not marked the letter as published"
     );
 
     let mend = "ALTER TABLE patients DROP CONSTRAINT refused";
     scene.database.connection.execute_unprepared(mend).await.unwrap();
-    scene.copies(first).await;
+    scene.duplicates(first).await;
     assert_eq!(
         scene.letter().await,
         (DeadLetterState::Open, 2, 2),
-        "late copies of an earlier job change nothing"
+        "late duplicates of an earlier job change nothing"
     );
     let second = scene.job().await;
-    scene.copies(first).await;
-    assert_eq!(scene.letter().await.0, DeadLetterState::Replaying, "nor while another job has it");
-    scene.copies(second).await;
+    scene.duplicates(first).await;
+    assert_eq!(
+        scene.letter().await.0,
+        DeadLetterState::Replaying,
+        "they change nothing while another job holds the letter"
+    );
+    scene.duplicates(second).await;
     assert_eq!(scene.letter().await, (DeadLetterState::Resolved, 2, 2));
     assert_eq!(patients::Entity::find().all(&scene.database.connection).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn copies_of_a_cancelled_job_change_nothing() {
+async fn duplicates_of_a_cancelled_job_change_nothing() {
     let scene = Scene::new().await;
     let mend = "ALTER TABLE patients DROP CONSTRAINT refused";
     scene.database.connection.execute_unprepared(mend).await.unwrap();
     let job = scene.job().await;
     let actor = Actor { name: "Meera".to_owned(), origin: Origin::CommandLine };
     jobs::cancel(&scene.database.connection, &actor, job).await.unwrap();
-    scene.copies(job).await;
+    scene.duplicates(job).await;
     assert_eq!(scene.letter().await, (DeadLetterState::Open, 1, 1));
     assert!(patients::Entity::find().all(&scene.database.connection).await.unwrap().is_empty());
 }
 
-/// A worker is killed after its commit and before its acknowledgement: the failure has no row in the ledger that would say so.
+/// A worker is killed between its commit and its acknowledgement. The ledger has no row of the failure.
 #[tokio::test]
-async fn a_copy_of_what_has_failed_is_no_failure() {
+async fn a_duplicate_of_a_failed_event_is_not_counted_as_a_failure() {
     let scene = Scene::new().await;
-    let (database, lane) = (&scene.database.connection, &scene.lanes[0]);
+    let (database, worker) = (&scene.database.connection, &scene.workers[0]);
     database.execute_unprepared("DELETE FROM dead_letter_attempts").await.unwrap();
     database.execute_unprepared("DELETE FROM dead_letters").await.unwrap();
     let with_key = |number| {
@@ -149,22 +154,22 @@ async fn a_copy_of_what_has_failed_is_no_failure() {
         event
     };
     let (first, mut second) = (with_key(20), with_key(21));
-    lane.work(Queue::Live, &[deliver(&first)]).await.unwrap();
+    worker.work(Queue::Live, &[deliver(&first)]).await.unwrap();
     for _ in 0..2 {
-        lane.work(Queue::Live, &[deliver(&second)]).await.unwrap();
+        worker.work(Queue::Live, &[deliver(&second)]).await.unwrap();
     }
     assert_eq!(scene.letter().await, (DeadLetterState::Open, 1, 1));
 
     let actor = Actor { name: "Meera".to_owned(), origin: Origin::CommandLine };
     let chosen = Selection::new(Filter { careq_id: Some(21), ..Filter::default() }, false).unwrap();
     let discarded = dead_letters::discard(database, &actor, &chosen, "entered by hand").await.unwrap();
-    lane.work(Queue::Live, &[deliver(&second)]).await.unwrap();
+    worker.work(Queue::Live, &[deliver(&second)]).await.unwrap();
     assert_eq!(scene.letter().await, (DeadLetterState::Discarded, 1, 1));
-    // CareQ sends it again: that is no copy.
+    // CareQ sends it again: this is a new delivery and not a duplicate.
     second.accepted_at = clock::now();
-    let both = [&scene.lanes[0], &scene.lanes[1]].map(|lane| {
+    let both = [&scene.workers[0], &scene.workers[1]].map(|worker| {
         let delivery = [deliver(&second)];
-        async move { lane.work(Queue::Live, &delivery).await }
+        async move { worker.work(Queue::Live, &delivery).await }
     });
     let [one, other] = both;
     assert_eq!(tokio::join!(one, other), (Ok(()), Ok(())));
@@ -173,6 +178,6 @@ async fn a_copy_of_what_has_failed_is_no_failure() {
     assert_eq!(
         (letter.audit_id, letter.reason.as_deref()),
         (Some(discarded.audit_id), Some("entered by hand")),
-        "who had discarded it is not forgotten"
+        "the earlier discard stays recorded"
     );
 }

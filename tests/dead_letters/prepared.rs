@@ -1,4 +1,5 @@
-//! Letters as workers would have left them, written by the test: many in one statement, or one whose cause does not matter.
+//! Dead letters as workers leave them, written by the test: many in one statement, or one whose cause does not
+//! matter.
 
 use careq_shared::clock;
 use careq_shared::dead_letters::{self, Class, DeadLetterState};
@@ -12,8 +13,8 @@ use uuid::Uuid;
 
 use crate::harness::{accept, patient, seal};
 
-/// Letters, and the ledger's rows of events that failed; the ids of the letters.
-pub(super) async fn bury(database: &DatabaseConnection, events: &[Event]) -> Vec<Uuid> {
+/// Inserts dead letters and the ledger rows of their failed events. Returns the letters' ids.
+pub(super) async fn insert_letters(database: &DatabaseConnection, events: &[Event]) -> Vec<Uuid> {
     let seal = seal();
     let rows = events.iter().map(|event| ledger_row(event).into_active_model());
     event::Entity::insert_many(rows).exec_without_returning(database).await.unwrap();
@@ -22,8 +23,8 @@ pub(super) async fn bury(database: &DatabaseConnection, events: &[Event]) -> Vec
     events.iter().map(|event| dead_letters::letter_id(event.event_id.as_str())).collect()
 }
 
-/// A letter of bytes that a worker could not read; its id.
-pub(super) async fn bury_bytes(database: &DatabaseConnection, bytes: &[u8]) -> Uuid {
+/// Inserts a dead letter of bytes that cannot be decoded, and returns its id.
+pub(super) async fn insert_letter_of_bytes(database: &DatabaseConnection, bytes: &[u8]) -> Uuid {
     let id = dead_letters::id_of(bytes);
     let any = accept(Kind::Patient, &patient(1), clock::now());
     let unreadable = dead_letter::Model {
