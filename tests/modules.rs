@@ -1,5 +1,5 @@
-//! Module cycles: no crate has one. Edges come from `use` lines and from paths that begin with `crate` or `super`,
-//! outside of unit tests. A path belongs to the deepest module that it names.
+//! Module cycles: inside a crate, no module imports in a circle. Edges come from `use` lines and from paths that begin with `crate` or
+//! `super`, outside of unit tests. A path belongs to the deepest module that it names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 type Module = Vec<String>;
 
 #[test]
-fn no_crate_has_a_module_cycle() {
+fn no_module_of_a_crate_imports_in_a_circle() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut crates = 0;
     for folder in std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()) {
-        // A separate workspace.
+        // A workspace of its own.
         if !folder.join("src").is_dir() || folder.ends_with("fuzz") {
             continue;
         }
@@ -21,8 +21,8 @@ fn no_crate_has_a_module_cycle() {
         assert!(modules.len() > 3, "{} has {} modules", folder.display(), modules.len());
         let imports: BTreeMap<_, _> =
             modules.iter().map(|(module, text)| (module.clone(), imports(module, text, &modules))).collect();
-        let cycle = cycle(&imports);
-        assert!(cycle.is_none(), "{}: {}", folder.display(), cycle.unwrap_or_default());
+        let circle = circle(&imports);
+        assert!(circle.is_none(), "{}: {}", folder.display(), circle.unwrap_or_default());
     }
     assert!(crates >= 9, "{crates} crates were found");
 }
@@ -85,34 +85,41 @@ fn is_start_of_use(before: &str) -> bool {
 
 /// The paths of a `use` tree.
 fn expand(prefix: &str, tree: &str, paths: &mut Vec<String>) {
-    let (mut depth, mut from) = (0_usize, 0);
-    let ends = tree.char_indices().chain([(tree.len(), ',')]);
-    for (at, letter) in ends {
-        match letter {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            ',' if depth == 0 => {
-                let branch = tree[from..at].trim();
-                from = (at + 1).min(tree.len());
-                match branch.split_once('{') {
-                    Some((head, rest)) => {
-                        expand(
-                            &format!("{prefix}{}", head.trim()),
-                            rest.trim_end().trim_end_matches('}'),
-                            paths,
-                        );
-                    }
-                    None if branch.is_empty() => {}
-                    None => paths.push(format!("{prefix}{}", branch.split(" as ").next().unwrap())),
-                }
+    for branch in branches(tree) {
+        match branch.split_once('{') {
+            Some((head, rest)) => {
+                let inner = rest.trim_end().strip_suffix('}').unwrap();
+                expand(&format!("{prefix}{}", head.trim()), inner, paths);
             }
-            _ => {}
+            None if branch.trim().is_empty() => {}
+            None => paths.push(format!("{prefix}{}", branch.trim().split(" as ").next().unwrap())),
         }
     }
 }
 
+/// The parts of a `use` tree between the commas that are in no braces.
+fn branches(tree: &str) -> Vec<String> {
+    let (mut branches, mut depth) = (vec![String::new()], 0_usize);
+    for letter in tree.chars() {
+        match letter {
+            ',' if depth == 0 => branches.push(String::new()),
+            _ => branches.last_mut().unwrap().push(letter),
+        }
+        match letter {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    branches
+}
+
 /// The deepest module that a path names.
 fn resolve(module: &Module, path: &str, modules: &BTreeMap<Module, String>) -> Option<Module> {
+    // A lone word, as in `pub(super)`, is no path.
+    if !path.contains("::") {
+        return None;
+    }
     let mut names = path.split("::").peekable();
     let mut place = match *names.peek()? {
         "crate" => {
@@ -126,8 +133,7 @@ fn resolve(module: &Module, path: &str, modules: &BTreeMap<Module, String>) -> O
         }
         child => {
             let is_child = modules.contains_key(&[module.as_slice(), &[child.to_owned()]].concat());
-            // A lone word is a name, not a path.
-            if !is_child || !path.contains("::") {
+            if !is_child {
                 return None;
             }
             module.clone()
@@ -146,9 +152,9 @@ fn resolve(module: &Module, path: &str, modules: &BTreeMap<Module, String>) -> O
     Some(place)
 }
 
-/// A cycle of imports, as text.
-fn cycle(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Option<String> {
-    // Modules that import only removed modules are removed repeatedly, until none or only cycles are left.
+/// A circle of imports, as a sentence.
+fn circle(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Option<String> {
+    // Modules that import nothing but what was removed before are removed, until none is left, or only circles.
     let mut left: BTreeMap<&Module, BTreeSet<&Module>> =
         imports.iter().map(|(module, imported)| (module, imported.iter().collect())).collect();
     loop {
@@ -159,9 +165,9 @@ fn cycle(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Option<String> {
         }
         for leaf in leaves {
             left.remove(leaf);
-            left.values_mut().for_each(|imported| {
+            for imported in left.values_mut() {
                 imported.remove(leaf);
-            });
+            }
         }
     }
     let (first, _) = left.first_key_value()?;
@@ -177,7 +183,7 @@ fn cycle(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Option<String> {
 }
 
 #[test]
-fn cycles_are_found() {
+fn circles_are_found() {
     let modules: BTreeMap<Module, String> = [
         (vec![], "mod a; mod b; pub use a::A;"),
         (vec!["a".to_owned()], "use crate::b::{c::{C, D}, E};"),
@@ -188,5 +194,5 @@ fn cycles_are_found() {
     .into();
     let imports: BTreeMap<_, _> =
         modules.iter().map(|(module, text)| (module.clone(), imports(module, text, &modules))).collect();
-    assert_eq!(cycle(&imports).as_deref(), Some("a imports b imports a"));
+    assert_eq!(circle(&imports).as_deref(), Some("a imports b imports a"));
 }
