@@ -40,8 +40,8 @@ pub(super) async fn of_all_parts(database: &FreshDatabase) -> Vec<Statement> {
         .unwrap();
     let recorded = Arc::new(RecordedStatements::default());
     let mut connection = careq_shared::database::connect(&config).await.unwrap();
-    let recorder = Arc::clone(&recorded);
-    connection.set_metric_callback(move |info| recorder.note(info.statement));
+    let writer = Arc::clone(&recorded);
+    connection.set_metric_callback(move |info| writer.note(info.statement));
     let folder = tempfile::tempdir().unwrap();
     let broker = Arc::new(Embedded::open(folder.path()).await.unwrap());
     let seal = Arc::new(seal::open(&config).unwrap());
