@@ -48,7 +48,7 @@ async fn a_hanging_shutdown_ends_in_time() {
     stack.terminate_ingress().await;
     let ended = stack.ended_within(MAX_SHUTDOWN).await;
     assert!(!ended.success, "unfinished requests are a failure");
-    assert!(ended.stderr.contains("could be finished within 60 s"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("could not be finished within 60 s"), "{}", ended.stderr);
 }
 
 #[test]
