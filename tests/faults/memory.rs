@@ -112,7 +112,8 @@ async fn hostile(client: &Client, rounds: usize) {
         let sent = bodies.iter().cycle().take(12).map(|body| async {
             let request = client.request(Method::POST, "/batch").header("content-type", "application/json");
             let response = request.body(body.clone()).send().await.expect("the ingress answers");
-            assert!([400, 413, 422, 503].contains(&response.status().as_u16()), "{}", response.status());
+            // 200: a report in which every record has failed.
+            assert!([200, 400, 413, 503].contains(&response.status().as_u16()), "{}", response.status());
         });
         join_all(sent).await;
     }
