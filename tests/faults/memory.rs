@@ -28,10 +28,10 @@ const MAX_WORKER_BYTES: u64 = 256 * MIB;
 const RECORDS: u64 = 100;
 const TEXT_BYTES: usize = 60_000;
 
-/// `careq_id` of the first patient.
 /// How long the last batches may take.
 const STORED_WITHIN_S: u64 = 60;
 
+/// `careq_id` of the first patient.
 const FIRST: u64 = 2_000_000_000;
 
 pub(crate) fn all() -> Vec<Fault> {
