@@ -91,7 +91,7 @@ impl Context {
     /// Sleeps.
     ///
     /// # Errors
-    /// The process was told to stop.
+    /// The process stops.
     pub(crate) async fn pause(&self, delay: Duration) -> Result<(), Stopped> {
         tokio::select! {
             () = self.shutdown.cancelled() => Err(Stopped),

@@ -98,8 +98,9 @@ async fn park_latest(context: &Context, event: &Event) -> Result<(), Fault> {
     let unless_parked = OnConflict::column(EventId).update_column(EventId).to_owned();
     let insert = parked_event::Entity::insert(row.clone().into_active_model()).on_conflict(unless_parked);
     let parked = insert.exec_with_returning(&transaction).await?;
+    // A row that cannot be read is replaced as well: the content of an event id is always the same.
     let stored = item::parked_delivery(&context.seal, &parked);
-    if stored.is_some_and(|accepted_at| accepted_at < event.accepted_at) {
+    if stored.is_none_or(|accepted_at| accepted_at < event.accepted_at) {
         let latest = parked_event::ActiveModel { event: Set(row.event), ..Default::default() };
         let update = parked_event::Entity::update_many().set(latest).filter(EventId.eq(row.event_id));
         update.exec(&transaction).await?;

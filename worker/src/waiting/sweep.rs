@@ -110,7 +110,10 @@ async fn end_timeouts(context: &Context) -> Result<(), Stopped> {
     let Some(ended) = context.parent_deadline.passed() else { return Ok(()) };
     let made_due = attempt(context, || async { timed_out(context, ended).await.map_err(Fault::from) });
     if let Err(fault) = made_due.await? {
-        tracing::error!(fault.message, "events whose patience is over cannot be taken; trying again");
+        tracing::error!(
+            fault.message,
+            "events whose parent timeout has ended cannot be claimed; trying again"
+        );
     }
     Ok(())
 }
