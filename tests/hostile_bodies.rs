@@ -157,6 +157,56 @@ fn is_from_the_other_clinic(name: &str) -> bool {
     name.len().is_multiple_of(2)
 }
 
+/// Valid batches of the maximum size of two clinics, and at the same time bodies that expand when parsed.
+#[tokio::test]
+async fn large_valid_batches_among_hostile_bodies_stay_within_the_memory_limit() {
+    let stack = Stack::full(2, &LONG_TIMEOUTS).await;
+    let others = stack.client.with_token(OTHER_TOKEN);
+    let hostile = [
+        batch_of(&"{\"\":0},".repeat(BATCH_BYTES / 7 - 20)),
+        batch_of(&format!("\"{}\"", "\\u0041".repeat(BATCH_BYTES / 6 - 20))),
+        batch_of(&"[".repeat(BATCH_BYTES - 1_000)),
+    ];
+    let flood = async |bodies: &[Bytes]| {
+        for body in bodies.iter().cycle().take(6) {
+            let answer = post(&stack.client, "/batch", body.clone(), &[]).await;
+            assert!([200, 400, 503].contains(&answer.status), "{}", answer.body);
+        }
+    };
+    let store = async |client: &Client, clinic: &str, first: usize| {
+        for number in first..first + 3 {
+            let batch = large_batch(clinic, number);
+            let accepted = async || {
+                let answer = post(client, "/batch", batch.clone(), &RESPOND_ASYNC).await;
+                assert!([202, 503].contains(&answer.status), "{}", answer.body);
+                (answer.status == 202).then_some(())
+            };
+            until("the batch is accepted", accepted).await;
+        }
+    };
+    let stored = (0..4).map(|sender| match sender % 2 {
+        0 => store(&stack.client, CLINIC, sender * 10),
+        _ => store(&others, OTHER_CLINIC, sender * 10),
+    });
+    tokio::join!(join_all(stored), flood(&hostile), flood(&hostile));
+    let peak_bytes = stack.ingress_peak_bytes();
+    assert!(peak_bytes <= MAX_MEMORY, "{} MiB", peak_bytes / MIB);
+    stack.stop().await;
+}
+
+/// A hundred patients with notes, 8 MB in all.
+fn large_batch(clinic: &str, number: usize) -> Bytes {
+    let record = |careq_id: usize| {
+        let mut data = patient(i64::try_from(number * 100 + careq_id).unwrap());
+        data["clinic_id"] = clinic.into();
+        data["notes"] = "n".repeat(60_000).into();
+        json!({ "type": "patient", "data": data })
+    };
+    let records: Vec<_> = (1..=130).map(record).collect();
+    let batch = json!({ "clinic_id": clinic, "batch_id": format!("large {number}"), "records": records });
+    batch.to_string().into()
+}
+
 /// A generated body of a repeated unit: its name, whether it is a batch, and the bytes.
 fn generated_body() -> impl Strategy<Value = (String, bool, Bytes)> {
     let units = vec![

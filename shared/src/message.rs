@@ -213,15 +213,18 @@ pub enum EncodeError {
 /// It is too large.
 pub fn encode_within_limit(message: &Message, body_bytes: usize) -> Result<Vec<u8>, EncodeError> {
     let records = if let Content::Batch(batch) = &message.content { batch.entries.len() } else { 1 };
-    // The usual size of a record beyond its body. It avoids copies of a large message while it grows.
-    let usual = body_bytes.saturating_add(records.saturating_mul(1_024));
-    let mut limited = Limited(Vec::with_capacity(usual.min(MAX_MESSAGE_BYTES)));
+    // The usual size of a record beyond its body, and of a seal. It avoids copies of a large message while it grows.
+    let usual = body_bytes.saturating_add(records.saturating_mul(1_024)).min(MAX_MESSAGE_BYTES);
+    let mut limited = Limited(Vec::with_capacity(usual + SEAL_BYTES));
     match serde_json::to_writer(&mut limited, message) {
         Ok(()) => Ok(limited.0),
         Err(fault) if fault.is_io() => Err(EncodeError::TooLarge),
         Err(fault) => Err(EncodeError::Unwritable(fault)),
     }
 }
+
+/// Space for a seal around a message: key id, nonce and tag.
+const SEAL_BYTES: usize = 256;
 
 /// A buffer of at most [`MAX_MESSAGE_BYTES`].
 struct Limited(Vec<u8>);

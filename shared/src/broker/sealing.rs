@@ -27,11 +27,10 @@ impl Sealing {
 #[async_trait]
 impl Broker for Sealing {
     async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError> {
-        let sealed = self.seal.seal_message(&body).map_err(|reason| {
+        let sealed = self.seal.seal_message(body.into()).map_err(|reason| {
             tracing::error!(%reason, "a message cannot be sealed");
             PublishError::Refused
         })?;
-        drop(body);
         self.broker.publish(queue, sealed.into()).await
     }
 

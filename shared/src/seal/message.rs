@@ -14,26 +14,24 @@ const PREFIX: &[u8] = b"sealed:";
 const TAG_BYTES: usize = 16;
 
 impl Seal {
-    /// Seals a message under the current key.
+    /// Seals a message under the current key, in place: a large message exists once.
     ///
     /// # Errors
     /// The message has more than 64 GiB (NIST SP 800-38D, 5.2.1.1).
-    pub fn seal_message(&self, body: &[u8]) -> Result<Vec<u8>, OpenError> {
+    pub fn seal_message(&self, mut message: Vec<u8>) -> Result<Vec<u8>, OpenError> {
         let mut nonce = [0; NONCE_BYTES];
         rand::fill(&mut nonce);
-        let head = [PREFIX, self.current.id.as_bytes(), b".", &nonce].concat();
-        let mut sealed = Vec::with_capacity(head.len() + body.len() + TAG_BYTES);
-        sealed.extend_from_slice(&head);
-        sealed.extend_from_slice(body);
-        let content = sealed.get_mut(head.len()..).ok_or(OpenError::Damaged)?;
-        let aad = AssociatedData::message().bytes();
         let tag = self.current.cipher.encrypt_inout_detached(
             &Nonce::<Aes256Gcm>::from(nonce),
-            &aad,
-            content.into(),
+            &AssociatedData::message().bytes(),
+            message.as_mut_slice().into(),
         );
-        sealed.extend_from_slice(&tag.map_err(|_| OpenError::Damaged)?);
-        Ok(sealed)
+        let tag = tag.map_err(|_| OpenError::Damaged)?;
+        let head = [PREFIX, self.current.id.as_bytes(), b".", &nonce].concat();
+        message.reserve_exact(head.len() + TAG_BYTES);
+        message.splice(0..0, head);
+        message.extend_from_slice(&tag);
+        Ok(message)
     }
 
     /// Opens a message; `None` if it is not sealed.

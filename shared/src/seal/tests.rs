@@ -101,9 +101,9 @@ fn only_the_embedded_database_makes_a_key_of_its_own() {
 #[test]
 fn a_message_is_sealed_as_a_whole() {
     let (old, body) = (seal(OLD), br#"{"aadhar_number":"1234-5678-9012"}"#);
-    let sealed = old.seal_message(body).unwrap();
+    let sealed = old.seal_message(body.to_vec()).unwrap();
     assert!(!sealed.windows(4).any(|piece| piece == b"5678") && sealed.len() < body.len() + 48);
-    assert_ne!(old.seal_message(body).unwrap(), sealed, "every sealing has a nonce of its own");
+    assert_ne!(old.seal_message(body.to_vec()).unwrap(), sealed, "every sealing has a nonce of its own");
     assert_eq!(seal(&format!("{NEW},{OLD}")).open_message(&sealed).unwrap().unwrap(), body);
     assert_eq!(old.open_message(body).unwrap(), None, "it came in clear");
     assert_eq!(seal(NEW).open_message(&sealed), Err(OpenError::UnknownKey("old".to_owned())));
