@@ -1,6 +1,6 @@
 # The four commands: run, test, lint, bench (and a short form of it); and four for the patient: faults, schemathesis and fuzz look
 # for what nobody thought of, explain for what is quick only as long as the tables are small.
-.PHONY: run test lint bench bench-short faults schemathesis fuzz explain servers
+.PHONY: run test lint bench bench-short faults schemathesis fuzz explain structure servers
 
 run:
 	cargo run --bin careq-sync
@@ -39,6 +39,10 @@ fuzz:
 # The plan of every statement that an installation issues, with ten million events in the ledger: some minutes, and gigabytes of disk.
 explain: servers
 	cargo test --workspace --test system -- --ignored --nocapture at_ten_million_events
+
+# Lines, parts, levels and imports of each crate, as a table.
+structure:
+	cargo test --workspace --test system -- --ignored --nocapture structure_of_each_crate
 
 # PostgreSQL and RabbitMQ for tests and bench: found, installed, started.
 servers:

@@ -7,40 +7,126 @@ use std::path::{Path, PathBuf};
 /// The path of a module below its crate; empty for the crate's root.
 type Module = Vec<String>;
 
+/// The modules that each module imports.
+type Imports = BTreeMap<Module, BTreeSet<Module>>;
+
 #[test]
 fn no_module_of_a_crate_imports_in_a_circle() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let mut crates = 0;
-    for folder in std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()) {
-        // A workspace of its own.
-        if !folder.join("src").is_dir() || folder.ends_with("fuzz") {
-            continue;
-        }
-        crates += 1;
-        let modules = modules(&folder.join("src"));
-        assert!(modules.len() > 3, "{} has {} modules", folder.display(), modules.len());
-        let imports: BTreeMap<_, _> =
-            modules.iter().map(|(module, text)| (module.clone(), imports(module, text, &modules))).collect();
+    let crates = crates();
+    for folder in &crates {
+        let imports = imports_of_crate(folder);
+        assert!(imports.len() > 3, "{} has {} modules", folder.display(), imports.len());
         let circle = circle(&imports);
         assert!(circle.is_none(), "{}: {}", folder.display(), circle.unwrap_or_default());
     }
-    assert!(crates >= 9, "{crates} crates were found");
+    assert!(crates.len() >= 9, "{} crates were found", crates.len());
 }
 
-/// Every module of a crate, with its text.
+/// Prints the structure of each crate. A part is a file or folder directly below `src`. A part's level is one above the highest that it
+/// imports; an import between parts that import each other leads back up.
+#[test]
+#[ignore = "prints a table: make structure"]
+fn structure_of_each_crate() {
+    println!(
+        "| crate | lines | without unit tests | files | parts | levels | imports between parts | back up | cycles of files |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for folder in crates() {
+        let (lines, product_lines, files) = lines(&folder.join("src"));
+        let imports = imports_of_crate(&folder);
+        let parts = imports_of_parts(&imports);
+        let arrows: usize = parts.values().map(BTreeSet::len).sum();
+        let (levels, back_up) = levels(&parts);
+        let cycles = usize::from(circle(&imports).is_some());
+        let name = folder.file_name().unwrap().display();
+        println!(
+            "| {name} | {lines} | {product_lines} | {files} | {} | {levels} | {arrows} | {back_up} | {cycles} |",
+            parts.len()
+        );
+    }
+}
+
+/// The folders of the workspace's crates, sorted by name. `fuzz` is a workspace of its own.
+fn crates() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let folders = std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    let mut crates: Vec<_> =
+        folders.filter(|folder| folder.join("src").is_dir() && !folder.ends_with("fuzz")).collect();
+    crates.sort();
+    crates
+}
+
+fn imports_of_crate(folder: &Path) -> Imports {
+    let modules = modules(&folder.join("src"));
+    modules.iter().map(|(module, text)| (module.clone(), imports(module, text, &modules))).collect()
+}
+
+/// Imports between the parts of a crate. The crate's root is the highest part.
+fn imports_of_parts(imports: &Imports) -> Imports {
+    let part = |module: &Module| module.iter().take(1).cloned().collect::<Module>();
+    let mut parts = Imports::new();
+    for (module, imported) in imports {
+        let from = part(module);
+        let to = imported.iter().map(part).filter(|to| *to != from && !to.is_empty());
+        parts.entry(from.clone()).or_default().extend(to);
+    }
+    parts
+}
+
+/// The number of levels, and of the imports that lead back up.
+fn levels(parts: &Imports) -> (usize, usize) {
+    let (mut left, mut levels, mut back_up) = (parts.clone(), 0, 0);
+    while !left.is_empty() {
+        let mut leaves: Vec<_> =
+            left.iter().filter(|(_, imported)| imported.is_empty()).map(|(part, _)| part.clone()).collect();
+        if leaves.is_empty() {
+            // Only parts that import each other are left: the one that imports the fewest of them is a leaf.
+            let (part, imported) = left.iter().min_by_key(|(_, imported)| imported.len()).unwrap();
+            back_up += imported.len();
+            leaves.push(part.clone());
+        }
+        for leaf in &leaves {
+            left.remove(leaf);
+        }
+        for imported in left.values_mut() {
+            imported.retain(|part| !leaves.contains(part));
+        }
+        levels += 1;
+    }
+    (levels, back_up)
+}
+
+/// The lines of a crate's files, those outside of unit tests, and the number of files.
+fn lines(source: &Path) -> (usize, usize, usize) {
+    let (mut all, mut product, mut files) = (0, 0, 0);
+    for (path, text) in rust_files(source) {
+        let is_for_tests = ["tests.rs", "testing.rs"].iter().any(|name| path.ends_with(name));
+        let product_text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        all += text.lines().count();
+        product += if is_for_tests { 0 } else { product_text.lines().count() };
+        files += 1;
+    }
+    (all, product, files)
+}
+
+/// Every module of a crate, with its code.
 fn modules(source: &Path) -> BTreeMap<Module, String> {
-    let mut modules = BTreeMap::new();
-    let mut folders = vec![source.to_owned()];
+    rust_files(source).into_iter().map(|(path, text)| (module(source, &path), code(&text))).collect()
+}
+
+fn rust_files(source: &Path) -> Vec<(PathBuf, String)> {
+    let (mut files, mut folders) = (Vec::new(), vec![source.to_owned()]);
     while let Some(folder) = folders.pop() {
         for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                modules.insert(module(source, &path), text(&path));
+                let text = std::fs::read_to_string(&path).unwrap();
+                files.push((path, text));
             }
         }
     }
-    modules
+    files
 }
 
 fn module(source: &Path, file: &Path) -> Module {
@@ -51,8 +137,7 @@ fn module(source: &Path, file: &Path) -> Module {
 }
 
 /// The code of a file, without comments and unit tests.
-fn text(file: &Path) -> String {
-    let text = std::fs::read_to_string(file).unwrap();
+fn code(text: &str) -> String {
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
     code.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
 }
@@ -153,7 +238,7 @@ fn resolve(module: &Module, path: &str, modules: &BTreeMap<Module, String>) -> O
 }
 
 /// A circle of imports, as a sentence.
-fn circle(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Option<String> {
+fn circle(imports: &Imports) -> Option<String> {
     // Modules that import nothing but what was removed before are removed, until none is left, or only circles.
     let mut left: BTreeMap<&Module, BTreeSet<&Module>> =
         imports.iter().map(|(module, imported)| (module, imported.iter().collect())).collect();

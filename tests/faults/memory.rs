@@ -77,7 +77,12 @@ async fn runs_out(servers: &mut Servers, play: Play) -> Row {
 
         trial.ingresses[0].process.limit_memory(0).await;
         let again = async {
-            has_crashed(&mut trial.ingresses[0].process).await;
+            // The allocator keeps what it has mapped; larger bodies need more.
+            let pressure = async { hostile(&client, usize::MAX).await };
+            tokio::select! {
+                _ = has_crashed(&mut trial.ingresses[0].process) => {}
+                () = pressure => {}
+            }
             trial.start_ingress_again(0, &["ingress"]).await;
         };
         join!(batches::fill(&client, 2 * round + 1..2 * round + 2, batch), again);
