@@ -47,7 +47,7 @@ pub fn read(row: &event::Model) -> Result<EventResult, DbErr> {
             Outcome::Waiting(missing.ok_or_else(|| damaged(row))?)
         }
         "failed" => {
-            let code = row.error_code.as_deref().and_then(ErrorCode::from_word);
+            let code = row.error_code.as_deref().and_then(|code| code.parse::<ErrorCode>().ok());
             let failure =
                 code.zip(row.error_message.clone()).map(|(code, message)| Failure { code, message });
             Outcome::Failed(failure.ok_or_else(|| damaged(row))?)

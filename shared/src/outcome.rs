@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::records::{FieldErrors, Kind, RecordKind};
+use crate::records::{FieldErrors, Kind, RecordKind, label};
 use crate::words;
 
 words! {
@@ -22,14 +22,6 @@ words! {
         ServerError = "SERVER_ERROR",
         /// 429.
         RateLimitExceeded = "RATE_LIMIT_EXCEEDED",
-    }
-}
-
-impl ErrorCode {
-    /// The code of a stored word; `None` for a word that this version does not know.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        word.parse().ok()
     }
 }
 
@@ -124,7 +116,7 @@ pub fn missing_parents(kind: Kind, missing: &[Parent]) -> FieldErrors {
     for parent in missing {
         let sentence = format!(
             "{} {} has not been received; the {} is kept and applied when it arrives",
-            parent.kind.title(),
+            label(parent.kind.as_str()),
             parent.careq_id,
             match kind {
                 Kind::Status => "status change",

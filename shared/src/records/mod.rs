@@ -1,4 +1,4 @@
-//! The records that CareQ sends. Each of the six kinds has a file with its type and its field rules (API
+//! The records that CareQ sends. Each of the six kinds has its type and its field rules as one table (API
 //! specification, "API Endpoints Required"). [`read`] is the only way to make a record from a request, so a record in
 //! memory has passed every rule.
 
@@ -6,27 +6,23 @@ mod field;
 mod form;
 mod free_form;
 mod kind;
-mod limits;
 mod price;
+mod record;
 
 mod appointment;
-mod cancellation;
 mod doctor;
 mod patient;
 mod service;
-mod status_change;
 
-pub use appointment::Appointment;
-pub use cancellation::Cancellation;
+pub use appointment::{Appointment, Cancellation, StatusChange};
 pub use doctor::Doctor;
 pub use field::{Field, Rule};
-pub use form::FieldErrors;
+pub(crate) use form::label;
+pub use form::{FieldErrors, Limits};
 pub use kind::{Kind, RecordKind};
-pub use limits::Limits;
 pub use patient::Patient;
 pub use price::Price;
 pub use service::Service;
-pub use status_change::StatusChange;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -119,7 +115,12 @@ fn identified(kind: Kind, form: &mut Form<'_>) -> Identified {
         Kind::Patient => Record::Patient(Patient::read(form)),
         Kind::Doctor => Record::Doctor(Doctor::read(form)),
         Kind::Service => Record::Service(Service::read(form)),
-        Kind::Appointment => Record::Appointment(Appointment::read(form)),
+        Kind::Appointment => {
+            let appointment = Appointment::read(form);
+            let (start, end) = (appointment.start_datetime, appointment.end_datetime);
+            form.check_order(("start_datetime", start), ("end_datetime", end));
+            Record::Appointment(appointment)
+        }
         Kind::Status => Record::Status(StatusChange::read(form)),
         Kind::Cancel => Record::Cancel(Cancellation::read(form)),
     };
