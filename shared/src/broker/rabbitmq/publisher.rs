@@ -21,7 +21,7 @@ use super::link::{DEADLINE, Link, LinkError, within};
 use super::topology::Topology;
 use crate::backoff::Backoff;
 use crate::broker::port::{PublishError, Queue};
-use crate::ignore::ignore;
+use crate::ignore;
 use crate::trace_context::{TRACEPARENT, TraceContext};
 
 /// The number of unconfirmed messages at which publishing pauses. One group may exceed it. Later messages wait in the
@@ -126,13 +126,9 @@ async fn supervise(target: Target, mut jobs: mpsc::Receiver<Job>, connection: wa
             Ok(channel) => {
                 backoff.reset();
                 connection.send_replace(true);
-                match serve(&channel, &target.name, &mut jobs, &mut limit).await {
-                    Ended::Closed => return,
-                    Ended::Lost(_) if target.publishing.has_ended() => return,
-                    Ended::Lost(reason) => {
-                        tracing::warn!(broker, queue, %reason, "publishing to RabbitMQ was interrupted");
-                    }
-                }
+                let lost = serve(&channel, &target.name, &mut jobs, &mut limit).await;
+                let Some(reason) = lost.filter(|_| !target.publishing.has_ended()) else { return };
+                tracing::warn!(broker, queue, %reason, "publishing to RabbitMQ was interrupted");
             }
             Err(reason) => {
                 tracing::warn!(broker, queue, %reason, "messages cannot be published to this queue; webhooks are answered 503");
@@ -158,26 +154,21 @@ async fn open(target: &Target) -> Result<Channel, LinkError> {
     Ok(channel)
 }
 
-/// The reason why a publishing session ended.
-enum Ended {
-    Closed,
-    Lost(String),
-}
-
-/// Publishes until the channel is lost. Dropped oneshot channels then report unconfirmed messages as disconnected.
+/// Publishes until the channel is lost, and returns the reason; `None` if the publisher is dropped. Dropped oneshot
+/// channels then report unconfirmed messages as disconnected.
 async fn serve(
     channel: &Channel,
     queue: &str,
     jobs: &mut mpsc::Receiver<Job>,
     limit: &mut SizeLimit,
-) -> Ended {
+) -> Option<String> {
     let mut confirms = FuturesUnordered::new();
     let mut lost = std::pin::pin!(lost(channel));
     let reason = loop {
         tokio::select! {
             () = &mut lost => break "the channel was closed".to_owned(),
             job = jobs.recv(), if confirms.len() < MAX_UNCONFIRMED => {
-                let Some(first) = job else { return Ended::Closed };
+                let first = job?;
                 let group = limit.refuse_larger(group(first, jobs).await);
                 match within(try_join_all(group.iter().map(|job| publish(channel, queue, job)))).await {
                     // The bodies are no longer needed.
@@ -208,7 +199,7 @@ async fn serve(
     // A channel that was closed for one message has failed the confirms of the others, too.
     let rest: Vec<Confirmed> = std::iter::from_fn(|| confirms.next().now_or_never().flatten()).collect();
     answer(rest, limit);
-    Ended::Lost(reason)
+    Some(reason)
 }
 
 /// Collects the jobs that are published together. lapin's thread then wakes once for all, and RabbitMQ receives one
