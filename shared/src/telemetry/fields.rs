@@ -67,7 +67,9 @@ impl<'writer> FormatFields<'writer> for Readable {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'writer>, fields: R) -> fmt::Result {
         debug_fn(write).delimited(" ").format_fields(writer.by_ref(), fields)?;
         match TraceContext::current() {
-            Some(place) => write!(writer, " trace_id={} span_id={}", place.trace_id(), place.span_id()),
+            Some(TraceContext(span)) => {
+                write!(writer, " trace_id={} span_id={}", span.trace_id(), span.span_id())
+            }
             None => Ok(()),
         }
     }
