@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::records::{FieldErrors, Kind, RecordKind, label};
+use crate::records::{FieldErrors, Kind, RecordKind};
 use crate::words;
 
 words! {
@@ -116,7 +116,7 @@ pub fn missing_parents(kind: Kind, missing: &[Parent]) -> FieldErrors {
     for parent in missing {
         let sentence = format!(
             "{} {} has not been received; the {} is kept and applied when it arrives",
-            label(parent.kind.as_str()),
+            parent.kind.title(),
             parent.careq_id,
             match kind {
                 Kind::Status => "status change",

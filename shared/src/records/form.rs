@@ -220,11 +220,13 @@ impl<'body> Form<'body> {
     }
 
     pub(super) fn required_minutes(&mut self, name: &'static str) -> i32 {
-        self.required(name, Rule::Minutes, |value| match value.as_i64().map(i32::try_from) {
-            // `-0` is not a plain number.
-            Some(Ok(minutes)) if minutes > 0 || value.text() == "0" => Ok(minutes),
-            _ => Err("must be a whole number of minutes, not negative".into()),
-        })
+        let minutes =
+            self.field(name, true, Rule::Minutes, |value| match value.as_i64().map(i32::try_from) {
+                // `-0` is not a plain number.
+                Some(Ok(minutes)) if minutes > 0 || value.text() == "0" => Ok(minutes),
+                _ => Err("must be a whole number of minutes, not negative".into()),
+            });
+        minutes.unwrap_or_default()
     }
 
     pub(super) fn price(&mut self, name: &'static str) -> Option<Price> {
@@ -286,7 +288,7 @@ fn moment(value: Raw<'_>) -> Checked<DateTime<Utc>> {
 }
 
 /// A word for the beginning of a sentence: `Phone number` for `phone_number`.
-pub(crate) fn label(word: &str) -> String {
+pub(super) fn label(word: &str) -> String {
     let words = word.replace('_', " ");
     let mut letters = words.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())

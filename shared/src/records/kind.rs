@@ -1,17 +1,15 @@
 //! The kinds of event and of record.
 
+use super::form::label;
 use crate::words;
 
 words! {
     /// The six kinds of event, in storage order: parents before children.
+    #[expect(missing_docs, reason = "the other events create or change the record that they name")]
     Kind {
-        /// A patient was created or changed.
         Patient = "patient",
-        /// A doctor was created or changed.
         Doctor = "doctor",
-        /// A service was created or changed.
         Service = "service",
-        /// An appointment was booked or changed.
         Appointment = "appointment",
         /// The status of an appointment changed.
         Status = "status",
@@ -35,14 +33,19 @@ impl Kind {
 
 words! {
     /// The four kinds of record that have a table.
+    #[expect(missing_docs, reason = "each is named like its table")]
     RecordKind {
-        /// A row of `patients`.
         Patient = "patient",
-        /// A row of `doctors`.
         Doctor = "doctor",
-        /// A row of `services`.
         Service = "service",
-        /// A row of `appointments`.
         Appointment = "appointment",
+    }
+}
+
+impl RecordKind {
+    /// The word at the beginning of a sentence.
+    #[must_use]
+    pub fn title(self) -> String {
+        label(self.as_str())
     }
 }

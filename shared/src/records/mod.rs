@@ -17,7 +17,6 @@ mod service;
 pub use appointment::{Appointment, Cancellation, StatusChange};
 pub use doctor::Doctor;
 pub use field::{Field, Rule};
-pub(crate) use form::label;
 pub use form::{FieldErrors, Limits};
 pub use kind::{Kind, RecordKind};
 pub use patient::Patient;
@@ -33,18 +32,13 @@ use form::Form;
 /// A record that satisfies the specification's field table of its kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the types are documented")]
 pub enum Record {
-    /// A patient (customer).
     Patient(Patient),
-    /// A doctor (provider).
     Doctor(Doctor),
-    /// A service or treatment.
     Service(Service),
-    /// An appointment.
     Appointment(Appointment),
-    /// A new status of an appointment.
     Status(StatusChange),
-    /// The cancellation of an appointment.
     Cancel(Cancellation),
 }
 
@@ -129,6 +123,3 @@ fn identified(kind: Kind, form: &mut Form<'_>) -> Identified {
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod limits_tests;
