@@ -11,26 +11,11 @@ use crate::server_url::{self, PERCENT_ENCODING, ServerUrl};
 
 /// The parameters of a PostgreSQL URL that the driver knows. It logs unknown parameters with their values, which may
 /// be passwords.
-const POSTGRESQL_PARAMETERS: [&str; 19] = [
-    "sslmode",
-    "ssl-mode",
-    "sslrootcert",
-    "ssl-root-cert",
-    "ssl-ca",
-    "sslcert",
-    "ssl-cert",
-    "sslkey",
-    "ssl-key",
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "application_name",
-    "options",
-    "statement-cache-capacity",
-    "",
+const POSTGRESQL_PARAMETERS: [&[&str]; 4] = [
+    &["sslmode", "ssl-mode", "sslrootcert", "ssl-root-cert", "ssl-ca"],
+    &["sslcert", "ssl-cert", "sslkey", "ssl-key"],
+    &["host", "hostaddr", "port", "dbname", "user", "password"],
+    &["application_name", "options", "statement-cache-capacity", ""],
 ];
 
 impl Config {
@@ -187,7 +172,7 @@ fn postgresql(url: &str) -> Option<PgConnectOptions> {
     let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
     let is_known = |parameter: &str| {
         let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
-        POSTGRESQL_PARAMETERS.contains(&name)
+        POSTGRESQL_PARAMETERS.iter().any(|group| group.contains(&name))
             || name.starts_with("options[")
             || name.starts_with("options%5B")
     };

@@ -58,11 +58,13 @@ struct QueueHandle {
     connected: watch::Receiver<bool>,
 }
 
+type Done = oneshot::Sender<Result<(), PublishError>>;
+
 #[derive(Debug)]
 struct Job {
     body: Bytes,
     trace: Option<TraceContext>,
-    done: oneshot::Sender<Result<(), PublishError>>,
+    done: Done,
 }
 
 impl Publisher {
@@ -173,8 +175,8 @@ async fn serve(
                 match within(try_join_all(group.iter().map(|job| publish(channel, queue, job)))).await {
                     // The bodies are no longer needed.
                     Ok(published) => confirms.extend(group.into_iter().zip(published).map(|(job, confirm)| {
-                        let sent = Sent { bytes: job.body.len(), done: job.done };
-                        async { (sent, timeout(DEADLINE, confirm).await) }
+                        let bytes = job.body.len();
+                        async move { (bytes, job.done, timeout(DEADLINE, confirm).await) }
                     })),
                     Err(fault) => {
                         if let LinkError::Protocol(fault) = &fault {
@@ -227,29 +229,24 @@ async fn lost(channel: &Channel) {
     }
 }
 
-/// A published message without its body.
-struct Sent {
-    bytes: usize,
-    done: oneshot::Sender<Result<(), PublishError>>,
-}
-
-type Confirmed = (Sent, Result<lapin::Result<Confirmation>, Elapsed>);
+/// A published message without its body: its size, its caller, and its confirm.
+type Confirmed = (usize, Done, Result<lapin::Result<Confirmation>, Elapsed>);
 
 /// Answers the callers of one group, and returns the reason why the channel must be replaced, if any. After a
 /// returned message, no caller of the group is confirmed: lapin attributes it to the first confirm, which may belong
 /// to another message.
 fn answer(group: Vec<Confirmed>, limit: &mut SizeLimit) -> Option<String> {
-    let is_returned = |(_, confirmation): &Confirmed| {
+    let is_returned = |(.., confirmation): &Confirmed| {
         matches!(confirmation, Ok(Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)))))
     };
     if group.iter().any(is_returned) {
-        for (Sent { done, .. }, _) in group {
+        for (_, done, _) in group {
             ignore(done.send(Err(PublishError::Unroutable)), ANSWERED);
         }
         return Some("a queue is missing; it is declared again".to_owned());
     }
     let mut lost = None;
-    for (Sent { bytes, done }, confirmation) in group {
+    for (bytes, done, confirmation) in group {
         let result = match confirmation {
             Ok(Ok(Confirmation::Ack(_))) => Ok(()),
             Ok(Ok(Confirmation::Nack(_) | Confirmation::NotRequested)) => Err(PublishError::Refused),
