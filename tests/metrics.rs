@@ -179,7 +179,7 @@ async fn a_replay(stack: &Stack) {
 /// The exposed metrics are exactly those listed, each by the processes that know it.
 async fn is_exposed(stack: &Stack, processes: &[(&str, f64)]) {
     let expositions = stack.metrics().await;
-    let listed: BTreeSet<_> = LIST.iter().map(|metric| metric.name).collect();
+    let listed: BTreeSet<_> = LIST.iter().copied().collect();
     assert_eq!(listed.len(), LIST.len(), "no name is listed twice");
     let mut exposed = BTreeSet::from(ONLY_AFTER_A_FAILURE);
     for exposition in &expositions {

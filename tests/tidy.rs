@@ -165,7 +165,7 @@ fn anchor_of(heading: &str) -> String {
 fn every_metric_is_in_the_reference() {
     let reference = read("docs/reference/metrics.md");
     for metric in careq_shared::telemetry::metrics::LIST {
-        assert!(reference.contains(&format!("| `{}` |", metric.name)), "{} is not described", metric.name);
+        assert!(reference.contains(&format!("| `{metric}` |")), "{metric} is not described");
     }
 }
 

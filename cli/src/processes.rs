@@ -7,9 +7,10 @@ use anyhow::{Context as _, Result};
 use axum::Router;
 use careq_console::api::{self, Api};
 use careq_ingress::{Ingress, Parts};
+use careq_shared::broker::Broker;
 use careq_shared::config::Config;
 use careq_shared::seal::{self, Seal};
-use careq_shared::telemetry::measure::{Measured, MeasuredBroker};
+use careq_shared::telemetry::measure::Measured;
 use careq_shared::telemetry::metrics::metrics;
 use careq_worker::{Settings, Worker};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend};
@@ -17,9 +18,8 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::OpenBroker;
 use crate::operations::{self, Readiness};
-use crate::{first_start, migrate};
+use crate::{broker, first_start, migrate};
 
 /// The time for closing connections at the end of a process.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -31,7 +31,7 @@ const STUCK_AFTER: Duration = Duration::from_mins(1);
 pub(crate) async fn standalone(config: &Config, shutdown: CancellationToken) -> Result<()> {
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
-    let broker = OpenBroker::open(config, &seal, "standalone").await?;
+    let broker = broker::open(config, &seal, "standalone").await?;
     let first_token = first_start::add_clinics(&database, config).await?;
     let listener = listen(config).await?;
     let address = listener.local_addr()?;
@@ -50,7 +50,7 @@ pub(crate) async fn standalone(config: &Config, shutdown: CancellationToken) -> 
         operations::start(config, readiness(&ingress), measured, admin, shutdown.clone()).await?;
     // The worker stops after the ingress has answered its last request, since requests wait for results.
     let worker_shutdown = CancellationToken::new();
-    let worker = Worker::new(database, broker.port(), broker.depths(), seal, Settings::from(config));
+    let worker = Worker::new(database, Arc::clone(&broker), seal, Settings::from(config));
     let worker = tokio::spawn(worker.run(worker_shutdown.clone()));
     ingress.clinics_are_known().await;
     tracing::info!(%address, "careq-sync takes requests");
@@ -61,7 +61,7 @@ pub(crate) async fn standalone(config: &Config, shutdown: CancellationToken) -> 
     worker_shutdown.cancel();
     worker.await?;
     operations.await?;
-    close(Some(&broker), &databases).await;
+    close(Some(broker.as_ref()), &databases).await;
     Ok(())
 }
 
@@ -70,7 +70,7 @@ pub(crate) async fn ingress(config: &Config, shutdown: CancellationToken) -> Res
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
     first_start::seed(&database, config).await?;
-    let broker = OpenBroker::open(config, &seal, "ingress").await?;
+    let broker = broker::open(config, &seal, "ingress").await?;
     let listener = listen(config).await?;
     let address = listener.local_addr()?;
     let ingress = Ingress::start(parts(config, &broker, database.clone(), &seal), &shutdown);
@@ -82,7 +82,7 @@ pub(crate) async fn ingress(config: &Config, shutdown: CancellationToken) -> Res
         tracing::info!(%address, "the ingress takes requests");
     });
     careq_ingress::run(listener, ingress, shutdown).await;
-    close(Some(&broker), &[database]).await;
+    close(Some(broker.as_ref()), &[database]).await;
     Ok(())
 }
 
@@ -90,14 +90,14 @@ pub(crate) async fn ingress(config: &Config, shutdown: CancellationToken) -> Res
 pub(crate) async fn worker(config: &Config, shutdown: CancellationToken) -> Result<()> {
     let seal = Arc::new(seal::open(config)?);
     let database = migrate::connect(config).await?;
-    let broker = OpenBroker::open(config, &seal, "worker").await?;
-    let connected = broker.port();
+    let broker = broker::open(config, &seal, "worker").await?;
+    let connected = Arc::clone(&broker);
     let readiness: Readiness = Arc::new(move || connected.is_connected() && !is_stuck());
     let measured = measured(&database, &broker);
     operations::start(config, readiness, measured, Router::new(), shutdown.clone()).await?;
-    let worker = Worker::new(database.clone(), broker.port(), broker.depths(), seal, Settings::from(config));
+    let worker = Worker::new(database.clone(), Arc::clone(&broker), seal, Settings::from(config));
     worker.run(shutdown).await;
-    close(Some(&broker), &[database]).await;
+    close(Some(broker.as_ref()), &[database]).await;
     Ok(())
 }
 
@@ -121,7 +121,7 @@ pub(crate) async fn console(config: &Config, shutdown: CancellationToken) -> Res
 
 /// Closes the connections of a finished process, since RabbitMQ and PostgreSQL log an error for each that breaks off. A server that does
 /// not respond is skipped after a timeout.
-async fn close(broker: Option<&OpenBroker>, databases: &[DatabaseConnection]) {
+async fn close(broker: Option<&dyn Broker>, databases: &[DatabaseConnection]) {
     let close_broker = async {
         if let Some(broker) = broker {
             broker.close().await;
@@ -174,19 +174,15 @@ fn admin_api(
     Api::new(parts).routes()
 }
 
-fn measured(database: &DatabaseConnection, broker: &OpenBroker) -> Measured {
-    Measured {
-        database: database.clone(),
-        besides: Vec::new(),
-        broker: Some(MeasuredBroker { broker: broker.port(), depths: broker.depths() }),
-    }
+fn measured(database: &DatabaseConnection, broker: &Arc<dyn Broker>) -> Measured {
+    Measured { database: database.clone(), besides: Vec::new(), broker: Some(Arc::clone(broker)) }
 }
 
-fn parts(config: &Config, broker: &OpenBroker, database: DatabaseConnection, seal: &Arc<Seal>) -> Parts {
+fn parts(config: &Config, broker: &Arc<dyn Broker>, database: DatabaseConnection, seal: &Arc<Seal>) -> Parts {
     Parts {
         settings: config.ingress.clone(),
         publish_timeout: config.broker.publish_timeout(),
-        broker: broker.port(),
+        broker: Arc::clone(broker),
         database,
         seal: Arc::clone(seal),
     }

@@ -28,40 +28,24 @@ words! {
 
 words! {
     /// The kind of an audited action.
+    #[expect(missing_docs, reason = "the words say what was done")]
     Action {
-        /// A payload was revealed.
         Reveal = "reveal",
-        /// Dead letters were discarded.
         Discard = "discard",
-        /// Discarded or superseded dead letters were reopened.
         Reopen = "reopen",
-        /// A dead letter was corrected.
         Correct = "correct",
-        /// A replay job was created.
         Replay = "replay",
-        /// A replay job was paused.
         Pause = "pause",
-        /// A replay job was resumed.
         Resume = "resume",
-        /// A replay job was cancelled.
         Cancel = "cancel",
-        /// An admin was created.
         AddAdmin = "add_admin",
-        /// An admin received a new token.
         RotateAdmin = "rotate_admin",
-        /// An admin was disabled.
         DisableAdmin = "disable_admin",
-        /// A clinic was created, with its first secrets.
         AddClinic = "add_clinic",
-        /// The rate or the networks of a clinic were changed.
         ConfigureClinic = "configure_clinic",
-        /// A clinic was disabled.
         DisableClinic = "disable_clinic",
-        /// A clinic must prove one more secret.
         SetCredential = "set_credential",
-        /// A clinic received a new secret; the old ones expire.
         RotateCredential = "rotate_credential",
-        /// A secret of a clinic is no longer required.
         UnsetCredential = "unset_credential",
         /// Values sealed under other keys were sealed under the current key.
         Reseal = "reseal",

@@ -14,9 +14,6 @@ pub fn now() -> DateTime<Utc> {
 }
 
 /// The same instant in the precision of PostgreSQL's `timestamptz`. A leap second becomes the next second.
-///
-/// # Panics
-/// Never for the instants of CareQ or of a clock: chrono's range is hundreds of thousands of years.
 #[must_use]
 pub fn whole_microseconds(instant: DateTime<Utc>) -> DateTime<Utc> {
     from_microseconds(instant.timestamp_micros())
@@ -43,9 +40,6 @@ pub struct AcceptanceClock {
 impl AcceptanceClock {
     /// Reserves `count` consecutive timestamps, one microsecond apart, and returns the first. A batch takes one
     /// timestamp per record, so its records keep their order.
-    ///
-    /// # Panics
-    /// Never: see [`whole_microseconds`].
     #[must_use]
     pub fn reserve(&self, count: u32) -> DateTime<Utc> {
         let now = now();

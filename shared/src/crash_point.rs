@@ -1,71 +1,38 @@
 //! Points at which a test can end this process immediately, like `kill -9`. They exist only in builds with debug
 //! assertions, never in a release.
 
-/// A point between two steps of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CrashPoint {
-    /// Ingress: the event exists in memory only.
-    Validated,
-    /// Ingress: the broker has confirmed the event, and the response is not sent.
-    Confirmed,
-    /// Worker: a batch is received from the broker.
-    Taken,
-    /// Worker: the batches in it are registered.
-    Admitted,
-    /// Worker: everything is read and locked in the transaction.
-    Loaded,
-    /// Worker: everything is written in the transaction.
-    Persisted,
-    /// Worker: a transaction is committed; others of the batch may not be.
-    Committed,
-    /// Worker: the whole batch is committed, with the events that its last commit unparked. No result is sent.
-    Woken,
-    /// Worker: results are sent, and the batch is not acknowledged.
-    Reported,
-    /// Worker: the batch is acknowledged, and parked events are not searched.
-    Acknowledged,
-    /// Worker: a due event is claimed for its next attempt, and the attempt is counted.
-    Claimed,
-    /// Worker: letters of a replay job are published and confirmed, and the job does not record it.
-    Replayed,
-    /// Worker: expired rows are deleted in an open transaction.
-    Forgotten,
-}
+use crate::words;
 
-impl CrashPoint {
-    /// Every point on the path of an event, in order. The replay and the retention have points of their own.
-    pub const ALL: [Self; 11] = [
-        Self::Validated,
-        Self::Confirmed,
-        Self::Taken,
-        Self::Admitted,
-        Self::Loaded,
-        Self::Persisted,
-        Self::Committed,
-        Self::Woken,
-        Self::Reported,
-        Self::Acknowledged,
-        Self::Claimed,
-    ];
-
-    /// The name for the variable `TEST_CRASH_AT`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Validated => "validated",
-            Self::Confirmed => "confirmed",
-            Self::Taken => "taken",
-            Self::Admitted => "admitted",
-            Self::Loaded => "loaded",
-            Self::Persisted => "persisted",
-            Self::Committed => "committed",
-            Self::Woken => "woken",
-            Self::Reported => "reported",
-            Self::Acknowledged => "acknowledged",
-            Self::Claimed => "claimed",
-            Self::Replayed => "replayed",
-            Self::Forgotten => "forgotten",
-        }
+words! {
+    /// A point between two steps of a process, in the order in which an event passes them. The value of the variable
+    /// `TEST_CRASH_AT` names it.
+    CrashPoint {
+        /// Ingress: the event exists in memory only.
+        Validated = "validated",
+        /// Ingress: the broker has confirmed the event, and the response is not sent.
+        Confirmed = "confirmed",
+        /// Worker: a batch is received from the broker.
+        Taken = "taken",
+        /// Worker: the batches in it are registered.
+        Admitted = "admitted",
+        /// Worker: everything is read and locked in the transaction.
+        Loaded = "loaded",
+        /// Worker: everything is written in the transaction.
+        Persisted = "persisted",
+        /// Worker: a transaction is committed; others of the batch may not be.
+        Committed = "committed",
+        /// Worker: the whole batch is committed, with the events that its last commit unparked. No result is sent.
+        Woken = "woken",
+        /// Worker: results are sent, and the batch is not acknowledged.
+        Reported = "reported",
+        /// Worker: the batch is acknowledged, and parked events are not searched.
+        Acknowledged = "acknowledged",
+        /// Worker: a due event is claimed for its next attempt, and the attempt is counted.
+        Claimed = "claimed",
+        /// Worker: letters of a replay job are published and confirmed, and the job does not record it.
+        Replayed = "replayed",
+        /// Worker: expired rows are deleted in an open transaction.
+        Forgotten = "forgotten",
     }
 }
 

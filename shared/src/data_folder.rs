@@ -5,12 +5,17 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
+/// The folder cannot be created.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the data folder {0} cannot be made: {1}. Set data.dir (CAREQ_DATA_DIR) to a folder that can be written"
+)]
+pub struct FolderError(String, io::Error);
+
 /// Creates the folder and its parents if they are missing. Only the owner may enter a created folder.
-///
-/// # Errors
-/// The file system's own error.
-pub(crate) fn make(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+pub(crate) fn make(folder: &Path) -> Result<(), FolderError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|reason| FolderError(folder.display().to_string(), reason))
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ use secrecy::ExposeSecret as _;
 
 use crate::backoff::Backoff;
 use crate::config::Config;
+use crate::data_folder::{self, FolderError};
 use crate::refusal::{self, Refusal};
 pub use crate::sessions::SESSION;
-use crate::{data_folder, server_url, sessions, sqlite, unreachable};
+use crate::{server_url, sessions, sqlite, unreachable};
 
 /// The longest wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,26 +28,13 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The data folder cannot be created.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The database could not be reached at start: its URL without the password, and the error of the last attempt.
     #[error(
-        "the data folder {folder} cannot be made: {reason}. Set data.dir (CAREQ_DATA_DIR) to a folder that can be written"
+        "the database {0} cannot be reached: {1}. Check that it runs and that database.url (CAREQ_DATABASE_URL) names it"
     )]
-    Folder {
-        /// Its path.
-        folder: String,
-        /// The system's own error.
-        reason: std::io::Error,
-    },
-    /// The database could not be reached at start.
-    #[error(
-        "the database {address} cannot be reached: {reason}. Check that it runs and that database.url \
-         (CAREQ_DATABASE_URL) names it"
-    )]
-    Unreachable {
-        /// The URL without its password.
-        address: String,
-        /// The error of the last attempt.
-        reason: String,
-    },
+    Unreachable(String, String),
 }
 
 /// Connects, and retries for `database.connect_timeout_s`.
@@ -54,18 +42,14 @@ pub enum ConnectError {
 /// # Errors
 /// The database could not be reached. The message says why and what to do.
 pub async fn connect(config: &Config) -> Result<DatabaseConnection, ConnectError> {
-    let url = config.database_url();
     if config.database.url.expose_secret().is_empty() {
-        data_folder::make(&config.data.dir).map_err(|reason| ConnectError::Folder {
-            folder: config.data.dir.display().to_string(),
-            reason,
-        })?;
+        data_folder::make(&config.data.dir)?;
     }
     let mut reason = "no answer in time".to_owned();
     let attempts = async {
         let mut backoff = Backoff::default();
         loop {
-            match open(config, url.expose_secret()).await {
+            match open(config, true).await {
                 Ok(database) => return database,
                 Err(fault) => {
                     reason = unreachable::database(&fault);
@@ -80,7 +64,7 @@ pub async fn connect(config: &Config) -> Result<DatabaseConnection, ConnectError
     let timeout = Duration::from_secs(config.database.connect_timeout_s);
     tokio::time::timeout(timeout, attempts)
         .await
-        .map_err(|_| ConnectError::Unreachable { address: address(config), reason })
+        .map_err(|_| ConnectError::Unreachable(address(config), reason))
 }
 
 /// Connects once, for a diagnosis. A missing SQLite file is not created.
@@ -88,11 +72,7 @@ pub async fn connect(config: &Config) -> Result<DatabaseConnection, ConnectError
 /// # Errors
 /// The driver's own error. There is no timeout: the caller sets it.
 pub async fn attempt(config: &Config) -> Result<DatabaseConnection, DbErr> {
-    let url = config.database_url();
-    if is_sqlite(url.expose_secret()) {
-        return open_sqlite(url.expose_secret(), false).await;
-    }
-    open_postgresql(config, url.expose_secret()).await
+    open(config, false).await
 }
 
 /// The URL of the database without its password, for messages.
@@ -101,25 +81,13 @@ pub fn address(config: &Config) -> String {
     server_url::redacted(config.database_url().expose_secret())
 }
 
-async fn open(config: &Config, url: &str) -> Result<DatabaseConnection, DbErr> {
-    if is_sqlite(url) { open_sqlite(url, true).await } else { open_postgresql(config, url).await }
-}
-
-fn is_sqlite(url: &str) -> bool {
-    url.starts_with("sqlite:")
-}
-
-fn connection_error(fault: sqlx::Error) -> DbErr {
-    DbErr::Conn(RuntimeErr::SqlxError(fault))
-}
-
-fn server_options(url: &str) -> Result<PgConnectOptions, DbErr> {
-    let server: PgConnectOptions = url.parse().map_err(connection_error)?;
-    Ok(server.options(SESSION).disable_statement_logging())
-}
-
-async fn open_sqlite(url: &str, create_if_missing: bool) -> Result<DatabaseConnection, DbErr> {
-    let file: SqliteConnectOptions = url.parse().map_err(connection_error)?;
+async fn open(config: &Config, create_if_missing: bool) -> Result<DatabaseConnection, DbErr> {
+    let connection_error = |fault| DbErr::Conn(RuntimeErr::SqlxError(fault));
+    let url = config.database_url();
+    if !url.expose_secret().starts_with("sqlite:") {
+        return open_postgresql(config, url.expose_secret()).await.map_err(connection_error);
+    }
+    let file: SqliteConnectOptions = url.expose_secret().parse().map_err(connection_error)?;
     let file = file
         .create_if_missing(create_if_missing)
         .journal_mode(SqliteJournalMode::Wal)
@@ -131,19 +99,14 @@ async fn open_sqlite(url: &str, create_if_missing: bool) -> Result<DatabaseConne
     sqlite::open(file, ACQUIRE_TIMEOUT).await
 }
 
-async fn open_postgresql(config: &Config, url: &str) -> Result<DatabaseConnection, DbErr> {
+async fn open_postgresql(config: &Config, url: &str) -> sqlx::Result<DatabaseConnection> {
+    let server = url.parse::<PgConnectOptions>()?.options(SESSION).disable_statement_logging();
     // A pool would retry and finally report only a timeout.
-    server_options(url)?
-        .connect()
-        .await
-        .map_err(connection_error)?
-        .close()
-        .await
-        .map_err(connection_error)?;
+    server.connect().await?.close().await?;
     let options = PgPoolOptions::new()
         .max_connections(config.database.max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT);
-    let pool = sessions::rules(options).connect_with(server_options(url)?).await.map_err(connection_error)?;
+    let pool = sessions::rules(options).connect_with(server).await?;
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }
 
@@ -216,11 +179,15 @@ pub async fn begin_write(database: &DatabaseConnection) -> Result<DatabaseTransa
 /// # Errors
 /// The database's own error.
 pub async fn end_statements_after(transaction: &DatabaseTransaction, timeout: Duration) -> Result<(), DbErr> {
-    if transaction.get_database_backend() != DbBackend::Postgres {
-        return Ok(());
+    set(transaction, &format!("SET LOCAL statement_timeout = {}", timeout.as_millis())).await
+}
+
+/// Sets parameters on PostgreSQL; SQLite has none of them.
+async fn set(transaction: &DatabaseTransaction, settings: &str) -> Result<(), DbErr> {
+    match transaction.get_database_backend() {
+        DbBackend::Postgres => transaction.execute_unprepared(settings).await.map(drop),
+        DbBackend::Sqlite | DbBackend::MySql => Ok(()),
     }
-    let timeout = format!("SET LOCAL statement_timeout = {}", timeout.as_millis());
-    transaction.execute_unprepared(&timeout).await.map(drop)
 }
 
 /// The planning of the following statements of a transaction on PostgreSQL.
@@ -238,14 +205,11 @@ pub enum Planning {
 /// # Errors
 /// The database's own error.
 pub async fn plan(transaction: &DatabaseTransaction, planning: Planning) -> Result<(), DbErr> {
-    if transaction.get_database_backend() != DbBackend::Postgres {
-        return Ok(());
-    }
     let settings = match planning {
         Planning::EachTime => "SET LOCAL plan_cache_mode = DEFAULT; SET LOCAL enable_seqscan = DEFAULT",
         Planning::Once => "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off",
     };
-    transaction.execute_unprepared(settings).await.map(drop)
+    set(transaction, settings).await
 }
 
 #[cfg(test)]

@@ -102,16 +102,12 @@ impl FromStr for EventId {
 
 /// The values that an event id is derived from.
 #[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "the fields are those of the event")]
 pub struct EventSource<'request> {
-    /// The authenticated clinic.
     pub clinic_id: &'request str,
-    /// The key as sent, or as derived from the content.
     pub idempotency_key: &'request str,
-    /// See [`EventKey::content_digest`].
     pub content_digest: &'request str,
-    /// The kind of event.
     pub kind: Kind,
-    /// CareQ's identifier of the record.
     pub careq_id: i64,
 }
 

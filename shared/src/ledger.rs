@@ -10,22 +10,14 @@ use crate::outcome::{ErrorCode, EventResult, Failure, Outcome, Parent};
 pub fn write(result: &EventResult, row: &mut event::Model) {
     result.outcome.as_str().clone_into(&mut row.outcome);
     row.appointment_status.clone_from(&result.appointment_status);
-    let failure = match &result.outcome {
-        Outcome::Failed(failure) => Some(failure),
-        _ => None,
-    };
-    row.error_code = failure.map(|failure| failure.code.as_str().to_owned());
-    row.error_message = failure.map(|failure| failure.message.clone());
-    row.waiting_for = match &result.outcome {
-        Outcome::Waiting(missing) => Some(parents(missing)),
-        _ => None,
+    (row.error_code, row.error_message, row.waiting_for) = match &result.outcome {
+        Outcome::Failed(Failure { code, message }) => (Some(code.to_string()), Some(message.clone()), None),
+        Outcome::Waiting(missing) => (None, None, Some(parents(missing))),
+        _ => (None, None, None),
     };
 }
 
 /// Missing parents, as the column `waiting_for` stores them.
-///
-/// # Panics
-/// Never for values of this type: they have no maps and no numbers that JSON lacks.
 #[must_use]
 #[expect(clippy::expect_used, reason = "a row that does not say what it waits for could not be read again")]
 pub fn parents(missing: &[Parent]) -> String {
@@ -47,7 +39,7 @@ pub fn read(row: &event::Model) -> Result<EventResult, DbErr> {
             Outcome::Waiting(missing.ok_or_else(|| damaged(row))?)
         }
         "failed" => {
-            let code = row.error_code.as_deref().and_then(ErrorCode::from_word);
+            let code = row.error_code.as_deref().and_then(|code| code.parse::<ErrorCode>().ok());
             let failure =
                 code.zip(row.error_message.clone()).map(|(code, message)| Failure { code, message });
             Outcome::Failed(failure.ok_or_else(|| damaged(row))?)

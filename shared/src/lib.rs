@@ -3,37 +3,30 @@
 //!
 //! This crate does not depend on the other crates of the workspace.
 
+pub mod audit;
 pub mod backoff;
+pub mod broker;
+pub mod canonical;
+pub mod clinics;
 pub mod clock;
 pub mod config;
 pub mod crash_point;
-pub mod telemetry;
-pub mod words;
-
-pub mod records;
-pub mod redact;
-
-pub mod canonical;
-pub mod event;
-pub mod event_key;
-pub mod ids;
-mod ignore;
-pub mod instant;
-pub mod json;
-pub mod message;
-pub mod outcome;
-
-pub mod audit;
-pub mod broker;
-
-pub mod clinics;
 mod data_folder;
 pub mod database;
 pub mod dead_letters;
 pub mod entities;
+pub mod event;
+pub mod event_key;
+pub mod ids;
+pub mod instant;
+pub mod json;
 pub mod ledger;
 pub mod loopback;
+pub mod message;
 pub mod networks;
+pub mod outcome;
+pub mod records;
+pub mod redact;
 pub mod refusal;
 pub mod replay;
 pub mod seal;
@@ -41,7 +34,16 @@ pub mod secret;
 pub mod server_url;
 mod sessions;
 mod sqlite;
+pub mod telemetry;
 mod trace_context;
 pub mod unreachable;
+pub mod words;
 
-pub use ignore::ignore;
+/// Discards `result`, whether it is a value or an error.
+///
+/// `reason` is for the reader of the call: it says why the error changes nothing. Nothing is logged.
+/// Use it only if the caller needs no value and has no remedy, such as a send to a receiver that may be gone.
+/// An error that a person should see is logged; an error that makes a later value wrong is returned.
+pub fn ignore<T, E>(result: Result<T, E>, reason: &'static str) {
+    drop((result, reason));
+}

@@ -3,6 +3,7 @@
 
 use std::io;
 
+use bytes::BufMut as _;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -107,15 +108,12 @@ pub enum ListedEntry {
 
 /// An accepted record of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are those of the event")]
 pub struct ListedEvent {
-    /// The kind of event.
     pub kind: Kind,
-    /// CareQ's identifier of the record.
     pub careq_id: i64,
-    /// The event's public id.
     pub event_id: EventId,
     /// See [`Event::may_come_again`].
-    #[serde(default)]
     pub may_come_again: bool,
 }
 
@@ -215,9 +213,9 @@ pub fn encode_within_limit(message: &Message, body_bytes: usize) -> Result<Vec<u
     let records = if let Content::Batch(batch) = &message.content { batch.entries.len() } else { 1 };
     // The usual size of a record beyond its body, and of a seal. It avoids copies of a large message while it grows.
     let usual = body_bytes.saturating_add(records.saturating_mul(1_024)).min(MAX_MESSAGE_BYTES);
-    let mut limited = Limited(Vec::with_capacity(usual + SEAL_BYTES));
+    let mut limited = Vec::with_capacity(usual + SEAL_BYTES).limit(MAX_MESSAGE_BYTES).writer();
     match serde_json::to_writer(&mut limited, message) {
-        Ok(()) => Ok(limited.0),
+        Ok(()) => Ok(limited.into_inner().into_inner()),
         Err(fault) if fault.is_io() => Err(EncodeError::TooLarge),
         Err(fault) => Err(EncodeError::Unwritable(fault)),
     }
@@ -225,23 +223,6 @@ pub fn encode_within_limit(message: &Message, body_bytes: usize) -> Result<Vec<u
 
 /// Space for a seal around a message: key id, nonce and tag.
 const SEAL_BYTES: usize = 256;
-
-/// A buffer of at most [`MAX_MESSAGE_BYTES`].
-struct Limited(Vec<u8>);
-
-impl io::Write for Limited {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.len() > MAX_MESSAGE_BYTES - self.0.len() {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Decodes a message.
 ///

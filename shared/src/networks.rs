@@ -6,11 +6,10 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net};
-use serde::Deserialize;
+use serde_with::DeserializeFromStr;
 
 /// A list of networks, such as `203.0.113.0/24,2001:db8::/32`. A single address is a network of one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, DeserializeFromStr)]
 pub struct Networks(Vec<IpNet>);
 
 /// The error of a text that is not a list of networks.
@@ -56,14 +55,6 @@ fn canonical(network: IpNet) -> IpNet {
             Ipv4Net::new_assert(address, length).into()
         }
         _ => network,
-    }
-}
-
-impl TryFrom<String> for Networks {
-    type Error = NotNetworks;
-
-    fn try_from(text: String) -> Result<Self, NotNetworks> {
-        text.parse()
     }
 }
 

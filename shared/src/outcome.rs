@@ -25,14 +25,6 @@ words! {
     }
 }
 
-impl ErrorCode {
-    /// The code of a stored word; `None` for a word that this version does not know.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        word.parse().ok()
-    }
-}
-
 /// A record that an event refers to and that is not stored.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Parent {

@@ -38,9 +38,6 @@ pub fn of_no_object(bytes: usize, fault: NotAnObject) -> String {
 }
 
 /// The shape of an accepted record.
-///
-/// # Panics
-/// Never for the records of this crate: they have no maps and no numbers that JSON lacks.
 #[must_use]
 #[expect(clippy::expect_used, reason = "an empty shape would hide the payload from the operator")]
 pub fn record(record: &Record) -> String {

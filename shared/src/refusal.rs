@@ -73,15 +73,9 @@ impl Refusal {
     pub const fn is_passing(&self) -> bool {
         match self {
             Self::NoConnection | Self::Lost => true,
-            Self::Refused { meaning, .. } => match meaning {
-                Meaning::Contention
-                | Meaning::Busy
-                | Meaning::TimedOut
-                | Meaning::Session
-                | Meaning::Unusable
-                | Meaning::Function => true,
-                Meaning::Rule | Meaning::Collision | Meaning::Data => false,
-            },
+            Self::Refused { meaning, .. } => {
+                !matches!(meaning, Meaning::Rule | Meaning::Collision | Meaning::Data)
+            }
             Self::NotUnderstood => false,
         }
     }

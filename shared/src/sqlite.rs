@@ -11,7 +11,7 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOp
 use sea_orm::sqlx::{self, ConnectOptions as _, Executor as _, Sqlite, TransactionManager};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector};
 
-use crate::ignore::ignore;
+use crate::ignore;
 
 type Transactions = <Sqlite as sqlx::Database>::TransactionManager;
 

@@ -10,14 +10,14 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use crate::ignore::ignore;
+use crate::ignore;
 
 /// The name of the header, in HTTP and in AMQP.
 pub const TRACEPARENT: &str = "traceparent";
 
 /// The context of a recorded span.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TraceContext(SpanContext);
+pub struct TraceContext(pub(crate) SpanContext);
 
 impl TraceContext {
     /// The context of the current span, if it is recorded.
@@ -43,18 +43,6 @@ impl TraceContext {
     #[must_use]
     pub fn traceparent(&self) -> String {
         format!("00-{}-{}-01", self.0.trace_id(), self.0.span_id())
-    }
-
-    /// The trace id, in 32 hexadecimal digits.
-    #[must_use]
-    pub fn trace_id(&self) -> String {
-        self.0.trace_id().to_string()
-    }
-
-    /// The span id, in 16 hexadecimal digits.
-    #[must_use]
-    pub fn span_id(&self) -> String {
-        self.0.span_id().to_string()
     }
 }
 
@@ -84,8 +72,8 @@ mod tests {
         let header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let place = TraceContext::read(header).unwrap();
         assert_eq!(place.traceparent(), header);
-        assert_eq!(place.trace_id(), "0af7651916cd43dd8448eb211c80319c");
-        assert_eq!(place.span_id(), "b7ad6b7169203331");
+        assert_eq!(place.0.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(place.0.span_id().to_string(), "b7ad6b7169203331");
     }
 
     #[test]

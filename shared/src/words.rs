@@ -16,7 +16,7 @@ macro_rules! words {
 
         impl $name {
             /// Every variant.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+            pub const ALL: [Self; [$($word,)+].len()] = [$(Self::$variant,)+];
 
             /// The word.
             #[must_use]
@@ -35,21 +35,14 @@ macro_rules! words {
             type Err = $crate::words::UnknownWord;
 
             fn from_str(word: &str) -> Result<Self, Self::Err> {
-                let known = Self::ALL.iter().copied().find(|known| known.as_str() == word);
-                known.ok_or_else(|| $crate::words::UnknownWord::of(Self::ALL.iter().map(|known| known.as_str())))
+                let known = Self::ALL.into_iter().find(|known| known.as_str() == word);
+                known.ok_or_else(|| $crate::words::UnknownWord(Self::ALL.map(Self::as_str).join(", ")))
             }
         }
     };
 }
 
-/// A text that is not one of the words.
+/// A text that is not one of the words, which are listed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("it must be one of: {0}")]
-pub struct UnknownWord(String);
-
-impl UnknownWord {
-    /// The error with the list of allowed words.
-    pub fn of(words: impl Iterator<Item = &'static str>) -> Self {
-        Self(words.collect::<Vec<_>>().join(", "))
-    }
-}
+pub struct UnknownWord(pub String);

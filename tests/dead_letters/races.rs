@@ -8,7 +8,6 @@ use careq_console::PageRequest;
 use careq_console::audit::{Actor, Origin};
 use careq_console::dead_letters::{Filter, Selection};
 use careq_console::jobs::{self, JobLetter, Progress};
-use careq_shared::broker::embedded::Embedded;
 use careq_shared::broker::{Delivery, Queue};
 use careq_shared::clock;
 use careq_shared::dead_letters::DeadLetterState;
@@ -19,7 +18,6 @@ use careq_shared::records::{Kind, Record};
 use careq_shared::replay::JobLetterState;
 use careq_worker::{Settings, Worker};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, EntityTrait as _, Statement, TransactionTrait as _};
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -34,9 +32,6 @@ use crate::harness::{
 struct Scene {
     database: FreshDatabase,
     broker: Arc<SilentBroker>,
-    /// The scene with a job of these letters.
-    queues: Embedded,
-    _folder: TempDir,
     events: Vec<Event>,
     letters: Vec<Uuid>,
     job_id: Uuid,
@@ -63,9 +58,7 @@ impl Scene {
     async fn with_job(database: FreshDatabase, events: Vec<Event>, letters: Vec<Uuid>) -> Self {
         let chosen = Selection::new(Filter { ids: letters.clone(), ..Filter::default() }, false).unwrap();
         let job = jobs::make(&database.connection, &meera(), &chosen, 100).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let queues = Embedded::open(folder.path()).await.unwrap();
-        Self { database, broker: Arc::default(), queues, _folder: folder, events, letters, job_id: job.id }
+        Self { database, broker: Arc::default(), events, letters, job_id: job.id }
     }
 
     async fn of_patients(count: i64) -> Self {
@@ -89,8 +82,7 @@ impl Scene {
             name: "test".to_owned(),
         };
         let broker = Arc::<SilentBroker>::clone(&self.broker);
-        let depths = self.queues.depths();
-        let worker = Worker::new(self.connection().clone(), broker, depths, Arc::new(seal()), settings);
+        let worker = Worker::new(self.connection().clone(), broker, Arc::new(seal()), settings);
         let shutdown = CancellationToken::new();
         RunningWorker { task: tokio::spawn(worker.run(shutdown.clone())), shutdown }
     }

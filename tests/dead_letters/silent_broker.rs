@@ -56,6 +56,12 @@ impl Broker for SilentBroker {
     fn is_connected(&self) -> bool {
         !self.is_unavailable.load(Ordering::SeqCst)
     }
+
+    async fn ready(&self, _: Queue) -> Result<u64, String> {
+        Ok(0)
+    }
+
+    async fn close(&self) {}
 }
 
 /// A consumer that never receives a message.

@@ -17,9 +17,10 @@ const ABORTED: i32 = 6;
 
 const OF_INGRESS: [CrashPoint; 2] = [CrashPoint::Validated, CrashPoint::Confirmed];
 
-/// Crash points that a worker passes with every batch. `Claimed` is passed only after a failure, so it has its own fault.
+/// Crash points that a worker passes with every batch. `Claimed` is passed only after a failure, so it has its own fault;
+/// the points after it belong to replay and retention.
 fn of_worker() -> impl Iterator<Item = CrashPoint> {
-    let is_of_worker = |point: &CrashPoint| !OF_INGRESS.contains(point) && *point != CrashPoint::Claimed;
+    let is_of_worker = |point: &CrashPoint| !OF_INGRESS.contains(point) && *point < CrashPoint::Claimed;
     CrashPoint::ALL.into_iter().filter(is_of_worker)
 }
 

@@ -58,8 +58,7 @@ pub(super) async fn of_all_parts(database: &FreshDatabase) -> Vec<Statement> {
     let client = Client::new(&listener.local_addr().unwrap().to_string(), TOKEN);
     let ingress = Ingress::start(parts, &shutdown);
     ingress.clinics_are_known().await;
-    let worker =
-        Worker::new(connection.clone(), broker.clone(), broker.depths(), seal, Settings::from(&config));
+    let worker = Worker::new(connection.clone(), broker, seal, Settings::from(&config));
     let measured = Measured { database: connection, besides: Vec::new(), broker: None };
     let tasks = [
         tokio::spawn(careq_ingress::run(listener, ingress, shutdown.clone())),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use careq_shared::backoff::Backoff;
-use careq_shared::broker::{BatchLimit, Broker, Depths, Queue};
+use careq_shared::broker::{BatchLimit, Broker, Queue};
 use careq_shared::seal::Seal;
 use careq_shared::telemetry::metrics::metrics;
 use sea_orm::DatabaseConnection;
@@ -22,7 +22,6 @@ const BULK_MESSAGES: usize = 1;
 pub struct Worker {
     database: DatabaseConnection,
     broker: Arc<dyn Broker>,
-    depths: Depths,
     seal: Arc<Seal>,
     settings: Arc<Settings>,
     parent_deadline: ParentDeadline,
@@ -30,19 +29,17 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker on this database and broker. `depths` reads the lengths of the queues, `seal` encrypts what is stored.
+    /// A worker on this database and broker. `seal` encrypts what is stored.
     #[must_use]
     pub fn new(
         database: DatabaseConnection,
         broker: Arc<dyn Broker>,
-        depths: Depths,
         seal: Arc<Seal>,
         settings: Settings,
     ) -> Self {
         Self {
             database,
             broker,
-            depths,
             seal,
             settings: Arc::new(settings),
             parent_deadline: ParentDeadline::default(),
@@ -62,8 +59,8 @@ impl Worker {
                 batch::run(context.clone(), queue, broker.consume(queue, limit))
             }));
         }
-        let (context, depths) = (self.context(&shutdown), self.depths.clone());
-        tasks.spawn(supervise("sweep", move || sweep::run(context.clone(), depths.clone())));
+        let context = self.context(&shutdown);
+        tasks.spawn(supervise("sweep", move || sweep::run(context.clone())));
         let context = self.context(&shutdown);
         tasks.spawn(supervise("replay", move || replay::run(context.clone())));
         let context = self.context(&shutdown);

@@ -39,7 +39,7 @@ impl DeadLetter {
     /// The final failure that the dead letter records.
     fn result(&self) -> Result<EventResult, DbErr> {
         let unknown = || DbErr::Custom(format!("dead letter {} holds an unknown code", self.id));
-        let code = ErrorCode::from_word(&self.code).ok_or_else(unknown)?;
+        let code = self.code.parse::<ErrorCode>().map_err(|_| unknown())?;
         let outcome = Outcome::Failed(Failure { code, message: self.message.clone() });
         Ok(EventResult { outcome, appointment_status: None, replayed: false })
     }

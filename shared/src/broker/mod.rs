@@ -3,11 +3,9 @@
 pub mod embedded;
 pub mod rabbitmq;
 
-mod depths;
 pub(crate) mod port;
 mod sealing;
 
-pub use depths::Depths;
 pub use port::{
     BatchLimit, Broker, Consumer, DELIVERY_LIMIT, Delivery, MAX_MESSAGE_BYTES, Mailbox, NotAcked,
     PublishError, Queue,

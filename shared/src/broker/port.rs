@@ -7,38 +7,28 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
 use crate::trace_context::TraceContext;
+use crate::words;
 
-/// The three queues of an installation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Queue {
-    /// Single webhooks.
-    Live,
-    /// Batches and large webhooks, so that a thousand records in one message do not delay a cancellation.
-    Bulk,
-    /// Messages that the broker itself gave up. Workers write dead letters long before.
-    Dead,
+words! {
+    /// The three queues of an installation. The word is the last part of the queue's name. The dead queue is first,
+    /// because the others dead-letter to it.
+    Queue {
+        /// Messages that the broker itself gave up. Workers write dead letters long before.
+        Dead = "dead",
+        /// Single webhooks.
+        Live = "live",
+        /// Batches and large webhooks, so that a thousand records in one message do not delay a cancellation.
+        Bulk = "bulk",
+    }
 }
 
 impl Queue {
-    /// Every queue. The dead queue is first, because the others dead-letter to it.
-    pub const ALL: [Self; 3] = [Self::Dead, Self::Live, Self::Bulk];
-
     /// The queue of a webhook, by the size of its body. Consumers of the live queue prefetch by count, because AMQP
     /// has no limit by bytes. Large messages therefore go to the queue that is read one by one. Nothing depends on
     /// the order between the queues.
     #[must_use]
     pub const fn of_webhook(bytes: usize) -> Self {
         if bytes > MAX_LIVE_BYTES { Self::Bulk } else { Self::Live }
-    }
-
-    /// The last part of the queue's name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "live",
-            Self::Bulk => "bulk",
-            Self::Dead => "dead",
-        }
     }
 }
 
@@ -74,6 +64,15 @@ pub trait Broker: fmt::Debug + Send + Sync {
 
     /// Whether messages can be published at this moment.
     fn is_connected(&self) -> bool;
+
+    /// Counts the messages of a queue that no consumer holds, for metrics, alarms and back-off.
+    ///
+    /// # Errors
+    /// The reason why they cannot be counted.
+    async fn ready(&self, queue: Queue) -> Result<u64, String>;
+
+    /// Disconnects at the end of the process. Later calls fail or never complete.
+    async fn close(&self);
 }
 
 /// The limits of a batch. A single message of any size is a batch.
@@ -127,17 +126,15 @@ pub struct Mailbox {
 
 /// The reason why a message was not published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum PublishError {
-    /// There is no connection to the broker.
     #[error("the broker cannot be reached")]
     Disconnected,
     /// The broker did not confirm in time. An alarm of its memory or disk may block publishers.
     #[error("the broker did not confirm in time")]
     TimedOut,
-    /// The broker refused the message. The queue may be full.
     #[error("the broker refused the message; a queue may be full")]
     Refused,
-    /// The queue does not exist.
     #[error("the broker has no such queue")]
     Unroutable,
     /// The message exceeds the broker's limit. A retry fails until the limit is raised.

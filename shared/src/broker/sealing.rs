@@ -52,6 +52,14 @@ impl Broker for Sealing {
     fn is_connected(&self) -> bool {
         self.broker.is_connected()
     }
+
+    async fn ready(&self, queue: Queue) -> Result<u64, String> {
+        self.broker.ready(queue).await
+    }
+
+    async fn close(&self) {
+        self.broker.close().await;
+    }
 }
 
 struct OpeningConsumer {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, EntityTrait as _,
+    ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait, DatabaseConnection, EntityTrait as _,
     PaginatorTrait as _, QueryFilter as _, sea_query::Expr,
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -43,7 +43,7 @@ pub async fn set(
 ) -> Result<SecretString, ClinicError> {
     let transaction = database::begin_write(database).await?;
     require(&transaction, change.clinic_id).await?;
-    if count(&transaction, change).await? > 0 {
+    if Entity::find().filter(of(change.clinic_id, change.kind)).count(&transaction).await? > 0 {
         return Err(ClinicError::IsSet(change.clinic_id.to_owned(), change.kind));
     }
     let secret = insert(&transaction, keys, change).await?;
@@ -65,14 +65,13 @@ pub async fn rotate(
 ) -> Result<SecretString, ClinicError> {
     let transaction = database::begin_write(database).await?;
     require(&transaction, change.clinic_id).await?;
-    if count(&transaction, change).await? == 0 {
+    if Entity::find().filter(of(change.clinic_id, change.kind)).count(&transaction).await? == 0 {
         return Err(ClinicError::IsNotSet(change.clinic_id.to_owned(), change.kind));
     }
     let end = end_of(overlap)?;
     Entity::update_many()
         .col_expr(Column::ExpiresAt, Expr::value(end))
-        .filter(Column::ClinicId.eq(change.clinic_id))
-        .filter(Column::Kind.eq(change.kind.as_str()))
+        .filter(of(change.clinic_id, change.kind))
         .filter(Column::ExpiresAt.is_null().or(Column::ExpiresAt.gt(end)))
         .exec(&transaction)
         .await?;
@@ -97,11 +96,7 @@ pub async fn unset(
     }
     let transaction = database::begin_write(database).await?;
     require(&transaction, clinic_id).await?;
-    let deleted = Entity::delete_many()
-        .filter(Column::ClinicId.eq(clinic_id))
-        .filter(Column::Kind.eq(kind.as_str()))
-        .exec(&transaction)
-        .await?;
+    let deleted = Entity::delete_many().filter(of(clinic_id, kind)).exec(&transaction).await?;
     if deleted.rows_affected == 0 {
         return Err(ClinicError::IsNotSet(clinic_id.to_owned(), kind));
     }
@@ -109,11 +104,9 @@ pub async fn unset(
     Ok(transaction.commit().await?)
 }
 
-async fn count(database: &impl ConnectionTrait, change: &Change<'_>) -> Result<u64, ClinicError> {
-    let select = Entity::find()
-        .filter(Column::ClinicId.eq(change.clinic_id))
-        .filter(Column::Kind.eq(change.kind.as_str()));
-    Ok(select.count(database).await?)
+/// The secrets of one kind.
+fn of(clinic_id: &str, kind: CredentialKind) -> Condition {
+    Condition::all().add(Column::ClinicId.eq(clinic_id)).add(Column::Kind.eq(kind.as_str()))
 }
 
 fn end_of(overlap: Duration) -> Result<DateTime<Utc>, ClinicError> {

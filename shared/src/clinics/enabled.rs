@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _};
 use secrecy::SecretString;
 
-use super::clinic::{Clinic, Credential};
 use super::kind::CredentialKind;
 use crate::clock;
 use crate::entities::{clinic, clinic_credential};
@@ -15,6 +14,49 @@ use crate::event_key::EventKey;
 use crate::networks::Networks;
 use crate::seal::{AssociatedData, Seal, Sealed};
 use crate::secret::{self, Digest};
+
+/// A clinic that may call, as the ingress caches it. Of every kind of credential that it has, a request must prove
+/// one.
+#[derive(Debug, Clone)]
+pub struct Clinic {
+    /// CareQ's name of the clinic.
+    pub clinic_id: String,
+    /// Its secret for ids and digests.
+    pub event_key: EventKey,
+    /// The timeout of a response's wait for its result, in milliseconds; `None` if the settings apply.
+    pub answer_within_ms: Option<u64>,
+    /// The rate limit, in requests per minute; 0 = no limit; `None` if the settings apply.
+    pub rate_per_minute: Option<u32>,
+    /// The burst limit, in requests; `None` if the settings apply.
+    pub rate_burst: Option<u32>,
+    /// The allowed source networks; an empty list allows all.
+    pub addresses: Networks,
+    /// The bearer tokens.
+    pub tokens: Vec<Credential<Digest>>,
+    /// `X-API-Key`
+    pub api_keys: Vec<Credential<Digest>>,
+    /// `X-Webhook-Secret`
+    pub webhook_secrets: Vec<Credential<Digest>>,
+    /// The keys of `X-CareQ-Signature`.
+    pub signing_secrets: Vec<Credential<SecretString>>,
+}
+
+/// One of the secrets that are valid at the same time.
+#[derive(Debug, Clone)]
+pub struct Credential<T> {
+    /// The value that a proof is checked against.
+    pub verifier: T,
+    /// The end of the overlap after a rotation.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl<T> Credential<T> {
+    /// Whether the secret is valid at this time.
+    #[must_use]
+    pub fn is_current(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_none_or(|end| end > now)
+    }
+}
 
 /// The clinics that could be read, and the failures.
 #[derive(Debug, Clone, Default)]
@@ -75,10 +117,8 @@ fn clinic(
 ) -> Result<Clinic, String> {
     let event_key = EventKey::open(seal, &row.clinic_id, &Sealed::stored_bytes(&row.event_key))
         .map_err(|reason| format!("its event key cannot be opened: {reason}"))?;
-    let addresses = match row.addresses.as_deref() {
-        None => Networks::default(),
-        Some(list) => list.parse().map_err(|_| damaged("list of networks"))?,
-    };
+    let addresses = row.addresses.as_deref().map(str::parse::<Networks>).transpose();
+    let addresses = addresses.map_err(|_| damaged("list of networks"))?.unwrap_or_default();
     Ok(Clinic {
         event_key,
         answer_within_ms: number(row.answer_within_ms, "answer_within_ms")?,
@@ -110,7 +150,11 @@ fn of_kind(
 }
 
 fn digests(own: &[clinic_credential::Model], kind: CredentialKind) -> Vec<Credential<Digest>> {
-    of_kind(own, kind).map(|row| credential(Digest::stored(row.verifier.clone()), row.expires_at)).collect()
+    let digest = |row: &clinic_credential::Model| Credential {
+        verifier: Digest::stored(row.verifier.clone()),
+        expires_at: row.expires_at,
+    };
+    of_kind(own, kind).map(digest).collect()
 }
 
 /// The signing secrets that open, and the reasons for the others. An expired secret is not opened: a random one takes
@@ -126,7 +170,7 @@ fn signing_secrets(
         let has_expired = row.expires_at.is_some_and(|end| end <= now);
         let opened = if has_expired { Ok(secret::random("")) } else { signing_secret(row, seal) };
         match opened {
-            Ok(secret) => secrets.push(credential(secret, row.expires_at)),
+            Ok(verifier) => secrets.push(Credential { verifier, expires_at: row.expires_at }),
             Err(reason) => unopened.push(reason),
         }
     }
@@ -139,10 +183,6 @@ fn signing_secret(row: &clinic_credential::Model, seal: &Seal) -> Result<SecretS
     let secret = secret.map_err(|reason| format!("its signing secret cannot be opened: {reason}"))?;
     let secret = String::from_utf8(secret).map_err(|_| "its signing secret is damaged".to_owned())?;
     Ok(secret.into())
-}
-
-fn credential<T>(verifier: T, expires_at: Option<DateTime<Utc>>) -> Credential<T> {
-    Credential { verifier, expires_at }
 }
 
 #[cfg(test)]

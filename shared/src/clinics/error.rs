@@ -7,45 +7,35 @@ use crate::seal::KeysError;
 
 /// The reason why a clinic could not be changed.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum ClinicError {
-    /// The clinic exists.
     #[error("clinic {0} exists already; `careq-sync clinic rotate {0}` gives it a new token")]
     Exists(String),
-    /// The clinic does not exist.
     #[error("there is no clinic {0}; `careq-sync clinic list` shows all")]
     Unknown(String),
-    /// The name is not valid.
     #[error("a clinic_id has 1 to 100 characters (API specification, field tables)")]
     Name,
-    /// The credential exists.
     #[error("clinic {0} has one already; `careq-sync clinic rotate {0} {1}` gives it a new one")]
     IsSet(String, CredentialKind),
-    /// The credential does not exist.
     #[error("clinic {0} has none; `careq-sync clinic set {0} {1}` gives it one")]
     IsNotSet(String, CredentialKind),
-    /// The token cannot be removed.
     #[error(
         "a token is always required (API specification, \"Authentication\"); `clinic disable` refuses all requests"
     )]
     TokenIsRequired,
-    /// Another clinic has the token.
     #[error(
         "another clinic has this token, and a token must be unique per clinic (API specification, \"Authentication\")"
     )]
     TokenIsTaken,
-    /// The given secret is too short, or cannot be sent in a header.
     #[error("the given secret must have at least {0} characters, visible ASCII and nothing else")]
     Weak(usize),
-    /// A number does not fit into its column.
     #[error("a rate and a burst must be at most 2147483647")]
     TooLarge,
     /// The end of the overlap is outside of the calendar.
     #[error("the overlap is too long; an overlap of weeks is already a long one")]
     Overlap,
-    /// A secret cannot be sealed.
     #[error(transparent)]
     Keys(#[from] KeysError),
-    /// The database's own error.
     #[error("the database refused: {0}")]
     Database(#[from] DbErr),
 }

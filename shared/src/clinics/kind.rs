@@ -19,33 +19,30 @@ impl CredentialKind {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::Token, Self::ApiKey, Self::WebhookSecret, Self::SigningSecret];
 
-    /// The word in the `kind` column and in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    /// The word, the prefix of a random secret, and the minimum length of a chosen one.
+    const fn row(self) -> (&'static str, &'static str, usize) {
         match self {
-            Self::Token => "token",
-            Self::ApiKey => "api_key",
-            Self::WebhookSecret => "webhook_secret",
-            Self::SigningSecret => "signing_secret",
+            Self::Token => ("token", "careq_", 32),
+            Self::ApiKey => ("api_key", "careqkey_", 32),
+            Self::WebhookSecret => ("webhook_secret", "careqhook_", 32),
+            Self::SigningSecret => ("signing_secret", "careqsign_", 16),
         }
     }
 
-    /// The minimum length of a chosen secret. A secret that is stored as a digest must resist a search.
-    pub(super) const fn min_length(self) -> usize {
-        match self {
-            Self::Token | Self::ApiKey | Self::WebhookSecret => 32,
-            Self::SigningSecret => 16,
-        }
+    /// The word in the `kind` column and in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.row().0
     }
 
     /// The prefix of a random secret, for secret scanners.
     pub(super) const fn prefix(self) -> &'static str {
-        match self {
-            Self::Token => "careq_",
-            Self::ApiKey => "careqkey_",
-            Self::WebhookSecret => "careqhook_",
-            Self::SigningSecret => "careqsign_",
-        }
+        self.row().1
+    }
+
+    /// The minimum length of a chosen secret. A secret that is stored as a digest must resist a search.
+    pub(super) const fn min_length(self) -> usize {
+        self.row().2
     }
 }
 

@@ -1,10 +1,10 @@
 //! Changes of a clinic as a whole: add, configure, disable, list. Secrets are returned only when they are created.
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Expr, OnConflict, SimpleExpr};
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait as _,
-    QueryFilter as _, QueryOrder as _,
+    ActiveModelTrait as _, ActiveValue, ActiveValue::NotSet, ActiveValue::Set, ColumnTrait as _,
+    ConnectionTrait, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
@@ -22,24 +22,19 @@ use crate::seal::Keys;
 use crate::secret::Digest;
 use crate::{clock, database};
 
-/// A clinic as an operator sees it.
+/// A clinic as an operator sees it. Its own settings are those of [`super::Clinic`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "most fields are columns of `clinics`")]
 pub struct Summary {
-    /// CareQ's name of the clinic.
     pub clinic_id: String,
-    /// The time of creation.
     pub created_at: DateTime<Utc>,
     /// The time since which its requests are refused.
     pub disabled_at: Option<DateTime<Utc>>,
     /// The number of valid secrets of each kind; a missing kind is not required.
     pub valid: Vec<(CredentialKind, usize)>,
-    /// See [`super::Clinic`].
     pub answer_within_ms: Option<i32>,
-    /// See [`super::Clinic`].
     pub rate_per_minute: Option<i32>,
-    /// See [`super::Clinic`].
     pub rate_burst: Option<i32>,
-    /// See [`super::Clinic`].
     pub addresses: Option<String>,
 }
 
@@ -95,10 +90,7 @@ pub enum Setting<T> {
 
 impl<T> Setting<T> {
     fn own(self) -> Option<T> {
-        match self {
-            Self::Default => None,
-            Self::Own(value) => Some(value),
-        }
+        if let Self::Own(value) = self { Some(value) } else { None }
     }
 }
 
@@ -161,34 +153,27 @@ pub async fn configure(
     clinic_id: &str,
     configuration: Configuration,
 ) -> Result<(), ClinicError> {
-    use clinic::Column::{Addresses, AnswerWithinMs, RateBurst, RatePerMinute};
     let details = configuration.details();
-    let number = |value: Option<u32>| match value.map(i32::try_from).transpose() {
-        Ok(value) => Ok(Expr::value(value)),
-        Err(_) => Err(ClinicError::TooLarge),
+    let changes = clinic::ActiveModel {
+        answer_within_ms: number(configuration.answer_within_ms)?,
+        rate_per_minute: number(configuration.rate_per_minute)?,
+        rate_burst: number(configuration.rate_burst)?,
+        addresses: configuration.addresses.map_or(NotSet, |own| Set(own.own().map(|own| own.to_string()))),
+        ..Default::default()
     };
-    let changes: [(clinic::Column, Option<SimpleExpr>); 4] = [
-        (
-            AnswerWithinMs,
-            configuration.answer_within_ms.map(|wait| number(wait.own().map(u32::from))).transpose()?,
-        ),
-        (RatePerMinute, configuration.rate_per_minute.map(|rate| number(rate.own())).transpose()?),
-        (RateBurst, configuration.rate_burst.map(|burst| number(burst.own())).transpose()?),
-        (Addresses, configuration.addresses.map(|own| Expr::value(own.own().map(|own| own.to_string())))),
-    ];
     let transaction = database::begin_write(database).await?;
     require(&transaction, clinic_id).await?;
-    let mut update = clinic::Entity::update_many().filter(clinic::Column::ClinicId.eq(clinic_id));
-    let mut is_change = false;
-    for (column, value) in changes.into_iter().filter_map(|(column, value)| Some((column, value?))) {
-        update = update.col_expr(column, value);
-        is_change = true;
-    }
-    if is_change {
-        update.exec(&transaction).await?;
+    if changes.is_changed() {
+        let update = clinic::Entity::update_many().set(changes);
+        update.filter(clinic::Column::ClinicId.eq(clinic_id)).exec(&transaction).await?;
         note(&transaction, Action::ConfigureClinic, clinic_id, details).await?;
     }
     Ok(transaction.commit().await?)
+}
+
+fn number<N: TryInto<i32>>(setting: Option<Setting<N>>) -> Result<ActiveValue<Option<i32>>, ClinicError> {
+    let Some(setting) = setting else { return Ok(NotSet) };
+    setting.own().map(N::try_into).transpose().map(Set).map_err(|_| ClinicError::TooLarge)
 }
 
 /// Disables a clinic: its requests are refused from now on.
@@ -274,12 +259,8 @@ async fn make(database: &impl ConnectionTrait, keys: Keys<'_>, clinic_id: &str) 
     let row = clinic::ActiveModel {
         clinic_id: Set(clinic_id.to_owned()),
         event_key: Set(EventKey::random().sealed(&keys()?, clinic_id).into_bytes()),
-        answer_within_ms: Set(None),
-        rate_per_minute: Set(None),
-        rate_burst: Set(None),
-        addresses: Set(None),
         created_at: Set(clock::now()),
-        disabled_at: Set(None),
+        ..Default::default()
     };
     let made = clinic::Entity::insert(row)
         .on_conflict(OnConflict::column(clinic::Column::ClinicId).do_nothing().to_owned())

@@ -1,7 +1,6 @@
 //! Clinics and their secrets, for the commands that change them and the ingress that verifies requests. A secret is
 //! shown once, when it is created. The database stores its digest or its sealed value.
 
-mod clinic;
 mod credential;
 mod enabled;
 mod error;
@@ -10,9 +9,8 @@ mod manage;
 mod row;
 
 pub use crate::seal::Keys;
-pub use clinic::{Clinic, Credential};
 pub use credential::{Change, rotate, set, unset};
-pub use enabled::{Enabled, Trouble, enabled};
+pub use enabled::{Clinic, Credential, Enabled, Trouble, enabled};
 pub use error::ClinicError;
 pub use kind::CredentialKind;
 pub use manage::{Configuration, Setting, Summary, add, configure, disable, list, seed, unheeded};

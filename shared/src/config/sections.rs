@@ -1,42 +1,65 @@
-//! The sections of the settings. Defaults are in `config.default.toml`, where an operator can read them.
+//! The sections of the settings. `config.default.toml` documents every setting (a test checks), and holds its default.
+#![expect(missing_docs, reason = "the documentation of a setting stands once")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use super::defaults::DEFAULTS;
-use super::ingress::IngressConfig;
-use super::retention::RetentionConfig;
+use crate::networks::Networks;
+use crate::records::Limits;
+use crate::words;
+
+/// The documented defaults, `config.default.toml`.
+pub const DEFAULTS: &str = include_str!("../../../config.default.toml");
+
+/// The process or command that reads the settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Process {
+    /// Ingress, worker and admin API in one.
+    Standalone,
+    Ingress,
+    Worker,
+    /// The admin API.
+    Console,
+    /// A command on the installation's database, which ends by itself.
+    Command,
+}
+
+impl Process {
+    /// The name of a long-running process, in commands, metrics and traces; `None` for a command.
+    #[must_use]
+    pub const fn runs_on(self) -> Option<&'static str> {
+        match self {
+            Self::Standalone => Some("standalone"),
+            Self::Ingress => Some("ingress"),
+            Self::Worker => Some("worker"),
+            Self::Console => Some("console"),
+            Self::Command => None,
+        }
+    }
+}
 
 /// Every setting of a process.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Config {
-    /// `[data]`
     pub data: DataConfig,
-    /// `[database]`
     pub database: DatabaseConfig,
-    /// `[broker]`
     pub broker: BrokerConfig,
-    /// `[seal]`
     pub seal: SealConfig,
-    /// `[ingress]`
     pub ingress: IngressConfig,
-    /// `[worker]`
     pub worker: WorkerConfig,
-    /// `[retention]`
     pub retention: RetentionConfig,
-    /// `[operations]`
     pub operations: OperationsConfig,
-    /// `[log]`
     pub log: LogConfig,
-    /// `[telemetry]`
     pub telemetry: TelemetryConfig,
-    /// `clinics`
+    #[serde(skip)]
     pub clinics: Vec<ClinicSeed>,
     /// Variables that Kubernetes has set for its Services, and that are not settings.
+    #[serde(skip)]
     pub service_links: Vec<String>,
 }
 
@@ -55,48 +78,33 @@ impl Config {
 /// `[data]`: the folder of the embedded database, queue and keys.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DataConfig {
-    /// The folder, which is created at start if it is missing.
     pub dir: PathBuf,
 }
 
 /// `[database]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct DatabaseConfig {
-    /// `postgres://…`, `sqlite://…`, or empty for SQLite in the data folder.
     pub url: SecretString,
-    /// Whether a remote server may be used without verified TLS.
     pub allow_cleartext: bool,
-    /// The maximum number of connections of one process.
     pub max_connections: u32,
-    /// The time to retry the database at start, in seconds.
     pub connect_timeout_s: u64,
 }
 
 /// `[seal]`: the keys for secrets and Aadhaar numbers at rest.
 #[derive(Debug, Clone, Deserialize)]
 pub struct SealConfig {
-    /// `NAME:KEY,…`; the first key seals.
     pub keys: SecretString,
-    /// A file with one key per line; empty without a file.
     pub key_file: PathBuf,
 }
 
 /// `[broker]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct BrokerConfig {
-    /// `embedded` or `amqp://…`.
     pub url: SecretString,
-    /// Whether a remote server may be used without TLS.
     pub allow_cleartext: bool,
-    /// The prefix of the queues `{prefix}.live`, `{prefix}.bulk` and `{prefix}.dead`.
     pub prefix: String,
-    /// The time to retry the broker at start, in seconds.
     pub connect_timeout_s: u64,
-    /// The timeout of a confirm before the ingress answers 503, in milliseconds. A batch first waits a quarter of it
-    /// for its admission.
     pub publish_timeout_ms: u64,
-    /// The URL of RabbitMQ's management API, for `careq-sync doctor`: `http://…`, `https://…`, empty for the default
-    /// port, or `none`.
     pub management_url: SecretString,
 }
 
@@ -116,32 +124,79 @@ impl BrokerConfig {
         if self.url.expose_secret() == "embedded" { BrokerKind::Embedded } else { BrokerKind::RabbitMq }
     }
 
-    /// See [`BrokerConfig::publish_timeout_ms`].
+    /// The timeout of a confirm.
     #[must_use]
     pub fn publish_timeout(&self) -> Duration {
         Duration::from_millis(self.publish_timeout_ms)
     }
 }
 
+/// `[ingress]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct IngressConfig {
+    pub listen: SocketAddr,
+    pub result_timeout_ms: u64,
+    pub batch_result_timeout_ms: u64,
+    pub rate_per_minute: u32,
+    pub rate_burst: u32,
+    pub max_body_bytes: usize,
+    pub max_batch_body_bytes: usize,
+    pub max_header_bytes: usize,
+    pub max_header_fields: usize,
+    pub header_timeout_s: u64,
+    pub body_timeout_s: u64,
+    pub request_timeout_s: u64,
+    pub max_connections: usize,
+    pub max_connections_per_address: usize,
+    pub first_byte_timeout_s: u64,
+    pub max_requests: usize,
+    pub trust_traceparent: bool,
+    pub trusted_proxies: Networks,
+    pub max_clock_skew_s: u32,
+    pub max_long_text_bytes: usize,
+    pub clinics_refresh_interval_s: u64,
+}
+
+impl IngressConfig {
+    /// The limits of the field rules.
+    #[must_use]
+    pub fn record_limits(&self) -> Limits {
+        Limits {
+            max_clock_skew: TimeDelta::seconds(self.max_clock_skew_s.into()),
+            max_long_text_bytes: self.max_long_text_bytes,
+        }
+    }
+}
+
 /// `[worker]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct WorkerConfig {
-    /// The number of batches that one process works on at the same time.
     pub concurrency: usize,
-    /// The maximum number of messages in a batch.
     pub batch_size: usize,
-    /// The maximum size of a batch's messages, in bytes; a single message may be larger.
     pub max_batch_bytes: usize,
-    /// The time an event waits for its parent, in seconds.
     pub parent_timeout_s: u64,
-    /// The interval between two searches of waiting events, in seconds.
     pub sweep_interval_s: u64,
+}
+
+/// `[retention]`: the age at which settled rows are deleted. A row is not kept longer than the row that it refers to.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct RetentionConfig {
+    pub events_days: u32,
+    pub batches_days: u32,
+    pub settled_letters_days: u32,
+    pub audit_days: u32,
+    pub scan_interval_s: u64,
+}
+
+/// The duration of a number of days; `None` if it means forever.
+#[must_use]
+pub fn days(days: u32) -> Option<Duration> {
+    (days > 0).then(|| Duration::from_hours(24 * u64::from(days)))
 }
 
 /// `[operations]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct OperationsConfig {
-    /// The address of `/livez`, `/readyz` and `/metrics`.
     pub listen: SocketAddr,
 }
 
@@ -157,55 +212,39 @@ impl OperationsConfig {
 /// `[telemetry]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct TelemetryConfig {
-    /// The collector of spans; empty = no traces.
     pub otlp_endpoint: String,
-    /// The share of recorded traces, from 0 to 1.
     pub sample_ratio: f64,
-    /// The interval of measurements that need queries, in seconds.
     pub measure_interval_s: u64,
 }
 
 /// `[log]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct LogConfig {
-    /// Text or JSON.
     pub format: LogFormat,
-    /// The minimum level.
     pub level: LogLevel,
 }
 
-/// The format of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// Text, for people.
-    Text,
-    /// JSON, for machines.
-    Json,
+words! {
+    /// The format of a log line.
+    LogFormat {
+        /// Text, for people.
+        Text = "text",
+        /// JSON, for machines.
+        Json = "json",
+    }
 }
 
-/// The level of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogLevel {
-    /// Failures.
-    Error,
-    /// Conditions that an operator should examine.
-    Warn,
-    /// One line per request.
-    Info,
-    /// One line per batch.
-    Debug,
-}
-
-impl LogLevel {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-        }
+words! {
+    /// The level of a log line.
+    LogLevel {
+        /// Failures.
+        Error = "error",
+        /// Conditions that an operator should examine.
+        Warn = "warn",
+        /// One line per request.
+        Info = "info",
+        /// One line per batch.
+        Debug = "debug",
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::net::IpAddr;
 
+use toml::Value;
+
 /// The settings that are lists, in which blanks around an entry have no meaning.
 const LISTS: [&str; 2] = ["clinics", "seal.keys"];
 
@@ -28,34 +30,49 @@ pub(super) fn fault(key: &str, text: &str) -> Option<String> {
     Some(format!("{key} {what}"))
 }
 
+/// Converts a value to the kind of its default, if it can be read so. A variable is always text.
+pub(super) fn convert(value: &mut Value, default: &Value) {
+    let text = value.as_str();
+    let converted = match default {
+        Value::Integer(_) => text.and_then(|text| text.parse().ok()).map(Value::Integer),
+        Value::Float(_) => text.and_then(|text| text.parse().ok()).map(Value::Float),
+        Value::Boolean(_) => match text.map(str::to_lowercase).as_deref() {
+            Some("true" | "yes" | "on" | "1") => Some(Value::Boolean(true)),
+            Some("false" | "no" | "off" | "0") => Some(Value::Boolean(false)),
+            _ => None,
+        },
+        Value::String(_) if text.is_none() => Some(Value::String(value.to_string())),
+        _ => None,
+    };
+    if let Some(converted) = converted {
+        *value = converted;
+    }
+}
+
 /// Whether Kubernetes has set the variable for a Service whose name begins with `careq`, such as
 /// `CAREQ_SYNC_SERVICE_HOST=10.0.0.1` and `CAREQ_INGRESS_PORT=tcp://10.0.0.1:80` (Kubernetes, "Service", "Environment
 /// variables").
 pub(super) fn is_service_link(variable: &str, value: &str) -> bool {
-    let is_number = |text: &str| text.parse::<u16>().is_ok();
     let is_url = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
-    if variable.ends_with("_SERVICE_HOST") {
-        return value.parse::<IpAddr>().is_ok();
+    let is_number = |text: &str| text.parse::<u16>().is_ok();
+    let is_address = || value.parse::<IpAddr>().is_ok();
+    if let Some((_, port)) = variable.split_once("_SERVICE_") {
+        return if port == "HOST" { is_address() } else { port.starts_with("PORT") && is_number(value) };
     }
-    if variable.ends_with("_SERVICE_PORT") || variable.contains("_SERVICE_PORT_") {
-        return is_number(value);
-    }
-    if variable.ends_with("_PORT") && is_url {
-        return true;
-    }
-    // CAREQ_INGRESS_PORT_80_TCP, _PROTO, _PORT and _ADDR
-    let Some((_, of_port)) = variable.split_once("_PORT_") else { return false };
-    let mut words = of_port.split('_');
-    let (port, protocol, what, end) = (words.next(), words.next(), words.next(), words.next());
-    let is_protocol = |text: &str| ["TCP", "UDP", "SCTP"].contains(&text);
-    let fits = match what {
-        None => is_url,
-        Some("PORT") => is_number(value),
-        Some("PROTO") => ["tcp", "udp", "sctp"].contains(&value),
-        Some("ADDR") => value.parse::<IpAddr>().is_ok(),
-        Some(_) => false,
+    // CAREQ_INGRESS_PORT, and CAREQ_INGRESS_PORT_80_TCP with _PROTO, _PORT and _ADDR
+    let Some((_, of_port)) = variable.split_once("_PORT_") else {
+        return variable.ends_with("_PORT") && is_url;
     };
-    port.is_some_and(is_number) && protocol.is_some_and(is_protocol) && fits && end.is_none()
+    match of_port.split('_').collect::<Vec<_>>()[..] {
+        [port, "TCP" | "UDP" | "SCTP", ref what @ ..] if is_number(port) => match what {
+            [] => is_url,
+            ["PORT"] => is_number(value),
+            ["PROTO"] => ["tcp", "udp", "sctp"].contains(&value),
+            ["ADDR"] => is_address(),
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub async fn open(database: &DatabaseConnection) -> Result<Vec<Open>, DbErr> {
         let letters = found.map_or(0, |(_, _, letters)| *letters);
         u64::try_from(letters).map_err(|_| DbErr::Type(format!("{letters} letters are open")))
     };
-    let ages = |class: Class| Age::ALL.iter().map(move |age| (class, *age));
-    let all = Class::ALL.iter().copied().flat_map(ages);
+    let ages = |class: Class| Age::ALL.into_iter().map(move |age| (class, age));
+    let all = Class::ALL.into_iter().flat_map(ages);
     all.map(|(class, age)| Ok(Open { class, age, letters: letters(class, age)? })).collect()
 }

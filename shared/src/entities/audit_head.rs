@@ -20,7 +20,4 @@ pub struct Model {
     pub unchained: i64,
 }
 
-#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+plain_table!();

@@ -11,7 +11,4 @@ pub struct Model {
     pub audit_id: Uuid,
 }
 
-#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+plain_table!();

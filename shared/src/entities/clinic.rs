@@ -16,7 +16,4 @@ pub struct Model {
     pub disabled_at: Option<ChronoDateTimeUtc>,
 }
 
-#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+plain_table!();

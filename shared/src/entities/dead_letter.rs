@@ -43,7 +43,4 @@ pub struct Model {
     pub waiting_careq_id: Option<i64>,
 }
 
-#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+plain_table!();

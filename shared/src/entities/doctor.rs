@@ -30,7 +30,4 @@ pub struct Model {
     pub synced_at: ChronoDateTimeUtc,
 }
 
-#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+plain_table!();

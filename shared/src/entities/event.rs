@@ -23,7 +23,4 @@ pub struct Model {
     pub repeated_at: Option<ChronoDateTimeUtc>,
 }
 
-#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+plain_table!();

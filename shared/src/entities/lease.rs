@@ -14,7 +14,4 @@ pub struct Model {
     pub ends_at: ChronoDateTimeUtc,
 }
 
-#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+plain_table!();

@@ -22,7 +22,4 @@ pub struct Model {
     pub lease_ends_at: Option<ChronoDateTimeUtc>,
 }
 
-#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+plain_table!();

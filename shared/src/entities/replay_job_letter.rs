@@ -18,7 +18,4 @@ pub struct Model {
     pub settled_at: Option<ChronoDateTimeUtc>,
 }
 
-#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-pub enum Relation {}
-
-impl ActiveModelBehavior for ActiveModel {}
+plain_table!();

@@ -26,9 +26,7 @@ impl StoredPrice {
             DbBackend::Postgres | DbBackend::MySql => Self::Numeric(price.amount()),
         }
     }
-}
 
-impl StoredPrice {
     /// The amount; `None` if the column holds a foreign text.
     fn amount(&self) -> Option<Decimal> {
         match self {

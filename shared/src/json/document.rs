@@ -29,9 +29,6 @@ impl Document {
     }
 
     /// The members.
-    ///
-    /// # Panics
-    /// Never: [`Self::parse`] has written an object.
     #[must_use]
     #[expect(clippy::expect_used, reason = "what `parse` has written is an object, or the program is wrong")]
     pub fn object(&self) -> Object<'_> {

@@ -4,13 +4,11 @@
 
 mod document;
 mod error;
-mod limits;
 mod raw;
 mod scan;
 
 pub use document::Document;
-pub use error::NotAnObject;
-pub use limits::{MAX_DEPTH, MAX_VALUES};
+pub use error::{MAX_DEPTH, MAX_VALUES, NotAnObject};
 pub use raw::{Object, Raw};
 
 #[cfg(test)]

@@ -92,9 +92,6 @@ impl<'a> Raw<'a> {
     }
 
     /// The values of a list.
-    ///
-    /// # Panics
-    /// Never: the text of a document is JSON.
     #[must_use]
     pub fn as_list(self) -> Option<Vec<Raw<'a>>> {
         let values: Vec<&RawValue> = self.is_list().then(|| serde_json::from_str(self.0).expect(CHECKED))?;
@@ -102,9 +99,6 @@ impl<'a> Raw<'a> {
     }
 
     /// The members of an object.
-    ///
-    /// # Panics
-    /// Never: the text of a document is JSON.
     #[must_use]
     pub fn as_object(self) -> Option<Object<'a>> {
         let Members(members) = self.is_object().then(|| serde_json::from_str(self.0).expect(CHECKED))?;

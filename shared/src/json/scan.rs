@@ -1,7 +1,6 @@
 //! Counts the values and levels of a body, before it is parsed. A body within the limits may still be no JSON.
 
-use super::error::NotAnObject;
-use super::limits::{MAX_DEPTH, MAX_VALUES};
+use super::error::{MAX_DEPTH, MAX_VALUES, NotAnObject};
 
 /// Counts the values of a body, without the content of texts. For a body that is not JSON, the count may be wrong,
 /// but it covers everything that a parser reads before it fails.

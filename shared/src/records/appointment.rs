@@ -1,65 +1,56 @@
-//! An appointment and its field table (API specification, section 4). Its parents are checked by the worker, in its
-//! transaction.
+//! An appointment, its status and its cancellation, with their field tables (API specification, sections 4 to 6). The
+//! parents of an appointment are checked by the worker, in its transaction.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 
-use super::form::Form;
+use super::record::record;
 
 /// The six statuses of the specification's section 5, and `in_progress` from its sequence diagram.
-pub(super) const STATUSES: [&str; 7] =
+const STATUSES: [&str; 7] =
     ["booked", "confirmed", "cancelled", "completed", "no-show", "rescheduled", "in_progress"];
 
-/// An appointment as CareQ describes it. An absent optional field is `None` and replaces the stored value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields are the specification's own, under their own names")]
-pub struct Appointment {
-    pub patient_careq_id: i64,
-    pub doctor_careq_id: i64,
-    pub service_careq_id: i64,
-    pub book_datetime: DateTime<Utc>,
-    pub start_datetime: DateTime<Utc>,
-    pub end_datetime: DateTime<Utc>,
-    pub status: String,
-    pub location: Option<String>,
-    pub notes: Option<String>,
-    #[serde(default, with = "super::free_form")]
-    pub prescription: Option<String>,
-    pub referred_by: Option<String>,
-    pub referred_by_address: Option<String>,
-    pub color: Option<String>,
-    /// Unique within a clinic.
-    pub hash: Option<String>,
-    pub created_at: Option<DateTime<Utc>>,
-    pub updated_at: Option<DateTime<Utc>>,
+record! {
+    /// An appointment as CareQ describes it. An absent optional field is `None` and replaces the stored value.
+    Appointment {
+        patient_careq_id: i64 = required_id(),
+        doctor_careq_id: i64 = required_id(),
+        service_careq_id: i64 = required_id(),
+        book_datetime: DateTime<Utc> = required_instant(),
+        start_datetime: DateTime<Utc> = required_instant(),
+        end_datetime: DateTime<Utc> = required_instant(),
+        status: String = required_one_of(&STATUSES),
+        location: Option<String> = text(256),
+        notes: Option<String> = long_text(),
+        #[serde(with = "super::free_form")]
+        prescription: Option<String> = text_or_json(),
+        referred_by: Option<String> = text(256),
+        referred_by_address: Option<String> = text(512),
+        color: Option<String> = color(),
+        /// Unique within a clinic.
+        hash: Option<String> = text(512),
+        created_at: Option<DateTime<Utc>> = instant(),
+        updated_at: Option<DateTime<Utc>> = version(),
+    }
 }
 
-impl Appointment {
-    pub(super) fn read(form: &mut Form<'_>) -> Self {
-        let appointment = Self {
-            patient_careq_id: form.required_id("patient_careq_id"),
-            doctor_careq_id: form.required_id("doctor_careq_id"),
-            service_careq_id: form.required_id("service_careq_id"),
-            book_datetime: form.required_instant("book_datetime"),
-            start_datetime: form.required_instant("start_datetime"),
-            end_datetime: form.required_instant("end_datetime"),
-            status: form.required_one_of("status", &STATUSES),
-            location: form.text("location", 256),
-            notes: form.long_text("notes"),
-            prescription: form.text_or_json("prescription"),
-            referred_by: form.text("referred_by", 256),
-            referred_by_address: form.text("referred_by_address", 512),
-            color: form.color("color"),
-            hash: form.text("hash", 512),
-            created_at: form.instant("created_at"),
-            updated_at: form.version("updated_at"),
-        };
-        form.check_order(
-            "start_datetime",
-            appointment.start_datetime,
-            "end_datetime",
-            appointment.end_datetime,
-        );
-        appointment
+record! {
+    /// A status change as CareQ sends it.
+    StatusChange {
+        status: String = required_one_of(&STATUSES),
+        /// Stored as `status_notes`, apart from the appointment's own notes.
+        notes: Option<String> = long_text(),
+        updated_at: Option<DateTime<Utc>> = version(),
+    }
+}
+
+record! {
+    /// A cancellation as CareQ sends it. A lost cancellation is a patient who comes in vain, so an optional field is
+    /// refused only for its own format. The two texts have the limit of all long texts: without it, a few of them fill
+    /// the memory of a worker.
+    Cancellation {
+        cancellation_reason: Option<String> = long_text(),
+        /// The cancelling party, in CareQ's words, such as `patient`.
+        cancelled_by: Option<String> = long_text(),
+        cancelled_at: Option<DateTime<Utc>> = version(),
     }
 }

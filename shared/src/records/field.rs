@@ -14,14 +14,12 @@ pub struct Field {
 
 /// The rule of a field's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the limits speak for themselves")]
 pub enum Rule {
     /// A positive 64-bit integer.
     Id,
     /// Text without a NUL character.
-    Text {
-        /// The maximum number of characters.
-        max_characters: usize,
-    },
+    Text { max_characters: usize },
     /// Text without a NUL character, of at most [`Limits::max_long_text_bytes`](super::Limits).
     LongText,
     /// Long text, or any JSON object or array whose canonical text has the same limit.
@@ -29,15 +27,9 @@ pub enum Rule {
     /// Ten digits.
     Phone,
     /// An address (RFC 5321).
-    Email {
-        /// The maximum number of characters.
-        max_characters: usize,
-    },
+    Email { max_characters: usize },
     /// A word of a list.
-    OneOf {
-        /// The allowed words.
-        words: &'static [&'static str],
-    },
+    OneOf { words: &'static [&'static str] },
     /// `#rrggbb`
     Color,
     /// `YYYY-MM-DD`

@@ -1,4 +1,4 @@
-//! The records that CareQ sends. Each of the six kinds has a file with its type and its field rules (API
+//! The records that CareQ sends. Each of the six kinds has its type and its field rules as one table (API
 //! specification, "API Endpoints Required"). [`read`] is the only way to make a record from a request, so a record in
 //! memory has passed every rule.
 
@@ -6,27 +6,22 @@ mod field;
 mod form;
 mod free_form;
 mod kind;
-mod limits;
 mod price;
+mod record;
 
 mod appointment;
-mod cancellation;
 mod doctor;
 mod patient;
 mod service;
-mod status_change;
 
-pub use appointment::Appointment;
-pub use cancellation::Cancellation;
+pub use appointment::{Appointment, Cancellation, StatusChange};
 pub use doctor::Doctor;
 pub use field::{Field, Rule};
-pub use form::FieldErrors;
+pub use form::{FieldErrors, Limits};
 pub use kind::{Kind, RecordKind};
-pub use limits::Limits;
 pub use patient::Patient;
 pub use price::Price;
 pub use service::Service;
-pub use status_change::StatusChange;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -37,18 +32,13 @@ use form::Form;
 /// A record that satisfies the specification's field table of its kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the types are documented")]
 pub enum Record {
-    /// A patient (customer).
     Patient(Patient),
-    /// A doctor (provider).
     Doctor(Doctor),
-    /// A service or treatment.
     Service(Service),
-    /// An appointment.
     Appointment(Appointment),
-    /// A new status of an appointment.
     Status(StatusChange),
-    /// The cancellation of an appointment.
     Cancel(Cancellation),
 }
 
@@ -119,7 +109,12 @@ fn identified(kind: Kind, form: &mut Form<'_>) -> Identified {
         Kind::Patient => Record::Patient(Patient::read(form)),
         Kind::Doctor => Record::Doctor(Doctor::read(form)),
         Kind::Service => Record::Service(Service::read(form)),
-        Kind::Appointment => Record::Appointment(Appointment::read(form)),
+        Kind::Appointment => {
+            let appointment = Appointment::read(form);
+            let (start, end) = (appointment.start_datetime, appointment.end_datetime);
+            form.check_order(("start_datetime", start), ("end_datetime", end));
+            Record::Appointment(appointment)
+        }
         Kind::Status => Record::Status(StatusChange::read(form)),
         Kind::Cancel => Record::Cancel(Cancellation::read(form)),
     };
@@ -128,6 +123,3 @@ fn identified(kind: Kind, form: &mut Form<'_>) -> Identified {
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod limits_tests;

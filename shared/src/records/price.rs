@@ -4,11 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 /// An amount of at most 18 digits, with at most 4 decimals, not negative.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, SerializeDisplay, DeserializeFromStr)]
 pub struct Price(Decimal);
 
 impl Price {
@@ -38,20 +37,6 @@ impl FromStr for Price {
             return Err(PriceError::TooLong);
         }
         Decimal::from_str_exact(text).map(Self).map_err(|_| PriceError::NotPlain)
-    }
-}
-
-impl TryFrom<String> for Price {
-    type Error = PriceError;
-
-    fn try_from(text: String) -> Result<Self, PriceError> {
-        text.parse()
-    }
-}
-
-impl From<Price> for String {
-    fn from(price: Price) -> Self {
-        price.to_string()
     }
 }
 

@@ -1,26 +1,37 @@
-//! Tests of the specification's field tables.
+//! Tests of the specification's field tables, and of the limits that an installation sets.
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{FieldErrors, Identified, Kind, Limits, Record};
+use super::{Field, FieldErrors, Identified, Kind, Limits, Record, rules};
 use crate::json::Document;
 
-fn fields(value: &Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
+const DAY: TimeDelta = TimeDelta::days(1);
+
+fn accepted_at() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_765_360_800, 0).unwrap()
 }
 
-pub(super) fn read(kind: Kind, body: &Map<String, Value>) -> Result<Identified, FieldErrors> {
+fn limited(kind: Kind, body: &Map<String, Value>, limits: Limits) -> Result<Identified, FieldErrors> {
+    let document = Document::parse(Value::Object(body.clone()).to_string().as_bytes()).unwrap();
+    super::read(kind, &document.object(), limits, accepted_at())
+}
+
+fn at(instant: DateTime<Utc>) -> Value {
+    json!(instant.to_rfc3339())
+}
+
+fn read(kind: Kind, body: &Map<String, Value>) -> Result<Identified, FieldErrors> {
     read_text(kind, &serde_json::to_string(body).unwrap())
 }
 
-pub(super) fn read_text(kind: Kind, body: &str) -> Result<Identified, FieldErrors> {
+fn read_text(kind: Kind, body: &str) -> Result<Identified, FieldErrors> {
     let document = Document::parse(body.as_bytes()).unwrap();
-    super::read(kind, &document.object(), Limits::NONE, DateTime::UNIX_EPOCH)
+    super::read(kind, &document.object(), Limits::NONE, accepted_at())
 }
 
-pub(super) fn smallest(kind: Kind) -> Map<String, Value> {
+fn smallest(kind: Kind) -> Map<String, Value> {
     let mut body = match kind {
         Kind::Patient => json!({ "first_name": "A", "last_name": "B", "phone_number": "9000000001" }),
         Kind::Doctor => json!({ "first_name": "A", "last_name": "B" }),
@@ -35,7 +46,7 @@ pub(super) fn smallest(kind: Kind) -> Map<String, Value> {
     };
     body["careq_id"] = json!(i64::MAX);
     body["clinic_id"] = json!("c");
-    fields(&body)
+    body.as_object().unwrap().clone()
 }
 
 #[test]
@@ -58,171 +69,90 @@ fn every_required_field_is_required_and_nothing_else() {
 
 #[test]
 fn lengths_are_counted_in_characters() {
-    let limits: [(Kind, &[(&str, usize)]); 4] = [
-        (
-            Kind::Patient,
-            &[
-                ("clinic_id", 100),
-                ("first_name", 256),
-                ("last_name", 256),
-                ("address", 256),
-                ("city", 256),
-                ("state", 256),
-                ("zip_code", 10),
-                ("aadhar_number", 20),
-                ("spouse_name", 256),
-                ("father_name", 256),
-                ("timezone", 256),
-                ("language", 10),
-            ],
-        ),
-        (
-            Kind::Doctor,
-            &[("phone_number", 128), ("mobile_number", 128), ("specialization", 256), ("zip_code", 10)],
-        ),
-        (Kind::Service, &[("name", 256), ("currency", 10), ("location", 256), ("category", 256)]),
-        (
-            Kind::Appointment,
-            &[("location", 256), ("referred_by", 256), ("referred_by_address", 512), ("hash", 512)],
-        ),
-    ];
-    for (kind, fields) in limits {
-        for (field, most) in fields {
+    for (kind, most, fields) in [
+        (Kind::Patient, 100, "clinic_id"),
+        (Kind::Patient, 256, "first_name last_name address city state spouse_name father_name timezone"),
+        (Kind::Patient, 10, "zip_code language"),
+        (Kind::Patient, 20, "aadhar_number"),
+        (Kind::Doctor, 128, "phone_number mobile_number"),
+        (Kind::Doctor, 256, "specialization"),
+        (Kind::Doctor, 10, "zip_code"),
+        (Kind::Service, 256, "name location category"),
+        (Kind::Service, 10, "currency"),
+        (Kind::Appointment, 256, "location referred_by"),
+        (Kind::Appointment, 512, "referred_by_address hash"),
+    ] {
+        for field in fields.split(' ') {
             let with = |characters: usize| {
                 let mut body = smallest(kind);
-                body.insert((*field).to_owned(), json!("अ".repeat(characters)));
+                body.insert(field.to_owned(), json!("अ".repeat(characters)));
                 read(kind, &body)
             };
-            assert!(with(*most).is_ok(), "{kind} {field}");
+            assert!(with(most).is_ok(), "{kind} {field}");
             let errors = with(most + 1).unwrap_err();
-            assert!(errors[*field][0].contains(&format!("at most {most} characters")), "{kind} {errors:?}");
+            assert!(errors[field][0].contains(&format!("at most {most} characters")), "{kind} {errors:?}");
         }
     }
 }
 
-/// Kind, field, valid values, invalid values.
-type Row = (Kind, &'static str, Vec<Value>, Vec<Value>);
+/// Kind, field, and lists of valid and of invalid values in JSON.
+const FORMATS: [(Kind, &str, &str, &str); 12] = [
+    (Kind::Patient, "careq_id", "[1]", r#"[0, -1, "1", 1.5, true]"#),
+    (
+        Kind::Patient,
+        "phone_number",
+        r#"["0123456789"]"#,
+        r#"["123456789", "१२३४५६७८९०", "+919876543", "987654321\n", " 98765432 ", 9876543210]"#,
+    ),
+    (
+        Kind::Patient,
+        "email",
+        r#"["a.b+c@example.co.in"]"#,
+        r#"["a", "a@", "@b", "A <a@example.com>", " ", " a@example.com", "a@example.com\n",
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@example.com"]"#,
+    ),
+    (
+        Kind::Patient,
+        "date_of_birth",
+        r#"["1990-05-15", "2024-02-29"]"#,
+        r#"["1990-5-15", "2023-02-29", "15-05-1990", "-0001-01-01", "+12345-01-01", "1990-05-15T00:00:00Z"]"#,
+    ),
+    (Kind::Patient, "gender", r#"["male", "female", "other"]"#, r#"["Male", " ", "male "]"#),
+    (
+        Kind::Patient,
+        "updated_at",
+        r#"["2025-12-10T10:00:00Z", "2025-12-10T10:00:00.123456+05:30", "2025-12-10T10:00:00+0530", "2025-12-10T10:00Z"]"#,
+        r#"["2025-12-10T10:00:00", "2025-12-10", 1733824800, "2025-13-10T10:00:00Z"]"#,
+    ),
+    (Kind::Service, "duration", "[0, 45]", r#"[-1, "30", 30.5, 3000000000]"#),
+    (
+        Kind::Service,
+        "color",
+        r##"["#3498db", "#ABCDEF"]"##,
+        r##"["3498db", "#34g", "#3498d", "#3498d\n", "#３498db"]"##,
+    ),
+    (Kind::Service, "is_private", "[true]", r#"["true", 1]"#),
+    (Kind::Service, "price", "[500]", r#"["500", -1, true]"#),
+    (Kind::Appointment, "prescription", r#"["twice a day", { "dose": 2 }, [1]]"#, "[5]"),
+    (Kind::Status, "status", r#"["no-show", "rescheduled"]"#, r#"["No-Show", "no-show\n"]"#),
+];
 
 #[test]
 fn formats_are_checked() {
-    for (kind, field, good, bad) in patient_formats().into_iter().chain(other_formats()) {
+    let values = |list: &str| serde_json::from_str::<Vec<Value>>(list).unwrap();
+    for (kind, field, good, bad) in FORMATS {
         let with = |value: &Value| {
             let mut body = smallest(kind);
             body.insert(field.to_owned(), value.clone());
             read(kind, &body)
         };
-        for value in &good {
-            assert!(with(value).is_ok(), "{kind} {field} {value}: {:?}", with(value));
+        for value in values(good) {
+            assert!(with(&value).is_ok(), "{kind} {field} {value}: {:?}", with(&value));
         }
-        for value in &bad {
-            assert!(with(value).unwrap_err().contains_key(field), "{kind} {field} {value}");
+        for value in values(bad) {
+            assert!(with(&value).unwrap_err().contains_key(field), "{kind} {field} {value}");
         }
     }
-}
-
-fn patient_formats() -> Vec<Row> {
-    vec![
-        (
-            Kind::Patient,
-            "careq_id",
-            vec![json!(1)],
-            vec![json!(0), json!(-1), json!("1"), json!(1.5), json!(true)],
-        ),
-        (
-            Kind::Patient,
-            "phone_number",
-            vec![json!("0123456789")],
-            vec![
-                json!("123456789"),
-                json!("१२३४५६७८९०"),
-                json!("+919876543"),
-                json!("987654321\n"),
-                json!(" 98765432 "),
-                json!(9_876_543_210_u64),
-            ],
-        ),
-        (
-            Kind::Patient,
-            "email",
-            vec![json!("a.b+c@example.co.in")],
-            vec![
-                json!("a"),
-                json!("a@"),
-                json!("@b"),
-                json!("A <a@example.com>"),
-                json!(" "),
-                json!(" a@example.com"),
-                json!("a@example.com\n"),
-                json!(format!("{}@example.com", "a".repeat(65))),
-            ],
-        ),
-        (
-            Kind::Patient,
-            "date_of_birth",
-            vec![json!("1990-05-15"), json!("2024-02-29")],
-            vec![
-                json!("1990-5-15"),
-                json!("2023-02-29"),
-                json!("15-05-1990"),
-                json!("-0001-01-01"),
-                json!("+12345-01-01"),
-                json!("1990-05-15T00:00:00Z"),
-            ],
-        ),
-        (
-            Kind::Patient,
-            "gender",
-            vec![json!("male"), json!("female"), json!("other")],
-            vec![json!("Male"), json!(" "), json!("male ")],
-        ),
-    ]
-}
-
-fn other_formats() -> Vec<Row> {
-    vec![
-        (
-            Kind::Patient,
-            "updated_at",
-            vec![
-                json!("2025-12-10T10:00:00Z"),
-                json!("2025-12-10T10:00:00.123456+05:30"),
-                json!("2025-12-10T10:00:00+0530"),
-                json!("2025-12-10T10:00Z"),
-            ],
-            vec![
-                json!("2025-12-10T10:00:00"),
-                json!("2025-12-10"),
-                json!(1_733_824_800),
-                json!("2025-13-10T10:00:00Z"),
-            ],
-        ),
-        (
-            Kind::Service,
-            "duration",
-            vec![json!(0), json!(45)],
-            vec![json!(-1), json!("30"), json!(30.5), json!(3_000_000_000_u64)],
-        ),
-        (
-            Kind::Service,
-            "color",
-            vec![json!("#3498db"), json!("#ABCDEF")],
-            vec![json!("3498db"), json!("#34g"), json!("#3498d"), json!("#3498d\n"), json!("#３498db")],
-        ),
-        (Kind::Service, "is_private", vec![json!(true)], vec![json!("true"), json!(1)]),
-        (Kind::Service, "price", vec![json!(500)], vec![json!("500"), json!(-1), json!(true)]),
-        (
-            Kind::Appointment,
-            "prescription",
-            vec![json!("twice a day"), json!({ "dose": 2 }), json!([1])],
-            vec![json!(5)],
-        ),
-        (
-            Kind::Status,
-            "status",
-            vec![json!("no-show"), json!("rescheduled")],
-            vec![json!("No-Show"), json!("no-show\n")],
-        ),
-    ]
 }
 
 #[test]
@@ -271,6 +201,133 @@ fn reserved_names_and_half_pairs_are_refused_by_their_field() {
         panic!()
     };
     assert_eq!(appointment.prescription.as_deref(), Some(r#"{"$serde_json::private::RawValue":"["}"#));
+}
+
+/// Two empty texts would collide in a unique column, and a required one would be empty.
+#[test]
+fn an_empty_text_says_that_a_field_is_absent() {
+    for kind in Kind::ALL {
+        let without = read(kind, &smallest(kind)).unwrap();
+        for Field { name, .. } in rules(kind).into_iter().filter(|field| !field.is_required) {
+            let mut body = smallest(kind);
+            body.insert(name.to_owned(), json!(""));
+            assert_eq!(read(kind, &body).as_ref(), Ok(&without), "{kind} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_blank_text_is_a_text() {
+    let mut body = smallest(Kind::Patient);
+    body.insert("notes".to_owned(), json!(" "));
+    let Record::Patient(patient) = read(Kind::Patient, &body).unwrap().record else { panic!() };
+    assert_eq!(patient.notes.as_deref(), Some(" "));
+}
+
+/// Other notations of a whole number are refused, because their meaning would be a guess.
+#[test]
+fn whole_numbers_are_written_plainly() {
+    for (kind, field) in
+        [(Kind::Patient, "careq_id"), (Kind::Appointment, "doctor_careq_id"), (Kind::Service, "duration")]
+    {
+        for number in ["1.0", "1e3", "1E0", "10e-1", "-0", "-1", "0.0", "9223372036854775808", "1e400"] {
+            let mut body = smallest(kind);
+            body.insert(field.to_owned(), json!("the number"));
+            let text = Value::Object(body).to_string().replace("\"the number\"", number);
+            let errors = read_text(kind, &text).unwrap_err();
+            assert_eq!(errors.keys().collect::<Vec<_>>(), [field], "{number}");
+        }
+        for number in ["+1", "01", "00", ".5", "1.", "0x1", "1_000", "NaN", "Infinity", "1 000"] {
+            assert!(Document::parse(format!("{{\"careq_id\":{number}}}").as_bytes()).is_err(), "{number}");
+        }
+    }
+    for number in ["-0", "-0.0", "1e3", "5E0", "0.00001", "1e400"] {
+        let text = Value::Object(smallest(Kind::Service)).to_string();
+        let text = text.replacen('{', &format!("{{\"price\":{number},"), 1);
+        assert!(read_text(Kind::Service, &text).is_err(), "{number}");
+    }
+}
+
+#[test]
+fn a_version_is_at_most_a_day_ahead() {
+    let limits = Limits { max_clock_skew: DAY, ..Limits::NONE };
+    for (kind, field) in
+        Kind::ALL.map(|kind| (kind, "updated_at")).into_iter().chain([(Kind::Cancel, "cancelled_at")])
+    {
+        let with = |version: &Value| {
+            let mut body = smallest(kind);
+            body.insert(field.to_owned(), version.clone());
+            limited(kind, &body, limits)
+        };
+        let is_version = (kind == Kind::Cancel) == (field == "cancelled_at");
+        let largest = accepted_at() + DAY;
+        for version in [
+            at(accepted_at()),
+            at(largest),
+            json!("0001-01-01T00:00:00Z"),
+            json!("2025-12-11T15:30:00+05:30"),
+        ] {
+            assert!(with(&version).is_ok(), "{kind} {version}");
+        }
+        for version in [
+            at(largest + TimeDelta::microseconds(1)),
+            json!("9998-01-01T00:00:00Z"),
+            json!("2025-12-11T10:00:01Z"),
+        ] {
+            let refused = with(&version);
+            assert_eq!(refused.is_err(), is_version, "{kind} {field} {version}");
+            if let Err(errors) = refused {
+                assert!(
+                    errors[field][0].ends_with("must not be more than 86400 seconds in the future"),
+                    "{errors:?}"
+                );
+            }
+        }
+    }
+}
+
+/// The creation of a record and the time of a visit are not versions.
+#[test]
+fn other_instants_may_be_ahead() {
+    let limits = Limits { max_clock_skew: DAY, ..Limits::NONE };
+    let mut body = smallest(Kind::Appointment);
+    for field in ["created_at", "book_datetime", "start_datetime"] {
+        body.insert(field.to_owned(), json!("2099-01-01T10:00:00Z"));
+    }
+    body.insert("end_datetime".to_owned(), json!("2099-01-01T10:30:00Z"));
+    assert!(limited(Kind::Appointment, &body, limits).is_ok());
+}
+
+#[test]
+fn long_texts_have_a_limit_in_bytes() {
+    const FIELDS: [(Kind, &str); 6] = [
+        (Kind::Patient, "notes custom_field_1 custom_field_2 custom_field_3 custom_field_4 custom_field_5"),
+        (Kind::Doctor, "notes"),
+        (Kind::Service, "description"),
+        (Kind::Appointment, "notes prescription"),
+        (Kind::Status, "notes"),
+        (Kind::Cancel, "cancellation_reason cancelled_by"),
+    ];
+    let limits = Limits { max_long_text_bytes: 3_000, ..Limits::NONE };
+    for (kind, field) in
+        FIELDS.iter().flat_map(|(kind, fields)| fields.split(' ').map(|field| (*kind, field)))
+    {
+        let with = |value: Value| {
+            let mut body = smallest(kind);
+            body.insert(field.to_owned(), value);
+            limited(kind, &body, limits)
+        };
+        assert!(with(json!("अ".repeat(1_000))).is_ok(), "{kind} {field}");
+        let errors = with(json!(format!("{}a", "अ".repeat(1_000)))).unwrap_err();
+        assert!(errors[field][0].ends_with("must be at most 3000 bytes in UTF-8"), "{errors:?}");
+    }
+    // JSON counts as the text that is stored.
+    let prescription = |items: usize| {
+        let mut body = smallest(Kind::Appointment);
+        body.insert("prescription".to_owned(), json!(vec![1; items]));
+        limited(Kind::Appointment, &body, limits)
+    };
+    assert!(prescription(1_499).is_ok() && prescription(1_500).is_err());
 }
 
 proptest! {

@@ -48,7 +48,7 @@ pub async fn under_way(database: &DatabaseConnection) -> Result<UnderWay, DbErr>
         .into_tuple()
         .all(database)
         .await?;
-    Ok(UnderWay { jobs: every(JobState::ALL, &jobs), letters: every(&JobLetterState::UNDER_WAY, &letters) })
+    Ok(UnderWay { jobs: every(&JobState::ALL, &jobs), letters: every(&JobLetterState::UNDER_WAY, &letters) })
 }
 
 fn every<S: Copy + PartialEq>(states: &[S], counted: &[(S, i64)]) -> Vec<(S, i64)> {

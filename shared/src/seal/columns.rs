@@ -1,145 +1,113 @@
 //! The sealed columns, each with its associated data. A column that is missing here would not be re-encrypted after a
 //! rotation.
 
-use sea_orm::sea_query::SimpleExpr;
-use sea_orm::{ColumnTrait, EntityTrait, Value};
+use sea_orm::sea_query::{Alias, Expr, Query, SelectStatement, UpdateStatement};
+use sea_orm::{ConnectionTrait, DbErr, Value};
+use uuid::Uuid;
 
 use super::associated_data::AssociatedData;
 use super::sealed::Sealed;
-use crate::clinics::kind::CredentialKind;
-use crate::entities::{clinic, clinic_credential, dead_letter, parked_event, patient};
 
 /// A sealed column.
-pub(super) trait SealedColumn {
-    type Entity: EntityTrait<Column: ColumnTrait>;
-    const ID: <Self::Entity as EntityTrait>::Column;
-    const VALUE: <Self::Entity as EntityTrait>::Column;
+pub(super) struct SealedColumn {
+    /// Table and column, without a row.
+    place: AssociatedData<'static>,
+    id: &'static str,
+    /// Whether ids are UUIDs; otherwise they are texts.
+    has_uuids: bool,
+    /// Whether values are bytes; otherwise they are texts.
+    has_bytes: bool,
+    /// The condition for rows with a sealed value, if other rows have another kind of value.
+    applies: Option<&'static str>,
+}
 
-    /// The condition for rows with a sealed value.
-    fn applies() -> SimpleExpr {
-        Self::VALUE.is_not_null()
-    }
-    fn id(row: &<Self::Entity as EntityTrait>::Model) -> Value;
+const fn column(place: AssociatedData<'static>, id: &'static str) -> SealedColumn {
+    SealedColumn { place, id, has_uuids: false, has_bytes: false, applies: None }
+}
+
+/// Every sealed column.
+pub(super) const COLUMNS: [SealedColumn; 5] = [
+    SealedColumn { has_bytes: true, ..column(AssociatedData::event_key(""), "clinic_id") },
+    SealedColumn {
+        has_uuids: true,
+        applies: Some("kind = 'signing_secret'"),
+        ..column(AssociatedData::signing_secret(""), "id")
+    },
+    SealedColumn { has_uuids: true, ..column(AssociatedData::aadhar_number(""), "id") },
+    column(AssociatedData::parked_event(""), "event_id"),
+    SealedColumn { has_uuids: true, has_bytes: true, ..column(AssociatedData::dead_letter(""), "id") },
+];
+
+/// A row with a sealed value.
+pub(super) struct SealedRow {
+    pub(super) id: Value,
     /// The row's part of the associated data.
-    fn key(row: &<Self::Entity as EntityTrait>::Model) -> String;
-    fn sealed(row: &<Self::Entity as EntityTrait>::Model) -> Option<Sealed>;
-    fn associated_data(key: &str) -> AssociatedData<'_>;
-    /// The sealed value in the type of the column.
-    fn stored(sealed: Sealed) -> Value {
-        sealed.into_text().into()
+    key: String,
+    pub(super) sealed: Sealed,
+}
+
+impl SealedRow {
+    pub(super) fn associated_data(&self, column: &SealedColumn) -> AssociatedData<'_> {
+        AssociatedData { row: &self.key, ..column.place }
     }
 }
 
-pub(super) struct EventKeys;
+impl SealedColumn {
+    fn table(&self) -> Alias {
+        Alias::new(self.place.table)
+    }
 
-impl SealedColumn for EventKeys {
-    type Entity = clinic::Entity;
-    const ID: clinic::Column = clinic::Column::ClinicId;
-    const VALUE: clinic::Column = clinic::Column::EventKey;
+    pub(super) fn id(&self) -> Alias {
+        Alias::new(self.id)
+    }
 
-    fn id(row: &clinic::Model) -> Value {
-        row.clinic_id.clone().into()
+    pub(super) fn value(&self) -> Alias {
+        Alias::new(self.place.column)
     }
-    fn key(row: &clinic::Model) -> String {
-        row.clinic_id.clone()
-    }
-    fn sealed(row: &clinic::Model) -> Option<Sealed> {
-        Some(Sealed::stored_bytes(&row.event_key))
-    }
-    fn associated_data(key: &str) -> AssociatedData<'_> {
-        AssociatedData::event_key(key)
-    }
-    fn stored(sealed: Sealed) -> Value {
-        sealed.into_bytes().into()
-    }
-}
 
-pub(super) struct SigningSecrets;
+    /// Selects the rows with a sealed value, without columns.
+    pub(super) fn select(&self) -> SelectStatement {
+        let applies = self.applies.map_or_else(|| Expr::col(self.value()).is_not_null(), Expr::cust);
+        Query::select().from(self.table()).and_where(applies).to_owned()
+    }
 
-impl SealedColumn for SigningSecrets {
-    type Entity = clinic_credential::Entity;
-    const ID: clinic_credential::Column = clinic_credential::Column::Id;
-    const VALUE: clinic_credential::Column = clinic_credential::Column::Verifier;
+    /// Updates the value of a row, unless it has changed.
+    pub(super) fn update(&self, row: &SealedRow, sealed: Sealed) -> UpdateStatement {
+        let mut update = Query::update();
+        update.table(self.table()).value(self.value(), self.stored(sealed));
+        update.and_where(Expr::col(self.id()).eq(row.id.clone()));
+        update.and_where(Expr::col(self.value()).eq(self.stored(row.sealed.clone())));
+        update
+    }
 
-    fn applies() -> SimpleExpr {
-        clinic_credential::Column::Kind.eq(CredentialKind::SigningSecret.as_str())
+    /// The selected rows.
+    pub(super) async fn rows(
+        &self,
+        database: &impl ConnectionTrait,
+        mut select: SelectStatement,
+    ) -> Result<Vec<SealedRow>, DbErr> {
+        let select = database.get_database_backend().build(select.columns([self.id(), self.value()]));
+        let mut rows = Vec::new();
+        for row in database.query_all(select).await? {
+            let (id, key) = if self.has_uuids {
+                let id: Uuid = row.try_get_by(0)?;
+                (Value::from(id), id.to_string())
+            } else {
+                let id: String = row.try_get_by(0)?;
+                (Value::from(id.as_str()), id)
+            };
+            let sealed = if self.has_bytes {
+                Sealed::stored_bytes(&row.try_get_by::<Vec<u8>, _>(1)?)
+            } else {
+                row.try_get_by(1)?
+            };
+            rows.push(SealedRow { id, key, sealed });
+        }
+        Ok(rows)
     }
-    fn id(row: &clinic_credential::Model) -> Value {
-        row.id.into()
-    }
-    fn key(row: &clinic_credential::Model) -> String {
-        row.id.to_string()
-    }
-    fn sealed(row: &clinic_credential::Model) -> Option<Sealed> {
-        Some(Sealed::stored(row.verifier.clone()))
-    }
-    fn associated_data(key: &str) -> AssociatedData<'_> {
-        AssociatedData::signing_secret(key)
-    }
-}
 
-pub(super) struct AadharNumbers;
-
-impl SealedColumn for AadharNumbers {
-    type Entity = patient::Entity;
-    const ID: patient::Column = patient::Column::Id;
-    const VALUE: patient::Column = patient::Column::AadharNumber;
-
-    fn id(row: &patient::Model) -> Value {
-        row.id.into()
-    }
-    fn key(row: &patient::Model) -> String {
-        row.id.to_string()
-    }
-    fn sealed(row: &patient::Model) -> Option<Sealed> {
-        row.aadhar_number.clone()
-    }
-    fn associated_data(key: &str) -> AssociatedData<'_> {
-        AssociatedData::aadhar_number(key)
-    }
-}
-
-pub(super) struct ParkedEvents;
-
-impl SealedColumn for ParkedEvents {
-    type Entity = parked_event::Entity;
-    const ID: parked_event::Column = parked_event::Column::EventId;
-    const VALUE: parked_event::Column = parked_event::Column::Event;
-
-    fn id(row: &parked_event::Model) -> Value {
-        row.event_id.clone().into()
-    }
-    fn key(row: &parked_event::Model) -> String {
-        row.event_id.clone()
-    }
-    fn sealed(row: &parked_event::Model) -> Option<Sealed> {
-        Some(row.event.clone())
-    }
-    fn associated_data(key: &str) -> AssociatedData<'_> {
-        AssociatedData::parked_event(key)
-    }
-}
-
-pub(super) struct DeadLetters;
-
-impl SealedColumn for DeadLetters {
-    type Entity = dead_letter::Entity;
-    const ID: dead_letter::Column = dead_letter::Column::Id;
-    const VALUE: dead_letter::Column = dead_letter::Column::Payload;
-
-    fn id(row: &dead_letter::Model) -> Value {
-        row.id.into()
-    }
-    fn key(row: &dead_letter::Model) -> String {
-        row.id.to_string()
-    }
-    fn sealed(row: &dead_letter::Model) -> Option<Sealed> {
-        Some(Sealed::stored_bytes(&row.payload))
-    }
-    fn associated_data(key: &str) -> AssociatedData<'_> {
-        AssociatedData::dead_letter(key)
-    }
-    fn stored(sealed: Sealed) -> Value {
-        sealed.into_bytes().into()
+    /// A sealed value, or its beginning, in the type of the column.
+    pub(super) fn stored(&self, sealed: Sealed) -> Value {
+        if self.has_bytes { sealed.into_bytes().into() } else { sealed.into_text().into() }
     }
 }

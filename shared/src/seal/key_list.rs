@@ -3,14 +3,17 @@
 
 use std::path::Path;
 
-use super::cipher::{NamedKey, Seal};
-use super::sealed::is_key_id;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::cipher::{NamedKey, Seal};
+use super::sealed::is_key_id;
+use crate::data_folder::FolderError;
+
 /// The reason why a process has no keys, and the remedy.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum KeysError {
     /// Nothing is set, and the database is not the embedded one.
     #[error(
@@ -18,23 +21,14 @@ pub enum KeysError {
          32` prints, or seal.key_file (CAREQ_SEAL_KEY_FILE); the same for every process on this database"
     )]
     Missing,
-    /// Both settings are set.
     #[error("set either seal.keys or seal.key_file, not both")]
     Both,
-    /// A key is malformed.
-    #[error("{from}: {NOT_KEYS}")]
-    Malformed {
-        /// The setting or the path of the file.
-        from: String,
-    },
-    /// The file cannot be read or created.
+    #[error("{0}: {NOT_KEYS}")]
+    Malformed(String),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     #[error("the key file {file} cannot be used: {reason}")]
-    File {
-        /// Its path.
-        file: String,
-        /// The system's own error.
-        reason: std::io::Error,
-    },
+    File { file: String, reason: std::io::Error },
 }
 
 const NOT_KEYS: &str = "every key must be NAME:KEY, with a name of 1 to 32 letters, digits, - and _ that no other key has, \
@@ -79,7 +73,7 @@ pub fn is_well_formed(keys: &SecretString) -> bool {
 }
 
 pub(super) fn read(keys: &SecretString, from: &str) -> Result<Seal, KeysError> {
-    let malformed = || KeysError::Malformed { from: from.to_owned() };
+    let malformed = || KeysError::Malformed(from.to_owned());
     let lines = keys.expose_secret().lines().filter(|line| !line.trim_start().starts_with('#'));
     let entries = lines.flat_map(|line| line.split(',')).map(str::trim).filter(|entry| !entry.is_empty());
     let keys: Vec<_> = entries.map(key).collect::<Option<_>>().ok_or_else(malformed)?;

@@ -47,8 +47,9 @@ fn source(config: &Config) -> Result<KeySource, KeysError> {
 
 /// Opens the embedded database's own key file, and creates it if it is missing.
 fn open_own(folder: &Path) -> Result<Seal, KeysError> {
+    data_folder::make(folder)?;
     let file = folder.join(OWN_FILE);
-    if let Err(reason) = data_folder::make(folder).and_then(|()| make(&file))
+    if let Err(reason) = make(&file)
         && reason.kind() != ErrorKind::AlreadyExists
     {
         return Err(KeysError::File { file: file.display().to_string(), reason });

@@ -3,7 +3,6 @@
 
 mod associated_data;
 mod cipher;
-mod message;
 pub(crate) mod sealed;
 
 pub(crate) mod key_list;

@@ -3,14 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::sea_query::{Expr, Func};
-use sea_orm::{
-    ColumnTrait as _, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IntoSimpleExpr as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
-};
+use sea_orm::sea_query::{Expr, Func, Order, SelectStatement};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbErr};
 
 use super::cipher::Seal;
-use super::columns::{AadharNumbers, DeadLetters, EventKeys, ParkedEvents, SealedColumn, SigningSecrets};
+use super::columns::{COLUMNS, SealedColumn, SealedRow};
 use super::sealed::Sealed;
 use crate::database;
 
@@ -34,82 +31,69 @@ pub struct Report {
 /// The database's own error. Committed transactions stay, and the next run continues.
 pub async fn reencrypt(database: &DatabaseConnection, seal: &Seal) -> Result<Report, DbErr> {
     let mut report = Report::default();
-    reencrypt_column::<EventKeys>(database, seal, &mut report).await?;
-    reencrypt_column::<SigningSecrets>(database, seal, &mut report).await?;
-    reencrypt_column::<AadharNumbers>(database, seal, &mut report).await?;
-    reencrypt_column::<ParkedEvents>(database, seal, &mut report).await?;
-    reencrypt_column::<DeadLetters>(database, seal, &mut report).await?;
-    report.left = count_left::<EventKeys>(database, seal).await?
-        + count_left::<SigningSecrets>(database, seal).await?
-        + count_left::<AadharNumbers>(database, seal).await?
-        + count_left::<ParkedEvents>(database, seal).await?
-        + count_left::<DeadLetters>(database, seal).await?;
+    for column in &COLUMNS {
+        reencrypt_column(database, seal, column, &mut report).await?;
+    }
+    for column in &COLUMNS {
+        report.left += count_left(database, seal, column).await?;
+    }
     Ok(report)
 }
 
-async fn reencrypt_column<C: SealedColumn>(
+async fn reencrypt_column(
     database: &DatabaseConnection,
     seal: &Seal,
+    column: &SealedColumn,
     report: &mut Report,
 ) -> Result<(), DbErr> {
     let mut after = None;
     loop {
         let transaction = database::begin_write(database).await?;
-        let select = under_other_keys::<C>(seal).order_by_asc(C::ID).limit(ROWS);
-        let rows = match after {
-            Some(id) => select.filter(C::ID.gt(id)).all(&transaction).await?,
-            None => select.all(&transaction).await?,
-        };
-        let Some(last) = rows.last() else { return transaction.commit().await };
-        after = Some(C::id(last));
+        let mut select = under_other_keys(column, seal);
+        select.and_where_option(after.map(|id| Expr::col(column.id()).gt(id)));
+        select.order_by(column.id(), Order::Asc).limit(ROWS);
+        let rows = column.rows(&transaction, select).await?;
         for row in &rows {
-            reencrypt_row::<C>(&transaction, seal, row, report).await?;
+            reencrypt_row(&transaction, seal, column, row, report).await?;
         }
         transaction.commit().await?;
+        let Some(last) = rows.into_iter().next_back() else { return Ok(()) };
+        after = Some(last.id);
     }
 }
 
-async fn count_left<C: SealedColumn>(database: &DatabaseConnection, seal: &Seal) -> Result<u64, DbErr> {
-    let counted = under_other_keys::<C>(seal).select_only().column_as(C::ID.count(), "left");
-    let left: Option<i64> = counted.into_tuple().one(database).await?;
+async fn count_left(database: &DatabaseConnection, seal: &Seal, column: &SealedColumn) -> Result<u64, DbErr> {
+    let mut select = under_other_keys(column, seal);
+    select.expr(Expr::col(column.id()).count());
+    let counted = database.query_one(database.get_database_backend().build(&select)).await?;
     // An operator who reads 0 removes the old key.
-    left.and_then(|left| u64::try_from(left).ok())
-        .ok_or_else(|| DbErr::Type("values under other keys cannot be counted".to_owned()))
+    let left = counted.and_then(|row| u64::try_from(row.try_get_by::<i64, _>(0).ok()?).ok());
+    left.ok_or_else(|| DbErr::Type("values under other keys cannot be counted".to_owned()))
 }
 
-fn under_other_keys<C: SealedColumn>(seal: &Seal) -> Select<C::Entity> {
+fn under_other_keys(column: &SealedColumn, seal: &Seal) -> SelectStatement {
     let prefix = Sealed::prefix(seal.current_key());
     #[expect(clippy::expect_used, reason = "another length would find every value, or none")]
     let length = i32::try_from(prefix.len()).expect("a key id has at most 32 characters");
-    let begins = Func::cust("substr").args([
-        C::VALUE.into_simple_expr(),
-        Expr::val(1).into(),
-        Expr::val(length).into(),
-    ]);
-    C::Entity::find().filter(C::applies()).filter(Expr::expr(begins).ne(C::stored(Sealed::stored(prefix))))
+    let begins = Func::cust("substr").arg(Expr::col(column.value())).args([1.into(), length.into()]);
+    column.select().and_where(Expr::expr(begins).ne(column.stored(Sealed::stored(prefix)))).to_owned()
 }
 
-async fn reencrypt_row<C: SealedColumn>(
+async fn reencrypt_row(
     transaction: &DatabaseTransaction,
     seal: &Seal,
-    row: &<C::Entity as EntityTrait>::Model,
+    column: &SealedColumn,
+    row: &SealedRow,
     report: &mut Report,
 ) -> Result<(), DbErr> {
-    let Some(former) = C::sealed(row) else { return Ok(()) };
-    let key = C::key(row);
-    let value = match seal.open(C::associated_data(&key), &former) {
-        Ok(value) => value,
-        Err(reason) => {
-            *report.unopened.entry(reason.to_string()).or_default() += 1;
-            return Ok(());
+    let associated_data = row.associated_data(column);
+    match seal.open(associated_data, &row.sealed) {
+        Ok(value) => {
+            let update = column.update(row, seal.seal(associated_data, &value));
+            let written = transaction.execute(transaction.get_database_backend().build(&update)).await?;
+            report.sealed += written.rows_affected();
         }
-    };
-    let written = C::Entity::update_many()
-        .col_expr(C::VALUE, Expr::value(C::stored(seal.seal(C::associated_data(&key), &value))))
-        .filter(C::ID.eq(C::id(row)))
-        .filter(C::VALUE.eq(C::stored(former)))
-        .exec(transaction)
-        .await?;
-    report.sealed += written.rows_affected;
+        Err(reason) => *report.unopened.entry(reason.to_string()).or_default() += 1,
+    }
     Ok(())
 }

@@ -10,51 +10,21 @@ use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use crate::trace_context::TraceContext;
 
-/// The allowed fields: our own words; names of parts, routes, clinics and admins; numbers; shapes of payloads. Of
-/// CareQ's values, only numbers of records are allowed.
-const ALLOWED: [&str; 42] = [
-    "message",
-    "address",
-    "admin",
-    "attempts",
-    "audit_entries",
-    "batches",
-    "broker",
-    "cause",
-    "careq_id",
-    "class",
-    "client",
-    "clinic_id",
-    "code",
-    "count",
-    "concurrency",
-    "details",
-    "duration_ms",
-    "endpoint",
-    "event_id",
-    "events",
-    "fault.message",
-    "http.request.method",
-    "http.response.status_code",
-    "http.route",
-    "job",
-    "jobs",
-    "kind",
-    "letter",
-    "letters",
-    "messaging.batch.message_count",
-    "messaging.destination.name",
-    "messaging.operation.type",
-    "method",
-    "outcome",
-    "part",
-    "payload",
-    "place",
-    "queue",
-    "reason",
-    "stack",
-    "status",
-    "worker",
+/// The allowed fields. Of CareQ's values, only numbers of records are allowed.
+const ALLOWED: [&[&str]; 8] = [
+    // Our own words, and the shape of a payload.
+    &["message", "cause", "class", "code", "details", "fault.message", "kind"],
+    &["outcome", "payload", "reason", "status"],
+    // Places in the program and in the installation.
+    &["address", "broker", "client", "endpoint", "part", "place", "queue", "stack", "worker"],
+    // Names and numbers of clinics, admins, events, records, letters and jobs.
+    &["admin", "careq_id", "clinic_id", "event_id", "job", "letter"],
+    // Counts and durations.
+    &["audit_entries", "batches", "events", "jobs", "letters"],
+    &["attempts", "concurrency", "count", "duration_ms"],
+    // Requests and messages, as OpenTelemetry names them.
+    &["http.request.method", "http.response.status_code", "http.route", "method"],
+    &["messaging.batch.message_count", "messaging.destination.name", "messaging.operation.type"],
 ];
 
 pub(super) const WITHHELD: &str = "[withheld]";
@@ -67,7 +37,9 @@ impl<'writer> FormatFields<'writer> for Readable {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'writer>, fields: R) -> fmt::Result {
         debug_fn(write).delimited(" ").format_fields(writer.by_ref(), fields)?;
         match TraceContext::current() {
-            Some(place) => write!(writer, " trace_id={} span_id={}", place.trace_id(), place.span_id()),
+            Some(TraceContext(span)) => {
+                write!(writer, " trace_id={} span_id={}", span.trace_id(), span.span_id())
+            }
             None => Ok(()),
         }
     }
@@ -84,5 +56,5 @@ fn write(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt:
 
 /// Whether the value of a field of this name may be written.
 pub(super) fn is_allowed(name: &str) -> bool {
-    ALLOWED.contains(&name)
+    ALLOWED.iter().any(|group| group.contains(&name))
 }

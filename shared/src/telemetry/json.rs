@@ -4,8 +4,9 @@
 use std::fmt;
 
 use chrono::SecondsFormat;
-use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
+use serde_with::skip_serializing_none;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
@@ -20,15 +21,14 @@ use crate::trace_context::TraceContext;
 #[derive(Debug)]
 pub(super) struct Lines;
 
+#[skip_serializing_none]
 #[derive(Serialize)]
 struct Line<'event> {
     timestamp: String,
     level: &'static str,
     target: &'event str,
-    fields: Fields<'event>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Fields,
     trace_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     span_id: Option<String>,
 }
 
@@ -43,68 +43,56 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let place = TraceContext::current();
+        let span = TraceContext::current();
+        let mut fields = Fields::default();
+        event.record(&mut fields);
         let line = Line {
             timestamp: clock::now().to_rfc3339_opts(SecondsFormat::Micros, true),
             level: event.metadata().level().as_str(),
             target: event.metadata().target(),
-            fields: Fields(event),
-            trace_id: place.as_ref().map(TraceContext::trace_id),
-            span_id: place.as_ref().map(TraceContext::span_id),
+            fields,
+            trace_id: span.as_ref().map(|span| span.0.trace_id().to_string()),
+            span_id: span.as_ref().map(|span| span.0.span_id().to_string()),
         };
         writeln!(writer, "{}", serde_json::to_string(&line).map_err(|_| fmt::Error)?)
     }
 }
 
 /// The fields of an event, in its order.
-struct Fields<'event>(&'event Event<'event>);
+#[derive(Default)]
+struct Fields(Vec<(&'static str, Value)>);
 
-impl Serialize for Fields<'_> {
+impl Serialize for Fields {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut members = Members { map: serializer.serialize_map(None)?, written: Ok(()) };
-        self.0.record(&mut members);
-        members.written?;
-        members.map.end()
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 
-struct Members<M: SerializeMap> {
-    map: M,
-    /// The first error.
-    written: Result<(), M::Error>,
-}
-
-impl<M: SerializeMap> Members<M> {
-    fn write(&mut self, field: &Field, value: impl Serialize) {
-        if self.written.is_ok() {
-            let name = field.name();
-            self.written = if is_allowed(name) {
-                self.map.serialize_entry(name, &value)
-            } else {
-                self.map.serialize_entry(name, WITHHELD)
-            };
-        }
+impl Fields {
+    fn add(&mut self, field: &Field, value: impl Into<Value>) {
+        let name = field.name();
+        self.0.push((name, if is_allowed(name) { value.into() } else { WITHHELD.into() }));
     }
 }
 
-impl<M: SerializeMap> Visit for Members<M> {
+impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.write(field, format_args!("{value:?}"));
+        self.add(field, format!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.write(field, value);
+        self.add(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.write(field, value);
+        self.add(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.write(field, value);
+        self.add(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.write(field, value);
+        self.add(field, value);
     }
 }

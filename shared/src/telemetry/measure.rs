@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::{ByQueue, Connections, No, OfLetters, Replaying, Waits, metrics};
-use crate::broker::{Broker, Depths, Queue};
+use crate::broker::{Broker, Queue};
 use crate::clock;
 use crate::database;
 use crate::dead_letters::{Open, open};
@@ -26,16 +26,7 @@ pub struct Measured {
     /// The other pools of the process to the same database.
     pub besides: Vec<DatabaseConnection>,
     /// The broker; `None` for a console.
-    pub broker: Option<MeasuredBroker>,
-}
-
-/// The broker to be measured.
-#[derive(Debug, Clone)]
-pub struct MeasuredBroker {
-    /// The broker, for its connection state.
-    pub broker: Arc<dyn Broker>,
-    /// The queue lengths.
-    pub depths: Depths,
+    pub broker: Option<Arc<dyn Broker>>,
 }
 
 impl Measured {
@@ -47,7 +38,7 @@ impl Measured {
 
     /// Records the values that need no query.
     pub fn at_once(&self) {
-        if let Some(MeasuredBroker { broker, .. }) = &self.broker {
+        if let Some(broker) = &self.broker {
             metrics().broker_up.get_or_create(&No {}).set(broker.is_connected().into());
         }
         let pools = std::iter::once(&self.database).chain(&self.besides).map(database::pool);
@@ -69,27 +60,43 @@ impl Measured {
         let measured = measured.await;
         let metrics = metrics();
         metrics.database_up.get_or_create(&No {}).set(measured.is_ok().into());
-        let Ok((parked, open, under_way)) = measured else {
+        let Ok((parked, open, UnderWay { jobs, letters })) = measured else {
             metrics.forget_tables();
             return;
         };
-        note_open(&open);
-        note_parked(&parked);
-        note_under_way(&under_way);
+        for (waiting_for, count, oldest) in parked {
+            let age = oldest.map_or(Duration::ZERO, clock::since);
+            metrics.parked_events.get_or_create(&Waits { waiting_for }).set(count);
+            metrics.oldest_parked.get_or_create(&Waits { waiting_for }).set(age.as_secs_f64());
+        }
+        for Open { class, age, letters } in open {
+            let label = OfLetters { class: class.as_str(), age: age.as_str() };
+            metrics.dead_letters.get_or_create(&label).set(i64::try_from(letters).unwrap_or(i64::MAX));
+        }
+        for (state, count) in jobs {
+            metrics.replay_jobs.get_or_create(&Replaying { state: state.as_str() }).set(count);
+        }
+        for (state, count) in letters {
+            metrics.replay_letters.get_or_create(&Replaying { state: state.as_str() }).set(count);
+        }
         metrics.measured("tables");
     }
 
     async fn queues(&self) {
-        let Some(MeasuredBroker { depths, .. }) = &self.broker else { return };
+        let Some(broker) = &self.broker else { return };
         let mut all = true;
         for queue in Queue::ALL {
             let label = ByQueue { queue: queue.as_str() };
-            if let Some(waiting) = depths.of(queue).await {
-                let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
-                metrics().queue_messages.get_or_create(&label).set(waiting);
-            } else {
-                metrics().queue_messages.remove(&label);
-                all = false;
+            match broker.ready(queue).await {
+                Ok(ready) => {
+                    let ready = i64::try_from(ready).unwrap_or(i64::MAX);
+                    metrics().queue_messages.get_or_create(&label).set(ready);
+                }
+                Err(reason) => {
+                    tracing::debug!(queue = queue.as_str(), reason, "a queue cannot be counted");
+                    metrics().queue_messages.remove(&label);
+                    all = false;
+                }
             }
         }
         if all {
@@ -110,39 +117,12 @@ async fn repeat<F: Future<Output = ()>>(
     }
 }
 
-fn note_open(open: &[Open]) {
-    for Open { class, age, letters } in open {
-        let label = OfLetters { class: class.as_str(), age: age.as_str() };
-        metrics().dead_letters.get_or_create(&label).set(i64::try_from(*letters).unwrap_or(i64::MAX));
-    }
-}
-
-fn note_parked(parked: &[(&'static str, Parked)]) {
-    for &(waiting_for, Parked { count, oldest }) in parked {
-        let age = oldest.map_or(Duration::ZERO, clock::since);
-        metrics().parked_events.get_or_create(&Waits { waiting_for }).set(count);
-        metrics().oldest_parked.get_or_create(&Waits { waiting_for }).set(age.as_secs_f64());
-    }
-}
-
-fn note_under_way(UnderWay { jobs, letters }: &UnderWay) {
-    for (state, count) in jobs {
-        metrics().replay_jobs.get_or_create(&Replaying { state: state.as_str() }).set(*count);
-    }
-    for (state, count) in letters {
-        metrics().replay_letters.get_or_create(&Replaying { state: state.as_str() }).set(*count);
-    }
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Parked {
-    count: i64,
-    oldest: Option<DateTime<Utc>>,
-}
+/// The reason, the number of events, and the oldest one's time.
+type Parked = (&'static str, i64, Option<DateTime<Utc>>);
 
 /// Counts parked events by reason; both reasons are listed even without events. The query is served by an index, as
 /// long as no other column is read.
-async fn parked(database: &DatabaseConnection) -> Result<[(&'static str, Parked); 2], DbErr> {
+async fn parked(database: &DatabaseConnection) -> Result<[Parked; 2], DbErr> {
     use parked_event::Column::{ParkedAt, WaitingKind};
     let rows: Vec<(bool, i64, Option<DateTime<Utc>>)> = parked_event::Entity::find()
         .select_only()
@@ -153,9 +133,9 @@ async fn parked(database: &DatabaseConnection) -> Result<[(&'static str, Parked)
         .into_tuple()
         .all(database)
         .await?;
-    let of = |wanted| {
+    let of = |waiting_for, wanted| {
         let row = rows.iter().find(|(for_parent, ..)| *for_parent == wanted);
-        row.map_or_else(Parked::default, |(_, count, oldest)| Parked { count: *count, oldest: *oldest })
+        row.map_or((waiting_for, 0, None), |(_, count, oldest)| (waiting_for, *count, *oldest))
     };
-    Ok([("parent", of(true)), ("attempt", of(false))])
+    Ok([of("parent", true), of("attempt", false)])
 }

@@ -3,16 +3,15 @@
 
 mod fields;
 mod json;
-
-pub mod metrics;
-
 pub mod measure;
-
+pub mod metrics;
 pub mod traces;
 
 use std::backtrace::Backtrace;
 use std::io::IsTerminal as _;
 
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -23,8 +22,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::{LogConfig, LogFormat, TelemetryConfig};
-use crate::ignore::ignore;
-use traces::Traces;
+use crate::ignore;
 
 /// The crates whose log lines are written. A test finds a crate that logs and is missing here.
 const LOGGED_CRATES: [&str; 6] =
@@ -33,7 +31,7 @@ const LOGGED_CRATES: [&str; 6] =
 /// The running telemetry, to be ended.
 #[derive(Debug)]
 pub struct Telemetry {
-    traces: Option<Traces>,
+    traces: Option<SdkTracerProvider>,
 }
 
 /// The reason why telemetry cannot be started.
@@ -54,7 +52,7 @@ pub fn start(
     let traces = match process {
         Some(process) => {
             metrics::metrics().began(process);
-            Traces::start(telemetry, process)?
+            traces::start(telemetry, process)?
         }
         None => None,
     };
@@ -81,14 +79,14 @@ pub fn start(
 
 /// The layer that exports spans. Without a collector it is switched off instead of left out, so that spans are not
 /// created at all.
-fn spans<S>(traces: Option<&Traces>) -> impl Layer<S>
+fn spans<S>(traces: Option<&SdkTracerProvider>) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     let wanted = if traces.is_some() { LevelFilter::INFO } else { LevelFilter::OFF };
     let exported = traces.map(|traces| {
         tracing_opentelemetry::layer()
-            .with_tracer(traces.tracer())
+            .with_tracer(traces.tracer("careq-sync"))
             .with_location(false)
             .with_threads(false)
             .with_target(false)
@@ -117,7 +115,7 @@ impl Telemetry {
     /// Exports the last spans, for at most five seconds.
     pub async fn end(self) {
         if let Some(traces) = self.traces {
-            ignore(tokio::task::spawn_blocking(move || traces.end()).await, "the process ends");
+            ignore(tokio::task::spawn_blocking(move || traces::end(&traces)).await, "the process ends");
         }
     }
 }

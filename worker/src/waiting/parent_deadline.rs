@@ -2,14 +2,15 @@
 //! dead letter only if its time-out ended before a moment at which the queues were empty, at least [`IN_FLIGHT`] ago. After an outage
 //! the whole backlog is processed first.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use careq_shared::broker::{Depths, Queue};
+use careq_shared::broker::{Broker, Queue};
 use careq_shared::clock;
 use chrono::{DateTime, Utc};
 use tokio::time::timeout;
 
-use crate::context::ParentDeadline;
+use crate::context::{Context, ParentDeadline};
 
 /// A batch in flight is stored within this time, or is redelivered. Shorter if the parent time-out is.
 const IN_FLIGHT: Duration = Duration::from_mins(1);
@@ -23,7 +24,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// Observes the queues at each sweep.
 #[derive(Debug)]
 pub(crate) struct QueueWatch {
-    depths: Depths,
+    broker: Arc<dyn Broker>,
     in_flight: Duration,
     sweep_interval: Duration,
     observed_at: Instant,
@@ -38,11 +39,11 @@ struct Moment {
 }
 
 impl QueueWatch {
-    pub(crate) fn new(depths: Depths, parent_timeout: Duration, sweep_interval: Duration) -> Self {
+    pub(crate) fn new(context: &Context) -> Self {
         Self {
-            depths,
-            in_flight: IN_FLIGHT.min(parent_timeout),
-            sweep_interval,
+            broker: Arc::clone(&context.broker),
+            in_flight: IN_FLIGHT.min(context.settings.parent_timeout),
+            sweep_interval: context.settings.sweep_interval,
             observed_at: Instant::now(),
             empty: None,
         }
@@ -65,7 +66,7 @@ impl QueueWatch {
 
     async fn are_empty(&self) -> bool {
         let is_empty = |queue| async move {
-            matches!(timeout(ANSWER_TIMEOUT, self.depths.of(queue)).await, Ok(Some(0)))
+            matches!(timeout(ANSWER_TIMEOUT, self.broker.ready(queue)).await, Ok(Ok(0)))
         };
         is_empty(Queue::Live).await && is_empty(Queue::Bulk).await
     }

@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 
-use careq_shared::broker::Depths;
 use careq_shared::clock;
 use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::entities::parked_event;
@@ -32,10 +31,10 @@ const SWEEPS_PER_DEAD_LETTER_SCAN: u64 = 20;
 const MAX_TIMED_OUT: u64 = 1_000;
 
 /// Sweeps until the process stops.
-pub(crate) async fn run(context: Context, depths: Depths) {
+pub(crate) async fn run(context: Context) {
     let (mut events, mut open_letters) = (ScanCursor::<String>::default(), ScanCursor::<Uuid>::default());
     let mut late_parents = ScanCursor::<Uuid>::default();
-    let mut watch = QueueWatch::new(depths, context.settings.parent_timeout, context.settings.sweep_interval);
+    let mut watch = QueueWatch::new(&context);
     for sweep in 0_u64.. {
         if context.pause(context.settings.sweep_interval).await.is_err() {
             return;

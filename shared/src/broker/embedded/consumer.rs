@@ -7,18 +7,15 @@ use async_trait::async_trait;
 use sea_orm::DbErr;
 use tokio::sync::oneshot;
 
-use super::arrivals::Arrivals;
-use super::settlement::Settlement;
-use super::store::{Claimed, Store};
+use super::store::{Claimed, Settlement, Store};
 use crate::broker::port::{BatchLimit, Consumer, Delivery, NotAcked, Queue};
-use crate::ignore::ignore;
+use crate::ignore;
 
 /// The reason to ignore a settlement that fails.
 const SETTLED_LATER: &str = "the store keeps the settlement until the disk works again";
 
 pub(super) struct QueueConsumer {
     store: Arc<Store>,
-    arrivals: Arc<Arrivals>,
     queue: Queue,
     batch: BatchLimit,
     claiming: Option<oneshot::Receiver<Result<Vec<Claimed>, DbErr>>>,
@@ -26,21 +23,20 @@ pub(super) struct QueueConsumer {
 }
 
 impl QueueConsumer {
-    pub(super) fn new(store: Arc<Store>, arrivals: Arc<Arrivals>, queue: Queue, batch: BatchLimit) -> Self {
-        Self { store, arrivals, queue, batch, claiming: None, in_flight: Vec::new() }
+    pub(super) fn new(store: Arc<Store>, queue: Queue, batch: BatchLimit) -> Self {
+        Self { store, queue, batch, claiming: None, in_flight: Vec::new() }
     }
 
     /// Claims a batch. The claim completes even if the caller drops the future, and the next call returns its result.
     /// Otherwise the claimed messages would stay in flight until the next start.
     async fn claim(&mut self) -> Result<Vec<Claimed>, DbErr> {
         let claiming = self.claiming.get_or_insert_with(|| {
-            let (store, arrivals) = (Arc::clone(&self.store), Arc::clone(&self.arrivals));
-            let (queue, batch) = (self.queue, self.batch);
+            let (store, queue, batch) = (Arc::clone(&self.store), self.queue, self.batch);
             let (sender, claimed) = oneshot::channel();
             tokio::spawn(async move {
                 let claimed = store.claim(queue, batch).await;
                 if let Err(Ok(unwanted)) = sender.send(claimed) {
-                    release(&store, &arrivals, queue, ids(&unwanted)).await;
+                    release(&store, queue, ids(&unwanted)).await;
                 }
             });
             claimed
@@ -58,20 +54,20 @@ impl Drop for QueueConsumer {
     fn drop(&mut self) {
         let ids = std::mem::take(&mut self.in_flight);
         if let (false, Ok(runtime)) = (ids.is_empty(), tokio::runtime::Handle::try_current()) {
-            let (store, arrivals, queue) = (Arc::clone(&self.store), Arc::clone(&self.arrivals), self.queue);
+            let (store, queue) = (Arc::clone(&self.store), self.queue);
             runtime.spawn(async move {
                 ignore(store.settle(Settlement::Abandon, ids).await, SETTLED_LATER);
-                arrivals.of(queue).notify_one();
-                arrivals.of(Queue::Dead).notify_one();
+                store.arrivals(queue).notify_one();
+                store.arrivals(Queue::Dead).notify_one();
             });
         }
     }
 }
 
 /// Returns messages to the queue. The store also settles earlier messages that a failing disk has left.
-async fn release(store: &Store, arrivals: &Arrivals, queue: Queue, ids: Vec<i64>) {
+async fn release(store: &Store, queue: Queue, ids: Vec<i64>) {
     ignore(store.settle(Settlement::Release, ids).await, SETTLED_LATER);
-    arrivals.of(queue).notify_one();
+    store.arrivals(queue).notify_one();
 }
 
 fn ids(claimed: &[Claimed]) -> Vec<i64> {
@@ -83,13 +79,10 @@ impl Consumer for QueueConsumer {
     async fn next(&mut self) -> Vec<Delivery> {
         loop {
             match self.claim().await {
-                Ok(claimed) if claimed.is_empty() => {
-                    let arrivals = Arc::clone(&self.arrivals);
-                    arrivals.of(self.queue).notified().await;
-                }
+                Ok(claimed) if claimed.is_empty() => self.store.arrivals(self.queue).notified().await,
                 Ok(claimed) => {
                     // There may be more than one batch, and more than one consumer.
-                    self.arrivals.of(self.queue).notify_one();
+                    self.store.arrivals(self.queue).notify_one();
                     self.in_flight = ids(&claimed);
                     return claimed.into_iter().map(|message| message.delivery).collect();
                 }
@@ -107,14 +100,14 @@ impl Consumer for QueueConsumer {
     }
 
     async fn requeue(&mut self) {
-        release(&self.store, &self.arrivals, self.queue, std::mem::take(&mut self.in_flight)).await;
+        release(&self.store, self.queue, std::mem::take(&mut self.in_flight)).await;
     }
 
     async fn close(mut self: Box<Self>) {
         if let Some(claiming) = self.claiming.take()
             && let Ok(Ok(claimed)) = claiming.await
         {
-            release(&self.store, &self.arrivals, self.queue, ids(&claimed)).await;
+            release(&self.store, self.queue, ids(&claimed)).await;
         }
         self.requeue().await;
     }

@@ -2,10 +2,7 @@
 //! transaction is on disk (`synchronous=FULL`). Consumers are notified in process, so an idle system does not poll.
 //! While the disk fails, nothing is confirmed or delivered; the queue recovers by itself.
 
-mod arrivals;
 mod consumer;
-mod publisher;
-mod settlement;
 mod store;
 
 use std::path::Path;
@@ -15,18 +12,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use dashmap::DashMap;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use super::depths::Depths;
 use super::port::{BatchLimit, Broker, Consumer, Mailbox, PublishError, Queue};
-use arrivals::Arrivals;
-use publisher::Publisher;
-use store::Store;
+use crate::ignore;
+use crate::trace_context::TraceContext;
 pub use store::StoreError;
+use store::{Message, Store};
 
 /// The number of result messages that may wait in one mailbox.
 const MAX_WAITING: usize = 256;
+
+/// The maximum number of messages in one transaction.
+const MAX_MESSAGES: usize = 1_000;
 
 /// The interval between two probes of a failing disk.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
@@ -35,9 +34,14 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Embedded {
     store: Arc<Store>,
-    publisher: Publisher,
-    arrivals: Arc<Arrivals>,
+    jobs: mpsc::Sender<Job>,
     mailboxes: DashMap<String, mpsc::Sender<Bytes>>,
+}
+
+#[derive(Debug)]
+struct Job {
+    message: Message,
+    done: oneshot::Sender<Result<(), PublishError>>,
 }
 
 impl Embedded {
@@ -47,37 +51,24 @@ impl Embedded {
     /// The folder cannot be written, or another process uses it.
     pub async fn open(folder: &Path) -> Result<Self, StoreError> {
         let store = Arc::new(Store::open(folder).await?);
-        let arrivals = Arc::new(Arrivals::default());
-        let publisher = Publisher::start(Arc::clone(&store), Arc::clone(&arrivals));
-        tokio::spawn(probe(store.failed_bytes(), Arc::downgrade(&store), Arc::clone(&arrivals)));
-        Ok(Self { store, publisher, arrivals, mailboxes: DashMap::new() })
-    }
-
-    /// Closes the database. Its files no longer hold deleted content. Later calls fail.
-    pub async fn close(&self) {
-        self.store.close().await;
-    }
-
-    /// The lengths of the queues.
-    #[must_use]
-    pub fn depths(&self) -> Depths {
-        Depths::new(Arc::clone(&self.store) as _)
+        let (jobs, waiting) = mpsc::channel(MAX_MESSAGES);
+        tokio::spawn(write(Arc::clone(&store), waiting));
+        tokio::spawn(probe(store.failed_bytes(), Arc::downgrade(&store)));
+        Ok(Self { store, jobs, mailboxes: DashMap::new() })
     }
 }
 
 #[async_trait]
 impl Broker for Embedded {
     async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError> {
-        self.publisher.publish(queue, body).await
+        let (done, result) = oneshot::channel();
+        let message = Message { queue, body, trace: TraceContext::current() };
+        self.jobs.send(Job { message, done }).await.map_err(|_| PublishError::Disconnected)?;
+        result.await.map_err(|_| PublishError::Disconnected)?
     }
 
     fn consume(&self, queue: Queue, batch: BatchLimit) -> Box<dyn Consumer> {
-        Box::new(consumer::QueueConsumer::new(
-            Arc::clone(&self.store),
-            Arc::clone(&self.arrivals),
-            queue,
-            batch,
-        ))
+        Box::new(consumer::QueueConsumer::new(Arc::clone(&self.store), queue, batch))
     }
 
     fn mailbox(&self) -> Mailbox {
@@ -101,10 +92,35 @@ impl Broker for Embedded {
     fn is_connected(&self) -> bool {
         self.store.works()
     }
+
+    async fn ready(&self, queue: Queue) -> Result<u64, String> {
+        self.store.ready(queue).await.map_err(|reason| reason.to_string())
+    }
+
+    /// Closes the database. Its files no longer hold deleted content.
+    async fn close(&self) {
+        self.store.close().await;
+    }
+}
+
+/// Writes messages. Messages that arrive during one transaction are written together in the next, and are confirmed
+/// when it is on disk.
+async fn write(store: Arc<Store>, mut waiting: mpsc::Receiver<Job>) {
+    let mut jobs = Vec::with_capacity(MAX_MESSAGES);
+    while waiting.recv_many(&mut jobs, MAX_MESSAGES).await > 0 {
+        let messages: Vec<_> = jobs.iter().map(|job| job.message.clone()).collect();
+        let result = store.insert(&messages).await.map_err(|_| PublishError::Refused);
+        for job in jobs.drain(..) {
+            if result.is_ok() {
+                store.arrivals(job.message.queue).notify_one();
+            }
+            ignore(job.done.send(result), "a sender that has gone has been answered");
+        }
+    }
 }
 
 /// Probes a failing disk until it works, while the store exists. It costs nothing while the disk works.
-async fn probe(mut failed: watch::Receiver<Option<usize>>, store: Weak<Store>, arrivals: Arc<Arrivals>) {
+async fn probe(mut failed: watch::Receiver<Option<usize>>, store: Weak<Store>) {
     while failed.wait_for(Option::is_some).await.is_ok() {
         tokio::time::sleep(PROBE_INTERVAL).await;
         let Some(store) = store.upgrade() else { return };
@@ -112,7 +128,7 @@ async fn probe(mut failed: watch::Receiver<Option<usize>>, store: Weak<Store>, a
             tracing::info!("the embedded queue can be written again");
             // Messages may have been returned meanwhile.
             for queue in Queue::ALL {
-                arrivals.of(queue).notify_one();
+                store.arrivals(queue).notify_one();
             }
         }
     }

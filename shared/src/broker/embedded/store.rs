@@ -1,20 +1,19 @@
 //! The queue table and its statements. The file is locked while it is open: two processes would deliver a message
 //! twice.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement, Value};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify, watch};
 
-use super::settlement::{DelayedSettlements, Settlement};
-use crate::broker::depths::CountReady;
 use crate::broker::port::{BatchLimit, DELIVERY_LIMIT, Delivery, Queue};
+use crate::data_folder::{self, FolderError};
 use crate::trace_context::TraceContext;
-use crate::{data_folder, refusal, sqlite};
+use crate::{refusal, sqlite};
 
 /// The timeout for the one connection. A longer wait means that the disk hangs.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,48 +21,56 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The minimum and maximum size of a message that [`Store::probe`] writes, in bytes.
 const PROBE_BYTES: (usize, usize) = (4_096, 1 << 20);
 
+/// The advice for a file that cannot be opened for a reason other than the disk.
+const FILE_IN_USE: &str = "If another careq-sync uses this folder, stop it or set data.dir (CAREQ_DATA_DIR) to another one; \
+                           several processes need RabbitMQ (broker.url)";
+
 #[derive(Debug)]
 pub(super) struct Store {
     database: DatabaseConnection,
-    delayed: Mutex<DelayedSettlements>,
+    /// Settlements that a failing disk has delayed, oldest first. Without them, their messages would be delivered again
+    /// only after a restart. The list is bounded, because nothing is delivered before it is empty.
+    delayed: Mutex<VecDeque<(Settlement, Vec<i64>)>>,
     /// The size of the largest write that failed; `None` while the disk works.
     failed_bytes: watch::Sender<Option<usize>>,
+    /// Notifications of arrived messages, in the order of [`Queue::ALL`].
+    arrivals: [Notify; 3],
 }
 
 /// The reason why the embedded queue cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder cannot be created.
-    #[error(
-        "the data folder {folder} cannot be made: {reason}. Set data.dir (CAREQ_DATA_DIR) to a folder that can be written"
-    )]
-    Folder {
-        /// Its path.
-        folder: String,
-        /// The system's own error.
-        reason: std::io::Error,
-    },
-    /// The disk fails.
-    #[error("the embedded queue {file} cannot be used: {reason}. {advice}")]
-    Disk {
-        /// The path of the file.
-        file: String,
-        /// The database's own error.
-        reason: DbErr,
-        /// The advice for the operator.
-        advice: &'static str,
-    },
-    /// The file cannot be opened, or is locked.
-    #[error(
-        "the embedded queue {file} cannot be opened: {reason}. If another careq-sync uses this folder, stop it or set \
-         data.dir (CAREQ_DATA_DIR) to another one; several processes need RabbitMQ (broker.url)"
-    )]
-    Open {
-        /// The path of the file.
-        file: String,
-        /// The database's own error.
-        reason: DbErr,
-    },
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The file cannot be opened: its path, the database's own error, and the advice for the operator.
+    #[error("the embedded queue {0} cannot be opened: {1}. {2}")]
+    File(String, DbErr, &'static str),
+}
+
+/// The settlement of delivered messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settlement {
+    /// Acknowledged: they are deleted.
+    Delete,
+    /// Returned: they are delivered again, and the delivery does not count.
+    Release,
+    /// Failed: they are delivered again, and the delivery counts.
+    Abandon,
+}
+
+impl Settlement {
+    /// The SQL statement, whose parameter is a JSON array of ids.
+    const fn statement(self) -> &'static str {
+        match self {
+            Self::Delete => "DELETE FROM messages WHERE id IN (SELECT value FROM json_each(?))",
+            Self::Release => {
+                "UPDATE messages SET in_flight = 0, deliveries = deliveries - 1
+                 WHERE id IN (SELECT value FROM json_each(?))"
+            }
+            Self::Abandon => "UPDATE messages SET in_flight = 0 WHERE id IN (SELECT value FROM json_each(?))",
+        }
+    }
 }
 
 /// A message to be inserted.
@@ -83,8 +90,7 @@ pub(super) struct Claimed {
 
 impl Store {
     pub(super) async fn open(folder: &Path) -> Result<Self, StoreError> {
-        data_folder::make(folder)
-            .map_err(|reason| StoreError::Folder { folder: folder.display().to_string(), reason })?;
+        data_folder::make(folder)?;
         let file = folder.join("queue.db");
         let connected = async {
             let options = SqliteConnectOptions::new()
@@ -100,16 +106,14 @@ impl Store {
                 database: sqlite::open(options, ACQUIRE_TIMEOUT).await?,
                 delayed: Mutex::default(),
                 failed_bytes: watch::Sender::default(),
+                arrivals: std::array::from_fn(|_| Notify::new()),
             };
             store.prepare().await?;
             Ok(store)
         };
         connected.await.map_err(|reason| {
-            let file = file.display().to_string();
-            match refusal::advice(&reason) {
-                Some(advice) => StoreError::Disk { file, reason, advice },
-                None => StoreError::Open { file, reason },
-            }
+            let advice = refusal::advice(&reason).unwrap_or(FILE_IN_USE);
+            StoreError::File(file.display().to_string(), reason, advice)
         })
     }
 
@@ -133,13 +137,23 @@ impl Store {
         self.probe().await
     }
 
+    /// Notifies of messages that arrive in a queue.
+    pub(super) fn arrivals(&self, queue: Queue) -> &Notify {
+        let [dead, live, bulk] = &self.arrivals;
+        match queue {
+            Queue::Dead => dead,
+            Queue::Live => live,
+            Queue::Bulk => bulk,
+        }
+    }
+
     /// The number of messages that no consumer holds.
-    async fn waiting(&self, queue: Queue) -> Result<u64, DbErr> {
-        let count = "SELECT COUNT(*) AS waiting FROM messages WHERE queue = ? AND in_flight = 0";
+    pub(super) async fn ready(&self, queue: Queue) -> Result<u64, DbErr> {
+        let count = "SELECT COUNT(*) AS ready FROM messages WHERE queue = ? AND in_flight = 0";
         let row = self.database.query_one(statement(count, [queue.as_str().into()])).await?;
         let row = row.ok_or_else(|| DbErr::RecordNotFound("a count has one row".to_owned()))?;
-        let waiting: i64 = row.try_get_by("waiting")?;
-        u64::try_from(waiting).map_err(|_| DbErr::Type(format!("a queue has {waiting} messages")))
+        let ready: i64 = row.try_get_by("ready")?;
+        u64::try_from(ready).map_err(|_| DbErr::Type(format!("a queue has {ready} messages")))
     }
 
     /// Moves messages with too many deliveries to the dead queue.
@@ -200,20 +214,22 @@ impl Store {
 
     /// Settles delivered messages. If the disk fails, they are settled when it works again.
     pub(super) async fn settle(&self, settlement: Settlement, ids: Vec<i64>) -> Result<(), DbErr> {
-        self.delayed.lock().await.add(settlement, ids);
+        if !ids.is_empty() {
+            self.delayed.lock().await.push_back((settlement, ids));
+        }
         self.settle_delayed().await
     }
 
     /// Executes the delayed settlements.
     async fn settle_delayed(&self) -> Result<(), DbErr> {
         let mut delayed = self.delayed.lock().await;
-        while let Some((settlement, ids)) = delayed.first() {
-            let settled = self.execute(settlement.statement(), [ids.into()]).await;
+        while let Some((settlement, ids)) = delayed.front() {
+            let settled = self.execute(settlement.statement(), [format!("{ids:?}").into()]).await;
             self.observed(settled, 0)?;
-            if settlement == Settlement::Abandon {
+            if *settlement == Settlement::Abandon {
                 self.observed(self.move_to_dead().await, 0)?;
             }
-            delayed.remove_first();
+            delayed.pop_front();
         }
         Ok(())
     }
@@ -268,18 +284,6 @@ impl Store {
 
     async fn execute(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<(), DbErr> {
         self.database.execute(statement(sql, values)).await.map(drop)
-    }
-}
-
-#[async_trait]
-impl CountReady for Store {
-    async fn ready(&self, queue: Queue) -> Option<u64> {
-        self.waiting(queue)
-            .await
-            .inspect_err(
-                |reason| tracing::debug!(queue = queue.as_str(), %reason, "a queue cannot be counted"),
-            )
-            .ok()
     }
 }
 

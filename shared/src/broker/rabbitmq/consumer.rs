@@ -18,7 +18,7 @@ use super::link::{Link, LinkError, within};
 use super::topology::Topology;
 use crate::backoff::Backoff;
 use crate::broker::port::{BatchLimit, Consumer, Delivery, NotAcked, Queue};
-use crate::ignore::ignore;
+use crate::ignore;
 use crate::trace_context::{TRACEPARENT, TraceContext};
 
 pub(super) struct QueueConsumer {
@@ -247,12 +247,8 @@ fn delivery(delivered: LapinDelivery) -> Delivery {
 }
 
 fn trace(value: &AMQPValue) -> Option<TraceContext> {
-    match value {
-        AMQPValue::LongString(traceparent) => {
-            TraceContext::read(str::from_utf8(traceparent.as_bytes()).ok()?)
-        }
-        _ => None,
-    }
+    let AMQPValue::LongString(traceparent) = value else { return None };
+    TraceContext::read(str::from_utf8(traceparent.as_bytes()).ok()?)
 }
 
 fn count(value: &AMQPValue) -> Option<u32> {
@@ -260,9 +256,6 @@ fn count(value: &AMQPValue) -> Option<u32> {
         AMQPValue::LongLongInt(count) => u32::try_from(*count).ok(),
         AMQPValue::LongInt(count) => u32::try_from(*count).ok(),
         AMQPValue::LongUInt(count) => Some(*count),
-        AMQPValue::ShortInt(count) => u32::try_from(*count).ok(),
-        AMQPValue::ShortShortInt(count) => u32::try_from(*count).ok(),
-        AMQPValue::ShortShortUInt(count) => Some(u32::from(*count)),
         _ => None,
     }
 }

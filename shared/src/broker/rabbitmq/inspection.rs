@@ -80,32 +80,18 @@ impl Inspection {
 
     /// Inspects a queue.
     pub async fn standing(&self, queue: Queue) -> Standing {
-        let found = match self.look(queue).await {
-            Ok(found) => found,
-            Err(Fault(Some(AMQPSoftError::NOTFOUND), _)) => return Standing::Missing,
-            Err(Fault(_, refusal)) => return Standing::Refused(refusal),
-        };
+        self.compare(queue).await.unwrap_or_else(|fault| match amqp(&fault) {
+            Some((AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND), _)) => Standing::Missing,
+            Some((AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED), words)) => Standing::Differs(words),
+            _ => Standing::Refused(fault.into()),
+        })
+    }
+
+    async fn compare(&self, queue: Queue) -> Result<Standing, LinkError> {
+        let found = self.topology.state(&self.link.channel().await?, queue).await?;
         // Declaring an existing queue changes nothing, and RabbitMQ compares the arguments.
-        match self.declare(queue).await {
-            Ok(()) => found,
-            Err(Fault(Some(AMQPSoftError::PRECONDITIONFAILED), Refusal::Other(words))) => {
-                Standing::Differs(words)
-            }
-            Err(Fault(_, refusal)) => Standing::Refused(refusal),
-        }
-    }
-
-    async fn look(&self, queue: Queue) -> Result<Standing, Fault> {
-        let channel = self.link.channel().await?;
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let looking = channel.queue_declare(self.name(queue).into(), passive, FieldTable::default());
-        let found = within(looking).await?;
+        within(self.topology.declare(&self.link.channel().await?, queue)).await?;
         Ok(Standing::AsDeclared { waiting: found.message_count(), consumers: found.consumer_count() })
-    }
-
-    async fn declare(&self, queue: Queue) -> Result<(), Fault> {
-        let channel = self.link.channel().await?;
-        Ok(within(self.topology.declare(&channel, queue)).await?)
     }
 
     /// Sends a message through a temporary queue, named like a mailbox, and waits for the confirm.
@@ -162,19 +148,6 @@ impl Stuck {
             Refusal::Forbidden(words) => Self::Forbidden(right, words),
             refusal => Self::Other(refusal),
         }
-    }
-}
-
-/// The code of a channel error, and the reason of the failure.
-struct Fault(Option<AMQPSoftError>, Refusal);
-
-impl From<LinkError> for Fault {
-    fn from(fault: LinkError) -> Self {
-        let code = match amqp(&fault) {
-            Some((AMQPErrorKind::Soft(code), _)) => Some(code),
-            _ => None,
-        };
-        Self(code, fault.into())
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -44,18 +44,12 @@ pub(super) struct Link {
     has_ended: AtomicBool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     connection: Option<Connection>,
     attempt: Option<Attempt>,
-    /// The timeout of the current attempt.
-    attempt_timeout: Duration,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self { connection: None, attempt: None, attempt_timeout: ATTEMPT_TIMEOUT }
-    }
+    /// The attempts that were abandoned since the last connection.
+    abandoned_attempts: u32,
 }
 
 #[derive(Debug)]
@@ -66,25 +60,18 @@ struct Attempt {
 
 /// The reason why RabbitMQ cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
 pub enum LinkError {
-    /// The URL cannot be parsed.
     #[error("broker.url is not an AMQP URL: {PERCENT_ENCODING}")]
     Url,
-    /// RabbitMQ could not be used at start.
+    /// RabbitMQ could not be used at start: host and port, and the error of the last attempt.
     #[error(
-        "RabbitMQ at {address} cannot be used: {reason}. Check that it runs, that broker.url (CAREQ_BROKER_URL) names it, \
-         and that the user may use the virtual host"
+        "RabbitMQ at {0} cannot be used: {1}. Check that it runs, that broker.url (CAREQ_BROKER_URL) names it, and that the \
+         user may use the virtual host"
     )]
-    Unusable {
-        /// Host and port, without the password.
-        address: String,
-        /// The error of the last attempt.
-        reason: String,
-    },
-    /// An exchange with the server failed.
+    Unusable(String, String),
     #[error(transparent)]
     Protocol(#[from] lapin::Error),
-    /// The server did not answer.
     #[error("no answer within {} s", DEADLINE.as_secs())]
     TimedOut,
 }
@@ -178,10 +165,10 @@ impl Link {
     /// Connects. lapin gives every connection a thread that outlives a dropped attempt. An attempt that a silent
     /// server delays is therefore awaited again, until its own timeout.
     async fn connect(&self, state: &mut State) -> Result<Connection, LinkError> {
-        let is_overdue = |attempt: &Attempt| attempt.began_at.elapsed() > state.attempt_timeout;
-        if state.attempt.as_ref().is_some_and(is_overdue) {
-            state.attempt = None;
-            state.attempt_timeout = (state.attempt_timeout * 2).min(MAX_ATTEMPT_TIMEOUT);
+        let doubled = ATTEMPT_TIMEOUT.saturating_mul(2_u32.saturating_pow(state.abandoned_attempts));
+        let attempt_timeout = doubled.min(MAX_ATTEMPT_TIMEOUT);
+        if state.attempt.take_if(|attempt| attempt.began_at.elapsed() > attempt_timeout).is_some() {
+            state.abandoned_attempts += 1;
         }
         let attempt = state.attempt.get_or_insert_with(|| {
             let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
@@ -194,7 +181,7 @@ impl Link {
         state.attempt = None;
         let connected = ended.map_err(|_| LinkError::TimedOut)?.map_err(LinkError::from);
         if connected.is_ok() {
-            state.attempt_timeout = ATTEMPT_TIMEOUT;
+            state.abandoned_attempts = 0;
         }
         connected
     }
@@ -210,7 +197,7 @@ async fn close_in_order(connection: &Connection, broker: &str) {
 }
 
 /// The URL of `broker.url`.
-pub(super) fn uri(config: &BrokerConfig) -> Result<AMQPUri, LinkError> {
+fn uri(config: &BrokerConfig) -> Result<AMQPUri, LinkError> {
     let text = config.url.expose_secret();
     // The parser's own message may quote the URL.
     let mut uri: AMQPUri = text.parse().ok().filter(|_| is_plain(text)).ok_or(LinkError::Url)?;
@@ -219,6 +206,37 @@ pub(super) fn uri(config: &BrokerConfig) -> Result<AMQPUri, LinkError> {
         "/".clone_into(&mut uri.vhost);
     }
     Ok(uri)
+}
+
+/// The parts of `broker.url`, for clients that use RabbitMQ over another protocol than AMQP.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the parts are named as RabbitMQ names them")]
+pub struct Address {
+    pub host: String,
+    pub port: u16,
+    /// Whether AMQP uses TLS.
+    pub is_encrypted: bool,
+    pub virtual_host: String,
+    pub user: String,
+    pub password: SecretString,
+}
+
+impl Address {
+    /// Parses `broker.url`.
+    ///
+    /// # Errors
+    /// It is not an AMQP URL.
+    pub fn of(config: &BrokerConfig) -> Result<Self, LinkError> {
+        let uri = uri(config)?;
+        Ok(Self {
+            host: uri.authority.host,
+            port: uri.authority.port,
+            is_encrypted: uri.scheme == AMQPScheme::AMQPS,
+            virtual_host: uri.vhost,
+            user: uri.authority.userinfo.username,
+            password: uri.authority.userinfo.password.into(),
+        })
+    }
 }
 
 /// Limits an exchange to [`DEADLINE`].

@@ -1,18 +1,12 @@
 //! RabbitMQ behind the broker port, through lapin: confirmed and mandatory publishing, quorum queues, and
 //! reconnection. lapin's auto-recovery stays off: it loses `basic.qos` and leaves dead consumers behind.
 
-mod link;
-mod topology;
-
-mod publisher;
-
 mod consumer;
-mod counting;
-mod mailbox;
-mod result_sender;
-
-mod address;
 mod inspection;
+mod link;
+mod publisher;
+mod results;
+mod topology;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -20,38 +14,29 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::sync::mpsc;
 
-use super::depths::Depths;
 use super::port::{BatchLimit, Broker, Consumer, Mailbox, PublishError, Queue};
 use crate::config::BrokerConfig;
-pub use address::Address;
-use counting::Counting;
 pub use inspection::{Inspection, Refusal, Standing, Stuck};
 use link::Link;
-pub use link::LinkError;
+pub use link::{Address, LinkError};
 use publisher::Publisher;
-use result_sender::ResultSender;
 pub use topology::Topology;
 
-/// A RabbitMQ installation, 3.10 or newer.
+/// A RabbitMQ installation, 3.10 or newer. Each consumer ends its own connection; the others last as long as the
+/// process.
 #[derive(Debug)]
 pub struct RabbitMq {
     server: Link,
-    lasting: Lasting,
+    publishing: Arc<Link>,
+    receiving_results: Arc<Link>,
+    counting: Arc<Link>,
     topology: Arc<Topology>,
     publisher: Publisher,
-    result_sender: ResultSender,
-    depths: Depths,
+    results: mpsc::Sender<(String, Bytes)>,
     /// The index of consumers that this process has opened.
     consumers: AtomicI32,
-}
-
-/// The connections that last as long as the process. Each consumer ends its own.
-#[derive(Debug)]
-struct Lasting {
-    publishing: Arc<Link>,
-    results: Arc<Link>,
-    count: Arc<Link>,
 }
 
 impl RabbitMq {
@@ -64,29 +49,14 @@ impl RabbitMq {
         let server = Link::new(config, process)?;
         // Publishing and consuming use separate connections. An alarm blocks a publishing connection, and
         // acknowledgements must still pass.
-        let [declaring, publishing, results, count] =
+        let [declaring, publishing, receiving_results, counting] =
             ["declare", "publish", "results", "count"].map(|purpose| server.another(purpose));
         topology.wait_until_usable(&declaring, Duration::from_secs(config.connect_timeout_s)).await?;
-        let result_sender = ResultSender::start(Arc::clone(&publishing));
-        let declaring = |queue: Queue| server.another(&format!("declare {}", queue.as_str()));
+        let results = results::sender(Arc::clone(&publishing));
+        let declaring = |queue: Queue| server.another(&format!("declare {queue}"));
         let publisher = Publisher::start(&publishing, declaring, &topology);
-        let depths = Depths::new(Arc::new(Counting::new(Arc::clone(&count), Arc::clone(&topology))));
-        let lasting = Lasting { publishing, results, count };
         let consumers = AtomicI32::default();
-        Ok(Self { server, lasting, topology, publisher, result_sender, depths, consumers })
-    }
-
-    /// Closes the connections at the end of the process. RabbitMQ logs a warning for a connection that breaks off.
-    /// Later calls never complete.
-    pub async fn close(&self) {
-        let Lasting { publishing, results, count } = &self.lasting;
-        tokio::join!(publishing.end(), results.end(), count.end());
-    }
-
-    /// The lengths of the queues.
-    #[must_use]
-    pub fn depths(&self) -> Depths {
-        self.depths.clone()
+        Ok(Self { server, publishing, receiving_results, counting, topology, publisher, results, consumers })
     }
 }
 
@@ -103,14 +73,25 @@ impl Broker for RabbitMq {
     }
 
     fn mailbox(&self) -> Mailbox {
-        mailbox::open(Arc::clone(&self.lasting.results), &self.topology)
+        results::mailbox(Arc::clone(&self.receiving_results), &self.topology)
     }
 
     fn tell(&self, mailbox: &str, body: Bytes) {
-        self.result_sender.send(mailbox, body);
+        if self.results.try_send((mailbox.to_owned(), body)).is_err() {
+            tracing::debug!("a result message was dropped: too many wait to be sent");
+        }
     }
 
     fn is_connected(&self) -> bool {
         self.publisher.is_connected()
+    }
+
+    async fn ready(&self, queue: Queue) -> Result<u64, String> {
+        self.topology.ready(&self.counting, queue).await.map_err(|reason| reason.to_string())
+    }
+
+    /// Closes the connections. RabbitMQ logs a warning for a connection that breaks off.
+    async fn close(&self) {
+        tokio::join!(self.publishing.end(), self.receiving_results.end(), self.counting.end());
     }
 }

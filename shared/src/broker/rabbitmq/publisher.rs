@@ -21,7 +21,7 @@ use super::link::{DEADLINE, Link, LinkError, within};
 use super::topology::Topology;
 use crate::backoff::Backoff;
 use crate::broker::port::{PublishError, Queue};
-use crate::ignore::ignore;
+use crate::ignore;
 use crate::trace_context::{TRACEPARENT, TraceContext};
 
 /// The number of unconfirmed messages at which publishing pauses. One group may exceed it. Later messages wait in the
@@ -58,11 +58,13 @@ struct QueueHandle {
     connected: watch::Receiver<bool>,
 }
 
+type Done = oneshot::Sender<Result<(), PublishError>>;
+
 #[derive(Debug)]
 struct Job {
     body: Bytes,
     trace: Option<TraceContext>,
-    done: oneshot::Sender<Result<(), PublishError>>,
+    done: Done,
 }
 
 impl Publisher {
@@ -126,13 +128,9 @@ async fn supervise(target: Target, mut jobs: mpsc::Receiver<Job>, connection: wa
             Ok(channel) => {
                 backoff.reset();
                 connection.send_replace(true);
-                match serve(&channel, &target.name, &mut jobs, &mut limit).await {
-                    Ended::Closed => return,
-                    Ended::Lost(_) if target.publishing.has_ended() => return,
-                    Ended::Lost(reason) => {
-                        tracing::warn!(broker, queue, %reason, "publishing to RabbitMQ was interrupted");
-                    }
-                }
+                let lost = serve(&channel, &target.name, &mut jobs, &mut limit).await;
+                let Some(reason) = lost.filter(|_| !target.publishing.has_ended()) else { return };
+                tracing::warn!(broker, queue, %reason, "publishing to RabbitMQ was interrupted");
             }
             Err(reason) => {
                 tracing::warn!(broker, queue, %reason, "messages cannot be published to this queue; webhooks are answered 503");
@@ -158,32 +156,27 @@ async fn open(target: &Target) -> Result<Channel, LinkError> {
     Ok(channel)
 }
 
-/// The reason why a publishing session ended.
-enum Ended {
-    Closed,
-    Lost(String),
-}
-
-/// Publishes until the channel is lost. Dropped oneshot channels then report unconfirmed messages as disconnected.
+/// Publishes until the channel is lost, and returns the reason; `None` if the publisher is dropped. Dropped oneshot
+/// channels then report unconfirmed messages as disconnected.
 async fn serve(
     channel: &Channel,
     queue: &str,
     jobs: &mut mpsc::Receiver<Job>,
     limit: &mut SizeLimit,
-) -> Ended {
+) -> Option<String> {
     let mut confirms = FuturesUnordered::new();
     let mut lost = std::pin::pin!(lost(channel));
     let reason = loop {
         tokio::select! {
             () = &mut lost => break "the channel was closed".to_owned(),
             job = jobs.recv(), if confirms.len() < MAX_UNCONFIRMED => {
-                let Some(first) = job else { return Ended::Closed };
+                let first = job?;
                 let group = limit.refuse_larger(group(first, jobs).await);
                 match within(try_join_all(group.iter().map(|job| publish(channel, queue, job)))).await {
                     // The bodies are no longer needed.
                     Ok(published) => confirms.extend(group.into_iter().zip(published).map(|(job, confirm)| {
-                        let sent = Sent { bytes: job.body.len(), done: job.done };
-                        async { (sent, timeout(DEADLINE, confirm).await) }
+                        let bytes = job.body.len();
+                        async move { (bytes, job.done, timeout(DEADLINE, confirm).await) }
                     })),
                     Err(fault) => {
                         if let LinkError::Protocol(fault) = &fault {
@@ -208,7 +201,7 @@ async fn serve(
     // A channel that was closed for one message has failed the confirms of the others, too.
     let rest: Vec<Confirmed> = std::iter::from_fn(|| confirms.next().now_or_never().flatten()).collect();
     answer(rest, limit);
-    Ended::Lost(reason)
+    Some(reason)
 }
 
 /// Collects the jobs that are published together. lapin's thread then wakes once for all, and RabbitMQ receives one
@@ -236,29 +229,24 @@ async fn lost(channel: &Channel) {
     }
 }
 
-/// A published message without its body.
-struct Sent {
-    bytes: usize,
-    done: oneshot::Sender<Result<(), PublishError>>,
-}
-
-type Confirmed = (Sent, Result<lapin::Result<Confirmation>, Elapsed>);
+/// A published message without its body: its size, its caller, and its confirm.
+type Confirmed = (usize, Done, Result<lapin::Result<Confirmation>, Elapsed>);
 
 /// Answers the callers of one group, and returns the reason why the channel must be replaced, if any. After a
 /// returned message, no caller of the group is confirmed: lapin attributes it to the first confirm, which may belong
 /// to another message.
 fn answer(group: Vec<Confirmed>, limit: &mut SizeLimit) -> Option<String> {
-    let is_returned = |(_, confirmation): &Confirmed| {
+    let is_returned = |(.., confirmation): &Confirmed| {
         matches!(confirmation, Ok(Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)))))
     };
     if group.iter().any(is_returned) {
-        for (Sent { done, .. }, _) in group {
+        for (_, done, _) in group {
             ignore(done.send(Err(PublishError::Unroutable)), ANSWERED);
         }
         return Some("a queue is missing; it is declared again".to_owned());
     }
     let mut lost = None;
-    for (Sent { bytes, done }, confirmation) in group {
+    for (bytes, done, confirmation) in group {
         let result = match confirmation {
             Ok(Ok(Confirmation::Ack(_))) => Ok(()),
             Ok(Ok(Confirmation::Nack(_) | Confirmation::NotRequested)) => Err(PublishError::Refused),

@@ -44,9 +44,8 @@ impl Topology {
                 backoff.wait().await;
             }
         };
-        tokio::time::timeout(timeout, attempts)
-            .await
-            .map_err(|_| LinkError::Unusable { address: link.address(), reason })
+        let usable = tokio::time::timeout(timeout, attempts).await;
+        usable.map_err(|_| LinkError::Unusable(link.address(), reason))
     }
 
     /// The name of a mailbox.
@@ -89,6 +88,29 @@ impl Topology {
     pub(super) async fn declare(&self, channel: &Channel, queue: Queue) -> lapin::Result<()> {
         let (name, arguments) = (self.name(queue), self.arguments(queue));
         channel.queue_declare(name.into(), QueueDeclareOptions::durable(), arguments).await.map(drop)
+    }
+
+    /// The state of a queue. The declaration is passive: it creates no queue and ignores the arguments.
+    pub(super) async fn state(&self, channel: &Channel, queue: Queue) -> Result<lapin::Queue, LinkError> {
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        within(channel.queue_declare(self.name(queue).into(), passive, FieldTable::default())).await
+    }
+
+    /// Counts the messages that no consumer holds. The connection has no other use, because a quorum queue without a
+    /// leader blocks it.
+    pub(super) async fn ready(&self, link: &Link, queue: Queue) -> Result<u64, LinkError> {
+        let channel = link.channel().await?;
+        let counted = async {
+            let count = self.state(&channel, queue).await?.message_count();
+            within(channel.close(200, "counted".into())).await?;
+            Ok(u64::from(count))
+        };
+        let counted = counted.await;
+        if counted.is_err() {
+            // A channel whose queue has no leader would end the connection a minute later.
+            link.close(channel).await;
+        }
+        counted
     }
 
     fn arguments(&self, queue: Queue) -> FieldTable {

@@ -1,7 +1,6 @@
 //! The batches that the workers of a process have received and not settled. The age of the oldest event shows an
 //! operator that events are stuck.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,56 +8,47 @@ use chrono::{DateTime, Utc};
 
 use crate::clock;
 
-/// The oldest event of every batch in progress.
+/// The time of the oldest event of every batch in progress; `None` without a worker.
 #[derive(Debug, Default)]
-pub struct InHand {
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    has_worker: bool,
-    next: u64,
-    oldest_by_batch: BTreeMap<u64, DateTime<Utc>>,
-}
+pub struct InHand(Mutex<Option<Vec<DateTime<Utc>>>>);
 
 /// A batch in progress, until it is dropped.
 #[derive(Debug)]
 pub struct Batch<'hand> {
     hand: &'hand InHand,
-    number: u64,
+    oldest: DateTime<Utc>,
 }
 
 impl InHand {
     /// Records that a worker runs here: without a batch, the age is 0.
     pub(super) fn begin(&self) {
-        self.state().has_worker = true;
+        self.batches().get_or_insert_default();
     }
 
     /// Records a batch by the acceptance of its oldest event.
     pub fn take(&self, oldest: DateTime<Utc>) -> Batch<'_> {
-        let mut state = self.state();
-        let number = state.next;
-        state.next += 1;
-        state.oldest_by_batch.insert(number, oldest);
-        Batch { hand: self, number }
+        self.batches().get_or_insert_default().push(oldest);
+        Batch { hand: self, oldest }
     }
 
     /// The age of the oldest event in progress; `None` without a worker.
     pub fn oldest_age(&self) -> Option<Duration> {
-        let state = self.state();
-        let oldest = state.oldest_by_batch.values().min();
-        state.has_worker.then(|| oldest.map_or(Duration::ZERO, |oldest| clock::since(*oldest)))
+        let oldest = self.batches().as_ref()?.iter().min().copied();
+        Some(oldest.map_or(Duration::ZERO, clock::since))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn batches(&self) -> MutexGuard<'_, Option<Vec<DateTime<Utc>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        self.hand.state().oldest_by_batch.remove(&self.number);
+        let mut batches = self.hand.batches();
+        let position = batches.iter().flatten().position(|oldest| *oldest == self.oldest);
+        if let (Some(batches), Some(position)) = (&mut *batches, position) {
+            batches.swap_remove(position);
+        }
     }
 }
 

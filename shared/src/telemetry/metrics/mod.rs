@@ -36,15 +36,6 @@ type Gauges<L> = Family<L, Gauge>;
 type Seconds<L> = Family<L, Gauge<f64, std::sync::atomic::AtomicU64>>;
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
-/// The description of a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listed {
-    /// The exposed name.
-    pub name: &'static str,
-    /// The meaning.
-    pub meaning: &'static str,
-}
-
 macro_rules! metrics {
     ($( #[doc = $meaning:literal] $field:ident: $kind:ty = $make:expr, $name:literal; )*) => {
         /// The metrics of this process.
@@ -58,8 +49,8 @@ macro_rules! metrics {
             registry: Registry,
         }
 
-        /// Every metric.
-        pub const LIST: &[Listed] = &[ $( Listed { name: $name, meaning: $meaning.trim_ascii() }, )* ];
+        /// The exposed name of every metric.
+        pub const LIST: &[&str] = &[ $( $name, )* ];
 
         impl Metrics {
             fn new() -> Self {
@@ -231,9 +222,6 @@ impl Metrics {
     }
 
     /// Every known value, in Prometheus's text format 0.0.4.
-    ///
-    /// # Panics
-    /// Never: writing to a string does not fail.
     #[must_use]
     pub fn exposition(&self) -> String {
         if let Some(age) = self.in_hand.oldest_age() {

@@ -27,14 +27,11 @@ impl<E: SpanExporter> WithholdingExporter<E> {
 
     /// Logs each change of the collector's state.
     fn log_change(&self, is_away: bool) {
-        match (self.is_away.swap(is_away, Ordering::Relaxed), is_away) {
-            (false, true) => {
-                tracing::warn!("the trace collector accepts no spans; they are dropped");
-            }
-            (true, false) => {
-                tracing::info!("the trace collector accepts spans again");
-            }
-            _ => {}
+        let was_away = self.is_away.swap(is_away, Ordering::Relaxed);
+        if is_away && !was_away {
+            tracing::warn!("the trace collector accepts no spans; they are dropped");
+        } else if was_away && !is_away {
+            tracing::info!("the trace collector accepts spans again");
         }
     }
 }

@@ -1,13 +1,41 @@
-//! The canonical spelling, written in one pass over valid JSON. The output equals that of `serde_json`, except for
-//! halves of surrogate pairs, which `serde_json` does not read (a test checks).
+//! The canonical spelling of a JSON value, and its digest. Members are sorted by name, there is no white space, and
+//! numbers keep their digits. A repeated request is therefore recognised, however its sender formats it.
+//!
+//! The spelling is written in one pass over valid JSON. The output equals that of `serde_json`, except for halves of
+//! surrogate pairs, which `serde_json` does not read (a test checks).
 
 #![expect(clippy::expect_used, reason = "a canonical text with a gap would be digested and stored")]
 
 use std::borrow::Cow;
 use std::ops::Range;
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+
 /// The reason why no step of the writer can fail.
 const CHECKED: &str = "the grammar has been checked";
+
+/// SHA-256 over length-prefixed parts, in lower-case hexadecimal.
+#[must_use]
+pub fn sha256_hex(parts: &[&[u8]]) -> String {
+    HEXLOWER.encode(&sha256(parts))
+}
+
+/// SHA-256 over length-prefixed parts, as 32 bytes.
+#[must_use]
+pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    frame(parts, |piece| digest.update(piece));
+    digest.finalize().into()
+}
+
+/// Passes on each part after its length in eight bytes, so that parts cannot run into each other.
+pub(crate) fn frame(parts: &[&[u8]], mut take: impl FnMut(&[u8])) {
+    for part in parts {
+        take(&(part.len() as u64).to_be_bytes());
+        take(part);
+    }
+}
 
 /// Writes valid JSON in its canonical spelling. `values` is the number of its values. It recurses to the depth of the
 /// text.
@@ -254,6 +282,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use serde_json::{Number, Value};
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        assert_ne!(sha256(&[b"ab", b"c"]), sha256(&[b"a", b"bc"]));
+    }
 
     fn canonical(text: &str) -> String {
         of_valid(text, 1)
