@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use careq_http::ApiError;
 use careq_shared::broker::Queue;
 use careq_shared::clinics::Clinic;
 use careq_shared::event::Event;
@@ -15,6 +16,7 @@ use careq_shared::json::{Document, Object, Raw};
 use careq_shared::message::{Batch, Content, Entry, Message, RefusedEntry, Verdict};
 use careq_shared::outcome::{self, ErrorCode};
 use careq_shared::records::{self, FieldErrors, Kind};
+use careq_shared::redact;
 use chrono::TimeDelta;
 use tracing::Instrument as _;
 
@@ -22,7 +24,7 @@ use crate::authenticate::caller::{Authenticated, Verified};
 use crate::middleware::auth;
 use crate::publish::{self, Outgoing};
 use crate::reply::prefer::Preference;
-use crate::response::error::{ApiError, Overload, PayloadShape};
+use crate::response::error::{self, Overload};
 use crate::response::{batch_report, outcome as response};
 use crate::state::Ingress;
 use crate::validate::{self, Acceptance};
@@ -51,11 +53,11 @@ pub(crate) async fn accept(
     let (preference, _waiting) =
         ingress.enter_wait(&verified.clinic.clinic_id, Preference::of(&parts.headers));
     let permit = ingress.admit(&verified.clinic, bytes).await?;
-    let (clinic, batch, shape) = compute::on_body(bytes, || read(&ingress, &parts.headers, verified))?;
+    let (clinic, batch, (shape, careq_id)) = compute::on_body(bytes, || read(&ingress, &parts.headers, verified))?;
     let (batch_id, listing) = (batch.batch_id.clone(), batch.listing());
     let receipt = ids::batch_receipt(&clinic.event_key, &batch_id, &batch.content_digest);
     if !reservation.resize(batch_report::estimated_bytes(&listing)) {
-        return Err(ApiError::overloaded(Overload::Bodies).with_payload_shape(shape));
+        return Err(error::overloaded(Overload::Bodies).with_payload(shape, careq_id));
     }
 
     let result_timeout = Duration::from_millis(ingress.settings.batch_result_timeout_ms);
@@ -67,7 +69,7 @@ pub(crate) async fn accept(
         Ok(outgoing) => publish::confirmed(&ingress, Queue::Bulk, outgoing).await,
         Err(error) => Err(error),
     };
-    published.map_err(|error| error.with_payload_shape(shape))?;
+    published.map_err(|error| error.with_payload(shape, careq_id))?;
     // Waiting needs only the listing.
     drop(permit);
 
@@ -75,29 +77,29 @@ pub(crate) async fn accept(
         Some(Verdict::Batch(results)) => {
             batch_report::of_results(&clinic.clinic_id, &batch_id, &listing, results)
         }
-        Some(Verdict::BatchConflict) => ApiError::conflict(outcome::BATCH_ID_REUSED).into_response(),
+        Some(Verdict::BatchConflict) => error::conflict(outcome::BATCH_ID_REUSED).into_response(),
         Some(Verdict::Event(_)) | None => batch_report::queued(&clinic, &batch_id, &receipt, &listing),
     };
     Ok(reservation.until_sent(response::with_preference(answer, preference)))
 }
 
-/// Parses and validates a batch. Each form of the body is freed as soon as the next one exists.
+/// Parses and validates a batch, and returns its shape for the error log. Each form of the body is freed as soon as the next one exists.
 fn read(
     ingress: &Ingress,
     headers: &HeaderMap,
     verified: Verified<Bytes>,
-) -> Result<(Arc<Clinic>, Batch, PayloadShape), ApiError> {
+) -> Result<(Arc<Clinic>, Batch, (String, Option<i64>)), ApiError> {
     let Verified { clinic, body, .. } = verified;
-    let document = receive::document(headers, &body)?;
+    let document = careq_http::read_document(headers, &body)?;
     drop(body);
     let batch = validate(ingress, &clinic, &document).map_err(|error| error.with_document(&document))?;
-    Ok((clinic, batch, PayloadShape::of(&document)))
+    Ok((clinic, batch, (redact::of_document(&document), redact::careq_id(&document))))
 }
 
 fn validate(ingress: &Ingress, clinic: &Clinic, document: &Document) -> Result<Batch, ApiError> {
     let body = document.object();
     validate::same_clinic(clinic, &body)?;
-    let Envelope { batch_id, records } = envelope(&body).map_err(ApiError::validation)?;
+    let Envelope { batch_id, records } = envelope(&body).map_err(error::validation)?;
     let content = [clinic.clinic_id.as_bytes(), b"batch", document.text().as_bytes()];
     let content_digest = clinic.event_key.content_digest(&content);
     #[expect(clippy::expect_used, reason = "the envelope has at most 1,000 records")]

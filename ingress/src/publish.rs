@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use careq_http::ApiError;
 use careq_shared::broker::{PublishError, Queue};
 use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::message::{self, Content, EncodeError, Entry, Message};
@@ -10,7 +11,7 @@ use careq_shared::records::Kind;
 use careq_shared::telemetry::metrics::{ByKind, ByQueue, Refused, metrics};
 use tracing::Instrument as _;
 
-use crate::response::error::ApiError;
+use crate::response::error;
 use crate::state::Ingress;
 use crate::trace;
 
@@ -25,7 +26,7 @@ impl Outgoing {
     /// Encodes a message; `body_bytes` is the size of the request body.
     pub(crate) fn new(message: Message, body_bytes: usize) -> Result<Self, ApiError> {
         let body = message::encode_within_limit(&message, body_bytes).map_err(|error| match error {
-            EncodeError::TooLarge => ApiError::too_large_for_broker(),
+            EncodeError::TooLarge => error::too_large_for_broker(),
             EncodeError::Unwritable(_) => ApiError::server_error("The event could not be encoded"),
         })?;
         let kinds = match message.content {
@@ -63,10 +64,10 @@ pub(crate) async fn confirmed(ingress: &Ingress, queue: Queue, outgoing: Outgoin
     let label = Refused { queue: queue.as_str(), reason: reason.as_str() };
     metrics().unconfirmed_messages.get_or_create(&label).inc();
     Err(match reason {
-        PublishError::TooLarge => ApiError::too_large_for_broker(),
-        _ => ApiError::broker_unavailable(),
+        PublishError::TooLarge => error::too_large_for_broker(),
+        _ => error::broker_unavailable(),
     }
-    .with_cause(&reason))
+    .with_cause(reason.to_string()))
 }
 
 fn count(queue: Queue, kinds: &[Kind], started_at: Instant) {

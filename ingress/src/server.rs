@@ -6,19 +6,20 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::handler::Handler;
+use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
+use careq_http::{ApiError, catch_panics};
+use careq_shared::outcome::ErrorCode;
 use careq_shared::records::{Kind, Limits};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::authenticate::caller::{ArgumentsWithCaller, Authenticated};
 use crate::middleware::{auth, request};
 use crate::openapi::{document, operations};
 use crate::paths::API;
-use crate::response::error::{ApiError, panic_response};
 use crate::state::Ingress;
 use crate::{batch, status, webhook};
 
@@ -35,7 +36,7 @@ fn routes(ingress: Arc<Ingress>) -> Router {
         // One tuple, since each separate layer clones a box per request.
         .layer((
             from_fn_with_state(Arc::clone(&ingress), auth::handle),
-            CatchPanicLayer::custom(panic_response),
+            catch_panics(),
         ));
     // The description holds no data of a clinic, and CareQ needs it before it has a token.
     let documentation =
@@ -43,12 +44,17 @@ fn routes(ingress: Arc<Ingress>) -> Router {
     Router::new()
         .nest(API, api)
         .merge(documentation.method_not_allowed_fallback(|| async { ApiError::method_not_allowed() }))
-        .fallback(|| async { ApiError::unknown_path() })
+        .fallback(|| async { unknown_path() })
         .layer((
             from_fn_with_state(Arc::clone(&ingress), request::handle),
-            CatchPanicLayer::custom(panic_response),
+            catch_panics(),
         ))
         .with_state(ingress)
+}
+
+fn unknown_path() -> ApiError {
+    let message = "There is no such path; the API begins at /api/v1/careq-sync/";
+    ApiError::new(StatusCode::NOT_FOUND, ErrorCode::InvalidRequest.as_str(), message)
 }
 
 /// Each route with its description.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use careq_http::{AuthFailures, BodyLimits, ConnectionLimits};
+use careq_http::{ApiError, AuthFailures, BodyLimits, ConnectionLimits};
 use careq_shared::broker::Broker;
 use careq_shared::clinics::Clinic;
 use careq_shared::clock::AcceptanceClock;
@@ -22,7 +22,7 @@ use crate::memory_budget::MemoryBudget;
 use crate::middleware::rate_limit::RateLimiter;
 use crate::reply::pending::{PendingReplies, WaitLimit};
 use crate::reply::prefer::Preference;
-use crate::response::error::{ApiError, Overload};
+use crate::response::error::{self, Overload};
 use crate::trace;
 
 /// A clinic with more received requests in flight is in a burst. At 10 ms per answer, these are 3,200 requests per second.
@@ -94,7 +94,7 @@ impl Ingress {
             broker,
             database,
             clinics,
-            auth_failures: AuthFailures::new(),
+            auth_failures: AuthFailures::default(),
             rate_limiter,
             clock,
             pending_replies,
@@ -113,7 +113,7 @@ impl Ingress {
     pub(crate) async fn admit(&self, clinic: &Clinic, body_bytes: usize) -> Result<Permit, ApiError> {
         let permit = self.batch_admission.acquire(&clinic.clinic_id, body_bytes, self.publish_timeout / 4);
         let permit = permit.instrument(trace::admission()).await;
-        permit.ok_or_else(|| ApiError::overloaded(Overload::Turns))
+        permit.ok_or_else(|| error::overloaded(Overload::Turns))
     }
 
     /// Counts a request that prefers to wait. Beyond the limit, the preference is not followed.

@@ -1,14 +1,14 @@
 //! From a JSON document to an event that passes every field rule. The idempotency key is the header, or follows from the content.
 
 use axum::http::HeaderMap;
-use careq_http::single_header;
+use careq_http::{ApiError, single_header};
 use careq_shared::clinics::Clinic;
 use careq_shared::event::{Event, Origin};
 use careq_shared::json::{Document, Object, Raw};
 use careq_shared::records::{self, Kind, Limits};
 use chrono::{DateTime, Utc};
 
-use crate::response::error::ApiError;
+use crate::response::error;
 
 /// The inputs of validation that are not in the body.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) fn event(
     let identified = same_clinic(clinic, &fields)
         .and_then(|()| {
             records::read(kind, &fields, acceptance.limits, acceptance.accepted_at)
-                .map_err(ApiError::validation)
+                .map_err(error::validation)
         })
         .map_err(|error| error.with_document(body))?;
     Ok(Event::accept(identified, origin(clinic, body.text(), acceptance)))
@@ -52,7 +52,7 @@ pub(crate) fn origin<'request>(
 pub(crate) fn same_clinic(clinic: &Clinic, body: &Object<'_>) -> Result<(), ApiError> {
     match body.get("clinic_id").and_then(Raw::as_str) {
         Some(clinic_id) if !clinic_id.is_empty() && *clinic_id != *clinic.clinic_id => {
-            Err(ApiError::authentication_failed())
+            Err(error::authentication_failed())
         }
         _ => Ok(()),
     }

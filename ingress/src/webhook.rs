@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::Response;
-use careq_http::CareqId;
+use careq_http::{ApiError, CareqId};
 use careq_shared::broker::Queue;
 use careq_shared::message::{Content, Message, Verdict};
 use careq_shared::records::Kind;
@@ -16,7 +16,6 @@ use crate::memory_budget::SMALL_BODY_BYTES;
 use crate::middleware::auth;
 use crate::publish::{self, Outgoing};
 use crate::reply::prefer::Preference;
-use crate::response::error::ApiError;
 use crate::response::outcome::{self, Accepted};
 use crate::state::Ingress;
 use crate::validate::{self, Acceptance};
@@ -41,7 +40,7 @@ pub(crate) async fn accept(
     let idempotency_key = validate::idempotency_key(&parts.headers)?;
     let permit = if bytes > SMALL_BODY_BYTES { Some(ingress.admit(&clinic, bytes).await?) } else { None };
     let (document, event) = compute::on_body(bytes, || {
-        let document = receive::document(&parts.headers, &body)?;
+        let document = careq_http::read_document(&parts.headers, &body)?;
         let (accepted_at, limits) = (ingress.clock.reserve(1), ingress.settings.record_limits());
         let acceptance = Acceptance { idempotency_key, accepted_at, limits };
         validate::event(kind, &clinic, &document, acceptance).map(|event| (document, event))

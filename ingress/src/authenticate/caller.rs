@@ -7,7 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use bytes::Bytes;
-use careq_http::Client;
+use careq_http::{ApiError, Client};
 use careq_shared::clinics::Clinic;
 use careq_shared::clock;
 
@@ -15,7 +15,7 @@ use super::signature::Signature;
 use super::{address, secret_header, signature, timestamp, token};
 use crate::clinic_cache::ClinicCache;
 use crate::middleware::rate_limit::Allowance;
-use crate::response::error::ApiError;
+use crate::response::error;
 
 /// A caller whose headers are authenticated, as an extractor of POST handlers. Its body is not verified yet.
 #[derive(Debug, Clone)]
@@ -59,7 +59,7 @@ pub(crate) fn authenticate(
         & signature::is_present(signature, &clinic.signing_secrets)
         & address::is_allowed(client, &clinic.addresses);
     if !bool::from(is_authenticated) {
-        return Err(ApiError::authentication_failed());
+        return Err(error::authentication_failed());
     }
     Ok(Authenticated { clinic: Arc::clone(clinic), signature, counted: Arc::default() })
 }
@@ -70,14 +70,14 @@ pub(crate) fn verify(caller: &Authenticated, body: Bytes) -> Result<Verified<Byt
     if bool::from(signature::is_valid(*signature, &body, &clinic.signing_secrets, clock::now())) {
         return Ok(Verified { clinic: Arc::clone(clinic), body, _private: () });
     }
-    Err(ApiError::authentication_failed())
+    Err(error::authentication_failed())
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(ApiError::authentication_failed)
+        parts.extensions.get::<Self>().cloned().ok_or_else(error::authentication_failed)
     }
 }
 
@@ -85,7 +85,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Verified<Bytes> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(ApiError::authentication_failed)
+        parts.extensions.get::<Self>().cloned().ok_or_else(error::authentication_failed)
     }
 }
 

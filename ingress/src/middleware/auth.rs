@@ -8,17 +8,17 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use careq_http::{AuthFailure, Client, ClinicId};
+use careq_http::{ApiError, AuthFailure, Client, ClinicId};
 
 use crate::authenticate::caller::{self, Authenticated, Verified};
 use crate::middleware::rate_limit::{self, RateLimited};
-use crate::response::error::{ApiError, Overload};
+use crate::response::error::{self, Overload};
 use crate::state::Ingress;
 
 /// Authenticates a request and applies the clinic's limits.
 pub(crate) async fn handle(State(ingress): State<Arc<Ingress>>, request: Request, next: Next) -> Response {
     let Some(client) = request.extensions().get::<Client>().copied() else {
-        return ApiError::authentication_failed().into_response();
+        return error::authentication_failed().into_response();
     };
     let caller = match authenticate(&ingress, client, &request) {
         Ok(caller) => caller,
@@ -26,7 +26,7 @@ pub(crate) async fn handle(State(ingress): State<Arc<Ingress>>, request: Request
     };
     let (clinic, counted) = (Arc::clone(&caller.clinic), Arc::clone(&caller.counted));
     let Some(_in_flight) = ingress.in_flight.enter(&clinic.clinic_id) else {
-        return ApiError::overloaded(Overload::Requests).into_response();
+        return error::overloaded(Overload::Requests).into_response();
     };
     let response = run(&ingress, caller, request, next).await.unwrap_or_else(ApiError::into_response);
     let mut response = match counted.get() {
@@ -34,7 +34,7 @@ pub(crate) async fn handle(State(ingress): State<Arc<Ingress>>, request: Request
         None if response.status().is_client_error() => {
             match ingress.rate_limiter.take_for_failure(&clinic, client.address) {
                 Ok(()) => response,
-                Err(limited) => auth_failure(limited.into_error()),
+                Err(limited) => limited.into_error().with_extension(AuthFailure).into_response(),
             }
         }
         None => response,
@@ -44,7 +44,9 @@ pub(crate) async fn handle(State(ingress): State<Arc<Ingress>>, request: Request
 }
 
 fn authenticate(ingress: &Ingress, client: Client, request: &Request) -> Result<Authenticated, ApiError> {
-    let clinics = ingress.clinics.borrow().clone().ok_or_else(ApiError::not_ready)?;
+    let clinics = ingress.clinics.borrow().clone().ok_or_else(|| {
+        ApiError::unavailable("The service is starting; please send the request again")
+    })?;
     caller::authenticate(&clinics, client, request.headers())
 }
 
@@ -85,10 +87,4 @@ fn count(ingress: &Ingress, caller: &Authenticated) -> Result<(), ApiError> {
     let allowance = taken.unwrap_or_else(|limited| Some(limited.allowance));
     caller.counted.get_or_init(|| allowance);
     taken.map(drop).map_err(RateLimited::into_error)
-}
-
-fn auth_failure(error: ApiError) -> Response {
-    let mut response = error.into_response();
-    response.extensions_mut().insert(AuthFailure);
-    response
 }

@@ -6,16 +6,15 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
-use careq_http::network;
+use careq_http::{ApiError, network};
 use careq_shared::clinics::Clinic;
 use careq_shared::clock;
+use careq_shared::outcome::ErrorCode;
 use careq_shared::telemetry::metrics::{No, metrics};
 use chrono::{DateTime, TimeDelta, Utc};
 use dashmap::DashMap;
-
-use crate::response::error::ApiError;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -169,7 +168,9 @@ impl RateLimited {
         metrics().rate_limited_requests.get_or_create(&No {}).inc();
         // Rounded up, so that a client that waits exactly this long finds a token.
         let retry_after_s = self.retry_after.as_secs() + u64::from(self.retry_after.subsec_nanos() > 0);
-        ApiError::rate_limit_exceeded(retry_after_s.max(1))
+        let message = "Too many requests; try again after the number of seconds in Retry-After";
+        ApiError::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimitExceeded.as_str(), message)
+            .with_retry_after(retry_after_s.max(1))
     }
 }
 

@@ -16,7 +16,7 @@ use serde_with::skip_serializing_none;
 use uuid::Uuid;
 
 use crate::paths;
-use crate::response::body::{ErrorDetail, SyncStatus, success, with_idempotent_replayed};
+use crate::response::body::{self, ErrorDetail, SyncStatus, success, with_idempotent_replayed};
 
 /// `data` of every answer about a batch.
 #[skip_serializing_none]
@@ -119,7 +119,7 @@ pub(crate) fn queued_page(batch_id: &str, receipt: &str) -> Response {
 
 /// The status page of a batch whose `batch_id` was used before. Its records are dead letters, or will be.
 pub(crate) fn refused_page(batch_id: &str, receipt: &str) -> Response {
-    let error = Some(ErrorDetail::new(ErrorCode::DuplicateRecord, outcome::BATCH_ID_REUSED));
+    let error = Some(body::error(ErrorCode::DuplicateRecord, outcome::BATCH_ID_REUSED));
     let data = BatchData { error, ..without_report(batch_id, receipt, SyncStatus::Failed) };
     success(StatusCode::OK, "Batch was refused; none of its records were applied", data)
 }
@@ -179,7 +179,7 @@ fn event_result<'batch>(
         Some(Outcome::Waiting(missing)) => {
             (RecordStatus::Pending, Some(outcome::missing_parents(event.kind, &missing)), None)
         }
-        Some(Outcome::Failed(failure)) => (RecordStatus::Failed, None, Some(failure.into())),
+        Some(Outcome::Failed(failure)) => (RecordStatus::Failed, None, Some(body::error(failure.code, failure.message))),
         Some(Outcome::Created) => (RecordStatus::Created, None, None),
         Some(Outcome::Updated) => (RecordStatus::Updated, None, None),
         Some(Outcome::Unchanged) => (RecordStatus::Unchanged, None, None),

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use careq_shared::clock;
-use careq_shared::outcome::{ErrorCode, Failure, Outcome};
+use careq_http::timestamp;
+use careq_shared::outcome::{ErrorCode, Outcome};
 use careq_shared::records::FieldErrors;
 use serde::Serialize;
 
@@ -25,30 +25,15 @@ pub(crate) fn success(status: StatusCode, message: &str, data: impl Serialize) -
     (status, Json(body)).into_response()
 }
 
-/// The current time in the format of the specification.
-pub(crate) fn timestamp() -> String {
-    clock::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
-}
-
 /// The `error` member of an answer.
-#[derive(Debug, Serialize)]
-pub(crate) struct ErrorDetail<'answer> {
-    pub(crate) code: ErrorCode,
-    pub(crate) message: Cow<'answer, str>,
-    pub(crate) details: Cow<'answer, FieldErrors>,
-}
+pub(crate) type ErrorDetail<'answer> = careq_http::ErrorDetail<'answer, ErrorCode>;
 
-impl<'answer> ErrorDetail<'answer> {
-    /// An error that is not attributed to a field.
-    pub(crate) fn new(code: ErrorCode, message: impl Into<Cow<'answer, str>>) -> Self {
-        Self { code, message: message.into(), details: Cow::Owned(FieldErrors::new()) }
-    }
-}
-
-impl From<Failure> for ErrorDetail<'_> {
-    fn from(failure: Failure) -> Self {
-        Self::new(failure.code, failure.message)
-    }
+/// An error that is not attributed to a field.
+pub(crate) fn error<'answer>(
+    code: ErrorCode,
+    message: impl Into<Cow<'answer, str>>,
+) -> ErrorDetail<'answer> {
+    ErrorDetail { code, message: message.into(), details: Cow::Owned(FieldErrors::new()) }
 }
 
 /// The `sync_status` member of an answer.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::paths;
 use crate::reply::prefer::Preference;
 use crate::response::body::{SyncStatus, success, with_header, with_idempotent_replayed};
-use crate::response::error::ApiError;
+use crate::response::error;
 
 /// The identity of an accepted event.
 #[derive(Debug, Clone)]
@@ -98,16 +98,14 @@ pub(crate) fn completed(accepted: &Accepted, result: &EventResult) -> Response {
         Outcome::Waiting(missing) => {
             let details = outcome::missing_parents(accepted.kind, missing);
             let error = match accepted.kind {
-                Kind::Status | Kind::Cancel => ApiError::record_not_found(details),
-                Kind::Patient | Kind::Doctor | Kind::Service | Kind::Appointment => {
-                    ApiError::validation(details)
-                }
+                Kind::Status | Kind::Cancel => error::not_found("Record not found").with_details(details),
+                Kind::Patient | Kind::Doctor | Kind::Service | Kind::Appointment => error::validation(details),
             };
             error.with_event(&accepted.event_id).into_response()
         }
         Outcome::Retrying => queued(accepted),
         Outcome::Failed(failure) => {
-            ApiError::of_failure(failure).with_event(&accepted.event_id).into_response()
+            error::of_failure(failure).with_event(&accepted.event_id).into_response()
         }
     };
     if result.replayed { with_idempotent_replayed(response) } else { response }

@@ -6,6 +6,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use bytes::Bytes;
+use careq_http::ApiError;
 use careq_shared::database::read;
 use careq_shared::entities::batch;
 use careq_shared::ids;
@@ -16,7 +17,7 @@ use super::query::{self, Receipt, database_error, unreadable};
 use super::stored_result;
 use crate::authenticate::caller::Verified;
 use crate::response::batch_report;
-use crate::response::error::ApiError;
+use crate::response::error;
 use crate::state::Ingress;
 
 pub(crate) async fn handle(
@@ -39,7 +40,7 @@ pub(crate) async fn handle(
         (Some(row), _, _) => row,
         (None, Some(receipt), Some(_)) => return Ok(batch_report::queued_page(&batch_id, &receipt)),
         (None, _, _) => {
-            return Err(ApiError::not_found(
+            return Err(error::not_found(
                 "No worker has registered a batch with this id; for a batch that was just accepted, use the \
                  status_url of its answer",
             ));

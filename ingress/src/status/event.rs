@@ -8,7 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
-use careq_http::CareqId;
+use careq_http::{ApiError, CareqId};
 use careq_shared::database::read;
 use careq_shared::ids::{self, EventId};
 use careq_shared::outcome::{self, ErrorCode, EventResult, Outcome, Parent};
@@ -19,8 +19,8 @@ use serde_with::skip_serializing_none;
 use super::query::{self, Receipt, database_error, unreadable};
 use super::stored_result;
 use crate::authenticate::caller::Verified;
-use crate::response::body::{ErrorDetail, SyncStatus, success};
-use crate::response::error::ApiError;
+use crate::response::body::{self, ErrorDetail, SyncStatus, success};
+use crate::response::error;
 use crate::response::outcome::{Accepted, EventData};
 use crate::state::Ingress;
 
@@ -34,7 +34,7 @@ pub(crate) async fn handle(
     let receipt = query::receipt(receipt)?;
     let clinic = &caller.clinic;
     let subject =
-        event_id.open(&clinic.event_key).ok_or_else(|| ApiError::not_found("There is no such event"))?;
+        event_id.open(&clinic.event_key).ok_or_else(|| error::not_found("There is no such event"))?;
     let delivery =
         receipt.as_ref().and_then(|receipt| ids::open_event_receipt(&clinic.event_key, &event_id, receipt));
     let result = || stored_result::of_event(&ingress.database, &clinic.clinic_id, &event_id, delivery);
@@ -75,7 +75,7 @@ fn page_data<'page>(accepted: &'page Accepted, result: Option<&'page EventResult
             (Some(missing.as_slice()), Some(missing_parents(accepted.kind, missing)))
         }
         Some(Outcome::Failed(failure)) => {
-            (None, Some(ErrorDetail::new(failure.code, failure.message.as_str())))
+            (None, Some(body::error(failure.code, failure.message.as_str())))
         }
         Some(Outcome::Created | Outcome::Updated | Outcome::Unchanged | Outcome::Retrying) | None => {
             (None, None)

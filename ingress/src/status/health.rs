@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use bytes::Bytes;
+use careq_http::{ApiError, timestamp};
 use serde::Serialize;
 
 use crate::authenticate::caller::Verified;
-use crate::response::body::timestamp;
-use crate::response::error::ApiError;
+use crate::response::error;
 use crate::state::Ingress;
 
 /// The body of the answer.
@@ -26,7 +26,7 @@ pub(crate) async fn handle(
     State(ingress): State<Arc<Ingress>>,
 ) -> Result<Json<Health>, ApiError> {
     if !ingress.is_ready() {
-        return Err(ApiError::broker_unavailable());
+        return Err(error::broker_unavailable());
     }
     let version = env!("CARGO_PKG_VERSION");
     Ok(Json(Health { success: true, status: "operational", version, timestamp: timestamp() }))

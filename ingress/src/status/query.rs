@@ -2,10 +2,9 @@
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
+use careq_http::ApiError;
 use sea_orm::DbErr;
 use serde::Deserialize;
-
-use crate::response::error::ApiError;
 
 /// The delivery in question, see `careq_shared::ids::batch_receipt` and `event_receipt`.
 #[derive(Debug, Deserialize)]
@@ -24,5 +23,6 @@ pub(super) fn unreadable() -> ApiError {
 
 /// The database's message is not logged, since it may quote data.
 pub(super) fn database_error(_: DbErr) -> ApiError {
-    ApiError::database_unavailable()
+    ApiError::unavailable("The status cannot be read at the moment; events are still accepted")
+        .with_cause("the database could not be read")
 }

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
-use careq_http::CareqId;
+use careq_http::{ApiError, CareqId};
 use careq_shared::database::read;
 use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{appointment, dead_letter, doctor, parked_event, patient, service};
@@ -25,7 +25,7 @@ use super::stored_result::DeadLetter;
 use crate::authenticate::caller::Verified;
 use crate::paths;
 use crate::response::body::{SyncStatus, success};
-use crate::response::error::ApiError;
+use crate::response::error;
 use crate::state::Ingress;
 
 pub(crate) async fn handle(
@@ -35,7 +35,7 @@ pub(crate) async fn handle(
 ) -> Result<Response, ApiError> {
     let Path((kind, careq_id)) = record.map_err(|_| unreadable())?;
     let clinic_id = &caller.clinic.clinic_id;
-    let unknown = || ApiError::not_found("There is no such record");
+    let unknown = || error::not_found("There is no such record");
     let kind: RecordKind = kind.parse().map_err(|_| unknown())?;
     // Each record has one path: `+7` and `007` are none.
     let number = careq_id.parse().ok().filter(|number: &i64| number.to_string() == careq_id);
