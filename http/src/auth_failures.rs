@@ -31,10 +31,10 @@ const MAX_ADDRESSES: usize = 10_000;
 pub struct AuthFailure;
 
 /// Recent failures by address.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct AuthFailures {
     by_address: DashMap<IpAddr, Recent>,
-    swept_at: Mutex<Instant>,
+    swept_at: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -43,19 +43,7 @@ struct Recent {
     last_at: Instant,
 }
 
-impl Default for AuthFailures {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl AuthFailures {
-    /// No failures.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { by_address: DashMap::new(), swept_at: Mutex::new(Instant::now()) }
-    }
-
     /// Counts the failure if the response is one, and returns a future that waits for the delay. The request must have released its
     /// slot before: a delayed answer must not hold up other requests.
     pub fn delay_response(&self, address: IpAddr, response: &Response) -> impl Future<Output = ()> + use<> {
@@ -90,8 +78,8 @@ impl AuthFailures {
     /// Removes expired addresses, at most once a second: an attacker must not be able to cause a scan per request.
     fn remove_expired(&self, now: Instant) {
         let mut swept_at = self.swept_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.duration_since(*swept_at) >= Duration::from_secs(1) {
-            *swept_at = now;
+        if swept_at.is_none_or(|swept_at| now.duration_since(swept_at) >= Duration::from_secs(1)) {
+            *swept_at = Some(now);
             self.by_address.retain(|_, recent| now.duration_since(recent.last_at) < RESET_AFTER);
         }
     }
@@ -114,7 +102,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_failure_doubles_the_delay_and_a_pause_resets_it() {
-        let failures = AuthFailures::new();
+        let failures = AuthFailures::default();
         let delays_ms: Vec<_> = (0..12).map(|_| failures.record(address(1)).as_millis()).collect();
         assert_eq!(delays_ms, [0, 0, 0, 0, 0, 100, 200, 400, 800, 1_600, 2_000, 2_000]);
         assert_eq!(failures.record(address(2)), Duration::ZERO, "another address is not delayed");
@@ -124,7 +112,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn memory_is_bounded_if_many_addresses_fail() {
-        let failures = AuthFailures::new();
+        let failures = AuthFailures::default();
         for number in 0..30_000 {
             failures.record(address(number));
         }

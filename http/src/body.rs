@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
-use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use bytes::{Bytes, BytesMut};
+use careq_shared::json::Document;
+use careq_shared::outcome::ErrorCode;
+use careq_shared::redact;
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout_at};
 
+use crate::error::ApiError;
 use crate::header::single_header;
 
 /// The limits of a body.
@@ -18,6 +22,18 @@ pub struct BodyLimits {
     pub max_bytes: usize,
     /// Time from the first read to the last byte.
     pub timeout: Duration,
+}
+
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        let status = match error {
+            BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+            BodyError::Incomplete | BodyError::NotJson => StatusCode::BAD_REQUEST,
+            BodyError::NoMemory => return Self::unavailable(error.to_string()),
+        };
+        Self::new(status, ErrorCode::InvalidRequest.as_str(), error.to_string())
+    }
 }
 
 /// Memory reserved for one body in a budget that it shares with others. Dropping it returns the memory.
@@ -51,7 +67,7 @@ pub enum BodyError {
 /// # Errors
 /// See [`BodyError`].
 pub async fn read_body(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Bytes, BodyError> {
-    read_body_into(Unlimited, headers, body, limits).await.map(|(bytes, _)| bytes)
+    read_body_into((), headers, body, limits).await.map(|(bytes, _)| bytes)
 }
 
 /// Reads the whole body into reserved memory. The caller keeps the reservation as long as the bytes.
@@ -110,9 +126,7 @@ async fn read_all(
 }
 
 /// The reservation of a body that takes nothing from a shared budget.
-struct Unlimited;
-
-impl Reservation for Unlimited {
+impl Reservation for () {
     fn grow(&mut self, _: usize) -> bool {
         true
     }
@@ -139,11 +153,19 @@ fn content_length(headers: &HeaderMap, max_bytes: usize) -> Result<Option<usize>
     }
 }
 
-/// Checks that `Content-Type` is JSON in UTF-8.
+/// Parses a body as a JSON object.
 ///
 /// # Errors
-/// [`BodyError::NotJson`]
-pub fn require_json(headers: &HeaderMap) -> Result<(), BodyError> {
+/// 400 if `Content-Type` is not JSON in UTF-8, or the body is not a JSON object.
+pub fn read_document(headers: &HeaderMap, body: &[u8]) -> Result<Document, ApiError> {
+    require_json(headers)?;
+    Document::parse(body).map_err(|error| {
+        ApiError::invalid_request(error.to_string())
+            .with_payload(redact::of_no_object(body.len(), error), None)
+    })
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), BodyError> {
     let Ok(Some(content_type)) = single_header(headers, CONTENT_TYPE.as_str()) else {
         return Err(BodyError::NotJson);
     };

@@ -1,6 +1,6 @@
-//! The request log and the error log (API specification, "Logging Requirements"), and the request metrics. Each request has one line;
-//! an error that an operator may have to examine has a second one. Lines hold routes, clinic ids, admin names, numbers, fixed
-//! sentences, the shape of a payload, and the address of a client that failed to authenticate.
+//! The request log and the error log (API specification, "Logging Requirements"), the span of a request, and its metrics. Each
+//! request has one line; an error that an operator may have to examine has a second one. They hold routes, clinic ids, admin
+//! names, numbers, fixed sentences, the shape of a payload, and the address of a client that failed to authenticate.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -9,9 +9,15 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use careq_shared::telemetry::metrics::{No, Replied, Routed, metrics};
+use careq_shared::telemetry::traces::{self, SPAN, TRACEPARENT, TraceContext};
 use tracing::Span;
 
-use crate::trace;
+use crate::error::ApiError;
+use crate::header::single_header;
+
+/// The methods that spans and log lines name. A client can send any other text as a method.
+const KNOWN: [Method; 7] =
+    [Method::GET, Method::POST, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
 /// Response extension: the authenticated clinic.
 #[derive(Debug, Clone)]
@@ -24,23 +30,6 @@ pub struct CareqId(pub i64);
 /// Response extension of the admin API: the authenticated admin.
 #[derive(Debug, Clone)]
 pub struct AdminName(pub String);
-
-/// Response extension: the line of the error log.
-#[derive(Debug, Clone)]
-pub struct ErrorLogEntry {
-    /// The error code of the answer.
-    pub code: &'static str,
-    /// The message of the answer.
-    pub reason: String,
-    /// The fields that broke a rule, with messages.
-    pub details: String,
-    /// The internal cause.
-    pub cause: Option<String>,
-    /// The shape of the payload, without values.
-    pub payload: Option<String>,
-    /// CareQ's identifier of the record.
-    pub careq_id: Option<i64>,
-}
 
 /// The pending log line of a request. If it is dropped before the answer, the line says that the client disconnected.
 #[derive(Debug)]
@@ -65,25 +54,47 @@ impl RequestLog {
         }
     }
 
-    /// The span of the request.
+    /// The span of the whole request. It starts a trace, or continues the caller's if `traceparent` is trusted.
     #[must_use]
     pub fn span(&self, headers: &HeaderMap, is_trusted: bool) -> Span {
-        trace::request(headers, self.method(), self.endpoint(), is_trusted)
+        let (method, route) = (self.method(), self.endpoint());
+        let span = tracing::info_span!(
+            target: SPAN,
+            parent: None,
+            "request",
+            otel.name = format!("{method} {}", route.unwrap_or("")),
+            otel.kind = "server",
+            otel.status_code = tracing::field::Empty,
+            http.request.method = method,
+            http.route = route,
+            http.response.status_code = tracing::field::Empty,
+            clinic_id = tracing::field::Empty,
+            careq_id = tracing::field::Empty,
+        );
+        // An invalid `traceparent` starts a new trace (W3C Trace Context, 3.2).
+        if is_trusted
+            && !span.is_disabled()
+            && let Ok(Some(traceparent)) = single_header(headers, TRACEPARENT)
+            && let Some(parent) = TraceContext::read(traceparent)
+        {
+            traces::continued(&span, &parent);
+        }
+        span
     }
 
     /// Writes the log lines of the answer and counts it.
     #[must_use]
     pub fn finish(mut self, mut response: Response) -> Response {
         self.is_answered = true;
-        let error = response.extensions_mut().remove::<ErrorLogEntry>();
+        let error = response.extensions_mut().remove::<ApiError>();
         let extensions = response.extensions();
         let clinic_id = extensions.get::<ClinicId>().map(|clinic| clinic.0.as_str());
         let admin = extensions.get::<AdminName>().map(|admin| admin.0.as_str());
         let careq_id = extensions.get::<CareqId>().map(|careq_id| careq_id.0);
-        let careq_id = careq_id.or_else(|| error.as_ref()?.careq_id);
+        let careq_id = careq_id.or_else(|| error.as_ref()?.log.as_ref()?.careq_id);
         let (method, endpoint, duration) = (self.method(), self.endpoint(), self.started_at.elapsed());
         let (status, duration_ms) = (response.status().as_u16(), whole_ms(duration));
-        trace::answered(status, clinic_id, careq_id);
+        record(status, clinic_id, careq_id);
         count(endpoint, status, duration);
         // The clinic is unknown, so the address is the only trace of an attacker or of a wrong token.
         let client = (response.status() == StatusCode::UNAUTHORIZED).then(|| self.client.to_string());
@@ -98,8 +109,21 @@ impl RequestLog {
         self.route.as_ref().map(MatchedPath::as_str)
     }
 
+    /// The name of a known method, or `other`.
     fn method(&self) -> &str {
-        trace::method(&self.method)
+        if KNOWN.contains(&self.method) { self.method.as_str() } else { "other" }
+    }
+}
+
+/// Records the answer in the current span, which is that of the request.
+fn record(status: u16, clinic_id: Option<&str>, careq_id: Option<i64>) {
+    let span = Span::current();
+    span.record("http.response.status_code", i64::from(status));
+    span.record("clinic_id", clinic_id);
+    span.record("careq_id", careq_id);
+    // A 4xx is an error of the client, not of the server span (OpenTelemetry semantic conventions for HTTP).
+    if status >= 500 {
+        span.record("otel.status_code", "ERROR");
     }
 }
 
@@ -133,10 +157,13 @@ fn log_error(
     clinic_id: Option<&str>,
     careq_id: Option<i64>,
     status: u16,
-    error: &ErrorLogEntry,
+    error: &ApiError,
 ) {
-    let ErrorLogEntry { code, reason, details, cause, payload, .. } = error;
-    let (code, cause, payload) = (*code, cause.as_deref(), payload.as_deref());
+    let ApiError { code, message: reason, details, log, .. } = error;
+    #[expect(clippy::expect_used, reason = "a map from text to lists of texts is always JSON")]
+    let details = serde_json::to_string(details).expect("the details are JSON");
+    let (cause, payload) =
+        log.as_ref().map_or((None, None), |log| (log.cause.as_deref(), log.payload.as_deref()));
     // The level of a tracing event is a constant.
     macro_rules! line {
         ($level:ident, $message:literal) => {

@@ -1,15 +1,15 @@
 //! Closed sets of words as enums. Each word is written once, for columns, JSON, the command line and messages. A
 //! stored word cannot be renamed.
 
-/// Defines an enum whose variants are words: `as_str`, `ALL`, `Display`, `FromStr`, serde, and the value of a text
-/// column. The calling crate needs serde and sea-orm.
+/// Defines an enum whose variants are words: `as_str`, `ALL`, `Display`, `FromStr`, serde, the value of a text
+/// column, and an OpenAPI schema. The calling crate needs serde, sea-orm and utoipa.
 #[macro_export]
 macro_rules! words {
     ($(#[$about:meta])* $name:ident { $($(#[$what:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$about])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash,
-            serde::Serialize, serde::Deserialize, sea_orm::DeriveValueType,
+            serde::Serialize, serde::Deserialize, sea_orm::DeriveValueType, utoipa::ToSchema,
         )]
         #[sea_orm(value_type = "String")]
         pub enum $name { $($(#[$what])* #[serde(rename = $word)] $variant,)+ }

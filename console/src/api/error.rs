@@ -1,20 +1,12 @@
 //! Error responses, in the form of CareQ's API specification (section "Error Handling"). They contain neither payloads nor messages of
 //! the database, which may quote one.
 
-use std::any::Any;
-
-use axum::Json;
-use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use careq_http::{BodyError, ErrorLogEntry};
-use careq_shared::clock;
 use careq_shared::database::renew_after;
 use careq_shared::records::FieldErrors;
 use careq_shared::refusal::{self, Refusal};
-use chrono::SecondsFormat;
 use sea_orm::DbErr;
-use serde_json::json;
 
 use crate::admins::{Admin, Role};
 use crate::error::Error;
@@ -128,11 +120,6 @@ impl ApiError {
         )
     }
 
-    pub(crate) fn wrong_method() -> Self {
-        let message = "This path does not take this method; Allow names those that it takes";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest, message)
-    }
-
     pub(crate) fn overloaded() -> Self {
         Self::temporarily("Too many requests are being worked on; please send the request again")
     }
@@ -148,17 +135,6 @@ impl ApiError {
 
     fn temporarily(message: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::ServerError, message)
-    }
-
-    pub(crate) fn of_body(fault: BodyError) -> Self {
-        let status = match fault {
-            BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            BodyError::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
-            // As in the ingress.
-            BodyError::NotJson | BodyError::Incomplete => StatusCode::BAD_REQUEST,
-            BodyError::NoMemory => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        Self::new(status, ErrorCode::InvalidRequest, fault.to_string())
     }
 
     /// A database fault: 503 if a retry may succeed, otherwise 500. The cause is only logged.
@@ -222,44 +198,24 @@ impl From<Error> for ApiError {
     }
 }
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let Self { status, code, message, details, cause, is_session_fault } = self;
-        let body = json!({
-            "success": false,
-            "error": { "code": code.as_str(), "message": message, "details": details },
-            "timestamp": clock::now().to_rfc3339_opts(SecondsFormat::Millis, true),
-        });
-        let hint: Option<(HeaderName, HeaderValue)> = match status {
-            StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
-            StatusCode::TOO_MANY_REQUESTS => Some((RETRY_AFTER, HeaderValue::from_static("60"))),
-            StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, HeaderValue::from_static("5"))),
-            _ => None,
+impl From<ApiError> for careq_http::ApiError {
+    fn from(error: ApiError) -> Self {
+        let ApiError { status, code, message, details, cause, is_session_fault } = error;
+        let mut error = Self::new(status, code.as_str(), message).with_details(details);
+        error = match status {
+            StatusCode::TOO_MANY_REQUESTS => error.with_retry_after(60),
+            StatusCode::SERVICE_UNAVAILABLE => error.with_retry_after(5),
+            _ => error,
         };
-        let mut response = (status, Json(body)).into_response();
-        response.headers_mut().extend(hint);
-        if is_session_fault {
-            response.extensions_mut().insert(RetryOnce);
+        if let Some(cause) = cause {
+            error = error.with_cause(cause);
         }
-        if cause.is_some() || status == StatusCode::INTERNAL_SERVER_ERROR {
-            let details = String::new();
-            let explanation = ErrorLogEntry {
-                code: code.as_str(),
-                reason: message,
-                details,
-                cause,
-                payload: None,
-                careq_id: None,
-            };
-            response.extensions_mut().insert(explanation);
-        }
-        response
+        if is_session_fault { error.with_extension(RetryOnce) } else { error }
     }
 }
 
-/// The response after a panic. The panic message may quote data, so it is neither sent nor logged; the panic hook of
-/// `careq_shared::telemetry` logs the location.
-pub(crate) fn of_panic(_: Box<dyn Any + Send + 'static>) -> Response {
-    let message = "Internal server error";
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::ServerError, message).into_response()
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        careq_http::ApiError::from(self).into_response()
+    }
 }

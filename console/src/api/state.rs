@@ -65,7 +65,7 @@ impl Api {
             body_limits: BodyLimits { max_bytes: max_body_bytes, timeout: BODY_TIMEOUT },
             record_limits: limits,
             trusted_proxies,
-            failures: AuthFailures::new(),
+            failures: AuthFailures::default(),
             request_permits: Semaphore::new(MAX_REQUESTS),
             stream_permits: Arc::new(Semaphore::new(MAX_STREAMS)),
             shutdown,

@@ -7,10 +7,10 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use careq_http::{Client, RequestLog};
+use careq_http::{ApiError, Client, RequestLog};
 use tracing::Instrument as _;
 
-use crate::response::error::{ApiError, Overload};
+use crate::response::error::{self, Overload};
 use crate::state::Ingress;
 
 /// Handles one request within the limits and logs its answer.
@@ -31,9 +31,11 @@ pub(crate) async fn handle(
 /// The answer, or 503: at once if `ingress.max_requests` are in flight, and at the deadline.
 async fn within_limits(ingress: &Ingress, request: Request, next: Next) -> Response {
     let Ok(_slot) = ingress.request_slots.try_acquire() else {
-        return ApiError::overloaded(Overload::Requests).into_response();
+        return error::overloaded(Overload::Requests).into_response();
     };
     let deadline = Duration::from_secs(ingress.settings.request_timeout_s);
     let response = tokio::time::timeout(deadline, next.run(request)).await;
-    response.unwrap_or_else(|_| ApiError::timed_out().into_response())
+    // The event may have been accepted; a retry is then recognised as a duplicate.
+    let timed_out = || ApiError::unavailable("The request took too long; please send it again");
+    response.unwrap_or_else(|_| timed_out().with_cause("the request did not end in time").into_response())
 }

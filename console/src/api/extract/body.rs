@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
-use careq_shared::json::Document;
 use serde::de::DeserializeOwned;
 
 use crate::api::error::{ApiError, NUL};
@@ -14,19 +13,17 @@ use crate::api::state::Api;
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<Api>> for JsonBody<T> {
-    type Rejection = ApiError;
+    type Rejection = careq_http::ApiError;
 
-    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Self::Rejection> {
         let (parts, body) = request.into_parts();
-        let bytes =
-            careq_http::read_body(&parts.headers, body, api.body_limits).await.map_err(ApiError::of_body)?;
-        careq_http::require_json(&parts.headers).map_err(ApiError::of_body)?;
-        let document = Document::parse(&bytes).map_err(|fault| ApiError::invalid(fault.to_string()))?;
+        let bytes = careq_http::read_body(&parts.headers, body, api.body_limits).await?;
+        let document = careq_http::read_document(&parts.headers, &bytes)?;
         if document.object().raw().has_nul() {
-            return Err(ApiError::field("body", NUL));
+            return Err(ApiError::field("body", NUL).into());
         }
         let read = serde_json::from_str(document.text());
-        read.map(Self).map_err(|fault| ApiError::field("body", without_values(&fault)))
+        read.map(Self).map_err(|fault| ApiError::field("body", without_values(&fault)).into())
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::routing::MethodRouter;
 use utoipa::ToSchema;
 use utoipa::openapi::link::Link;
-use utoipa::openapi::path::{HttpMethod, OperationBuilder};
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, Paths};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::{ResponseBuilder, ResponsesBuilder};
 use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr, Required, Schema};
@@ -150,7 +150,8 @@ impl Route {
     /// The finished route. The handler must be for the same method.
     pub(crate) fn handled_by(self, handler: MethodRouter<Arc<Api>>) -> UtoipaMethodRouter<Arc<Api>> {
         let operation = self.operation.responses(self.responses.build()).build();
-        let (_, paths, handler) = careq_http::documented_route(self.method, &self.path, operation, handler);
+        let mut paths = Paths::new();
+        paths.add_path_operation(&self.path, vec![self.method], operation);
         (self.schemas, paths, handler)
     }
 
