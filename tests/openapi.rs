@@ -97,6 +97,9 @@ async fn the_answers_have_the_members_that_are_described(stack: &Stack, document
 }
 
 fn assert_matches(schema: &Value, body: &Value, what: &str) {
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        assert_matches(part, body, what);
+    }
     for name in schema["required"].as_array().into_iter().flatten() {
         let name = name.as_str().unwrap();
         assert!(!body[name].is_null(), "{what}: {name} is missing in {body}");

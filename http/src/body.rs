@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
-use axum::http::{HeaderMap, StatusCode};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use bytes::{Bytes, BytesMut};
 use careq_shared::json::Document;
 use careq_shared::outcome::ErrorCode;
@@ -160,7 +160,8 @@ fn content_length(headers: &HeaderMap, max_bytes: usize) -> Result<Option<usize>
 pub fn read_document(headers: &HeaderMap, body: &[u8]) -> Result<Document, ApiError> {
     require_json(headers)?;
     Document::parse(body).map_err(|error| {
-        ApiError::invalid_request(error.to_string()).with_payload(redact::of_no_object(body.len(), error), None)
+        ApiError::invalid_request(error.to_string())
+            .with_payload(redact::of_no_object(body.len(), error), None)
     })
 }
 

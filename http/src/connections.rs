@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use careq_shared::networks::Networks;
@@ -12,12 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::network;
 
-/// The value of [`Connection::idle_since`] while a request is in progress.
-const BUSY: u64 = u64::MAX;
-
-/// The value of [`Connection::idle_since`] after the eviction.
-const EVICTED: u64 = u64::MAX - 1;
-
 /// The open connections of a port.
 #[derive(Debug)]
 pub(crate) struct Connections {
@@ -25,7 +18,6 @@ pub(crate) struct Connections {
     max_per_address: usize,
     /// Trusted proxies, which forward the requests of many clients.
     exempt: Networks,
-    began_at: Instant,
     open: Mutex<Open>,
 }
 
@@ -37,12 +29,12 @@ struct Open {
 }
 
 /// The state of one connection.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Connection {
-    began_at: Instant,
-    /// Microseconds from `began_at`, [`BUSY`] or [`EVICTED`].
-    idle_since: AtomicU64,
-    evicted: CancellationToken,
+    /// `None` while a request is in progress, and at first: a connection that waits for a slot must not be evicted to make room for
+    /// itself.
+    idle_since: Mutex<Option<Instant>>,
+    pub(crate) evicted: CancellationToken,
 }
 
 /// The entry of an open connection. Dropping it removes it.
@@ -57,7 +49,7 @@ pub(crate) struct Entry {
 
 impl Connections {
     pub(crate) fn new(max_per_address: usize, exempt: Networks) -> Arc<Self> {
-        Arc::new(Self { max_per_address, exempt, began_at: Instant::now(), open: Mutex::default() })
+        Arc::new(Self { max_per_address, exempt, open: Mutex::default() })
     }
 
     /// Adds a connection; `None` if its address has reached the limit.
@@ -74,7 +66,7 @@ impl Connections {
         }
         let id = open.next_id;
         open.next_id += 1;
-        let connection = Arc::new(Connection::new(self.began_at));
+        let connection = Arc::new(Connection::default());
         open.by_id.insert(id, Arc::clone(&connection));
         drop(open);
         Some(Entry { connections: Arc::clone(self), id, address, connection })
@@ -83,10 +75,12 @@ impl Connections {
     /// Evicts the connection that has been idle longest, if one is idle.
     pub(crate) fn evict(&self) {
         let open = self.open();
-        let idle = |connection: &&Arc<Connection>| connection.idle_since.load(Ordering::Relaxed) < EVICTED;
-        let since = |connection: &&Arc<Connection>| connection.idle_since.load(Ordering::Relaxed);
+        let since = |connection: &Arc<Connection>| *connection.idle_since();
+        let idle =
+            |connection: &&Arc<Connection>| since(connection).is_some() && !connection.evicted.is_cancelled();
         // A connection that becomes busy meanwhile is skipped.
-        while let Some(longest) = open.by_id.values().filter(idle).min_by_key(since) {
+        while let Some(longest) = open.by_id.values().filter(idle).min_by_key(|connection| since(connection))
+        {
             if longest.evict() {
                 return;
             }
@@ -99,39 +93,27 @@ impl Connections {
 }
 
 impl Connection {
-    fn new(began_at: Instant) -> Self {
-        // A connection that waits for a slot must not be evicted to make room for itself.
-        Self { began_at, idle_since: AtomicU64::new(BUSY), evicted: CancellationToken::new() }
-    }
-
     /// Marks the start of a request.
     pub(crate) fn becomes_busy(&self) {
-        self.idle_since.store(BUSY, Ordering::Relaxed);
+        *self.idle_since() = None;
     }
 
     /// Marks the end of a request. The client may not have read the answer yet.
     pub(crate) fn becomes_idle(&self) {
-        let now_us = u64::try_from(self.began_at.elapsed().as_micros()).unwrap_or(EVICTED - 1);
-        self.idle_since.store(now_us, Ordering::Relaxed);
-    }
-
-    /// Returns when the connection is evicted.
-    pub(crate) async fn evicted(&self) {
-        self.evicted.cancelled().await;
+        *self.idle_since() = Some(Instant::now());
     }
 
     /// `false` if the connection has become busy.
     fn evict(&self) -> bool {
-        let idle_since = self.idle_since.load(Ordering::Relaxed);
-        let is_evicted = idle_since < EVICTED
-            && self
-                .idle_since
-                .compare_exchange(idle_since, EVICTED, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok();
-        if is_evicted {
+        let is_idle = self.idle_since().is_some();
+        if is_idle {
             self.evicted.cancel();
         }
-        is_evicted
+        is_idle
+    }
+
+    fn idle_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.idle_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,5 +1,5 @@
-//! OpenAPI documents: routes that carry their description, and the page that shows it. The pages need no authentication, so an
-//! answer allocates nothing, and the content security policy allows bundled scripts only.
+//! The routes of an OpenAPI document, and of the page that shows it. They need no authentication, so an answer allocates nothing, and
+//! the content security policy allows bundled scripts only.
 
 use axum::Router;
 use axum::http::HeaderValue;
@@ -8,31 +8,14 @@ use axum::http::header::{
 };
 use axum::middleware::map_response;
 use axum::response::Response;
-use axum::routing::{MethodRouter, get};
+use axum::routing::get;
 use bytes::Bytes;
 use utoipa::openapi::OpenApi;
-use utoipa::openapi::path::{HttpMethod, Operation, Paths};
-use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 /// Swagger UI loads its scripts and styles from files, and its styles contain icons as `data:`.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// A route with its description. `handler` must take `method`.
-pub fn documented_route<S>(
-    method: HttpMethod,
-    path: &str,
-    operation: Operation,
-    handler: MethodRouter<S>,
-) -> UtoipaMethodRouter<S>
-where
-    S: Clone + Send + Sync + 'static,
-{
-    let mut paths = Paths::new();
-    paths.add_path_operation(path, vec![method], operation);
-    (Vec::new(), paths, handler)
-}
 
 /// Routes for the document at `json`, and for Swagger UI at `page`.
 ///

@@ -23,6 +23,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 const RETRY_AFTER_S: u64 = 5;
 
 /// An error answer. As an extension of its response, the line of the error log.
+#[must_use]
 #[derive(Debug, Clone)]
 pub struct ApiError {
     status: StatusCode,
@@ -71,7 +72,6 @@ impl ApiError {
     }
 
     /// 405
-    #[must_use]
     pub fn method_not_allowed() -> Self {
         let message = "This path does not take this method; the Allow header lists those that it takes";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::InvalidRequest.as_str(), message)
@@ -95,44 +95,37 @@ impl ApiError {
     }
 
     /// Adds `Retry-After` in seconds (RFC 9110, 10.2.3).
-    #[must_use]
     pub fn with_retry_after(self, seconds: u64) -> Self {
         Self { retry_after_s: Some(seconds), ..self }
     }
 
     /// Adds messages by field.
-    #[must_use]
     pub fn with_details(self, details: FieldErrors) -> Self {
         Self { details, ..self }
     }
 
     /// Adds the id of the event, which was accepted despite the error.
-    #[must_use]
     pub fn with_event(self, event_id: &EventId) -> Self {
         Self { event_id: Some(event_id.clone()), ..self }
     }
 
     /// Adds an extension of the response.
-    #[must_use]
     pub fn with_extension<T: Clone + Send + Sync + 'static>(mut self, extension: T) -> Self {
         self.extensions.insert(extension);
         self
     }
 
     /// Adds the internal cause to the log line. It must not contain request data.
-    #[must_use]
     pub fn with_cause(self, cause: impl Into<String>) -> Self {
         self.with_log(|log| log.cause = Some(cause.into()))
     }
 
     /// Adds the shape of a body, see [`redact`], to the log line.
-    #[must_use]
     pub fn with_payload(self, shape: String, careq_id: Option<i64>) -> Self {
         self.with_log(|log| (log.payload, log.careq_id) = (Some(shape), careq_id))
     }
 
     /// Adds the shape of a body to the log line.
-    #[must_use]
     pub fn with_document(self, body: &Document) -> Self {
         self.with_payload(redact::of_document(body), redact::careq_id(body))
     }
@@ -187,7 +180,7 @@ impl IntoResponse for ApiError {
 #[skip_serializing_none]
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorBody<'error, C> {
-    #[schema(schema_with = always_false)]
+    #[schema(schema_with = always::<false>)]
     success: bool,
     /// The same message.
     message: &'error str,
@@ -218,8 +211,10 @@ pub struct ErrorDetail<'error, C> {
     pub details: Cow<'error, FieldErrors>,
 }
 
-fn always_false() -> Object {
-    ObjectBuilder::new().schema_type(SchemaType::Type(Type::Boolean)).enum_values(Some([false])).build()
+/// The schema of a boolean that always has this value.
+#[must_use]
+pub fn always<const VALUE: bool>() -> Object {
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::Boolean)).enum_values(Some([VALUE])).build()
 }
 
 /// The current time in the format of the specification.
@@ -231,7 +226,7 @@ pub fn timestamp() -> String {
 /// Answers a panic of a handler. Its message may quote data, so it is neither answered nor logged; the panic hook of
 /// `careq_shared::telemetry` logs the location.
 #[must_use]
-pub fn catch_panics() -> CatchPanicLayer<fn(Box<dyn Any + Send + 'static>) -> Response> {
+pub fn catch_panics() -> CatchPanicLayer<fn(Box<dyn Any + Send>) -> Response> {
     CatchPanicLayer::custom(|_| ApiError::server_error("Internal server error").into_response())
 }
 

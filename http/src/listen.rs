@@ -69,10 +69,12 @@ pub async fn serve(
 ) {
     let http = http(&limits);
     let drain_timeout = limits.header_timeout.saturating_add(limits.request_timeout);
-    let mut acceptor = Acceptor::new(listener, &limits);
+    let connections = Connections::new(limits.max_connections_per_address, limits.trusted_proxies.clone());
+    let slots = Arc::new(Semaphore::new(limits.max_connections));
+    let mut acceptor = Acceptor { listener, slots, connections, warned_at: None };
     let open = GracefulShutdown::new();
     while let Some(Ok(accepted)) = shutdown.run_until_cancelled(acceptor.next()).await {
-        let Accepted { slot, entry, stream, peer } = accepted;
+        let (slot, entry, stream, peer) = accepted;
         if configure_socket(&stream, limits.header_timeout).is_err() {
             continue;
         }
@@ -81,7 +83,7 @@ pub async fn serve(
         let first_byte_timeout = limits.first_byte_timeout;
         tokio::spawn(async move {
             entry.connection.becomes_idle();
-            let evicted = entry.connection.evicted();
+            let evicted = entry.connection.evicted.cancelled();
             let served = async {
                 // Until its first byte, a connection allocates no buffers.
                 let mut byte = [0];
@@ -122,28 +124,16 @@ struct Acceptor {
     warned_at: Option<Instant>,
 }
 
-/// A connection within the limits.
-struct Accepted {
-    slot: OwnedSemaphorePermit,
-    entry: Entry,
-    stream: TcpStream,
-    peer: SocketAddr,
-}
+/// A connection within the limits, with its slot and its entry.
+type Accepted = (OwnedSemaphorePermit, Entry, TcpStream, SocketAddr);
 
 impl Acceptor {
-    fn new(listener: TcpListener, limits: &ConnectionLimits) -> Self {
-        let exempt = limits.trusted_proxies.clone();
-        let connections = Connections::new(limits.max_connections_per_address, exempt);
-        let slots = Arc::new(Semaphore::new(limits.max_connections));
-        Self { listener, slots, connections, warned_at: None }
-    }
-
     /// The next connection within the limits.
     async fn next(&mut self) -> Result<Accepted, AcquireError> {
         loop {
             let (stream, peer) = self.accept().await;
             if let Some(entry) = self.connections.enter(peer.ip()) {
-                return Ok(Accepted { slot: self.slot().await?, entry, stream, peer });
+                return Ok((self.slot().await?, entry, stream, peer));
             }
             self.warn(peer.ip());
         }

@@ -119,12 +119,8 @@ impl RequestLog {
 fn record(status: u16, clinic_id: Option<&str>, careq_id: Option<i64>) {
     let span = Span::current();
     span.record("http.response.status_code", i64::from(status));
-    if let Some(clinic_id) = clinic_id {
-        span.record("clinic_id", clinic_id);
-    }
-    if let Some(careq_id) = careq_id {
-        span.record("careq_id", careq_id);
-    }
+    span.record("clinic_id", clinic_id);
+    span.record("careq_id", careq_id);
     // A 4xx is an error of the client, not of the server span (OpenTelemetry semantic conventions for HTTP).
     if status >= 500 {
         span.record("otel.status_code", "ERROR");
@@ -166,7 +162,8 @@ fn log_error(
     let ApiError { code, message: reason, details, log, .. } = error;
     #[expect(clippy::expect_used, reason = "a map from text to lists of texts is always JSON")]
     let details = serde_json::to_string(details).expect("the details are JSON");
-    let (cause, payload) = log.as_ref().map_or((None, None), |log| (log.cause.as_deref(), log.payload.as_deref()));
+    let (cause, payload) =
+        log.as_ref().map_or((None, None), |log| (log.cause.as_deref(), log.payload.as_deref()));
     // The level of a tracing event is a constant.
     macro_rules! line {
         ($level:ident, $message:literal) => {

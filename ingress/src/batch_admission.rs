@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::quota::{Limit, Quota, Share};
+
 /// Maximum number of permits, whatever the sizes of the bodies: a thousand refused records cost as much as valid ones.
 const MAX_PERMITS: usize = 8;
 
@@ -14,28 +16,21 @@ const MAX_PERMITS: usize = 8;
 /// other body overtakes it, however large it is.
 #[derive(Debug)]
 pub(crate) struct BatchAdmission {
-    max_bytes: usize,
-    /// Maximum bytes of one clinic: the largest body. Another quarter of that is left to others, so that a small body of another
-    /// clinic does not wait.
+    /// Bytes in process. A clinic has at most those of the largest body. Another quarter of that is left to others, so that a small
+    /// body of another clinic does not wait.
+    in_process: Arc<Quota>,
+    min_bytes: usize,
     max_bytes_per_clinic: usize,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    bytes: usize,
     permits: u64,
-    /// Clinics that have a permit, or wait for a second one.
-    clinics: HashMap<String, ClinicState>,
+    /// The number of the last permit of each clinic that has one, or waits for another one.
+    last_permits: HashMap<String, u64>,
     /// In order of arrival.
     waiting: VecDeque<Waiting>,
-}
-
-#[derive(Debug, Default)]
-struct ClinicState {
-    bytes: usize,
-    /// The number of its last permit.
-    last_permit: u64,
 }
 
 #[derive(Debug)]
@@ -49,8 +44,10 @@ impl BatchAdmission {
     /// Admission of bodies of at most `max_body_bytes` each.
     pub(crate) fn new(max_body_bytes: usize) -> Arc<Self> {
         let max_bytes_per_clinic = max_body_bytes.max(1);
-        let max_bytes = max_bytes_per_clinic.saturating_add(max_bytes_per_clinic.div_ceil(4));
-        Arc::new(Self { max_bytes, max_bytes_per_clinic, state: Mutex::default() })
+        let total = max_bytes_per_clinic.saturating_add(max_bytes_per_clinic.div_ceil(4));
+        let min_bytes = (total / MAX_PERMITS).max(1).min(max_bytes_per_clinic);
+        let in_process = Quota::new(Limit::Fixed { total, of_clinic: max_bytes_per_clinic });
+        Arc::new(Self { in_process, min_bytes, max_bytes_per_clinic, state: Mutex::default() })
     }
 
     /// Waits for a permit for a body; `None` after the timeout.
@@ -60,8 +57,7 @@ impl BatchAdmission {
         body_bytes: usize,
         timeout: Duration,
     ) -> Option<Permit> {
-        let min_bytes = (self.max_bytes / MAX_PERMITS).max(1).min(self.max_bytes_per_clinic);
-        let bytes = body_bytes.clamp(min_bytes, self.max_bytes_per_clinic);
+        let bytes = body_bytes.clamp(self.min_bytes, self.max_bytes_per_clinic);
         let (admitted, permit) = oneshot::channel();
         self.state().waiting.push_back(Waiting { clinic_id: clinic_id.to_owned(), bytes, admitted });
         self.admit();
@@ -73,15 +69,13 @@ impl BatchAdmission {
         let mut state = self.state();
         let mut admitted = Vec::new();
         state.waiting.retain(|waiting| !waiting.admitted.is_closed());
-        while let Some(next) = self.next(&state).and_then(|index| state.waiting.remove(index)) {
-            let Waiting { clinic_id, bytes, admitted: sender } = next;
-            state.bytes += bytes;
+        while let Some((index, share)) = self.next(&state)
+            && let Some(Waiting { clinic_id, admitted: sender, .. }) = state.waiting.remove(index)
+        {
             state.permits += 1;
-            let last_permit = state.permits;
-            let clinic = state.clinics.entry(clinic_id.clone()).or_default();
-            clinic.bytes += bytes;
-            clinic.last_permit = last_permit;
-            admitted.push((sender, Permit { admission: Arc::clone(self), clinic_id, bytes }));
+            let number = state.permits;
+            state.last_permits.insert(clinic_id.clone(), number);
+            admitted.push((sender, Permit { admission: Arc::clone(self), clinic_id, share }));
         }
         drop(state);
         for (sender, permit) in admitted {
@@ -92,28 +86,17 @@ impl BatchAdmission {
         }
     }
 
-    /// The index of the next waiting body, if it fits.
-    fn next(&self, state: &State) -> Option<usize> {
-        let clinic = |waiting: &Waiting| {
-            state.clinics.get(&waiting.clinic_id).map_or((0, 0), |clinic| (clinic.bytes, clinic.last_permit))
-        };
+    /// The index of the next waiting body, and its share, if it fits.
+    fn next(&self, state: &State) -> Option<(usize, Share)> {
+        let used = |waiting: &Waiting| self.in_process.used_by(&waiting.clinic_id);
         let fits_clinic =
-            |(_, waiting): &(usize, &Waiting)| clinic(waiting).0 + waiting.bytes <= self.max_bytes_per_clinic;
-        let candidates = state.waiting.iter().enumerate().filter(fits_clinic);
-        let (index, next) = candidates.min_by_key(|(_, waiting)| clinic(waiting))?;
-        (state.bytes + next.bytes <= self.max_bytes).then_some(index)
-    }
-
-    fn release(&self, clinic_id: &str, bytes: usize) {
-        let mut state = self.state();
-        state.bytes -= bytes;
-        let is_waiting = state.waiting.iter().any(|waiting| waiting.clinic_id == clinic_id);
-        if let Some(clinic) = state.clinics.get_mut(clinic_id) {
-            clinic.bytes -= bytes;
-            if clinic.bytes == 0 && !is_waiting {
-                state.clinics.remove(clinic_id);
-            }
-        }
+            |(_, waiting): &(usize, &Waiting)| used(waiting) + waiting.bytes <= self.max_bytes_per_clinic;
+        let order = |(_, waiting): &(usize, &Waiting)| {
+            (used(waiting), state.last_permits.get(&waiting.clinic_id).copied())
+        };
+        let (index, next) = state.waiting.iter().enumerate().filter(fits_clinic).min_by_key(order)?;
+        let mut share = self.in_process.share(&next.clinic_id);
+        share.resize(next.bytes).then_some((index, share))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -126,12 +109,18 @@ impl BatchAdmission {
 pub(crate) struct Permit {
     admission: Arc<BatchAdmission>,
     clinic_id: String,
-    bytes: usize,
+    share: Share,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.admission.release(&self.clinic_id, self.bytes);
+        self.share.resize(0);
+        let mut state = self.admission.state();
+        let is_waiting = state.waiting.iter().any(|waiting| waiting.clinic_id == self.clinic_id);
+        if !is_waiting && self.admission.in_process.used_by(&self.clinic_id) == 0 {
+            state.last_permits.remove(&self.clinic_id);
+        }
+        drop(state);
         self.admission.admit();
     }
 }
@@ -161,7 +150,7 @@ mod tests {
         assert!(admission.acquire("c", 1, TIMEOUT).await.is_none(), "the smallest body has a minimum size");
         drop(tiny);
         let state = admission.state();
-        assert!(state.bytes == 0 && state.clinics.is_empty(), "{state:?}");
+        assert!(admission.in_process.used_by("a") == 0 && state.last_permits.is_empty(), "{state:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 /// Clinics by the digests of their tokens.
 #[derive(Debug)]
 pub(crate) struct ClinicCache {
-    by_digest: HashMap<Digest, (Arc<Clinic>, Credential<Digest>)>,
-    placeholder: Arc<Clinic>,
+    pub(crate) by_digest: HashMap<Digest, (Arc<Clinic>, Credential<Digest>)>,
+    pub(crate) placeholder: Arc<Clinic>,
 }
 
 impl ClinicCache {
@@ -34,18 +34,10 @@ impl ClinicCache {
         }
         Self { by_digest, placeholder: Arc::new(placeholder()) }
     }
-
-    pub(crate) fn find(&self, digest: &Digest) -> Option<(&Arc<Clinic>, &Credential<Digest>)> {
-        self.by_digest.get(digest).map(|(clinic, token)| (clinic, token))
-    }
-
-    /// The clinic that an unknown token is checked against, so that its answer takes as long. It accepts no request.
-    pub(crate) fn placeholder(&self) -> &Arc<Clinic> {
-        &self.placeholder
-    }
 }
 
-fn placeholder() -> Clinic {
+/// The clinic that an unknown token is checked against, so that its answer takes as long. It accepts no request.
+pub(crate) fn placeholder() -> Clinic {
     let secret = || vec![Credential { verifier: Digest::of(""), expires_at: None }];
     Clinic {
         clinic_id: String::new(),
@@ -61,35 +53,26 @@ fn placeholder() -> Clinic {
     }
 }
 
-/// The source of the clinics, and the clock that continues from the stored acceptance times.
-pub(crate) struct Source {
-    pub(crate) database: DatabaseConnection,
-    pub(crate) seal: Arc<Seal>,
-    pub(crate) clock: Arc<AcceptanceClock>,
-}
-
-impl Source {
-    /// Reads the clinics, and the first time also the newest acceptance. The system clock may have been set back while no process ran;
-    /// of two versions without a stamp, the one accepted later must be the newer one.
-    async fn clinics(&self, is_first: bool) -> Result<Enabled, DbErr> {
-        if is_first && let Some(newest) = ledger::newest_acceptance(&self.database).await? {
-            let now = clock::now();
-            if newest > now {
-                let duration_ms = (newest - now).num_milliseconds();
-                tracing::warn!(
-                    duration_ms,
-                    "the system clock is behind the newest accepted event; stamps continue from that event"
-                );
-            }
-            self.clock.go_on_after(newest);
-        }
-        clinics::enabled(&self.database, &self.seal).await
+/// Continues the clock from the newest stored acceptance. The system clock may have been set back while no process ran; of two
+/// versions without a stamp, the one accepted later must be the newer one.
+async fn continue_clock(database: &DatabaseConnection, clock: &AcceptanceClock) -> Result<(), DbErr> {
+    let Some(newest) = ledger::newest_acceptance(database).await? else { return Ok(()) };
+    let duration_ms = (newest - clock::now()).num_milliseconds();
+    if duration_ms > 0 {
+        tracing::warn!(
+            duration_ms,
+            "the system clock is behind the newest accepted event; stamps continue from that event"
+        );
     }
+    clock.go_on_after(newest);
+    Ok(())
 }
 
 /// Starts the refresh task. The value is `None` until the clinics have been read once.
 pub(crate) fn start(
-    source: Source,
+    database: DatabaseConnection,
+    seal: Arc<Seal>,
+    clock: Arc<AcceptanceClock>,
     refresh_interval: Duration,
     shutdown: CancellationToken,
 ) -> watch::Receiver<Option<Arc<ClinicCache>>> {
@@ -99,7 +82,13 @@ pub(crate) fn start(
         let mut logged = Vec::new();
         loop {
             let is_first = sender.borrow().is_none();
-            match database::read(|| source.clinics(is_first)).await {
+            let read = async || {
+                if is_first {
+                    continue_clock(&database, &clock).await?;
+                }
+                clinics::enabled(&database, &seal).await
+            };
+            match database::read(read).await {
                 Ok(Enabled { clinics, troubles }) => {
                     log_new(&troubles, &logged);
                     metrics().clinics_were_read(refused_clinics(&troubles));
@@ -107,13 +96,13 @@ pub(crate) fn start(
                     sender.send_replace(Some(Arc::new(ClinicCache::new(clinics))));
                     was_read = true;
                 }
-                Err(_) if !was_read => {}
-                Err(_) => {
+                Err(_) if was_read => {
                     tracing::warn!(
                         "the clinics cannot be read from the database; the last copy stays in use"
                     );
                     was_read = false;
                 }
+                Err(_) => {}
             }
             tokio::time::sleep(refresh_interval).await;
         }

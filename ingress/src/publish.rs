@@ -9,53 +9,40 @@ use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::message::{self, Content, EncodeError, Entry, Message};
 use careq_shared::records::Kind;
 use careq_shared::telemetry::metrics::{ByKind, ByQueue, Refused, metrics};
-use tracing::Instrument as _;
+use careq_shared::telemetry::traces::SPAN;
+use tracing::{Instrument as _, info_span};
 
+use crate::receive;
 use crate::response::error;
 use crate::state::Ingress;
-use crate::trace;
 
-/// An encoded message, and the kinds of its events for the metrics.
-#[derive(Debug)]
-pub(crate) struct Outgoing {
-    body: Bytes,
-    kinds: Vec<Kind>,
-}
-
-impl Outgoing {
-    /// Encodes a message; `body_bytes` is the size of the request body.
-    pub(crate) fn new(message: Message, body_bytes: usize) -> Result<Self, ApiError> {
-        let body = message::encode_within_limit(&message, body_bytes).map_err(|error| match error {
-            EncodeError::TooLarge => error::too_large_for_broker(),
-            EncodeError::Unwritable(_) => ApiError::server_error("The event could not be encoded"),
-        })?;
-        let kinds = match message.content {
-            Content::Event(event) => vec![event.kind()],
-            // Published by workers only, for events that were accepted before.
-            Content::Replay(_) => Vec::new(),
-            Content::Batch(batch) => batch.entries.iter().filter_map(accepted_kind).collect(),
-        };
-        Ok(Self { body: body.into(), kinds })
-    }
-}
-
-fn accepted_kind(entry: &Entry) -> Option<Kind> {
-    match entry {
-        Entry::Accepted(event) => Some(event.kind()),
-        Entry::Refused(_) => None,
-    }
-}
-
-/// Publishes the message. After `Ok`, the message is durable and independent of this process.
-pub(crate) async fn confirmed(ingress: &Ingress, queue: Queue, outgoing: Outgoing) -> Result<(), ApiError> {
-    let Outgoing { body, kinds } = outgoing;
+/// Publishes the message of a request body of `body_bytes`. After `Ok`, it is durable and independent of this process.
+pub(crate) async fn confirmed(
+    ingress: &Ingress,
+    queue: Queue,
+    message: Message,
+    body_bytes: usize,
+) -> Result<(), ApiError> {
+    let (body, kinds) = receive::compute(body_bytes, || encode(message, body_bytes))?;
     crash_point::reached(CrashPoint::Validated);
     let started_at = Instant::now();
-    let publishing = ingress.broker.publish(queue, body).instrument(trace::publish(queue.as_str()));
+    // The worker's spans are its children.
+    let span = info_span!(
+        target: SPAN,
+        "publish",
+        otel.kind = "producer",
+        messaging.destination.name = queue.as_str(),
+        messaging.operation.type = "send",
+    );
+    let publishing = ingress.broker.publish(queue, body).instrument(span);
     let reason = match tokio::time::timeout(ingress.publish_timeout, publishing).await {
         Ok(Ok(())) => {
             crash_point::reached(CrashPoint::Confirmed);
-            count(queue, &kinds, started_at);
+            let label = ByQueue { queue: queue.as_str() };
+            metrics().confirm_duration.get_or_create(&label).observe(started_at.elapsed().as_secs_f64());
+            for kind in kinds {
+                metrics().accepted_events.get_or_create(&ByKind { kind: kind.as_str() }).inc();
+            }
             return Ok(());
         }
         Ok(Err(reason)) => reason,
@@ -70,10 +57,21 @@ pub(crate) async fn confirmed(ingress: &Ingress, queue: Queue, outgoing: Outgoin
     .with_cause(reason.to_string()))
 }
 
-fn count(queue: Queue, kinds: &[Kind], started_at: Instant) {
-    let label = ByQueue { queue: queue.as_str() };
-    metrics().confirm_duration.get_or_create(&label).observe(started_at.elapsed().as_secs_f64());
-    for kind in kinds {
-        metrics().accepted_events.get_or_create(&ByKind { kind: kind.as_str() }).inc();
-    }
+/// The encoded message, and the kinds of its events for the metrics.
+fn encode(message: Message, body_bytes: usize) -> Result<(Bytes, Vec<Kind>), ApiError> {
+    let body = message::encode_within_limit(&message, body_bytes).map_err(|error| match error {
+        EncodeError::TooLarge => error::too_large_for_broker(),
+        EncodeError::Unwritable(_) => ApiError::server_error("The event could not be encoded"),
+    })?;
+    let accepted = |entry: &Entry| match entry {
+        Entry::Accepted(event) => Some(event.kind()),
+        Entry::Refused(_) => None,
+    };
+    let kinds = match message.content {
+        Content::Event(event) => vec![event.kind()],
+        // Published by workers only, for events that were accepted before.
+        Content::Replay(_) => Vec::new(),
+        Content::Batch(batch) => batch.entries.iter().filter_map(accepted).collect(),
+    };
+    Ok((body.into(), kinds))
 }

@@ -1,18 +1,109 @@
-//! Reads request bodies.
+//! Reads request bodies into a memory budget, and keeps CPU-bound work on them off the async threads if they are large.
 
-use axum::body::Body;
-use axum::http::HeaderMap;
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody as _};
+use axum::extract::Request;
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
 use bytes::Bytes;
 use careq_http::{ApiError, BodyLimits, Reservation};
+use careq_shared::telemetry::traces::SPAN;
+use http_body_util::BodyExt as _;
+use tracing::{Instrument as _, info_span};
 
+use crate::quota::Share;
 use crate::response::error;
+use crate::state::Ingress;
 
-/// Reads the whole body into reserved memory.
-pub(crate) async fn body<R: Reservation>(
-    reservation: R,
-    headers: &HeaderMap,
-    body: Body,
-    limits: BodyLimits,
-) -> Result<(Bytes, R), ApiError> {
-    careq_http::read_body_into(reservation, headers, body, limits).await.map_err(error::of_body)
+/// The largest webhook body that reserves nothing. Most are far smaller, and `ingress.max_requests` bounds their number.
+pub(crate) const SMALL_BODY_BYTES: usize = 64 * 1_024;
+
+/// Reads the whole body, of at most `max_bytes`. It reserves memory if it is larger than `small_bytes`.
+pub(crate) async fn body(
+    ingress: &Ingress,
+    clinic_id: &str,
+    request: Request,
+    small_bytes: usize,
+    max_bytes: usize,
+) -> Result<(HeaderMap, Bytes, BodyReservation), ApiError> {
+    let (parts, body) = request.into_parts();
+    let reserved = ingress.memory_budget.share(clinic_id);
+    let reservation = BodyReservation::new(reserved, small_bytes);
+    let timeout = Duration::from_secs(ingress.settings.body_timeout_s);
+    let limits = BodyLimits { max_bytes, timeout };
+    let reading = careq_http::read_body_into(reservation, &parts.headers, body, limits);
+    let (bytes, reservation) =
+        reading.instrument(info_span!(target: SPAN, "receive")).await.map_err(error::of_body)?;
+    Ok((parts.headers, bytes, reservation))
+}
+
+/// Runs `compute` on a body of `body_bytes`. For a large body the runtime moves its other tasks to another thread first.
+pub(crate) fn compute<T>(body_bytes: usize, compute: impl FnOnce() -> T) -> T {
+    if body_bytes > SMALL_BODY_BYTES { tokio::task::block_in_place(compute) } else { compute() }
+}
+
+/// The reservation of one body. Dropping it returns the memory.
+#[derive(Debug)]
+pub(crate) struct BodyReservation {
+    reserved: Share,
+    small_bytes: usize,
+    bytes: usize,
+}
+
+impl BodyReservation {
+    /// An empty reservation. A body of at most `small_bytes` reserves nothing.
+    pub(crate) fn new(reserved: Share, small_bytes: usize) -> Self {
+        Self { reserved, small_bytes, bytes: 0 }
+    }
+
+    /// Changes the size of the reservation; shrinking always succeeds.
+    pub(crate) fn resize(&mut self, bytes: usize) -> bool {
+        let fits = self.reserved.resize(if bytes > self.small_bytes { bytes } else { 0 });
+        if fits {
+            self.bytes = bytes;
+        }
+        fits
+    }
+
+    /// Keeps the reservation until the body of the response is sent.
+    pub(crate) fn until_sent(self, response: Response) -> Response {
+        let length = response.body().size_hint().exact();
+        let mut response = response.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                let _kept = &self;
+                frame
+            }))
+        });
+        // The mapped body has no size hint.
+        if let Some(length) = length {
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        response
+    }
+}
+
+impl Reservation for BodyReservation {
+    fn grow(&mut self, bytes: usize) -> bool {
+        self.resize(self.bytes.saturating_add(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quota::{Limit, Quota};
+
+    #[test]
+    fn a_small_body_reserves_nothing_and_a_larger_one_all_of_its_bytes() {
+        let budget = Quota::new(Limit::Halving { total: 300 });
+        let mut reservation = BodyReservation::new(budget.share("a"), 64);
+        assert!(reservation.grow(60) && reservation.grow(4));
+        assert_eq!(budget.used_by("a"), 0);
+        assert!(reservation.grow(1));
+        assert_eq!(budget.used_by("a"), 65);
+        assert!(reservation.resize(64));
+        assert_eq!(budget.used_by("a"), 0);
+    }
 }

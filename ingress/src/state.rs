@@ -3,30 +3,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use careq_http::{ApiError, AuthFailures, BodyLimits, ConnectionLimits};
+use careq_http::{ApiError, AuthFailures, ConnectionLimits};
 use careq_shared::broker::Broker;
 use careq_shared::clinics::Clinic;
 use careq_shared::clock::AcceptanceClock;
 use careq_shared::config::IngressConfig;
 use careq_shared::seal::Seal;
 use careq_shared::telemetry::metrics::metrics;
+use careq_shared::telemetry::traces::SPAN;
 use sea_orm::DatabaseConnection;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, info_span};
 
 use crate::batch_admission::{BatchAdmission, Permit};
-use crate::clinic_cache::{self, ClinicCache, Source};
-use crate::clinic_counter::{ClinicCounter, CountedRequest};
-use crate::memory_budget::MemoryBudget;
+use crate::clinic_cache::{self, ClinicCache};
 use crate::middleware::rate_limit::RateLimiter;
-use crate::reply::pending::{PendingReplies, WaitLimit};
-use crate::reply::prefer::Preference;
+use crate::quota::{Limit, Quota};
+use crate::reply::PendingReplies;
 use crate::response::error::{self, Overload};
-use crate::trace;
 
 /// A clinic with more received requests in flight is in a burst. At 10 ms per answer, these are 3,200 requests per second.
 const BURST_THRESHOLD: usize = 32;
+
+/// The memory budget in units of the largest body.
+const BUDGET_IN_LARGEST_BODIES: usize = 3;
 
 /// The state that all requests share.
 #[derive(Debug)]
@@ -40,15 +41,14 @@ pub struct Ingress {
     pub(crate) rate_limiter: RateLimiter,
     /// One permit per request in flight.
     pub(crate) request_slots: Semaphore,
-    /// For the bodies of batches, and for large bodies of webhooks.
-    pub(crate) memory_budget: Arc<MemoryBudget>,
+    /// For the bodies of batches, and for large bodies of webhooks. It bounds the memory of a burst, and the part of it that one clinic
+    /// can hold.
+    pub(crate) memory_budget: Arc<Quota>,
     batch_admission: Arc<BatchAdmission>,
     /// Authenticated requests in flight. One clinic leaves a quarter of the slots to the others.
-    pub(crate) in_flight: ClinicCounter,
+    pub(crate) in_flight: Arc<Quota>,
     /// Those whose body has arrived, so that slow senders are not counted as a burst.
-    pub(crate) received: ClinicCounter,
-    /// Those that wait longer than the default. They leave half of the slots to the others, and a clinic half of that to other clinics.
-    waiting: ClinicCounter,
+    pub(crate) received: Arc<Quota>,
     pub(crate) clock: Arc<AcceptanceClock>,
     pub(crate) pending_replies: Arc<PendingReplies>,
 }
@@ -73,22 +73,27 @@ impl Ingress {
     #[must_use]
     pub fn start(parts: Parts, shutdown: &CancellationToken) -> Arc<Self> {
         metrics().ingress_begins();
-        let Parts { mut settings, publish_timeout, broker, database, seal } = parts;
-        settings.max_requests = settings.max_requests.min(Semaphore::MAX_PERMITS);
-        let refresh_interval = Duration::from_secs(settings.clinics_refresh_interval_s);
+        let Parts { settings, publish_timeout, broker, database, seal } = parts;
+        let max = settings.max_requests.min(Semaphore::MAX_PERMITS);
+        let long_waits = Limit::Fixed { total: max.div_ceil(2), of_clinic: max.div_ceil(4) };
         let clock = Arc::new(AcceptanceClock::default());
-        let source = Source { database: database.clone(), seal, clock: Arc::clone(&clock) };
-        let clinics = clinic_cache::start(source, refresh_interval, shutdown.clone());
-        let pending_replies = PendingReplies::start(broker.mailbox());
+        let clinics = clinic_cache::start(
+            database.clone(),
+            seal,
+            Arc::clone(&clock),
+            Duration::from_secs(settings.clinics_refresh_interval_s),
+            shutdown.clone(),
+        );
         let rate_limiter = RateLimiter::new(settings.rate_per_minute, settings.rate_burst);
         let max_body_bytes = settings.max_batch_body_bytes.max(settings.max_body_bytes);
+        let budget = max_body_bytes.saturating_mul(BUDGET_IN_LARGEST_BODIES);
         Arc::new(Self {
-            request_slots: Semaphore::new(settings.max_requests),
-            memory_budget: MemoryBudget::new(max_body_bytes),
+            request_slots: Semaphore::new(max),
+            memory_budget: Quota::new(Limit::Halving { total: budget }),
             batch_admission: BatchAdmission::new(max_body_bytes),
-            in_flight: ClinicCounter::new(usize::MAX, settings.max_requests - settings.max_requests / 4),
-            received: ClinicCounter::unlimited(),
-            waiting: ClinicCounter::new(settings.max_requests.div_ceil(2), settings.max_requests.div_ceil(4)),
+            in_flight: Quota::new(Limit::Fixed { total: max, of_clinic: max - max / 4 }),
+            received: Quota::new(Limit::None),
+            pending_replies: PendingReplies::start(broker.mailbox(), Quota::new(long_waits)),
             settings,
             publish_timeout,
             broker,
@@ -97,7 +102,6 @@ impl Ingress {
             auth_failures: AuthFailures::default(),
             rate_limiter,
             clock,
-            pending_replies,
         })
     }
 
@@ -112,39 +116,15 @@ impl Ingress {
     /// that of a small webhook.
     pub(crate) async fn admit(&self, clinic: &Clinic, body_bytes: usize) -> Result<Permit, ApiError> {
         let permit = self.batch_admission.acquire(&clinic.clinic_id, body_bytes, self.publish_timeout / 4);
-        let permit = permit.instrument(trace::admission()).await;
+        let permit = permit.instrument(info_span!(target: SPAN, "turn")).await;
         permit.ok_or_else(|| error::overloaded(Overload::Turns))
     }
 
-    /// Counts a request that prefers to wait. Beyond the limit, the preference is not followed.
-    pub(crate) fn enter_wait(
-        &self,
-        clinic_id: &str,
-        preference: Preference,
-    ) -> (Preference, Option<CountedRequest<'_>>) {
-        let waiting = preference.wait().and_then(|_| self.waiting.enter(clinic_id));
-        (preference.granted(waiting.is_some()), waiting)
-    }
-
-    /// How long a request may wait for its result; `None` if it does not wait. In a burst, a request without a preference does not
-    /// wait: its sender continues at once, and the workers get full batches.
-    pub(crate) fn wait_limit(
-        &self,
-        clinic_id: &str,
-        preference: Preference,
-        default: Duration,
-    ) -> Option<WaitLimit> {
-        match preference {
-            Preference::RespondAsync => None,
-            Preference::None if self.received.count(clinic_id) > BURST_THRESHOLD => None,
-            Preference::Wait { .. } => preference.wait().map(WaitLimit::Preferred),
-            Preference::None => Some(WaitLimit::Default(default)),
-        }
-    }
-
-    /// The limits of a body of at most `max_bytes`.
-    pub(crate) fn body_limits(&self, max_bytes: usize) -> BodyLimits {
-        BodyLimits { max_bytes, timeout: Duration::from_secs(self.settings.body_timeout_s) }
+    /// How long a request without a preference waits for its result. In a burst it does not wait: its sender continues at once, and
+    /// the workers get full batches.
+    pub(crate) fn default_wait(&self, clinic_id: &str, result_timeout_ms: u64) -> Duration {
+        let is_burst = self.received.used_by(clinic_id) > BURST_THRESHOLD;
+        Duration::from_millis(if is_burst { 0 } else { result_timeout_ms })
     }
 
     /// The limits of the connections.

@@ -4,8 +4,8 @@ use axum::http::HeaderMap;
 use careq_http::{ApiError, single_header};
 use careq_shared::clinics::Clinic;
 use careq_shared::event::{Event, Origin};
-use careq_shared::json::{Document, Object, Raw};
-use careq_shared::records::{self, Kind, Limits};
+use careq_shared::json::{Object, Raw};
+use careq_shared::records::{self, FieldErrors, Kind, Limits};
 use chrono::{DateTime, Utc};
 
 use crate::response::error;
@@ -18,34 +18,17 @@ pub(crate) struct Acceptance {
     pub(crate) limits: Limits,
 }
 
-/// The event of a verified body.
+/// The event of the fields of a record.
 pub(crate) fn event(
     kind: Kind,
     clinic: &Clinic,
-    body: &Document,
+    fields: &Object<'_>,
     acceptance: Acceptance,
-) -> Result<Event, ApiError> {
-    let fields = body.object();
-    let identified = same_clinic(clinic, &fields)
-        .and_then(|()| {
-            records::read(kind, &fields, acceptance.limits, acceptance.accepted_at)
-                .map_err(error::validation)
-        })
-        .map_err(|error| error.with_document(body))?;
-    Ok(Event::accept(identified, origin(clinic, body.text(), acceptance)))
-}
-
-pub(crate) fn origin<'request>(
-    clinic: &'request Clinic,
-    canonical_body: &'request str,
-    acceptance: Acceptance,
-) -> Origin<'request> {
-    Origin {
-        event_key: &clinic.event_key,
-        idempotency_key: acceptance.idempotency_key,
-        canonical_body,
-        accepted_at: acceptance.accepted_at,
-    }
+) -> Result<Event, FieldErrors> {
+    let Acceptance { idempotency_key, accepted_at, limits } = acceptance;
+    let identified = records::read(kind, fields, limits, accepted_at)?;
+    let (event_key, canonical_body) = (&clinic.event_key, fields.raw().text());
+    Ok(Event::accept(identified, Origin { event_key, idempotency_key, canonical_body, accepted_at }))
 }
 
 /// Checks that `clinic_id` of the body, if present, is the caller's clinic.

@@ -1,6 +1,7 @@
 //! The outcome of an event. Every event has exactly one outcome at any time.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::records::{FieldErrors, Kind, RecordKind};
 use crate::words;
@@ -34,7 +35,7 @@ impl ErrorCode {
 }
 
 /// A record that an event refers to and that is not stored.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Parent {
     /// The kind of record.
     pub kind: RecordKind,

@@ -1,7 +1,6 @@
 //! The rate limit of a clinic (API specification, "Rate Limiting"): a token bucket, in each ingress separately. Only verified requests
 //! take from the clinic's bucket; failures have buckets by clinic and address.
 
-use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,7 +9,6 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use careq_http::{ApiError, network};
 use careq_shared::clinics::Clinic;
-use careq_shared::clock;
 use careq_shared::outcome::ErrorCode;
 use careq_shared::telemetry::metrics::{No, metrics};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -31,9 +29,9 @@ const MAX_FAILURE_BUCKETS: usize = 10_000;
 pub(crate) struct RateLimiter {
     rate_per_minute: u32,
     burst: u32,
-    verified: Buckets<String>,
+    verified: Buckets,
     /// By clinic and address, so that a caller with the token but without the signing secret does not use up the clinic's rate.
-    failed: Buckets<(String, IpAddr)>,
+    failed: Buckets,
 }
 
 /// The limit of a clinic.
@@ -43,10 +41,10 @@ struct Rate {
     burst: u32,
 }
 
-/// Buckets by key.
-#[derive(Debug)]
-struct Buckets<K: Eq + Hash> {
-    by_key: DashMap<K, Bucket>,
+/// Buckets by clinic, or by clinic and address.
+#[derive(Debug, Default)]
+struct Buckets {
+    by_key: DashMap<(String, Option<IpAddr>), Bucket>,
     /// The number of buckets after the last cleanup. The next one starts at twice as many.
     remaining_after_cleanup: AtomicUsize,
 }
@@ -65,6 +63,8 @@ pub(crate) struct Allowance {
     rate_per_minute: u32,
     remaining: u64,
     full_at: DateTime<Utc>,
+    /// Of a request beyond the rate.
+    retry_after: Option<Duration>,
 }
 
 /// Units of one token.
@@ -72,35 +72,27 @@ const TOKEN: u64 = 60_000_000;
 
 impl RateLimiter {
     pub(crate) fn new(rate_per_minute: u32, burst: u32) -> Self {
-        Self { rate_per_minute, burst, verified: Buckets::new(), failed: Buckets::new() }
+        Self { rate_per_minute, burst, verified: Buckets::default(), failed: Buckets::default() }
     }
 
     /// Takes a token for a verified request; `None` if the clinic has no limit.
-    pub(crate) fn take(&self, clinic: &Clinic) -> Result<Option<Allowance>, RateLimited> {
-        self.take_at(clinic, clock::now())
-    }
-
-    fn take_at(&self, clinic: &Clinic, now: DateTime<Utc>) -> Result<Option<Allowance>, RateLimited> {
-        let Some(rate) = self.rate(clinic) else { return Ok(None) };
-        self.verified.take(clinic.clinic_id.clone(), rate, now).map(Some)
+    pub(crate) fn take(&self, clinic: &Clinic, now: DateTime<Utc>) -> Option<Allowance> {
+        let rate = self.rate(clinic)?;
+        Some(self.verified.take((clinic.clinic_id.clone(), None), rate, now))
     }
 
     /// Takes a token for a request that failed after its headers were authenticated.
-    pub(crate) fn take_for_failure(&self, clinic: &Clinic, address: IpAddr) -> Result<(), RateLimited> {
-        self.take_for_failure_at(clinic, address, clock::now())
-    }
-
-    fn take_for_failure_at(
+    pub(crate) fn take_for_failure(
         &self,
         clinic: &Clinic,
         address: IpAddr,
         now: DateTime<Utc>,
-    ) -> Result<(), RateLimited> {
-        let Some(rate) = self.rate(clinic) else { return Ok(()) };
+    ) -> Option<Allowance> {
+        let rate = self.rate(clinic)?;
         if self.failed.by_key.len() >= MAX_FAILURE_BUCKETS {
             self.failed.by_key.clear();
         }
-        self.failed.take((clinic.clinic_id.clone(), network(address)), rate, now).map(drop)
+        Some(self.failed.take((clinic.clinic_id.clone(), Some(network(address))), rate, now))
     }
 
     fn rate(&self, clinic: &Clinic) -> Option<Rate> {
@@ -110,12 +102,8 @@ impl RateLimiter {
     }
 }
 
-impl<K: Eq + Hash> Buckets<K> {
-    fn new() -> Self {
-        Self { by_key: DashMap::new(), remaining_after_cleanup: AtomicUsize::new(0) }
-    }
-
-    fn take(&self, key: K, limit: Rate, now: DateTime<Utc>) -> Result<Allowance, RateLimited> {
+impl Buckets {
+    fn take(&self, key: (String, Option<IpAddr>), limit: Rate, now: DateTime<Utc>) -> Allowance {
         let rate = u64::from(limit.per_minute);
         let full = u64::from(limit.burst) * TOKEN;
         self.cleanup(now);
@@ -135,15 +123,10 @@ impl<K: Eq + Hash> Buckets<K> {
             rate_per_minute: limit.per_minute,
             remaining: bucket.units / TOKEN,
             full_at: now + TimeDelta::microseconds(full_in_us),
+            retry_after: taken.is_none().then(|| Duration::from_micros(missing_us(bucket.units, TOKEN))),
         };
         bucket.full_at = allowance.full_at;
-        match taken {
-            Some(_) => Ok(allowance),
-            None => Err(RateLimited {
-                allowance,
-                retry_after: Duration::from_micros(missing_us(bucket.units, TOKEN)),
-            }),
-        }
+        allowance
     }
 
     fn cleanup(&self, now: DateTime<Utc>) {
@@ -155,28 +138,22 @@ impl<K: Eq + Hash> Buckets<K> {
     }
 }
 
-/// A request beyond the rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RateLimited {
-    pub(crate) allowance: Allowance,
-    retry_after: Duration,
-}
-
-impl RateLimited {
-    /// 429; counts the refusal.
-    pub(crate) fn into_error(self) -> ApiError {
+impl Allowance {
+    /// 429 for a request beyond the rate; counts the refusal.
+    pub(crate) fn check(self) -> Result<(), ApiError> {
+        let Some(retry_after) = self.retry_after else { return Ok(()) };
         metrics().rate_limited_requests.get_or_create(&No {}).inc();
         // Rounded up, so that a client that waits exactly this long finds a token.
-        let retry_after_s = self.retry_after.as_secs() + u64::from(self.retry_after.subsec_nanos() > 0);
+        let retry_after_s = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
         let message = "Too many requests; try again after the number of seconds in Retry-After";
-        ApiError::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimitExceeded.as_str(), message)
-            .with_retry_after(retry_after_s.max(1))
+        Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::RateLimitExceeded.as_str(), message)
+            .with_retry_after(retry_after_s.max(1)))
     }
 }
 
 /// Adds the `X-RateLimit-*` headers, unless the clinic has no limit.
 pub(crate) fn add_headers(allowance: Option<Allowance>, mut response: Response) -> Response {
-    if let Some(Allowance { rate_per_minute, remaining, full_at }) = allowance {
+    if let Some(Allowance { rate_per_minute, remaining, full_at, .. }) = allowance {
         let full_at_s = full_at.timestamp_micros().div_euclid(1_000_000)
             + i64::from(full_at.timestamp_subsec_micros() > 0);
         let headers = response.headers_mut();

@@ -11,15 +11,11 @@ const MAX_WAIT_S: u64 = 25;
 /// The preference of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Preference {
-    /// No preference.
     None,
     /// `respond-async`: do not wait.
     RespondAsync,
-    /// `wait=N`.
-    Wait {
-        /// At most 25.
-        seconds: u64,
-    },
+    /// `wait=N`: wait up to N seconds.
+    Wait(u64),
 }
 
 impl Preference {
@@ -36,15 +32,10 @@ impl Preference {
                 && let Some(seconds) = delta_seconds(seconds.trim())
                 && preference == Self::None
             {
-                preference = Self::Wait { seconds: seconds.min(MAX_WAIT_S) };
+                preference = Self::Wait(seconds.min(MAX_WAIT_S));
             }
         }
         preference
-    }
-
-    /// The preference that is followed: without a wait, `wait=N` becomes no preference.
-    pub(crate) fn granted(self, is_waiting: bool) -> Self {
-        if matches!(self, Self::Wait { .. }) && !is_waiting { Self::None } else { self }
     }
 
     /// The value of `Preference-Applied`.
@@ -52,7 +43,7 @@ impl Preference {
         match self {
             Self::None => None,
             Self::RespondAsync => Some(HeaderValue::from_static("respond-async")),
-            Self::Wait { seconds } => {
+            Self::Wait(seconds) => {
                 #[expect(clippy::expect_used, reason = "a word and digits are visible ASCII")]
                 let value = HeaderValue::try_from(format!("wait={seconds}")).expect("the value is ASCII");
                 Some(value)
@@ -63,7 +54,7 @@ impl Preference {
     /// The explicit wait, if one is preferred.
     pub(crate) fn wait(self) -> Option<Duration> {
         match self {
-            Self::Wait { seconds } => Some(Duration::from_secs(seconds)),
+            Self::Wait(seconds) => Some(Duration::from_secs(seconds)),
             Self::None | Self::RespondAsync => None,
         }
     }
@@ -87,8 +78,8 @@ mod tests {
     #[test]
     fn prefer_is_read_as_rfc_7240_defines_it() {
         assert_eq!(of("respond-async, wait=10"), Preference::RespondAsync);
-        assert_eq!(of("handling=lenient, wait=3"), Preference::Wait { seconds: 3 });
-        assert_eq!(of("Wait=600"), Preference::Wait { seconds: 25 });
+        assert_eq!(of("handling=lenient, wait=3"), Preference::Wait(3));
+        assert_eq!(of("Wait=600"), Preference::Wait(25));
         for text in ["wait=soon", "wait=+5", "wait=-5", "wait=5.0", "wait=5s", "wait=", "wait", "wait=1e1"] {
             assert_eq!(of(text), Preference::None, "{text}");
         }

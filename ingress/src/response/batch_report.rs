@@ -6,56 +6,72 @@ use std::collections::HashMap;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use careq_shared::clinics::Clinic;
 use careq_shared::ids::{self, EventId};
 use careq_shared::message::{ListedEntry, ListedEvent, RefusedEntry};
 use careq_shared::outcome::{self, ErrorCode, EventResult, Outcome};
 use careq_shared::records::FieldErrors;
 use serde::Serialize;
 use serde_with::skip_serializing_none;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::paths;
-use crate::response::body::{self, ErrorDetail, SyncStatus, success, with_idempotent_replayed};
+use crate::response::{ErrorDetail, SyncStatus, error_detail, success, with_idempotent_replayed};
 
-/// `data` of every answer about a batch.
+/// `data` of every answer about a batch. The page of a batch that no worker has registered yet has no counts and results.
 #[skip_serializing_none]
-#[derive(Debug, Serialize)]
-struct BatchData<'batch> {
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct BatchData<'batch> {
+    /// As sent.
     batch_id: &'batch str,
-    #[serde(flatten)]
-    report: Option<Report<'batch>>,
+    /// Records: successful + failed + pending.
+    #[schema(nullable = false)]
+    total: Option<usize>,
+    /// Created, updated or unchanged.
+    #[schema(nullable = false)]
+    successful: Option<usize>,
+    /// Refused, or finally failed.
+    #[schema(nullable = false)]
+    failed: Option<usize>,
+    /// Still to come, or waiting for another record.
+    #[schema(nullable = false)]
+    pending: Option<usize>,
+    #[schema(nullable = false)]
+    results: Option<Vec<RecordResult<'batch>>>,
+    /// `queued`, or `failed` if the `batch_id` was used before.
+    #[schema(nullable = false)]
     sync_status: Option<SyncStatus>,
+    /// Where the report will be.
+    #[schema(nullable = false)]
     status_url: Option<String>,
+    #[schema(nullable = false, inline)]
     error: Option<ErrorDetail<'batch>>,
-}
-
-/// The counts and the results of a batch.
-#[derive(Debug, Serialize)]
-struct Report<'batch> {
-    total: usize,
-    successful: usize,
-    failed: usize,
-    pending: usize,
-    results: Vec<RecordResult<'batch>>,
 }
 
 /// The result of one record. `type` and `careq_id` are `null` if they could not be read.
 #[skip_serializing_none]
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct RecordResult<'batch> {
     #[serialize_always]
+    #[schema(required)]
     r#type: Option<&'batch str>,
     #[serialize_always]
+    #[schema(required)]
     careq_id: Option<i64>,
+    /// The record's id in careq-sync, if it was accepted.
+    #[schema(nullable = false)]
     id: Option<Uuid>,
+    #[schema(nullable = false, value_type = Option<String>)]
     event_id: Option<&'batch EventId>,
     status: RecordStatus,
+    /// Messages by the field that names a missing record.
+    #[schema(nullable = false, value_type = Option<BTreeMap<String, Vec<String>>>)]
     waiting_for: Option<FieldErrors>,
+    #[schema(nullable = false, inline)]
     error: Option<ErrorDetail<'batch>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum RecordStatus {
     Created,
@@ -86,7 +102,7 @@ pub(crate) fn of_results(
 ) -> Response {
     let is_repeated = !results.is_empty() && results.iter().all(|result| result.replayed);
     let mut results = results.into_iter();
-    let response = processed(batch_id, report(clinic_id, listing, |_| results.next()));
+    let response = processed(report(batch_id, clinic_id, listing, |_| results.next()));
     if is_repeated { with_idempotent_replayed(response) } else { response }
 }
 
@@ -97,18 +113,18 @@ pub(crate) fn of_stored(
     listing: &[ListedEntry],
     stored: &HashMap<usize, EventResult>,
 ) -> Response {
-    processed(batch_id, report(clinic_id, listing, |position| stored.get(&position).cloned()))
+    processed(report(batch_id, clinic_id, listing, |position| stored.get(&position).cloned()))
 }
 
-fn processed(batch_id: &str, report: Report<'_>) -> Response {
-    let data = BatchData { batch_id, report: Some(report), sync_status: None, status_url: None, error: None };
-    success(StatusCode::OK, "Batch processed successfully", data)
+fn processed(report: BatchData<'_>) -> Response {
+    success(StatusCode::OK, "Batch processed successfully", report)
 }
 
 /// 202: the batch is accepted, its results are not known yet.
-pub(crate) fn queued(clinic: &Clinic, batch_id: &str, receipt: &str, listing: &[ListedEntry]) -> Response {
-    let report = Some(report(&clinic.clinic_id, listing, |_| None));
-    let data = BatchData { report, ..without_report(batch_id, receipt, SyncStatus::Queued) };
+pub(crate) fn queued(clinic_id: &str, batch_id: &str, receipt: &str, listing: &[ListedEntry]) -> Response {
+    let BatchData { sync_status, status_url, .. } = without_report(batch_id, receipt, SyncStatus::Queued);
+    let report = report(batch_id, clinic_id, listing, |_| None);
+    let data = BatchData { sync_status, status_url, ..report };
     success(StatusCode::ACCEPTED, "Batch accepted; its report will be at status_url", data)
 }
 
@@ -119,7 +135,7 @@ pub(crate) fn queued_page(batch_id: &str, receipt: &str) -> Response {
 
 /// The status page of a batch whose `batch_id` was used before. Its records are dead letters, or will be.
 pub(crate) fn refused_page(batch_id: &str, receipt: &str) -> Response {
-    let error = Some(body::error(ErrorCode::DuplicateRecord, outcome::BATCH_ID_REUSED));
+    let error = Some(error_detail(ErrorCode::DuplicateRecord, outcome::BATCH_ID_REUSED));
     let data = BatchData { error, ..without_report(batch_id, receipt, SyncStatus::Failed) };
     success(StatusCode::OK, "Batch was refused; none of its records were applied", data)
 }
@@ -129,28 +145,32 @@ fn without_report<'batch>(
     receipt: &str,
     sync_status: SyncStatus,
 ) -> BatchData<'batch> {
-    BatchData {
-        batch_id,
-        report: None,
-        sync_status: Some(sync_status),
-        status_url: Some(paths::batch_status(batch_id, receipt)),
-        error: None,
-    }
+    let status_url = Some(paths::batch_status(batch_id, receipt));
+    BatchData { batch_id, sync_status: Some(sync_status), status_url, ..BatchData::default() }
 }
 
 fn report<'batch>(
+    batch_id: &'batch str,
     clinic_id: &str,
     listing: &'batch [ListedEntry],
     mut result: impl FnMut(usize) -> Option<EventResult>,
-) -> Report<'batch> {
+) -> BatchData<'batch> {
     let of_entry = |(position, entry): (usize, &'batch ListedEntry)| match entry {
         ListedEntry::Refused(refused) => refused_result(refused),
         ListedEntry::Accepted(event) => event_result(clinic_id, event, result(position)),
     };
     let results: Vec<_> = listing.iter().enumerate().map(of_entry).collect();
     let count = |status| results.iter().filter(|result| result.status == status).count();
-    let (failed, pending) = (count(RecordStatus::Failed), count(RecordStatus::Pending));
-    Report { total: results.len(), successful: results.len() - failed - pending, failed, pending, results }
+    let (total, failed, pending) = (results.len(), count(RecordStatus::Failed), count(RecordStatus::Pending));
+    BatchData {
+        batch_id,
+        total: Some(total),
+        successful: Some(total - failed - pending),
+        failed: Some(failed),
+        pending: Some(pending),
+        results: Some(results),
+        ..BatchData::default()
+    }
 }
 
 fn refused_result(refused: &RefusedEntry) -> RecordResult<'_> {
@@ -179,7 +199,9 @@ fn event_result<'batch>(
         Some(Outcome::Waiting(missing)) => {
             (RecordStatus::Pending, Some(outcome::missing_parents(event.kind, &missing)), None)
         }
-        Some(Outcome::Failed(failure)) => (RecordStatus::Failed, None, Some(body::error(failure.code, failure.message))),
+        Some(Outcome::Failed(failure)) => {
+            (RecordStatus::Failed, None, Some(error_detail(failure.code, failure.message)))
+        }
         Some(Outcome::Created) => (RecordStatus::Created, None, None),
         Some(Outcome::Updated) => (RecordStatus::Updated, None, None),
         Some(Outcome::Unchanged) => (RecordStatus::Unchanged, None, None),
@@ -210,12 +232,12 @@ mod tests {
             details: FieldErrors::new(),
         };
         let listing = [ListedEntry::Refused(refused)];
-        let report = report("clinic", &listing, |_| None);
+        let report = report("one", "clinic", &listing, |_| None);
         let error = json!({ "code": "VALIDATION_ERROR", "message": "Validation failed", "details": {} });
         assert_eq!(
             serde_json::to_value(report).unwrap(),
             json!({
-                "total": 1, "successful": 0, "failed": 1, "pending": 0,
+                "batch_id": "one", "total": 1, "successful": 0, "failed": 1, "pending": 0,
                 "results": [{ "type": null, "careq_id": null, "status": "failed", "error": error }],
             })
         );

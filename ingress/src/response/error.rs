@@ -2,8 +2,8 @@
 
 use axum::http::StatusCode;
 use careq_http::{ApiError, BodyError};
-use careq_shared::outcome::{ErrorCode, Failure};
-use careq_shared::records::FieldErrors;
+use careq_shared::outcome::{self, ErrorCode, Failure, Parent};
+use careq_shared::records::{FieldErrors, Kind};
 use careq_shared::telemetry::metrics::{TurnedAway, metrics};
 
 /// The limit that a request exceeded.
@@ -61,6 +61,15 @@ pub(crate) fn not_found(message: &str) -> ApiError {
 
 pub(crate) fn conflict(message: &str) -> ApiError {
     ApiError::new(StatusCode::CONFLICT, ErrorCode::DuplicateRecord.as_str(), message)
+}
+
+/// 404 for a status change or a cancellation, 422 for a record. The event was accepted and waits.
+pub(crate) fn missing_parents(kind: Kind, missing: &[Parent]) -> ApiError {
+    let details = outcome::missing_parents(kind, missing);
+    match kind {
+        Kind::Status | Kind::Cancel => not_found("Record not found").with_details(details),
+        Kind::Patient | Kind::Doctor | Kind::Service | Kind::Appointment => validation(details),
+    }
 }
 
 /// The final failure of an event: 409 if the caller can correct it, else 500.

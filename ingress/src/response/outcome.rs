@@ -5,27 +5,47 @@ use axum::response::{IntoResponse as _, Response};
 use careq_shared::event::Event;
 use careq_shared::event_key::EventKey;
 use careq_shared::ids::{self, EventId};
-use careq_shared::outcome::{self, EventResult, Outcome};
+use careq_shared::outcome::{EventResult, Outcome};
 use careq_shared::records::{Kind, Record};
 use serde::Serialize;
 use serde_with::skip_serializing_none;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::paths;
 use crate::reply::prefer::Preference;
-use crate::response::body::{SyncStatus, success, with_header, with_idempotent_replayed};
 use crate::response::error;
+use crate::response::{SyncStatus, success, with_idempotent_replayed};
 
-/// The identity of an accepted event.
+/// An accepted event.
 #[derive(Debug, Clone)]
 pub(crate) struct Accepted {
-    pub(crate) event_id: EventId,
+    pub(crate) event: EventIdentity,
     /// Identifies the delivery, if several deliveries can have the same event id.
     pub(crate) receipt: Option<String>,
     pub(crate) kind: Kind,
-    pub(crate) clinic_id: String,
-    pub(crate) careq_id: i64,
     pub(crate) confirmation_number: Option<String>,
+}
+
+/// The members of `data` that every answer about one event has (API specification, sections 1 to 6).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct EventIdentity {
+    /// The record's id in careq-sync.
+    id: Uuid,
+    /// CareQ's identifier.
+    pub(crate) careq_id: i64,
+    /// CareQ's identifier as text.
+    external_id: String,
+    /// The event's id.
+    #[schema(value_type = String)]
+    event_id: EventId,
+}
+
+impl EventIdentity {
+    pub(crate) fn new(clinic_id: &str, kind: Kind, careq_id: i64, event_id: EventId) -> Self {
+        let id = ids::record_id(clinic_id, kind.record(), careq_id);
+        Self { id, careq_id, external_id: careq_id.to_string(), event_id }
+    }
 }
 
 impl Accepted {
@@ -37,121 +57,101 @@ impl Accepted {
             }
             _ => None,
         };
-        Self {
-            event_id: event.event_id.clone(),
-            receipt: event.may_come_again().then(receipt),
-            kind: event.kind(),
-            clinic_id: event.clinic_id.clone(),
-            careq_id: event.careq_id,
-            confirmation_number,
-        }
-    }
-
-    /// The members of `data` that every answer has.
-    pub(crate) fn data(&self) -> EventData<'_> {
-        EventData {
-            id: ids::record_id(&self.clinic_id, self.kind.record(), self.careq_id),
-            careq_id: self.careq_id,
-            external_id: self.careq_id.to_string(),
-            event_id: &self.event_id,
-            confirmation_number: self.confirmation_number.as_deref(),
-            sync_status: None,
-            status: None,
-            status_url: None,
-        }
+        let (kind, event_id) = (event.kind(), event.event_id.clone());
+        let identity = EventIdentity::new(&event.clinic_id, kind, event.careq_id, event_id);
+        let receipt = event.may_come_again().then(receipt);
+        Self { event: identity, receipt, kind, confirmation_number }
     }
 
     pub(crate) fn status_url(&self) -> String {
-        paths::event_status(&self.event_id, self.receipt.as_deref())
+        paths::event_status(&self.event.event_id, self.receipt.as_deref())
     }
 }
 
-/// `data` of an answer about one event (API specification, sections 1 to 6).
+/// `data` of an event whose result is known. Statuses and cancellations have the appointment's `status` instead of `sync_status`.
 #[skip_serializing_none]
-#[derive(Debug, Serialize)]
-pub(crate) struct EventData<'answer> {
-    pub(crate) id: Uuid,
-    pub(crate) careq_id: i64,
-    pub(crate) external_id: String,
-    pub(crate) event_id: &'answer EventId,
-    pub(crate) confirmation_number: Option<&'answer str>,
-    pub(crate) sync_status: Option<SyncStatus>,
-    /// The appointment's status.
-    pub(crate) status: Option<&'answer str>,
-    pub(crate) status_url: Option<String>,
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Settled<'answer> {
+    #[serde(flatten)]
+    event: &'answer EventIdentity,
+    /// For appointments.
+    #[schema(nullable = false)]
+    confirmation_number: Option<&'answer str>,
+    /// `synced`, `updated` or `unchanged`.
+    #[schema(nullable = false)]
+    sync_status: Option<SyncStatus>,
+    /// The appointment's status, for status changes and cancellations.
+    #[schema(nullable = false)]
+    status: Option<&'answer str>,
+}
+
+/// `data` of an event whose result is not known yet.
+#[skip_serializing_none]
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Queued<'answer> {
+    #[serde(flatten)]
+    event: &'answer EventIdentity,
+    /// For appointments.
+    #[schema(nullable = false)]
+    confirmation_number: Option<&'answer str>,
+    /// `queued`.
+    sync_status: SyncStatus,
+    /// Where its result will be.
+    status_url: String,
 }
 
 /// The answer for an event whose result is known.
 pub(crate) fn completed(accepted: &Accepted, result: &EventResult) -> Response {
+    let event_id = &accepted.event.event_id;
     let response = match &result.outcome {
-        Outcome::Created => {
-            success(StatusCode::CREATED, &message(accepted.kind, "created"), stored(accepted, result))
-        }
-        Outcome::Updated => {
-            success(StatusCode::OK, &message(accepted.kind, "updated"), stored(accepted, result))
-        }
-        Outcome::Unchanged => {
-            let record = accepted.kind.record().title();
-            let message = format!("{record} unchanged: the stored version is the same or newer");
-            success(StatusCode::OK, &message, unchanged(accepted, result))
-        }
+        Outcome::Created => stored(StatusCode::CREATED, "created", accepted, result),
+        Outcome::Updated | Outcome::Unchanged => stored(StatusCode::OK, "updated", accepted, result),
         Outcome::Waiting(missing) => {
-            let details = outcome::missing_parents(accepted.kind, missing);
-            let error = match accepted.kind {
-                Kind::Status | Kind::Cancel => error::not_found("Record not found").with_details(details),
-                Kind::Patient | Kind::Doctor | Kind::Service | Kind::Appointment => error::validation(details),
-            };
-            error.with_event(&accepted.event_id).into_response()
+            error::missing_parents(accepted.kind, missing).with_event(event_id).into_response()
         }
         Outcome::Retrying => queued(accepted),
-        Outcome::Failed(failure) => {
-            error::of_failure(failure).with_event(&accepted.event_id).into_response()
-        }
+        Outcome::Failed(failure) => error::of_failure(failure).with_event(event_id).into_response(),
     };
     if result.replayed { with_idempotent_replayed(response) } else { response }
 }
 
+fn stored(status: StatusCode, verb: &str, accepted: &Accepted, result: &EventResult) -> Response {
+    let is_unchanged = result.outcome == Outcome::Unchanged;
+    let is_status_change = matches!(accepted.kind, Kind::Status | Kind::Cancel);
+    let record = accepted.kind.record().title();
+    let message = match accepted.kind {
+        _ if is_unchanged => format!("{record} unchanged: the stored version is the same or newer"),
+        Kind::Status => "Appointment status updated successfully".to_owned(),
+        Kind::Cancel => "Appointment cancelled successfully".to_owned(),
+        Kind::Patient | Kind::Doctor | Kind::Service | Kind::Appointment => {
+            format!("{record} {verb} successfully")
+        }
+    };
+    let data = Settled {
+        event: &accepted.event,
+        confirmation_number: accepted.confirmation_number.as_deref(),
+        sync_status: (is_unchanged || !is_status_change).then(|| SyncStatus::from(&result.outcome)),
+        status: result.appointment_status.as_deref().filter(|_| is_status_change),
+    };
+    success(status, &message, data)
+}
+
 /// 202: the event is accepted, its result is not known yet.
 pub(crate) fn queued(accepted: &Accepted) -> Response {
-    let data = EventData {
-        sync_status: Some(SyncStatus::Queued),
-        status_url: Some(accepted.status_url()),
-        ..accepted.data()
+    let data = Queued {
+        event: &accepted.event,
+        confirmation_number: accepted.confirmation_number.as_deref(),
+        sync_status: SyncStatus::Queued,
+        status_url: accepted.status_url(),
     };
     let record = accepted.kind.record().title();
     success(StatusCode::ACCEPTED, &format!("{record} accepted; its result will be at status_url"), data)
 }
 
 /// Adds `Preference-Applied` if a preference was followed (RFC 7240, 3).
-pub(crate) fn with_preference(response: Response, preference: Preference) -> Response {
-    match preference.applied() {
-        Some(applied) => with_header(response, "preference-applied", applied),
-        None => response,
+pub(crate) fn with_preference(mut response: Response, preference: Preference) -> Response {
+    if let Some(applied) = preference.applied() {
+        response.headers_mut().insert("preference-applied", applied);
     }
-}
-
-fn message(kind: Kind, verb: &str) -> String {
-    match kind {
-        Kind::Status => "Appointment status updated successfully".to_owned(),
-        Kind::Cancel => "Appointment cancelled successfully".to_owned(),
-        Kind::Patient | Kind::Doctor | Kind::Service | Kind::Appointment => {
-            format!("{} {verb} successfully", kind.record().title())
-        }
-    }
-}
-
-/// Answers to statuses and cancellations have the appointment's `status` instead of `sync_status`.
-fn stored<'answer>(accepted: &'answer Accepted, result: &'answer EventResult) -> EventData<'answer> {
-    match accepted.kind {
-        Kind::Status | Kind::Cancel => {
-            EventData { status: result.appointment_status.as_deref(), ..accepted.data() }
-        }
-        Kind::Patient | Kind::Doctor | Kind::Service | Kind::Appointment => {
-            EventData { sync_status: Some(SyncStatus::from(&result.outcome)), ..accepted.data() }
-        }
-    }
-}
-
-fn unchanged<'answer>(accepted: &'answer Accepted, result: &'answer EventResult) -> EventData<'answer> {
-    EventData { sync_status: Some(SyncStatus::Unchanged), ..stored(accepted, result) }
+    response
 }

@@ -1,11 +1,8 @@
 //! `GET /batch/{batch_id}`: the report of a batch.
 
-use std::sync::Arc;
-
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::Extension;
+use axum::extract::{Path, Query};
 use axum::response::Response;
-use bytes::Bytes;
 use careq_http::ApiError;
 use careq_shared::database::read;
 use careq_shared::entities::batch;
@@ -13,22 +10,29 @@ use careq_shared::ids;
 use careq_shared::message::ListedEntry;
 use sea_orm::EntityTrait as _;
 
-use super::query::{self, Receipt, database_error, unreadable};
 use super::stored_result;
-use crate::authenticate::caller::Verified;
+use super::{Readable, Receipt, database_error};
+use crate::authenticate::Verified;
 use crate::response::batch_report;
 use crate::response::error;
-use crate::state::Ingress;
 
+/// The report of a batch
+#[utoipa::path(
+    get, path = "/batch/{batch_id}", operation_id = "batch_page",
+    params(
+        ("batch_id" = String, Path),
+        ("receipt" = Option<String>, Query, description = "From the `status_url` of a 202"),
+    ),
+    responses(
+        (status = 200, description = "The report so far", body = ref("#/components/schemas/BatchReport")),
+        (status = 404, description = "No worker has registered such a batch of this clinic"),
+    ),
+)]
 pub(crate) async fn handle(
-    caller: Verified<Bytes>,
-    State(ingress): State<Arc<Ingress>>,
-    batch_id: Result<Path<String>, PathRejection>,
-    receipt: Result<Query<Receipt>, QueryRejection>,
+    Extension(Verified { ingress, clinic, .. }): Extension<Verified>,
+    Readable(Path(batch_id)): Readable<Path<String>>,
+    Readable(Query(Receipt { receipt })): Readable<Query<Receipt>>,
 ) -> Result<Response, ApiError> {
-    let Path(batch_id) = batch_id.map_err(|_| unreadable())?;
-    let receipt = query::receipt(receipt)?;
-    let clinic = &caller.clinic;
     let content =
         receipt.as_ref().and_then(|receipt| ids::open_batch_receipt(&clinic.event_key, &batch_id, receipt));
     let row = batch::Entity::find_by_id((clinic.clinic_id.clone(), batch_id.clone()));

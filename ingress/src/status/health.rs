@@ -1,29 +1,34 @@
 //! `GET /health` (API specification, section 8).
 
-use std::sync::Arc;
-
-use axum::Json;
-use axum::extract::State;
-use bytes::Bytes;
+use axum::{Extension, Json};
 use careq_http::{ApiError, timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::authenticate::caller::Verified;
+use crate::authenticate::Verified;
 use crate::response::error;
-use crate::state::Ingress;
 
 /// The body of the answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
+    #[schema(schema_with = careq_http::always::<true>)]
     success: bool,
+    #[schema(pattern = "^operational$")]
     status: &'static str,
+    /// The product's version.
     version: &'static str,
+    /// The time of the answer.
+    #[schema(format = DateTime)]
     timestamp: String,
 }
 
+/// Whether events are accepted
+#[utoipa::path(
+    get, path = "/health", operation_id = "health",
+    responses((status = 200, description = "Operational", body = ref("#/components/schemas/Health"))),
+)]
 pub(crate) async fn handle(
-    _: Verified<Bytes>,
-    State(ingress): State<Arc<Ingress>>,
+    Extension(Verified { ingress, .. }): Extension<Verified>,
 ) -> Result<Json<Health>, ApiError> {
     if !ingress.is_ready() {
         return Err(error::broker_unavailable());

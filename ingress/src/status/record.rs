@@ -1,12 +1,9 @@
 //! `GET /status/{kind}/{careq_id}`: the stored record, or the event of it that waits or has failed.
 
-use std::sync::Arc;
-
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::Extension;
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
-use bytes::Bytes;
 use careq_http::{ApiError, CareqId};
 use careq_shared::database::read;
 use careq_shared::dead_letters::DeadLetterState;
@@ -18,106 +15,107 @@ use sea_orm::{
     ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use serde::Serialize;
+use serde_with::skip_serializing_none;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::query::{database_error, unreadable};
 use super::stored_result::DeadLetter;
-use crate::authenticate::caller::Verified;
+use super::{Readable, database_error};
+use crate::authenticate::Verified;
 use crate::paths;
-use crate::response::body::{SyncStatus, success};
 use crate::response::error;
+use crate::response::{SyncStatus, success};
 use crate::state::Ingress;
 
+/// The status of a record
+#[utoipa::path(
+    get, path = "/status/{kind}/{careq_id}", operation_id = "record",
+    params(("kind" = inline(RecordKind), Path), ("careq_id" = i64, Path, minimum = 1)),
+    responses(
+        (status = 200, description = "The record, or its event that waits or has failed",
+            body = ref("#/components/schemas/RecordPage")),
+        (status = 404, description = "There is no such record of this clinic"),
+    ),
+)]
 pub(crate) async fn handle(
-    caller: Verified<Bytes>,
-    State(ingress): State<Arc<Ingress>>,
-    record: Result<Path<(String, String)>, PathRejection>,
+    Extension(Verified { ingress, clinic, .. }): Extension<Verified>,
+    Readable(Path((kind, careq_id))): Readable<Path<(String, String)>>,
 ) -> Result<Response, ApiError> {
-    let Path((kind, careq_id)) = record.map_err(|_| unreadable())?;
-    let clinic_id = &caller.clinic.clinic_id;
+    let clinic_id = &clinic.clinic_id;
     let unknown = || error::not_found("There is no such record");
     let kind: RecordKind = kind.parse().map_err(|_| unknown())?;
     // Each record has one path: `+7` and `007` are none.
     let number = careq_id.parse().ok().filter(|number: &i64| number.to_string() == careq_id);
     let careq_id = number.ok_or_else(unknown)?;
-    let state = match read(|| stored(&ingress, clinic_id, kind, careq_id)).await.map_err(database_error)? {
-        Some(stored) => Some(stored),
-        None => read(|| not_stored(&ingress, clinic_id, kind, careq_id)).await.map_err(database_error)?,
-    };
-    let data = PageData {
-        kind,
-        id: ids::record_id(clinic_id, kind, careq_id),
-        careq_id,
-        external_id: careq_id.to_string(),
-        state: state.ok_or_else(unknown)?,
-    };
+    let found = read(|| find(&ingress, clinic_id, kind, careq_id)).await.map_err(database_error)?;
+    let (sync_status, state) = found.ok_or_else(unknown)?;
+    let (id, external_id) = (ids::record_id(clinic_id, kind, careq_id), careq_id.to_string());
+    let data = RecordPage { kind, id, careq_id, external_id, sync_status, state };
     let mut page = success(StatusCode::OK, &format!("{} found", kind.title()), data);
     page.extensions_mut().insert(CareqId(careq_id));
     Ok(page)
 }
 
 /// `data` of the page.
-#[derive(Debug, Serialize)]
-struct PageData {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RecordPage {
     kind: RecordKind,
+    /// The record's id in careq-sync.
     id: Uuid,
+    /// CareQ's identifier.
     careq_id: i64,
+    /// CareQ's identifier as text.
     external_id: String,
+    /// `synced`, `waiting`, `queued` or `failed`.
+    sync_status: SyncStatus,
     #[serde(flatten)]
     state: RecordState,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum RecordState {
-    Stored(Stored),
-    Appointment(StoredAppointment),
-    NotStored(NotStored),
+/// A stored record, or the event of a record that is not stored.
+#[skip_serializing_none]
+#[derive(Debug, Default, Serialize, ToSchema)]
+struct RecordState {
+    /// CareQ's stamp of the stored version.
+    #[schema(nullable = false)]
+    updated_at: Option<DateTime<Utc>>,
+    /// When that version was stored.
+    #[schema(nullable = false)]
+    synced_at: Option<DateTime<Utc>>,
+    /// The appointment's status.
+    #[schema(nullable = false)]
+    status: Option<String>,
+    #[schema(nullable = false)]
+    status_updated_at: Option<DateTime<Utc>>,
+    #[schema(nullable = false)]
+    confirmation_number: Option<String>,
+    /// The event that waits or has failed.
+    #[schema(nullable = false)]
+    event_id: Option<String>,
+    /// The page of that event.
+    #[schema(nullable = false)]
+    status_url: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Stored {
-    sync_status: SyncStatus,
-    updated_at: DateTime<Utc>,
-    synced_at: DateTime<Utc>,
-}
+impl RecordState {
+    fn stored(updated_at: DateTime<Utc>, synced_at: DateTime<Utc>) -> Self {
+        Self { updated_at: Some(updated_at), synced_at: Some(synced_at), ..Self::default() }
+    }
 
-#[derive(Debug, Serialize)]
-struct StoredAppointment {
-    #[serde(flatten)]
-    stored: Stored,
-    status: String,
-    status_updated_at: DateTime<Utc>,
-    confirmation_number: String,
-}
-
-/// A record whose event waits, or has failed.
-#[derive(Debug, Serialize)]
-struct NotStored {
-    sync_status: SyncStatus,
-    event_id: String,
-    status_url: String,
-}
-
-impl Stored {
-    fn new(updated_at: DateTime<Utc>, synced_at: DateTime<Utc>) -> Self {
-        Self { sync_status: SyncStatus::Synced, updated_at, synced_at }
+    /// A record whose event waits, or has failed.
+    fn not_stored(event_id: String) -> Self {
+        let status_url = Some(paths::event_status(&event_id, None));
+        Self { event_id: Some(event_id), status_url, ..Self::default() }
     }
 }
 
-impl NotStored {
-    fn new(sync_status: SyncStatus, event_id: String) -> Self {
-        let status_url = paths::event_status(&event_id, None);
-        Self { sync_status, event_id, status_url }
-    }
-}
-
-async fn stored(
+/// The stored record, else the event of it that waits or has failed.
+async fn find(
     ingress: &Ingress,
     clinic_id: &str,
     kind: RecordKind,
     careq_id: i64,
-) -> Result<Option<RecordState>, DbErr> {
+) -> Result<Option<(SyncStatus, RecordState)>, DbErr> {
     macro_rules! stamps {
         ($table:ident) => {
             $table::Entity::find()
@@ -128,10 +126,10 @@ async fn stored(
                 .into_tuple::<(DateTime<Utc>, DateTime<Utc>)>()
                 .one(&ingress.database)
                 .await?
-                .map(|(updated_at, synced_at)| RecordState::Stored(Stored::new(updated_at, synced_at)))
+                .map(|(updated_at, synced_at)| RecordState::stored(updated_at, synced_at))
         };
     }
-    Ok(match kind {
+    let stored = match kind {
         RecordKind::Patient => stamps!(patient),
         RecordKind::Doctor => stamps!(doctor),
         RecordKind::Service => stamps!(service),
@@ -140,23 +138,16 @@ async fn stored(
             .filter(appointment::Column::CareqId.eq(careq_id))
             .one(&ingress.database)
             .await?
-            .map(|row| {
-                RecordState::Appointment(StoredAppointment {
-                    stored: Stored::new(row.updated_at, row.synced_at),
-                    status: row.status,
-                    status_updated_at: row.status_updated_at,
-                    confirmation_number: row.confirmation_number,
-                })
+            .map(|row| RecordState {
+                status: Some(row.status),
+                status_updated_at: Some(row.status_updated_at),
+                confirmation_number: Some(row.confirmation_number),
+                ..RecordState::stored(row.updated_at, row.synced_at)
             }),
-    })
-}
-
-async fn not_stored(
-    ingress: &Ingress,
-    clinic_id: &str,
-    kind: RecordKind,
-    careq_id: i64,
-) -> Result<Option<RecordState>, DbErr> {
+    };
+    if let Some(state) = stored {
+        return Ok(Some((SyncStatus::Synced, state)));
+    }
     let parked: Option<(String, Option<String>)> = parked_event::Entity::find()
         .filter(parked_event::Column::ClinicId.eq(clinic_id))
         .filter(parked_event::Column::Kind.eq(kind.as_str()))
@@ -168,7 +159,7 @@ async fn not_stored(
         .await?;
     if let Some((event_id, waiting_kind)) = parked {
         let sync_status = if waiting_kind.is_some() { SyncStatus::Waiting } else { SyncStatus::Queued };
-        return Ok(Some(RecordState::NotStored(NotStored::new(sync_status, event_id))));
+        return Ok(Some((sync_status, RecordState::not_stored(event_id))));
     }
     let dead_letter = dead_letter::Entity::find()
         .filter(dead_letter::Column::ClinicId.eq(clinic_id))
@@ -181,7 +172,7 @@ async fn not_stored(
         .await?;
     Ok(dead_letter.and_then(|dead_letter| {
         let sync_status = if dead_letter.is_in_progress() { SyncStatus::Queued } else { SyncStatus::Failed };
-        dead_letter.event_id.map(|event_id| RecordState::NotStored(NotStored::new(sync_status, event_id)))
+        dead_letter.event_id.map(|event_id| (sync_status, RecordState::not_stored(event_id)))
     }))
 }
 
@@ -193,14 +184,15 @@ mod tests {
     #[test]
     fn the_page_of_an_appointment_has_the_members_of_the_specification() {
         let at = DateTime::UNIX_EPOCH;
-        let state = RecordState::Appointment(StoredAppointment {
-            stored: Stored::new(at, at),
-            status: "booked".to_owned(),
-            status_updated_at: at,
-            confirmation_number: "APPT-1970-7".to_owned(),
-        });
-        let kind = RecordKind::Appointment;
-        let data = PageData { kind, id: Uuid::nil(), careq_id: 7, external_id: "7".to_owned(), state };
+        let state = RecordState {
+            status: Some("booked".to_owned()),
+            status_updated_at: Some(at),
+            confirmation_number: Some("APPT-1970-7".to_owned()),
+            ..RecordState::stored(at, at)
+        };
+        let (kind, sync_status) = (RecordKind::Appointment, SyncStatus::Synced);
+        let external_id = "7".to_owned();
+        let data = RecordPage { kind, id: Uuid::nil(), careq_id: 7, external_id, sync_status, state };
         assert_eq!(
             serde_json::to_value(data).unwrap(),
             json!({
@@ -213,12 +205,9 @@ mod tests {
 
     #[test]
     fn the_page_of_a_record_that_is_not_stored_names_its_event() {
-        let state = NotStored::new(SyncStatus::Waiting, "evt".to_owned());
         assert_eq!(
-            serde_json::to_value(state).unwrap(),
-            json!({
-                "sync_status": "waiting", "event_id": "evt", "status_url": "/api/v1/careq-sync/events/evt",
-            })
+            serde_json::to_value(RecordState::not_stored("evt".to_owned())).unwrap(),
+            json!({ "event_id": "evt", "status_url": "/api/v1/careq-sync/events/evt" })
         );
     }
 }

@@ -7,7 +7,7 @@ use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{batch, dead_letter, event};
 use careq_shared::ids::EventId;
 use careq_shared::ledger;
-use careq_shared::message::{ListedEntry, ListedEvent};
+use careq_shared::message::ListedEntry;
 use careq_shared::outcome::{ErrorCode, EventResult, Failure, Outcome};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
@@ -72,7 +72,11 @@ pub(super) async fn of_batch(
     batch: &batch::Model,
     listing: &[ListedEntry],
 ) -> Result<HashMap<usize, EventResult>, DbErr> {
-    let accepted: Vec<_> = listing.iter().enumerate().filter_map(accepted).collect();
+    let accepted = listing.iter().enumerate().filter_map(|(position, entry)| match entry {
+        ListedEntry::Accepted(event) => Some((position, event)),
+        ListedEntry::Refused(_) => None,
+    });
+    let accepted: Vec<_> = accepted.collect();
     let ids: Vec<_> = accepted.iter().map(|(_, event)| event.event_id.as_str()).collect();
     let rows = event::Entity::find().filter(event::Column::EventId.is_in(ids.clone())).all(database).await?;
     let rows: HashMap<_, _> = rows.into_iter().map(|row| (row.event_id.clone(), row)).collect();
@@ -101,13 +105,6 @@ fn accepted_at(batch: &batch::Model, position: usize) -> DateTime<Utc> {
     #[expect(clippy::expect_used, reason = "a batch has at most 1,000 records")]
     let position = i64::try_from(position).expect("a position fits into 64 bits");
     batch.accepted_at + TimeDelta::microseconds(position)
-}
-
-fn accepted((position, entry): (usize, &ListedEntry)) -> Option<(usize, &ListedEvent)> {
-    match entry {
-        ListedEntry::Accepted(event) => Some((position, event)),
-        ListedEntry::Refused(_) => None,
-    }
 }
 
 /// Combines the ledger's row and the dead letter of an event. The later one counts, unless the dead letter is resolved.
@@ -192,18 +189,16 @@ mod tests {
         assert_eq!(word(Some(&created), None, Some(10)), "created");
         assert_eq!(word(Some(&created), None, Some(11)), "queued", "a later delivery is in progress");
         let failed = dead_letter(DeadLetterState::Open, Some(20));
-        assert_eq!(
-            word(Some(&created), Some(&failed), None),
-            "failed by dead letter",
-            "the latest stored delivery counts"
-        );
-        assert_eq!(word(Some(&created), Some(&failed), Some(20)), "failed by dead letter");
-        assert_eq!(
-            word(Some(&created), Some(&failed), Some(10)),
-            "created",
-            "an earlier delivery has its own result"
-        );
-        assert_eq!(word(Some(&created), Some(&failed), Some(21)), "queued");
+        for (delivery, expected) in [
+            // The latest stored delivery counts.
+            (None, "failed by dead letter"),
+            (Some(20), "failed by dead letter"),
+            // An earlier delivery has its own result.
+            (Some(10), "created"),
+            (Some(21), "queued"),
+        ] {
+            assert_eq!(word(Some(&created), Some(&failed), delivery), expected, "{delivery:?}");
+        }
         assert_eq!(word(Some(&row("created", 30)), Some(&failed), None), "created", "delivered once more");
         assert_eq!(word(Some(&row("waiting", 10)), Some(&failed), None), "failed by dead letter");
     }
@@ -219,17 +214,12 @@ mod tests {
         let in_progress = dead_letter(DeadLetterState::Replaying, Some(10));
         assert_eq!(word(Some(&failed), Some(&in_progress), None), "queued");
         assert_eq!(word(Some(&row("waiting", 10)), Some(&in_progress), None), "waiting");
-        assert_eq!(
-            word(Some(&row("created", 10)), Some(&dead_letter(DeadLetterState::Resolved, Some(10))), None),
-            "created"
-        );
+        let resolved = dead_letter(DeadLetterState::Resolved, Some(10));
+        assert_eq!(word(Some(&row("created", 10)), Some(&resolved), None), "created");
         let untried = |state| DeadLetter { attempts: 0, ..dead_letter(state, Some(10)) };
         assert_eq!(word(None, Some(&untried(DeadLetterState::Open)), None), "queued");
-        assert_eq!(
-            word(None, Some(&untried(DeadLetterState::Discarded)), None),
-            "failed by dead letter",
-            "discarded without an attempt"
-        );
+        // Discarded without an attempt.
+        assert_eq!(word(None, Some(&untried(DeadLetterState::Discarded)), None), "failed by dead letter");
     }
 
     #[test]

@@ -1,92 +1,79 @@
 //! The rate limit of a clinic, and a comparison with the generic cell rate algorithm.
 
 use axum::response::IntoResponse as _;
-use careq_shared::event_key::EventKey;
-use careq_shared::networks::Networks;
 use proptest::prelude::*;
 
 use super::*;
+use crate::clinic_cache;
 
 fn at(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(1_700_000_000_000_000 + micros).unwrap()
 }
 
 fn clinic(clinic_id: &str) -> Clinic {
-    Clinic {
-        clinic_id: clinic_id.to_owned(),
-        event_key: EventKey::new([0; 32]),
-        answer_within_ms: None,
-        rate_per_minute: None,
-        rate_burst: None,
-        addresses: Networks::default(),
-        tokens: Vec::new(),
-        api_keys: Vec::new(),
-        webhook_secrets: Vec::new(),
-        signing_secrets: Vec::new(),
-    }
+    Clinic { clinic_id: clinic_id.to_owned(), ..clinic_cache::placeholder() }
+}
+
+/// What a request has to wait; `None` if it passes.
+fn wait(limiter: &RateLimiter, clinic: &Clinic, micros: i64) -> Option<Duration> {
+    limiter.take(clinic, at(micros)).unwrap().retry_after
 }
 
 #[test]
 fn a_burst_passes_then_one_request_each_600_ms() {
     let (limiter, clinic_abc) = (RateLimiter::new(100, 200), clinic("clinic_abc"));
     for left in (0..200).rev() {
-        let allowance = limiter.take_at(&clinic_abc, at(0)).unwrap().unwrap();
-        assert_eq!(allowance.remaining, left);
+        let allowance = limiter.take(&clinic_abc, at(0)).unwrap();
+        assert_eq!((allowance.remaining, allowance.retry_after), (left, None));
     }
-    let refusal = limiter.take_at(&clinic_abc, at(0)).unwrap_err();
-    assert_eq!(refusal.retry_after, Duration::from_millis(600));
-    assert_eq!(refusal.allowance.full_at, at(120_000_000));
-    assert!(limiter.take_at(&clinic_abc, at(599_999)).is_err());
-    assert!(limiter.take_at(&clinic_abc, at(600_000)).is_ok());
-    assert!(limiter.take_at(&clinic_abc, at(600_001)).is_err());
-    assert!(limiter.take_at(&clinic("another_clinic"), at(600_001)).is_ok());
+    let refusal = limiter.take(&clinic_abc, at(0)).unwrap();
+    assert_eq!(refusal.retry_after, Some(Duration::from_millis(600)));
+    assert_eq!(refusal.full_at, at(120_000_000));
+    assert!(wait(&limiter, &clinic_abc, 599_999).is_some());
+    assert_eq!(wait(&limiter, &clinic_abc, 600_000), None);
+    assert!(wait(&limiter, &clinic_abc, 600_001).is_some());
+    assert_eq!(wait(&limiter, &clinic("another_clinic"), 600_001), None);
 }
 
 #[test]
 fn a_clock_that_is_set_back_takes_no_tokens_away() {
     let (limiter, clinic) = (RateLimiter::new(60, 2), clinic("clinic_abc"));
-    assert!(limiter.take_at(&clinic, at(10_000_000)).is_ok());
-    assert!(limiter.take_at(&clinic, at(0)).is_ok());
-    assert!(limiter.take_at(&clinic, at(0)).is_err());
-    assert!(limiter.take_at(&clinic, at(1_000_000)).is_ok());
+    let passes = [10_000_000, 0, 0, 1_000_000].map(|micros| wait(&limiter, &clinic, micros).is_none());
+    assert_eq!(passes, [true, true, false, true]);
 }
 
 #[test]
 fn a_clinic_can_have_its_own_rate() {
     let limiter = RateLimiter::new(100, 200);
     let slow = Clinic { rate_per_minute: Some(1), rate_burst: Some(1), ..clinic("slow") };
-    assert!(limiter.take_at(&slow, at(0)).is_ok());
-    assert_eq!(limiter.take_at(&slow, at(0)).unwrap_err().retry_after, Duration::from_mins(1));
+    assert_eq!(wait(&limiter, &slow, 0), None);
+    assert_eq!(wait(&limiter, &slow, 0), Some(Duration::from_mins(1)));
     let free = Clinic { rate_per_minute: Some(0), ..clinic("free") };
-    assert_eq!(limiter.take_at(&free, at(0)), Ok(None));
+    assert_eq!(limiter.take(&free, at(0)), None);
     // A changed rate applies from the next request on.
     let quicker = Clinic { rate_per_minute: Some(60), ..slow };
-    assert_eq!(limiter.take_at(&quicker, at(0)).unwrap_err().retry_after, Duration::from_secs(1));
+    assert_eq!(wait(&limiter, &quicker, 0), Some(Duration::from_secs(1)));
 }
 
 #[test]
 fn failures_take_no_tokens_of_the_clinic_or_of_another_address() {
     let (limiter, clinic_abc) = (RateLimiter::new(60, 2), clinic("clinic_abc"));
-    let [one, other] = ["2001:db8::1", "2001:db8:0:1::1"].map(|address| address.parse().unwrap());
-    let same_network = "2001:db8::ffff".parse().unwrap();
-    assert!(
-        limiter.take_for_failure_at(&clinic_abc, one, at(0)).is_ok()
-            && limiter.take_for_failure_at(&clinic_abc, same_network, at(0)).is_ok()
-    );
-    assert_eq!(
-        limiter.take_for_failure_at(&clinic_abc, one, at(0)).unwrap_err().retry_after,
-        Duration::from_secs(1)
-    );
-    assert!(limiter.take_for_failure_at(&clinic_abc, other, at(0)).is_ok());
-    assert!(limiter.take_for_failure_at(&clinic("another_clinic"), one, at(0)).is_ok());
-    assert_eq!(limiter.take_at(&clinic_abc, at(0)).unwrap().unwrap().remaining, 1);
+    let wait = |clinic: &Clinic, address: &str| {
+        limiter.take_for_failure(clinic, address.parse().unwrap(), at(0)).unwrap().retry_after
+    };
+    assert_eq!(wait(&clinic_abc, "2001:db8::1"), None);
+    assert_eq!(wait(&clinic_abc, "2001:db8::ffff"), None);
+    assert_eq!(wait(&clinic_abc, "2001:db8::1"), Some(Duration::from_secs(1)), "a /64 is one address");
+    assert_eq!(wait(&clinic_abc, "2001:db8:0:1::1"), None);
+    assert_eq!(wait(&clinic("another_clinic"), "2001:db8::1"), None);
+    assert_eq!(limiter.take(&clinic_abc, at(0)).unwrap().remaining, 1);
 }
 
 #[test]
 fn failures_from_many_addresses_take_bounded_memory() {
     let (limiter, clinic) = (RateLimiter::new(1, 200), clinic("clinic_abc"));
     for number in 0..30_000_u32 {
-        assert!(limiter.take_for_failure_at(&clinic, IpAddr::V4(number.into()), at(0)).is_ok());
+        assert!(limiter.take_for_failure(&clinic, IpAddr::V4(number.into()), at(0)).is_some());
     }
     assert!(limiter.failed.by_key.len() <= MAX_FAILURE_BUCKETS);
 }
@@ -95,7 +82,7 @@ fn failures_from_many_addresses_take_bounded_memory() {
 fn full_buckets_are_removed() {
     let limiter = RateLimiter::new(60, 1);
     for number in 0..5_000_i64 {
-        limiter.take_at(&clinic(&number.to_string()), at(number * 10_000)).unwrap();
+        limiter.take(&clinic(&number.to_string()), at(number * 10_000)).unwrap();
     }
     assert!(limiter.verified.by_key.len() <= CLEANUP_THRESHOLD + 1, "{}", limiter.verified.by_key.len());
 }
@@ -142,12 +129,9 @@ proptest! {
             now_us += pause_us;
             let now = DateTime::from_timestamp_micros(now_us).unwrap();
             let (passes, left, full_at, next_at) = gcra.take(now_us);
-            let taken = limiter.take_at(&clinic, now);
-            prop_assert_eq!(taken.is_ok(), passes);
-            let response = match taken {
-                Ok(allowance) => add_headers(allowance, Response::default()),
-                Err(refusal) => add_headers(Some(refusal.allowance), refusal.into_error().into_response()),
-            };
+            let allowance = limiter.take(&clinic, now).unwrap();
+            prop_assert_eq!(allowance.retry_after.is_none(), passes);
+            let response = add_headers(Some(allowance), allowance.check().into_response());
             prop_assert_eq!(number(&response, "x-ratelimit-limit"), i64::from(rate));
             prop_assert_eq!(i128::from(number(&response, "x-ratelimit-remaining")), left);
             let second = 1_000_000 * i128::from(rate);
