@@ -93,7 +93,9 @@ const fn default_limit() -> u64 {
 fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let limit = u64::deserialize(deserializer)?;
     let is_valid = (1..=MAX_PAGE_LIMIT).contains(&limit);
-    is_valid.then_some(limit).ok_or_else(|| D::Error::custom(format!("it must be from 1 to {MAX_PAGE_LIMIT}")))
+    is_valid
+        .then_some(limit)
+        .ok_or_else(|| D::Error::custom(format!("it must be from 1 to {MAX_PAGE_LIMIT}")))
 }
 
 /// A page of a list.

@@ -40,11 +40,14 @@ words! {
 }
 
 pub(crate) fn authentication_failed() -> ApiError {
-    ApiError::authentication_failed("The request needs the token of an admin, as `Authorization: Bearer TOKEN`")
+    ApiError::authentication_failed(
+        "The request needs the token of an admin, as `Authorization: Bearer TOKEN`",
+    )
 }
 
 pub(crate) fn not_allowed(admin: &Admin) -> ApiError {
-    let message = format!("This needs the role {}, and {} has the role {}", Role::Operator, admin.name, admin.role);
+    let message =
+        format!("This needs the role {}, and {} has the role {}", Role::Operator, admin.name, admin.role);
     ApiError::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden.as_str(), message)
 }
 
@@ -93,13 +96,16 @@ impl From<Error> for ApiError {
             Error::UnknownJob(_) => not_found("There is no such replay job"),
             Error::NothingMatches => conflict("No open dead letter matches"),
             Error::NothingToReopen => conflict("No discarded or superseded dead letter matches"),
-            Error::NoSelection => field("filter", "name letters by a filter, or say `all` for every open letter"),
+            Error::NoSelection => {
+                field("filter", "name letters by a filter, or say `all` for every open letter")
+            }
             Error::NothingCorrected(_) => {
                 conflict("The body says what the letter says already; replay the letter as it is")
             }
-            Error::NotOpen(..) | Error::WrongJobState(..) | Error::CorrectionExists(..) | Error::Sealed(_) => {
-                conflict(fault.to_string())
-            }
+            Error::NotOpen(..)
+            | Error::WrongJobState(..)
+            | Error::CorrectionExists(..)
+            | Error::Sealed(_) => conflict(fault.to_string()),
             Error::Invalid(details) => validation(details),
             Error::InvalidReason => field("reason", fault.to_string()),
             Error::TooManyReveals => {

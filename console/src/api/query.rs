@@ -13,8 +13,8 @@ use careq_http::ApiError;
 use careq_shared::records::FieldErrors;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
-use utoipa::openapi::{OpenApi, RefOr};
 use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{OpenApi, RefOr};
 use uuid::Uuid;
 
 use crate::api::error;
@@ -29,7 +29,8 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let id = Path::<Uuid>::from_request_parts(parts, state).await;
-        id.map(|Path(id)| Self(id)).map_err(|_| error::not_found("The id in the path is no UUID, and nothing has it"))
+        id.map(|Path(id)| Self(id))
+            .map_err(|_| error::not_found("The id in the path is no UUID, and nothing has it"))
     }
 }
 
@@ -80,7 +81,9 @@ impl KnownParameters {
         });
         let names = operations.map(|(method, path, operation)| {
             let names = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
-                RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query => Some(parameter.name.clone()),
+                RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query => {
+                    Some(parameter.name.clone())
+                }
                 _ => None,
             });
             ((method, format!("{prefix}{path}")), names.collect())
@@ -97,7 +100,9 @@ pub(crate) async fn refuse_unknown(
     next: Next,
 ) -> Response {
     let operation = path.map(|path| (request.method().clone(), path.as_str().to_owned()));
-    let Some(names) = operation.and_then(|operation| known.0.get(&operation)) else { return next.run(request).await };
+    let Some(names) = operation.and_then(|operation| known.0.get(&operation)) else {
+        return next.run(request).await;
+    };
     let query = request.uri().query().unwrap_or_default();
     let unknown = pairs(query).filter(|(name, _)| !names.iter().any(|known| known == name));
     let sentence = || format!("it is not known; the parameters are: {}", names.join(", "));
@@ -124,8 +129,17 @@ mod tests {
     #[test]
     fn empty_repeated_and_invalid_values_are_refused() {
         for query in [
-            "careq_id=x", "careq_id=7%00", "careq_id=", "careq_id", "careq_id=7&careq_id=8", "kind=", "kind=x", "id=x",
-            "since=yesterday", "code=", "code=%00",
+            "careq_id=x",
+            "careq_id=7%00",
+            "careq_id=",
+            "careq_id",
+            "careq_id=7&careq_id=8",
+            "kind=",
+            "kind=x",
+            "id=x",
+            "since=yesterday",
+            "code=",
+            "code=%00",
         ] {
             assert!(filter(query).is_err(), "{query}");
         }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use careq_http::{ApiError, ErrorBody, catch_panics};
-use utoipa::{OpenApi, PartialSchema as _};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
+use utoipa::{OpenApi, PartialSchema as _};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::routes::{audit, dead_letters, jobs, me, progress};
 use super::error::ErrorCode;
+use super::routes::{audit, dead_letters, jobs, me, progress};
 use super::state::Api;
 use super::{auth, error, query, request};
 
@@ -50,7 +50,12 @@ impl Api {
         Router::new()
             .nest(PREFIX, api)
             .merge(page.method_not_allowed_fallback(|| async { ApiError::method_not_allowed() }))
-            .route("/admin/{*path}", axum::routing::any(|| async { error::not_found("There is no such path; /admin/docs/ shows all") }))
+            .route(
+                "/admin/{*path}",
+                axum::routing::any(|| async {
+                    error::not_found("There is no such path; /admin/docs/ shows all")
+                }),
+            )
             .layer(catch_panics())
             .layer(from_fn_with_state(Arc::clone(&self), request::handle))
             .with_state(self)
@@ -112,12 +117,29 @@ fn describe_errors(operation: &mut Operation, has_id: bool, is_action: bool) {
     }
     let responses = &mut operation.responses.responses;
     for (status, description) in errors {
-        responses.entry(status.to_owned()).or_insert(ResponseBuilder::new().description(description).build().into());
+        responses
+            .entry(status.to_owned())
+            .or_insert(ResponseBuilder::new().description(description).build().into());
     }
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Error"))).build();
     for (_, response) in responses.iter_mut().filter(|(status, _)| status.as_str() >= "400") {
         if let RefOr::T(response) = response {
             response.content.insert("application/json".to_owned(), content.clone().into());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_schema_that_the_document_refers_to_is_in_it() {
+        let (_, document) = routes();
+        let schemas = &document.components.as_ref().unwrap().schemas;
+        let text = serde_json::to_string(&document).unwrap();
+        let names = text.split("#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap());
+        let missing: Vec<_> = names.filter(|name| !schemas.contains_key(*name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 }

@@ -81,7 +81,9 @@ async fn apply(
     if letters == 0 {
         return Err(match (change, filter.only_id()) {
             (Change::Discard, _) => nothing_open(&transaction, filter).await,
-            (Change::Reopen, Some(id)) => DeadLetter::by_id(&transaction, id).await.err().unwrap_or(Error::NothingToReopen),
+            (Change::Reopen, Some(id)) => {
+                DeadLetter::by_id(&transaction, id).await.err().unwrap_or(Error::NothingToReopen)
+            }
             (Change::Reopen, None) => Error::NothingToReopen,
         });
     }

@@ -18,6 +18,9 @@ use crate::page::{Page, PageRequest};
     params(PageRequest),
     responses((status = 200, description = "A page", body = Page<Entry>))
 )]
-pub(crate) async fn audit(State(api): State<Arc<Api>>, Query(page): Query<PageRequest>) -> Answer<Page<Entry>> {
+pub(crate) async fn audit(
+    State(api): State<Arc<Api>>,
+    Query(page): Query<PageRequest>,
+) -> Answer<Page<Entry>> {
     Ok(Json(entries::list(&api.database, page).await?))
 }

@@ -19,7 +19,8 @@ use crate::api::error::{self, Answer};
 use crate::api::query::{PathId, Query};
 use crate::api::state::Api;
 use crate::dead_letters::{
-    self, BulkChange, Corrected, Correction, DeadLetter, DeadLetterDetails, Filter, Group, Plaintext, Selection,
+    self, BulkChange, Corrected, Correction, DeadLetter, DeadLetterDetails, Filter, Group, Plaintext,
+    Selection,
 };
 use crate::error::Error;
 use crate::limits::MAX_FILTER_IDS;

@@ -142,7 +142,11 @@ pub(crate) async fn job_letters(
         (status = 409, description = "The job is not running")
     )
 )]
-pub(crate) async fn pause(State(api): State<Arc<Api>>, Operator(actor): Operator, PathId(id): PathId) -> Answer<Job> {
+pub(crate) async fn pause(
+    State(api): State<Arc<Api>>,
+    Operator(actor): Operator,
+    PathId(id): PathId,
+) -> Answer<Job> {
     Ok(Json(jobs::pause(&api.database, &actor, id).await?))
 }
 
@@ -156,7 +160,11 @@ pub(crate) async fn pause(State(api): State<Arc<Api>>, Operator(actor): Operator
         (status = 409, description = "The job is not paused")
     )
 )]
-pub(crate) async fn resume(State(api): State<Arc<Api>>, Operator(actor): Operator, PathId(id): PathId) -> Answer<Job> {
+pub(crate) async fn resume(
+    State(api): State<Arc<Api>>,
+    Operator(actor): Operator,
+    PathId(id): PathId,
+) -> Answer<Job> {
     Ok(Json(jobs::resume(&api.database, &actor, id).await?))
 }
 
@@ -170,6 +178,10 @@ pub(crate) async fn resume(State(api): State<Arc<Api>>, Operator(actor): Operato
         (status = 409, description = "The job has ended")
     )
 )]
-pub(crate) async fn cancel(State(api): State<Arc<Api>>, Operator(actor): Operator, PathId(id): PathId) -> Answer<Job> {
+pub(crate) async fn cancel(
+    State(api): State<Arc<Api>>,
+    Operator(actor): Operator,
+    PathId(id): PathId,
+) -> Answer<Job> {
     Ok(Json(jobs::cancel(&api.database, &actor, id).await?))
 }
