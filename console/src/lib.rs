@@ -3,22 +3,16 @@
 //! Dead letters are never deleted here. Each change is committed together with its entry in the audit log, and a payload
 //! is shown only after its entry is committed.
 
-mod calendar;
+pub mod admins;
+pub mod api;
+pub mod audit;
+pub mod dead_letters;
+pub mod jobs;
+
 mod error;
 mod limits;
 mod page;
-mod schema;
 mod short_id;
-
-pub mod dead_letters;
-
-pub mod jobs;
-
-pub mod audit;
-
-pub mod admins;
-
-pub mod api;
 
 pub use error::Error;
 pub use page::{Cursor, Page, PageRequest};

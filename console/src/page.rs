@@ -1,17 +1,21 @@
 //! Keyset pagination. A page ends at the key of its last row, so that rows inserted meanwhile shift nothing. Most lists are sorted
 //! newest first, and their key is a [`Cursor`].
 
-use std::fmt;
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use sea_orm::{ColumnTrait, Condition};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_with::DeserializeFromStr;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::calendar;
+use crate::limits::{DEFAULT_PAGE_LIMIT, MAX_PAGE_LIMIT};
 
 /// The key of a row in a list sorted by time and id. Its text form is the `after` of the next request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, DeserializeFromStr)]
 pub struct Cursor {
     at: DateTime<Utc>,
     id: Uuid,
@@ -23,7 +27,7 @@ impl Cursor {
     }
 }
 
-impl fmt::Display for Cursor {
+impl Display for Cursor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:x}.{}", self.at.timestamp_micros(), self.id.simple())
     }
@@ -33,26 +37,36 @@ impl FromStr for Cursor {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts = text.split_once('.').and_then(|(at, id)| {
+        let cursor = text.split_once('.').and_then(|(at, id)| {
             let at = DateTime::from_timestamp_micros(i64::from_str_radix(at, 16).ok()?)?;
             Some(Self { at, id: Uuid::parse_str(id).ok()? })
         });
-        parts
-            .filter(|cursor| calendar::is_comparable(cursor.at))
-            .ok_or("it must be the `next` of an earlier page")
+        // In other years, PostgreSQL and SQLite compare timestamps differently.
+        let cursor = cursor.filter(|cursor| (1..=9998).contains(&cursor.at.year()));
+        cursor.ok_or("it must be the `next` of an earlier page")
     }
 }
 
 /// The requested part of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageRequest<C = Cursor> {
-    /// The key of the last row of the page before; `None` for the first page.
-    pub after: Option<C>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageRequest {
+    /// The `next` of the page before; for the first page, nothing.
+    #[param(value_type = Option<String>)]
+    pub after: Option<Cursor>,
     /// The most items of the page.
+    #[serde(default = "default_limit", deserialize_with = "limit")]
+    #[param(minimum = 1, maximum = 500, default = default_limit)]
     pub limit: u64,
 }
 
 impl PageRequest {
+    /// The first page, of at most `limit` items.
+    #[must_use]
+    pub const fn first(limit: u64) -> Self {
+        Self { after: None, limit }
+    }
+
     /// The condition for the rows after the cursor, in descending order of these two columns.
     pub(crate) fn condition<C: ColumnTrait>(self, at: C, id: C) -> Condition {
         let follows = self
@@ -62,35 +76,46 @@ impl PageRequest {
     }
 }
 
-impl<C> PageRequest<C> {
-    /// The first page, of at most `limit` items.
-    #[must_use]
-    pub const fn first(limit: u64) -> Self {
-        Self { after: None, limit }
-    }
+/// The `limit` of a list without pages.
+#[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Limit {
+    /// The most items.
+    #[serde(default = "default_limit", deserialize_with = "limit")]
+    #[param(minimum = 1, maximum = 500, default = default_limit)]
+    pub(crate) limit: u64,
+}
 
-    /// The number of rows to read: one more than the limit shows whether there is another page.
-    pub(crate) const fn rows(&self) -> u64 {
-        self.limit.saturating_add(1)
-    }
+const fn default_limit() -> u64 {
+    DEFAULT_PAGE_LIMIT
+}
 
-    /// The page of the rows that were read, and the key of its last one.
-    pub(crate) fn page_of<T>(&self, mut items: Vec<T>, key: impl Fn(&T) -> C) -> Page<T, C> {
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let has_more = items.len() > limit;
-        items.truncate(limit);
-        let next = items.last().filter(|_| has_more).map(key);
-        Page { items, next }
-    }
+fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let limit = u64::deserialize(deserializer)?;
+    let is_valid = (1..=MAX_PAGE_LIMIT).contains(&limit);
+    is_valid
+        .then_some(limit)
+        .ok_or_else(|| D::Error::custom(format!("it must be from 1 to {MAX_PAGE_LIMIT}")))
 }
 
 /// A page of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page<T, C = Cursor> {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Page<T> {
     /// The items, in the order of the list.
     pub items: Vec<T>,
-    /// The `after` of the next page, if there is one.
-    pub next: Option<C>,
+    /// The `after` of the next page; null on the last page.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// The page of the rows that were read, one more than `limit` if there is another page. `key` is the `after` of a row.
+    pub(crate) fn of<K: Display>(mut items: Vec<T>, limit: u64, key: impl Fn(&T) -> K) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| has_more).map(|last| key(last).to_string());
+        Self { items, next }
+    }
 }
 
 #[cfg(test)]

@@ -176,7 +176,8 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The body of an error answer (API specification, "Error Handling"). `C` lists the codes.
+/// The body of an error answer (API specification, "Error Handling").
+// `C` lists the codes.
 #[skip_serializing_none]
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorBody<'error, C> {
@@ -201,7 +202,7 @@ pub struct ErrorBody<'error, C> {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorDetail<'error, C> {
     /// For programs.
-    #[schema(inline)]
+    #[schema(schema_with = <C as utoipa::PartialSchema>::schema)]
     pub code: C,
     /// A message for a person.
     #[schema(value_type = String)]

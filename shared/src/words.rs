@@ -2,10 +2,11 @@
 //! stored word cannot be renamed.
 
 /// Defines an enum whose variants are words: `as_str`, `ALL`, `Display`, `FromStr`, serde, the value of a text
-/// column, and an OpenAPI schema. The calling crate needs serde, sea-orm and utoipa.
+/// column, and an OpenAPI schema. The calling crate needs serde, sea-orm and utoipa. A word is matched as `tt`, since utoipa does not
+/// read the attributes of a matched `literal`.
 #[macro_export]
 macro_rules! words {
-    ($(#[$about:meta])* $name:ident { $($(#[$what:meta])* $variant:ident = $word:literal,)+ }) => {
+    ($(#[$about:meta])* $name:ident { $($(#[$what:meta])* $variant:ident = $word:tt,)+ }) => {
         $(#[$about])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash,

@@ -89,6 +89,10 @@ fn assert_matches(document: &Value, schema: &Value, body: &Value, what: &str) {
     if let Some(name) = schema["$ref"].as_str() {
         return assert_matches(document, document.pointer(name.trim_start_matches('#')).unwrap(), body, what);
     }
+    let choices = schema["oneOf"].as_array().into_iter().flatten();
+    for choice in choices.filter(|choice| (choice["type"] == "null") == body.is_null()) {
+        assert_matches(document, choice, body, what);
+    }
     if let Some(words) = schema["enum"].as_array() {
         assert!(words.contains(body), "{what}: {body}");
     }

@@ -152,6 +152,9 @@ async fn mistaken_filters_are_refused(operator: &Admin, letter: &str) {
         "id=x",
         "state=x",
         "code=a%00b",
+        "code=",
+        "kind=",
+        "limit=5&limit=6",
     ] {
         let answer = operator.get(&format!("/dead-letters?{query}")).await;
         assert_eq!(answer.status, 422, "{query}: {}", answer.body);
@@ -160,6 +163,9 @@ async fn mistaken_filters_are_refused(operator: &Admin, letter: &str) {
             "{}",
             answer.body
         );
+    }
+    for path in ["/dead-letters/count?limit=5", "/replay-jobs/plan?state=open", "/me?limit=5"] {
+        assert_eq!(operator.get(path).await.status, 422, "{path}");
     }
     let gone = format!("/dead-letters/{}", letter.replace(|digit: char| digit.is_ascii_hexdigit(), "0"));
     assert_eq!(operator.get(&gone).await.status, 404);

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use careq_console::PageRequest;
 use careq_console::audit::{Actor, Origin};
 use careq_console::dead_letters::{Filter, Selection};
 use careq_console::jobs::{self, JobLetter, Progress};
@@ -99,7 +98,7 @@ impl Scene {
     async fn states(&self) -> (DeadLetterState, JobLetterState) {
         let letter = dead_letter::Entity::find_by_id(self.letters[0]).one(self.connection()).await.unwrap();
         let places =
-            jobs::letters(self.connection(), self.job_id, None, PageRequest::first(1)).await.unwrap().items;
+            jobs::letters(self.connection(), self.job_id, None, None, 1).await.unwrap().items;
         (letter.unwrap().state, places.first().map(|place: &JobLetter| place.state).unwrap())
     }
 

@@ -25,9 +25,11 @@ pub(super) async fn run(context: &Context<'_>, command: Option<JobsCommand>, out
         }
         JobsCommand::Show(job) => {
             let id = jobs::find(database, job.id).await?;
-            let (found, page) = (jobs::get(database, id).await?, PageRequest::first(MAX_ROWS));
-            let mut letters = jobs::letters(database, id, Some(JobLetterState::Failed), page).await?.items;
-            letters.extend(jobs::letters(database, id, Some(JobLetterState::Skipped), page).await?.items);
+            let found = jobs::get(database, id).await?;
+            let mut letters = Vec::new();
+            for state in [JobLetterState::Failed, JobLetterState::Skipped] {
+                letters.extend(jobs::letters(database, id, Some(state), None, MAX_ROWS).await?.items);
+            }
             let as_json = json!({ "job": found, "letters": letters });
             return show_as(job.output, &as_json, || as_text(&found, &letters));
         }

@@ -11,18 +11,17 @@ use super::table::{or_dash, table, time};
 use crate::arguments::dead_letters::List;
 
 pub(super) async fn run(context: &Context<'_>, list: List) -> Result<()> {
-    let filter = Filter { states: list.state.0, ..Filter::from(list.filter) };
+    let (filter, states) = (Filter::from(list.filter), list.state.0);
     if list.group {
-        let groups = dead_letters::groups(&context.database, &filter, list.limit).await?;
+        let groups = dead_letters::groups(&context.database, &filter, &states, list.limit).await?;
         return show_as(list.output, &json!({ "groups": groups }), || of_groups(&groups));
     }
     let page = PageRequest { after: list.after, limit: list.limit };
-    let listed = dead_letters::list(&context.database, &filter, page).await?;
-    let count = dead_letters::count(&context.database, &filter).await?;
-    let next = listed.next.map(|next| next.to_string());
-    let as_json = json!({ "letters": listed.items, "count": count, "next": next });
+    let listed = dead_letters::list(&context.database, &filter, &states, page).await?;
+    let count = dead_letters::count(&context.database, &filter, &states).await?;
+    let as_json = json!({ "letters": listed.items, "count": count, "next": listed.next });
     show_as(list.output, &as_json, || {
-        let more = next.map(|next| format!("\n\n{count} in all; the next page: --after {next}"));
+        let more = listed.next.map(|next| format!("\n\n{count} in all; the next page: --after {next}"));
         of_letters(&listed.items) + &more.unwrap_or_default()
     })
 }

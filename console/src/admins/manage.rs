@@ -10,14 +10,14 @@ use careq_shared::{clock, database};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait as _, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait as _, IntoActiveModel as _,
-    QueryFilter as _, QueryOrder as _,
+    ColumnTrait as _, DatabaseConnection, DatabaseTransaction, DbErr, DerivePartialModel, EntityTrait as _,
+    FromQueryResult, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde_json::json;
 
-use super::role::Role;
+use super::token::Role;
 
 /// The prefix of every token, for secret scanners.
 const TOKEN_PREFIX: &str = "careqadmin_";
@@ -36,7 +36,8 @@ pub struct NewToken {
 }
 
 /// An admin as listed, without the token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult, DerivePartialModel)]
+#[sea_orm(entity = "Entity")]
 pub struct Summary {
     /// The name, as in the audit log.
     pub name: String,
@@ -164,12 +165,7 @@ pub async fn disable(database: &DatabaseConnection, actor: &Actor, name: &str) -
 /// # Errors
 /// The database failed.
 pub async fn list(database: &DatabaseConnection) -> Result<Vec<Summary>, AdminError> {
-    let rows = Entity::find().order_by_asc(Column::Name).all(database).await?;
-    let summary = |row: Model| {
-        let Model { name, role, created_at, rotated_at, disabled_at, expires_at, .. } = row;
-        Summary { name, role, created_at, rotated_at, disabled_at, expires_at }
-    };
-    Ok(rows.into_iter().map(summary).collect())
+    Ok(Entity::find().order_by_asc(Column::Name).into_partial_model().all(database).await?)
 }
 
 fn expiry(expires: Duration) -> Result<DateTime<Utc>, AdminError> {

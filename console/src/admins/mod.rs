@@ -1,10 +1,7 @@
 //! The users of the admin API. Each has a name, a role and a token; only a digest of the token is stored.
 
-pub(crate) mod role;
-
 mod manage;
 pub(crate) mod token;
 
 pub use manage::{AdminError, NewToken, Summary, add, disable, list, rotate};
-pub use role::Role;
-pub use token::{Admin, authenticate};
+pub use token::{Admin, Role, authenticate};

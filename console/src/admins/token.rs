@@ -1,13 +1,22 @@
-//! Authentication by token. Each request queries the database, so that a change applies at once. Digests are compared, in constant time.
+//! Admins, and their authentication by token. Each request queries the database, so that a change applies at once. Digests are compared, in constant time.
 
 use careq_shared::clock;
 use careq_shared::database::read;
 use careq_shared::entities::admin::{Column, Entity};
 use careq_shared::secret::Digest;
+use careq_shared::words;
 use sea_orm::{ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _};
 use subtle::ConstantTimeEq as _;
 
-use super::role::Role;
+words! {
+    /// The role of an admin.
+    Role {
+        /// Reads everything but payloads.
+        Reader = "reader",
+        /// Reveals payloads, replays, corrects and discards, too.
+        Operator = "operator",
+    }
+}
 
 /// An authenticated user of the admin API.
 #[derive(Debug, Clone, PartialEq, Eq)]

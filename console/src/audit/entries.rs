@@ -1,5 +1,6 @@
 //! Reads the entries of the audit log.
 
+use careq_shared::audit::{Action, Origin};
 use careq_shared::entities::audit_entry::{Column, Entity, Model};
 use careq_shared::entities::audit_letter;
 use chrono::{DateTime, Utc};
@@ -15,30 +16,29 @@ use uuid::Uuid;
 
 use crate::error::Error;
 use crate::page::{Cursor, Page, PageRequest};
-use crate::schema;
 
-/// An entry, as it is shown.
+/// An entry of the audit log.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Entry {
     /// Its id.
     pub id: Uuid,
-    /// When.
+    /// The time.
     pub at: DateTime<Utc>,
-    /// Who.
+    /// The actor.
     pub actor: String,
-    /// Where.
-    #[schema(schema_with = schema::origin)]
+    /// The interface.
+    #[schema(value_type = Origin)]
     pub origin: String,
-    /// What.
-    #[schema(schema_with = schema::action)]
+    /// The action.
+    #[schema(value_type = Action)]
     pub action: String,
-    /// On which letter, if on one.
+    /// The dead letter, if the action is on one.
     pub letter_id: Option<Uuid>,
-    /// On which job, if on one.
+    /// The replay job, if the action is on one.
     pub job_id: Option<Uuid>,
-    /// On how many letters, if on several.
+    /// The number of letters, if the action is on several.
     pub letters: Option<i32>,
-    /// The reason, the filter, and the like.
+    /// The reason, the filter, and other details.
     pub details: Value,
 }
 
@@ -53,7 +53,7 @@ impl From<Model> for Entry {
             letter_id: row.letter_id,
             job_id: row.job_id,
             letters: row.letters,
-            // Only tampering leaves something else than JSON there. It is shown as it is.
+            // Only tampering leaves anything but JSON here. It is shown as text.
             details: serde_json::from_str(&row.details).unwrap_or(Value::String(row.details)),
         }
     }
@@ -65,11 +65,9 @@ impl From<Model> for Entry {
 /// The database failed.
 pub async fn list(database: &DatabaseConnection, page: PageRequest) -> Result<Page<Entry>, Error> {
     let select = Entity::find().filter(page.condition(Column::At, Column::Id));
-    let select = select.order_by_desc(Column::At).order_by_desc(Column::Id).limit(page.rows());
-    let rows = select.all(database).await?;
-    Ok(page.page_of(rows.into_iter().map(Entry::from).collect(), |entry: &Entry| {
-        Cursor::new(entry.at, entry.id)
-    }))
+    let select = select.order_by_desc(Column::At).order_by_desc(Column::Id).limit(page.limit + 1);
+    let entries = select.all(database).await?.into_iter().map(Entry::from).collect();
+    Ok(Page::of(entries, page.limit, |entry: &Entry| Cursor::new(entry.at, entry.id)))
 }
 
 /// The entries about one dead letter, alone or among others, oldest first.

@@ -2,7 +2,6 @@
 //! with its change, or before it. It is never changed, and never contains a patient's data.
 
 pub(crate) mod entries;
-pub(crate) mod letters;
 mod verify;
 
 pub use careq_shared::audit::{Action, Actor, Origin};

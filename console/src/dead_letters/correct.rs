@@ -8,7 +8,7 @@ use careq_shared::event::{Event, Origin};
 use careq_shared::event_key::EventKey;
 use careq_shared::json::Document;
 use careq_shared::message;
-use careq_shared::records::{self, Identified, Kind, Limits};
+use careq_shared::records::{self, Kind, Limits};
 use careq_shared::seal::{AssociatedData, Seal, Sealed};
 use careq_shared::{clock, database};
 use chrono::{DateTime, Utc};
@@ -22,9 +22,9 @@ use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::filter::Selection;
 use super::list::nothing_open;
 use super::payload::Payload;
-use super::selection::Selection;
 use crate::error::Error;
 use crate::jobs::job::Job;
 use crate::jobs::make::make_in;
@@ -76,10 +76,18 @@ pub async fn correct(
     let kind = kind(&original, correction.kind)?;
     let identified = records::read(kind, &correction.body.object(), correction.limits, clock::now())
         .map_err(Error::Invalid)?;
-    require_same_clinic(&original, &identified)?;
+    if let Some(clinic_id) = original.clinic_id.as_ref().filter(|id| **id != identified.clinic_id) {
+        return Err(Error::OtherClinic(clinic_id.clone()));
+    }
     let key = event_key(database, seal, &identified.clinic_id).await?;
     let accepted_at = accepted_at(database, seal, &original).await?;
-    let event = corrected_event(&key, identified, &correction.body, accepted_at);
+    let origin = Origin {
+        event_key: &key,
+        idempotency_key: None,
+        canonical_body: correction.body.text(),
+        accepted_at,
+    };
+    let event = Event::accept(identified, origin);
     if original.event_id.as_deref() == Some(event.event_id.as_str()) {
         return Err(Error::NothingCorrected(id));
     }
@@ -105,13 +113,6 @@ fn kind(original: &dead_letter::Model, given: Option<Kind>) -> Result<Kind, Erro
     }
 }
 
-fn require_same_clinic(original: &dead_letter::Model, identified: &Identified) -> Result<(), Error> {
-    match &original.clinic_id {
-        Some(clinic_id) if *clinic_id != identified.clinic_id => Err(Error::OtherClinic(clinic_id.clone())),
-        _ => Ok(()),
-    }
-}
-
 /// The key that the clinic's event ids are derived with.
 async fn event_key(database: &DatabaseConnection, seal: &Seal, clinic_id: &str) -> Result<EventKey, Error> {
     let row = clinic::Entity::find_by_id(clinic_id).one(database).await?;
@@ -133,16 +134,6 @@ async fn accepted_at(
     let Some(event_id) = &original.event_id else { return Ok(accepted_at) };
     let ledger_row = event::Entity::find_by_id(event_id.as_str()).one(database).await?;
     Ok(ledger_row.map_or(accepted_at, |row| row.accepted_at.max(accepted_at)))
-}
-
-fn corrected_event(
-    event_key: &EventKey,
-    identified: Identified,
-    body: &Document,
-    accepted_at: DateTime<Utc>,
-) -> Event {
-    let canonical_body = body.text();
-    Event::accept(identified, Origin { event_key, idempotency_key: None, canonical_body, accepted_at })
 }
 
 /// Inserts the correction's own dead letter, open until its job replays it. One with the same event is linked instead.

@@ -1,5 +1,6 @@
 //! The filter of dead letters. List, replay and discard share it, so that a list shows exactly what a replay with the same filter
-//! replays. An empty filter matches every dead letter; [`Selection`](super::Selection) refuses it for actions.
+//! replays. An empty filter matches every dead letter; [`Selection`] refuses it for actions, of the command line and the admin API
+//! alike.
 
 use careq_shared::dead_letters::{Class, DeadLetterState};
 use careq_shared::entities::dead_letter::Column;
@@ -8,57 +9,45 @@ use careq_shared::records::Kind;
 use chrono::{DateTime, Utc};
 use sea_orm::{ColumnTrait as _, Condition};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::schema;
+use crate::error::Error;
 
-/// What must hold of a letter; what is not set holds of all.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// The conditions for a dead letter. A condition that is not set matches every one.
+#[serde_with::skip_serializing_none]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, IntoParams)]
 #[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
     /// Of this clinic.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = "^[^\\u0000]+$")]
     pub clinic_id: Option<String>,
     /// Of this kind.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::kind_or_null)]
     pub kind: Option<Kind>,
     /// About CareQ's record of this number.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub careq_id: Option<i64>,
     /// Dead for this reason.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = schema::class_or_null)]
     pub class: Option<Class>,
     /// With this code of the specification.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = "^[^\\u0000]+$")]
     pub code: Option<String>,
-    /// Of this cause.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Of this cause, as the groups name it.
+    #[param(pattern = "^[^\\u0000]+$")]
     pub fingerprint: Option<String>,
-    /// Failed last at this moment or later.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "instant::deserialize")]
+    /// Failed last at this time or later.
+    #[serde(deserialize_with = "instant::deserialize")]
     pub since: Option<DateTime<Utc>>,
-    /// Failed last before this moment.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "instant::deserialize")]
+    /// Failed last before this time.
+    #[serde(deserialize_with = "instant::deserialize")]
     pub until: Option<DateTime<Utc>>,
-    /// One of these.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// With one of these ids. In a query, the parameter is repeated for each.
+    #[serde(alias = "id", skip_serializing_if = "Vec::is_empty")]
+    #[param(rename = "id")]
     pub ids: Vec<Uuid>,
-    /// In one of these states. Only a list looks at it: what can be replayed or discarded is open.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(schema_with = schema::dead_letter_states)]
-    pub states: Vec<DeadLetterState>,
 }
 
 impl Filter {
-    /// Whether it matches every dead letter. States are ignored.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self { states: self.states.clone(), ..Self::default() }
-    }
-
     /// The id, if the filter has exactly one.
     pub(crate) fn only_id(&self) -> Option<Uuid> {
         match self.ids.as_slice() {
@@ -69,16 +58,11 @@ impl Filter {
 
     /// The condition for open dead letters that match.
     pub(crate) fn open(&self) -> Condition {
-        self.in_states(&[DeadLetterState::Open])
+        self.condition(&[DeadLetterState::Open])
     }
 
-    /// The condition for dead letters in these states that match.
-    pub(crate) fn in_states(&self, states: &[DeadLetterState]) -> Condition {
-        Self { states: states.to_vec(), ..self.clone() }.condition()
-    }
-
-    /// The condition for dead letters that match.
-    pub(crate) fn condition(&self) -> Condition {
+    /// The condition for dead letters that match and are in one of these states; without states, in any.
+    pub(crate) fn condition(&self, states: &[DeadLetterState]) -> Condition {
         Condition::all()
             .add_option(self.clinic_id.as_ref().map(|clinic_id| Column::ClinicId.eq(clinic_id)))
             .add_option(self.kind.map(|kind| Column::Kind.eq(kind.as_str())))
@@ -89,6 +73,48 @@ impl Filter {
             .add_option(self.since.map(|since| Column::LastSeenAt.gte(since)))
             .add_option(self.until.map(|until| Column::LastSeenAt.lt(until)))
             .add_option((!self.ids.is_empty()).then(|| Column::Id.is_in(self.ids.iter().copied())))
-            .add_option((!self.states.is_empty()).then(|| Column::State.is_in(self.states.iter().copied())))
+            .add_option((!states.is_empty()).then(|| Column::State.is_in(states.iter().copied())))
+    }
+}
+
+/// Explicitly selected dead letters: those that match a non-empty filter, or all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection(Filter);
+
+impl Selection {
+    /// The dead letters that match a filter; or every one, with `all` and an empty filter.
+    ///
+    /// # Errors
+    /// The filter is empty without `all`, or not empty with it.
+    pub fn new(filter: Filter, all: bool) -> Result<Self, Error> {
+        let is_empty = filter == Filter::default();
+        if is_empty == all { Ok(Self(filter)) } else { Err(Error::NoSelection) }
+    }
+
+    /// One dead letter.
+    #[must_use]
+    pub fn only(id: Uuid) -> Self {
+        Self(Filter { ids: vec![id], ..Filter::default() })
+    }
+
+    /// The filter.
+    #[must_use]
+    pub const fn filter(&self) -> &Filter {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_dead_letters_are_selected_only_explicitly() {
+        let by_code = || Filter { code: Some("SERVER_ERROR".to_owned()), ..Filter::default() };
+        let empty_list: Filter = serde_json::from_str(r#"{ "ids": [] }"#).unwrap();
+        assert!(Selection::new(by_code(), false).is_ok() && Selection::new(Filter::default(), true).is_ok());
+        for (filter, all) in [(by_code(), true), (Filter::default(), false), (empty_list, false)] {
+            assert!(matches!(Selection::new(filter, all), Err(Error::NoSelection)));
+        }
     }
 }

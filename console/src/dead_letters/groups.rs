@@ -1,6 +1,8 @@
 //! Dead letters grouped by cause: many failures usually have few causes.
 
+use careq_shared::dead_letters::{Class, DeadLetterState};
 use careq_shared::entities::dead_letter::{Column, Entity};
+use careq_shared::records::Kind;
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Func, Order};
 use sea_orm::{
@@ -12,26 +14,25 @@ use utoipa::ToSchema;
 
 use super::filter::Filter;
 use crate::error::Error;
-use crate::schema;
 
-/// Letters of one cause.
+/// Dead letters of one cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult, ToSchema)]
 pub struct Group {
-    /// Names the cause; a filter for its letters.
+    /// The name of the cause, and a filter for its letters.
     pub fingerprint: String,
-    /// See [`careq_shared::dead_letters::Class`].
-    #[schema(schema_with = schema::class)]
+    /// The reason, by the remedy.
+    #[schema(value_type = Class)]
     pub class: String,
     /// The specification's code.
     pub code: String,
-    /// Which of the six kinds, if the bytes say so.
-    #[schema(schema_with = schema::kind_or_null)]
+    /// The kind of the events, if the bytes say so.
+    #[schema(value_type = Option<Kind>)]
     pub kind: Option<String>,
     /// The message of one of them.
     pub example: String,
-    /// How many letters.
+    /// The number of letters.
     pub letters: i64,
-    /// Of how many clinics.
+    /// The number of clinics.
     pub clinics: i64,
     /// When the first of these events was accepted.
     pub first_seen_at: DateTime<Utc>,
@@ -43,7 +44,12 @@ pub struct Group {
 ///
 /// # Errors
 /// The database failed.
-pub async fn groups(database: &DatabaseConnection, filter: &Filter, limit: u64) -> Result<Vec<Group>, Error> {
+pub async fn groups(
+    database: &DatabaseConnection,
+    filter: &Filter,
+    states: &[DeadLetterState],
+    limit: u64,
+) -> Result<Vec<Group>, Error> {
     let cause = [Column::Fingerprint, Column::Class, Column::Code, Column::Kind];
     let clinics = Func::count_distinct(Expr::col(Column::ClinicId));
     let mut select = Entity::find()
@@ -54,7 +60,7 @@ pub async fn groups(database: &DatabaseConnection, filter: &Filter, limit: u64) 
         .column_as(Expr::expr(clinics), "clinics")
         .column_as(Column::FirstSeenAt.min(), "first_seen_at")
         .column_as(Column::LastSeenAt.max(), "last_seen_at")
-        .filter(filter.condition())
+        .filter(filter.condition(states))
         .order_by(Expr::cust("letters"), Order::Desc)
         .order_by_asc(Column::Fingerprint)
         .limit(limit);

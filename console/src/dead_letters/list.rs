@@ -1,11 +1,12 @@
 //! Pages of dead letters, the last to fail first. Payloads are not read.
 
-use careq_shared::dead_letters::DeadLetterState;
+use careq_shared::dead_letters::{Class, DeadLetterState};
 use careq_shared::entities::dead_letter::{Column, Entity};
+use careq_shared::records::Kind;
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, EntityTrait as _, FromQueryResult, PaginatorTrait as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ConnectionTrait, DatabaseConnection, DerivePartialModel, EntityTrait as _, FromQueryResult,
+    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,42 +15,40 @@ use uuid::Uuid;
 use super::filter::Filter;
 use crate::error::Error;
 use crate::page::{Cursor, Page, PageRequest};
-use crate::schema;
 
-/// A letter without its payload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult, ToSchema)]
-#[schema(as = Letter)]
+/// A dead letter without its payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult, DerivePartialModel, ToSchema)]
+#[sea_orm(entity = "Entity")]
 pub struct DeadLetter {
-    /// Follows from the event's id, so that an event has one letter.
+    /// Derived from the event's id, so that an event has one letter.
     pub id: Uuid,
-    /// Where it stands.
-    #[schema(schema_with = schema::dead_letter_state)]
+    /// Its state.
     pub state: DeadLetterState,
-    /// CareQ's clinic, if the bytes say so.
+    /// The clinic, if the bytes say so.
     pub clinic_id: Option<String>,
-    /// Which of the six kinds.
-    #[schema(schema_with = schema::kind_or_null)]
+    /// The kind of the event, if the bytes say so.
+    #[schema(value_type = Option<Kind>)]
     pub kind: Option<String>,
     /// CareQ's number of the record.
     pub careq_id: Option<i64>,
     /// The event's public id.
     pub event_id: Option<String>,
-    /// See [`careq_shared::dead_letters::Class`].
-    #[schema(schema_with = schema::class)]
+    /// The reason, by the remedy.
+    #[schema(value_type = Class)]
     pub class: String,
     /// The specification's code.
     pub code: String,
-    /// What went wrong the last time, for a person.
+    /// The error of the last attempt, for a person.
     pub message: String,
-    /// Same cause, same fingerprint.
+    /// Equal for letters with the same cause.
     pub fingerprint: String,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: i32,
     /// When the event was accepted.
     pub first_seen_at: DateTime<Utc>,
     /// When it failed last.
     pub last_seen_at: DateTime<Utc>,
-    /// The worker that saw it fail last.
+    /// The worker of the last attempt.
     pub worker: String,
     /// That worker's version.
     pub version: String,
@@ -59,64 +58,38 @@ pub struct DeadLetter {
     pub reason: Option<String>,
     /// The letter that this one corrects.
     pub original_id: Option<Uuid>,
-    /// The replay job that it is, or was, under way in.
+    /// The replay job that replays it, or replayed it last.
     pub job_id: Option<Uuid>,
     /// The entry of the audit log that settled it.
     pub audit_id: Option<Uuid>,
 }
 
 impl DeadLetter {
-    /// Every column but the payload and the worker's own ones.
-    const COLUMNS: [Column; 20] = [
-        Column::Id,
-        Column::State,
-        Column::ClinicId,
-        Column::Kind,
-        Column::CareqId,
-        Column::EventId,
-        Column::Class,
-        Column::Code,
-        Column::Message,
-        Column::Fingerprint,
-        Column::Attempts,
-        Column::FirstSeenAt,
-        Column::LastSeenAt,
-        Column::Worker,
-        Column::Version,
-        Column::SettledAt,
-        Column::Reason,
-        Column::OriginalId,
-        Column::JobId,
-        Column::AuditId,
-    ];
-
     /// The dead letter with this id.
     pub(crate) async fn by_id(database: &impl ConnectionTrait, id: Uuid) -> Result<Self, Error> {
-        let select = Entity::find_by_id(id).select_only().columns(Self::COLUMNS);
-        let found = select.into_model::<Self>().one(database).await?;
+        let found = Entity::find_by_id(id).into_partial_model::<Self>().one(database).await?;
         found.ok_or_else(|| Error::UnknownLetter(id.to_string()))
     }
 }
 
-/// Lists dead letters, the last to fail first.
+/// Lists dead letters in one of these states, the last to fail first. Without states, in any.
 ///
 /// # Errors
 /// The database failed.
 pub async fn list(
     database: &DatabaseConnection,
     filter: &Filter,
+    states: &[DeadLetterState],
     page: PageRequest,
 ) -> Result<Page<DeadLetter>, Error> {
     let select = Entity::find()
-        .select_only()
-        .columns(DeadLetter::COLUMNS)
-        .filter(filter.condition())
+        .filter(filter.condition(states))
         .filter(page.condition(Column::LastSeenAt, Column::Id))
         .order_by_desc(Column::LastSeenAt)
         .order_by_desc(Column::Id)
-        .limit(page.rows());
-    let letters = select.into_model::<DeadLetter>().all(database).await?;
-    Ok(page.page_of(letters, |letter| Cursor::new(letter.last_seen_at, letter.id)))
+        .limit(page.limit + 1);
+    let letters = select.into_partial_model::<DeadLetter>().all(database).await?;
+    Ok(Page::of(letters, page.limit, |letter| Cursor::new(letter.last_seen_at, letter.id)))
 }
 
 /// The error for a filter that matches no open dead letter.
@@ -129,10 +102,14 @@ pub(crate) async fn nothing_open(database: &impl ConnectionTrait, filter: &Filte
     }
 }
 
-/// Counts the matching dead letters.
+/// Counts the matching dead letters in one of these states. Without states, in any.
 ///
 /// # Errors
 /// The database failed.
-pub async fn count(database: &DatabaseConnection, filter: &Filter) -> Result<u64, Error> {
-    Ok(Entity::find().filter(filter.condition()).count(database).await?)
+pub async fn count(
+    database: &DatabaseConnection,
+    filter: &Filter,
+    states: &[DeadLetterState],
+) -> Result<u64, Error> {
+    Ok(Entity::find().filter(filter.condition(states)).count(database).await?)
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::list::DeadLetter;
 use super::payload::Payload;
-use super::reason;
+use super::state_change::checked_reason;
 use crate::error::Error;
 use crate::limits::MAX_REVEALS_PER_MINUTE;
 
@@ -31,7 +31,7 @@ pub async fn reveal(
     id: Uuid,
     reason: &str,
 ) -> Result<Payload, Error> {
-    let reason = reason::checked(reason)?;
+    let reason = checked_reason(reason)?;
     let letter = DeadLetter::by_id(database, id).await?;
     let details = json!({ "event_id": letter.event_id, "reason": reason });
     let deed = Deed { letter_id: Some(id), details, ..Deed::new(Action::Reveal) };

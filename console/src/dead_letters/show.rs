@@ -5,8 +5,8 @@ use careq_shared::replay::JobLetterState;
 use careq_shared::seal::Seal;
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, FromQueryResult, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, DatabaseConnection, DbErr, DerivePartialModel, EntityTrait as _, FromQueryResult,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,54 +16,52 @@ use super::list::DeadLetter;
 use super::payload::Payload;
 use crate::audit::entries;
 use crate::error::Error;
-use crate::schema;
 use crate::short_id::ShortId;
 
 /// The most rows of each part of the history.
 const MAX_HISTORY_ROWS: u64 = 1_000;
 
-/// A letter and its history.
+/// A dead letter with its history.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-#[schema(as = Shown)]
 pub struct DeadLetterDetails {
     /// The letter.
     #[serde(flatten)]
     pub letter: DeadLetter,
-    /// Each time that it failed, the first one first.
+    /// The failed attempts, oldest first.
     pub failures: Vec<Attempt>,
-    /// Names, types and sizes of what was sent; or why it cannot be opened.
+    /// Names, types and sizes of the members of the payload; or why it cannot be opened.
     pub payload: String,
-    /// The letters that correct this one.
+    /// The letters that correct it.
     pub corrections: Vec<Uuid>,
-    /// The replay jobs that it was in.
+    /// The replay jobs that contain it.
     pub jobs: Vec<JobMembership>,
-    /// Who did what with it.
+    /// Its entries in the audit log.
     pub audit: Vec<entries::Entry>,
 }
 
-/// A time that it failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult, ToSchema)]
+/// A failed attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult, DerivePartialModel, ToSchema)]
+#[sea_orm(entity = "dead_letter_attempt::Entity")]
 pub struct Attempt {
-    /// When.
+    /// The time.
     pub at: DateTime<Utc>,
-    /// The worker that saw it.
+    /// The worker.
     pub worker: String,
-    /// That worker's version.
+    /// The worker's version.
     pub version: String,
-    /// What went wrong.
+    /// The error.
     pub message: String,
 }
 
-/// A letter's place in a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult, ToSchema)]
-#[schema(as = InJob)]
+/// A replay job that contains the letter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, FromQueryResult, DerivePartialModel, ToSchema)]
+#[sea_orm(entity = "replay_job_letter::Entity")]
 pub struct JobMembership {
     /// The job.
     pub job_id: Uuid,
-    /// Where it stands there.
-    #[schema(schema_with = schema::job_letter_state)]
+    /// The letter's state in the job.
     pub state: JobLetterState,
-    /// Why it was skipped.
+    /// The reason, if it was skipped.
     pub note: Option<String>,
 }
 
@@ -96,9 +94,9 @@ pub async fn show(database: &DatabaseConnection, seal: &Seal, id: Uuid) -> Resul
 }
 
 async fn failures(database: &DatabaseConnection, id: Uuid) -> Result<Vec<Attempt>, DbErr> {
-    use dead_letter_attempt::Column::{At, LetterId, Message, Version, Worker};
-    let select = dead_letter_attempt::Entity::find().select_only().columns([At, Worker, Version, Message]);
-    select.filter(LetterId.eq(id)).order_by_asc(At).limit(MAX_HISTORY_ROWS).into_model().all(database).await
+    use dead_letter_attempt::Column::{At, LetterId};
+    let select = dead_letter_attempt::Entity::find().filter(LetterId.eq(id)).order_by_asc(At);
+    select.limit(MAX_HISTORY_ROWS).into_partial_model().all(database).await
 }
 
 async fn corrections(database: &DatabaseConnection, id: Uuid) -> Result<Vec<Uuid>, DbErr> {
@@ -108,7 +106,6 @@ async fn corrections(database: &DatabaseConnection, id: Uuid) -> Result<Vec<Uuid
 }
 
 async fn jobs(database: &DatabaseConnection, id: Uuid) -> Result<Vec<JobMembership>, DbErr> {
-    use replay_job_letter::Column::{JobId, LetterId, Note, State};
-    let select = replay_job_letter::Entity::find().select_only().columns([JobId, State, Note]);
-    select.filter(LetterId.eq(id)).limit(MAX_HISTORY_ROWS).into_model().all(database).await
+    let select = replay_job_letter::Entity::find().filter(replay_job_letter::Column::LetterId.eq(id));
+    select.limit(MAX_HISTORY_ROWS).into_partial_model().all(database).await
 }

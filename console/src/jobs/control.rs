@@ -22,8 +22,7 @@ use crate::error::Error;
 /// # Errors
 /// The job is unknown or not running, or the database failed.
 pub async fn pause(database: &DatabaseConnection, actor: &Actor, id: Uuid) -> Result<Job, Error> {
-    let from = &[JobState::Running];
-    apply(database, actor, id, Transition { action: Action::Pause, from, to: JobState::Paused }).await
+    apply(database, actor, id, Action::Pause, (&[JobState::Running], JobState::Paused)).await
 }
 
 /// Resumes a paused job.
@@ -31,8 +30,7 @@ pub async fn pause(database: &DatabaseConnection, actor: &Actor, id: Uuid) -> Re
 /// # Errors
 /// The job is unknown or not paused, or the database failed.
 pub async fn resume(database: &DatabaseConnection, actor: &Actor, id: Uuid) -> Result<Job, Error> {
-    let from = &[JobState::Paused];
-    apply(database, actor, id, Transition { action: Action::Resume, from, to: JobState::Running }).await
+    apply(database, actor, id, Action::Resume, (&[JobState::Paused], JobState::Running)).await
 }
 
 /// Cancels a job. Its dead letters without an outcome are open again, but events that wait for a parent keep waiting.
@@ -41,39 +39,34 @@ pub async fn resume(database: &DatabaseConnection, actor: &Actor, id: Uuid) -> R
 /// The job is unknown or finished, or the database failed.
 pub async fn cancel(database: &DatabaseConnection, actor: &Actor, id: Uuid) -> Result<Job, Error> {
     let from = &[JobState::Running, JobState::Paused];
-    apply(database, actor, id, Transition { action: Action::Cancel, from, to: JobState::Cancelled }).await
+    apply(database, actor, id, Action::Cancel, (from, JobState::Cancelled)).await
 }
 
-/// A change of a job's state.
-struct Transition {
-    action: Action,
-    from: &'static [JobState],
-    to: JobState,
-}
-
+/// Changes the state of a job that is in one of the states `from`.
 async fn apply(
     database: &DatabaseConnection,
     actor: &Actor,
     id: Uuid,
-    transition: Transition,
+    action: Action,
+    (from, to): (&[JobState], JobState),
 ) -> Result<Job, Error> {
     use replay_job::Column::{FinishedAt, Id, State};
     let transaction = database::begin_write(database).await?;
-    let ended_at = (transition.to == JobState::Cancelled).then(clock::now);
+    let finished_at = (to == JobState::Cancelled).then(clock::now);
     let updated = replay_job::Entity::update_many()
-        .col_expr(State, Expr::value(transition.to))
-        .col_expr(FinishedAt, Expr::value(ended_at))
+        .col_expr(State, Expr::value(to))
+        .col_expr(FinishedAt, Expr::value(finished_at))
         .filter(Id.eq(id))
-        .filter(State.is_in(transition.from.iter().copied()))
+        .filter(State.is_in(from.iter().copied()))
         .exec(&transaction)
         .await?;
     if updated.rows_affected == 0 {
         return Err(Error::WrongJobState(id, get(&transaction, id).await?.state));
     }
-    if transition.to == JobState::Cancelled {
+    if to == JobState::Cancelled {
         reopen_unsettled(&transaction, id).await?;
     }
-    let deed = Deed { job_id: Some(id), details: json!({}), ..Deed::new(transition.action) };
+    let deed = Deed { job_id: Some(id), details: json!({}), ..Deed::new(action) };
     audit::note(&transaction, actor, deed).await?;
     let job = get(&transaction, id).await?;
     transaction.commit().await?;

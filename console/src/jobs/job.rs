@@ -16,36 +16,34 @@ use uuid::Uuid;
 use crate::dead_letters::filter::Filter;
 use crate::error::Error;
 use crate::page::{Cursor, Page, PageRequest};
-use crate::schema;
 use crate::short_id::ShortId;
 
-/// A job, and how far it is.
+/// A replay job with its progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Job {
     /// Its id.
     pub id: Uuid,
-    /// Where it stands.
-    #[schema(schema_with = schema::job_state)]
+    /// Its state.
     pub state: JobState,
-    /// What it was made from; nothing if this version cannot read it.
+    /// The filter that selected its letters; null if this version cannot read it.
     pub filter: Option<Filter>,
     /// Letters per second.
     pub rate_per_second: i32,
-    /// How many letters it has.
+    /// The number of letters.
     pub letters: i64,
-    /// Who made it.
+    /// The actor who created it.
     pub made_by: String,
-    /// When.
+    /// The time of its creation.
     pub made_at: DateTime<Utc>,
     /// When it was finished or cancelled.
     pub finished_at: Option<DateTime<Utc>>,
-    /// The worker that carries it out, or did last.
+    /// The worker that executes it, or executed it last.
     pub worker: Option<String>,
-    /// Where its letters stand.
+    /// Its letters, by state.
     pub progress: Progress,
 }
 
-/// How many letters of a job stand where.
+/// The numbers of a job's letters, by state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Progress {
     /// Not yet published.
@@ -54,13 +52,13 @@ pub struct Progress {
     pub published: u64,
     /// Waiting for a parent or another attempt.
     pub waiting: u64,
-    /// Gone through.
+    /// Stored.
     pub resolved: u64,
     /// Failed again.
     pub failed: u64,
-    /// Left out; each says why.
+    /// Skipped; the note of each gives the reason.
     pub skipped: u64,
-    /// Left out, since the job was cancelled.
+    /// Not published, since the job was cancelled.
     pub cancelled: u64,
 }
 
@@ -100,10 +98,10 @@ impl Progress {
 pub async fn list(database: &DatabaseConnection, page: PageRequest) -> Result<Page<Job>, Error> {
     use replay_job::Column::{Id, MadeAt};
     let select = replay_job::Entity::find().filter(page.condition(MadeAt, Id));
-    let rows = select.order_by_desc(MadeAt).order_by_desc(Id).limit(page.rows()).all(database).await?;
+    let rows = select.order_by_desc(MadeAt).order_by_desc(Id).limit(page.limit + 1).all(database).await?;
     let mut progress = progress(database, rows.iter().map(|row| row.id).collect()).await?;
     let jobs = rows.into_iter().map(|row| job(&mut progress, row)).collect();
-    Ok(page.page_of(jobs, |job: &Job| Cursor::new(job.made_at, job.id)))
+    Ok(Page::of(jobs, page.limit, |job| Cursor::new(job.made_at, job.id)))
 }
 
 /// One job.
@@ -170,20 +168,19 @@ pub struct JobLetter {
     pub letter_id: Uuid,
     /// Its place in the order of the job, from 1.
     pub position: i64,
-    /// Where it stands.
-    #[schema(schema_with = schema::job_letter_state)]
+    /// Its state in the job.
     pub state: JobLetterState,
-    /// Why it was skipped.
+    /// The reason, if it was skipped.
     pub note: Option<String>,
-    /// What went wrong the last time, as the letter says it now.
+    /// The current error of the letter.
     pub message: Option<String>,
-    /// When the broker had it, the last time.
+    /// The time of the last confirm of the broker.
     pub published_at: Option<DateTime<Utc>>,
-    /// When it was known what became of it.
+    /// The time of its outcome.
     pub settled_at: Option<DateTime<Utc>>,
 }
 
-/// Lists the dead letters of a job by position, optionally in one state only.
+/// Lists at most `limit` dead letters of a job by position, after the position `after`, and optionally in one state only.
 ///
 /// # Errors
 /// The database failed.
@@ -191,8 +188,9 @@ pub async fn letters(
     database: &DatabaseConnection,
     id: Uuid,
     state: Option<JobLetterState>,
-    page: PageRequest<i64>,
-) -> Result<Page<JobLetter, i64>, Error> {
+    after: Option<i64>,
+    limit: u64,
+) -> Result<Page<JobLetter>, Error> {
     use replay_job_letter::Column::{JobId, LetterId, Note, Position, PublishedAt, SettledAt, State};
     let letter =
         replay_job_letter::Entity::belongs_to(dead_letter::Entity).from(LetterId).to(dead_letter::Column::Id);
@@ -202,8 +200,8 @@ pub async fn letters(
         .column(dead_letter::Column::Message)
         .join(JoinType::LeftJoin, letter.into())
         .filter(JobId.eq(id))
-        .filter(Condition::all().add_option(page.after.map(|after| Position.gt(after))))
+        .filter(Condition::all().add_option(after.map(|after| Position.gt(after))))
         .filter(Condition::all().add_option(state.map(|state| State.eq(state))));
-    let rows = select.order_by_asc(Position).limit(page.rows()).into_model().all(database).await?;
-    Ok(page.page_of(rows, |letter: &JobLetter| letter.position))
+    let rows = select.order_by_asc(Position).limit(limit + 1).into_model().all(database).await?;
+    Ok(Page::of(rows, limit, |letter: &JobLetter| letter.position))
 }

@@ -17,18 +17,17 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::job::{Job, get};
-use crate::dead_letters::filter::Filter;
+use crate::dead_letters::filter::{Filter, Selection};
 use crate::dead_letters::list::nothing_open;
-use crate::dead_letters::selection::Selection;
 use crate::error::Error;
 use crate::limits::MAX_RATE_PER_SECOND;
 
-/// What a job would replay.
+/// The number of letters that a job would replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Plan {
     /// Letters that match and are open.
     pub letters: u64,
-    /// Of these, letters whose bytes no worker could read when they came. What the worker of the job still cannot read, it skips.
+    /// Of these, letters that no worker could decode. The worker of the job skips those that it cannot decode either.
     pub skipped: u64,
 }
 

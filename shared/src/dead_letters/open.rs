@@ -6,6 +6,8 @@ use sea_orm::sea_query::{CaseStatement, Expr, SimpleExpr};
 use sea_orm::{
     ColumnTrait as _, DatabaseConnection, DbErr, EntityTrait as _, QueryFilter as _, QuerySelect as _,
 };
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::state::{Class, DeadLetterState};
 use crate::entities::dead_letter::{Column, Entity};
@@ -26,7 +28,7 @@ words! {
 }
 
 /// Open letters of one class and age.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Open {
     /// Their class.
     pub class: Class,

@@ -4,29 +4,23 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use utoipa_axum::router::OpenApiRouter;
 
-use crate::api::error::ApiError;
-use crate::api::extract::query::Query;
-use crate::api::openapi::bodies::Paged;
-use crate::api::openapi::operation::reading;
+use crate::api::error::Answer;
+use crate::api::query::Query;
 use crate::api::state::Api;
 use crate::audit::entries::{self, Entry};
-use crate::page::PageRequest;
+use crate::page::{Page, PageRequest};
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::new().routes(
-        reading("audit", "/audit", "Who did what when, the last first")
-            .query::<PageRequest>()
-            .lists::<Entry>("A page")
-            .handled_by(get(list)),
-    )
-}
-
-async fn list(
+/// The entries of the audit log, newest first.
+#[utoipa::path(
+    get,
+    path = "/audit",
+    params(PageRequest),
+    responses((status = 200, description = "A page", body = Page<Entry>))
+)]
+pub(crate) async fn audit(
     State(api): State<Arc<Api>>,
     Query(page): Query<PageRequest>,
-) -> Result<Json<Paged<Entry>>, ApiError> {
-    Ok(Json(entries::list(&api.database, page).await?.into()))
+) -> Answer<Page<Entry>> {
+    Ok(Json(entries::list(&api.database, page).await?))
 }

@@ -1,214 +1,293 @@
-//! Dead letters: listed, counted, shown, revealed, corrected, discarded, reopened.
+//! Dead letters: listed, counted, grouped by cause, shown, revealed, corrected, discarded, reopened.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use careq_http::ApiError;
+use careq_shared::dead_letters::{self as open_letters, DeadLetterState, Open};
 use careq_shared::json::Document;
 use careq_shared::records::Kind;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::api::error::ApiError;
-use crate::api::extract::body::JsonBody;
-use crate::api::extract::filter::{FilterWithStates, selection};
-use crate::api::extract::path_id::PathId;
-use crate::api::extract::query::Query;
-use crate::api::middleware::auth::Operator;
-use crate::api::openapi::bodies::Paged;
-use crate::api::openapi::operation::{acting, reading};
+use crate::api::auth::Operator;
+use crate::api::body::JsonBody;
+use crate::api::error::{self, Answer};
+use crate::api::query::{PathId, Query};
 use crate::api::state::Api;
 use crate::dead_letters::{
-    self, BulkChange, Corrected, Correction, DeadLetter, DeadLetterDetails, Filter, Plaintext,
+    self, BulkChange, Corrected, Correction, DeadLetter, DeadLetterDetails, Filter, Group, Plaintext,
+    Selection,
 };
-use crate::page::PageRequest;
-use crate::schema;
+use crate::error::Error;
+use crate::limits::MAX_FILTER_IDS;
+use crate::page::{Limit, Page, PageRequest};
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::new()
-        .routes(
-            reading("letters", "/dead-letters", "Dead letters, the last to fail first")
-                .query::<(FilterWithStates, PageRequest)>()
-                .links_to(&["letter", "reveal", "correct"], "/items/0/id")
-                .lists::<DeadLetter>("A page. A letter that fails again meanwhile moves to the beginning")
-                .handled_by(get(list)),
-        )
-        .routes(
-            reading("count", "/dead-letters/count", "How many dead letters match")
-                .query::<FilterWithStates>()
-                .responds::<Count>("200", "The number")
-                .handled_by(get(count)),
-        )
-        .routes(
-            reading("letter", "/dead-letters/{id}", "One letter with its history; its payload is masked")
-                .responds::<DeadLetterDetails>("200", "The letter")
-                .not_found("There is no such letter")
-                .handled_by(get(show)),
-        )
-        .routes(
-            acting("reveal", "/dead-letters/{id}/reveal", "The payload in clear; the audit log knows before")
-                .takes::<Reason>()
-                .responds::<Revealed>("200", "What was sent")
-                .too_many("Too many payloads were revealed within a minute; Retry-After says when it is worth trying again")
-                .not_found("There is no such letter")
-                .conflict("It is sealed under a key that is not here")
-                .handled_by(post(reveal)),
-        )
-        .routes(
-            acting(
-                "correct",
-                "/dead-letters/{id}/correct",
-                "Replaces the body by a corrected one, and replays it",
-            )
-            .takes::<NewCorrection>()
-            .responds::<Corrected>(
-                "201",
-                "The correction, which is a letter of its own, and the job that replays it",
-            )
-            .not_found("There is no such letter")
-            .conflict("The letter is not open, or the correction says nothing new")
-            .handled_by(post(correct)),
-        )
-        .routes(
-            acting("discard", "/dead-letters/discard", "Gives open letters up, with a reason; they stay")
-                .takes::<ReasonedSelection>()
-                .responds::<BulkChange>("200", "How many")
-                .not_found("The one letter that is named does not exist")
-                .conflict("No open letter matches")
-                .handled_by(post(discard)),
-        )
-        .routes(
-            acting(
-                "reopen",
-                "/dead-letters/reopen",
-                "Opens discarded and superseded letters again, with a reason",
-            )
-            .takes::<ReasonedSelection>()
-            .responds::<BulkChange>("200", "How many")
-            .not_found("The one letter that is named does not exist")
-            .conflict("No discarded or superseded letter matches")
-            .handled_by(post(reopen)),
-        )
+/// The states of the dead letters to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct States {
+    /// In one of these states, or in any with `all`; `open` by default. The parameter is repeated for each state.
+    #[serde(default)]
+    #[param(inline)]
+    state: Vec<StateOrAll>,
 }
 
-async fn list(
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "it must be open, replaying, resolved, discarded, superseded or all")]
+enum StateOrAll {
+    State(DeadLetterState),
+    All(#[schema(inline)] All),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum All {
+    All,
+}
+
+impl States {
+    /// The states; none for any.
+    fn list(self) -> Vec<DeadLetterState> {
+        if self.state.is_empty() {
+            return vec![DeadLetterState::Open];
+        }
+        let states = self.state.into_iter().map(|state| match state {
+            StateOrAll::State(state) => Some(state),
+            StateOrAll::All(All::All) => None,
+        });
+        states.collect::<Option<_>>().unwrap_or_default()
+    }
+}
+
+/// Dead letters, the last to fail first.
+#[utoipa::path(
+    get,
+    path = "/dead-letters",
+    params(Filter, States, PageRequest),
+    responses((
+        status = 200,
+        description = "A page. A letter that fails again meanwhile moves to the beginning",
+        body = Page<DeadLetter>,
+        links(
+            ("letter" = (operation_id = "letter", parameters(("id" = "$response.body#/items/0/id")))),
+            ("reveal" = (operation_id = "reveal", parameters(("id" = "$response.body#/items/0/id")))),
+            ("correct" = (operation_id = "correct", parameters(("id" = "$response.body#/items/0/id"))))
+        )
+    ))
+)]
+pub(crate) async fn letters(
     State(api): State<Arc<Api>>,
-    Query((FilterWithStates(filter), page)): Query<(FilterWithStates, PageRequest)>,
-) -> Result<Json<Paged<DeadLetter>>, ApiError> {
-    Ok(Json(dead_letters::list(&api.database, &filter, page).await?.into()))
+    Query(filter): Query<Filter>,
+    Query(states): Query<States>,
+    Query(page): Query<PageRequest>,
+) -> Answer<Page<DeadLetter>> {
+    Ok(Json(dead_letters::list(&api.database, &filter, &states.list(), page).await?))
 }
 
 /// A number of letters.
 #[derive(Debug, Serialize, ToSchema)]
-struct Count {
-    /// How many there are.
+pub(crate) struct Count {
     letters: u64,
 }
 
-async fn count(
+/// The number of matching dead letters.
+#[utoipa::path(
+    get,
+    path = "/dead-letters/count",
+    params(Filter, States),
+    responses((status = 200, description = "The number", body = Count))
+)]
+pub(crate) async fn count(
     State(api): State<Arc<Api>>,
-    Query(FilterWithStates(filter)): Query<FilterWithStates>,
-) -> Result<Json<Count>, ApiError> {
-    Ok(Json(Count { letters: dead_letters::count(&api.database, &filter).await? }))
+    Query(filter): Query<Filter>,
+    Query(states): Query<States>,
+) -> Answer<Count> {
+    Ok(Json(Count { letters: dead_letters::count(&api.database, &filter, &states.list()).await? }))
 }
 
-async fn show(
+/// A complete list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct List<T> {
+    items: Vec<T>,
+}
+
+/// Dead letters by cause, the most frequent cause first.
+#[utoipa::path(
+    get,
+    path = "/dead-letters/groups",
+    params(Filter, States, Limit),
+    responses((
+        status = 200,
+        description = "The causes; the fingerprint of each is a filter for its letters",
+        body = List<Group>
+    ))
+)]
+pub(crate) async fn groups(
     State(api): State<Arc<Api>>,
-    PathId(id): PathId,
-    _: Query<()>,
-) -> Result<Json<DeadLetterDetails>, ApiError> {
+    Query(filter): Query<Filter>,
+    Query(states): Query<States>,
+    Query(Limit { limit }): Query<Limit>,
+) -> Answer<List<Group>> {
+    Ok(Json(List { items: dead_letters::groups(&api.database, &filter, &states.list(), limit).await? }))
+}
+
+/// The numbers of open dead letters, by class and age.
+#[utoipa::path(
+    get,
+    path = "/dead-letters/open",
+    responses((status = 200, description = "Every class and age, with 0 for those without letters", body = List<Open>))
+)]
+pub(crate) async fn open(State(api): State<Arc<Api>>) -> Answer<List<Open>> {
+    Ok(Json(List { items: open_letters::open(&api.database).await.map_err(Error::from)? }))
+}
+
+/// One dead letter with its history. Its payload is masked.
+#[utoipa::path(
+    get,
+    path = "/dead-letters/{id}",
+    params(PathId),
+    responses((status = 200, description = "The letter", body = DeadLetterDetails))
+)]
+pub(crate) async fn letter(State(api): State<Arc<Api>>, PathId(id): PathId) -> Answer<DeadLetterDetails> {
     Ok(Json(dead_letters::show(&api.database, &api.seal, id).await?))
 }
 
-/// What was sent.
+/// A payload in clear.
 #[derive(Serialize, ToSchema)]
-struct Revealed {
-    /// The body as CareQ would send it, to be corrected; of bytes that are no event, a text.
+pub(crate) struct Revealed {
+    /// The body as CareQ would send it, which can be corrected; a text if the bytes could not be decoded.
     #[schema(value_type = serde_json::Value)]
     payload: Plaintext,
 }
 
-/// Why a payload is to be shown.
+/// The reason for revealing a payload.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Reason {
-    /// For those who ask later.
+pub(crate) struct Reason {
+    /// For the audit log.
     #[schema(min_length = 1, max_length = 500)]
     reason: String,
 }
 
-async fn reveal(
+/// The payload in clear. The entry of the audit log is written first.
+#[utoipa::path(
+    post,
+    path = "/dead-letters/{id}/reveal",
+    params(PathId),
+    request_body = Reason,
+    responses(
+        (status = 200, description = "The payload", body = Revealed),
+        (status = 409, description = "The payload is encrypted with an unknown key"),
+        (status = 429, description = "Too many payloads were revealed within a minute; Retry-After says when to try again")
+    )
+)]
+pub(crate) async fn reveal(
     State(api): State<Arc<Api>>,
     Operator(actor): Operator,
     PathId(id): PathId,
-    _: Query<()>,
     JsonBody(Reason { reason }): JsonBody<Reason>,
-) -> Result<Json<Revealed>, ApiError> {
+) -> Answer<Revealed> {
     let payload = dead_letters::reveal(&api.database, &api.seal, &actor, id, &reason).await?;
     Ok(Json(Revealed { payload: payload.plaintext()? }))
 }
 
-/// What a person makes of a letter.
+/// A correction of a dead letter.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewCorrection {
-    /// The whole body, as CareQ would send it. It is held against the field rules of the front door.
+pub(crate) struct NewCorrection {
+    /// The whole body, as CareQ would send it. The field rules of the webhooks apply.
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     body: Box<RawValue>,
-    /// Needed where the letter does not say.
+    /// The kind of the event, required if that of the letter is unknown.
     #[serde(default)]
-    #[schema(schema_with = schema::kind_or_null)]
     kind: Option<Kind>,
 }
 
-async fn correct(
+/// Replaces the body by a corrected one, and replays it.
+#[utoipa::path(
+    post,
+    path = "/dead-letters/{id}/correct",
+    params(PathId),
+    request_body = NewCorrection,
+    responses(
+        (status = 201, description = "The dead letter of the correction, and the job that replays it", body = Corrected),
+        (status = 409, description = "The letter is not open, or the correction changes nothing")
+    )
+)]
+pub(crate) async fn correct(
     State(api): State<Arc<Api>>,
     Operator(actor): Operator,
     PathId(id): PathId,
-    _: Query<()>,
     JsonBody(NewCorrection { body, kind }): JsonBody<NewCorrection>,
 ) -> Result<(StatusCode, Json<Corrected>), ApiError> {
     let body = Document::parse(body.get().as_bytes());
-    let body = body.map_err(|fault| ApiError::field("body", fault.to_string()))?;
+    let body = body.map_err(|fault| error::field("body", fault.to_string()))?;
     let correction = Correction { body, kind, limits: api.record_limits };
     let corrected = dead_letters::correct(&api.database, &api.seal, &actor, id, correction).await?;
     Ok((StatusCode::CREATED, Json(corrected)))
 }
 
-/// Which letters to give up or to open again, and why.
+/// The letters to discard or reopen, and the reason.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = Named)]
-struct ReasonedSelection {
-    /// Those that match and are in a state to be acted on.
+pub(crate) struct ReasonedSelection {
+    /// The letters that match and have a state that the action changes.
     #[serde(default)]
     filter: Filter,
-    /// Every such letter: needed with an empty filter, and refused with any other.
+    /// Every such letter: required with an empty filter, and refused with any other.
     #[serde(default)]
     all: bool,
-    /// For those who ask later.
+    /// For the audit log.
     #[schema(min_length = 1, max_length = 500)]
     reason: String,
 }
 
-async fn discard(
+/// Discards open letters, with a reason. They stay stored.
+#[utoipa::path(
+    post,
+    path = "/dead-letters/discard",
+    request_body = ReasonedSelection,
+    responses(
+        (status = 200, description = "The number of discarded letters", body = BulkChange),
+        (status = 404, description = "The only selected letter does not exist"),
+        (status = 409, description = "No open letter matches")
+    )
+)]
+pub(crate) async fn discard(
     State(api): State<Arc<Api>>,
     Operator(actor): Operator,
-    _: Query<()>,
     JsonBody(ReasonedSelection { filter, all, reason }): JsonBody<ReasonedSelection>,
-) -> Result<Json<BulkChange>, ApiError> {
+) -> Answer<BulkChange> {
     Ok(Json(dead_letters::discard(&api.database, &actor, &selection(filter, all)?, &reason).await?))
 }
 
-async fn reopen(
+/// Reopens discarded and superseded letters, with a reason.
+#[utoipa::path(
+    post,
+    path = "/dead-letters/reopen",
+    request_body = ReasonedSelection,
+    responses(
+        (status = 200, description = "The number of reopened letters", body = BulkChange),
+        (status = 404, description = "The only selected letter does not exist"),
+        (status = 409, description = "No discarded or superseded letter matches")
+    )
+)]
+pub(crate) async fn reopen(
     State(api): State<Arc<Api>>,
     Operator(actor): Operator,
-    _: Query<()>,
     JsonBody(ReasonedSelection { filter, all, reason }): JsonBody<ReasonedSelection>,
-) -> Result<Json<BulkChange>, ApiError> {
+) -> Answer<BulkChange> {
     Ok(Json(dead_letters::reopen(&api.database, &actor, &selection(filter, all)?, &reason).await?))
+}
+
+/// The dead letters that a body selects.
+pub(super) fn selection(filter: Filter, all: bool) -> Result<Selection, ApiError> {
+    if filter.ids.len() > MAX_FILTER_IDS {
+        return Err(error::field("filter.ids", format!("at most {MAX_FILTER_IDS} ids are allowed")));
+    }
+    Ok(Selection::new(filter, all)?)
 }

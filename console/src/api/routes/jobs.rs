@@ -5,107 +5,46 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{MethodRouter, get, post};
+use careq_http::ApiError;
+use careq_shared::replay::JobLetterState;
 use serde::Deserialize;
-use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use uuid::Uuid;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::api::error::ApiError;
-use crate::api::extract::body::JsonBody;
-use crate::api::extract::filter::{InJobState, selection};
-use crate::api::extract::path_id::PathId;
-use crate::api::extract::query::Query;
-use crate::api::middleware::auth::Operator;
-use crate::api::openapi::bodies::Paged;
-use crate::api::openapi::operation::{acting, reading};
+use super::dead_letters::selection;
+use crate::api::auth::Operator;
+use crate::api::body::JsonBody;
+use crate::api::error::Answer;
+use crate::api::query::{PathId, Query};
 use crate::api::state::Api;
 use crate::dead_letters::Filter;
-use crate::error::Error;
 use crate::jobs::{self, Job, JobLetter, Plan};
 use crate::limits::DEFAULT_RATE_PER_SECOND;
-use crate::page::PageRequest;
-use careq_shared::audit::Actor;
+use crate::page::{Limit, Page, PageRequest};
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
-    let control = |name: &str, summary: &str, conflict: &str, handler: MethodRouter<Arc<Api>>| {
-        acting(name, &format!("/replay-jobs/{{id}}/{name}"), summary)
-            .responds::<Job>("200", "The job")
-            .not_found("There is no such job")
-            .conflict(conflict)
-            .handled_by(handler)
-    };
-    OpenApiRouter::new()
-        .routes(
-            reading(
-                "plan",
-                "/replay-jobs/plan",
-                "A dry run: how many open letters a filter would replay or discard now",
-            )
-            .query::<Filter>()
-            .responds::<Plan>("200", "How many; nothing was changed")
-            .handled_by(get(plan)),
-        )
-        .routes(
-            acting("make_job", "/replay-jobs", "Replays open letters, at most so many a second")
-                .takes::<NewJob>()
-                .links_to(&["job", "job_letters", "pause", "resume", "cancel"], "/id")
-                .responds::<Job>("201", "The job; its letters are fixed")
-                .not_found("The one letter that is named does not exist")
-                .conflict("No open letter matches, or none can be replayed as it is")
-                .handled_by(post(make)),
-        )
-        .routes(
-            reading("jobs", "/replay-jobs", "Replay jobs, the newest first")
-                .query::<PageRequest>()
-                .lists::<Job>("A page")
-                .handled_by(get(list)),
-        )
-        .routes(
-            reading("job", "/replay-jobs/{id}", "One job, and how far it is")
-                .responds::<Job>("200", "The job")
-                .not_found("There is no such job")
-                .handled_by(get(show)),
-        )
-        .routes(
-            reading("job_letters", "/replay-jobs/{id}/letters", "The letters of a job, in its order")
-                .query::<(InJobState, PageRequest<i64>)>()
-                .lists::<JobLetter>("A page")
-                .not_found("There is no such job")
-                .handled_by(get(letters)),
-        )
-        .routes(control(
-            "pause",
-            "Publishes no more until it is resumed",
-            "It does not run",
-            change_handler(pause),
-        ))
-        .routes(control("resume", "Goes on", "It is not paused", change_handler(resume)))
-        .routes(control(
-            "cancel",
-            "Ends it; what has no outcome yet is open again",
-            "It is at its end",
-            change_handler(cancel),
-        ))
-}
-
-async fn plan(State(api): State<Arc<Api>>, Query(filter): Query<Filter>) -> Result<Json<Plan>, ApiError> {
+/// A dry run: the number of open letters that a job with this filter would replay.
+#[utoipa::path(
+    get,
+    path = "/replay-jobs/plan",
+    params(Filter),
+    responses((status = 200, description = "The number; nothing was changed", body = Plan))
+)]
+pub(crate) async fn plan(State(api): State<Arc<Api>>, Query(filter): Query<Filter>) -> Answer<Plan> {
     Ok(Json(jobs::plan(&api.database, &filter).await?))
 }
 
-/// Which letters to replay, and how fast.
+/// The letters to replay, and the rate.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewJob {
+pub(crate) struct NewJob {
     /// The open letters that match.
     #[serde(default)]
     filter: Filter,
-    /// Every open letter: needed with an empty filter, and refused with any other.
+    /// Every open letter: required with an empty filter, and refused with any other.
     #[serde(default)]
     all: bool,
-    /// Letters per second; 100 unless it is said otherwise.
+    /// Letters per second.
     #[serde(default = "default_rate")]
-    #[schema(minimum = 1, maximum = 10_000)]
+    #[schema(minimum = 1, maximum = 10_000, default = default_rate)]
     rate_per_second: u32,
 }
 
@@ -113,56 +52,136 @@ const fn default_rate() -> u32 {
     DEFAULT_RATE_PER_SECOND
 }
 
-async fn make(
+/// Replays open letters, at a limited rate.
+#[utoipa::path(
+    post,
+    path = "/replay-jobs",
+    request_body = NewJob,
+    responses(
+        (
+            status = 201,
+            description = "The job with its fixed letters",
+            body = Job,
+            links(
+                ("job" = (operation_id = "job", parameters(("id" = "$response.body#/id")))),
+                ("job_letters" = (operation_id = "job_letters", parameters(("id" = "$response.body#/id")))),
+                ("pause" = (operation_id = "pause", parameters(("id" = "$response.body#/id")))),
+                ("resume" = (operation_id = "resume", parameters(("id" = "$response.body#/id")))),
+                ("cancel" = (operation_id = "cancel", parameters(("id" = "$response.body#/id"))))
+            )
+        ),
+        (status = 404, description = "The only selected letter does not exist"),
+        (status = 409, description = "No open letter matches")
+    )
+)]
+pub(crate) async fn make_job(
     State(api): State<Arc<Api>>,
     Operator(actor): Operator,
-    _: Query<()>,
     JsonBody(NewJob { filter, all, rate_per_second }): JsonBody<NewJob>,
 ) -> Result<(StatusCode, Json<Job>), ApiError> {
     let job = jobs::make(&api.database, &actor, &selection(filter, all)?, rate_per_second).await?;
     Ok((StatusCode::CREATED, Json(job)))
 }
 
-async fn list(
-    State(api): State<Arc<Api>>,
-    Query(page): Query<PageRequest>,
-) -> Result<Json<Paged<Job>>, ApiError> {
-    Ok(Json(jobs::list(&api.database, page).await?.into()))
+/// Replay jobs, newest first.
+#[utoipa::path(
+    get,
+    path = "/replay-jobs",
+    params(PageRequest),
+    responses((status = 200, description = "A page", body = Page<Job>))
+)]
+pub(crate) async fn jobs(State(api): State<Arc<Api>>, Query(page): Query<PageRequest>) -> Answer<Page<Job>> {
+    Ok(Json(jobs::list(&api.database, page).await?))
 }
 
-async fn show(State(api): State<Arc<Api>>, PathId(id): PathId, _: Query<()>) -> Result<Json<Job>, ApiError> {
+/// One job with its progress.
+#[utoipa::path(
+    get,
+    path = "/replay-jobs/{id}",
+    params(PathId),
+    responses((status = 200, description = "The job", body = Job))
+)]
+pub(crate) async fn job(State(api): State<Arc<Api>>, PathId(id): PathId) -> Answer<Job> {
     Ok(Json(jobs::get(&api.database, id).await?))
 }
 
-async fn letters(
+/// The requested letters of a job.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct JobLetters {
+    /// In this state.
+    state: Option<JobLetterState>,
+    /// The `next` of the page before; for the first page, nothing.
+    after: Option<i64>,
+}
+
+/// The letters of a job, by position.
+#[utoipa::path(
+    get,
+    path = "/replay-jobs/{id}/letters",
+    params(PathId, JobLetters, Limit),
+    responses((status = 200, description = "A page", body = Page<JobLetter>))
+)]
+pub(crate) async fn job_letters(
     State(api): State<Arc<Api>>,
     PathId(id): PathId,
-    Query((InJobState(state), page)): Query<(InJobState, PageRequest<i64>)>,
-) -> Result<Json<Paged<JobLetter>>, ApiError> {
+    Query(JobLetters { state, after }): Query<JobLetters>,
+    Query(Limit { limit }): Query<Limit>,
+) -> Answer<Page<JobLetter>> {
     jobs::get(&api.database, id).await?;
-    Ok(Json(jobs::letters(&api.database, id, state, page).await?.into()))
+    Ok(Json(jobs::letters(&api.database, id, state, after, limit).await?))
 }
 
-/// A handler that changes the state of a job.
-fn change_handler<F>(change: fn(Arc<Api>, Actor, Uuid) -> F) -> MethodRouter<Arc<Api>>
-where
-    F: Future<Output = Result<Job, Error>> + Send + 'static,
-{
-    post(
-        move |State(api): State<Arc<Api>>, Operator(actor): Operator, PathId(id): PathId, _: Query<()>| async move {
-            Ok::<_, ApiError>(Json(change(api, actor, id).await?))
-        },
+/// Pauses a job: no more letters are published until it is resumed.
+#[utoipa::path(
+    post,
+    path = "/replay-jobs/{id}/pause",
+    params(PathId),
+    responses(
+        (status = 200, description = "The job", body = Job),
+        (status = 409, description = "The job is not running")
     )
+)]
+pub(crate) async fn pause(
+    State(api): State<Arc<Api>>,
+    Operator(actor): Operator,
+    PathId(id): PathId,
+) -> Answer<Job> {
+    Ok(Json(jobs::pause(&api.database, &actor, id).await?))
 }
 
-async fn pause(api: Arc<Api>, actor: Actor, id: Uuid) -> Result<Job, Error> {
-    jobs::pause(&api.database, &actor, id).await
+/// Resumes a paused job.
+#[utoipa::path(
+    post,
+    path = "/replay-jobs/{id}/resume",
+    params(PathId),
+    responses(
+        (status = 200, description = "The job", body = Job),
+        (status = 409, description = "The job is not paused")
+    )
+)]
+pub(crate) async fn resume(
+    State(api): State<Arc<Api>>,
+    Operator(actor): Operator,
+    PathId(id): PathId,
+) -> Answer<Job> {
+    Ok(Json(jobs::resume(&api.database, &actor, id).await?))
 }
 
-async fn resume(api: Arc<Api>, actor: Actor, id: Uuid) -> Result<Job, Error> {
-    jobs::resume(&api.database, &actor, id).await
-}
-
-async fn cancel(api: Arc<Api>, actor: Actor, id: Uuid) -> Result<Job, Error> {
-    jobs::cancel(&api.database, &actor, id).await
+/// Cancels a job. Its letters without an outcome are open again.
+#[utoipa::path(
+    post,
+    path = "/replay-jobs/{id}/cancel",
+    params(PathId),
+    responses(
+        (status = 200, description = "The job", body = Job),
+        (status = 409, description = "The job has ended")
+    )
+)]
+pub(crate) async fn cancel(
+    State(api): State<Arc<Api>>,
+    Operator(actor): Operator,
+    PathId(id): PathId,
+) -> Answer<Job> {
+    Ok(Json(jobs::cancel(&api.database, &actor, id).await?))
 }

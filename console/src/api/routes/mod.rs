@@ -1,25 +1,7 @@
-//! The routes, each with its description: one file for each resource.
+//! The handlers, each with its description: one file for each resource.
 
-mod audit;
-mod dead_letters;
-mod groups;
-mod jobs;
-mod me;
-mod progress;
-
-use std::sync::Arc;
-
-use utoipa_axum::router::OpenApiRouter;
-
-use super::state::Api;
-
-/// Every route of the admin API.
-pub(super) fn all() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::new()
-        .merge(me::routes())
-        .merge(dead_letters::routes())
-        .merge(groups::routes())
-        .merge(jobs::routes())
-        .merge(progress::routes())
-        .merge(audit::routes())
-}
+pub(super) mod audit;
+pub(super) mod dead_letters;
+pub(super) mod jobs;
+pub(super) mod me;
+pub(super) mod progress;

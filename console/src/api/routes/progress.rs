@@ -8,21 +8,15 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
-use careq_http::single_header;
+use careq_http::{ApiError, single_header};
 use careq_shared::canonical;
 use futures_util::stream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until, timeout};
-use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
-use crate::api::error::ApiError;
-use crate::api::extract::path_id::PathId;
-use crate::api::extract::query::Query;
-use crate::api::middleware::auth::Authenticated;
-use crate::api::openapi::operation::reading;
-use crate::api::openapi::parameter::Parameter;
+use crate::api::auth::Authenticated;
+use crate::api::query::PathId;
 use crate::api::state::Api;
 use crate::jobs::{self, Job};
 
@@ -35,28 +29,33 @@ const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 /// The interval of comments, so that no proxy closes an idle stream.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 
-pub(super) fn routes() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::new().routes(
-        reading(
-            "progress",
-            "/replay-jobs/{id}/progress",
-            "Follows a job, as server-sent events, until it is over",
+/// Follows a job, as server-sent events, until each of its letters has an outcome.
+#[utoipa::path(
+    get,
+    path = "/replay-jobs/{id}/progress",
+    params(
+        PathId,
+        (
+            "Last-Event-ID" = Option<String>,
+            Header,
+            description = "The `id` of the last event that was received; it is not sent again",
+            pattern = "^[0-9a-f]{16}$"
         )
-        .parameter(Parameter::LAST_EVENT_ID)
-        .streams::<Job>(
-            "`progress` where something has changed, at most once a second, and `end` as the last",
-        )
-        .empty("204", "The job is over, and `Last-Event-ID` is its end: there is nothing to come back for")
-        .not_found("There is no such job")
-        .handled_by(get(follow)),
+    ),
+    responses(
+        (
+            status = 200,
+            description = "`progress` after each change, at most once a second, and `end` as the last event. The data of each is \
+                a `Job` in JSON",
+            content_type = "text/event-stream"
+        ),
+        (status = 204, description = "The job has ended, and `Last-Event-ID` is its last event: no events follow")
     )
-}
-
-async fn follow(
+)]
+pub(crate) async fn progress(
     State(api): State<Arc<Api>>,
     caller: Authenticated,
     PathId(id): PathId,
-    _: Query<()>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let job = jobs::get(&api.database, id).await?;
@@ -65,8 +64,9 @@ async fn follow(
     if job.is_over() && last_id.as_deref() == Some(Snapshot::of(&job).id.as_str()) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let permit =
-        Arc::clone(&api.stream_permits).try_acquire_owned().map_err(|_| ApiError::too_many_streams())?;
+    let permit = Arc::clone(&api.stream_permits).try_acquire_owned().map_err(|_| {
+        ApiError::unavailable("Too many jobs are being followed; please try again, or ask for the job itself")
+    })?;
     let stream = JobStream {
         api,
         caller,

@@ -9,14 +9,13 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use careq_http::{AdminName, bearer_token};
+use careq_http::{AdminName, ApiError, bearer_token};
 use careq_shared::audit::{Actor, Origin};
 use careq_shared::secret::Digest;
 use sea_orm::DbErr;
 
-use crate::admins::role::Role;
-use crate::admins::token::{self, Admin};
-use crate::api::error::ApiError;
+use crate::admins::token::{self, Admin, Role};
+use crate::api::error;
 use crate::api::state::Api;
 
 /// An authenticated caller. Only this module constructs it.
@@ -49,17 +48,17 @@ pub(crate) async fn authenticate(State(api): State<Arc<Api>>, mut request: Reque
 
 async fn caller(api: &Api, headers: &HeaderMap) -> Result<Authenticated, ApiError> {
     // A request without a token is refused before the database is queried.
-    let token = Digest::of(bearer_token(headers).ok_or_else(ApiError::authentication_failed)?);
+    let token = Digest::of(bearer_token(headers).ok_or_else(error::authentication_failed)?);
     let admin = token::authenticate(&api.database, &token).await;
-    let admin = admin.map_err(|fault| ApiError::of_database(&fault))?;
-    admin.map(|admin| Authenticated { admin, token }).ok_or_else(ApiError::authentication_failed)
+    let admin = admin.map_err(|fault| error::of_database(&fault))?;
+    admin.map(|admin| Authenticated { admin, token }).ok_or_else(error::authentication_failed)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(ApiError::authentication_failed)
+        parts.extensions.get::<Self>().cloned().ok_or_else(error::authentication_failed)
     }
 }
 
@@ -74,7 +73,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Operator {
         let Authenticated { admin, .. } = Authenticated::from_request_parts(parts, state).await?;
         match admin.role {
             Role::Operator => Ok(Self(Actor { name: admin.name, origin: Origin::Api })),
-            Role::Reader => Err(ApiError::not_allowed(&admin)),
+            Role::Reader => Err(error::not_allowed(&admin)),
         }
     }
 }

@@ -9,9 +9,9 @@ use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use careq_http::{Client, RequestLog};
+use careq_http::{ApiError, Client, RequestLog};
 
-use crate::api::error::{ApiError, RetryOnce};
+use crate::api::error::RetryOnce;
 use crate::api::state::Api;
 
 /// The time until the response begins. On timeout, the request's transaction is rolled back, unless its commit has already been sent.
@@ -31,10 +31,14 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request, next: 
 
 async fn within_limits(api: &Api, request: Request, next: Next) -> Response {
     let Ok(_permit) = api.request_permits.try_acquire() else {
-        return ApiError::overloaded().into_response();
+        let message = "Too many requests are being worked on; please send the request again";
+        return ApiError::unavailable(message).into_response();
     };
     let response = tokio::time::timeout(REQUEST_TIMEOUT, with_retry(request, next)).await;
-    response.unwrap_or_else(|_| ApiError::timed_out().into_response())
+    response.unwrap_or_else(|_| {
+        let message = "The request took too long; look whether it was done, and send it again if not";
+        ApiError::unavailable(message).with_cause("the request did not end in time").into_response()
+    })
 }
 
 /// Retries a GET once if it failed because of its database session. Other methods are not retried.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
+use careq_http::ApiError;
 use serde::de::DeserializeOwned;
 
-use crate::api::error::{ApiError, NUL};
+use crate::api::error::{self, NUL};
 use crate::api::state::Api;
 
 /// A JSON body, within the limits of the admin API.
@@ -13,17 +14,17 @@ use crate::api::state::Api;
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<Api>> for JsonBody<T> {
-    type Rejection = careq_http::ApiError;
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Self::Rejection> {
+    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let bytes = careq_http::read_body(&parts.headers, body, api.body_limits).await?;
         let document = careq_http::read_document(&parts.headers, &bytes)?;
         if document.object().raw().has_nul() {
-            return Err(ApiError::field("body", NUL).into());
+            return Err(error::field("body", NUL));
         }
         let read = serde_json::from_str(document.text());
-        read.map(Self).map_err(|fault| ApiError::field("body", without_values(&fault)).into())
+        read.map(Self).map_err(|fault| error::field("body", without_values(&fault)))
     }
 }
 
