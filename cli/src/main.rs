@@ -58,7 +58,7 @@ fn run_in_runtime(arguments: Arguments, hardened: Result<(), String>) -> Result<
 async fn run(arguments: Arguments, hardened: Result<(), String>) -> Result<ExitCode> {
     let command = arguments.command.unwrap_or(Command::Standalone);
     let config = match (environment::config(process(&command), arguments.config.as_deref()), &command) {
-        (Err(faults), Command::Doctor(output)) => return Ok(doctor::of_faults(&faults, *output)),
+        (Err(faults), Command::Doctor(output)) => return doctor::of_faults(&faults, *output),
         (config, _) => config?,
     };
     let telemetry =
@@ -91,7 +91,7 @@ async fn perform(command: Command, config: &Config) -> Result<ExitCode> {
         Command::Admin(command) => admin::run(config, command).await,
         Command::Audit(command) => audit::run(config, command).await,
         Command::DeadLetters(command) => dead_letters::run(config, command).await,
-        Command::Doctor(output) => return Ok(doctor::run(config, output).await),
+        Command::Doctor(output) => return doctor::run(config, output).await,
     };
     ended.map(|()| ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! A finding. Scripts and runbooks rely on the meaning of its code.
 
-use sea_orm::DbErr;
+use std::fmt;
+
 use serde::Serialize;
 
 /// The severity of a finding. The highest one is the report's.
@@ -16,6 +17,17 @@ pub enum Verdict {
     NotExamined,
     /// Something does not work, or may lose data.
     Error,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Well => "ok",
+            Self::Warning => "warning",
+            Self::NotExamined => "not examined",
+            Self::Error => "error",
+        })
+    }
 }
 
 /// An observation, its consequence and the remedy.
@@ -63,13 +75,17 @@ impl Finding {
     }
 }
 
-/// The findings of an examination that queries the database; or one finding that the query failed.
-pub(crate) fn or_query_failed(findings: Result<Vec<Finding>, DbErr>) -> Vec<Finding> {
-    findings.unwrap_or_else(|fault| {
-        let seen = format!("a query failed: {fault}");
-        vec![
-            Finding::not_examined("database.refused", seen)
-                .remedy("fix what the other findings about the database name, and run this again"),
-        ]
-    })
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "  {}: {}", self.verdict, self.seen)?;
+        if self.verdict != Verdict::Well {
+            write!(formatter, "  [{}]", self.code)?;
+        }
+        for (name, text) in [("it means", &self.means), ("do", &self.remedy)] {
+            if let Some(text) = text {
+                write!(formatter, "\n      {name}: {text}")?;
+            }
+        }
+        Ok(())
+    }
 }
