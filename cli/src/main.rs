@@ -19,6 +19,7 @@ mod broker;
 mod first_start;
 mod operations;
 mod shutdown;
+mod table;
 
 use std::process::ExitCode;
 

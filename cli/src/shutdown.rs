@@ -22,8 +22,8 @@ where
     tokio::select! {
         result = process(shutdown.clone()) => result,
         () = drain_timeout(&shutdown) => bail!(
-            "the work in flight could not be finished within {} s, and the process ends as it stands. CareQ sends again what was \
-             not answered, and another worker does what was not done",
+            "the work in flight could not be finished within {} s and was aborted. Nothing is lost: CareQ repeats unanswered \
+             requests, and another worker processes the remaining events",
             DRAIN_TIMEOUT.as_secs()
         ),
     }

@@ -9,7 +9,7 @@ use careq_shared::{database, seal};
 use careq_simulator::{Clinic, Disorder, Plan, Report, Retry, Store};
 
 use crate::arguments::simulation::Simulation;
-use crate::environment::{print, print_to_stderr};
+use crate::environment::print_to_stderr;
 
 pub(crate) async fn run(config: &Config, simulation: Simulation) -> Result<()> {
     let store = match &simulation.database_url {
@@ -18,7 +18,7 @@ pub(crate) async fn run(config: &Config, simulation: Simulation) -> Result<()> {
     };
     let output = simulation.output;
     let report = careq_simulator::run(plan(config, simulation)?, store.as_ref(), print_to_stderr).await?;
-    print(&if output.json { serde_json::to_string(&report)? } else { report.to_string() });
+    output.print(&report, || report.to_string())?;
     verdict(&report)
 }
 
@@ -65,9 +65,9 @@ fn verdict(report: &Report) -> Result<()> {
     }
     if report.undelivered > 0 {
         bail!(
-            "{} requests were never taken. If many were answered 429, raise the clinics' rate for the time of the test",
+            "{} requests were never accepted. If many were answered 429, raise the clinics' rate during the test",
             report.undelivered
         );
     }
-    bail!("the installation did not pass; `--seed {}` plays the same again", report.seed);
+    bail!("the check failed; `--seed {}` sends the same events again", report.seed);
 }

@@ -4,18 +4,18 @@ use std::path::PathBuf;
 
 use careq_console::ShortId;
 use careq_console::jobs::DEFAULT_RATE_PER_SECOND;
-use careq_shared::dead_letters::Class;
+use careq_shared::dead_letters::{Class, DeadLetterState};
 use careq_shared::records::Kind;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
-use super::output::Output;
-use super::values::{self, States};
+use super::output::{Acting, Output};
+use super::values;
 
 /// The commands of `careq-sync dead-letters`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLettersCommand {
-    /// Lists dead letters, the last to fail first; or with --group, by cause.
+    /// Lists dead letters, newest failure first; or with --group, their causes.
     List(List),
     /// Shows one dead letter with its history. Its payload is masked.
     Show(Show),
@@ -50,28 +50,28 @@ pub(crate) struct Audit {
 /// The filter of dead letters.
 #[derive(Debug, Args)]
 pub(crate) struct FilterArguments {
-    /// Of this clinic.
+    /// Only this clinic.
     #[arg(long, value_name = "ID")]
     pub(crate) clinic: Option<String>,
-    /// Of this kind: patient, doctor, service, appointment, status, cancel.
+    /// Only this kind: patient, doctor, service, appointment, status, cancel.
     #[arg(long, value_parser = values::kind)]
     pub(crate) kind: Option<Kind>,
-    /// About `CareQ`'s record of this number.
+    /// Only the record with this `careq_id`.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) careq_id: Option<i64>,
-    /// Dead for this reason: `missing_parent`, conflict, data, exhausted, `crash_loop`, undecodable.
+    /// Only this class: `missing_parent`, conflict, data, exhausted, `crash_loop`, undecodable.
     #[arg(long)]
     pub(crate) class: Option<Class>,
-    /// With this code of the specification, such as `RECORD_NOT_FOUND`.
+    /// Only this error code of the specification, such as `RECORD_NOT_FOUND`.
     #[arg(long)]
     pub(crate) code: Option<String>,
-    /// Of this cause, as `list --group` names it.
+    /// Only this cause, a fingerprint from `list --group`.
     #[arg(long)]
     pub(crate) fingerprint: Option<String>,
-    /// Failed last at this time or later: a time such as 2026-01-31T08:00:00Z, or how long ago, such as 2h.
+    /// Only failures at this time or later: a time such as 2026-01-31T08:00:00Z, or an age such as 2h.
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) since: Option<DateTime<Utc>>,
-    /// Failed last before this time.
+    /// Only failures before this time.
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) until: Option<DateTime<Utc>>,
 }
@@ -89,28 +89,20 @@ pub(crate) struct SelectionArguments {
     pub(crate) all: bool,
 }
 
-/// The actor for the audit log.
-#[derive(Debug, Args)]
-pub(crate) struct ActorName {
-    /// Name of the actor for the audit log, in addition to the user of the machine.
-    #[arg(long = "as", value_name = "NAME", value_parser = values::name)]
-    pub(crate) name: Option<String>,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
     pub(crate) filter: FilterArguments,
     /// State: open, replaying, resolved, discarded, superseded; several with commas; or all.
-    #[arg(long, default_value = "open")]
-    pub(crate) state: States,
-    /// By cause, the most frequent first.
+    #[arg(long, default_value = "open", value_delimiter = ',', value_parser = values::state)]
+    pub(crate) state: Vec<Option<DeadLetterState>>,
+    /// Lists the causes, the most frequent first.
     #[arg(long)]
     pub(crate) group: bool,
     /// Maximum number of lines.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) limit: u64,
-    /// The next page, as printed by the page before.
+    /// Continues after the page that printed this value.
     #[arg(long, value_name = "NEXT")]
     pub(crate) after: Option<careq_console::Cursor>,
     #[command(flatten)]
@@ -129,9 +121,7 @@ pub(crate) struct Show {
     #[arg(long, requires = "reveal")]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
-    pub(crate) actor: ActorName,
-    #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) acting: Acting,
 }
 
 #[derive(Debug, Args)]
@@ -148,9 +138,7 @@ pub(crate) struct Replay {
     #[arg(long)]
     pub(crate) wait: bool,
     #[command(flatten)]
-    pub(crate) actor: ActorName,
-    #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) acting: Acting,
 }
 
 #[derive(Debug, Args)]
@@ -168,9 +156,7 @@ pub(crate) struct Correct {
     #[arg(long)]
     pub(crate) wait: bool,
     #[command(flatten)]
-    pub(crate) actor: ActorName,
-    #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) acting: Acting,
 }
 
 #[derive(Debug, Args)]
@@ -184,9 +170,7 @@ pub(crate) struct Discard {
     #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
-    pub(crate) actor: ActorName,
-    #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) acting: Acting,
 }
 
 #[derive(Debug, Args)]
@@ -197,9 +181,7 @@ pub(crate) struct Reopen {
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
     #[command(flatten)]
-    pub(crate) actor: ActorName,
-    #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) acting: Acting,
 }
 
 /// The commands of `careq-sync dead-letters jobs`.
@@ -226,7 +208,5 @@ pub(crate) struct OneJob {
     #[arg(value_name = "ID")]
     pub(crate) id: ShortId,
     #[command(flatten)]
-    pub(crate) actor: ActorName,
-    #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) acting: Acting,
 }
