@@ -8,7 +8,7 @@ use careq_shared::config::Config;
 use sea_orm::DatabaseConnection;
 use serde_json::{Map, Value, json};
 
-use crate::arguments::dead_letters::Audit;
+use crate::arguments::output::Output;
 use crate::arguments::program::AuditCommand;
 use crate::migrate;
 use crate::table::{or_dash, table, time};
@@ -32,8 +32,8 @@ pub(crate) async fn run(config: &Config, command: AuditCommand) -> Result<()> {
     }
 }
 
-pub(crate) async fn list(database: &DatabaseConnection, list: Audit) -> Result<()> {
-    let entries = audit::list(database, PageRequest::first(list.limit)).await?.items;
+pub(crate) async fn list(database: &DatabaseConnection, limit: u64, output: Output) -> Result<()> {
+    let entries = audit::list(database, PageRequest::first(limit)).await?.items;
     let row = |entry: &Entry| {
         [
             time(entry.at),
@@ -45,7 +45,7 @@ pub(crate) async fn list(database: &DatabaseConnection, list: Audit) -> Result<(
             or_dash(Some(&entry.details).filter(|details| !is_empty(details))),
         ]
     };
-    list.output.print(&json!({ "audit": entries }), || {
+    output.print(&json!({ "audit": entries }), || {
         let head = ["TIME", "ACTOR", "ACTION", "LETTER", "JOB", "LETTERS", "DETAILS"];
         table(head, entries.iter().map(row)).unwrap_or_else(|| "The audit log has no entries.".to_owned())
     })

@@ -39,7 +39,7 @@ pub(crate) async fn run(config: &Config, command: ClinicCommand) -> Result<()> {
         ClinicCommand::Unset { clinic, credential } => {
             clinics::unset(database, &clinic.clinic_id, credential).await?;
             let change = format!("no longer requires the credential {credential}");
-            confirm(&clinic, &change, credential.as_str(), Value::Null)
+            confirm(&clinic, &change, credential.as_str(), None)
         }
         ClinicCommand::Configure { clinic, changes } => {
             let Changes { answer_within_ms, rate_per_minute, rate_burst, addresses } = changes;
@@ -49,7 +49,7 @@ pub(crate) async fn run(config: &Config, command: ClinicCommand) -> Result<()> {
         }
         ClinicCommand::Disable(clinic) => {
             clinics::disable(database, &clinic.clinic_id).await?;
-            confirm(&clinic, "is disabled", "disabled", json!(true))
+            confirm(&clinic, "is disabled", "disabled", Some(true))
         }
         ClinicCommand::Show(clinic) => show(database, &clinic).await,
         ClinicCommand::List(output) => {
@@ -106,7 +106,7 @@ const fn sent_as(kind: CredentialKind) -> &'static str {
     }
 }
 
-fn confirm(clinic: &OneClinic, change: &str, name: &str, value: Value) -> Result<()> {
+fn confirm(clinic: &OneClinic, change: &str, name: &str, value: Option<bool>) -> Result<()> {
     let id = &clinic.clinic_id;
     clinic.output.print(&json!({ "clinic_id": id, name: value }), || {
         format!("Clinic {id} {change}. The change applies within ten seconds.")
@@ -114,14 +114,13 @@ fn confirm(clinic: &OneClinic, change: &str, name: &str, value: Value) -> Result
 }
 
 fn as_json(clinic: &Summary) -> Value {
-    let valid = CredentialKind::ALL.iter();
-    let valid = valid.map(|kind| (kind.as_str().to_owned(), json!(clinic.valid_of(*kind))));
+    let valid = |kind: &CredentialKind| (kind.as_str().to_owned(), json!(clinic.valid_of(*kind)));
     json!({
         "clinic_id": clinic.clinic_id,
         "created_at": clinic.created_at,
         "disabled_at": clinic.disabled_at,
         "valid_tokens": clinic.valid_of(CredentialKind::Token),
-        "valid": Map::from_iter(valid),
+        "valid": CredentialKind::ALL.iter().map(valid).collect::<Value>(),
         "answer_within_ms": clinic.answer_within_ms,
         "rate_per_minute": clinic.rate_per_minute,
         "rate_burst": clinic.rate_burst,

@@ -5,21 +5,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use careq_doctor::{Report, Verdict};
-use careq_shared::config::{Config, Faults};
 use serde_json::json;
 
 use crate::arguments::output::Output;
 
-pub(crate) async fn run(config: &Config, output: Output) -> Result<ExitCode> {
-    show(&Box::pin(careq_doctor::examine(config)).await, output)
-}
-
-/// The report for settings that cannot be loaded.
-pub(crate) fn of_faults(faults: &Faults, output: Output) -> Result<ExitCode> {
-    show(&careq_doctor::of_faults(faults), output)
-}
-
-fn show(report: &Report, output: Output) -> Result<ExitCode> {
+pub(crate) fn print(report: &Report, output: Output) -> Result<ExitCode> {
     // Scripts rely on the status.
     let status = match report.verdict() {
         Verdict::Well | Verdict::Warning => 0,

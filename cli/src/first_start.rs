@@ -20,12 +20,11 @@ pub(crate) async fn add_clinics(
     database: &DatabaseConnection,
     config: &Config,
 ) -> Result<Option<SecretString>> {
-    let keys = || seal::open(config);
     seed(database, config).await?;
     if !clinics::list(database).await?.is_empty() {
         return Ok(None);
     }
-    let secrets = clinics::add(database, &keys, TEST_CLINIC, &[]).await?;
+    let secrets = clinics::add(database, &|| seal::open(config), TEST_CLINIC, &[]).await?;
     Ok(secrets.into_iter().next().map(|(_, token)| token))
 }
 

@@ -6,7 +6,7 @@ use careq_shared::database::read;
 use careq_shared::seal::Seal;
 use sea_orm::{DatabaseConnection, DbErr};
 
-use crate::finding::Finding;
+use crate::report::Finding;
 
 pub(crate) async fn examine(database: &DatabaseConnection, seal: &Seal) -> Result<Vec<Finding>, DbErr> {
     let Enabled { clinics, troubles } = read(|| clinics::enabled(database, seal)).await?;

@@ -6,7 +6,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::broker::management::Management;
 use crate::database::row;
-use crate::finding::Finding;
+use crate::report::Finding;
 
 /// A tolerated difference. Timestamps of two processes order versions without a timestamp of CareQ's.
 const MAX_TOLERATED: TimeDelta = TimeDelta::seconds(5);

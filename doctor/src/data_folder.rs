@@ -8,12 +8,10 @@ use rustix::fs::{Access, access, statvfs};
 use rustix::io::Errno;
 use secrecy::ExposeSecret as _;
 
-use crate::finding::Finding;
+use crate::report::Finding;
 
 /// The files of database and queue, with their write-ahead logs. A restored backup may belong to another user.
 const FILES: [&str; 4] = ["careq.db", "careq.db-wal", "queue.db", "queue.db-wal"];
-
-const MIB: u64 = 1_048_576;
 
 /// Below this free space, a burst may not fit: SQLite's write-ahead log alone takes some hundred MiB.
 const WARN_BELOW_MIB: u64 = 1_024;
@@ -56,7 +54,7 @@ fn write_access(folder: &Path) -> Finding {
 
 fn free_space(folder: &Path) -> Finding {
     let free_mib = match statvfs(folder) {
-        Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize) / MIB,
+        Ok(disk) => disk.f_bavail.saturating_mul(disk.f_frsize) / 1_048_576,
         Err(reason) => {
             let seen = format!("the free disk space is unknown: {reason}");
             return Finding::not_examined("data_folder.room_unknown", seen)

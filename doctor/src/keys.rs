@@ -8,8 +8,7 @@ use careq_shared::seal::{self, Sample, Seal};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::data_folder::{mode_open_to_others, quoted};
-use crate::finding::Finding;
-use crate::report::Reached;
+use crate::report::{Finding, Reached};
 
 pub(crate) fn examine(config: &Config) -> Reached<Seal> {
     let file = seal::file(config);

@@ -2,7 +2,6 @@
 //! secrets nor patients' data, and every query has a timeout. A fault that a process reports clearly at its start, or that metrics and
 //! alerts report, is not examined.
 
-mod finding;
 mod report;
 
 mod data_folder;
@@ -19,8 +18,7 @@ use careq_shared::config::{Config, Faults};
 use futures_util::FutureExt as _;
 use sea_orm::{ConnectionTrait as _, DbBackend};
 
-pub use finding::{Finding, Verdict};
-pub use report::{Examination, Report};
+pub use report::{Examination, Finding, Report, Verdict};
 
 /// Examines the installation of these settings, from the keys to a message through the broker. Examinations that need an unreachable
 /// server are skipped.
@@ -39,16 +37,16 @@ pub async fn examine(config: &Config) -> Report {
         } else {
             report.add("database file", database::tables::examine_file(&database)).await;
         }
-        let tables = report.reach("tables", database::tables::examine(&database)).await;
-        if let (Some(_), Some(seal)) = (tables, &seal) {
-            report.add("clinics", Box::pin(clinics::examine(&database, seal))).await;
-            report.add("sealed values", Box::pin(keys::examine_sealed(&database, seal))).await;
+        let are_current = report.reach("tables", database::tables::examine(&database)).await.is_some();
+        if let Some(seal) = seal.filter(|_| are_current) {
+            report.add("clinics", Box::pin(clinics::examine(&database, &seal))).await;
+            report.add("sealed values", Box::pin(keys::examine_sealed(&database, &seal))).await;
         }
     }
 
     if let Some(broker) = report.reach("broker", broker::reach(config)).await {
         report.add("queues", broker::queues::examine(&broker).map(Ok)).await;
-        report.add("a message", broker::message::examine(&broker, config).map(Ok)).await;
+        report.add("a message", Box::pin(broker::message::examine(&broker, config)).map(Ok)).await;
         if let Some(management) = report.reach("management API", broker::management::reach(config)).await {
             report.add("policies", broker::policies::examine(&management, &broker).map(Ok)).await;
             report.note("clock of the broker", clock::of_broker(&management));

@@ -9,7 +9,6 @@ use careq_shared::records::Kind;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
-use super::output::{Acting, Output};
 use super::values;
 
 /// The commands of `careq-sync dead-letters`.
@@ -31,20 +30,13 @@ pub(crate) enum DeadLettersCommand {
     Jobs {
         #[command(subcommand)]
         command: Option<JobsCommand>,
-        #[command(flatten)]
-        output: Output,
     },
     /// Lists the entries of the audit log, newest first.
-    Audit(Audit),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Audit {
-    /// Maximum number of lines.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    pub(crate) limit: u64,
-    #[command(flatten)]
-    pub(crate) output: Output,
+    Audit {
+        /// Maximum number of lines.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+        limit: u64,
+    },
 }
 
 /// The filter of dead letters.
@@ -105,8 +97,6 @@ pub(crate) struct List {
     /// Continues after the page that printed this value.
     #[arg(long, value_name = "NEXT")]
     pub(crate) after: Option<careq_console::Cursor>,
-    #[command(flatten)]
-    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -120,8 +110,6 @@ pub(crate) struct Show {
     /// Reason for revealing the payload, for the audit log.
     #[arg(long, requires = "reveal")]
     pub(crate) reason: Option<String>,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
 }
 
 #[derive(Debug, Args)]
@@ -137,8 +125,6 @@ pub(crate) struct Replay {
     /// Waits until every dead letter has an outcome; fails unless all were resolved.
     #[arg(long)]
     pub(crate) wait: bool,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
 }
 
 #[derive(Debug, Args)]
@@ -155,8 +141,6 @@ pub(crate) struct Correct {
     /// Waits for the outcome; fails unless the dead letter was resolved.
     #[arg(long)]
     pub(crate) wait: bool,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
 }
 
 #[derive(Debug, Args)]
@@ -169,8 +153,6 @@ pub(crate) struct Discard {
     /// Reason, for the audit log.
     #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
     pub(crate) reason: Option<String>,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
 }
 
 #[derive(Debug, Args)]
@@ -180,15 +162,13 @@ pub(crate) struct Reopen {
     /// Reason, for the audit log.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
 }
 
 /// The commands of `careq-sync dead-letters jobs`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobsCommand {
     /// Lists the newest jobs.
-    List(Output),
+    List,
     /// Shows the progress of a job, and the dead letters that failed again or were skipped.
     Show(OneJob),
     /// Follows a job until every dead letter has an outcome; fails unless all were resolved.
@@ -207,6 +187,4 @@ pub(crate) struct OneJob {
     /// Id of the job; a prefix of at least four characters is enough.
     #[arg(value_name = "ID")]
     pub(crate) id: ShortId,
-    #[command(flatten)]
-    pub(crate) acting: Acting,
 }

@@ -1,4 +1,4 @@
-//! The arguments of the commands that print a result, and of those that act.
+//! Arguments that commands share: the output format, and the actor.
 
 use anyhow::Result;
 use careq_shared::audit::{Actor, Origin};
@@ -12,8 +12,8 @@ use crate::environment::print;
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Output {
     /// Prints JSON, for scripts.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 impl Output {
@@ -28,7 +28,7 @@ impl Output {
 #[derive(Debug, Args)]
 pub(crate) struct Acting {
     /// Name of the actor for the audit log, in addition to the user of the machine.
-    #[arg(long = "as", value_name = "NAME", value_parser = values::name)]
+    #[arg(long = "as", global = true, value_name = "NAME", value_parser = values::name)]
     name: Option<String>,
     #[command(flatten)]
     pub(crate) output: Output,

@@ -8,47 +8,37 @@ use sea_orm::DatabaseConnection;
 use serde_json::json;
 
 use super::progress::{self, print_state, words};
-use crate::arguments::dead_letters::JobsCommand;
-use crate::arguments::output::Output;
+use crate::arguments::dead_letters::{JobsCommand, OneJob};
+use crate::arguments::output::Acting;
 use crate::table::{facts, or_dash, table, time};
 
 /// The number of rows in a list. Older jobs are found by their id.
 const MAX_ROWS: u64 = 50;
 
-pub(super) async fn run(
-    database: &DatabaseConnection,
-    command: Option<JobsCommand>,
-    output: Output,
-) -> Result<()> {
-    match command.unwrap_or(JobsCommand::List(output)) {
-        JobsCommand::List(list) => {
+pub(super) async fn run(database: &DatabaseConnection, command: JobsCommand, acting: &Acting) -> Result<()> {
+    let (actor, output) = (acting.actor(), acting.output);
+    let find = async |OneJob { id }| jobs::find(database, id).await;
+    match command {
+        JobsCommand::List => {
             let jobs = jobs::list(database, PageRequest::first(MAX_ROWS)).await?.items;
-            let output = Output { json: list.json || output.json };
             output.print(&json!({ "jobs": jobs }), || of_jobs(&jobs))
         }
         JobsCommand::Show(job) => {
-            let id = jobs::find(database, job.id).await?;
+            let id = find(job).await?;
             let (found, page) = (jobs::get(database, id).await?, PageRequest::first(MAX_ROWS));
             let mut letters = jobs::letters(database, id, Some(JobLetterState::Failed), page).await?.items;
             letters.extend(jobs::letters(database, id, Some(JobLetterState::Skipped), page).await?.items);
-            let as_json = json!({ "job": found, "letters": letters });
-            job.acting.output.print(&as_json, || as_text(&found, &letters))
+            output.print(&json!({ "job": found, "letters": letters }), || as_text(&found, &letters))
         }
-        JobsCommand::Watch(job) => {
-            let id = jobs::find(database, job.id).await?;
-            progress::wait(database, id, job.acting.output).await
-        }
+        JobsCommand::Watch(job) => progress::wait(database, find(job).await?, output).await,
         JobsCommand::Pause(job) => {
-            let id = jobs::find(database, job.id).await?;
-            print_state(job.acting.output, &jobs::pause(database, &job.acting.actor(), id).await?)
+            print_state(output, &jobs::pause(database, &actor, find(job).await?).await?)
         }
         JobsCommand::Resume(job) => {
-            let id = jobs::find(database, job.id).await?;
-            print_state(job.acting.output, &jobs::resume(database, &job.acting.actor(), id).await?)
+            print_state(output, &jobs::resume(database, &actor, find(job).await?).await?)
         }
         JobsCommand::Cancel(job) => {
-            let id = jobs::find(database, job.id).await?;
-            print_state(job.acting.output, &jobs::cancel(database, &job.acting.actor(), id).await?)
+            print_state(output, &jobs::cancel(database, &actor, find(job).await?).await?)
         }
     }
 }

@@ -8,6 +8,7 @@ use sea_orm::DatabaseConnection;
 use serde_json::json;
 
 use crate::arguments::dead_letters::{FilterArguments, List, Show};
+use crate::arguments::output::{Acting, Output};
 use crate::table::{facts, or_dash, table, time};
 
 impl From<FilterArguments> for Filter {
@@ -17,20 +18,20 @@ impl From<FilterArguments> for Filter {
     }
 }
 
-pub(super) async fn list(database: &DatabaseConnection, list: List) -> Result<()> {
+pub(super) async fn list(database: &DatabaseConnection, list: List, output: Output) -> Result<()> {
     let states = list.state.into_iter().collect::<Option<_>>().unwrap_or_default();
     let filter = Filter { states, ..Filter::from(list.filter) };
     let none = || "No dead letter matches.".to_owned();
     if list.group {
         let groups = dead_letters::groups(database, &filter, list.limit).await?;
-        return list.output.print(&json!({ "groups": groups }), || of_groups(&groups).unwrap_or_else(none));
+        return output.print(&json!({ "groups": groups }), || of_groups(&groups).unwrap_or_else(none));
     }
     let page = PageRequest { after: list.after, limit: list.limit };
     let listed = dead_letters::list(database, &filter, page).await?;
     let count = dead_letters::count(database, &filter).await?;
     let next = listed.next.map(|next| next.to_string());
     let as_json = json!({ "letters": listed.items, "count": count, "next": next });
-    list.output.print(&as_json, || {
+    output.print(&as_json, || {
         let more = next.map(|next| format!("\n\n{count} in total; next page: --after {next}"));
         of_letters(&listed.items).unwrap_or_else(none) + &more.unwrap_or_default()
     })
@@ -71,20 +72,24 @@ fn of_groups(groups: &[Group]) -> Option<String> {
 }
 
 /// Shows a dead letter with its history. The output of `--reveal` can be edited and passed to `correct --with`.
-pub(super) async fn show(database: &DatabaseConnection, seal: &Seal, show: Show) -> Result<()> {
+pub(super) async fn show(
+    database: &DatabaseConnection,
+    seal: &Seal,
+    show: Show,
+    acting: &Acting,
+) -> Result<()> {
     let id = dead_letters::find(database, show.id).await?;
-    let output = show.acting.output;
     let Some(reason) = show.reason else {
         let shown = dead_letters::show(database, seal, id).await?;
-        return output.print(&shown, || as_text(&shown));
+        return acting.output.print(&shown, || as_text(&shown));
     };
-    let payload = dead_letters::reveal(database, seal, &show.acting.actor(), id, &reason).await?;
+    let payload = dead_letters::reveal(database, seal, &acting.actor(), id, &reason).await?;
     let payload = payload.plaintext()?;
     let as_text = match &payload {
         Plaintext::Body(body) => serde_json::to_string_pretty(body)?,
         Plaintext::Text(text) => text.clone(),
     };
-    output.print(&payload, || as_text)
+    acting.output.print(&payload, || as_text)
 }
 
 fn as_text(shown: &DeadLetterDetails) -> String {

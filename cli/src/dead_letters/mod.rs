@@ -10,19 +10,22 @@ use anyhow::Result;
 use careq_shared::config::Config;
 use careq_shared::seal;
 
-use crate::arguments::dead_letters::DeadLettersCommand;
+use crate::arguments::dead_letters::{DeadLettersCommand, JobsCommand};
+use crate::arguments::output::Acting;
 use crate::{audit, migrate};
 
-pub(crate) async fn run(config: &Config, command: DeadLettersCommand) -> Result<()> {
+pub(crate) async fn run(config: &Config, command: DeadLettersCommand, acting: &Acting) -> Result<()> {
     let database = &migrate::connect(config).await?;
     match command {
-        DeadLettersCommand::List(list) => letters::list(database, list).await,
-        DeadLettersCommand::Show(show) => letters::show(database, &seal::open(config)?, show).await,
-        DeadLettersCommand::Replay(replay) => actions::replay(database, replay).await,
-        DeadLettersCommand::Correct(correct) => actions::correct(config, database, correct).await,
-        DeadLettersCommand::Discard(discard) => actions::discard(database, discard).await,
-        DeadLettersCommand::Reopen(reopen) => actions::reopen(database, reopen).await,
-        DeadLettersCommand::Audit(list) => audit::list(database, list).await,
-        DeadLettersCommand::Jobs { command, output } => jobs::run(database, command, output).await,
+        DeadLettersCommand::List(list) => letters::list(database, list, acting.output).await,
+        DeadLettersCommand::Show(show) => letters::show(database, &seal::open(config)?, show, acting).await,
+        DeadLettersCommand::Replay(replay) => actions::replay(database, replay, acting).await,
+        DeadLettersCommand::Correct(correct) => actions::correct(config, database, correct, acting).await,
+        DeadLettersCommand::Discard(discard) => actions::discard(database, discard, acting).await,
+        DeadLettersCommand::Reopen(reopen) => actions::reopen(database, reopen, acting).await,
+        DeadLettersCommand::Audit { limit } => audit::list(database, limit, acting.output).await,
+        DeadLettersCommand::Jobs { command } => {
+            jobs::run(database, command.unwrap_or(JobsCommand::List), acting).await
+        }
     }
 }

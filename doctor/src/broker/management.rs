@@ -12,8 +12,7 @@ use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::finding::Finding;
-use crate::report::Reached;
+use crate::report::{Finding, Reached};
 
 /// The first version that supports all arguments of our quorum queues.
 const MIN_VERSION: (u32, u32) = (3, 10);

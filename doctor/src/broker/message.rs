@@ -3,7 +3,7 @@
 use careq_shared::broker::rabbitmq::{Address, Inspection, Refusal, Stuck};
 use careq_shared::config::Config;
 
-use crate::finding::Finding;
+use crate::report::Finding;
 
 pub(crate) async fn examine(broker: &Inspection, config: &Config) -> Vec<Finding> {
     vec![match broker.round_trip().await {
@@ -17,7 +17,21 @@ pub(crate) async fn examine(broker: &Inspection, config: &Config) -> Vec<Finding
             "`rabbitmq-diagnostics alarms` names the alarm: free disk space, add memory, or start workers to \
                      empty the queues",
         ),
-        Err(Stuck::Forbidden(right, words)) => forbidden(right, &words, config),
+        Err(Stuck::Forbidden(right, words)) => {
+            let (user, virtual_host) = Address::of(&config.broker).map_or_else(
+                |_| ("USER".to_owned(), "/".to_owned()),
+                |address| (address.user, address.virtual_host),
+            );
+            let seen = format!("the user {user} lacks the permission to {right}: {words}");
+            Finding::error("message.forbidden", seen)
+                .means(
+                    "careq-sync configures, writes and reads queues and mailboxes whose names begin with broker.prefix, \
+                     and publishes to the default exchange",
+                )
+                .remedy(format!(
+                    "rabbitmqctl set_permissions -p '{virtual_host}' '{user}' '.*' '.*' '.*', or narrower patterns"
+                ))
+        }
         Err(Stuck::Other(refusal)) => {
             let words = match refusal {
                 Refusal::Silent => "no answer in time".to_owned(),
@@ -31,17 +45,4 @@ pub(crate) async fn examine(broker: &Inspection, config: &Config) -> Vec<Finding
                 )
         }
     }]
-}
-
-fn forbidden(right: &str, words: &str, config: &Config) -> Finding {
-    let (user, virtual_host) = Address::of(&config.broker)
-        .map_or_else(|_| ("USER".to_owned(), "/".to_owned()), |address| (address.user, address.virtual_host));
-    Finding::error("message.forbidden", format!("the user {user} lacks the permission to {right}: {words}"))
-        .means(
-            "careq-sync configures, writes and reads queues and mailboxes whose names begin with broker.prefix, and \
-             publishes to the default exchange",
-        )
-        .remedy(format!(
-            "rabbitmqctl set_permissions -p '{virtual_host}' '{user}' '.*' '.*' '.*', or narrower patterns"
-        ))
 }

@@ -8,8 +8,7 @@ pub(crate) mod queues;
 use careq_shared::broker::rabbitmq::{Address, Inspection, Refusal};
 use careq_shared::config::{BrokerKind, Config};
 
-use crate::finding::Finding;
-use crate::report::Reached;
+use crate::report::{Finding, Reached};
 
 /// The consequence of an unreachable broker.
 const UNREACHABLE: &str =

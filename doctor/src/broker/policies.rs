@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::management::Management;
-use crate::finding::Finding;
+use crate::report::Finding;
 
 /// The two kinds: path of the API, name, and the command that deletes one.
 const KINDS: [(&str, &str, &str); 2] = [

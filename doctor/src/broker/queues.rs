@@ -4,7 +4,7 @@ use careq_shared::broker::Queue;
 use careq_shared::broker::rabbitmq::{Inspection, Refusal, Standing};
 use futures_util::future::join_all;
 
-use crate::finding::Finding;
+use crate::report::Finding;
 
 /// The command that triggers an election for each quorum queue without a leader (rabbitmq/ra#179).
 const TRIGGER_ELECTION: &str = "rabbitmqctl eval '[ra:trigger_election(P) || Q <- rabbit_amqqueue:list(), amqqueue:get_type(Q) == \

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sea_orm::{DatabaseConnection, DbErr};
 
 use super::rows;
-use crate::finding::Finding;
+use crate::report::Finding;
 
 /// A setting that logs parameters, unless another one limits their length to 0.
 struct Source {
@@ -79,47 +79,41 @@ fn judged(role: &str, settings: &BTreeMap<String, String>) -> Finding {
 mod tests {
     use super::*;
 
-    fn codes(settings: &[(&str, &str)]) -> String {
-        let settings =
-            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let finding = judged("careq", &settings);
-        format!("{} {}", finding.code, finding.remedy.unwrap_or_default())
-    }
-
     #[test]
     fn several_settings_log_parameters() {
-        let usual = [
-            ("log_statement", "none"),
-            ("log_min_duration_statement", "-1"),
-            ("log_parameter_max_length", "-1"),
-        ];
-        assert!(codes(&usual).starts_with("logging.well"));
+        let explain = ("auto_explain.log_min_duration", "0");
         let quiet = [
-            ("log_statement", "ddl"),
-            ("log_min_duration_statement", "0"),
-            ("log_parameter_max_length", "0"),
+            vec![("log_statement", "none"), ("log_min_duration_statement", "-1"), (LIMIT, "-1")],
+            vec![("log_statement", "ddl"), ("log_min_duration_statement", "0"), (LIMIT, "0")],
+            vec![explain],
         ];
-        assert!(codes(&quiet).starts_with("logging.well"));
-        for (name, value) in [
-            ("log_statement", "all"),
-            ("log_statement", "mod"),
-            ("log_min_duration_statement", "0"),
-            ("log_min_duration_statement", "250"),
-            ("log_transaction_sample_rate", "0.1"),
-            ("log_parameter_max_length_on_error", "-1"),
-            ("pgaudit.log_parameter", "on"),
-        ] {
-            let said = codes(&[(name, value)]);
-            assert!(
-                said.starts_with("logging.parameters") && said.contains("ALTER ROLE \"careq\" SET"),
-                "{name}: {said}"
-            );
-            assert_eq!(codes(&[(name, value), ("log_parameter_max_length", "64")]), said, "{name}");
+        let loud = [
+            (vec![("log_statement", "all")], LIMIT),
+            (vec![("log_statement", "mod"), (LIMIT, "64")], LIMIT),
+            (vec![("log_min_duration_statement", "0")], LIMIT),
+            (vec![("log_min_duration_statement", "250"), (LIMIT, "-1")], LIMIT),
+            (vec![("log_min_duration_sample", "0"), (LIMIT, "64")], LIMIT),
+            (vec![("log_transaction_sample_rate", "0.1")], LIMIT),
+            (vec![("log_parameter_max_length_on_error", "-1")], "log_parameter_max_length_on_error"),
+            (
+                vec![explain, ("auto_explain.log_parameter_max_length", "-1")],
+                "auto_explain.log_parameter_max_length",
+            ),
+            (vec![("pgaudit.log_parameter", "on")], "pgaudit.log_parameter"),
+        ];
+        let judged = |settings: &[(&str, &str)]| {
+            let own = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            judged("careq", &own.collect())
+        };
+        for settings in quiet {
+            assert_eq!(judged(&settings).code, "logging.well", "{settings:?}");
         }
-        let sampled = [("log_min_duration_sample", "0"), ("log_statement_sample_rate", "0.5")];
-        assert!(codes(&sampled).contains("log_parameter_max_length = 0"));
-        let explained =
-            [("auto_explain.log_min_duration", "0"), ("auto_explain.log_parameter_max_length", "-1")];
-        assert!(codes(&explained).contains("auto_explain.log_parameter_max_length = 0"));
+        for (settings, limit) in loud {
+            let remedy = judged(&settings).remedy.unwrap();
+            assert!(
+                remedy.contains(&format!("ALTER ROLE \"careq\" SET {limit} = ")),
+                "{settings:?}: {remedy}"
+            );
+        }
     }
 }

@@ -14,8 +14,7 @@ use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, QueryResult, Stat
 use secrecy::ExposeSecret as _;
 use tokio::time::timeout;
 
-use crate::finding::Finding;
-use crate::report::Reached;
+use crate::report::{Finding, Reached};
 
 /// The timeout of the login.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);

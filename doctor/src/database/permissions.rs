@@ -5,7 +5,7 @@ use careq_shared::entities;
 use sea_orm::{DatabaseConnection, DbErr};
 
 use super::{row, rows};
-use crate::finding::Finding;
+use crate::report::Finding;
 
 /// The role's privileges on `audit_log`, if the table exists, and whether the role owns it.
 const AUDIT_LOG: &str = "SELECT pg_has_role(relowner, 'USAGE') AS owns, has_table_privilege(oid, 'UPDATE, TRUNCATE') AS may_change,

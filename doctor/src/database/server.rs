@@ -5,7 +5,7 @@ use careq_shared::database::SESSION;
 use sea_orm::{DatabaseConnection, DbErr};
 
 use super::row;
-use crate::finding::Finding;
+use crate::report::Finding;
 
 /// A value of a setting that is an error.
 struct Rule {

@@ -4,13 +4,10 @@ use careq_migrations::Standing;
 use sea_orm::{DatabaseConnection, DbErr};
 
 use super::row;
-use crate::finding::Finding;
-use crate::report::{Reached, query_failed};
+use crate::report::{Finding, Reached, query_failed};
 
-/// Proof that the tables are up to date, which later examinations require.
-pub(crate) struct Current;
-
-pub(crate) async fn examine(database: &DatabaseConnection) -> Reached<Current> {
+/// Later examinations require tables that are up to date.
+pub(crate) async fn examine(database: &DatabaseConnection) -> Reached<()> {
     let finding = match careq_migrations::standing(database).await {
         Err(fault) => query_failed(&fault),
         Ok(Standing { unknown, .. }) if !unknown.is_empty() => {
@@ -26,7 +23,7 @@ pub(crate) async fn examine(database: &DatabaseConnection) -> Reached<Current> {
                 .means("no process of this version has started on this database; the content of the tables was not examined")
                 .remedy("careq-sync migrate")
         }
-        Ok(_) => return (vec![Finding::well("tables.well", "the tables are those of this version")], Some(Current)),
+        Ok(_) => return (vec![Finding::well("tables.well", "the tables are those of this version")], Some(())),
     };
     (vec![finding], None)
 }
