@@ -10,13 +10,12 @@ use sea_orm::DatabaseConnection;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 
-use crate::arguments::clinic::{Changes, ClinicCommand, Credential, OneClinic, OneSecret};
-use crate::arguments::output::Output;
-use crate::environment::print;
+use crate::arguments::clinic::{Changes, ClinicCommand, OneClinic, OneSecret};
 use crate::migrate;
+use crate::table::{facts, table};
 
 pub(crate) async fn run(config: &Config, command: ClinicCommand) -> Result<()> {
-    let database = migrate::connect(config).await?;
+    let database = &migrate::connect(config).await?;
     let keys = || seal::open(config);
     match command {
         ClinicCommand::Add { clinic, sign, api_key, webhook_secret } => {
@@ -26,63 +25,43 @@ pub(crate) async fn run(config: &Config, command: ClinicCommand) -> Result<()> {
                 (sign, CredentialKind::SigningSecret),
             ];
             let optional: Vec<_> =
-                optional.iter().filter(|(asked, _)| *asked).map(|(_, kind)| *kind).collect();
-            let secrets = clinics::add(&database, &keys, &clinic.clinic_id, &optional).await?;
-            show_secrets(&clinic, &secrets);
+                optional.iter().filter(|(is_wanted, _)| *is_wanted).map(|(_, kind)| *kind).collect();
+            print_secrets(&clinic, &clinics::add(database, &keys, &clinic.clinic_id, &optional).await?)
         }
         ClinicCommand::Set { secret, credential } => {
-            let change = change(&secret, credential)?;
-            let made = clinics::set(&database, &keys, &change).await?;
-            show_secrets(&secret.clinic, &[(change.kind, made)]);
+            let made = clinics::set(database, &keys, &change(&secret, credential)?).await?;
+            print_secrets(&secret.clinic, &[(credential, made)])
         }
         ClinicCommand::Rotate { secret, credential, overlap } => {
-            let change = change(&secret, credential)?;
-            let made = clinics::rotate(&database, &keys, &change, overlap).await?;
-            show_secrets(&secret.clinic, &[(change.kind, made)]);
+            let made = clinics::rotate(database, &keys, &change(&secret, credential)?, overlap).await?;
+            print_secrets(&secret.clinic, &[(credential, made)])
         }
         ClinicCommand::Unset { clinic, credential } => {
-            let kind = kind(credential);
-            clinics::unset(&database, &clinic.clinic_id, kind).await?;
-            confirm(&clinic, &format!("is no longer asked for a {kind}"), (kind.as_str(), json!(null)));
+            clinics::unset(database, &clinic.clinic_id, credential).await?;
+            let change = format!("no longer requires the credential {credential}");
+            confirm(&clinic, &change, credential.as_str(), None)
         }
         ClinicCommand::Configure { clinic, changes } => {
-            configure(&database, &clinic, changes).await?;
+            let Changes { answer_within_ms, rate_per_minute, rate_burst, addresses } = changes;
+            let configuration = Configuration { answer_within_ms, rate_per_minute, rate_burst, addresses };
+            clinics::configure(database, &clinic.clinic_id, configuration).await?;
+            show(database, &clinic).await
         }
         ClinicCommand::Disable(clinic) => {
-            clinics::disable(&database, &clinic.clinic_id).await?;
-            confirm(&clinic, "is disabled", ("disabled", json!(true)));
+            clinics::disable(database, &clinic.clinic_id).await?;
+            confirm(&clinic, "is disabled", "disabled", Some(true))
         }
-        ClinicCommand::Show(clinic) => show_one(&clinic, &find(&database, &clinic).await?),
-        ClinicCommand::List(output) => list(output, &clinics::list(&database).await?),
-    }
-    Ok(())
-}
-
-async fn configure(database: &DatabaseConnection, clinic: &OneClinic, changes: Changes) -> Result<()> {
-    let Changes { answer_within_ms, rate_per_minute, rate_burst, addresses } = changes;
-    let configuration = Configuration { answer_within_ms, rate_per_minute, rate_burst, addresses };
-    clinics::configure(database, &clinic.clinic_id, configuration).await?;
-    show_one(clinic, &find(database, clinic).await?);
-    Ok(())
-}
-
-async fn find(database: &DatabaseConnection, clinic: &OneClinic) -> Result<Summary> {
-    let known = clinics::list(database).await?.into_iter().find(|known| known.clinic_id == clinic.clinic_id);
-    known.with_context(|| clinics::ClinicError::Unknown(clinic.clinic_id.clone()).to_string())
-}
-
-const fn kind(credential: Credential) -> CredentialKind {
-    match credential {
-        Credential::Token => CredentialKind::Token,
-        Credential::ApiKey => CredentialKind::ApiKey,
-        Credential::WebhookSecret => CredentialKind::WebhookSecret,
-        Credential::SigningSecret => CredentialKind::SigningSecret,
+        ClinicCommand::Show(clinic) => show(database, &clinic).await,
+        ClinicCommand::List(output) => {
+            let clinics = clinics::list(database).await?;
+            output.print(&clinics.iter().map(as_json).collect::<Value>(), || list(&clinics))
+        }
     }
 }
 
-fn change(secret: &OneSecret, credential: Credential) -> Result<Change<'_>> {
+fn change(secret: &OneSecret, kind: CredentialKind) -> Result<Change<'_>> {
     let given = if secret.stdin { Some(given()?) } else { None };
-    Ok(Change { clinic_id: &secret.clinic.clinic_id, kind: kind(credential), given })
+    Ok(Change { clinic_id: &secret.clinic.clinic_id, kind, given })
 }
 
 /// Reads a secret from standard input: arguments are visible to every user of the machine.
@@ -95,27 +74,24 @@ fn given() -> Result<SecretString> {
         .read_to_string(&mut text)
         .context("standard input cannot be read")?;
     if text.trim().is_empty() {
-        bail!("--stdin reads the secret from standard input, and there is none");
+        bail!("--stdin reads the secret from standard input, which is empty");
     }
     Ok(text.trim().into())
 }
 
-fn show_secrets(clinic: &OneClinic, secrets: &[(CredentialKind, SecretString)]) {
-    let mut as_json = Map::from_iter([("clinic_id".to_owned(), json!(clinic.clinic_id))]);
+fn print_secrets(clinic: &OneClinic, secrets: &[(CredentialKind, SecretString)]) -> Result<()> {
+    let id = &clinic.clinic_id;
+    let mut as_json = Map::from_iter([("clinic_id".to_owned(), json!(id))]);
     as_json.extend(
         secrets.iter().map(|(kind, secret)| (kind.as_str().to_owned(), json!(secret.expose_secret()))),
     );
-    show(clinic.output, &Value::Object(as_json), || {
+    clinic.output.print(&as_json, || {
         let paragraphs = secrets.iter().map(|(kind, secret)| {
             let (name, secret) = (kind.to_string().replace('-', " "), secret.expose_secret());
-            format!(
-                "The {name} of {}, shown only now:\n\n    {secret}\n\n{}",
-                clinic.clinic_id,
-                sent_as(*kind)
-            )
+            format!("The {name} of {id}, shown only once:\n\n    {secret}\n\n{}", sent_as(*kind))
         });
         paragraphs.collect::<Vec<_>>().join("\n\n")
-    });
+    })
 }
 
 const fn sent_as(kind: CredentialKind) -> &'static str {
@@ -130,22 +106,21 @@ const fn sent_as(kind: CredentialKind) -> &'static str {
     }
 }
 
-fn confirm(clinic: &OneClinic, change: &str, (name, value): (&str, Value)) {
-    let mut as_json = Map::from_iter([("clinic_id".to_owned(), json!(clinic.clinic_id))]);
-    as_json.insert(name.to_owned(), value);
-    show(clinic.output, &Value::Object(as_json), || {
-        format!("Clinic {} {change}; every ingress knows within ten seconds.", clinic.clinic_id)
-    });
+fn confirm(clinic: &OneClinic, change: &str, name: &str, value: Option<bool>) -> Result<()> {
+    let id = &clinic.clinic_id;
+    clinic.output.print(&json!({ "clinic_id": id, name: value }), || {
+        format!("Clinic {id} {change}. The change applies within ten seconds.")
+    })
 }
 
 fn as_json(clinic: &Summary) -> Value {
-    let valid = CredentialKind::ALL.map(|kind| (kind.as_str().to_owned(), json!(clinic.valid_of(kind))));
+    let valid = |kind: &CredentialKind| (kind.as_str().to_owned(), json!(clinic.valid_of(*kind)));
     json!({
         "clinic_id": clinic.clinic_id,
         "created_at": clinic.created_at,
         "disabled_at": clinic.disabled_at,
         "valid_tokens": clinic.valid_of(CredentialKind::Token),
-        "valid": Map::from_iter(valid),
+        "valid": CredentialKind::ALL.iter().map(valid).collect::<Value>(),
         "answer_within_ms": clinic.answer_within_ms,
         "rate_per_minute": clinic.rate_per_minute,
         "rate_burst": clinic.rate_burst,
@@ -153,41 +128,34 @@ fn as_json(clinic: &Summary) -> Value {
     })
 }
 
-fn show_one(clinic: &OneClinic, summary: &Summary) {
-    show(clinic.output, &as_json(summary), || {
+async fn show(database: &DatabaseConnection, OneClinic { clinic_id, output }: &OneClinic) -> Result<()> {
+    let known = clinics::list(database).await?.into_iter().find(|known| known.clinic_id == *clinic_id);
+    let clinic = known.with_context(|| clinics::ClinicError::Unknown(clinic_id.clone()).to_string())?;
+    output.print(&as_json(&clinic), || {
         let number = |value: Option<i32>| value.map_or("default".to_owned(), |value| value.to_string());
-        let asked: Vec<_> =
-            summary.valid.iter().map(|(kind, count)| format!("{kind} ({count} valid)")).collect();
-        [
-            format!("clinic            {}", summary.clinic_id),
-            format!("state             {}", state(summary)),
-            format!("asked for         {}", asked.join(", ")),
-            format!("addresses         {}", summary.addresses.as_deref().unwrap_or("anywhere")),
-            format!("rate per minute   {}", number(summary.rate_per_minute)),
-            format!("rate burst        {}", number(summary.rate_burst)),
-            format!("answer within ms  {}", number(summary.answer_within_ms)),
-        ]
-        .join("\n")
-    });
+        let valid: Vec<_> =
+            clinic.valid.iter().map(|(kind, count)| format!("{kind} ({count} valid)")).collect();
+        facts(&[
+            ("clinic", clinic.clinic_id.clone()),
+            ("state", state(&clinic).to_owned()),
+            ("credentials", valid.join(", ")),
+            ("addresses", clinic.addresses.clone().unwrap_or_else(|| "all".to_owned())),
+            ("rate per minute", number(clinic.rate_per_minute)),
+            ("rate burst", number(clinic.rate_burst)),
+            ("answer within ms", number(clinic.answer_within_ms)),
+        ])
+    })
 }
 
-fn list(output: Output, clinics: &[Summary]) {
-    show(output, &clinics.iter().map(as_json).collect::<Value>(), || {
-        let width =
-            clinics.iter().map(|clinic| clinic.clinic_id.chars().count()).fold("CLINIC".len(), usize::max);
-        let mut lines = vec![format!("{:width$}  CREATED     TOKENS  STATE", "CLINIC")];
-        lines.extend(clinics.iter().map(|clinic| {
-            let (created, tokens) = (clinic.created_at.date_naive(), clinic.valid_of(CredentialKind::Token));
-            format!("{:width$}  {created}  {tokens:>6}  {}", clinic.clinic_id, state(clinic))
-        }));
-        lines.join("\n")
-    });
+fn list(clinics: &[Summary]) -> String {
+    let row = |clinic: &Summary| {
+        let (created, tokens) = (clinic.created_at.date_naive(), clinic.valid_of(CredentialKind::Token));
+        [clinic.clinic_id.clone(), created.to_string(), tokens.to_string(), state(clinic).to_owned()]
+    };
+    table(["CLINIC", "CREATED", "TOKENS", "STATE"], clinics.iter().map(row))
+        .unwrap_or_else(|| "There is no clinic.".to_owned())
 }
 
 fn state(clinic: &Summary) -> &'static str {
     if clinic.disabled_at.is_some() { "disabled" } else { "enabled" }
-}
-
-fn show(output: Output, as_json: &Value, as_text: impl FnOnce() -> String) {
-    print(&if output.json { as_json.to_string() } else { as_text() });
 }

@@ -20,12 +20,11 @@ pub(crate) async fn add_clinics(
     database: &DatabaseConnection,
     config: &Config,
 ) -> Result<Option<SecretString>> {
-    let keys = || seal::open(config);
     seed(database, config).await?;
     if !clinics::list(database).await?.is_empty() {
         return Ok(None);
     }
-    let secrets = clinics::add(database, &keys, TEST_CLINIC, &[]).await?;
+    let secrets = clinics::add(database, &|| seal::open(config), TEST_CLINIC, &[]).await?;
     Ok(secrets.into_iter().next().map(|(_, token)| token))
 }
 
@@ -35,8 +34,8 @@ pub(crate) async fn seed(database: &DatabaseConnection, config: &Config) -> Resu
     for clinic_id in clinics::unheeded(database, &config.clinics).await? {
         tracing::warn!(
             clinic_id,
-            "the token that the setting clinics (CAREQ_CLINICS) has for this clinic is none that is valid, and is ignored: `careq-sync \
-             clinic rotate --stdin` gives the clinic that token, or take the entry away"
+            "the token of this clinic in the setting clinics (CAREQ_CLINICS) is not valid and is ignored; set it with `careq-sync \
+             clinic rotate --stdin`, or remove the entry"
         );
     }
     Ok(())
@@ -48,7 +47,7 @@ pub(crate) fn welcome(address: SocketAddr, token: &SecretString) {
     print(&format!(
         "careq-sync is ready at http://{address}/api/v1/careq-sync/\n\
          \n\
-         This is its first start, so it made the clinic {TEST_CLINIC}. Its token, shown only now:\n\
+         The first start has created the clinic {TEST_CLINIC}. Its token, shown only once:\n\
          \n    {token}\n\
          \n\
          Send it a patient:\n\

@@ -17,31 +17,29 @@ use crate::arguments::program::Healthcheck;
 use crate::environment::print;
 
 pub(crate) async fn run(config: &Config, check: Healthcheck) -> Result<()> {
-    let address = target_address(config.operations.listen)?;
+    if config.operations.listen.port() == 0 {
+        bail!(
+            "operations.listen (CAREQ_OPERATIONS_LISTEN) has the port 0, which is another port at each start; set a port, also for \
+             the process"
+        );
+    }
+    let address = from_here(config.operations.listen);
     let (path, word) = if check.live { ("/livez", "alive") } else { ("/readyz", "ready") };
     let answer = tokio::time::timeout(check.within, request(address, path)).await.with_context(|| {
         format!("the process at {address} gave no answer within {}", humantime::format_duration(check.within))
     })?;
-    match answer.with_context(|| unreachable(address))? {
+    let status = answer.with_context(|| {
+        format!("no process answers at {address}. Check that it runs, and with the same operations.listen (CAREQ_OPERATIONS_LISTEN)")
+    })?;
+    match status {
         StatusCode::OK => print(&format!("The process at {address} is {word}.")),
         StatusCode::SERVICE_UNAVAILABLE => bail!(
             "the process at {address} is not ready: it has no RabbitMQ or, as an ingress, has not yet read the clinics from the \
              database; its log says which"
         ),
-        other => bail!("what listens on {address} is no operations port: it answers {path} with {other}"),
+        other => bail!("the listener on {address} is no operations port: it answers {path} with {other}"),
     }
     Ok(())
-}
-
-/// The address at which this machine reaches a process with this `operations.listen`.
-fn target_address(listen: SocketAddr) -> Result<SocketAddr> {
-    if listen.port() == 0 {
-        bail!(
-            "operations.listen (CAREQ_OPERATIONS_LISTEN) has the port 0, which becomes another one at each start; set a port, for \
-             the process, too"
-        );
-    }
-    Ok(from_here(listen))
 }
 
 async fn request(address: SocketAddr, path: &str) -> Result<StatusCode> {
@@ -52,10 +50,4 @@ async fn request(address: SocketAddr, path: &str) -> Result<StatusCode> {
         answer = sender.send_request(http_request) => Ok(answer?.status()),
         ended = connection => bail!("the connection ended without an answer: {ended:?}"),
     }
-}
-
-fn unreachable(address: SocketAddr) -> String {
-    format!(
-        "no process answers at {address}. Check that it runs, and with the same operations.listen (CAREQ_OPERATIONS_LISTEN)"
-    )
 }

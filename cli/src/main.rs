@@ -19,6 +19,7 @@ mod broker;
 mod first_start;
 mod operations;
 mod shutdown;
+mod table;
 
 use std::process::ExitCode;
 
@@ -36,8 +37,7 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    let hardened = hardening::apply();
-    match run_in_runtime(Arguments::parse(), hardened) {
+    match run_in_runtime(hardening::apply()) {
         Ok(exit_status) => exit_status,
         Err(fault) => {
             let advice = refusal::advice(fault.as_ref()).map(|advice| format!(". {advice}, and try again"));
@@ -47,7 +47,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_in_runtime(arguments: Arguments, hardened: Result<(), String>) -> Result<ExitCode> {
+fn run_in_runtime(hardened: Result<(), String>) -> Result<ExitCode> {
+    let arguments = Arguments::parse();
     let runtime = Runtime::new()?;
     let ended = runtime.block_on(run(arguments, hardened));
     // A blocking task, such as a DNS lookup, must not delay the end of a finished process.
@@ -58,7 +59,9 @@ fn run_in_runtime(arguments: Arguments, hardened: Result<(), String>) -> Result<
 async fn run(arguments: Arguments, hardened: Result<(), String>) -> Result<ExitCode> {
     let command = arguments.command.unwrap_or(Command::Standalone);
     let config = match (environment::config(process(&command), arguments.config.as_deref()), &command) {
-        (Err(faults), Command::Doctor(output)) => return Ok(doctor::of_faults(&faults, *output)),
+        (Err(faults), Command::Doctor(output)) => {
+            return doctor::print(&careq_doctor::of_faults(&faults), *output);
+        }
         (config, _) => config?,
     };
     let telemetry =
@@ -90,8 +93,10 @@ async fn perform(command: Command, config: &Config) -> Result<ExitCode> {
         Command::Clinic(command) => clinic::run(config, command).await,
         Command::Admin(command) => admin::run(config, command).await,
         Command::Audit(command) => audit::run(config, command).await,
-        Command::DeadLetters(command) => dead_letters::run(config, command).await,
-        Command::Doctor(output) => return Ok(doctor::run(config, output).await),
+        Command::DeadLetters { command, acting } => dead_letters::run(config, command, &acting).await,
+        Command::Doctor(output) => {
+            return doctor::print(&Box::pin(careq_doctor::examine(config)).await, output);
+        }
     };
     ended.map(|()| ExitCode::SUCCESS)
 }

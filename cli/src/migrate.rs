@@ -5,10 +5,6 @@ use careq_shared::config::Config;
 use careq_shared::{database, refusal};
 use sea_orm::DatabaseConnection;
 
-const MIGRATION_FAILED: &str = "the database's tables could not be brought up to date";
-
-const MIGRATION_NOT_ALLOWED: &str = "the database's tables could not be brought up to date; the user of database.url must be allowed to create tables";
-
 pub(crate) async fn run(config: &Config) -> Result<()> {
     let database = connect(config).await?;
     database.close().await?;
@@ -21,7 +17,9 @@ pub(crate) async fn connect(config: &Config) -> Result<DatabaseConnection> {
     let database = database::connect(config).await?;
     careq_migrations::up(&database).await.map_err(|fault| {
         let is_disk_fault = refusal::advice(&fault).is_some();
-        anyhow!(fault).context(if is_disk_fault { MIGRATION_FAILED } else { MIGRATION_NOT_ALLOWED })
+        let remedy =
+            if is_disk_fault { "" } else { "; the user of database.url must be allowed to create tables" };
+        anyhow!(fault).context(format!("the database's tables could not be brought up to date{remedy}"))
     })?;
     Ok(database)
 }

@@ -9,7 +9,6 @@ use sea_orm::DatabaseConnection;
 use serde_json::json;
 
 use crate::arguments::output::Output;
-use crate::environment::print;
 use crate::migrate;
 
 pub(crate) async fn run(config: &Config, output: Output) -> Result<()> {
@@ -18,17 +17,16 @@ pub(crate) async fn run(config: &Config, output: Output) -> Result<()> {
     let report = seal::reencrypt(&database, &keys).await?;
     note(&database, &report, keys.current_key()).await?;
     let (key, sealed, left) = (keys.current_key(), report.sealed, report.left);
-    print(&if output.json {
-        json!({ "key": key, "sealed": sealed, "left": left, "reasons": report.unopened }).to_string()
-    } else {
-        format!("{sealed} values are now sealed under the key {key}; {left} are still under another.")
-    });
+    let as_json = json!({ "key": key, "sealed": sealed, "left": left, "reasons": report.unopened });
+    output.print(&as_json, || {
+        format!("{sealed} values are now sealed under the key {key}; {left} are still under another key.")
+    })?;
     if left > 0 {
         let reasons: Vec<_> =
             report.unopened.iter().map(|(reason, count)| format!("{count}: {reason}")).collect();
         bail!(
-            "{left} values are still under another key: keep the old keys, restart every process with the new one in front, and \
-             run this again. {}",
+            "{left} values are still under another key: keep the old keys, restart every process with the new key first, and \
+             repeat. {}",
             reasons.join("; ")
         );
     }

@@ -19,11 +19,15 @@ where
     P: Future<Output = Result<()>>,
 {
     let shutdown = token_of_signals()?;
+    let drain_timeout = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN_TIMEOUT).await;
+    };
     tokio::select! {
         result = process(shutdown.clone()) => result,
-        () = drain_timeout(&shutdown) => bail!(
-            "the work in flight could not be finished within {} s, and the process ends as it stands. CareQ sends again what was \
-             not answered, and another worker does what was not done",
+        () = drain_timeout => bail!(
+            "the work in flight could not be finished within {} s and was aborted. Nothing is lost: CareQ repeats unanswered \
+             requests, and another worker processes the remaining events",
             DRAIN_TIMEOUT.as_secs()
         ),
     }
@@ -44,9 +48,4 @@ fn token_of_signals() -> Result<CancellationToken> {
         token.cancel();
     });
     Ok(shutdown)
-}
-
-async fn drain_timeout(shutdown: &CancellationToken) {
-    shutdown.cancelled().await;
-    tokio::time::sleep(DRAIN_TIMEOUT).await;
 }

@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use careq_shared::config::Config;
 use careq_shared::{database, seal};
-use careq_simulator::{Clinic, Disorder, Plan, Report, Retry, Store};
+use careq_simulator::{Clinic, Disorder, Plan, Retry, Store};
 
 use crate::arguments::simulation::Simulation;
-use crate::environment::{print, print_to_stderr};
+use crate::environment::print_to_stderr;
 
 pub(crate) async fn run(config: &Config, simulation: Simulation) -> Result<()> {
     let store = match &simulation.database_url {
@@ -18,14 +18,23 @@ pub(crate) async fn run(config: &Config, simulation: Simulation) -> Result<()> {
     };
     let output = simulation.output;
     let report = careq_simulator::run(plan(config, simulation)?, store.as_ref(), print_to_stderr).await?;
-    print(&if output.json { serde_json::to_string(&report)? } else { report.to_string() });
-    verdict(&report)
+    output.print(&report, || report.to_string())?;
+    if report.passed {
+        return Ok(());
+    }
+    if report.undelivered > 0 {
+        bail!(
+            "{} requests were never accepted. If many were answered 429, raise the clinics' rate during the test",
+            report.undelivered
+        );
+    }
+    bail!("the check failed; `--seed {}` sends the same events again", report.seed);
 }
 
 fn plan(config: &Config, simulation: Simulation) -> Result<Plan> {
-    let here = || vec![format!("http://{}", config.ingress.listen)];
+    let local = || vec![format!("http://{}", config.ingress.listen)];
     Ok(Plan {
-        targets: if simulation.urls.is_empty() { here() } else { simulation.urls },
+        targets: if simulation.urls.is_empty() { local() } else { simulation.urls },
         clinics: clinics(config, simulation.clinics.as_deref())?,
         // Short enough to be typed.
         seed: simulation.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
@@ -57,17 +66,4 @@ async fn store(config: &Config, url: &str) -> Result<Store> {
     let config = config.with_database(url)?;
     let seal = seal::open(&config)?;
     Ok(Store { database: database::connect(&config).await?, seal })
-}
-
-fn verdict(report: &Report) -> Result<()> {
-    if report.passed {
-        return Ok(());
-    }
-    if report.undelivered > 0 {
-        bail!(
-            "{} requests were never taken. If many were answered 429, raise the clinics' rate for the time of the test",
-            report.undelivered
-        );
-    }
-    bail!("the installation did not pass; `--seed {}` plays the same again", report.seed);
 }

@@ -6,7 +6,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::broker::management::Management;
 use crate::database::row;
-use crate::finding::{Finding, or_query_failed};
+use crate::report::Finding;
 
 /// A tolerated difference. Timestamps of two processes order versions without a timestamp of CareQ's.
 const MAX_TOLERATED: TimeDelta = TimeDelta::seconds(5);
@@ -14,61 +14,40 @@ const MAX_TOLERATED: TimeDelta = TimeDelta::seconds(5);
 /// A difference beyond is an error. Signatures are valid for 300 s (API specification, "Authentication"), and CareQ's clock may differ, too.
 const MAX_WARNED: TimeDelta = TimeDelta::seconds(60);
 
-/// The finding codes of one server.
-struct Codes {
-    agrees: &'static str,
-    differs: &'static str,
-}
-
-const DATABASE: Codes = Codes { agrees: "clock.database_agrees", differs: "clock.database_differs" };
-const BROKER: Codes = Codes { agrees: "clock.broker_agrees", differs: "clock.broker_differs" };
-
-pub(crate) async fn of_database(database: &DatabaseConnection) -> Vec<Finding> {
-    or_query_failed(query(database).await)
-}
-
-async fn query(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
+pub(crate) async fn of_database(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
     let before = clock::now();
     let theirs: DateTime<Utc> = row(database, "SELECT clock_timestamp() AS now").await?.try_get_by("now")?;
-    Ok(vec![compared("the database", &DATABASE, difference(before, theirs, clock::now()))])
+    let codes = ("clock.database_agrees", "clock.database_differs");
+    Ok(vec![compared("the database", codes, difference(before, theirs, clock::now()))])
 }
 
 /// Uses the `Date` header of a response, which has whole seconds.
 pub(crate) fn of_broker(management: &Management) -> Vec<Finding> {
     let Some((before, theirs, after)) = management.date else { return Vec::new() };
-    let difference = difference(before - TimeDelta::seconds(1), theirs, after);
-    vec![compared("the broker", &BROKER, difference)]
+    let codes = ("clock.broker_agrees", "clock.broker_differs");
+    vec![compared("the broker", codes, difference(before - TimeDelta::seconds(1), theirs, after))]
 }
 
 /// The certain difference of a clock that was read between `before` and `after`; zero if it may agree.
 fn difference(before: DateTime<Utc>, theirs: DateTime<Utc>, after: DateTime<Utc>) -> TimeDelta {
-    if theirs < before {
-        theirs - before
-    } else if theirs > after {
-        theirs - after
-    } else {
-        TimeDelta::zero()
-    }
+    theirs - theirs.min(after).max(before)
 }
 
-fn compared(server: &str, codes: &Codes, difference: TimeDelta) -> Finding {
+fn compared(server: &str, (agrees, differs): (&'static str, &'static str), difference: TimeDelta) -> Finding {
     let size = difference.abs();
     if size <= MAX_TOLERATED {
-        return Finding::well(codes.agrees, format!("the clock of {server} agrees with ours"));
+        return Finding::well(agrees, format!("the clock of {server} agrees with the local clock"));
     }
     let direction = if difference > TimeDelta::zero() { "ahead of" } else { "behind" };
-    let seen = format!("the clock of {server} is {} s {direction} ours", size.num_seconds());
-    let finding = if size > MAX_WARNED {
-        Finding::error(codes.differs, seen)
-    } else {
-        Finding::warning(codes.differs, seen)
-    };
+    let seen = format!("the clock of {server} is {} s {direction} the local clock", size.num_seconds());
+    let finding =
+        if size > MAX_WARNED { Finding::error(differs, seen) } else { Finding::warning(differs, seen) };
     finding
         .means(
-            "one of the two is wrong; where it is ours, CareQ's signed requests are refused from 300 s on, and \
-             versions without a stamp of CareQ's may be ordered wrongly",
+            "one of them is wrong; if it is the local one, CareQ's signed requests are refused from 300 s on, and \
+             versions without CareQ's timestamp may be ordered wrongly",
         )
-        .remedy("`timedatectl` on both machines tells which; `timedatectl set-ntp true` has it set itself")
+        .remedy("compare `timedatectl` on both machines; `timedatectl set-ntp true` synchronizes a clock")
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ async fn credential_changes_apply_at_once(stack: &mut Stack, operator: &Admin) {
         .await;
     assert_eq!(reader.get("/me").await.status, 401, "its token has ended");
     let listed = stack.command(&["admin", "list"], &[]).await;
-    assert!(listed.contains("reader.two  reader") && listed.contains(", ended 2020-01-01"), "{listed}");
+    assert!(listed.contains("reader.two  reader") && listed.contains(", expired 2020-01-01"), "{listed}");
 }
 
 /// Repeated failures are delayed as at the ingress. Other clients are not delayed.

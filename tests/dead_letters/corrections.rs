@@ -187,7 +187,7 @@ async fn undecodable_bytes_are_discarded_or_corrected(stack: &Stack) {
         "not an event"
     );
     let refused = stack.failing_command(&["dead-letters", "replay", &id, "--wait"], &[]).await;
-    assert!(refused.contains("not every letter went through"), "{refused}");
+    assert!(refused.contains("not every dead letter was resolved"), "{refused}");
     let shown = command(stack, &["show", &id]).await;
     assert_eq!((&shown["state"], &shown["jobs"][0]["state"]), (&json!("open"), &json!("skipped")), "{shown}");
     assert!(shown["jobs"][0]["note"].as_str().unwrap().contains("correct or discard it"), "{shown}");

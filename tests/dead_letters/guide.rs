@@ -81,10 +81,10 @@ async fn every_command_of_the_guide_does_what_it_says() {
     correct(&guide, &wrong).await;
 
     let discarded = guide.follow("discard", &[("ID", &taken)]).await;
-    assert!(discarded.contains("1 letters are discarded"), "{discarded}");
+    assert!(discarded.contains("1 dead letters are discarded"), "{discarded}");
     assert!(guide.follow("list --state discarded", &[]).await.contains("conflict"));
     assert_eq!(command(&stack, &["list"]).await["count"], 0, "no letter is open");
-    assert!(guide.follow("reopen", &[("ID", &taken)]).await.contains("1 letters are open again"));
+    assert!(guide.follow("reopen", &[("ID", &taken)]).await.contains("1 dead letters are open again"));
     assert_eq!(command(&stack, &["list"]).await["count"], 1);
     let audit = guide.follow("audit", &[]).await;
     for action in ["replay", "pause", "resume", "cancel", "reveal", "correct", "discard", "reopen"] {
@@ -139,7 +139,7 @@ async fn only(stack: &Stack, class: &str) -> String {
 async fn replay(guide: &Guide<'_>, fingerprint: &str) {
     let values = [("FINGERPRINT", fingerprint)];
     let plan = guide.follow("replay --fingerprint FINGERPRINT --dry-run", &values).await;
-    assert!(plan.contains("120 open letters match"), "{plan}");
+    assert!(plan.contains("120 open dead letters match"), "{plan}");
     execute(guide.stack, "ALTER TABLE services DROP CONSTRAINT short").await;
     let made = guide.follow("replay --fingerprint FINGERPRINT --rate", &values).await;
     let job = made.split_whitespace().nth(1).unwrap().to_owned();

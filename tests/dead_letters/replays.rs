@@ -103,7 +103,7 @@ async fn fails_again_and_is_applied_later(stack: &Stack) {
     let short = id.split('-').next().unwrap();
 
     let fault = refused(stack, &["replay", short, "--wait"]).await;
-    assert!(fault.contains("not every letter went through"), "{fault}");
+    assert!(fault.contains("not every dead letter was resolved"), "{fault}");
     let shown = command(stack, &["show", short]).await;
     assert_eq!((&shown["state"], &shown["attempts"]), (&json!("open"), &json!(2)), "{shown}");
     assert_eq!(shown["failures"].as_array().unwrap().len(), 2, "{shown}");

@@ -1,15 +1,14 @@
 //! Defects of a set-up, each applied to a healthy one.
 
-use std::io::Write as _;
 use std::net::TcpListener;
 
-use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
-use lapin::{BasicProperties, Channel, Connection};
+use lapin::{Channel, Connection};
 use sea_orm::ConnectionTrait as _;
 
 use super::set_up::{SECRET, SetUp, restrict};
-use crate::harness::{CLINIC, clock_library, until};
+use crate::harness::{clock_library, until};
 use crate::servers::{RabbitMq, Servers, free_port};
 
 /// See the module.
@@ -20,28 +19,22 @@ pub(crate) enum Break {
     NoKeys,
     KeyUnderItsOldName,
     KeyLacking,
-    PortTaken,
-    PortMute,
     ClockAhead,
     RoleWithoutInsert,
     RoleWithoutDelete,
-    RoleThatMakesNoTables,
     OtherEncoding,
     TablesBehind,
     TablesNewer,
     CommitsNotWaitedFor,
-    FewConnections,
     UnknownRole,
     ParametersLogged,
     ParametersLoggedOnError,
-    TokenChanged,
     TokenExpired,
     EverythingHalfOpen,
     BrokerPassword,
     VirtualHost,
     UserThatMayNotWrite,
     ClassicQueue,
-    NobodyReads,
     MemoryAlarm,
     PolicyThatExpiresMessages,
     PolicyThatDropsTheOldest,
@@ -53,9 +46,6 @@ impl Break {
     /// Applies the defect.
     pub(crate) async fn strike(self, set_up: &mut SetUp, servers: &Servers) {
         match self {
-            Self::TokenChanged => {
-                set_up.set("CAREQ_CLINICS", format!("{CLINIC}={SECRET}"));
-            }
             Self::UnknownSetting => set_up.set("CAREQ_INGRESS_LISTEM", SECRET.to_owned()),
             Self::KeyFileOpenToOthers => restrict(&set_up.key_file(), 0o644),
             Self::NoKeys => set_up.set("CAREQ_SEAL_KEY_FILE", String::new()),
@@ -63,18 +53,6 @@ impl Break {
                 set_up.write_keys("test:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=");
             }
             Self::KeyLacking => set_up.write_keys("other:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="),
-            Self::PortTaken => {
-                let other = TcpListener::bind(set_up.setting("CAREQ_INGRESS_LISTEN")).unwrap();
-                std::thread::spawn(move || {
-                    for visitor in other.incoming() {
-                        visitor.and_then(|mut visitor| visitor.write_all(b"SSH-2.0-another\r\n")).ok();
-                    }
-                });
-            }
-            Self::PortMute => {
-                let other = TcpListener::bind(set_up.setting("CAREQ_INGRESS_LISTEN")).unwrap();
-                set_up.held.push(other);
-            }
             Self::ClockAhead => move_clock(set_up),
             Self::EverythingHalfOpen => half_open(set_up),
             Self::UnknownRole => {
@@ -100,18 +78,15 @@ impl Break {
             }
             Self::RoleWithoutInsert
             | Self::RoleWithoutDelete
-            | Self::RoleThatMakesNoTables
             | Self::OtherEncoding
             | Self::TablesBehind
             | Self::TablesNewer
             | Self::CommitsNotWaitedFor
-            | Self::FewConnections
             | Self::ParametersLogged
             | Self::ParametersLoggedOnError
             | Self::TokenExpired => self.strike_database(set_up, servers).await,
             Self::UserThatMayNotWrite
             | Self::ClassicQueue
-            | Self::NobodyReads
             | Self::MemoryAlarm
             | Self::PolicyThatExpiresMessages
             | Self::PolicyThatDropsTheOldest
@@ -122,16 +97,15 @@ impl Break {
     async fn strike_database(self, set_up: &mut SetUp, servers: &Servers) {
         let name = set_up.database_name.clone();
         let role = format!("role_of_{name}");
-        let role_that_may = |on_tables: &str, on_schema: &str| {
+        let role_that_may = |on_tables: &str| {
             format!(
                 "CREATE ROLE {role} LOGIN; GRANT {on_tables} ON ALL TABLES IN SCHEMA public TO {role}; \
-                 GRANT {on_schema} ON SCHEMA public TO {role}"
+                 GRANT USAGE, CREATE ON SCHEMA public TO {role}"
             )
         };
         let statement = match self {
-            Self::RoleWithoutInsert => role_that_may("SELECT, UPDATE, DELETE", "USAGE, CREATE"),
-            Self::RoleWithoutDelete => role_that_may("SELECT, INSERT, UPDATE", "USAGE, CREATE"),
-            Self::RoleThatMakesNoTables => role_that_may("SELECT, INSERT, UPDATE, DELETE", "USAGE"),
+            Self::RoleWithoutInsert => role_that_may("SELECT, UPDATE, DELETE"),
+            Self::RoleWithoutDelete => role_that_may("SELECT, INSERT, UPDATE"),
             Self::TablesBehind => {
                 "DELETE FROM seaql_migrations WHERE version = (SELECT max(version) FROM seaql_migrations)"
                     .to_owned()
@@ -140,7 +114,6 @@ impl Break {
                 "INSERT INTO seaql_migrations VALUES ('m29990101_000001_later', 0)".to_owned()
             }
             Self::CommitsNotWaitedFor => format!("ALTER DATABASE {name} SET synchronous_commit = off"),
-            Self::FewConnections => format!("ALTER DATABASE {name} CONNECTION LIMIT 9"),
             Self::ParametersLogged => {
                 format!("ALTER DATABASE {name} SET log_min_duration_statement = 250")
             }
@@ -153,7 +126,7 @@ impl Break {
             _ => return set_up.make_database(servers, "SQL_ASCII").await,
         };
         set_up.database(servers).await.execute_unprepared(&statement).await.unwrap();
-        if matches!(self, Self::RoleWithoutInsert | Self::RoleWithoutDelete | Self::RoleThatMakesNoTables) {
+        if matches!(self, Self::RoleWithoutInsert | Self::RoleWithoutDelete) {
             set_up.set("CAREQ_DATABASE_URL", set_up.database_url(servers, &role));
         }
     }
@@ -183,28 +156,12 @@ impl Break {
                     format!("amqp://reader:{SECRET}@{}/%2f", servers.rabbitmq.address()),
                 );
             }
-            Self::ClassicQueue => {
+            _ => {
                 let (_connection, channel) = channel(&servers.rabbitmq).await;
                 channel.queue_delete(live.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
                 let declared =
                     channel.queue_declare(live.into(), QueueDeclareOptions::durable(), FieldTable::default());
                 declared.await.unwrap();
-            }
-            _ => {
-                let (_connection, channel) = channel(&servers.rabbitmq).await;
-                channel.confirm_select(lapin::options::ConfirmSelectOptions::default()).await.unwrap();
-                #[expect(
-                    clippy::disallowed_methods,
-                    reason = "this is the one task that publishes on this channel"
-                )]
-                let publishing = channel.basic_publish(
-                    "".into(),
-                    live.into(),
-                    BasicPublishOptions::default(),
-                    b"x",
-                    BasicProperties::default(),
-                );
-                publishing.await.unwrap().await.unwrap();
             }
         }
     }

@@ -87,8 +87,6 @@ impl SetUp {
     fn common(&mut self) {
         self.set("CAREQ_INGRESS_LISTEN", format!("127.0.0.1:{}", free_port()));
         self.set("CAREQ_OPERATIONS_LISTEN", format!("127.0.0.1:{}", free_port()));
-        // The usual limit of open files of a shell is sufficient.
-        self.set("CAREQ_INGRESS_MAX_CONNECTIONS", "128".to_owned());
         self.set("CAREQ_LOG_FORMAT", "json".to_owned());
     }
 
@@ -118,10 +116,6 @@ impl SetUp {
     pub(crate) fn set(&mut self, name: &str, value: String) {
         self.settings.retain(|(set, _)| set != name);
         self.settings.push((name.to_owned(), value));
-    }
-
-    pub(crate) fn setting(&self, name: &str) -> &str {
-        &self.settings.iter().find(|(set, _)| set == name).unwrap().1
     }
 
     pub(crate) fn settings(&self) -> Vec<(&str, &str)> {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use careq_shared::clinics::Setting;
+use careq_shared::clinics::{CredentialKind, Setting};
 use careq_shared::networks::Networks;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 use super::output::Output;
-use super::setting;
+use super::values;
 
 /// The commands of `careq-sync clinic`.
 #[derive(Debug, Subcommand)]
@@ -34,17 +34,17 @@ pub(crate) enum ClinicCommand {
     Set {
         #[command(flatten)]
         secret: OneSecret,
-        /// Kind of credential.
-        #[arg(value_enum)]
-        credential: Credential,
+        /// Kind of credential: api-key, webhook-secret, signing-secret.
+        #[arg(value_parser = values::credential)]
+        credential: CredentialKind,
     },
     /// Creates a new secret and prints it once. The old ones stay valid for the overlap.
     Rotate {
         #[command(flatten)]
         secret: OneSecret,
-        /// Kind of credential.
-        #[arg(value_enum, default_value = "token")]
-        credential: Credential,
+        /// Kind of credential: token, api-key, webhook-secret, signing-secret.
+        #[arg(value_parser = values::credential, default_value = "token")]
+        credential: CredentialKind,
         /// Remaining validity of the old secrets, such as 24h or 30m.
         #[arg(long, default_value = "24h", value_parser = humantime::parse_duration)]
         overlap: Duration,
@@ -53,9 +53,9 @@ pub(crate) enum ClinicCommand {
     Unset {
         #[command(flatten)]
         clinic: OneClinic,
-        /// Kind of credential.
-        #[arg(value_enum)]
-        credential: Credential,
+        /// Kind of credential: api-key, webhook-secret, signing-secret.
+        #[arg(value_parser = values::credential)]
+        credential: CredentialKind,
     },
     /// Overrides settings for one clinic. Options that are not given stay unchanged; `default` removes an override.
     Configure {
@@ -88,33 +88,20 @@ pub(crate) struct OneSecret {
     pub(crate) stdin: bool,
 }
 
-/// The kinds of credentials.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Credential {
-    /// Authorization: Bearer
-    Token,
-    /// X-API-Key
-    ApiKey,
-    /// X-Webhook-Secret
-    WebhookSecret,
-    /// The key of X-CareQ-Signature
-    SigningSecret,
-}
-
 /// The overrides of a clinic.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub(crate) struct Changes {
     /// Time that a response may wait for the result of its event, at most 25000; 0 never waits.
-    #[arg(long, value_name = "MS", value_parser = setting::answer_within_ms)]
+    #[arg(long, value_name = "MS", value_parser = values::own_number(0..=25_000_u16))]
     pub(crate) answer_within_ms: Option<Setting<u16>>,
     /// Requests per minute; 0 = no limit.
-    #[arg(long, value_name = "N", value_parser = setting::rate)]
+    #[arg(long, value_name = "N", value_parser = values::own_number(0..=1_000_000_u32))]
     pub(crate) rate_per_minute: Option<Setting<u32>>,
     /// Burst of requests.
-    #[arg(long, value_name = "N", value_parser = setting::burst)]
+    #[arg(long, value_name = "N", value_parser = values::own_number(1..=1_000_000_u32))]
     pub(crate) rate_burst: Option<Setting<u32>>,
     /// Networks that requests are accepted from, such as `203.0.113.0/24,2001:db8::/32`; by default, all.
-    #[arg(long, value_name = "NETWORKS", value_parser = setting::networks)]
+    #[arg(long, value_name = "NETWORKS", value_parser = values::own_networks)]
     pub(crate) addresses: Option<Setting<Networks>>,
 }

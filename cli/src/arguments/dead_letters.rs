@@ -4,18 +4,17 @@ use std::path::PathBuf;
 
 use careq_console::ShortId;
 use careq_console::jobs::DEFAULT_RATE_PER_SECOND;
-use careq_shared::dead_letters::Class;
+use careq_shared::dead_letters::{Class, DeadLetterState};
 use careq_shared::records::Kind;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
-use super::output::Output;
-use super::values::{self, States};
+use super::values;
 
 /// The commands of `careq-sync dead-letters`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLettersCommand {
-    /// Lists dead letters, the last to fail first; or with --group, by cause.
+    /// Lists dead letters, newest failure first; or with --group, their causes.
     List(List),
     /// Shows one dead letter with its history. Its payload is masked.
     Show(Show),
@@ -31,47 +30,40 @@ pub(crate) enum DeadLettersCommand {
     Jobs {
         #[command(subcommand)]
         command: Option<JobsCommand>,
-        #[command(flatten)]
-        output: Output,
     },
     /// Lists the entries of the audit log, newest first.
-    Audit(Audit),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Audit {
-    /// Maximum number of lines.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    pub(crate) limit: u64,
-    #[command(flatten)]
-    pub(crate) output: Output,
+    Audit {
+        /// Maximum number of lines.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+        limit: u64,
+    },
 }
 
 /// The filter of dead letters.
 #[derive(Debug, Args)]
 pub(crate) struct FilterArguments {
-    /// Of this clinic.
+    /// Only this clinic.
     #[arg(long, value_name = "ID")]
     pub(crate) clinic: Option<String>,
-    /// Of this kind: patient, doctor, service, appointment, status, cancel.
+    /// Only this kind: patient, doctor, service, appointment, status, cancel.
     #[arg(long, value_parser = values::kind)]
     pub(crate) kind: Option<Kind>,
-    /// About `CareQ`'s record of this number.
+    /// Only the record with this `careq_id`.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) careq_id: Option<i64>,
-    /// Dead for this reason: `missing_parent`, conflict, data, exhausted, `crash_loop`, undecodable.
+    /// Only this class: `missing_parent`, conflict, data, exhausted, `crash_loop`, undecodable.
     #[arg(long)]
     pub(crate) class: Option<Class>,
-    /// With this code of the specification, such as `RECORD_NOT_FOUND`.
+    /// Only this error code of the specification, such as `RECORD_NOT_FOUND`.
     #[arg(long)]
     pub(crate) code: Option<String>,
-    /// Of this cause, as `list --group` names it.
+    /// Only this cause, a fingerprint from `list --group`.
     #[arg(long)]
     pub(crate) fingerprint: Option<String>,
-    /// Failed last at this time or later: a time such as 2026-01-31T08:00:00Z, or how long ago, such as 2h.
+    /// Only failures at this time or later: a time such as 2026-01-31T08:00:00Z, or an age such as 2h.
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) since: Option<DateTime<Utc>>,
-    /// Failed last before this time.
+    /// Only failures before this time.
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) until: Option<DateTime<Utc>>,
 }
@@ -89,32 +81,22 @@ pub(crate) struct SelectionArguments {
     pub(crate) all: bool,
 }
 
-/// The actor for the audit log.
-#[derive(Debug, Args)]
-pub(crate) struct ActorName {
-    /// Name of the actor for the audit log, in addition to the user of the machine.
-    #[arg(long = "as", value_name = "NAME", value_parser = values::name)]
-    pub(crate) name: Option<String>,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
     pub(crate) filter: FilterArguments,
     /// State: open, replaying, resolved, discarded, superseded; several with commas; or all.
-    #[arg(long, default_value = "open")]
-    pub(crate) state: States,
-    /// By cause, the most frequent first.
+    #[arg(long, default_value = "open", value_delimiter = ',', value_parser = values::state)]
+    pub(crate) state: Vec<Option<DeadLetterState>>,
+    /// Lists the causes, the most frequent first.
     #[arg(long)]
     pub(crate) group: bool,
     /// Maximum number of lines.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) limit: u64,
-    /// The next page, as printed by the page before.
+    /// Continues after the page that printed this value.
     #[arg(long, value_name = "NEXT")]
     pub(crate) after: Option<careq_console::Cursor>,
-    #[command(flatten)]
-    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -128,10 +110,6 @@ pub(crate) struct Show {
     /// Reason for revealing the payload, for the audit log.
     #[arg(long, requires = "reveal")]
     pub(crate) reason: Option<String>,
-    #[command(flatten)]
-    pub(crate) actor: ActorName,
-    #[command(flatten)]
-    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -147,10 +125,6 @@ pub(crate) struct Replay {
     /// Waits until every dead letter has an outcome; fails unless all were resolved.
     #[arg(long)]
     pub(crate) wait: bool,
-    #[command(flatten)]
-    pub(crate) actor: ActorName,
-    #[command(flatten)]
-    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -167,10 +141,6 @@ pub(crate) struct Correct {
     /// Waits for the outcome; fails unless the dead letter was resolved.
     #[arg(long)]
     pub(crate) wait: bool,
-    #[command(flatten)]
-    pub(crate) actor: ActorName,
-    #[command(flatten)]
-    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -183,10 +153,6 @@ pub(crate) struct Discard {
     /// Reason, for the audit log.
     #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
     pub(crate) reason: Option<String>,
-    #[command(flatten)]
-    pub(crate) actor: ActorName,
-    #[command(flatten)]
-    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]
@@ -196,17 +162,13 @@ pub(crate) struct Reopen {
     /// Reason, for the audit log.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
-    #[command(flatten)]
-    pub(crate) actor: ActorName,
-    #[command(flatten)]
-    pub(crate) output: Output,
 }
 
 /// The commands of `careq-sync dead-letters jobs`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobsCommand {
     /// Lists the newest jobs.
-    List(Output),
+    List,
     /// Shows the progress of a job, and the dead letters that failed again or were skipped.
     Show(OneJob),
     /// Follows a job until every dead letter has an outcome; fails unless all were resolved.
@@ -225,8 +187,4 @@ pub(crate) struct OneJob {
     /// Id of the job; a prefix of at least four characters is enough.
     #[arg(value_name = "ID")]
     pub(crate) id: ShortId,
-    #[command(flatten)]
-    pub(crate) actor: ActorName,
-    #[command(flatten)]
-    pub(crate) output: Output,
 }

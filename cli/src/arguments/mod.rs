@@ -5,6 +5,5 @@ pub(crate) mod clinic;
 pub(crate) mod dead_letters;
 pub(crate) mod output;
 pub(crate) mod program;
-mod setting;
 pub(crate) mod simulation;
 mod values;

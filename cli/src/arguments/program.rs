@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use super::admin::AdminCommand;
 use super::clinic::ClinicCommand;
 use super::dead_letters::DeadLettersCommand;
-use super::output::Output;
+use super::output::{Acting, Output};
 use super::simulation::Simulation;
 
 /// The receiving side of `CareQ`'s clinic-booking webhooks.
@@ -56,8 +56,12 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Lists and shows events that could not be stored; replays, corrects or discards them.
-    #[command(subcommand)]
-    DeadLetters(DeadLettersCommand),
+    DeadLetters {
+        #[command(subcommand)]
+        command: DeadLettersCommand,
+        #[command(flatten)]
+        acting: Acting,
+    },
 }
 
 /// The arguments of `careq-sync healthcheck`.

@@ -4,62 +4,48 @@ use anyhow::Result;
 use careq_console::jobs::{self, Job, JobLetter};
 use careq_console::{PageRequest, ShortId};
 use careq_shared::replay::JobLetterState;
+use sea_orm::DatabaseConnection;
 use serde_json::json;
 
-use super::context::{Context, actor, show_as};
-use super::progress;
-use super::table::{facts, or_dash, table, time};
-use crate::arguments::dead_letters::JobsCommand;
-use crate::arguments::output::Output;
+use super::progress::{self, print_state, words};
+use crate::arguments::dead_letters::{JobsCommand, OneJob};
+use crate::arguments::output::Acting;
+use crate::table::{facts, or_dash, table, time};
 
 /// The number of rows in a list. Older jobs are found by their id.
 const MAX_ROWS: u64 = 50;
 
-pub(super) async fn run(context: &Context<'_>, command: Option<JobsCommand>, output: Output) -> Result<()> {
-    let database = &context.database;
-    let changed = match command.unwrap_or(JobsCommand::List(output)) {
-        JobsCommand::List(list) => {
+pub(super) async fn run(database: &DatabaseConnection, command: JobsCommand, acting: &Acting) -> Result<()> {
+    let (actor, output) = (acting.actor(), acting.output);
+    let find = async |OneJob { id }| jobs::find(database, id).await;
+    match command {
+        JobsCommand::List => {
             let jobs = jobs::list(database, PageRequest::first(MAX_ROWS)).await?.items;
-            let output = Output { json: list.json || output.json };
-            return show_as(output, &json!({ "jobs": jobs }), || of_jobs(&jobs));
+            output.print(&json!({ "jobs": jobs }), || of_jobs(&jobs))
         }
         JobsCommand::Show(job) => {
-            let id = jobs::find(database, job.id).await?;
+            let id = find(job).await?;
             let found = jobs::get(database, id).await?;
             let mut letters = Vec::new();
             for state in [JobLetterState::Failed, JobLetterState::Skipped] {
                 letters.extend(jobs::letters(database, id, Some(state), None, MAX_ROWS).await?.items);
             }
-            let as_json = json!({ "job": found, "letters": letters });
-            return show_as(job.output, &as_json, || as_text(&found, &letters));
+            output.print(&json!({ "job": found, "letters": letters }), || as_text(&found, &letters))
         }
-        JobsCommand::Watch(job) => {
-            let id = jobs::find(database, job.id).await?;
-            return progress::wait(database, id, job.output).await;
-        }
+        JobsCommand::Watch(job) => progress::wait(database, find(job).await?, output).await,
         JobsCommand::Pause(job) => {
-            let id = jobs::find(database, job.id).await?;
-            (job.output, jobs::pause(database, &actor(job.actor), id).await?)
+            print_state(output, &jobs::pause(database, &actor, find(job).await?).await?)
         }
         JobsCommand::Resume(job) => {
-            let id = jobs::find(database, job.id).await?;
-            (job.output, jobs::resume(database, &actor(job.actor), id).await?)
+            print_state(output, &jobs::resume(database, &actor, find(job).await?).await?)
         }
         JobsCommand::Cancel(job) => {
-            let id = jobs::find(database, job.id).await?;
-            (job.output, jobs::cancel(database, &actor(job.actor), id).await?)
+            print_state(output, &jobs::cancel(database, &actor, find(job).await?).await?)
         }
-    };
-    let (output, job) = changed;
-    show_as(output, &job, || {
-        format!("Job {} is {}: {}.", ShortId::of(job.id), job.state, progress::words(&job))
-    })
+    }
 }
 
 fn of_jobs(jobs: &[Job]) -> String {
-    if jobs.is_empty() {
-        return "There is no replay job.".to_owned();
-    }
     let row = |job: &Job| {
         [
             ShortId::of(job.id),
@@ -67,37 +53,32 @@ fn of_jobs(jobs: &[Job]) -> String {
             job.made_by.clone(),
             job.state.to_string(),
             job.letters.to_string(),
-            progress::words(job),
+            words(job),
         ]
     };
-    let rows: Vec<_> = jobs.iter().map(row).collect();
-    table(["ID", "MADE", "BY", "STATE", "LETTERS", "PROGRESS"], &rows)
-}
-
-fn filter(job: &Job) -> String {
-    let filter = job.filter.as_ref().and_then(|filter| serde_json::to_string(filter).ok());
-    filter.unwrap_or_else(|| "(of another version)".to_owned())
+    table(["ID", "CREATED", "BY", "STATE", "LETTERS", "PROGRESS"], jobs.iter().map(row))
+        .unwrap_or_else(|| "There is no replay job.".to_owned())
 }
 
 fn as_text(job: &Job, letters: &[JobLetter]) -> String {
+    let filter = job.filter.as_ref().and_then(|filter| serde_json::to_string(filter).ok());
     let known = facts(&[
         ("job", job.id.to_string()),
         ("state", job.state.to_string()),
-        ("filter", filter(job)),
+        ("filter", filter.unwrap_or_else(|| "(of another version)".to_owned())),
         ("letters", job.letters.to_string()),
-        ("progress", progress::words(job)),
-        ("rate", format!("{} a second", job.rate_per_second)),
-        ("made", format!("{} by {}", time(job.made_at), job.made_by)),
+        ("progress", words(job)),
+        ("rate", format!("{} per second", job.rate_per_second)),
+        ("created", format!("{} by {}", time(job.made_at), job.made_by)),
         ("ended", or_dash(job.finished_at.map(time))),
         ("worker", or_dash(job.worker.as_ref())),
     ]);
-    if letters.is_empty() {
-        return known;
-    }
     let row = |letter: &JobLetter| {
-        let why = letter.note.as_ref().or(letter.message.as_ref());
-        [ShortId::of(letter.letter_id), letter.state.to_string(), or_dash(why)]
+        let reason = letter.note.as_ref().or(letter.message.as_ref());
+        [ShortId::of(letter.letter_id), letter.state.to_string(), or_dash(reason)]
     };
-    let rows: Vec<_> = letters.iter().map(row).collect();
-    format!("{known}\n\n{}", table(["LETTER", "STATE", "WHY"], &rows))
+    match table(["LETTER", "STATE", "REASON"], letters.iter().map(row)) {
+        Some(letters) => format!("{known}\n\n{letters}"),
+        None => known,
+    }
 }

@@ -1,39 +1,31 @@
 //! `careq-sync dead-letters`. Only `show --reveal` prints a payload, and only selected dead letters are replayed or discarded.
 
-mod context;
-mod selection;
-
-mod list;
-mod show;
-
-mod correct;
-mod discard;
+mod actions;
 mod jobs;
-mod reopen;
-mod replay;
-
-mod audit;
+mod letters;
 
 mod progress;
-mod table;
 
 use anyhow::Result;
 use careq_shared::config::Config;
+use careq_shared::seal;
 
-use crate::arguments::dead_letters::DeadLettersCommand;
-use crate::migrate;
-use context::Context;
+use crate::arguments::dead_letters::{DeadLettersCommand, JobsCommand};
+use crate::arguments::output::Acting;
+use crate::{audit, migrate};
 
-pub(crate) async fn run(config: &Config, command: DeadLettersCommand) -> Result<()> {
-    let context = Context { config, database: migrate::connect(config).await? };
+pub(crate) async fn run(config: &Config, command: DeadLettersCommand, acting: &Acting) -> Result<()> {
+    let database = &migrate::connect(config).await?;
     match command {
-        DeadLettersCommand::List(list) => list::run(&context, list).await,
-        DeadLettersCommand::Show(show) => show::run(&context, show).await,
-        DeadLettersCommand::Replay(replay) => replay::run(&context, replay).await,
-        DeadLettersCommand::Correct(correct) => correct::run(&context, correct).await,
-        DeadLettersCommand::Discard(discard) => discard::run(&context, discard).await,
-        DeadLettersCommand::Reopen(reopen) => reopen::run(&context, reopen).await,
-        DeadLettersCommand::Audit(audit) => audit::run(&context, audit).await,
-        DeadLettersCommand::Jobs { command, output } => jobs::run(&context, command, output).await,
+        DeadLettersCommand::List(list) => letters::list(database, list, acting.output).await,
+        DeadLettersCommand::Show(show) => letters::show(database, &seal::open(config)?, show, acting).await,
+        DeadLettersCommand::Replay(replay) => actions::replay(database, replay, acting).await,
+        DeadLettersCommand::Correct(correct) => actions::correct(config, database, correct, acting).await,
+        DeadLettersCommand::Discard(discard) => actions::discard(database, discard, acting).await,
+        DeadLettersCommand::Reopen(reopen) => actions::reopen(database, reopen, acting).await,
+        DeadLettersCommand::Audit { limit } => audit::list(database, limit, acting.output).await,
+        DeadLettersCommand::Jobs { command } => {
+            jobs::run(database, command.unwrap_or(JobsCommand::List), acting).await
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! Waits for a job: with a progress bar on a terminal, with a line every few seconds elsewhere.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -12,7 +11,6 @@ use sea_orm::DatabaseConnection;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::context::show_as;
 use crate::arguments::output::Output;
 use crate::environment::print_to_stderr;
 
@@ -27,28 +25,44 @@ const LINE_INTERVAL: Duration = Duration::from_secs(5);
 /// # Errors
 /// Not every dead letter was resolved, or the database failed.
 pub(super) async fn wait(database: &DatabaseConnection, id: Uuid, output: Output) -> Result<()> {
-    let mut display = Display::default();
+    // Hidden without a terminal, and cleared when dropped.
+    let bar = ProgressBar::no_length();
+    bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} settled, {msg}")?);
+    let mut printed_at: Option<Instant> = None;
     let job = loop {
         let job = jobs::get(database, id).await?;
         if job.is_over() {
             break job;
         }
-        display.update(&job);
+        let (settled, letters) = (job.progress.settled(), job.letters);
+        let state = match (job.state, &job.worker) {
+            (JobState::Running, None) => "no worker has started it yet".to_owned(),
+            (JobState::Running, Some(_)) => words(&job),
+            (state, _) => format!("{state}, {}", words(&job)),
+        };
+        if bar.is_hidden() && printed_at.is_none_or(|printed_at| printed_at.elapsed() >= LINE_INTERVAL) {
+            printed_at = Some(Instant::now());
+            print_to_stderr(&format!("{settled} of {letters} dead letters settled, {state}"));
+        }
+        bar.set_length(letters.unsigned_abs());
+        bar.set_position(settled);
+        bar.set_message(state);
         tokio::time::sleep(POLL_INTERVAL).await;
     };
-    drop(display);
-    show_as(output, &job, || format!("Job {} is {}: {}.", ShortId::of(job.id), job.state, words(&job)))?;
-    verdict(&job)
-}
-
-fn verdict(job: &Job) -> Result<()> {
+    drop(bar);
+    print_state(output, &job)?;
     if u64::try_from(job.letters).is_ok_and(|letters| letters == job.progress.resolved) {
         return Ok(());
     }
     bail!(
-        "not every letter went through; `careq-sync dead-letters jobs show {}` says which and why",
+        "not every dead letter was resolved; `careq-sync dead-letters jobs show {}` lists the others with their reasons",
         ShortId::of(job.id)
     );
+}
+
+/// Prints the state of a job.
+pub(super) fn print_state(output: Output, job: &Job) -> Result<()> {
+    output.print(job, || format!("Job {} is {}: {}.", ShortId::of(job.id), job.state, words(job)))
 }
 
 /// The progress of a job in words, without zero counts.
@@ -65,48 +79,4 @@ pub(super) fn words(job: &Job) -> String {
     ];
     let named = parts.iter().filter(|(letters, _)| *letters > 0);
     named.map(|(letters, word)| format!("{letters} {word}")).collect::<Vec<_>>().join(", ")
-}
-
-/// The progress display, which is cleared when dropped.
-#[derive(Default)]
-struct Display {
-    bar: Option<ProgressBar>,
-    printed_at: Option<Instant>,
-}
-
-impl Display {
-    fn update(&mut self, job: &Job) {
-        let state = match (job.state, &job.worker) {
-            (JobState::Running, None) => "no worker has taken it yet".to_owned(),
-            (JobState::Running, Some(_)) => words(job),
-            (state, _) => format!("{state}, {}", words(job)),
-        };
-        if std::io::stderr().is_terminal() {
-            let bar = self.bar.get_or_insert_with(|| bar(job));
-            bar.set_position(job.progress.settled());
-            bar.set_message(state);
-        } else if self.printed_at.is_none_or(|printed_at| printed_at.elapsed() >= LINE_INTERVAL) {
-            self.printed_at = Some(Instant::now());
-            print_to_stderr(&format!(
-                "{} of {} letters settled, {state}",
-                job.progress.settled(),
-                job.letters
-            ));
-        }
-    }
-}
-
-impl Drop for Display {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-fn bar(job: &Job) -> ProgressBar {
-    let bar = ProgressBar::new(job.letters.unsigned_abs());
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} settled, {msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar
 }

@@ -1,27 +1,36 @@
 //! RabbitMQ's management API, the only source of policies and versions. Its password is not shown, and is sent only to the address of the
 //! settings or the host of `broker.url`.
 
+use std::time::Duration;
+
 use careq_shared::broker::rabbitmq::Address;
 use careq_shared::clock;
 use careq_shared::config::Config;
 use chrono::{DateTime, Utc};
-use percent_encoding::percent_decode_str;
 use reqwest::{Client, Response, StatusCode, Url};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::finding::Finding;
-use crate::http;
-use crate::report::Reached;
+use crate::report::{Finding, Reached};
 
 /// The first version that supports all arguments of our quorum queues.
 const MIN_VERSION: (u32, u32) = (3, 10);
 
+/// The timeout of a request including its response.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The largest response body.
+const MAX_BODY_BYTES: usize = 8 * 1_048_576;
+
+/// The consequence of an unreachable API.
+const POLICIES_UNKNOWN: &str = "AMQP does not expose policies: one that drops or expires messages would not be reported, and neither would \
+                      an old RabbitMQ";
+
 /// A client of the management API.
 pub(crate) struct Management {
+    /// With user and password.
     base: Url,
-    user: String,
-    password: SecretString,
     http: Client,
     /// The virtual host of `broker.url`.
     pub(crate) virtual_host: String,
@@ -30,29 +39,32 @@ pub(crate) struct Management {
 }
 
 pub(crate) async fn reach(config: &Config) -> Reached<Management> {
+    let virtual_host = Address::of(&config.broker).map_or_else(|_| "/".to_owned(), |of| of.virtual_host);
+    let by_hand = format!(
+        "`rabbitmqctl list_policies -p '{virtual_host}'` and `rabbitmqctl list_operator_policies -p \
+         '{virtual_host}'` show the policies"
+    );
     if config.broker.management_url.expose_secret() == "none" {
-        let finding = Finding::warning(
-            "management.none",
-            "broker.management_url is `none`: the policies were not examined",
-        );
-        let virtual_host =
-            Address::of(&config.broker).map_or_else(|_| "/".to_owned(), |address| address.virtual_host);
-        return (vec![finding.means(POLICIES_UNKNOWN).remedy(by_hand(&virtual_host))], None);
+        let seen = "broker.management_url is `none`: the policies were not examined";
+        let finding = Finding::warning("management.none", seen);
+        return (vec![finding.means(POLICIES_UNKNOWN).remedy(by_hand)], None);
     }
     let Some(mut management) = Management::of(config) else {
-        let finding = Finding::error("management.url", "broker.management_url is no URL");
-        return (vec![finding.means(POLICIES_UNKNOWN).remedy("it looks like http://host:15672")], None);
+        let finding = Finding::error("management.url", "broker.management_url is not a URL");
+        return (
+            vec![finding.means(POLICIES_UNKNOWN).remedy("set it to a URL such as http://host:15672")],
+            None,
+        );
     };
     match management.overview().await {
         Ok(overview) => (vec![version(&overview)], Some(management)),
         Err(reason) => {
-            let seen = format!("the management API at {} cannot be asked: {reason}", management.address());
+            let user = management.base.username();
+            let seen = format!("the management API at {} cannot be used: {reason}", management.address());
             let remedy = format!(
-                "`rabbitmq-plugins enable rabbitmq_management` and `rabbitmqctl set_user_tags {} management` on \
-                 the server; if it is elsewhere, set broker.management_url. Or, by hand: {}. With \
-                 broker.management_url = \"none\" this is a warning alone",
-                management.user,
-                by_hand(&management.virtual_host)
+                "`rabbitmq-plugins enable rabbitmq_management` and `rabbitmqctl set_user_tags {user} management` on \
+                 the server; set broker.management_url if it has another address. Without it: {by_hand}. With \
+                 broker.management_url = \"none\" this is only a warning"
             );
             let finding = Finding::not_examined("management.unreachable", seen);
             (vec![finding.means(POLICIES_UNKNOWN).remedy(remedy)], None)
@@ -60,24 +72,14 @@ pub(crate) async fn reach(config: &Config) -> Reached<Management> {
     }
 }
 
-const POLICIES_UNKNOWN: &str = "AMQP does not tell them: a policy that drops or expires messages would go unseen, and so would an \
-                      old RabbitMQ";
-
-fn by_hand(virtual_host: &str) -> String {
-    format!(
-        "`rabbitmqctl list_policies -p '{virtual_host}'` and `rabbitmqctl list_operator_policies -p \
-         '{virtual_host}'` show the policies"
-    )
-}
-
 fn version(overview: &Value) -> Finding {
     let version = overview["rabbitmq_version"].as_str().or(overview["product_version"].as_str());
     let version = version.unwrap_or("of unknown version");
     let mut parts = version.split('.').map_while(|part| part.parse().ok());
-    let seen = format!("it is RabbitMQ {version}");
+    let seen = format!("RabbitMQ is {version}");
     match (parts.next(), parts.next()) {
         (Some(major), Some(minor)) if (major, minor) < MIN_VERSION => Finding::error("broker.too_old", seen)
-            .means("its quorum queues lack what careq-sync declares: messages that are given up on could be lost")
+            .means("its quorum queues lack arguments that careq-sync declares: dead-lettered messages could be lost")
             .remedy("upgrade RabbitMQ to 3.10 or newer"),
         _ => Finding::well("broker.version", seen),
     }
@@ -88,22 +90,26 @@ impl Management {
     fn of(config: &Config) -> Option<Self> {
         let address = Address::of(&config.broker).ok()?;
         let set = config.broker.management_url.expose_secret();
-        let usual = if address.is_encrypted { ("https", 15671) } else { ("http", 15672) };
-        let usual = format!("{}://{}:{}", usual.0, bracketed(&address.host), usual.1);
+        let (scheme, port) = if address.is_encrypted { ("https", 15671) } else { ("http", 15672) };
+        let usual = format!("{scheme}://{}:{port}", address.host);
         let mut base: Url = if set.is_empty() { usual.as_str() } else { set }.parse().ok()?;
-        let (mut user, mut password) = (address.user, address.password);
-        if !base.username().is_empty() {
-            user = decoded(base.username());
-            password = decoded(base.password().unwrap_or_default()).into();
+        if base.username().is_empty() {
+            base.set_username(&address.user).ok()?;
+            base.set_password(Some(address.password.expose_secret())).ok()?;
         }
-        base.set_username("").ok()?;
-        base.set_password(None).ok()?;
-        let http = http::client().ok()?;
-        Some(Self { base, user, password, http, virtual_host: address.virtual_host, date: None })
+        // reqwest requires a provider even for plain HTTP. An error means that one is installed already.
+        rustls::crypto::ring::default_provider().install_default().unwrap_or_default();
+        // Neither redirects nor proxies of the environment, since requests contain the password.
+        let http = Client::builder().timeout(REQUEST_TIMEOUT).redirect(reqwest::redirect::Policy::none());
+        let http = http.no_proxy().build().ok()?;
+        Some(Self { base, http, virtual_host: address.virtual_host, date: None })
     }
 
-    fn address(&self) -> &str {
-        self.base.as_str().trim_end_matches('/')
+    /// The address without user and password.
+    fn address(&self) -> String {
+        let mut origin = self.base.origin().ascii_serialization();
+        origin.push_str(self.base.path().trim_end_matches('/'));
+        origin
     }
 
     async fn overview(&mut self) -> Result<Value, String> {
@@ -119,7 +125,7 @@ impl Management {
     ///
     /// # Errors
     /// The reason, as a sentence.
-    pub(crate) async fn get(&self, path: &[&str]) -> Result<Value, String> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, String> {
         body(self.send(path).await?).await
     }
 
@@ -127,25 +133,32 @@ impl Management {
         let mut url = self.base.clone();
         // Segments are encoded, since a virtual host may be called `/`.
         url.path_segments_mut()
-            .map_err(|()| "it is no URL of a server")?
+            .map_err(|()| "it is not the URL of a server")?
             .pop_if_empty()
             .push("api")
             .extend(path);
-        let request = self.http.get(url).basic_auth(&self.user, Some(self.password.expose_secret()));
-        let response = request.send().await.map_err(innermost_cause)?;
+        let response = self.http.get(url).send().await.map_err(innermost_cause)?;
         match response.status() {
             StatusCode::OK => Ok(response),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(format!("it does not let the user {} in; the user needs the tag `management`", self.user))
+                let user = self.base.username();
+                Err(format!("it refuses the user {user}, who needs the tag `management`"))
             }
             status => Err(format!("it answers {status}")),
         }
     }
 }
 
-async fn body(response: Response) -> Result<Value, String> {
-    let text = http::text(response).await.ok_or("its answer broke off")?;
-    serde_json::from_str(&text).map_err(|_| "what answers there is no management API of RabbitMQ".to_owned())
+async fn body<T: DeserializeOwned>(mut response: Response) -> Result<T, String> {
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(innermost_cause)? {
+        body.extend_from_slice(&piece);
+        if body.len() > MAX_BODY_BYTES {
+            return Err("its response is too large".to_owned());
+        }
+    }
+    serde_json::from_slice(&body)
+        .map_err(|_| "its response is not one of RabbitMQ's management API".to_owned())
 }
 
 /// The innermost cause of an error: the outer ones repeat the URL.
@@ -159,14 +172,4 @@ fn innermost_cause(fault: reqwest::Error) -> String {
         cause = inner;
     }
     cause.to_string()
-}
-
-/// A host for a URL, with brackets around an IPv6 address.
-fn bracketed(host: &str) -> String {
-    if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
-}
-
-/// The percent-decoded user or password of a URL.
-fn decoded(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

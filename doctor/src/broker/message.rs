@@ -3,27 +3,41 @@
 use careq_shared::broker::rabbitmq::{Address, Inspection, Refusal, Stuck};
 use careq_shared::config::Config;
 
-use crate::finding::Finding;
+use crate::report::Finding;
 
 pub(crate) async fn examine(broker: &Inspection, config: &Config) -> Vec<Finding> {
     vec![match broker.round_trip().await {
-        Ok(()) => Finding::well("message.well", "RabbitMQ has confirmed a message and handed it out again"),
+        Ok(()) => Finding::well("message.well", "RabbitMQ confirmed a message and delivered it"),
         Err(Stuck::Blocked) => Finding::error(
             "message.blocked",
-            "RabbitMQ takes no messages: an alarm is on",
+            "RabbitMQ accepts no messages: an alarm is active",
         )
         .means("webhooks are answered 503 until RabbitMQ has memory and disk space again")
         .remedy(
-            "`rabbitmq-diagnostics alarms` names the alarm: make room on its disk, give it memory, or start \
-             workers to empty the queues",
+            "`rabbitmq-diagnostics alarms` names the alarm: free disk space, add memory, or start workers to \
+                     empty the queues",
         ),
-        Err(Stuck::Forbidden(right, words)) => forbidden(right, &words, config),
+        Err(Stuck::Forbidden(right, words)) => {
+            let (user, virtual_host) = Address::of(&config.broker).map_or_else(
+                |_| ("USER".to_owned(), "/".to_owned()),
+                |address| (address.user, address.virtual_host),
+            );
+            let seen = format!("the user {user} lacks the permission to {right}: {words}");
+            Finding::error("message.forbidden", seen)
+                .means(
+                    "careq-sync configures, writes and reads queues and mailboxes whose names begin with broker.prefix, \
+                     and publishes to the default exchange",
+                )
+                .remedy(format!(
+                    "rabbitmqctl set_permissions -p '{virtual_host}' '{user}' '.*' '.*' '.*', or narrower patterns"
+                ))
+        }
         Err(Stuck::Other(refusal)) => {
             let words = match refusal {
-                Refusal::Silent => "no confirm has come in time".to_owned(),
+                Refusal::Silent => "no answer in time".to_owned(),
                 Refusal::Forbidden(words) | Refusal::VirtualHost(words) | Refusal::Other(words) => words,
             };
-            Finding::error("message.stuck", format!("a message does not go through: {words}"))
+            Finding::error("message.stuck", format!("a message does not pass: {words}"))
                 .means("webhooks may be answered 503")
                 .remedy(
                     "check the broker's log, `rabbitmq-diagnostics check_alarms` and `rabbitmq-diagnostics \
@@ -31,18 +45,4 @@ pub(crate) async fn examine(broker: &Inspection, config: &Config) -> Vec<Finding
                 )
         }
     }]
-}
-
-fn forbidden(right: &str, words: &str, config: &Config) -> Finding {
-    let (user, virtual_host) = Address::of(&config.broker)
-        .map_or_else(|_| ("USER".to_owned(), "/".to_owned()), |address| (address.user, address.virtual_host));
-    Finding::error("message.forbidden", format!("the user {user} lacks the permission to {right}: {words}"))
-        .means(
-            "careq-sync configures, writes and reads its queues, their names and the ingresses' mailboxes \
-             beginning with broker.prefix, and writes to the default exchange",
-        )
-        .remedy(format!(
-            "rabbitmqctl set_permissions -p '{virtual_host}' '{user}' '.*' '.*' '.*', or narrower patterns \
-             that hold these"
-        ))
 }

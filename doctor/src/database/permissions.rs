@@ -1,41 +1,23 @@
-//! The privileges of the role: those for all statements of careq-sync, and for the migrations that each process applies at its start.
+//! The privileges of the role: those for all statements of careq-sync, and no more on the audit log.
 
 use careq_shared::config::Config;
 use careq_shared::entities;
 use sea_orm::{DatabaseConnection, DbErr};
 
 use super::{row, rows};
-use crate::finding::{Finding, or_query_failed};
-
-const ROLE: &str = "SELECT current_user::text AS role, current_schema()::text AS schema,
-    coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create";
+use crate::report::Finding;
 
 /// The role's privileges on `audit_log`, if the table exists, and whether the role owns it.
 const AUDIT_LOG: &str = "SELECT pg_has_role(relowner, 'USAGE') AS owns, has_table_privilege(oid, 'UPDATE, TRUNCATE') AS may_change,
     has_table_privilege(oid, 'DELETE') AS may_delete FROM pg_class WHERE oid = to_regclass('audit_log')";
 
-pub(crate) async fn examine(database: &DatabaseConnection, config: &Config) -> Vec<Finding> {
-    or_query_failed(look(database, config.retention.audit_days > 0).await)
-}
-
-async fn look(database: &DatabaseConnection, deletes_entries: bool) -> Result<Vec<Finding>, DbErr> {
-    let found = row(database, ROLE).await?;
-    let role: String = found.try_get_by("role")?;
-    let schema: Option<String> = found.try_get_by("schema")?;
-    let Some(schema) = schema else { return Ok(vec![no_schema(&role)]) };
+pub(crate) async fn examine(database: &DatabaseConnection, config: &Config) -> Result<Vec<Finding>, DbErr> {
+    let deletes_entries = config.retention.audit_days > 0;
+    let role: String = row(database, "SELECT current_user::text AS role").await?.try_get_by("role")?;
     let mut findings = Vec::new();
-    if !found.try_get_by::<bool, _>("may_create")? {
-        findings.push(
-            Finding::error(
-                "permissions.create",
-                format!("the role {role} may not create tables in the schema {schema}"),
-            )
-            .means("no process starts: each brings the tables up to date first")
-            .remedy(format!("GRANT CREATE ON SCHEMA \"{schema}\" TO \"{role}\"")),
-        );
-    }
-    for (privilege, tables) in missing(database, deletes_entries).await? {
-        let tables = tables.join(", ");
+    for missing in rows(database, &missing(deletes_entries)).await? {
+        let (privilege, tables): (String, String) =
+            (missing.try_get_by("privilege")?, missing.try_get_by("tables")?);
         findings.push(
             Finding::error("permissions.tables", format!("the role {role} has no {privilege} on {tables}"))
                 .means("statements that need it fail and are retried: events are not stored, or expired rows are not deleted")
@@ -44,10 +26,32 @@ async fn look(database: &DatabaseConnection, deletes_entries: bool) -> Result<Ve
     }
     findings.extend(audit_log(database, &role, deletes_entries).await?);
     if findings.is_empty() {
-        let seen = format!("the role {role} may do all that careq-sync does in the schema {schema}");
+        let seen = format!("the role {role} has the privileges that careq-sync needs");
         findings.push(Finding::well("permissions.well", seen));
     }
     Ok(findings)
+}
+
+/// The query for missing privileges, each with its tables. Tables that do not exist are skipped.
+fn missing(deletes_entries: bool) -> String {
+    let is_audit_log = |name: &String| name == "audit_log";
+    let deleted_from = entities::deleted_from();
+    let mut needed = Vec::new();
+    for name in entities::tables() {
+        let privileges = [
+            ("SELECT", true),
+            ("INSERT", true),
+            ("UPDATE", !is_audit_log(&name)),
+            ("DELETE", deleted_from.contains(&name) && (deletes_entries || !is_audit_log(&name))),
+        ];
+        let privileges = privileges.into_iter().filter(|(_, is_needed)| *is_needed);
+        needed.extend(privileges.map(|(privilege, _)| format!("('{name}', '{privilege}')")));
+    }
+    format!(
+        "SELECT privilege, string_agg(name, ', ' ORDER BY name) AS tables FROM (VALUES {}) AS needed (name, privilege)
+         WHERE NOT coalesce(has_table_privilege(to_regclass(name), privilege), true) GROUP BY privilege",
+        needed.join(", ")
+    )
 }
 
 /// Audit entries are only inserted, so the role needs neither UPDATE nor, without a retention, DELETE.
@@ -64,64 +68,18 @@ async fn audit_log(
     }
     let remedy = if owns {
         format!(
-            "make a role that no process uses, say careq_owner; ALTER TABLE audit_log OWNER TO careq_owner; GRANT SELECT, INSERT ON \
+            "create a role that no process uses, such as careq_owner; ALTER TABLE audit_log OWNER TO careq_owner; GRANT SELECT, INSERT ON \
              audit_log TO \"{role}\"; and run `careq-sync migrate` as that role at upgrades"
         )
     } else {
         format!("REVOKE UPDATE, DELETE, TRUNCATE ON audit_log FROM \"{role}\"")
     };
     let kept = if deletes_entries { "; retention.audit_days needs DELETE" } else { "" };
-    Ok(Some(
-        Finding::warning(
-            "permissions.audit_log",
-            format!("the role {role} may change or delete entries of the audit log"),
-        )
+    let seen = format!("the role {role} may change or delete entries of the audit log");
+    let finding = Finding::warning("permissions.audit_log", seen)
         .means(
-            "those who have its password can hide what they did; `careq-sync audit verify` shows it, unless they recompute the whole \
-             chain",
+            "its users can hide what they did; `careq-sync audit verify` reports it, unless they recompute the whole chain",
         )
-        .remedy(remedy + kept),
-    ))
-}
-
-fn no_schema(role: &str) -> Finding {
-    Finding::error(
-        "permissions.schema",
-        format!("the role {role} has no schema: none of its search_path is there, or open to it"),
-    )
-    .means("careq-sync finds no tables, and can make none")
-    .remedy(format!("GRANT USAGE, CREATE ON SCHEMA public TO \"{role}\", or fix its search_path"))
-}
-
-/// Missing privileges, each with its tables. Tables that do not exist are skipped.
-async fn missing(
-    database: &DatabaseConnection,
-    deletes_entries: bool,
-) -> Result<Vec<(&'static str, Vec<String>)>, DbErr> {
-    let of_all = entities::tables();
-    let is_audit_log = |name: &&String| name.as_str() == "audit_log";
-    let changed: Vec<_> = of_all.iter().filter(|name| !is_audit_log(name)).cloned().collect();
-    let deleted_from = entities::deleted_from();
-    let deleted_from: Vec<_> =
-        deleted_from.iter().filter(|name| deletes_entries || !is_audit_log(name)).cloned().collect();
-    let mut missing = Vec::new();
-    for (privilege, tables) in [
-        ("SELECT", of_all.as_slice()),
-        ("INSERT", of_all.as_slice()),
-        ("UPDATE", changed.as_slice()),
-        ("DELETE", deleted_from.as_slice()),
-    ] {
-        let names = tables.iter().map(|name| format!("('{name}')")).collect::<Vec<_>>().join(", ");
-        let sql = format!(
-            "SELECT name FROM (VALUES {names}) AS ours (name)
-             WHERE NOT coalesce(has_table_privilege(to_regclass(name), '{privilege}'), true) ORDER BY name"
-        );
-        let found = rows(database, &sql).await?;
-        let without: Vec<String> =
-            found.iter().map(|row| row.try_get_by("name")).collect::<Result<_, _>>()?;
-        if !without.is_empty() {
-            missing.push((privilege, without));
-        }
-    }
-    Ok(missing)
+        .remedy(remedy + kept);
+    Ok(Some(finding))
 }

@@ -1,83 +1,101 @@
-//! The server: version, encoding, and whether it is writable.
+//! Settings of PostgreSQL that lose data or stop the processing: durability, encoding, write access, and session options, which a
+//! connection pooler may discard.
 
+use careq_shared::database::SESSION;
 use sea_orm::{DatabaseConnection, DbErr};
 
 use super::row;
-use crate::finding::{Finding, or_query_failed};
+use crate::report::Finding;
 
-/// The first version with `plan_cache_mode`, which every session sets.
-const MIN_VERSION: i32 = 12;
-
-/// The version that the tests run on.
-const TESTED_VERSION: i32 = 15;
-
-const LOOK: &str = "SELECT current_setting('server_version_num')::int / 10000 AS major,
-    current_setting('server_version') AS version,
-    current_setting('server_encoding') AS encoding,
-    pg_is_in_recovery() AS is_in_recovery,
-    current_setting('default_transaction_read_only') AS is_read_only,
-    current_database() AS database, current_user::text AS role";
-
-pub(crate) async fn examine(database: &DatabaseConnection) -> Vec<Finding> {
-    or_query_failed(look(database).await)
+/// A value of a setting that is an error.
+struct Rule {
+    setting: &'static str,
+    is_wrong: fn(&str) -> bool,
+    code: &'static str,
+    means: &'static str,
+    /// With `{role}` and `{database}`.
+    remedy: &'static str,
 }
 
-async fn look(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
-    let found = row(database, LOOK).await?;
-    let text = |name: &str| found.try_get_by::<String, _>(name);
-    let (database, role) = (text("database")?, text("role")?);
-    Ok(vec![
-        version(found.try_get_by("major")?, &text("version")?),
-        writable(found.try_get_by("is_in_recovery")?, text("is_read_only")? == "on", &role),
-        encoding(&text("encoding")?, &database),
-    ])
+/// A worker acknowledges a message after the commit, so a lost transaction is a lost message (PostgreSQL manual, "Write Ahead Log").
+const RULES: [Rule; 5] = [
+    Rule {
+        setting: "fsync",
+        is_wrong: |value| value == "off",
+        code: "durability.fsync_off",
+        means: "a power cut can destroy the whole database",
+        remedy: "set fsync = on in postgresql.conf, and `SELECT pg_reload_conf()`",
+    },
+    Rule {
+        setting: "full_page_writes",
+        is_wrong: |value| value == "off",
+        code: "durability.full_page_writes_off",
+        means: "a power cut can leave partially written pages, which cannot be repaired",
+        remedy: "set full_page_writes = on in postgresql.conf, and `SELECT pg_reload_conf()`; it may be off only if \
+                 the file system writes whole pages",
+    },
+    Rule {
+        setting: "synchronous_commit",
+        is_wrong: |value| value == "off",
+        code: "durability.synchronous_commit_off",
+        means: "a power cut loses the last transactions, whose messages are acknowledged and not delivered again",
+        remedy: "set synchronous_commit = on in postgresql.conf, and remove overrides by ALTER ROLE or ALTER \
+                 DATABASE (`\\drds` in psql)",
+    },
+    Rule {
+        setting: "transaction_read_only",
+        is_wrong: |value| value == "on",
+        code: "server.read_only",
+        means: "webhooks are acknowledged and wait in the broker, and nothing is stored",
+        remedy: "if the server is a replica, name the primary in database.url (CAREQ_DATABASE_URL), or promote the \
+                 replica with `SELECT pg_promote()`; otherwise ALTER ROLE \"{role}\" SET \
+                 default_transaction_read_only = off, or the same for the database",
+    },
+    Rule {
+        setting: "server_encoding",
+        is_wrong: |value| value != "UTF8",
+        code: "server.encoding_not_utf8",
+        means: "a name with other characters cannot be stored: its events become dead letters",
+        remedy: "create a database (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0), and move the rows of \
+                 {database} there with pg_dump and pg_restore",
+    },
+];
+
+pub(crate) async fn examine(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
+    let found = row(database, "SELECT current_user::text AS role, current_database()::text AS name").await?;
+    let (role, name): (String, String) = (found.try_get_by("role")?, found.try_get_by("name")?);
+    let mut findings = Vec::new();
+    for Rule { setting, is_wrong, code, means, remedy } in RULES {
+        let value = current_setting(database, setting).await?;
+        if is_wrong(&value) {
+            let remedy = remedy.replace("{role}", &role).replace("{database}", &name);
+            findings.push(Finding::error(code, format!("{setting} is {value}")).means(means).remedy(remedy));
+        }
+    }
+    findings.extend(ignored_options(database, &role).await?);
+    if findings.is_empty() {
+        findings.push(Finding::well("server.well", "PostgreSQL keeps what is committed, in UTF-8"));
+    }
+    Ok(findings)
 }
 
-fn version(major: i32, version: &str) -> Finding {
-    let seen = format!("it is PostgreSQL {version}");
-    match major {
-        ..MIN_VERSION => Finding::error("server.too_old", seen)
-            .means("statements of careq-sync fail on it")
-            .remedy(format!("upgrade PostgreSQL to {TESTED_VERSION} or newer")),
-        MIN_VERSION..TESTED_VERSION => Finding::warning("server.untested", seen)
-            .means(format!("the tests of careq-sync run on {TESTED_VERSION}"))
-            .remedy(format!("upgrade PostgreSQL to {TESTED_VERSION} or newer")),
-        TESTED_VERSION.. => Finding::well("server.version", seen),
+/// The options of the session that the server or a pooler did not apply.
+async fn ignored_options(database: &DatabaseConnection, role: &str) -> Result<Option<Finding>, DbErr> {
+    let (mut seen, mut remedies) = (Vec::new(), Vec::new());
+    for (setting, wanted) in SESSION {
+        let value = current_setting(database, setting).await?;
+        if value != wanted {
+            seen.push(format!("{setting} is {value}"));
+            remedies.push(format!("ALTER ROLE \"{role}\" SET {setting} = '{wanted}';"));
+        }
     }
+    Ok((!seen.is_empty()).then(|| {
+        Finding::error("session.options_ignored", seen.join(", "))
+            .means("a connection pooler discards session options: a disconnected worker keeps its rows locked, and lookups may be slow")
+            .remedy(remedies.join(" "))
+    }))
 }
 
-fn writable(is_in_recovery: bool, is_read_only: bool, role: &str) -> Finding {
-    if is_in_recovery {
-        return Finding::error(
-            "server.in_recovery",
-            "it is a replica, or is still recovering: it is read-only",
-        )
-        .means("webhooks are acknowledged and wait in the broker, and nothing is stored")
-        .remedy(
-            "name the primary in database.url (CAREQ_DATABASE_URL); where this one is to take over, `SELECT \
-             pg_promote()` makes it the primary",
-        );
-    }
-    if is_read_only {
-        return Finding::error("server.read_only", "default_transaction_read_only is on for this session")
-            .means("webhooks are acknowledged and wait in the broker, and nothing is stored")
-            .remedy(format!(
-                "ALTER ROLE \"{role}\" SET default_transaction_read_only = off; or the same for the database"
-            ));
-    }
-    Finding::well("server.writable", "it can be written to")
-}
-
-fn encoding(encoding: &str, database: &str) -> Finding {
-    let seen = format!("the database's encoding is {encoding}");
-    if encoding == "UTF8" {
-        return Finding::well("server.encoding", seen);
-    }
-    Finding::error("server.encoding_not_utf8", seen)
-        .means("a name that this encoding lacks cannot be stored, or is not what CareQ has sent: its events \
-                become dead letters")
-        .remedy(format!(
-            "make a new database (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0), and bring the rows of \
-             {database} there with pg_dump and pg_restore"
-        ))
+async fn current_setting(database: &DatabaseConnection, name: &str) -> Result<String, DbErr> {
+    row(database, &format!("SELECT current_setting('{name}') AS value")).await?.try_get_by("value")
 }

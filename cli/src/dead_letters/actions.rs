@@ -1,0 +1,109 @@
+//! `dead-letters replay`, `correct`, `discard` and `reopen`. A worker executes a replay job, whether or not this process waits.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use careq_console::dead_letters::{self, Correction, Filter, Selection};
+use careq_console::{ShortId, jobs};
+use careq_shared::config::Config;
+use careq_shared::json::Document;
+use careq_shared::seal;
+use sea_orm::DatabaseConnection;
+use serde_json::json;
+
+use super::progress;
+use crate::arguments::dead_letters::{Correct, Discard, Reopen, Replay, SelectionArguments};
+use crate::arguments::output::Acting;
+
+pub(super) async fn replay(database: &DatabaseConnection, replay: Replay, acting: &Acting) -> Result<()> {
+    let selection = selection(database, replay.selection).await?;
+    let output = acting.output;
+    if replay.dry_run {
+        let plan = jobs::plan(database, selection.filter()).await?;
+        let as_json = json!({ "dry_run": true, "letters": plan.letters, "skipped": plan.skipped });
+        return output.print(&as_json, || {
+            let skipped = match plan.skipped {
+                0 => String::new(),
+                skipped => format!(" {skipped} of them were undecodable, and are skipped if they still are."),
+            };
+            format!("{} open dead letters match; nothing was changed.{skipped}", plan.letters)
+        });
+    }
+    let job = jobs::make(database, &acting.actor(), &selection, replay.rate).await?;
+    if replay.wait {
+        return progress::wait(database, job.id, output).await;
+    }
+    output.print(&job, || {
+        let id = ShortId::of(job.id);
+        format!(
+            "Job {id} replays {} dead letters, {} per second. `careq-sync dead-letters jobs watch {id}` follows it.",
+            job.letters, job.rate_per_second
+        )
+    })
+}
+
+/// Replaces the body of a dead letter and replays it. The body is not printed.
+pub(super) async fn correct(
+    config: &Config,
+    database: &DatabaseConnection,
+    correct: Correct,
+    acting: &Acting,
+) -> Result<()> {
+    let seal = &seal::open(config)?;
+    let body = Document::parse(&bytes(&correct.with)?)
+        .with_context(|| format!("{} cannot be used", correct.with.display()))?;
+    let id = dead_letters::find(database, correct.id).await?;
+    let correction = Correction { body, kind: correct.kind, limits: config.ingress.record_limits() };
+    let corrected = dead_letters::correct(database, seal, &acting.actor(), id, correction).await?;
+    if correct.wait {
+        return progress::wait(database, corrected.job.id, acting.output).await;
+    }
+    acting.output.print(&corrected, || {
+        let (letter, job) = (ShortId::of(corrected.letter_id), ShortId::of(corrected.job.id));
+        format!("The correction is dead letter {letter}; job {job} replays it.")
+    })
+}
+
+pub(super) async fn discard(database: &DatabaseConnection, discard: Discard, acting: &Acting) -> Result<()> {
+    let selection = selection(database, discard.selection).await?;
+    if discard.dry_run {
+        let letters = jobs::plan(database, selection.filter()).await?.letters;
+        return acting.output.print(&json!({ "dry_run": true, "letters": letters }), || {
+            format!("{letters} open dead letters match; nothing was changed.")
+        });
+    }
+    let reason = discard.reason.context("--reason is missing")?;
+    let discarded = dead_letters::discard(database, &acting.actor(), &selection, &reason).await?;
+    acting.output.print(&discarded, || {
+        format!("{} dead letters are discarded; they can still be shown.", discarded.letters)
+    })
+}
+
+pub(super) async fn reopen(database: &DatabaseConnection, reopen: Reopen, acting: &Acting) -> Result<()> {
+    let selection = selection(database, reopen.selection).await?;
+    let reopened = dead_letters::reopen(database, &acting.actor(), &selection, &reopen.reason).await?;
+    acting.output.print(&reopened, || format!("{} dead letters are open again.", reopened.letters))
+}
+
+/// The selected dead letters. Prefixes of ids are resolved.
+async fn selection(database: &DatabaseConnection, arguments: SelectionArguments) -> Result<Selection> {
+    let mut filter = Filter::from(arguments.filter);
+    for id in arguments.ids {
+        filter.ids.push(dead_letters::find(database, id).await?);
+    }
+    Ok(Selection::new(filter, arguments.all)?)
+}
+
+fn bytes(file: &Path) -> Result<Vec<u8>> {
+    /// The default limit of a webhook. Standard input may be endless.
+    const MAX_BYTES: u64 = 1_048_576;
+    let mut bytes = Vec::new();
+    let read = if file.as_os_str() == "-" {
+        std::io::stdin().take(MAX_BYTES).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(file).and_then(|open| open.take(MAX_BYTES).read_to_end(&mut bytes))
+    };
+    read.with_context(|| format!("{} cannot be read", file.display()))?;
+    Ok(bytes)
+}
