@@ -19,20 +19,16 @@ pub(crate) struct Arguments {
 /// Processes that the bench starts from its own program.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The raw limit of an ingress.
+    /// A server that does only the necessary work of an ingress: its raw limit.
     #[command(hide = true)]
-    Bare(BareServer),
-}
-
-/// A server that does only the necessary work of an ingress.
-#[derive(Debug, Args)]
-pub(crate) struct BareServer {
-    /// Quorum queue to publish to; without one, every request is answered at once.
-    #[arg(long)]
-    pub(crate) queue: Option<String>,
-    /// Key of the signatures.
-    #[arg(long)]
-    pub(crate) secret: String,
+    Bare {
+        /// Quorum queue to publish to; without one, every request is answered at once.
+        #[arg(long)]
+        queue: Option<String>,
+        /// Key of the signatures.
+        #[arg(long)]
+        secret: String,
+    },
 }
 
 /// Options of a run.

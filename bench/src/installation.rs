@@ -1,7 +1,7 @@
-//! An installation for one measurement: a database and queues on the servers that the tests use. It is removed afterwards, also
-//! after an error or an interruption.
+//! An installation for one measurement: a database and queues on the servers that the tests use. They are removed when it is
+//! dropped, also after an error or an interruption.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -16,10 +16,13 @@ use lapin::{Channel, Connection, ConnectionProperties};
 use sea_orm::sqlx::PgPool;
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 use secrecy::ExposeSecret as _;
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use crate::clinic::{CLINIC, Credentials};
+use crate::context::Context;
+use crate::load::{CLINIC, Credentials};
 use crate::print;
+use crate::process::{Process, SETTINGS};
 
 const RABBITMQ: &str = "amqp://guest:guest@127.0.0.1:5672/%2f";
 pub(crate) const POSTGRESQL: &str = "postgres://careq_test:careq_test@127.0.0.1:5432";
@@ -34,64 +37,63 @@ pub(crate) struct Installation {
     pub(crate) database: DatabaseConnection,
     pub(crate) credentials: Credentials,
     pub(crate) event_key: EventKey,
-    pub(crate) broker: Arc<RabbitMq>,
-    topology: Topology,
+    pub(crate) broker: RabbitMq,
+    careq_sync: PathBuf,
     rabbitmq: RabbitMqChannel,
     settings: Vec<(String, String)>,
-}
-
-/// Runs a function with a new installation, and removes the installation.
-pub(crate) async fn with<T>(function: impl AsyncFnOnce(&Installation) -> Result<T>) -> Result<T> {
-    let name = format!("careq_bench_{}", Uuid::new_v4().simple());
-    let leftovers = Leftovers(name.clone());
-    let result = match Installation::new(&name).await {
-        Ok(installation) => {
-            let result = function(&installation).await;
-            // A database with connections cannot be dropped.
-            installation.database.close().await?;
-            result
-        }
-        Err(error) => Err(error),
-    };
-    leftovers.remove().await?;
-    result
+    /// The last field, since it is dropped last.
+    _removal: Removal,
 }
 
 impl Installation {
-    async fn new(name: &str) -> Result<Self> {
+    pub(crate) async fn new(context: &Context) -> Result<Self> {
+        let name = format!("careq_bench_{}", Uuid::new_v4().simple());
         let admin = Database::connect(format!("{POSTGRESQL}/postgres")).await;
         let admin = admin.context("PostgreSQL cannot be used; `make servers` installs and starts it")?;
+        let removal = Removal(name.clone());
         admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await?;
         let settings = [
             ("CAREQ_DATABASE_URL", format!("{POSTGRESQL}/{name}")),
             ("CAREQ_BROKER_URL", RABBITMQ.to_owned()),
-            ("CAREQ_BROKER_PREFIX", name.to_owned()),
+            ("CAREQ_BROKER_PREFIX", name),
             ("CAREQ_SEAL_KEYS", format!("bench:{}=", "A".repeat(43))),
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value)).to_vec();
         let config = config::load(None, settings.clone())?;
         let database = database::connect(&config).await?;
         careq_migrations::up(&database).await?;
-        let credentials = add_clinic(&database, &config).await?;
-        let event_key = EventKey::random();
-        let broker = Arc::new(RabbitMq::connect(&config.broker, "bench").await?);
-        let topology = Topology::new(&config.broker.prefix);
-        let rabbitmq = RabbitMqChannel::open().await?;
-        Ok(Self { config, database, credentials, event_key, broker, topology, rabbitmq, settings })
+        Ok(Self {
+            credentials: add_clinic(&database, &config).await?,
+            event_key: EventKey::random(),
+            broker: RabbitMq::connect(&config.broker, "bench").await?,
+            careq_sync: context.careq_sync.clone(),
+            rabbitmq: RabbitMqChannel::open().await?,
+            config,
+            database,
+            settings,
+            _removal: removal,
+        })
     }
 
-    /// Settings of a process: the defaults except for those of the bench, and the additional ones.
-    pub(crate) fn settings<'set>(
-        &'set self,
-        additional: &[(&'set str, &'set str)],
-    ) -> Vec<(&'set str, &'set str)> {
+    /// Starts an ingress with these settings in addition to those of the installation.
+    pub(crate) async fn ingress(&self, settings: &[(&str, &str)]) -> Result<Process> {
+        self.start("ingress", settings, "the ingress takes requests").await
+    }
+
+    /// Starts a worker.
+    pub(crate) async fn worker(&self) -> Result<Process> {
+        self.start("worker", &[], "the worker takes events").await
+    }
+
+    async fn start(&self, command: &str, additional: &[(&str, &str)], ready: &str) -> Result<Process> {
         let own = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        own.chain(crate::process::SETTINGS).chain(additional.iter().copied()).collect()
+        let settings: Vec<_> = own.chain(SETTINGS).chain(additional.iter().copied()).collect();
+        Process::start(tempfile::tempdir()?, &self.careq_sync, &[command], &settings, ready).await
     }
 
     /// Name of the queue of single webhooks.
     pub(crate) fn live(&self) -> String {
-        self.topology.name(Queue::Live)
+        Topology::new(&self.config.broker.prefix).name(Queue::Live)
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
@@ -143,26 +145,15 @@ impl RabbitMqChannel {
     }
 }
 
-/// Name of an installation that is removed at the end, or when it is dropped because the run was interrupted.
-struct Leftovers(String);
+/// Name of a database and of queues that are removed when it is dropped.
+struct Removal(String);
 
-impl Leftovers {
-    async fn remove(mut self) -> Result<()> {
-        let name = std::mem::take(&mut self.0);
-        remove(&name).await
-    }
-}
-
-impl Drop for Leftovers {
+impl Drop for Removal {
     fn drop(&mut self) {
-        let name = std::mem::take(&mut self.0);
-        if !name.is_empty() {
-            // The run ends here, so the thread may block.
-            let removed =
-                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(remove(&name)));
-            if let Err(error) = removed {
-                print::warning(&format!("database and queues {name} were not removed: {error:#}"));
-            }
+        // Nothing else runs after a measurement, so the thread may block.
+        let removed = tokio::task::block_in_place(|| Handle::current().block_on(remove(&self.0)));
+        if let Err(error) = removed {
+            print::warning(&format!("database and queues {} were not removed: {error:#}", self.0));
         }
     }
 }
@@ -170,19 +161,18 @@ impl Drop for Leftovers {
 async fn remove(name: &str) -> Result<()> {
     let admin = Database::connect(format!("{POSTGRESQL}/postgres")).await?;
     admin.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
-    let topology = Topology::new(name);
     for queue in Queue::ALL {
-        delete(topology.name(queue)).await?;
+        delete(&Topology::new(name).name(queue)).await?;
     }
     Ok(())
 }
 
 /// Deletes a queue. RabbitMQ 3.10 may return an internal error while it still processes the million messages of a queue.
-async fn delete(queue: String) -> Result<()> {
+async fn delete(queue: &str) -> Result<()> {
     let mut retries = 0;
     loop {
         let rabbitmq = RabbitMqChannel::open().await?;
-        match rabbitmq.channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await {
+        match rabbitmq.channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await {
             Ok(_) => return Ok(()),
             Err(error) if retries == MAX_RETRIES => return Err(error.into()),
             Err(_) => tokio::time::sleep(RETRY_DELAY).await,

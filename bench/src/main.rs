@@ -4,21 +4,17 @@
 //! Only ratios are comparable between runs. No test depends on a result.
 
 mod arguments;
-mod clinic;
 mod context;
 mod measurement;
 mod print;
-mod sizes;
-
-mod installation;
-mod process;
 mod statistics;
 
+mod installation;
 mod load;
+mod process;
 mod raw;
 
 mod measure;
-
 mod report;
 
 use anyhow::{Result, bail};
@@ -27,16 +23,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use arguments::{Arguments, Command, MeasureOptions};
 use context::Context;
+use report::Report;
 use report::machine::Machine;
-use report::recorded::RecordedRun;
-use report::run_report::RunReport;
-use sizes::Sizes;
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     match arguments.command {
-        Some(Command::Bare(bare)) => raw::http::serve(&bare).await,
+        Some(Command::Bare { queue, secret }) => raw::http::serve(queue, &secret).await,
         None => tokio::select! {
             measured = run(&arguments.options) => measured,
             // Dropping the measurement removes its installation.
@@ -46,32 +40,27 @@ async fn main() -> Result<()> {
 }
 
 async fn run(options: &MeasureOptions) -> Result<()> {
-    let mut sizes = if options.short { Sizes::short() } else { Sizes::whole() };
-    sizes.repeats = options.repeats.unwrap_or(sizes.repeats);
-    let context = Context { sizes, programs: process::Programs::find(options.program.clone())? };
-    let machine = Machine::this().await?;
-    let mut report = RunReport::new(machine, options.short);
+    let context = Context::new(options)?;
+    let mut report = Report::new(Machine::this().await?, options.short);
     for measurement in options.chosen() {
         print::line(&format!("{}: {}", measurement.name(), measurement.description()));
         match measure::measure(measurement, &context).await {
             Ok(lines) => report.add(measurement, lines),
             Err(error) => {
                 // The measurements so far are printed but not recorded.
-                print::line(&report::as_text(&report, None));
+                print::line(&report.tables());
                 return Err(error.context(measurement.name()));
             }
         }
     }
-    let recorded = RecordedRun::read()?;
-    print::line(&report::as_text(&report, recorded.as_ref()));
+    let recorded = Report::recorded()?;
+    print::line(&(report.tables() + &report.comparison(recorded.as_ref())));
     if let Some(path) = &options.json {
         std::fs::write(path, report.as_json()?)?;
     }
     if options.is_whole() {
-        report::record(&report, recorded.as_ref())?;
-        print::line(
-            "written: docs/performance/results.md, docs/performance/results.json, docs/performance/results.svg",
-        );
+        report.record(recorded.as_ref())?;
+        print::line("written: docs/performance/results.md, docs/performance/results.json");
     }
     Ok(())
 }

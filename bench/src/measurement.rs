@@ -3,20 +3,31 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// See the module.
+/// See the module. The comment of a measurement is its description on the command line and in the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Measurement {
+    /// Requests that it can send, and the cost of `careq-sync simulate`; neither may be the bottleneck.
     Generator,
+    /// Responses per second, and their latency, without a worker; compared with bare axum (signature, JSON, confirmed publish).
     Acknowledge,
+    /// Time from when a request was due to its response, at fixed rates, without a worker; compared with the same.
     Latency,
+    /// One worker's events per second from a backlog; compared with the same rows written by bare SQL.
     Drain,
+    /// Events per second through ingress and worker at the same time, sent in a closed loop.
     Together,
+    /// Time from when a request was due to the response with its result, at 200 requests per second.
     Answer,
+    /// Two and four worker processes on one backlog; compared with one.
     Workers,
+    /// Peak memory of ingress and worker, after a number of events.
     Memory,
+    /// Time from the start of a process until it accepts requests or events.
     StartUp,
+    /// `careq-sync` alone, on SQLite and its own queue.
     Embedded,
+    /// One worker's events per second with a full ledger; compared with an empty one.
     Ledger,
 }
 
@@ -38,32 +49,21 @@ impl Measurement {
         }
     }
 
-    /// Description below the heading.
-    pub(crate) const fn description(self) -> &'static str {
-        match self {
-            Self::Generator => {
-                "requests that it can send, and the cost of `careq-sync simulate`; neither may be the bottleneck"
-            }
-            Self::Acknowledge => {
-                "responses per second, and their latency, without a worker; compared with bare axum (signature, JSON, confirmed publish)"
-            }
-            Self::Latency => {
-                "time from when a request was due to its response, at fixed rates, without a worker; compared with the same"
-            }
-            Self::Drain => {
-                "one worker's events per second from a backlog; compared with the same rows written by bare SQL"
-            }
-            Self::Together => {
-                "events per second through ingress and worker at the same time, sent in a closed loop"
-            }
-            Self::Answer => {
-                "time from when a request was due to the response with its result, at 200 requests per second"
-            }
-            Self::Workers => "two and four worker processes on one backlog; compared with one",
-            Self::Memory => "peak memory of ingress and worker, after a number of events",
-            Self::StartUp => "time from the start of a process until it accepts requests or events",
-            Self::Embedded => "`careq-sync` alone, on SQLite and its own queue",
-            Self::Ledger => "one worker's events per second with a full ledger; compared with an empty one",
-        }
+    /// Description below the heading, without a full stop.
+    pub(crate) fn description(self) -> String {
+        let value = self.to_possible_value();
+        value.and_then(|value| value.get_help().map(ToString::to_string)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_measurement_has_its_comment_as_description() {
+        let all = Measurement::value_variants();
+        assert!(all.iter().all(|measurement| measurement.description().len() > 20));
+        assert_eq!(Measurement::Embedded.description(), "`careq-sync` alone, on SQLite and its own queue");
     }
 }

@@ -1,6 +1,6 @@
 //! A measured process: starts it, waits until it is ready, reads its use of resources, and stops it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -32,47 +32,20 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 /// Clock ticks per second: `USER_HZ` of Linux (proc(5)).
 const TICKS_PER_S: f64 = 100.0;
 
-/// Programs that the bench starts.
-#[derive(Debug, Clone)]
-pub(crate) struct Programs {
-    pub(crate) careq_sync: PathBuf,
-    pub(crate) bench: PathBuf,
-}
-
-impl Programs {
-    /// Finds this program, and the `careq-sync` in the same folder unless another one is given.
-    pub(crate) fn find(given: Option<PathBuf>) -> Result<Self> {
-        let bench = std::env::current_exe()?;
-        let careq_sync = given.unwrap_or_else(|| bench.with_file_name("careq-sync"));
-        ensure!(careq_sync.is_file(), "there is no {}; build the whole workspace", careq_sync.display());
-        Ok(Self { careq_sync, bench })
-    }
-}
-
 /// A running process in its own folder.
 pub(crate) struct Process {
     child: Child,
     folder: TempDir,
-    /// Time from the start until the process logged that it is ready.
-    pub(crate) started_in: Duration,
+    /// Time from the start until the process logged that it is ready, in milliseconds.
+    pub(crate) started_in_ms: f64,
     address: Option<String>,
     /// Address of `/metrics`.
     operations: Option<String>,
 }
 
 impl Process {
-    /// Starts a process with these settings as its whole environment, and waits until it logs the message `ready`.
+    /// Starts a process in a folder, with these settings as its whole environment, and waits until it logs the message `ready`.
     pub(crate) async fn start(
-        program: &Path,
-        arguments: &[&str],
-        settings: &[(&str, &str)],
-        ready: &str,
-    ) -> Result<Self> {
-        Self::start_in(tempfile::tempdir()?, program, arguments, settings, ready).await
-    }
-
-    /// Like [`Process::start`], in a given folder.
-    pub(crate) async fn start_in(
         folder: TempDir,
         program: &Path,
         arguments: &[&str],
@@ -98,10 +71,10 @@ impl Process {
         loop {
             let text = std::fs::read_to_string(&log)?;
             if let Some(line) = line(&text, ready) {
-                let started_in = began_at.elapsed();
+                let started_in_ms = began_at.elapsed().as_secs_f64() * 1_000.0;
                 let address = address_of(&line);
                 let operations = self::line(&text, OPERATIONS).as_ref().and_then(address_of);
-                return Ok(Self { child, folder, started_in, address, operations });
+                return Ok(Self { child, folder, started_in_ms, address, operations });
             }
             if child.try_wait()?.is_some() || began_at.elapsed() > TIMEOUT {
                 bail!("{} {arguments:?} did not start; it has logged:\n{text}", program.display());
@@ -135,15 +108,13 @@ impl Process {
 
     /// Number of events settled so far, from the metrics, since a query of the database would be additional load.
     pub(crate) async fn settled(&self) -> Result<u64> {
-        let address = self.operations.as_ref().context("the process has metrics")?;
-        let text = load::get(address, "/metrics").await?;
-        let is_settled = |line: &&str| {
-            let is_unfinished =
-                ["waiting", "retrying"].map(|outcome| line.contains(&format!("outcome=\"{outcome}\"")));
-            line.starts_with("careq_sync_results_total{") && is_unfinished == [false; 2]
+        let text =
+            load::get(self.operations.as_ref().context("the process has metrics")?, "/metrics").await?;
+        let is_final = |line: &&str| {
+            !["waiting", "retrying"].iter().any(|outcome| line.contains(&format!("outcome=\"{outcome}\"")))
         };
-        let counts = text.lines().filter(is_settled);
-        let counts = counts.map(|line| {
+        let results = text.lines().filter(|line| line.starts_with("careq_sync_results_total{"));
+        let counts = results.filter(is_final).map(|line| {
             let (_, count) = line.rsplit_once(' ').context("a sample has a value")?;
             anyhow::Ok(count.parse::<u64>()?)
         });

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
-    pub(crate) least: f64,
-    pub(crate) most: f64,
+    least: f64,
+    most: f64,
     /// Number of values.
-    pub(crate) count: usize,
+    count: usize,
 }
 
 impl Spread {
@@ -40,30 +40,31 @@ impl fmt::Display for Spread {
     }
 }
 
-/// A value of the product and one of its limit, measured directly after each other.
+/// A value of the product and one of its baseline, measured directly after each other.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pair<T> {
     pub(crate) ours: T,
-    pub(crate) limit: T,
+    pub(crate) baseline: T,
 }
 
-/// Measures the limit and the product alternately (A B A B), beginning with the limit.
-pub(crate) async fn alternate<T>(
+/// Measures two subjects alternately (A B A B), beginning with the baseline.
+pub(crate) async fn alternate<Subject: Copy, T>(
     times: usize,
-    mut limit: impl AsyncFnMut() -> Result<T>,
-    mut ours: impl AsyncFnMut() -> Result<T>,
+    baseline: Subject,
+    ours: Subject,
+    mut measure: impl AsyncFnMut(Subject) -> Result<T>,
 ) -> Result<Vec<Pair<T>>> {
     let mut pairs = Vec::with_capacity(times);
     for _ in 0..times {
-        let limit = limit().await?;
-        pairs.push(Pair { limit, ours: ours().await? });
+        let baseline = measure(baseline).await?;
+        pairs.push(Pair { baseline, ours: measure(ours).await? });
     }
     Ok(pairs)
 }
 
 /// One value of each measurement of the pairs.
 pub(crate) fn map_pairs<T>(pairs: &[Pair<T>], value: impl Fn(&T) -> f64) -> Vec<Pair<f64>> {
-    pairs.iter().map(|pair| Pair { ours: value(&pair.ours), limit: value(&pair.limit) }).collect()
+    pairs.iter().map(|pair| Pair { ours: value(&pair.ours), baseline: value(&pair.baseline) }).collect()
 }
 
 /// Converts a count; one above 2^32 counts as 2^32.

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use careq_shared::config::Config;
 use careq_shared::{database, seal};
-use careq_simulator::{Clinic, Disorder, Plan, Retry, Store};
+use careq_simulator::{Clinic, Disorder, Plan, Store};
 
 use crate::arguments::simulation::Simulation;
 use crate::environment::print_to_stderr;
@@ -49,7 +49,8 @@ fn plan(config: &Config, simulation: Simulation) -> Result<Plan> {
             poison_percent: simulation.poison,
             batch_percent: simulation.batches,
         },
-        retry: Retry { first_delay: simulation.retry_after, timeout: simulation.timeout },
+        retry_after: simulation.retry_after,
+        timeout: simulation.timeout,
         settle_within: simulation.settle_within,
     })
 }

@@ -2,64 +2,65 @@
 //!
 //! It uses only the interfaces that CareQ has, and optionally the tables. It does not depend on the ingress or the worker.
 
-mod convert;
-mod error;
-mod store;
-
 mod clinic;
 mod plan;
-
 mod world;
 
-mod webhooks;
-
+mod authenticator;
 mod client;
-
-mod tally;
-
+mod report;
 mod run;
 
-mod findings;
-
+mod check;
 mod send;
 
-mod check;
-
-mod cpu_time;
-mod progress;
-mod report;
-
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
-use careq_shared::clock;
+use anyhow::Result;
+use rustix::time::{ClockId, clock_gettime};
 
-pub use clinic::{Clinic, ClinicLineError, read as read_clinics};
-pub use error::SimulatorError;
-pub use plan::{Disorder, Plan, Retry};
-pub use progress::PrintLine;
+pub use authenticator::SigningKey;
+pub use clinic::{Clinic, read_clinics};
+pub use plan::{Disorder, Plan, Store};
 pub use report::{Answers, Report};
-pub use store::Store;
-pub use webhooks::{Webhook, webhooks};
+pub use world::{Webhook, webhooks};
 
-use progress::Progress;
-use report::Sending;
 use run::Run;
 
-/// Sends the plan's events, waits until all are settled, and checks the result. With a store, the tables are checked too.
+/// Sends the plan's events, waits until all are settled, and checks the result. With a store, the tables are checked too. Prints
+/// the progress.
 ///
 /// # Errors
 /// The plan is invalid, or the tables cannot be read. Everything else is part of the report.
-pub async fn run(plan: Plan, store: Option<&Store>, print: PrintLine) -> Result<Report, SimulatorError> {
-    let run = Run::new(plan)?;
-    let progress = Progress::watch(Arc::clone(&run.live), run.plan.events, print);
+pub async fn run(plan: Plan, store: Option<&Store>, print: fn(&str)) -> Result<Report> {
+    let run = Arc::new(Run::new(plan)?);
+    tokio::select! {
+        finished = send_and_check(&run, store) => finished?,
+        never = run.print_progress(print) => match never {},
+    }
+    let mut report = std::mem::take(&mut *run.report());
+    let problems = report.lost + report.doubled + report.wrong + report.unread + report.undelivered as u64;
+    report.passed = problems == 0;
+    Ok(report)
+}
 
-    let (began_at, began, cpu_before_s) = (clock::now(), Instant::now(), cpu_time::used_s());
-    let sent = send::send_all(&run).await;
-    let took = began.elapsed();
-    let cpu_s = cpu_time::used_s().zip(cpu_before_s).map(|(after_s, before_s)| after_s - before_s);
-    let checked = check::check_all(&run, &sent, store).await?;
-    drop(progress);
-    let sending = Sending { began_at, took, cpu_s };
-    Ok(Report::new(&run.plan, sending, sent, checked))
+async fn send_and_check(run: &Arc<Run>, store: Option<&Store>) -> Result<()> {
+    let cpu_before_s = cpu_time_s();
+    let receipts = send::send_all(run).await;
+    {
+        let mut report = run.report();
+        report.sent_in_s = run.began.elapsed().as_secs_f64();
+        report.sending_cpu_s = cpu_time_s() - cpu_before_s;
+        let answered = u32::try_from(report.responses()).unwrap_or(u32::MAX);
+        report.answered_per_second = f64::from(answered) / report.sent_in_s;
+    }
+    check::check_all(run, &receipts, store).await
+}
+
+/// CPU time that this process has used, in seconds, so that a measurement can subtract what the simulator itself used.
+#[expect(clippy::expect_used, reason = "the kernel counts up from zero")]
+fn cpu_time_s() -> f64 {
+    let used = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::try_from(used).expect("a CPU time is not negative").as_secs_f64()
 }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use careq_shared::seal::Seal;
+use sea_orm::DatabaseConnection;
+
 use crate::clinic::Clinic;
 
 /// Parameters of one run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// Base URLs of the ingresses, without the API's path; requests go to them in turn.
     pub targets: Vec<String>,
@@ -21,8 +24,10 @@ pub struct Plan {
     pub connections: usize,
     /// Deviations from the usual order.
     pub disorder: Disorder,
-    /// Retries of requests that are not accepted.
-    pub retry: Retry,
+    /// Delay before the first retry of a request that is not accepted. It doubles with each further retry.
+    pub retry_after: Duration,
+    /// Timeout of an attempt.
+    pub timeout: Duration,
     /// Maximum time from the last response until every event is settled.
     pub settle_within: Duration,
 }
@@ -44,21 +49,11 @@ pub struct Disorder {
     pub batch_percent: u8,
 }
 
-/// `CareQ`'s retries (API specification, "Retry Logic").
-#[derive(Debug, Clone, Copy)]
-pub struct Retry {
-    /// Delay before the first retry. It doubles with each further retry.
-    pub first_delay: Duration,
-    /// Timeout of an attempt.
-    pub timeout: Duration,
-}
-
-impl Retry {
-    /// Retries after the first attempt.
-    const MAX_RETRIES: u32 = 3;
-
-    /// Delays before the retries: 5 s, 10 s and 20 s by the specification.
-    pub(crate) fn delays(self) -> impl Iterator<Item = Duration> {
-        (0..Self::MAX_RETRIES).map(move |doublings| self.first_delay * 2_u32.pow(doublings))
-    }
+/// Database of the installation with the keys of its sealed values.
+#[derive(Debug)]
+pub struct Store {
+    /// The installation's database.
+    pub database: DatabaseConnection,
+    /// The keys of its sealed values.
+    pub seal: Seal,
 }

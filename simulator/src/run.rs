@@ -1,40 +1,50 @@
-//! Context of one run, shared by sending and checking: the plan, its world, and the client.
+//! Context of one run, shared by sending and checking: the plan, its world, the client and the report.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use crate::client::authenticator::Authenticator;
-use crate::client::http_client::HttpClient;
-use crate::error::SimulatorError;
+use anyhow::{Result, bail, ensure};
+use careq_shared::clock;
+
+use crate::authenticator::Authenticator;
+use crate::client::Client;
 use crate::plan::Plan;
-use crate::tally::LiveCounters;
+use crate::report::{Finding, Report};
 use crate::world::World;
 
 /// Bookings of one clinic for which the run has record numbers.
 const MAX_BOOKINGS: u64 = 400_000;
 
-/// See the module.
-#[derive(Debug, Clone)]
+/// Time between two lines about the progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+
 pub(crate) struct Run {
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) world: Arc<World>,
-    pub(crate) client: Arc<HttpClient>,
+    pub(crate) plan: Plan,
+    pub(crate) world: World,
+    pub(crate) client: Client,
     /// One for each clinic, in the order of the plan.
-    pub(crate) authenticators: Arc<[Authenticator]>,
-    pub(crate) live: Arc<LiveCounters>,
+    pub(crate) authenticators: Vec<Authenticator>,
+    pub(crate) began: Instant,
+    report: Mutex<Report>,
 }
 
 impl Run {
-    pub(crate) fn new(plan: Plan) -> Result<Self, SimulatorError> {
-        let world = validated_world(&plan)?;
-        let client = HttpClient::new(&plan.targets, plan.connections, plan.retry.timeout)?;
-        let authenticators = plan.clinics.iter().map(Authenticator::new).collect::<Result<_, _>>()?;
+    pub(crate) fn new(plan: Plan) -> Result<Self> {
+        let report = Report {
+            seed: plan.seed,
+            clinics: plan.clinics.len(),
+            began_at: clock::now().to_rfc3339(),
+            ..Report::default()
+        };
         Ok(Self {
-            authenticators,
-            world: Arc::new(world),
-            plan: Arc::new(plan),
-            client: Arc::new(client),
-            live: Arc::default(),
+            world: validated_world(&plan)?,
+            client: Client::new(&plan)?,
+            authenticators: plan.clinics.iter().map(Authenticator::new).collect::<Result<_, _>>()?,
+            began: Instant::now(),
+            report: Mutex::new(report),
+            plan,
         })
     }
 
@@ -42,63 +52,75 @@ impl Run {
     pub(crate) fn authenticator_of(&self, scenario: u64) -> &Authenticator {
         &self.authenticators[self.world.clinic_of(scenario)]
     }
+
+    pub(crate) fn report(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a response to a request that was due some time ago.
+    pub(crate) fn answered(&self, status: u16, latency: Duration, took: Duration) {
+        let mut report = self.report();
+        report.answered(status, latency, took, self.began.elapsed().as_secs());
+    }
+
+    pub(crate) fn find(&self, finding: Finding, sentence: &str) {
+        self.report().find(finding, sentence);
+    }
+
+    /// Prints the progress every 5 s. Scripts use the report instead.
+    pub(crate) async fn print_progress(&self, print: fn(&str)) -> Infallible {
+        loop {
+            tokio::time::sleep(PROGRESS_INTERVAL).await;
+            let line = {
+                let report = self.report();
+                format!(
+                    "{} of about {} requests answered, {} retried, {} status pages checked",
+                    report.responses(),
+                    self.plan.events,
+                    report.retried,
+                    report.checked_events + report.checked_records
+                )
+            };
+            print(&line);
+        }
+    }
 }
 
-fn validated_world(plan: &Plan) -> Result<World, SimulatorError> {
+fn validated_world(plan: &Plan) -> Result<World> {
     let mut names = BTreeSet::new();
     if let Some(duplicate) = plan.clinics.iter().find(|clinic| !names.insert(&clinic.clinic_id)) {
-        return Err(SimulatorError::DuplicateClinic(duplicate.clinic_id.clone()));
+        // Its records would get two different contents.
+        bail!("clinic {} is listed twice; remove one of the two", duplicate.clinic_id);
     }
-    if names.is_empty() {
-        return Err(SimulatorError::NoClinics);
-    }
+    ensure!(
+        !names.is_empty(),
+        "no clinic to call as: give --clinics FILE with the output of `careq-sync clinic add ID --json`, or set CAREQ_CLINICS \
+         as the installation has it"
+    );
     let world = World::of(plan);
-    if world.scenarios() / names.len() as u64 > MAX_BOOKINGS {
-        return Err(SimulatorError::TooManyBookings(MAX_BOOKINGS));
-    }
+    ensure!(
+        world.scenarios() / names.len() as u64 <= MAX_BOOKINGS,
+        "that is more than {MAX_BOOKINGS} bookings per clinic; send fewer events or use more clinics"
+    );
     Ok(world)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::clinic::Clinic;
-    use crate::plan::{Disorder, Retry};
 
     fn plan(clinics: &[&str], events: u64) -> Plan {
-        let clinic = |id: &&str| Clinic {
-            clinic_id: (*id).to_owned(),
-            token: "token".to_owned().into(),
-            api_key: None,
-            webhook_secret: None,
-            signing_secret: None,
-        };
-        Plan {
-            targets: vec!["http://127.0.0.1:8080".to_owned()],
-            clinics: clinics.iter().map(clinic).collect(),
-            seed: 1,
-            events,
-            rate_per_second: None,
-            connections: 1,
-            disorder: Disorder::default(),
-            retry: Retry { first_delay: Duration::ZERO, timeout: Duration::ZERO },
-            settle_within: Duration::ZERO,
-        }
+        let clinic = |id: &&str| Clinic { clinic_id: (*id).to_owned(), ..Clinic::default() };
+        Plan { clinics: clinics.iter().map(clinic).collect(), events, ..Plan::default() }
     }
 
     #[test]
     fn a_plan_needs_distinct_clinics_and_enough_record_numbers() {
+        let error = |clinics, events| validated_world(&plan(clinics, events)).unwrap_err().to_string();
         assert!(validated_world(&plan(&["a", "b"], 1_000)).is_ok());
-        assert!(matches!(validated_world(&plan(&[], 1_000)), Err(SimulatorError::NoClinics)));
-        assert!(matches!(
-            validated_world(&plan(&["a", "a"], 1_000)),
-            Err(SimulatorError::DuplicateClinic(name)) if name == "a"
-        ));
-        assert!(matches!(
-            validated_world(&plan(&["a"], 4 * (MAX_BOOKINGS + 1))),
-            Err(SimulatorError::TooManyBookings(MAX_BOOKINGS))
-        ));
+        assert!(error(&[], 1_000).contains("no clinic"));
+        assert!(error(&["a", "a"], 1_000).contains("clinic a is listed twice"));
+        assert!(error(&["a"], 4 * (MAX_BOOKINGS + 1)).contains("more than 400000 bookings"));
     }
 }

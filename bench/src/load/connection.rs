@@ -9,10 +9,15 @@ const MAX_HEADERS: usize = 32;
 
 /// Gets the body of a page.
 pub(crate) async fn get(address: &str, path: &str) -> Result<String> {
-    Connection::open(address).await?.page(path).await
+    let mut connection = Connection::open(address).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n");
+    let status = connection.send(request.as_bytes()).await?;
+    ensure!(status == 200, "{path} answered {status}");
+    let text = String::from_utf8_lossy(&connection.response);
+    let (_, body) = text.split_once("\r\n\r\n").context("the response has a body")?;
+    Ok(body.to_owned())
 }
 
-/// See the module.
 pub(super) struct Connection {
     stream: TcpStream,
     response: Vec<u8>,
@@ -23,15 +28,6 @@ impl Connection {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, response: Vec::with_capacity(2_048) })
-    }
-
-    async fn page(&mut self, path: &str) -> Result<String> {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n");
-        let status = self.send(request.as_bytes()).await?;
-        ensure!(status == 200, "{path} answered {status}");
-        let text = String::from_utf8_lossy(&self.response);
-        let (_, body) = text.split_once("\r\n\r\n").context("the response has a body")?;
-        Ok(body.to_owned())
     }
 
     /// Sends a request, reads the response and returns its status.

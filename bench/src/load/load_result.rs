@@ -1,6 +1,5 @@
-//! Result of sending requests: the number of responses, their latencies and statuses.
+//! Result of sending requests: the number of responses and their latencies.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -14,31 +13,29 @@ const MAX_LATENCY_US: u64 = 60_000_000;
 /// Significant decimal digits of a recorded latency.
 const LATENCY_DIGITS: u8 = 2;
 
-/// See the module.
 #[derive(Debug, Clone)]
 pub(crate) struct LoadResult {
     pub(crate) took: Duration,
     latencies_us: Histogram<u64>,
-    by_status: BTreeMap<u16, u64>,
+    /// Responses without a result (202).
+    without_result: u64,
 }
 
 impl LoadResult {
     pub(super) fn new() -> Result<Self> {
         let latencies_us = Histogram::new_with_bounds(1, MAX_LATENCY_US, LATENCY_DIGITS)?;
-        Ok(Self { took: Duration::ZERO, latencies_us, by_status: BTreeMap::new() })
+        Ok(Self { took: Duration::ZERO, latencies_us, without_result: 0 })
     }
 
     pub(super) fn record(&mut self, status: u16, latency: Duration) {
         let latency_us = u64::try_from(latency.as_micros()).unwrap_or(MAX_LATENCY_US);
         self.latencies_us.saturating_record(latency_us);
-        *self.by_status.entry(status).or_default() += 1;
+        self.without_result += u64::from(status == 202);
     }
 
     pub(super) fn add(&mut self, other: &Self) -> Result<()> {
         self.latencies_us.add(&other.latencies_us)?;
-        for (status, count) in &other.by_status {
-            *self.by_status.entry(*status).or_default() += count;
-        }
+        self.without_result += other.without_result;
         Ok(())
     }
 
@@ -47,10 +44,9 @@ impl LoadResult {
         self.latencies_us.len()
     }
 
-    /// Share of responses without a result (202), as a percentage.
+    /// Share of responses without a result, as a percentage.
     pub(crate) fn without_result_percent(&self) -> f64 {
-        let accepted = self.by_status.get(&202).copied().unwrap_or(0);
-        100.0 * to_f64(accepted) / to_f64(self.answered())
+        100.0 * to_f64(self.without_result) / to_f64(self.answered())
     }
 
     pub(crate) fn per_second(&self) -> f64 {

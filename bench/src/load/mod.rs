@@ -1,14 +1,12 @@
 //! The load generator: webhooks of the simulator's bookings, sent by a client that uses little CPU time. The measurement
 //! `generator` measures its own limit.
 
-mod closed_loop;
 mod connection;
 mod load_result;
-mod open_loop;
 mod requests;
+mod send;
 
-pub(crate) use closed_loop::{at_full_speed, each_once};
 pub(crate) use connection::get;
 pub(crate) use load_result::LoadResult;
-pub(crate) use open_loop::at_rate;
-pub(crate) use requests::Requests;
+pub(crate) use requests::{CLINIC, Credentials, Requests};
+pub(crate) use send::{at_full_speed, at_rate, each_once};

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use careq_shared::clock;
-use careq_simulator::Webhook;
-use data_encoding::HEXLOWER;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use careq_simulator::{SigningKey, Webhook};
 
-use crate::clinic::{CLINIC, Credentials};
+/// Identifier of the clinic whose webhooks are sent.
+pub(crate) const CLINIC: &str = "clinic_abc";
+
+/// Credentials of the clinic.
+pub(crate) struct Credentials {
+    pub(crate) token: String,
+    pub(crate) signing_secret: String,
+}
 
 /// Requests that can be sent repeatedly; at least one.
 #[derive(Clone)]
@@ -19,9 +23,9 @@ pub(crate) struct Requests(Arc<[Bytes]>);
 impl Requests {
     /// At least about `events` requests. Two seeds share no event.
     pub(crate) fn of(credentials: &Credentials, seed: u64, events: u64) -> Result<Self> {
-        let signing = Hmac::<Sha256>::new_from_slice(credentials.signing_secret.as_bytes())?;
+        let signing = SigningKey::new(&credentials.signing_secret);
         let webhooks = careq_simulator::webhooks(CLINIC, seed, events);
-        let requests = webhooks.map(|webhook| request(credentials, &signing, &webhook));
+        let requests = webhooks.map(|webhook| request(&credentials.token, &signing, &webhook));
         let requests: Arc<[Bytes]> = requests.collect::<Result<_>>()?;
         ensure!(!requests.is_empty(), "there are no requests to send");
         Ok(Self(requests))
@@ -37,13 +41,12 @@ impl Requests {
     }
 }
 
-fn request(credentials: &Credentials, signing: &Hmac<Sha256>, webhook: &Webhook) -> Result<Bytes> {
-    let signature = HEXLOWER.encode(&signing.clone().chain_update(&webhook.body).finalize().into_bytes());
-    let (path, length, token) = (webhook.path, webhook.body.len(), &credentials.token);
-    let (stamp, text) = (clock::now().timestamp(), std::str::from_utf8(&webhook.body).context("JSON")?);
+fn request(token: &str, signing: &SigningKey, Webhook { path, body, .. }: &Webhook) -> Result<Bytes> {
+    let (stamp, signature) = (clock::now().timestamp(), signing.sign(body));
+    let (length, text) = (body.len(), std::str::from_utf8(body).context("JSON")?);
     let request = format!(
         "POST /api/v1/careq-sync{path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\
-         x-careq-timestamp: {stamp}\r\nx-careq-signature: sha256={signature}\r\ncontent-type: application/json\r\n\
+         x-careq-timestamp: {stamp}\r\nx-careq-signature: {signature}\r\ncontent-type: application/json\r\n\
          content-length: {length}\r\n\r\n{text}"
     );
     Ok(request.into())

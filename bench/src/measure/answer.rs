@@ -2,46 +2,48 @@
 
 use anyhow::Result;
 
-use super::acknowledge::ingress;
-use super::backlog;
 use crate::context::Context;
-use crate::installation;
-use crate::load::{self, LoadResult, Requests};
+use crate::installation::Installation;
+use crate::load::{self, Credentials, LoadResult, Requests};
+use crate::process::Process;
 use crate::report::line::{Line, Target, Unit};
-use crate::statistics::Spread;
 
 /// Requests per second.
-pub(super) const RATE_PER_SECOND: u32 = 200;
+const RATE: u32 = 200;
 
 pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
-    installation::with(async |installation| {
-        let ingress = ingress(context, installation, &[]).await?;
-        let worker = backlog::worker(context, installation).await?;
-        let events = u64::from(RATE_PER_SECOND) * context.sizes.answering.as_secs();
-        let mut loads = Vec::new();
-        for seed in (1..).take(context.sizes.repeats) {
-            let requests = Requests::of(&installation.credentials, seed, events)?;
-            loads.push(
-                load::at_rate(ingress.address()?, &requests, RATE_PER_SECOND, context.sizes.answering)
-                    .await?,
-            );
-        }
-        ingress.stop().await?;
-        worker.stop().await?;
-        Ok(lines(&loads).into())
-    })
-    .await
+    let installation = Installation::new(context).await?;
+    let (ingress, worker) = (installation.ingress(&[]).await?, installation.worker().await?);
+    let mut loads = Vec::new();
+    for seed in (1..).take(context.repeats) {
+        loads.push(load(context, &ingress, &installation.credentials, seed).await?);
+    }
+    ingress.stop().await?;
+    worker.stop().await?;
+    Ok(lines(&loads).into())
+}
+
+/// Sends events at the rate.
+pub(super) async fn load(
+    context: &Context,
+    ingress: &Process,
+    credentials: &Credentials,
+    seed: u64,
+) -> Result<LoadResult> {
+    let requests = Requests::of(credentials, seed, u64::from(RATE) * context.answering.as_secs())?;
+    load::at_rate(ingress.address()?, &requests, RATE, context.answering).await
 }
 
 /// Lines about the latency of such responses.
 pub(super) fn lines(loads: &[LoadResult]) -> [Line; 3] {
-    let latency = |quantile| Spread::of(loads.iter().map(|load| load.latency_ms(quantile)));
-    let later = Spread::of(loads.iter().map(LoadResult::without_result_percent));
+    let latency = |name, quantile| {
+        let what = format!("answer with its result at {RATE}/s, {name}");
+        Line::single(what, Unit::Milliseconds, loads.iter().map(|load| load.latency_ms(quantile)))
+    };
+    let later = loads.iter().map(LoadResult::without_result_percent);
     [
-        Line::single("answer with its result at 200/s, median", Unit::Milliseconds, latency(0.5))
-            .with(Target::at_most(15.0)),
-        Line::single("answer with its result at 200/s, p99", Unit::Milliseconds, latency(0.99))
-            .with(Target::at_most(60.0)),
+        latency("median", 0.5).with(Target::AtMost(15.0)),
+        latency("p99", 0.99).with(Target::AtMost(60.0)),
         Line::single("answers without their result (202)", Unit::Percent, later),
     ]
 }

@@ -13,9 +13,8 @@ use careq_shared::records;
 use careq_simulator::Webhook;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::clinic::CLINIC;
-use crate::context::Context;
 use crate::installation::Installation;
+use crate::load::CLINIC;
 use crate::process::Process;
 use crate::statistics::to_f64;
 
@@ -42,9 +41,8 @@ pub(super) struct Drained {
 pub(super) async fn publish(installation: &Installation, seed: u64, events: u64) -> Result<u64> {
     let webhooks = careq_simulator::webhooks(CLINIC, seed, events);
     let publishing = webhooks.map(|webhook| {
-        let broker = installation.broker.clone();
         let message = message(installation, &webhook);
-        async move { anyhow::Ok(broker.publish(Queue::Live, message?).await?) }
+        async move { anyhow::Ok(installation.broker.publish(Queue::Live, message?).await?) }
     });
     // `buffered` starts the publishes in order, so the queue has nearly the order of the bookings.
     let published = stream::iter(publishing).buffered(MAX_IN_FLIGHT);
@@ -67,23 +65,12 @@ fn message(installation: &Installation, webhook: &Webhook) -> Result<Bytes> {
     Ok(message::encode(&Message { reply_to: None, content })?.into())
 }
 
-/// Starts a worker.
-pub(super) async fn worker(context: &Context, installation: &Installation) -> Result<Process> {
-    let settings = installation.settings(&[]);
-    Process::start(&context.programs.careq_sync, &["worker"], &settings, "the worker takes events").await
-}
-
 /// Starts workers on a backlog, waits until all its events are settled, and stops the workers.
-pub(super) async fn drain(
-    context: &Context,
-    installation: &Installation,
-    workers: usize,
-    events: u64,
-) -> Result<Drained> {
+pub(super) async fn drain(installation: &Installation, workers: usize, events: u64) -> Result<Drained> {
     let mut running = Vec::with_capacity(workers);
     let began_at = Instant::now();
     for _ in 0..workers {
-        running.push(worker(context, installation).await?);
+        running.push(installation.worker().await?);
     }
     settled(&running, events).await?;
     let took = began_at.elapsed();

@@ -5,44 +5,34 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::acknowledge::{POOL, ingress};
-use super::backlog;
-use crate::clinic::CLINIC;
+use super::acknowledge::POOL;
 use crate::context::Context;
-use crate::installation::{self, Installation};
-use crate::load::{self, Requests};
+use crate::installation::Installation;
+use crate::load::{self, CLINIC, Requests};
 use crate::raw;
 use crate::report::line::{Line, Target, Unit};
-use crate::statistics::Spread;
 
 pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
-    installation::with(async |installation| {
-        let bare =
-            raw::http::start(&context.programs, &installation.credentials.signing_secret, None).await?;
-        let requests = Requests::of(&installation.credentials, 1, POOL)?;
-        let mut rates = Vec::new();
-        for _ in 0..context.sizes.repeats {
-            rates.push(
-                load::at_full_speed(bare.address()?, &requests, 64, context.sizes.sending)
-                    .await?
-                    .per_second(),
-            );
-        }
-        drop(bare);
-        let simulated = simulate(context, installation).await?;
-        Ok(vec![
-            Line::single("requests answered at once, 64 connections", Unit::PerSecond, Spread::of(rates)),
-            Line::single("simulate: webhooks for a core's second", Unit::PerSecond, Spread::of([simulated]))
-                .with(Target::at_least(10_000.0)),
-        ])
-    })
-    .await
+    let installation = Installation::new(context).await?;
+    let bare = raw::http::start(&installation.credentials.signing_secret, None).await?;
+    let requests = Requests::of(&installation.credentials, 1, POOL)?;
+    let mut rates = Vec::new();
+    for _ in 0..context.repeats {
+        let load = load::at_full_speed(bare.address()?, &requests, 64, context.sending).await?;
+        rates.push(load.per_second());
+    }
+    drop(bare);
+    let simulated = simulate(context, &installation).await?;
+    Ok(vec![
+        Line::single("requests answered at once, 64 connections", Unit::PerSecond, rates),
+        Line::single("simulate: webhooks for a core's second", Unit::PerSecond, [simulated])
+            .with(Target::AtLeast(10_000.0)),
+    ])
 }
 
 /// Responses per second of the simulator's CPU time, in a run that checks every event.
 async fn simulate(context: &Context, installation: &Installation) -> Result<f64> {
-    let (ingress, worker) =
-        (ingress(context, installation, &[]).await?, backlog::worker(context, installation).await?);
+    let (ingress, worker) = (installation.ingress(&[]).await?, installation.worker().await?);
     let folder = tempfile::tempdir()?;
     let clinics = folder.path().join("clinics.json");
     let credentials = &installation.credentials;
@@ -50,12 +40,12 @@ async fn simulate(context: &Context, installation: &Installation) -> Result<f64>
         "clinic_id": CLINIC, "token": credentials.token, "signing_secret": credentials.signing_secret
     });
     std::fs::write(&clinics, clinic.to_string())?;
-    let simulated = Command::new(&context.programs.careq_sync)
+    let simulated = Command::new(&context.careq_sync)
         .env_clear()
         .args(["simulate", "--json", "--seed", "7", "--connections", "64", "--orphans", "0", "--clinics"])
         .arg(&clinics)
         .args(["--url", &format!("http://{}", ingress.address()?)])
-        .args(["--events", &(context.sizes.together / 5).to_string()])
+        .args(["--events", &(context.together / 5).to_string()])
         .kill_on_drop(true)
         .output()
         .await?;

@@ -1,4 +1,4 @@
-//! The measurements, one per file. Each creates the installation that it needs and removes it afterwards.
+//! The measurements, one per file. Each creates the installation that it needs, which is removed afterwards.
 
 mod acknowledge;
 mod answer;

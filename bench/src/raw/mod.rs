@@ -2,5 +2,4 @@
 //! in one transaction per batch.
 
 pub(crate) mod http;
-pub(crate) mod publish;
 pub(crate) mod sql;

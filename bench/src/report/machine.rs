@@ -1,5 +1,7 @@
 //! The machine and the versions that were measured.
 
+use std::fmt;
+
 use anyhow::{Context as _, Result};
 use careq_shared::clock;
 use sea_orm::sqlx::{self, Connection as _, PgConnection};
@@ -11,21 +13,20 @@ use crate::installation;
 /// Entry for a fact that this machine does not give.
 const UNKNOWN: &str = "unknown";
 
-/// See the module.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Machine {
     /// RFC 3339.
-    pub(crate) measured_at: String,
+    pub(super) measured_at: String,
     /// Output of `git describe`.
-    pub(crate) version: String,
-    pub(crate) processor: String,
-    pub(crate) processors: usize,
-    pub(crate) memory_gb: u64,
-    pub(crate) kernel: String,
-    pub(crate) postgresql: String,
-    pub(crate) rabbitmq: String,
+    pub(super) version: String,
+    processor: String,
+    processors: usize,
+    memory_gb: u64,
+    kernel: String,
+    postgresql: String,
+    rabbitmq: String,
     /// Load average of the minute before; near 0 on an idle machine.
-    pub(crate) load_before: f64,
+    load_before: f64,
 }
 
 impl Machine {
@@ -36,20 +37,35 @@ impl Machine {
         let memory_kb: u64 = memory.trim_end_matches(" kB").parse()?;
         let load = std::fs::read_to_string("/proc/loadavg")?;
         let load_before = load.split(' ').next().context("/proc/loadavg has three averages")?.parse()?;
-        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
-        // Not every architecture has the model name.
-        let processor = field("/proc/cpuinfo", "model name")?.unwrap_or_else(|| UNKNOWN.to_owned());
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let postgresql = PgConnection::connect(&format!("{}/postgres", installation::POSTGRESQL)).await;
+        let mut postgresql =
+            postgresql.context("PostgreSQL cannot be used; `make servers` installs and starts it")?;
         Ok(Self {
             measured_at: clock::now().to_rfc3339(),
-            version: version().await?,
-            processor,
+            version: output("git", &["-C", root, "describe", "--always", "--dirty"]).await,
+            // Not every architecture has the model name.
+            processor: field("/proc/cpuinfo", "model name")?.unwrap_or_else(|| UNKNOWN.to_owned()),
             processors: std::thread::available_parallelism()?.get(),
             memory_gb: memory_kb * 1_024 / 1_000_000_000,
-            kernel: kernel.trim().to_owned(),
-            postgresql: postgresql().await?,
-            rabbitmq: rabbitmq().await,
+            kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+            postgresql: sqlx::query_scalar("SHOW server_version").fetch_one(&mut postgresql).await?,
+            rabbitmq: output("rabbitmqctl", &["--quiet", "version"]).await,
             load_before,
         })
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { measured_at, version, processor, processors, memory_gb, kernel, .. } = self;
+        let Self { postgresql, rabbitmq, load_before, .. } = self;
+        write!(
+            formatter,
+            "Measured at {measured_at}, version {version}, on {processors} processors ({processor}), {memory_gb} GB, Linux {kernel},\n\
+             PostgreSQL {postgresql}, RabbitMQ {rabbitmq}, with load, broker and database on the same machine; the load\n\
+             average before was {load_before:.2}.\n"
+        )
     }
 }
 
@@ -60,23 +76,9 @@ fn field(file: &str, name: &str) -> Result<Option<String>> {
     Ok(line.and_then(|line| Some(line.split_once(':')?.1.trim().to_owned())))
 }
 
-async fn version() -> Result<String> {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let described =
-        Command::new("git").args(["-C", root, "describe", "--always", "--dirty"]).output().await?;
-    Ok(String::from_utf8_lossy(&described.stdout).trim().to_owned())
-}
-
-async fn postgresql() -> Result<String> {
-    let connection = PgConnection::connect(&format!("{}/postgres", installation::POSTGRESQL)).await;
-    let mut connection =
-        connection.context("PostgreSQL cannot be used; `make servers` installs and starts it")?;
-    Ok(sqlx::query_scalar("SHOW server_version").fetch_one(&mut connection).await?)
-}
-
-/// Version reported by `rabbitmqctl`, which may be missing on this machine.
-async fn rabbitmq() -> String {
-    let output = Command::new("rabbitmqctl").args(["--quiet", "version"]).output().await;
+/// Output of a program that may be missing on this machine.
+async fn output(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().await;
     let output = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    output.ok().filter(|version| !version.is_empty()).unwrap_or_else(|| UNKNOWN.to_owned())
+    output.ok().filter(|output| !output.is_empty()).unwrap_or_else(|| UNKNOWN.to_owned())
 }

@@ -1,73 +1,60 @@
 //! Check of every acknowledged event by its status page: it must have exactly one final result, and the expected one.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 
-use super::checked::Checked;
-use super::status_page;
-use crate::client::response::ResponseData;
-use crate::findings::Findings;
+use crate::client::ResponseData;
+use crate::report::Finding;
 use crate::run::Run;
-use crate::send::Sent;
-use crate::send::receipt::Receipt;
+use crate::send::Receipt;
 use crate::world::scenario::ExpectedOutcome;
 
+/// State of an event that conflicts with another one and was refused.
+const REFUSED: &str = "failed DUPLICATE_RECORD";
+
 /// Checks scenario by scenario, as many at a time as there are connections.
-pub(super) async fn check(run: &Run, sent: &Sent, deadline: Instant, checked: &mut Checked) {
-    let scenarios = sent.receipts.chunk_by(|one, next| one.scenario == next.scenario);
-    let mut results = stream::iter(scenarios)
-        .map(|receipts| check_scenario(run, receipts, deadline))
-        .buffer_unordered(run.plan.connections);
-    while let Some(findings) = results.next().await {
-        checked.findings.add(findings);
-    }
-    checked.events = sent.receipts.len() as u64;
+pub(super) async fn check(run: &Run, receipts: &[Receipt], deadline: Instant) {
+    let scenarios = receipts.chunk_by(|one, next| one.scenario == next.scenario);
+    let check = |receipts| check_scenario(run, receipts, deadline);
+    stream::iter(scenarios).for_each_concurrent(run.plan.connections, check).await;
 }
 
-async fn check_scenario(run: &Run, receipts: &[Receipt], deadline: Instant) -> Findings {
-    let mut findings = Findings::default();
-    let Some(number) = receipts.first().map(|receipt| receipt.scenario) else { return findings };
+async fn check_scenario(run: &Run, receipts: &[Receipt], deadline: Instant) {
+    let Some(number) = receipts.first().map(|receipt| receipt.scenario) else { return };
     let scenario = run.world.scenario(number);
     let authenticator = run.authenticator_of(number);
-    let mut conflicting = BTreeMap::new();
+    let (mut conflicting, mut refused) = (0, 0);
     for receipt in receipts {
+        run.report().checked_events += 1;
+        let name = format!("scenario {number}, event {}", receipt.event);
         let Some(event) = scenario.event(receipt.event) else {
-            findings.wrong(&format!("scenario {number}, event {}: it was not sent", receipt.event));
+            run.find(Finding::Wrong, &format!("{name}: it was not sent"));
             continue;
         };
-        let expected = event.expected;
         let path = format!("/events/{}", receipt.event_id);
-        let is_final = |page: Option<&ResponseData>| is_settled(expected, &state(page));
-        let page = status_page::read_until(run, authenticator, &path, deadline, is_final).await;
-        run.live.checked.fetch_add(1, Ordering::Relaxed);
+        let is_final = |page: Option<&ResponseData>| is_settled(event.expected, &state(page));
+        let page = run.client.status_page(authenticator, &path, deadline, is_final).await;
         let Ok(page) = page else {
-            findings.unread(&format!("scenario {number}, event {}", receipt.event));
+            run.find(Finding::Unread, &name);
             continue;
         };
         let state = state(page.as_ref());
-        let sentence = format!("scenario {number}, event {}: {state}", receipt.event);
-        match (expected, state.as_str()) {
+        match (event.expected, state.as_str()) {
             (ExpectedOutcome::Applied, "synced" | "updated" | "unchanged")
             | (ExpectedOutcome::Orphaned, "waiting" | "failed RECORD_NOT_FOUND") => {}
-            (
-                ExpectedOutcome::Conflicting,
-                "synced" | "updated" | "unchanged" | "failed DUPLICATE_RECORD",
-            ) => {
-                conflicting.insert(receipt.event, state);
+            (ExpectedOutcome::Conflicting, "synced" | "updated" | "unchanged" | REFUSED) => {
+                conflicting += 1;
+                refused += usize::from(state == REFUSED);
             }
-            (_, "queued" | "waiting" | "no page") => findings.lost(&sentence),
-            _ => findings.wrong(&sentence),
+            (_, "queued" | "waiting" | "no page") => run.find(Finding::Lost, &format!("{name}: {state}")),
+            _ => run.find(Finding::Wrong, &format!("{name}: {state}")),
         }
     }
-    let refused = conflicting.values().filter(|state| *state == "failed DUPLICATE_RECORD").count();
-    if conflicting.len() == 2 && refused != 1 {
-        findings.wrong(&format!("scenario {number}: {refused} of two conflicting events were refused"));
+    if conflicting == 2 && refused != 1 {
+        let sentence = format!("scenario {number}: {refused} of two conflicting events were refused");
+        run.find(Finding::Wrong, &sentence);
     }
-    findings
 }
 
 /// Whether the state is not expected to change.
@@ -110,6 +97,6 @@ mod tests {
         assert_eq!(state(Some(&page("{}"))), "no state");
         assert_eq!(state(Some(&page(r#"{"sync_status": "synced"}"#))), "synced");
         let failed = page(r#"{"sync_status": "failed", "error": {"code": "DUPLICATE_RECORD"}}"#);
-        assert_eq!(state(Some(&failed)), "failed DUPLICATE_RECORD");
+        assert_eq!(state(Some(&failed)), REFUSED);
     }
 }

@@ -4,13 +4,14 @@
 //! time stamp the one sent last is the newest: each was sent to the same ingress after the one before it was acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::fmt;
 
 use careq_shared::records::{Kind, RecordKind};
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use crate::world::World;
-use crate::world::scenario::{Body, Event, ExpectedOutcome, Refusal};
+use crate::world::scenario::{Event, ExpectedOutcome, Refusal};
 
 /// Key of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,11 +22,17 @@ pub(super) struct Key {
     pub(super) careq_id: i64,
 }
 
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.kind, self.careq_id)
+    }
+}
+
 /// Position of an event, and its time stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Source {
     pub(super) scenario: u64,
-    pub(super) event: u16,
+    pub(super) event: usize,
     pub(super) stamp: Option<DateTime<Utc>>,
 }
 
@@ -42,22 +49,11 @@ pub(super) struct Record {
 pub(super) struct Expected {
     pub(super) records: BTreeMap<Key, Record>,
     /// Pairs of records of which exactly one must exist.
-    pub(super) conflicting: Vec<[(Key, Source); 2]>,
+    pub(super) conflicting: Vec<[Key; 2]>,
     /// Records whose parent never arrives.
     pub(super) orphans: BTreeSet<Key>,
     /// Records of refused requests.
     pub(super) refused: BTreeSet<Key>,
-    pub(super) batches: Vec<Batch>,
-}
-
-/// A `POST /batch` and its events.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) clinic: usize,
-    pub(super) id: String,
-    pub(super) scenario: u64,
-    /// Numbers within the scenario.
-    pub(super) events: Range<u16>,
 }
 
 impl Expected {
@@ -68,26 +64,23 @@ impl Expected {
             let clinic = world.clinic_of(number);
             let scenario = world.scenario(number);
             let mut conflicting = Vec::new();
-            for (position, event) in scenario.events() {
+            for (position, event) in scenario.events().enumerate() {
                 let key = Key { clinic, kind: event.kind.record(), careq_id: event.careq_id };
                 let source = Source { scenario: number, event: position, stamp: event.stamp };
                 match event.expected {
                     ExpectedOutcome::Applied => expected.apply(key, event, source),
-                    ExpectedOutcome::Conflicting => conflicting.push((key, source)),
+                    ExpectedOutcome::Conflicting => conflicting.push(key),
                     ExpectedOutcome::Orphaned => {
                         expected.orphans.insert(key);
                     }
                 }
             }
-            for (position, request) in scenario.requests.iter().enumerate() {
-                if let Some(Refusal { kind, careq_id, .. }) = request.refusal {
-                    expected.refused.insert(Key { clinic, kind: kind.record(), careq_id });
-                }
-                if let Some(id) = request.batch_id.clone() {
-                    let events = scenario.first_event_of(position)..scenario.first_event_of(position + 1);
-                    expected.batches.push(Batch { clinic, id, scenario: number, events });
-                }
-            }
+            let refusals = scenario.requests.iter().filter_map(|request| request.refusal);
+            expected.refused.extend(refusals.map(|Refusal { kind, careq_id, .. }| Key {
+                clinic,
+                kind: kind.record(),
+                careq_id,
+            }));
             if let Ok(pair) = conflicting.try_into() {
                 expected.conflicting.push(pair);
             }
@@ -114,7 +107,7 @@ impl Expected {
 impl Source {
     /// Generates the event again; its kind and body.
     #[expect(clippy::expect_used, reason = "the source was taken from the same scenario")]
-    pub(super) fn event(&self, world: &World) -> (Kind, Body) {
+    pub(super) fn event(&self, world: &World) -> (Kind, Value) {
         let scenario = world.scenario(self.scenario);
         let event = scenario.event(self.event).expect("the scenario has the event");
         (event.kind, event.body.clone())
@@ -122,10 +115,10 @@ impl Source {
 }
 
 /// The status that an event gives its appointment.
-pub(super) fn status_of(kind: Kind, body: &Body) -> Option<&str> {
+pub(super) fn status_of(kind: Kind, body: &Value) -> Option<&str> {
     match kind {
         Kind::Cancel => Some("cancelled"),
-        _ => body.get("status").and_then(serde_json::Value::as_str),
+        _ => body.get("status").and_then(Value::as_str),
     }
 }
 
@@ -141,7 +134,7 @@ mod tests {
         for (key, record) in &expected.records {
             let scenarios = (0..world.scenarios()).map(|number| world.scenario(number));
             let events: Vec<_> = scenarios
-                .flat_map(|scenario| scenario.events().map(|(_, event)| event.clone()).collect::<Vec<_>>())
+                .flat_map(|scenario| scenario.events().cloned().collect::<Vec<_>>())
                 .filter(|event| event.kind.record() == key.kind && event.careq_id == key.careq_id)
                 .collect();
             assert_eq!(record.status.stamp, events.iter().map(|event| event.stamp).max().unwrap());

@@ -1,30 +1,22 @@
 //! Check of every record by its status page: an implied record is at its newest version, and a refused one does not exist.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use futures_util::StreamExt as _;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 
-use super::checked::Checked;
 use super::expected::{Expected, Key, Record, status_of};
-use super::status_page;
-use crate::client::response::ResponseData;
-use crate::findings::Findings;
+use crate::client::ResponseData;
+use crate::report::Finding;
 use crate::run::Run;
 
-pub(super) async fn check(run: &Run, expected: &Expected, deadline: Instant, checked: &mut Checked) {
+pub(super) async fn check(run: &Run, expected: &Expected, deadline: Instant) {
     let records = expected.records.iter().map(|(key, record)| (*key, Implied::Record(*record)));
     let orphans = expected.orphans.iter().map(|key| (*key, Implied::Orphan));
     let refused = expected.refused.iter().map(|key| (*key, Implied::Nothing));
-    let mut results = stream::iter(records.chain(orphans).chain(refused))
-        .map(|(key, implied)| check_record(run, key, implied, deadline))
-        .buffer_unordered(run.plan.connections);
-    while let Some(findings) = results.next().await {
-        checked.records += 1;
-        checked.findings.add(findings);
-    }
+    let check = |(key, implied)| check_record(run, key, implied, deadline);
+    let all = stream::iter(records.chain(orphans).chain(refused));
+    all.for_each_concurrent(run.plan.connections, check).await;
 }
 
 /// State that a record must have.
@@ -36,43 +28,37 @@ enum Implied {
     Nothing,
 }
 
-async fn check_record(run: &Run, key: Key, implied: Implied, deadline: Instant) -> Findings {
-    let mut findings = Findings::default();
+async fn check_record(run: &Run, key: Key, implied: Implied, deadline: Instant) {
+    run.report().checked_records += 1;
     let authenticator = &run.authenticators[key.clinic];
     let path = format!("/status/{}/{}", key.kind, key.careq_id);
     let is_final = |page: Option<&ResponseData>| page.is_some() != (implied == Implied::Nothing);
-    let page = status_page::read_until(run, authenticator, &path, deadline, is_final).await;
-    run.live.checked.fetch_add(1, Ordering::Relaxed);
-    let record = format!("{} {}", key.kind, key.careq_id);
-    let Ok(page) = page else {
-        findings.unread(&record);
-        return findings;
+    let Ok(page) = run.client.status_page(authenticator, &path, deadline, is_final).await else {
+        return run.find(Finding::Unread, &key.to_string());
     };
     match (implied, page) {
         (Implied::Nothing, None) => {}
         (Implied::Nothing, Some(_)) => {
-            findings.wrong(&format!("{record}: it exists although it was refused"));
+            run.find(Finding::Wrong, &format!("{key}: it exists although it was refused"));
         }
-        (_, None) => findings.lost(&format!("{record}: it has no status page")),
+        (_, None) => run.find(Finding::Lost, &format!("{key}: it has no status page")),
         (Implied::Orphan, Some(page)) if page.sync_status.as_deref() == Some("synced") => {
-            findings.wrong(&format!("{record}: stored without its parent"));
+            run.find(Finding::Wrong, &format!("{key}: stored without its parent"));
         }
         (Implied::Orphan, Some(_)) => {}
         (Implied::Record(implied), Some(page)) => {
             for difference in differences(run, implied, &page) {
-                findings.wrong(&format!("{record}: {difference}"));
+                run.find(Finding::Wrong, &format!("{key}: {difference}"));
             }
         }
     }
-    findings
 }
 
 fn differences(run: &Run, record: Record, page: &ResponseData) -> Vec<String> {
-    let mut differences = Vec::new();
     if page.sync_status.as_deref() != Some("synced") {
-        differences.push(format!("its state is {}", page.sync_status.as_deref().unwrap_or("missing")));
-        return differences;
+        return vec![format!("its state is {}", page.sync_status.as_deref().unwrap_or("missing"))];
     }
+    let mut differences = Vec::new();
     // A record without a time stamp gets the time of its acceptance, which only the ingress knows.
     if record.details.stamp.is_some() && time(page.updated_at.as_deref()) != record.details.stamp {
         differences.push("updated_at is not that of its newest version".to_owned());

@@ -1,122 +1,128 @@
 //! Check of the tables: they have the expected rows with record numbers of this run, and no others. It only reads, page by page.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
 
 use careq_shared::dead_letters::DeadLetterState;
-use careq_shared::entities::{appointment, dead_letter, doctor, event, parked_event, patient, service};
-use careq_shared::records::RecordKind;
-use sea_orm::{
-    ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+use careq_shared::entities::{
+    appointment, batch, dead_letter, doctor, event, parked_event, patient, service,
 };
+use careq_shared::records::{Kind, RecordKind};
+use sea_orm::sea_query::{Alias, Expr};
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, ModelTrait, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
+};
+use serde::Deserialize;
 
-use super::batches;
-use super::columns::Row;
+use super::columns::differing;
 use super::expected::{Expected, Key, Record};
-use crate::findings::Findings;
-use crate::send::Sent;
-use crate::send::receipt::Receipt;
-use crate::store::Store;
-use crate::world::World;
-use crate::world::scenario::ExpectedOutcome;
+use crate::client::POLL_INTERVAL;
+use crate::plan::Store;
+use crate::report::Finding;
+use crate::run::Run;
+use crate::send::Receipt;
+use crate::world::scenario::{Event, ExpectedOutcome};
 
 /// Rows that are read at a time.
 const PAGE_SIZE: u64 = 2_000;
 
-/// Compares every table.
-pub(super) async fn check(
-    world: &World,
-    expected: &Expected,
-    sent: &Sent,
-    store: &Store,
-) -> Result<TablesChecked, DbErr> {
-    let by_id = sent.receipts.iter().map(|receipt| (receipt.event_id.as_ref(), receipt)).collect();
-    let mut tables = Tables { world, expected, by_id, store, rows: 0, findings: Findings::default() };
-    for clinic in 0..world.clinic_ids.len() {
-        tables.records(clinic).await?;
-        tables.ledger(clinic).await?;
-        tables.batches(clinic, &sent.receipts).await?;
-        tables.parked_events(clinic).await?;
-        tables.dead_letters(clinic).await?;
-    }
-    Ok(TablesChecked { rows: tables.rows, findings: tables.findings })
-}
-
-/// Number of compared rows, and the findings.
-#[derive(Debug)]
-pub(super) struct TablesChecked {
-    pub(super) rows: u64,
-    pub(super) findings: Findings,
+/// Entry of a row of `batches` for one record.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Entry {
+    Accepted { kind: Kind, careq_id: i64, event_id: Option<String> },
+    Refused {},
 }
 
 struct Tables<'run> {
-    world: &'run World,
+    run: &'run Run,
     expected: &'run Expected,
+    /// Sorted.
+    receipts: &'run [Receipt],
     /// Receipts by event id.
     by_id: HashMap<&'run str, &'run Receipt>,
     store: &'run Store,
-    rows: u64,
-    findings: Findings,
+    deadline: Instant,
 }
 
-/// Runs a block for every row of a clinic with a record number of this run, in the order of a unique column.
-macro_rules! pages {
-    ($tables:ident, $clinic:expr, $table:ident, $by:ident, $row:ident => $each:block) => {{
-        let numbers = $tables.world.record_numbers();
-        let mut last = None;
-        loop {
-            let mut select = $table::Entity::find()
-                .filter($table::Column::ClinicId.eq($tables.world.clinic_ids[$clinic].as_str()))
-                .filter($table::Column::CareqId.gte(numbers.start))
-                .filter($table::Column::CareqId.lt(numbers.end))
-                .order_by_asc($table::Column::$by)
-                .limit(PAGE_SIZE);
-            if let Some(last) = last.take() {
-                select = select.filter($table::Column::$by.gt(last));
-            }
-            let rows = select.all(&$tables.store.database).await?;
-            for $row in &rows {
-                $tables.rows += 1;
-                $each
-            }
-            match rows.into_iter().next_back() {
-                Some($row) => last = Some(unique!($row, $by)),
-                None => break,
-            }
-        }
-    }};
-}
-
-macro_rules! unique {
-    ($row:ident, CareqId) => {
-        $row.careq_id
-    };
-    ($row:ident, EventId) => {
-        $row.event_id
-    };
-    ($row:ident, Id) => {
-        $row.id
-    };
+/// Compares every table.
+pub(super) async fn check(
+    run: &Run,
+    expected: &Expected,
+    receipts: &[Receipt],
+    store: &Store,
+    deadline: Instant,
+) -> Result<(), DbErr> {
+    let by_id = receipts.iter().map(|receipt| (receipt.event_id.as_ref(), receipt)).collect();
+    run.report().checked_rows = Some(0);
+    let tables = Tables { run, expected, receipts, by_id, store, deadline };
+    for clinic in 0..run.world.clinic_ids.len() {
+        tables.records(clinic).await?;
+        tables.ledger(clinic).await?;
+        tables.parked_events(clinic).await?;
+        tables.dead_letters(clinic).await?;
+    }
+    tables.batches().await
 }
 
 impl Tables<'_> {
-    async fn records(&mut self, clinic: usize) -> Result<(), DbErr> {
-        let mut missing: BTreeMap<Key, Record> = self
-            .expected
-            .records
-            .iter()
-            .filter(|(key, _)| key.clinic == clinic)
-            .map(|(key, record)| (*key, *record))
-            .collect();
+    /// Passes on every row of a clinic with a record number of this run, in the order of a unique column.
+    async fn rows<E: EntityTrait>(
+        &self,
+        clinic: usize,
+        unique: E::Column,
+        mut each: impl FnMut(E::Model),
+    ) -> Result<(), DbErr> {
+        let (clinic_id, numbers) = (&self.run.world.clinic_ids[clinic], self.run.world.record_numbers());
+        let all = E::find()
+            .filter(Expr::col(Alias::new("clinic_id")).eq(clinic_id.as_str()))
+            .filter(Expr::col(Alias::new("careq_id")).between(numbers.start, numbers.end - 1))
+            .order_by_asc(unique)
+            .limit(PAGE_SIZE);
+        let mut page = all.clone();
+        loop {
+            let rows = self.retry(async |database| page.clone().all(database).await).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            page = all.clone().filter(unique.gt(last.get(unique)));
+            for row in rows {
+                self.count_row();
+                each(row);
+            }
+        }
+    }
+
+    /// Retries a query until the deadline: the load may have broken a connection.
+    async fn retry<T>(
+        &self,
+        query: impl AsyncFn(&DatabaseConnection) -> Result<T, DbErr>,
+    ) -> Result<T, DbErr> {
+        loop {
+            match query(&self.store.database).await {
+                Err(_) if Instant::now() < self.deadline => tokio::time::sleep(POLL_INTERVAL).await,
+                result => return result,
+            }
+        }
+    }
+
+    fn count_row(&self) {
+        *self.run.report().checked_rows.get_or_insert(0) += 1;
+    }
+
+    async fn records(&self, clinic: usize) -> Result<(), DbErr> {
+        let of_this_clinic = self.expected.records.iter().filter(|(key, _)| key.clinic == clinic);
+        let mut missing: BTreeMap<_, _> = of_this_clinic.map(|(key, record)| (*key, *record)).collect();
         let mut unexpected = Vec::new();
         macro_rules! compare {
             ($table:ident, $kind:ident) => {
-                pages!(self, clinic, $table, CareqId, row => {
+                self.rows::<$table::Entity>(clinic, $table::Column::CareqId, |row| {
                     let key = Key { clinic, kind: RecordKind::$kind, careq_id: row.careq_id };
                     match missing.remove(&key) {
-                        Some(record) => self.row(key, record, row),
+                        Some(record) => self.row(key, record, &row),
                         None => unexpected.push(key),
                     }
                 })
+                .await?;
             };
         }
         compare!(patient, Patient);
@@ -124,100 +130,124 @@ impl Tables<'_> {
         compare!(service, Service);
         compare!(appointment, Appointment);
         for key in missing.keys() {
-            self.findings.lost(&format!("{} {}: no row", key.kind, key.careq_id));
+            self.run.find(Finding::Lost, &format!("{key}: no row"));
         }
         self.conflicting(clinic, unexpected);
         Ok(())
     }
 
-    fn row(&mut self, key: Key, record: Record, row: &impl Row) {
-        let (_, details) = record.details.event(self.world);
-        let (kind, status) = record.status.event(self.world);
-        for column in row
-            .differences(&details, &self.store.seal)
-            .into_iter()
-            .chain(row.status_differences(kind, &status))
-        {
-            self.findings.wrong(&format!("{} {}: {column}", key.kind, key.careq_id));
+    fn row(&self, key: Key, record: Record, row: &impl ModelTrait) {
+        let (_, details) = record.details.event(&self.run.world);
+        let (kind, status) = record.status.event(&self.run.world);
+        for column in differing(row, &details, (kind, &status), &self.store.seal) {
+            self.run.find(Finding::Wrong, &format!("{key}: {column}"));
         }
     }
 
     /// Exactly one record of each conflicting pair must exist, and no other unexpected one.
-    fn conflicting(&mut self, clinic: usize, mut unexpected: Vec<Key>) {
-        for pair in &self.expected.conflicting {
-            let of_this_clinic = pair.iter().all(|(key, _)| key.clinic == clinic);
+    fn conflicting(&self, clinic: usize, mut unexpected: Vec<Key>) {
+        for pair in self.expected.conflicting.iter().filter(|pair| pair[0].clinic == clinic) {
             let before = unexpected.len();
-            unexpected.retain(|key| pair.iter().all(|(other, _)| other != key));
-            if of_this_clinic && before - unexpected.len() != 1 {
-                let (key, _) = pair[0];
-                self.findings.wrong(&format!(
-                    "{} {}: not exactly one of two conflicting records",
-                    key.kind, key.careq_id
-                ));
+            unexpected.retain(|key| !pair.contains(key));
+            if before - unexpected.len() != 1 {
+                let sentence = format!("{}: not exactly one of two conflicting records", pair[0]);
+                self.run.find(Finding::Wrong, &sentence);
             }
         }
         for key in unexpected {
-            self.findings.doubled(&format!("{} {}: a row that no event implies", key.kind, key.careq_id));
+            self.run.find(Finding::Doubled, &format!("{key}: a row that no event implies"));
         }
     }
 
     /// The ledger has one row for each acknowledged event, and no others.
-    async fn ledger(&mut self, clinic: usize) -> Result<(), DbErr> {
-        let of_this_clinic = |receipt: &&Receipt| self.world.clinic_of(receipt.scenario) == clinic;
-        let mut missing: HashMap<_, _> = self
-            .by_id
-            .iter()
-            .filter(|(_, receipt)| of_this_clinic(receipt))
-            .map(|(event_id, receipt)| (*event_id, *receipt))
-            .collect();
-        pages!(self, clinic, event, EventId, row => {
-            if missing.remove(row.event_id.as_str()).is_none() {
-                self.findings.doubled(&format!("the ledger has an event {} that was not acknowledged", row.event_id));
+    async fn ledger(&self, clinic: usize) -> Result<(), DbErr> {
+        let mut missing = self.by_id.clone();
+        missing.retain(|_, receipt| self.run.world.clinic_of(receipt.scenario) == clinic);
+        let unique = event::Column::EventId;
+        self.rows::<event::Entity>(clinic, unique, |event::Model { event_id, outcome, .. }| {
+            if missing.remove(event_id.as_str()).is_none() {
+                let sentence = format!("the ledger has an event {event_id} that was not acknowledged");
+                self.run.find(Finding::Doubled, &sentence);
             }
-            if row.outcome == "retrying" {
-                self.findings.lost(&format!("event {} is still to be retried", row.event_id));
+            if outcome == "retrying" {
+                self.run.find(Finding::Lost, &format!("event {event_id} is still to be retried"));
             }
-        });
+        })
+        .await?;
         for event_id in missing.into_keys() {
             // An idempotency key that was used twice has one row in the ledger, and a dead letter for the other event.
             if self.expected_outcome_of(event_id) != Some(ExpectedOutcome::Conflicting) {
-                self.findings.lost(&format!("the ledger has no event {event_id}"));
+                self.run.find(Finding::Lost, &format!("the ledger has no event {event_id}"));
             }
         }
         Ok(())
     }
 
-    async fn batches(&mut self, clinic: usize, receipts: &[Receipt]) -> Result<(), DbErr> {
-        let of_this_clinic = self.expected.batches.iter().filter(|batch| batch.clinic == clinic);
-        let batches: Vec<_> = of_this_clinic.collect();
-        self.rows += batches::check(self.world, &batches, receipts, self.store, &mut self.findings).await?;
-        Ok(())
-    }
-
     /// Only events whose parent never arrives may be parked.
-    async fn parked_events(&mut self, clinic: usize) -> Result<(), DbErr> {
-        pages!(self, clinic, parked_event, EventId, row => {
-            if self.expected_outcome_of(&row.event_id) != Some(ExpectedOutcome::Orphaned) {
-                self.findings.lost(&format!("event {} is still parked", row.event_id));
+    async fn parked_events(&self, clinic: usize) -> Result<(), DbErr> {
+        let unique = parked_event::Column::EventId;
+        self.rows::<parked_event::Entity>(clinic, unique, |parked_event::Model { event_id, .. }| {
+            if self.expected_outcome_of(&event_id) != Some(ExpectedOutcome::Orphaned) {
+                self.run.find(Finding::Lost, &format!("event {event_id} is still parked"));
             }
-        });
-        Ok(())
+        })
+        .await
     }
 
     /// Only events that must fail may have open dead letters.
-    async fn dead_letters(&mut self, clinic: usize) -> Result<(), DbErr> {
-        pages!(self, clinic, dead_letter, Id, row => {
-            let expected_outcome = row.event_id.as_deref().and_then(|event_id| self.expected_outcome_of(event_id));
-            let is_resolved = row.state == DeadLetterState::Resolved;
-            if !is_resolved && !matches!(expected_outcome, Some(ExpectedOutcome::Orphaned | ExpectedOutcome::Conflicting)) {
-                self.findings.wrong(&format!("dead letter {}: class {}, code {}", row.id, row.class, row.code));
+    async fn dead_letters(&self, clinic: usize) -> Result<(), DbErr> {
+        self.rows::<dead_letter::Entity>(clinic, dead_letter::Column::Id, |letter| {
+            let event_id = letter.event_id.as_deref();
+            let expected = event_id.and_then(|event_id| self.expected_outcome_of(event_id));
+            let must_fail =
+                matches!(expected, Some(ExpectedOutcome::Orphaned | ExpectedOutcome::Conflicting));
+            if letter.state != DeadLetterState::Resolved && !must_fail {
+                let dead_letter::Model { id, class, code, .. } = letter;
+                self.run.find(Finding::Wrong, &format!("dead letter {id}: class {class}, code {code}"));
             }
-        });
+        })
+        .await
+    }
+
+    /// Each batch has its records in the order sent, with the acknowledged ids.
+    async fn batches(&self) -> Result<(), DbErr> {
+        let world = &self.run.world;
+        for number in 0..world.scenarios() {
+            let scenario = world.scenario(number);
+            for (position, request) in scenario.requests.iter().enumerate() {
+                let Some(batch_id) = &request.batch_id else { continue };
+                let clinic_id = &world.clinic_ids[world.clinic_of(number)];
+                let find = batch::Entity::find_by_id((clinic_id.clone(), batch_id.clone()));
+                let row = self.retry(async |database| find.clone().one(database).await).await?;
+                let Some(row) = row else {
+                    self.run.find(Finding::Lost, &format!("batch {batch_id}: no row"));
+                    continue;
+                };
+                self.count_row();
+                let sent = (scenario.first_event_of(position)..).zip(&request.events);
+                let sent = sent.map(|(event, Event { kind, careq_id, .. })| Entry::Accepted {
+                    kind: *kind,
+                    careq_id: *careq_id,
+                    event_id: self.event_id_of(number, event),
+                });
+                let entries = serde_json::from_str::<Vec<Entry>>(&row.entries);
+                if !entries.is_ok_and(|entries| entries.into_iter().eq(sent)) {
+                    let sentence = format!("batch {batch_id}: its records differ from those sent");
+                    self.run.find(Finding::Wrong, &sentence);
+                }
+            }
+        }
         Ok(())
+    }
+
+    fn event_id_of(&self, scenario: u64, event: usize) -> Option<String> {
+        let key = |receipt: &Receipt| (receipt.scenario, receipt.event);
+        let found = self.receipts.binary_search_by_key(&(scenario, event), key);
+        found.ok().map(|position| self.receipts[position].event_id.to_string())
     }
 
     fn expected_outcome_of(&self, event_id: &str) -> Option<ExpectedOutcome> {
         let receipt = self.by_id.get(event_id)?;
-        self.world.scenario(receipt.scenario).event(receipt.event).map(|event| event.expected)
+        self.run.world.scenario(receipt.scenario).event(receipt.event).map(|event| event.expected)
     }
 }

@@ -1,17 +1,16 @@
 //! Scenario of a booking: a patient, an appointment, and its changes of status. A patient may book again with newer details.
 
 use careq_shared::records::Kind;
-use chrono::{DateTime, Utc};
 use rand::RngExt as _;
 use rand::rngs::ChaCha8Rng;
+use serde_json::Value;
 
-use super::bodies::{self, CommonFields, Parents};
+use super::bodies::{self, Parents};
 use super::context::ScenarioContext;
 use super::names::one;
 use super::poison;
-use super::scenario::{Body, Event, ExpectedOutcome, Request, Scenario};
+use super::scenario::{Event, ExpectedOutcome, Request, Scenario};
 use super::staff::{DOCTORS, SERVICES};
-use super::unstamped;
 
 /// Scenarios that consist of a patient without time stamps instead of a booking.
 const UNSTAMPED_PERCENT: u8 = 5;
@@ -35,15 +34,17 @@ enum BookingKind {
 
 pub(super) fn scenario(context: &ScenarioContext<'_>) -> Scenario {
     let mut rng = context.rng();
-    let kind = kind(context, &mut rng);
-    if kind == BookingKind::Poison {
-        return poison::scenario(context, &mut rng);
+    let rng = &mut rng;
+    match kind(context, rng) {
+        BookingKind::Poison => poison::scenario(context, rng),
+        BookingKind::Unstamped => unstamped(context, rng),
+        kind => booking(context, kind, rng),
     }
-    if kind == BookingKind::Unstamped {
-        return unstamped::scenario(context, &mut rng);
-    }
+}
+
+fn booking(context: &ScenarioContext<'_>, kind: BookingKind, rng: &mut ChaCha8Rng) -> Scenario {
     let is_known = matches!(kind, BookingKind::Ordinary | BookingKind::Batch) && rng.random_bool(0.2);
-    let patient = if is_known { known_patient(context, &mut rng) } else { context.number };
+    let patient = if is_known { known_patient(context, rng) } else { context.number };
     let expected =
         if kind == BookingKind::Orphan { ExpectedOutcome::Orphaned } else { ExpectedOutcome::Applied };
     let booking = Booking {
@@ -52,32 +53,41 @@ pub(super) fn scenario(context: &ScenarioContext<'_>) -> Scenario {
         careq_id: context.careq_id(context.number),
         expected,
     };
-    let patient = booking.patient(&mut rng);
-    let appointment = booking.appointment(0, &mut rng);
-    let changes = booking.changes(&mut rng);
+    let patient = booking.event(Kind::Patient, 0, bodies::patient(rng));
+    let appointment = booking.appointment(0, rng);
+    let changes = booking.changes(rng);
 
     let mut requests = match kind {
         BookingKind::Batch => {
             let batch_id = format!("batch_{}", booking.careq_id);
-            vec![Request::batch(context.clinic_id, &batch_id, vec![patient, appointment])]
+            vec![Request::batch(context.clinic_id, batch_id, vec![patient, appointment])]
         }
         BookingKind::LateParent => {
-            let delayed = Request { is_delayed: true, ..Request::of(patient) };
-            vec![Request::of(appointment), delayed]
+            vec![Request::of(appointment), Request { is_delayed: true, ..Request::of(patient) }]
         }
         BookingKind::Orphan => vec![Request::of(appointment)],
-        BookingKind::Ordinary | BookingKind::Unstamped | BookingKind::Poison => {
-            vec![Request::of(patient), Request::of(appointment)]
-        }
+        _ => vec![Request::of(patient), Request::of(appointment)],
     };
     requests.extend(changes.into_iter().map(Request::of));
     for request in &mut requests {
-        request.is_repeated = percent(&mut rng, context.disorder.repeat_percent);
-        if request.path != "/batch" && rng.random_bool(0.1) {
+        request.is_repeated = percent(rng, context.disorder.repeat_percent);
+        if request.batch_id.is_none() && rng.random_bool(0.1) {
             request.idempotency_key = Some(format!("key-{}-{:016x}", booking.careq_id, rng.random::<u64>()));
         }
     }
     Scenario { requests }
+}
+
+/// A patient whose versions have no `updated_at`: the version sent last is the newest. Each version is sent after the one before
+/// it was acknowledged, because only that order makes it the newer one.
+fn unstamped(context: &ScenarioContext<'_>, rng: &mut ChaCha8Rng) -> Scenario {
+    let further_versions = context.rng().random_range(1..=4_u8);
+    let version = |number| {
+        let careq_id = context.careq_id(context.number);
+        let event = bodies::event(context, Kind::Patient, careq_id, None, bodies::patient(rng));
+        Request { follows: number > 0, ..Request::of(event) }
+    };
+    Scenario { requests: (0..=further_versions).map(version).collect() }
 }
 
 fn kind(context: &ScenarioContext<'_>, rng: &mut ChaCha8Rng) -> BookingKind {
@@ -103,12 +113,8 @@ fn percent(rng: &mut ChaCha8Rng, share: u8) -> bool {
 fn known_patient(context: &ScenarioContext<'_>, rng: &mut ChaCha8Rng) -> u64 {
     let number = rng.random_range(1..=context.number);
     let earlier = ScenarioContext { number, ..*context };
-    match kind(&earlier, &mut earlier.rng()) {
-        BookingKind::Ordinary | BookingKind::Batch => number,
-        BookingKind::LateParent | BookingKind::Orphan | BookingKind::Unstamped | BookingKind::Poison => {
-            context.number
-        }
-    }
+    let is_sent = matches!(kind(&earlier, &mut earlier.rng()), BookingKind::Ordinary | BookingKind::Batch);
+    if is_sent { number } else { context.number }
 }
 
 struct Booking<'context, 'world> {
@@ -119,59 +125,39 @@ struct Booking<'context, 'world> {
 }
 
 impl Booking<'_, '_> {
-    fn common(&self, careq_id: i64, stamp: DateTime<Utc>) -> CommonFields<'_> {
-        CommonFields { clinic_id: self.context.clinic_id, careq_id, stamp: Some(stamp) }
+    /// An event of some minutes after the booking.
+    fn event(&self, kind: Kind, minutes: i64, fields: Value) -> Event {
+        let careq_id = if kind == Kind::Patient { self.patient } else { self.careq_id };
+        let stamp = Some(self.context.time_at(minutes));
+        Event { expected: self.expected, ..bodies::event(self.context, kind, careq_id, stamp, fields) }
     }
 
-    fn event(&self, kind: Kind, common: CommonFields<'_>, body: Body) -> Event {
-        Event { kind, careq_id: common.careq_id, stamp: common.stamp, body, expected: self.expected }
-    }
-
-    fn patient(&self, rng: &mut ChaCha8Rng) -> Event {
-        let common = self.common(self.patient, self.context.time_at(0));
-        self.event(Kind::Patient, common, bodies::patient(common, rng))
-    }
-
-    /// The appointment, in the version of some minutes after the booking.
     fn appointment(&self, minutes: i64, rng: &mut ChaCha8Rng) -> Event {
         let parents = Parents {
             patient: self.patient,
             doctor: self.context.careq_id(rng.random_range(0..DOCTORS)),
             service: self.context.careq_id(rng.random_range(0..SERVICES)),
         };
-        let common = self.common(self.careq_id, self.context.time_at(minutes));
-        let booked_at = self.context.time_at(0);
-        self.event(Kind::Appointment, common, bodies::appointment(common, booked_at, parents, rng))
-    }
-
-    fn status(&self, minutes: i64, status: &str) -> Event {
-        let common = self.common(self.careq_id, self.context.time_at(minutes));
-        self.event(Kind::Status, common, bodies::status(common, status))
-    }
-
-    fn cancellation(&self, minutes: i64, rng: &mut ChaCha8Rng) -> Event {
-        let common = self.common(self.careq_id, self.context.time_at(minutes));
-        self.event(Kind::Cancel, common, bodies::cancellation(common, rng))
+        let fields = bodies::appointment(self.context.time_at(0), parents, rng);
+        self.event(Kind::Appointment, minutes, fields)
     }
 
     /// Changes after the booking.
     fn changes(&self, rng: &mut ChaCha8Rng) -> Vec<Event> {
+        let status = |minutes, status| self.event(Kind::Status, minutes, bodies::status(status));
         let mut changes = Vec::new();
         if rng.random_bool(0.7) {
-            changes.push(self.status(5, "confirmed"));
+            changes.push(status(5, "confirmed"));
         }
         if rng.random_bool(0.15) {
             let mut moved = self.appointment(10, rng);
-            moved.body.insert("status".to_owned(), "rescheduled".into());
+            moved.body["status"] = "rescheduled".into();
             changes.push(moved);
         }
         match rng.random_range(0..10) {
-            0..=4 => {
-                changes.push(self.status(20, "in_progress"));
-                changes.push(self.status(50, "completed"));
-            }
-            5..=6 => changes.push(self.cancellation(30, rng)),
-            7 => changes.push(self.status(60, one(rng, &["no-show", "completed"]))),
+            0..=4 => changes.extend([status(20, "in_progress"), status(50, "completed")]),
+            5..=6 => changes.push(self.event(Kind::Cancel, 30, bodies::cancellation(rng))),
+            7 => changes.push(status(60, one(rng, &["no-show", "completed"]))),
             _ => {}
         }
         changes

@@ -6,7 +6,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rand::SeedableRng as _;
 use rand::rngs::ChaCha8Rng;
 
-use crate::convert::to_i64;
 use crate::plan::Disorder;
 
 /// Record numbers of one run.
@@ -21,7 +20,6 @@ pub(super) const CONFLICT_OFFSET: i64 = RECORD_NUMBERS / 2;
 /// Time of the first booking: 1 December 2025, 00:00 UTC.
 const FIRST_BOOKING: DateTime<Utc> = DateTime::from_timestamp(1_764_547_200, 0).expect("a valid time");
 
-/// See the module.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ScenarioContext<'world> {
     pub(super) clinic_id: &'world str,
@@ -45,17 +43,17 @@ impl ScenarioContext<'_> {
 
     /// `careq_id` of a record.
     pub(super) fn careq_id(&self, number: u64) -> i64 {
-        record_numbers(self.seed).start + 1 + to_i64(number) % (CONFLICT_OFFSET - 1)
+        record_numbers(self.seed).start + 1 + number.cast_signed() % (CONFLICT_OFFSET - 1)
     }
 
     /// A time some minutes after the beginning of the scenario. No two scenarios of a clinic begin in the same second.
     pub(super) fn time_at(&self, minutes: i64) -> DateTime<Utc> {
-        FIRST_BOOKING + TimeDelta::seconds(to_i64(self.number)) + TimeDelta::minutes(minutes)
+        FIRST_BOOKING + TimeDelta::seconds(self.number.cast_signed()) + TimeDelta::minutes(minutes)
     }
 }
 
 /// Record numbers of the run with this seed.
 pub(super) fn record_numbers(seed: u64) -> Range<i64> {
-    let run = to_i64(seed % DISJOINT_SEEDS);
+    let run = (seed % DISJOINT_SEEDS).cast_signed();
     run * RECORD_NUMBERS..(run + 1) * RECORD_NUMBERS
 }

@@ -9,26 +9,8 @@ const FIRST: [&str; 24] = [
     "Yusuf", "Zoya",
 ];
 const LAST: [&str; 20] = [
-    "Agarwal",
-    "Bhatt",
-    "Chopra",
-    "Das",
-    "Fernandes",
-    "Ghosh",
-    "Iyer",
-    "Joshi",
-    "Kulkarni",
-    "Malhotra",
-    "Menon",
-    "Nair",
-    "Patel",
-    "Qureshi",
-    "Rao",
-    "Sharma",
-    "Singh",
-    "Thomas",
-    "Verma",
-    "Yadav",
+    "Agarwal", "Bhatt", "Chopra", "Das", "Fonseca", "Ghosh", "Iyer", "Joshi", "Kulkarni", "Malhotra",
+    "Menon", "Nair", "Patel", "Qureshi", "Rao", "Sharma", "Singh", "Thomas", "Verma", "Yadav",
 ];
 const CITIES: [(&str, &str, &str); 8] = [
     ("Mumbai", "Maharashtra", "400001"),

@@ -1,84 +1,63 @@
 //! Scenarios with requests that must be refused, and with conflicting events. They touch no record of another scenario.
 
+use bytes::Bytes;
 use careq_shared::records::Kind;
 use rand::RngExt as _;
 use rand::rngs::ChaCha8Rng;
-use serde_json::json;
+use serde_json::Value;
 
-use super::bodies::{self, CommonFields, Parents};
+use super::bodies::{self, Parents};
 use super::context::{CONFLICT_OFFSET, ScenarioContext};
-use super::scenario::{Body, Event, ExpectedOutcome, Refusal, Request, Scenario, to_bytes};
+use super::scenario::{Event, ExpectedOutcome, Refusal, Request, Scenario};
 
 pub(super) fn scenario(context: &ScenarioContext<'_>, rng: &mut ChaCha8Rng) -> Scenario {
-    let common = common(context, 0);
-    let mut patient = bodies::patient(common, rng);
-    let refused = |body, status| {
-        Request::poison(Refusal { status, kind: Kind::Patient, careq_id: common.careq_id }, body)
-    };
-    let requests = match rng.random_range(0..5) {
-        0 => {
-            let cut_off = to_bytes(&patient).split_to(40);
-            vec![refused(cut_off, 400)]
-        }
+    let mut patient = event(context, Kind::Patient, 0, bodies::patient(rng));
+    let refusal = |status| Refusal { status, kind: Kind::Patient, careq_id: patient.careq_id };
+    let body = &mut patient.body;
+    let refused = match rng.random_range(0..5) {
+        0 => Request::poison(refusal(400), Bytes::from(body.to_string()).slice(..40)),
         1 => {
-            patient.insert("phone_number".to_owned(), json!("12345"));
-            patient.insert("date_of_birth".to_owned(), json!("15/05/1990"));
-            vec![refused(to_bytes(&patient), 422)]
+            body["phone_number"] = "12345".into();
+            body["date_of_birth"] = "15/05/1990".into();
+            Request::poison(refusal(422), body.to_string().into())
         }
         2 => {
-            patient.insert("clinic_id".to_owned(), json!("another-clinic"));
-            vec![refused(to_bytes(&patient), 401)]
+            body["clinic_id"] = "another-clinic".into();
+            Request::poison(refusal(401), body.to_string().into())
         }
-        3 => same_hash(context, rng),
-        _ => same_key(context, rng),
+        3 => return Scenario { requests: same_hash(context, rng) },
+        _ => return Scenario { requests: same_key(context, rng) },
     };
-    Scenario { requests }
+    Scenario { requests: vec![refused] }
 }
 
 /// Two appointments with the same `hash`, and their patient.
 fn same_hash(context: &ScenarioContext<'_>, rng: &mut ChaCha8Rng) -> Vec<Request> {
-    let first = common(context, 0);
-    let patient = Event {
-        expected: ExpectedOutcome::Applied,
-        ..event(Kind::Patient, first, bodies::patient(first, rng))
-    };
+    let patient = event(context, Kind::Patient, 0, bodies::patient(rng));
+    let patient = Event { expected: ExpectedOutcome::Applied, ..patient };
     let parents =
-        Parents { patient: first.careq_id, doctor: context.careq_id(0), service: context.careq_id(0) };
-    let mut requests = vec![Request::of(patient)];
-    for offset in [0, CONFLICT_OFFSET] {
-        let common = common(context, offset);
-        let mut body = bodies::appointment(common, context.time_at(0), parents, rng);
-        body.insert("hash".to_owned(), json!(format!("hash-{}", first.careq_id)));
-        requests.push(Request::of(event(Kind::Appointment, common, body)));
-    }
-    requests
+        Parents { patient: patient.careq_id, doctor: context.careq_id(0), service: context.careq_id(0) };
+    let appointment = |offset| {
+        let mut body = bodies::appointment(context.time_at(0), parents, rng);
+        body["hash"] = format!("hash-{}", parents.patient).into();
+        Request::of(event(context, Kind::Appointment, offset, body))
+    };
+    std::iter::once(Request::of(patient)).chain([0, CONFLICT_OFFSET].map(appointment)).collect()
 }
 
 /// Two patients with the same `Idempotency-Key`.
 fn same_key(context: &ScenarioContext<'_>, rng: &mut ChaCha8Rng) -> Vec<Request> {
     let key = format!("twice-{}", context.careq_id(context.number));
-    let request = |offset| {
-        let common = common(context, offset);
-        let request = Request::of(event(Kind::Patient, common, bodies::patient(common, rng)));
-        Request { idempotency_key: Some(key.clone()), ..request }
+    let request = |offset| Request {
+        idempotency_key: Some(key.clone()),
+        ..Request::of(event(context, Kind::Patient, offset, bodies::patient(rng)))
     };
     [0, CONFLICT_OFFSET].map(request).into()
 }
 
-fn common<'context>(context: &'context ScenarioContext<'_>, offset: i64) -> CommonFields<'context> {
-    CommonFields {
-        clinic_id: context.clinic_id,
-        careq_id: context.careq_id(context.number) + offset,
-        stamp: Some(context.time_at(0)),
-    }
-}
-
-fn event(kind: Kind, common: CommonFields<'_>, body: Body) -> Event {
-    Event {
-        kind,
-        careq_id: common.careq_id,
-        stamp: common.stamp,
-        body,
-        expected: ExpectedOutcome::Conflicting,
-    }
+/// An event with a conflicting one, of the record with the scenario's number and an offset.
+fn event(context: &ScenarioContext<'_>, kind: Kind, offset: i64, fields: Value) -> Event {
+    let careq_id = context.careq_id(context.number) + offset;
+    let event = bodies::event(context, kind, careq_id, Some(context.time_at(0)), fields);
+    Event { expected: ExpectedOutcome::Conflicting, ..event }
 }

@@ -3,10 +3,7 @@
 use bytes::Bytes;
 use careq_shared::records::Kind;
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value, json};
-
-/// JSON object of an event.
-pub(crate) type Body = Map<String, Value>;
+use serde_json::{Value, json};
 
 /// Outcome that an event must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +23,13 @@ pub(crate) struct Event {
     pub(crate) careq_id: i64,
     /// `updated_at` or `cancelled_at`, if the event has one.
     pub(crate) stamp: Option<DateTime<Utc>>,
-    pub(crate) body: Body,
+    /// A JSON object.
+    pub(crate) body: Value,
     pub(crate) expected: ExpectedOutcome,
 }
 
 /// A request and how it is sent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Request {
     pub(crate) path: &'static str,
     pub(crate) body: Bytes,
@@ -68,56 +66,40 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
-    /// Every event with its number within the scenario.
-    pub(crate) fn events(&self) -> impl Iterator<Item = (u16, &Event)> {
-        (0..).zip(self.requests.iter().flat_map(|request| &request.events))
+    /// Every event, in order.
+    pub(crate) fn events(&self) -> impl Iterator<Item = &Event> {
+        self.requests.iter().flat_map(|request| &request.events)
     }
 
     /// The event with this number, if there is one.
-    pub(crate) fn event(&self, number: u16) -> Option<&Event> {
-        self.events().nth(usize::from(number)).map(|(_, event)| event)
+    pub(crate) fn event(&self, number: usize) -> Option<&Event> {
+        self.events().nth(number)
     }
 
     /// The number of a request's first event.
-    #[expect(clippy::expect_used, reason = "a scenario has far fewer than 2^16 events")]
-    pub(crate) fn first_event_of(&self, request: usize) -> u16 {
-        let before = self.requests.iter().take(request).map(|request| request.events.len()).sum::<usize>();
-        u16::try_from(before).expect("a scenario has fewer than 2^16 events")
+    pub(crate) fn first_event_of(&self, request: usize) -> usize {
+        self.requests.iter().take(request).map(|request| request.events.len()).sum()
     }
 }
 
 impl Request {
     pub(crate) fn of(event: Event) -> Self {
-        let request = Self::plain(path(event.kind), to_bytes(&event.body));
-        Self { events: vec![event], ..request }
+        let (path, body) = (path(event.kind), event.body.to_string().into());
+        Self { path, body, events: vec![event], ..Self::default() }
     }
 
     /// A `POST /batch` with these records.
-    pub(crate) fn batch(clinic_id: &str, batch_id: &str, events: Vec<Event>) -> Self {
+    pub(crate) fn batch(clinic_id: &str, batch_id: String, events: Vec<Event>) -> Self {
         let records: Vec<_> =
             events.iter().map(|event| json!({ "type": event.kind, "data": event.body })).collect();
         let body = json!({ "clinic_id": clinic_id, "batch_id": batch_id, "records": records });
-        let batch_id = Some(batch_id.to_owned());
-        Self { batch_id, events, ..Self::plain("/batch", body.to_string().into()) }
+        let body = body.to_string().into();
+        Self { path: "/batch", body, batch_id: Some(batch_id), events, ..Self::default() }
     }
 
     /// A request that must be refused.
     pub(crate) fn poison(refusal: Refusal, body: Bytes) -> Self {
-        Self { refusal: Some(refusal), ..Self::plain(path(refusal.kind), body) }
-    }
-
-    fn plain(path: &'static str, body: Bytes) -> Self {
-        Self {
-            path,
-            body,
-            idempotency_key: None,
-            batch_id: None,
-            events: Vec::new(),
-            refusal: None,
-            is_repeated: false,
-            is_delayed: false,
-            follows: false,
-        }
+        Self { path: path(refusal.kind), body, refusal: Some(refusal), ..Self::default() }
     }
 }
 
@@ -131,10 +113,4 @@ const fn path(kind: Kind) -> &'static str {
         Kind::Status => "/appointment/status",
         Kind::Cancel => "/appointment/cancel",
     }
-}
-
-/// Serializes a body.
-#[expect(clippy::expect_used, reason = "a map of JSON values can always be serialized")]
-pub(super) fn to_bytes(body: &Body) -> Bytes {
-    serde_json::to_vec(body).expect("JSON values can be serialized").into()
 }
