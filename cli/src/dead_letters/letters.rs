@@ -19,7 +19,7 @@ impl From<FilterArguments> for Filter {
 }
 
 pub(super) async fn list(database: &DatabaseConnection, list: List, output: Output) -> Result<()> {
-    let states = list.state.into_iter().collect::<Option<_>>().unwrap_or_default();
+    let states: Vec<_> = list.state.into_iter().collect::<Option<_>>().unwrap_or_default();
     let filter = Filter::from(list.filter);
     let none = || "No dead letter matches.".to_owned();
     if list.group {
