@@ -11,7 +11,7 @@ pub enum CrashPoint {
     /// Worker: a batch is received from the broker.
     Taken,
     /// Worker: the batches in it are registered.
-    Admitted,
+    Registered,
     /// Worker: everything is read and locked in the transaction.
     Loaded,
     /// Worker: everything is written in the transaction.
@@ -19,7 +19,7 @@ pub enum CrashPoint {
     /// Worker: a transaction is committed; others of the batch may not be.
     Committed,
     /// Worker: the whole batch is committed, with the events that its last commit unparked. No result is sent.
-    Woken,
+    BatchCommitted,
     /// Worker: results are sent, and the batch is not acknowledged.
     Reported,
     /// Worker: the batch is acknowledged, and parked events are not searched.
@@ -29,7 +29,7 @@ pub enum CrashPoint {
     /// Worker: letters of a replay job are published and confirmed, and the job does not record it.
     Replayed,
     /// Worker: expired rows are deleted in an open transaction.
-    Forgotten,
+    Deleted,
 }
 
 impl CrashPoint {
@@ -38,11 +38,11 @@ impl CrashPoint {
         Self::Validated,
         Self::Confirmed,
         Self::Taken,
-        Self::Admitted,
+        Self::Registered,
         Self::Loaded,
         Self::Persisted,
         Self::Committed,
-        Self::Woken,
+        Self::BatchCommitted,
         Self::Reported,
         Self::Acknowledged,
         Self::Claimed,
@@ -55,16 +55,16 @@ impl CrashPoint {
             Self::Validated => "validated",
             Self::Confirmed => "confirmed",
             Self::Taken => "taken",
-            Self::Admitted => "admitted",
+            Self::Registered => "registered",
             Self::Loaded => "loaded",
             Self::Persisted => "persisted",
             Self::Committed => "committed",
-            Self::Woken => "woken",
+            Self::BatchCommitted => "batch_committed",
             Self::Reported => "reported",
             Self::Acknowledged => "acknowledged",
             Self::Claimed => "claimed",
             Self::Replayed => "replayed",
-            Self::Forgotten => "forgotten",
+            Self::Deleted => "deleted",
         }
     }
 }

@@ -1,0 +1,154 @@
+//! A step: a page of a table's oldest rows is examined, and those that can be deleted are deleted, in one short transaction that waits for
+//! no lock of live traffic.
+
+use std::time::{Duration, Instant};
+
+use careq_shared::crash_point::{self, CrashPoint};
+use careq_shared::{config, database};
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait as _, EntityTrait, IntoSimpleExpr, Iterable as _,
+    PrimaryKeyToColumn, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, TryGetable,
+    Value,
+};
+use tokio::time::timeout;
+
+use super::lease;
+use crate::context::{Context, Stopped};
+use crate::fault::Fault;
+use crate::observe;
+
+/// A step that takes longer is aborted, and the scan of its table with it.
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Server-side limit, so that a statement does not outlive its client.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longer than a step and the pause after it.
+const LEASE: Duration = Duration::from_secs(15);
+
+/// Pause after a step, as a multiple of its duration: retention uses a fifth of one connection.
+const PAUSE_TIMES: u32 = 4;
+
+/// Minimum and maximum pause.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+
+/// Retention rule of a table.
+pub(super) struct Rule<E: EntityTrait> {
+    /// Table name in the metric.
+    pub(super) table: &'static str,
+    /// The time from which the retention period counts, or an earlier one with an index.
+    pub(super) at: E::Column,
+    /// Orders rows of the same time.
+    pub(super) key: E::Column,
+    /// Maximum number of rows that a step examines.
+    pub(super) max_rows: u64,
+    /// Which of the rows older than this can be deleted.
+    pub(super) due: fn(DateTime<Utc>) -> Condition,
+    /// A statement after each deletion.
+    pub(super) then: Option<&'static str>,
+}
+
+/// Why a scan was aborted.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The process stops.
+    Stopped,
+    /// Another worker has the lease.
+    Lost,
+}
+
+/// Deletes the rows of a table that are older than so many days; returns their number. A failure ends the scan of this table only.
+pub(super) async fn every<E: EntityTrait, K>(
+    context: &Context,
+    keep_days: u32,
+    rule: Rule<E>,
+) -> Result<u64, Ended>
+where
+    K: TryGetable + Clone + Into<Value> + Send,
+{
+    let Some(keep_for) = config::days(keep_days) else { return Ok(0) };
+    let (mut after, mut deleted) = (None, 0);
+    loop {
+        let began_at = Instant::now();
+        let step = timeout(DEADLINE, step::<E, K>(context, &rule, keep_for, after));
+        let step = context.shutdown.run_until_cancelled(step).await.ok_or(Ended::Stopped)?;
+        let done = match step.unwrap_or(Err(Fault::TimedOut)) {
+            Ok(done) => done.ok_or(Ended::Lost)?,
+            Err(fault) => {
+                log(fault);
+                return Ok(deleted);
+            }
+        };
+        observe::pruned(rule.table, done.deleted);
+        deleted += done.deleted;
+        if done.last.is_none() {
+            return Ok(deleted);
+        }
+        after = done.last;
+        let pause = (began_at.elapsed() * PAUSE_TIMES).clamp(PAUSES.0, PAUSES.1);
+        context.pause(pause).await.map_err(|Stopped| Ended::Stopped)?;
+    }
+}
+
+fn log(fault: Fault) {
+    let reason = match fault {
+        Fault::Contention => "another process was at the same rows".to_owned(),
+        Fault::TimedOut => "the database did not answer in time".to_owned(),
+        Fault::Infrastructure(fault) | Fault::Event(fault) => fault.message,
+    };
+    tracing::warn!(reason, "old rows cannot be deleted now; trying again with the next scan");
+}
+
+/// Result of a step.
+struct Step<K> {
+    deleted: u64,
+    /// Time and key of the page's last row; `None` if no page follows.
+    last: Option<(DateTime<Utc>, K)>,
+}
+
+/// The transaction; `None` if another worker has the lease.
+async fn step<E: EntityTrait, K>(
+    context: &Context,
+    rule: &Rule<E>,
+    keep_for: Duration,
+    after: Option<(DateTime<Utc>, K)>,
+) -> Result<Option<Step<K>>, Fault>
+where
+    K: TryGetable + Clone + Into<Value>,
+{
+    let transaction = database::begin_write(&context.database).await?;
+    database::end_statements_after(&transaction, STATEMENT_TIMEOUT).await?;
+    let Some(now) = lease::hold(&transaction, &context.settings.name, LEASE).await? else { return Ok(None) };
+    let before = now - keep_for;
+
+    let columns = [rule.at, rule.key];
+    let row = || Expr::tuple(columns.map(IntoSimpleExpr::into_simple_expr));
+    let place = |(at, key): (DateTime<Utc>, K)| Expr::tuple([Expr::value(at), Expr::value(key)]);
+    let behind = Condition::all().add_option(after.map(|after| row().gt(place(after))));
+    let old = behind.clone().add(rule.at.lt(before));
+    let last = E::find().select_only().columns(columns).filter(old.clone());
+    let last = last.order_by_asc(rule.at).order_by_asc(rule.key).offset(rule.max_rows - 1).limit(1);
+    let last: Option<(DateTime<Utc>, K)> = last.into_tuple().one(&transaction).await?;
+
+    let page = last.clone().map_or(old, |last| behind.add(row().lte(place(last))));
+    let key = || E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
+    let due = E::find()
+        .select_only()
+        .columns(key())
+        .filter(page.add((rule.due)(before)))
+        // For the planner: the page has no more rows.
+        .limit(rule.max_rows)
+        // Live traffic may hold a row.
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .into_query();
+    let these = Expr::tuple(key().map(IntoSimpleExpr::into_simple_expr)).in_subquery(due);
+    let deleted = E::delete_many().filter(these).exec(&transaction).await?.rows_affected;
+    if let Some(then) = rule.then.filter(|_| deleted > 0) {
+        transaction.execute_unprepared(then).await?;
+    }
+    crash_point::reached(CrashPoint::Deleted);
+    transaction.commit().await?;
+    Ok(Some(Step { deleted, last }))
+}
