@@ -9,7 +9,7 @@ use careq_shared::clock;
 use chrono::{DateTime, Utc};
 use tokio::time::timeout;
 
-use crate::context::ParentDeadline;
+use crate::context::Context;
 
 /// A batch in flight is stored within this time, or is redelivered. Shorter if the parent time-out is.
 const IN_FLIGHT: Duration = Duration::from_mins(1);
@@ -24,8 +24,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct QueueWatch {
     depths: Depths,
-    in_flight: Duration,
-    sweep_interval: Duration,
     observed_at: Instant,
     /// A recent moment at which the queues were empty.
     empty: Option<Moment>,
@@ -38,25 +36,20 @@ struct Moment {
 }
 
 impl QueueWatch {
-    pub(crate) fn new(depths: Depths, parent_timeout: Duration, sweep_interval: Duration) -> Self {
-        Self {
-            depths,
-            in_flight: IN_FLIGHT.min(parent_timeout),
-            sweep_interval,
-            observed_at: Instant::now(),
-            empty: None,
-        }
+    pub(crate) fn new(depths: Depths) -> Self {
+        Self { depths, observed_at: Instant::now(), empty: None }
     }
 
     /// Observes the queues once and advances the deadline.
-    pub(crate) async fn observe(&mut self, deadline: &ParentDeadline) {
+    pub(crate) async fn observe(&mut self, context: &Context) {
         let now = Moment { at: clock::now(), instant: Instant::now() };
-        if now.instant - self.observed_at > self.sweep_interval + DELAYED {
+        if now.instant - self.observed_at > context.settings.sweep_interval + DELAYED {
             self.empty = None;
         }
         self.observed_at = now.instant;
-        if let Some(empty) = self.empty.take_if(|empty| now.instant - empty.instant >= self.in_flight) {
-            deadline.set(empty.at);
+        let in_flight = IN_FLIGHT.min(context.settings.parent_timeout);
+        if let Some(empty) = self.empty.take_if(|empty| now.instant - empty.instant >= in_flight) {
+            context.parent_deadline.send_replace(Some(empty.at));
         }
         if self.empty.is_none() && self.are_empty().await {
             self.empty = Some(now);
