@@ -55,7 +55,7 @@ async fn another_worker_continues_after_one_is_killed() {
     let database = stack.database.connection.clone();
     age::<event::Entity>(&database, &[event::Column::AcceptedAt, event::Column::SettledAt], 100).await;
     // Jobs, letters and batches are deleted first.
-    let ended = stack.crashing_worker("forgotten:4").ended().await;
+    let ended = stack.crashing_worker("deleted:4").ended().await;
     assert!(!ended.success);
     assert_eq!(events(&database).await.len(), 5, "the step was not committed");
     let held_lease = lease::Entity::find().one(&database).await.unwrap().unwrap();
@@ -96,7 +96,7 @@ async fn a_worker_whose_clock_runs_ahead_deletes_nothing_early() {
 }
 
 /// Logs the number of ledger rows that each statement deletes.
-const LOG_STEPS: &str = "CREATE TABLE steps (forgotten bigint NOT NULL);
+const LOG_STEPS: &str = "CREATE TABLE steps (deleted bigint NOT NULL);
     CREATE FUNCTION note_step() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN INSERT INTO steps SELECT count(*) FROM gone; RETURN NULL; END $$;
     CREATE TRIGGER note_step AFTER DELETE ON events REFERENCING OLD TABLE AS gone
@@ -127,7 +127,7 @@ async fn small_steps_skip_locked_rows() {
         (event::Entity::find().count(&database).await.unwrap() == 1).then_some(())
     })
     .await;
-    let steps = "SELECT forgotten FROM steps WHERE forgotten > 0 ORDER BY 1 DESC";
+    let steps = "SELECT deleted FROM steps WHERE deleted > 0 ORDER BY 1 DESC";
     let steps = Statement::from_string(database.get_database_backend(), steps);
     let steps: Vec<i64> =
         database.query_all(steps).await.unwrap().iter().map(|row| row.try_get_by(0).unwrap()).collect();
@@ -177,7 +177,7 @@ async fn each_rule(stack: &Stack) {
     // the events of both batches, and the two of the last rounds.
     let counted = async || [pruned(stack, "batches").await, pruned(stack, "events").await];
     until_reads(Duration::from_secs(30), "deleted rows are counted", &[1.0, 11.0], counted).await;
-    assert!(stack.logged().contains("what was over was forgotten"));
+    assert!(stack.logged().contains("settled events were deleted"));
 }
 
 /// Appointments 4, 5 and 6 have the hash of 3: one letter stays open, one is discarded, one is corrected without

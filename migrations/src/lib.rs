@@ -1,18 +1,5 @@
-//! The tables of careq-sync, for PostgreSQL and SQLite. A released migration is not changed: write the next one.
-
-mod columns;
-mod m20261123_000001_clinics;
-mod m20261123_000002_records;
-mod m20261123_000003_ledger;
-mod m20261123_000004_dead_letters;
-mod m20261124_000001_front_door;
-mod m20261125_000001_content_digest;
-mod m20261125_000002_replay;
-mod m20261125_000003_watched;
-mod m20261125_000004_admins;
-mod m20261125_000005_retention;
-mod m20261130_000001_audit_chain;
-mod m20261130_000004_deliveries;
+//! The tables of careq-sync, for PostgreSQL and SQLite. `sql/` has a migration for each concern. A released migration is not changed:
+//! write the next one.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbBackend, Statement, TransactionTrait as _};
@@ -23,25 +10,63 @@ const ADVISORY_LOCK: i64 = 0x6361_7265_7173;
 /// The table in which sea-orm-migration records applied migrations.
 const JOURNAL: &str = "seaql_migrations";
 
+/// The types that SQLite lacks, and the names by which sea-orm finds them there.
+const SQLITE_TYPES: [(&str, &str); 5] = [
+    ("TIMESTAMPTZ", "timestamp_with_timezone_text"),
+    ("UUID", "uuid_text"),
+    ("BYTEA", "blob"),
+    ("NUMERIC", "text"),
+    ("DATE,", "date_text,"),
+];
+
+/// The text behind this line of a migration is for PostgreSQL alone.
+const POSTGRESQL_ONLY: &str = "-- PostgreSQL only:";
+
+/// Statements for PostgreSQL, which become those for SQLite by [`SQLITE_TYPES`].
+struct Migration {
+    name: &'static str,
+    sql: &'static str,
+}
+
+macro_rules! migrations {
+    ($($name:literal)*) => {
+        vec![$(Box::new(Migration { name: $name, sql: include_str!(concat!("../sql/", $name, ".sql")) })),*]
+    };
+}
+
 struct Migrator;
 
-#[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
-            Box::new(m20261123_000001_clinics::Migration),
-            Box::new(m20261123_000002_records::Migration),
-            Box::new(m20261123_000003_ledger::Migration),
-            Box::new(m20261123_000004_dead_letters::Migration),
-            Box::new(m20261124_000001_front_door::Migration),
-            Box::new(m20261125_000001_content_digest::Migration),
-            Box::new(m20261125_000002_replay::Migration),
-            Box::new(m20261125_000003_watched::Migration),
-            Box::new(m20261125_000004_admins::Migration),
-            Box::new(m20261125_000005_retention::Migration),
-            Box::new(m20261130_000001_audit_chain::Migration),
-            Box::new(m20261130_000004_deliveries::Migration),
-        ]
+        migrations!(
+            "m20261130_000001_clinics"
+            "m20261130_000002_records"
+            "m20261130_000003_events"
+            "m20261130_000004_dead_letters"
+            "m20261130_000005_audit"
+        )
+    }
+}
+
+impl MigrationName for Migration {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let sql = match manager.get_database_backend() {
+            DbBackend::Postgres => self.sql.to_owned(),
+            DbBackend::Sqlite | DbBackend::MySql => {
+                let sql = self.sql.split(POSTGRESQL_ONLY).next().unwrap_or_default().to_owned();
+                SQLITE_TYPES
+                    .iter()
+                    .fold(sql, |sql, (of_postgresql, of_sqlite)| sql.replace(of_postgresql, of_sqlite))
+            }
+        };
+        manager.get_connection().execute_unprepared(&sql).await.map(drop)
     }
 }
 

@@ -14,7 +14,7 @@ words! {
         /// Worker: a batch is received from the broker.
         Taken = "taken",
         /// Worker: the batches in it are registered.
-        Admitted = "admitted",
+        Registered = "registered",
         /// Worker: everything is read and locked in the transaction.
         Loaded = "loaded",
         /// Worker: everything is written in the transaction.
@@ -22,7 +22,7 @@ words! {
         /// Worker: a transaction is committed; others of the batch may not be.
         Committed = "committed",
         /// Worker: the whole batch is committed, with the events that its last commit unparked. No result is sent.
-        Woken = "woken",
+        BatchCommitted = "batch_committed",
         /// Worker: results are sent, and the batch is not acknowledged.
         Reported = "reported",
         /// Worker: the batch is acknowledged, and parked events are not searched.
@@ -32,7 +32,7 @@ words! {
         /// Worker: letters of a replay job are published and confirmed, and the job does not record it.
         Replayed = "replayed",
         /// Worker: expired rows are deleted in an open transaction.
-        Forgotten = "forgotten",
+        Deleted = "deleted",
     }
 }
 

@@ -1,6 +1,6 @@
 //! What every part of a worker works with. It knows no stage.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use careq_shared::broker::Broker;
@@ -8,6 +8,7 @@ use careq_shared::config::{Config, RetentionConfig};
 use careq_shared::seal::Seal;
 use chrono::{DateTime, Utc};
 use sea_orm::DatabaseConnection;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Deadline of one transaction: a connection that takes longer is probably half-open. PostgreSQL ends its statements before, see
@@ -57,8 +58,10 @@ pub struct Context {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) seal: Arc<Seal>,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) parent_deadline: ParentDeadline,
-    pub(crate) recent_duplicates: RecentDuplicates,
+    /// Events whose parent time-out ended by then may become dead letters; `None` if no event may. See `waiting/parent_deadline.rs`.
+    pub(crate) parent_deadline: watch::Sender<Option<DateTime<Utc>>>,
+    /// When a worker last found a duplicate, see `transaction/duplicate_check.rs`.
+    pub(crate) duplicate_seen_at: watch::Sender<Option<Instant>>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -82,8 +85,8 @@ impl Context {
             broker,
             seal,
             settings,
-            parent_deadline: ParentDeadline::default(),
-            recent_duplicates: RecentDuplicates::default(),
+            parent_deadline: watch::Sender::default(),
+            duplicate_seen_at: watch::Sender::default(),
             shutdown,
         }
     }
@@ -97,35 +100,5 @@ impl Context {
             () = self.shutdown.cancelled() => Err(Stopped),
             () = tokio::time::sleep(delay) => Ok(()),
         }
-    }
-}
-
-/// The moment up to which parent time-outs count, as `waiting/parent_deadline.rs` determines it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct ParentDeadline(Arc<Mutex<Option<DateTime<Utc>>>>);
-
-impl ParentDeadline {
-    /// Events whose time-out ended by then may become dead letters; `None` if no event may.
-    pub(crate) fn passed(&self) -> Option<DateTime<Utc>> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn set(&self, until: DateTime<Utc>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
-    }
-}
-
-/// When a worker last found a duplicate, see `transaction/duplicate_check.rs`.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct RecentDuplicates(Arc<Mutex<Option<Instant>>>);
-
-impl RecentDuplicates {
-    pub(crate) fn seen_within(&self, duration: Duration) -> bool {
-        let seen_at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen_at.is_some_and(|seen_at| seen_at.elapsed() < duration)
-    }
-
-    pub(crate) fn note(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 }

@@ -26,34 +26,8 @@ pub(crate) struct EventFault {
 }
 
 impl EventFault {
-    /// The event cannot be encoded again.
-    pub(crate) fn unwritable() -> Self {
-        let message = "The event cannot be written by this version".to_owned();
-        Self { class: FaultClass::Permanent, message }
-    }
-
-    /// The events touch more rows than fit into memory together.
-    pub(crate) fn too_large() -> Self {
-        let message = "The rows that they touch are too large to be read together".to_owned();
-        Self { class: FaultClass::Transient, message }
-    }
-
-    /// The event's transactions do not end, while the database works.
-    pub(crate) fn stalled() -> Self {
-        let message = "Its transaction does not end in time, while the database works".to_owned();
-        Self { class: FaultClass::Transient, message }
-    }
-
-    /// Every attempt ended without a result.
-    pub(crate) fn no_result() -> Self {
-        let message = "Every attempt ended without a result; the event may bring workers down".to_owned();
-        Self { class: FaultClass::NoResult, message }
-    }
-
-    /// The event collides with another row at every try.
-    pub(crate) fn never_alone() -> Self {
-        let message = "It collides with another row, by a unique index that is not ours".to_owned();
-        Self { class: FaultClass::Transient, message }
+    pub(crate) fn new(class: FaultClass, message: impl Into<String>) -> Self {
+        Self { class, message: message.into() }
     }
 }
 
@@ -76,28 +50,29 @@ pub(crate) enum FaultClass {
 
 impl From<DbErr> for Fault {
     fn from(error: DbErr) -> Self {
-        let fault = |class, message: &str| EventFault { class, message: message.to_owned() };
         let refusal = Refusal::of(&error);
         database::renew_after(&refusal);
+        let transient = |message| EventFault::new(FaultClass::Transient, message);
         match refusal {
             Refusal::NoConnection | Refusal::Lost => {
-                Self::Infrastructure(fault(FaultClass::Transient, "The connection to the database was lost"))
+                Self::Infrastructure(transient("The connection to the database was lost"))
             }
-            Refusal::NotUnderstood => {
-                Self::Event(fault(FaultClass::Transient, "The database's answer could not be understood"))
-            }
-            Refusal::Refused { meaning, message } => match meaning {
-                Meaning::Contention => Self::Contention,
-                Meaning::TimedOut => Self::TimedOut,
-                Meaning::Unusable => Self::Infrastructure(fault(FaultClass::Unusable, &message)),
-                Meaning::Session | Meaning::Function => {
-                    Self::Infrastructure(fault(FaultClass::Transient, &message))
+            Refusal::NotUnderstood => Self::Event(transient("The database's answer could not be understood")),
+            Refusal::Refused { meaning, message } => {
+                let fault = |class| EventFault::new(class, message);
+                match meaning {
+                    Meaning::Contention => Self::Contention,
+                    Meaning::TimedOut => Self::TimedOut,
+                    Meaning::Unusable => Self::Infrastructure(fault(FaultClass::Unusable)),
+                    Meaning::Session | Meaning::Function => {
+                        Self::Infrastructure(fault(FaultClass::Transient))
+                    }
+                    Meaning::Busy => Self::Event(fault(FaultClass::Busy)),
+                    Meaning::Rule => Self::Event(fault(FaultClass::Transient)),
+                    Meaning::Collision => Self::Event(fault(FaultClass::Collision)),
+                    Meaning::Data => Self::Event(fault(FaultClass::Permanent)),
                 }
-                Meaning::Busy => Self::Event(fault(FaultClass::Busy, &message)),
-                Meaning::Rule => Self::Event(fault(FaultClass::Transient, &message)),
-                Meaning::Collision => Self::Event(fault(FaultClass::Collision, &message)),
-                Meaning::Data => Self::Event(fault(FaultClass::Permanent, &message)),
-            },
+            }
         }
     }
 }

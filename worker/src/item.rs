@@ -107,19 +107,30 @@ pub(crate) fn parked_delivery(seal: &Seal, row: &parked_event::Model) -> Option<
     Item::of_parked(seal, row, Treatment::Ordinary).ok().map(|item| item.event.accepted_at)
 }
 
+/// Whether this delivery replaces that of a parked row: it is later, or the row cannot be read. The content of an event id is always the
+/// same.
+pub(crate) fn replaces_parked(seal: &Seal, event: &Event, row: &parked_event::Model) -> bool {
+    parked_delivery(seal, row).is_none_or(|accepted_at| accepted_at < event.accepted_at)
+}
+
+/// An event as the payload of a parked row or a dead letter.
+#[expect(
+    clippy::expect_used,
+    reason = "without its payload an event would be lost: the process must rather end"
+)]
+pub(crate) fn payload(event: &Event) -> Vec<u8> {
+    message::encode(event).expect("an event can be written as JSON")
+}
+
 /// A row for an event that is not parked yet, due now.
-pub(crate) fn parked_row(
-    seal: &Seal,
-    event: &Event,
-    now: DateTime<Utc>,
-) -> Result<parked_event::Model, message::Undecodable> {
+pub(crate) fn parked_row(seal: &Seal, event: &Event, now: DateTime<Utc>) -> parked_event::Model {
     let place = AssociatedData::parked_event(event.event_id.as_str());
-    Ok(parked_event::Model {
+    parked_event::Model {
         event_id: event.event_id.as_str().to_owned(),
         clinic_id: event.clinic_id.clone(),
         kind: event.kind().as_str().to_owned(),
         careq_id: event.careq_id,
-        event: seal.seal(place, &message::encode(event)?),
+        event: seal.seal(place, &payload(event)),
         waiting_kind: None,
         waiting_careq_id: None,
         due_at: now,
@@ -127,5 +138,26 @@ pub(crate) fn parked_row(
         parked_at: now,
         last_message: None,
         tries: None,
-    })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use careq_shared::clock;
+
+    use super::*;
+    use crate::transaction::testing::{key, patient, second};
+
+    #[test]
+    fn a_parked_row_is_replaced_by_a_later_delivery_or_if_it_cannot_be_read() {
+        let (seal, parked) = (key(), patient(1, 5));
+        let row = parked_row(&seal, &parked, clock::now());
+        let accepted_at = |at| Event { accepted_at: second(at), ..parked.clone() };
+        assert!(!replaces_parked(&seal, &accepted_at(4), &row));
+        assert!(!replaces_parked(&seal, &parked, &row));
+        assert!(replaces_parked(&seal, &accepted_at(6), &row));
+        let of_another = parked_row(&seal, &patient(2, 9), clock::now());
+        let unreadable = parked_event::Model { event: of_another.event, ..row };
+        assert!(replaces_parked(&seal, &accepted_at(4), &unreadable));
+    }
 }

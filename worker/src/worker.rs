@@ -10,7 +10,7 @@ use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::context::{Context, ParentDeadline, RecentDuplicates, Settings};
+use crate::context::{Context, Settings};
 use crate::waiting::sweep;
 use crate::{batch, observe, replay, retention};
 
@@ -20,12 +20,7 @@ const BULK_MESSAGES: usize = 1;
 /// A worker process.
 #[derive(Debug, Clone)]
 pub struct Worker {
-    database: DatabaseConnection,
-    broker: Arc<dyn Broker>,
-    seal: Arc<Seal>,
-    settings: Arc<Settings>,
-    parent_deadline: ParentDeadline,
-    recent_duplicates: RecentDuplicates,
+    context: Context,
 }
 
 impl Worker {
@@ -37,54 +32,32 @@ impl Worker {
         seal: Arc<Seal>,
         settings: Settings,
     ) -> Self {
-        Self {
-            database,
-            broker,
-            seal,
-            settings: Arc::new(settings),
-            parent_deadline: ParentDeadline::default(),
-            recent_duplicates: RecentDuplicates::default(),
-        }
+        Self { context: Context::new(database, broker, seal, Arc::new(settings), CancellationToken::new()) }
     }
 
     /// Runs until the shutdown, then finishes the batches in flight and returns the other messages to the broker.
     pub async fn run(self, shutdown: CancellationToken) {
-        metrics().worker_begins(self.settings.parent_timeout);
+        let context = Context { shutdown, ..self.context };
+        let settings = Arc::clone(&context.settings);
+        metrics().worker_begins(settings.parent_timeout);
         let tasks = TaskTracker::new();
-        let live = std::iter::repeat_n((Queue::Live, self.settings.batch_size), self.settings.concurrency);
+        let live = std::iter::repeat_n((Queue::Live, settings.batch_size), settings.concurrency);
         for (queue, messages) in live.chain([(Queue::Bulk, BULK_MESSAGES), (Queue::Dead, BULK_MESSAGES)]) {
-            let (context, broker) = (self.context(&shutdown), Arc::clone(&self.broker));
-            let limit = BatchLimit { messages, bytes: self.settings.max_batch_bytes };
-            tasks.spawn(supervise("lane", move || {
-                batch::run(context.clone(), queue, broker.consume(queue, limit))
+            let limit = BatchLimit { messages, bytes: settings.max_batch_bytes };
+            let context = context.clone();
+            tasks.spawn(supervise("consumer", move || {
+                batch::run(context.clone(), queue, context.broker.consume(queue, limit))
             }));
         }
-        let context = self.context(&shutdown);
-        tasks.spawn(supervise("sweep", move || sweep::run(context.clone())));
-        let context = self.context(&shutdown);
-        tasks.spawn(supervise("replay", move || replay::run(context.clone())));
-        let context = self.context(&shutdown);
-        tasks.spawn(supervise("retention", move || retention::run(context.clone())));
-        tracing::info!(
-            worker = self.settings.name,
-            concurrency = self.settings.concurrency,
-            "the worker takes events"
-        );
+        let [sweeping, replaying, deleting] = [context.clone(), context.clone(), context];
+        tasks.spawn(supervise("sweep", move || sweep::run(sweeping.clone())));
+        tasks.spawn(supervise("replay", move || replay::run(replaying.clone())));
+        tasks.spawn(supervise("retention", move || retention::run(deleting.clone())));
+        let (worker, concurrency) = (&settings.name, settings.concurrency);
+        tracing::info!(worker, concurrency, "the worker takes events");
         tasks.close();
         tasks.wait().await;
-        tracing::info!(worker = self.settings.name, "the worker has finished its batches");
-    }
-
-    fn context(&self, shutdown: &CancellationToken) -> Context {
-        Context {
-            database: self.database.clone(),
-            broker: Arc::clone(&self.broker),
-            seal: Arc::clone(&self.seal),
-            settings: Arc::clone(&self.settings),
-            parent_deadline: self.parent_deadline.clone(),
-            recent_duplicates: self.recent_duplicates.clone(),
-            shutdown: shutdown.clone(),
-        }
+        tracing::info!(worker, "the worker has finished its batches");
     }
 }
 

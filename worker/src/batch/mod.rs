@@ -94,7 +94,7 @@ pub async fn process(
     let max = context.settings.batch_size + unparked.len();
     let items = order::parents_first(&requests, unparked);
     let committed = transaction::commit_all(context, &items, max).await?;
-    crash_point::reached(CrashPoint::Woken);
+    crash_point::reached(CrashPoint::BatchCommitted);
     report::to_each_ingress(context, &requests, &items, committed.results);
     crash_point::reached(CrashPoint::Reported);
     ready.push(committed.ready);

@@ -14,7 +14,7 @@ use careq_shared::message::{Batch, Entry};
 use careq_shared::outcome;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{EntityTrait as _, IntoActiveModel as _};
+use sea_orm::{DbErr, EntityTrait as _, IntoActiveModel as _};
 
 use crate::context::{Context, Stopped};
 use crate::db::attempt::attempt;
@@ -47,7 +47,7 @@ pub(super) async fn batches(context: &Context, mut requests: Vec<Request>) -> Re
         request.events.clear();
         request.batch = Membership::Conflicting;
     }
-    crash_point::reached(CrashPoint::Admitted);
+    crash_point::reached(CrashPoint::Registered);
     Ok(requests)
 }
 
@@ -82,8 +82,7 @@ async fn register(context: &Context, batch: &Batch) -> Result<batch::Model, Faul
         clinic_id: batch.clinic_id.clone(),
         batch_id: batch.batch_id.clone(),
         content_digest: batch.content_digest.clone(),
-        entries: serde_json::to_string(&batch.listing())
-            .map_err(|_| Fault::Event(EventFault::unwritable()))?,
+        entries: serde_json::to_string(&batch.listing()).map_err(|fault| DbErr::Json(fault.to_string()))?,
         accepted_at: batch.accepted_at,
     };
     let key = (row.clinic_id.clone(), row.batch_id.clone());

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::health;
 use crate::context::{Context, Stopped};
-use crate::fault::{EventFault, Fault};
+use crate::fault::{EventFault, Fault, FaultClass};
 use crate::observe;
 
 /// Upper limit of a deadline, which doubles while the database is slow.
@@ -58,7 +58,7 @@ impl Limits {
 ///
 /// # Errors
 /// The outer error: the process was stopped. The inner error: the failure is the event's.
-pub(crate) async fn attempt<T, F: Future<Output = Result<T, Fault>>>(
+pub(crate) async fn attempt<T, E: Into<Fault>, F: Future<Output = Result<T, E>>>(
     context: &Context,
     mut work: impl FnMut() -> F,
 ) -> Result<Result<T, EventFault>, Stopped> {
@@ -66,7 +66,7 @@ pub(crate) async fn attempt<T, F: Future<Output = Result<T, Fault>>>(
 }
 
 /// Retries without end, with a log line a round.
-pub(crate) async fn retry_until_done<T, F: Future<Output = Result<T, Fault>>>(
+pub(crate) async fn retry_until_done<T, E: Into<Fault>, F: Future<Output = Result<T, E>>>(
     context: &Context,
     work: impl Fn() -> F,
 ) -> Result<T, Stopped> {
@@ -74,7 +74,7 @@ pub(crate) async fn retry_until_done<T, F: Future<Output = Result<T, Fault>>>(
         match attempt(context, &work).await? {
             Ok(done) => return Ok(done),
             Err(fault) => {
-                tracing::error!(fault.message, "a replay job cannot go on; trying again");
+                tracing::error!(fault.message, "database work failed; trying again");
                 context.pause(BETWEEN_ROUNDS).await?;
             }
         }
@@ -82,7 +82,7 @@ pub(crate) async fn retry_until_done<T, F: Future<Output = Result<T, Fault>>>(
 }
 
 /// Retries within limits; the work receives its deadline.
-pub(crate) async fn within<T, F: Future<Output = Result<T, Fault>>>(
+pub(crate) async fn within<T, E: Into<Fault>, F: Future<Output = Result<T, E>>>(
     context: &Context,
     limits: Limits,
     mut work: impl FnMut(Duration) -> F,
@@ -90,10 +90,11 @@ pub(crate) async fn within<T, F: Future<Output = Result<T, Fault>>>(
     let mut backoff = Backoff::default();
     let (mut collisions, mut failures, mut deadline) = (0, 0, limits.deadline);
     let mut repeating = None;
+    let transient = |message| EventFault::new(FaultClass::Transient, message);
     loop {
         let fault = match timeout(deadline, work(deadline)).await {
             Ok(Ok(done)) => return Ok(Ok(done)),
-            Ok(Err(fault)) => fault,
+            Ok(Err(fault)) => fault.into(),
             Err(_) => Fault::TimedOut,
         };
         repeating.get_or_insert_with(observe::repeating);
@@ -103,7 +104,9 @@ pub(crate) async fn within<T, F: Future<Output = Result<T, Fault>>>(
                 collisions += 1;
                 observe::repeated("contention");
                 if collisions > limits.max_collisions {
-                    return Ok(Err(EventFault::never_alone()));
+                    return Ok(Err(transient(
+                        "It collides with another row, by a unique index that is not ours",
+                    )));
                 }
                 // The other transaction has usually committed by now. If not, a random pause keeps both from colliding again.
                 if collisions > 1 {
@@ -126,7 +129,7 @@ pub(crate) async fn within<T, F: Future<Output = Result<T, Fault>>>(
                     failures += if health.at_once { STALLED } else { WITH_AN_OUTAGE };
                     deadline = deadline.min(limits.short_deadline);
                 }
-                EventFault::stalled()
+                transient("Its transaction does not end in time, while the database works")
             }
         };
         if failures >= limits.max_failures {

@@ -4,7 +4,7 @@
 use careq_shared::entities::{appointment, doctor, event, parked_event, patient, service};
 use sea_orm::sea_query::{Alias, Expr, Iden, Order, Query, SelectStatement};
 
-use crate::fault::{EventFault, Fault};
+use crate::fault::{EventFault, Fault, FaultClass};
 
 /// Maximum size of the events of one transaction.
 pub(crate) const MAX_TRANSACTION: usize = 4 << 20;
@@ -66,7 +66,9 @@ impl Budget {
 
     /// Takes the size of a row; an error if the budget is exceeded, so that the batch is split.
     pub(crate) fn take(&mut self, one: &impl InBytes) -> Result<(), Fault> {
-        self.0 = self.0.checked_sub(one.bytes()).ok_or_else(|| Fault::Event(EventFault::too_large()))?;
+        let too_large = "The rows that they touch are too large to be read together";
+        let too_large = || Fault::Event(EventFault::new(FaultClass::Transient, too_large));
+        self.0 = self.0.checked_sub(one.bytes()).ok_or_else(too_large)?;
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use careq_shared::entities::{
 };
 use careq_shared::seal::Sealed;
 use careq_shared::{clock, database};
-use sea_orm::{ConnectionTrait as _, EntityTrait, IdenStatic as _, IntoActiveModel as _, Iterable as _};
+use sea_orm::{ConnectionTrait as _, EntityTrait, IdenStatic as _, Iterable as _, Set};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -54,9 +54,8 @@ pub(crate) async fn of_database(context: &Context, deadline: Duration) -> Result
 async fn write(context: &Context) -> Result<(), Fault> {
     let transaction = database::begin_write(&context.database).await?;
     transaction.execute_unprepared(&to_every_table()).await?;
-    let row = row();
-    let event_id = row.event_id.clone();
-    parked_event::Entity::insert(row.into_active_model()).exec_without_returning(&transaction).await?;
+    let event_id = format!("look-{}", Uuid::new_v4().simple());
+    parked_event::Entity::insert(row(event_id.clone())).exec_without_returning(&transaction).await?;
     parked_event::Entity::delete_by_id(event_id).exec(&transaction).await?;
     transaction.commit().await?;
     Ok(())
@@ -84,22 +83,18 @@ fn to<E: EntityTrait>() -> String {
     format!("INSERT INTO \"{table}\" ({columns}) SELECT {columns} FROM \"{table}\" WHERE 1 = 0")
 }
 
-fn row() -> parked_event::Model {
-    let now = clock::now();
+fn row(event_id: String) -> parked_event::ActiveModel {
     // Random, so that PostgreSQL cannot compress them.
     let digits: Vec<_> = (0..DIGITS / 32).map(|_| Uuid::new_v4().simple().to_string()).collect();
-    parked_event::Model {
-        event_id: format!("look-{}", Uuid::new_v4().simple()),
-        clinic_id: String::new(),
-        kind: String::new(),
-        careq_id: 0,
-        event: Sealed::stored(digits.concat()),
-        waiting_kind: None,
-        waiting_careq_id: None,
-        due_at: now,
-        attempts: 0,
-        parked_at: now,
-        last_message: None,
-        tries: None,
+    parked_event::ActiveModel {
+        event_id: Set(event_id),
+        clinic_id: Set(String::new()),
+        kind: Set(String::new()),
+        careq_id: Set(0),
+        event: Set(Sealed::stored(digits.concat())),
+        due_at: Set(clock::now()),
+        attempts: Set(0),
+        parked_at: Set(clock::now()),
+        ..Default::default()
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use careq_shared::records::RecordKind;
 use futures_util::TryStreamExt as _;
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{
@@ -20,6 +21,9 @@ use crate::fault::Fault;
 
 /// A key within a clinic.
 pub(crate) type Scoped<K> = (String, K);
+
+/// Keys of records.
+pub(crate) type RecordKeys = BTreeSet<(RecordKind, Scoped<i64>)>;
 
 /// A set of rows of one table.
 pub(crate) struct Lookup<'keys, E: EntityTrait, K> {
@@ -128,8 +132,34 @@ pub(crate) fn each<E: EntityTrait>(
         .to_owned()
 }
 
+/// The rows that wait for one of these parents. `[clinic, kind, careq_id]` are the columns that name a row's parent.
+pub(crate) fn waiting_for<E: EntityTrait>(
+    backend: DbBackend,
+    [clinic, kind, careq_id]: [E::Column; 3],
+    parents: &RecordKeys,
+    columns: &[E::Column],
+    finish: impl FnOnce(SelectStatement) -> SelectStatement,
+) -> Statement {
+    if backend == DbBackend::Postgres {
+        let (kinds, keys): (Vec<_>, Vec<_>) = parents.iter().cloned().unzip();
+        let (clinics, careq_ids): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
+        let kinds: Vec<_> = kinds.iter().map(|kind: &RecordKind| kind.as_str().to_owned()).collect();
+        let rows = finish(each::<E>(&[clinic, kind, careq_id], columns, None));
+        return arrays::statement(&rows, [clinics.into(), kinds.into(), careq_ids.into()]);
+    }
+    let mut any = Condition::any();
+    for parent in [RecordKind::Patient, RecordKind::Doctor, RecordKind::Service, RecordKind::Appointment] {
+        let keys = parents.iter().filter(|(kind, _)| *kind == parent).map(|(_, key)| key.clone()).collect();
+        any = any.add(
+            Condition::all().add(kind.eq(parent.as_str())).add(any_of(backend, clinic, careq_id, &keys)),
+        );
+    }
+    let rows = Query::select().columns(columns.iter().copied()).from(E::default()).cond_where(any).to_owned();
+    backend.build(&finish(rows))
+}
+
 /// `(clinic = a AND column IN (…)) OR …`: SQLite has no lists of pairs.
-pub(crate) fn any_of<K>(
+fn any_of<K>(
     backend: DbBackend,
     clinic: impl ColumnTrait,
     column: impl ColumnTrait,

@@ -1,7 +1,6 @@
 //! Dead letters outside of a batch's transaction. A batch is acknowledged only after they are stored.
 
 use std::slice;
-use std::time::Duration;
 
 use bytes::Bytes;
 use careq_shared::dead_letters::Class;
@@ -11,12 +10,12 @@ use careq_shared::message::{Batch, Entry};
 use careq_shared::outcome::{ErrorCode, EventResult, Failure, Outcome};
 use careq_shared::{clock, database};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait as _, DbErr, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, Set};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, Set};
 
 use super::row::{self, DeadLetter, Try};
 use super::write;
 use crate::context::{Context, Stopped};
-use crate::db::attempt::attempt;
+use crate::db::attempt::{attempt, retry_until_done};
 use crate::db::bounds::{self, MAX_TRANSACTION};
 use crate::fault::{EventFault, Fault};
 use crate::{item, retry_policy};
@@ -71,7 +70,7 @@ pub(crate) async fn unrecorded(
 fn of_event(context: &Context, event: &Event, class: Class, failure: &Failure) -> DeadLetter {
     DeadLetter::of_event(event, &context.settings.name)
         .because(class, failure)
-        .sealed(&context.seal, &row::payload(event))
+        .sealed(&context.seal, &item::payload(event))
 }
 
 /// Parks an event whose ledger row another session holds: the consumer goes on, and nothing is wrong with the event. If it is parked
@@ -90,17 +89,14 @@ pub(crate) async fn past_its_row(context: &Context, event: &Event) -> Result<Eve
 async fn park_latest(context: &Context, event: &Event) -> Result<(), Fault> {
     use parked_event::Column::EventId;
     let now = clock::whole_microseconds(clock::now());
-    let row =
-        item::parked_row(&context.seal, event, now).map_err(|_| Fault::Event(EventFault::unwritable()))?;
+    let row = item::parked_row(&context.seal, event, now);
     let row = parked_event::Model { due_at: now + retry_policy::delay_while_held(), attempts: 1, ..row };
     let transaction = database::begin_write(&context.database).await?;
     // Changes nothing in an existing row, and locks it.
     let unless_parked = OnConflict::column(EventId).update_column(EventId).to_owned();
     let insert = parked_event::Entity::insert(row.clone().into_active_model()).on_conflict(unless_parked);
     let parked = insert.exec_with_returning(&transaction).await?;
-    // A row that cannot be read is replaced as well: the content of an event id is always the same.
-    let stored = item::parked_delivery(&context.seal, &parked);
-    if stored.is_none_or(|accepted_at| accepted_at < event.accepted_at) {
+    if item::replaces_parked(&context.seal, event, &parked) {
         let latest = parked_event::ActiveModel { event: Set(row.event), ..Default::default() };
         let update = parked_event::Entity::update_many().set(latest).filter(EventId.eq(row.event_id));
         update.exec(&transaction).await?;
@@ -120,7 +116,8 @@ pub(crate) async fn unreadable(
     };
     let letter = DeadLetter::of_parked(row, &context.settings.name)
         .because(Class::Undecodable, &failure)
-        .tried(row.attempts.max(1), Try::of(row))
+        .tried(row.attempts.max(1))
+        .after(Try::of(row))
         .sealed(&context.seal, bytes);
     keep(context, vec![letter], Some(&row.event_id)).await?;
     end(context, &row.event_id, &failure).await
@@ -128,17 +125,17 @@ pub(crate) async fn unreadable(
 
 /// Sets a waiting event in the ledger to failed: its parked row is gone.
 async fn end(context: &Context, event_id: &str, failure: &Failure) -> Result<(), Stopped> {
-    let noted = attempt(context, || async {
-        let row = event::Entity::update_many()
-            .col_expr(event::Column::Outcome, Expr::value("failed"))
-            .col_expr(event::Column::ErrorCode, Expr::value(failure.code.as_str()))
-            .col_expr(event::Column::ErrorMessage, Expr::value(failure.message.as_str()))
-            .col_expr(event::Column::WaitingFor, Expr::value(Option::<String>::None))
-            .filter(event::Column::EventId.eq(event_id))
-            .filter(event::Column::Outcome.is_in(["waiting", "retrying"]));
-        row.exec(&context.database).await.map_err(|error: DbErr| Fault::from(error))
-    });
-    if let Err(fault) = noted.await? {
+    use event::Column::{ErrorCode, ErrorMessage, EventId, Outcome, WaitingFor};
+    let row = || {
+        event::Entity::update_many()
+            .col_expr(Outcome, Expr::value("failed"))
+            .col_expr(ErrorCode, Expr::value(failure.code.as_str()))
+            .col_expr(ErrorMessage, Expr::value(failure.message.as_str()))
+            .col_expr(WaitingFor, Expr::value(Option::<String>::None))
+            .filter(EventId.eq(event_id))
+            .filter(Outcome.is_in(["waiting", "retrying"]))
+    };
+    if let Err(fault) = attempt(context, || row().exec(&context.database)).await? {
         tracing::error!(fault.message, "the ledger cannot say that an event has failed; its letter does");
     }
     Ok(())
@@ -148,33 +145,24 @@ async fn end(context: &Context, event_id: &str, failure: &Failure) -> Result<(),
 async fn keep(context: &Context, letters: Vec<DeadLetter>, parked: Option<&str>) -> Result<(), Stopped> {
     let mut alone = Vec::new();
     for part in bounds::parts(&letters, letters.len(), MAX_TRANSACTION) {
-        match kept(context, part, parked).await? {
-            Ok(()) => {}
-            Err(_) => alone.extend(part),
+        if attempt(context, || record(context, part, parked)).await?.is_err() {
+            alone.extend(part);
         }
     }
     for letter in alone {
-        while let Err(fault) = kept(context, slice::from_ref(letter), parked).await? {
-            tracing::error!(fault.message, "a dead letter cannot be kept; trying again");
-            context.pause(Duration::from_secs(1)).await?;
-        }
+        retry_until_done(context, || record(context, slice::from_ref(letter), parked)).await?;
     }
     Ok(())
 }
 
-async fn kept(
-    context: &Context,
-    letters: &[DeadLetter],
-    parked: Option<&str>,
-) -> Result<Result<(), EventFault>, Stopped> {
-    let kept = attempt(context, || async {
-        let transaction = database::begin_write(&context.database).await?;
-        let failed = write::record(&transaction, letters).await?;
-        if let Some(event_id) = parked {
-            parked_event::Entity::delete_by_id(event_id).exec(&transaction).await?;
-        }
-        transaction.commit().await.map_err(|error: DbErr| Fault::from(error))?;
-        Ok(failed)
-    });
-    Ok(kept.await?.map(|recorded| row::recorded(&recorded)))
+/// Stores dead letters and deletes the parked event that one of them replaces.
+async fn record(context: &Context, letters: &[DeadLetter], parked: Option<&str>) -> Result<(), Fault> {
+    let transaction = database::begin_write(&context.database).await?;
+    let recorded = write::record(&transaction, letters).await?;
+    if let Some(event_id) = parked {
+        parked_event::Entity::delete_by_id(event_id).exec(&transaction).await?;
+    }
+    transaction.commit().await?;
+    row::recorded(&recorded);
+    Ok(())
 }

@@ -1,8 +1,6 @@
 //! Dead letters of a missing parent that arrives late: their events are parked again, and `waiting/unpark.rs` finds them there. Only open
 //! dead letters are taken, with their rows locked, so that a person's decision and a replay job take precedence.
 
-use std::collections::BTreeSet;
-
 use careq_shared::clock;
 use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{dead_letter, event, parked_event};
@@ -13,16 +11,14 @@ use careq_shared::seal::{AssociatedData, Sealed};
 use careq_shared::{database, ledger, message};
 use sea_orm::sea_query::{Expr, LockType, OnConflict};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait as _, FromQueryResult, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, QueryTrait as _, Statement,
+    ColumnTrait as _, Condition, ConnectionTrait as _, DatabaseTransaction, DbErr, EntityTrait as _,
+    FromQueryResult, IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use uuid::Uuid;
 
 use crate::context::{Context, Stopped};
-use crate::db::arrays;
 use crate::db::attempt::attempt;
-use crate::db::lookup::{self, Scoped, any_of};
+use crate::db::lookup::{self, RecordKeys};
 use crate::db::scan_cursor::ScanCursor;
 use crate::fault::Fault;
 use crate::item;
@@ -42,19 +38,25 @@ struct Candidate {
 }
 
 /// Parks the events of dead letters that miss one of these records, which were just stored.
-pub(crate) async fn park_children(
-    context: &Context,
-    stored: &BTreeSet<(RecordKind, Scoped<i64>)>,
-) -> Result<(), Stopped> {
+pub(crate) async fn park_children(context: &Context, stored: &RecordKeys) -> Result<(), Stopped> {
+    use dead_letter::Column::{ClinicId, EventId, Id, State, WaitingCareqId, WaitingKind};
     if stored.is_empty() {
         return Ok(());
     }
-    let search = by_parents(context.database.get_database_backend(), stored);
-    let done = attempt(context, || async {
+    let parent = [ClinicId, WaitingKind, WaitingCareqId];
+    let backend = context.database.get_database_backend();
+    let search = lookup::waiting_for::<dead_letter::Entity>(
+        backend,
+        parent,
+        stored,
+        &[Id, EventId, State],
+        |mut letters| letters.and_where(Expr::cust("state = 'open'")).limit(MAX_OF_A_COMMIT).to_owned(),
+    );
+    let park = || async {
         let found = Candidate::find_by_statement(search.clone()).all(&context.database).await?;
         park_each(context, &found).await
-    });
-    if let Err(fault) = done.await? {
+    };
+    if let Err(fault) = attempt(context, park).await? {
         tracing::error!(fault.message, "letters whose parent has come cannot be read; the sweep tries again");
     }
     Ok(())
@@ -82,28 +84,6 @@ fn is_waiting() -> Condition {
     Condition::all()
         .add(Expr::cust("dead_letters.state = 'open'"))
         .add(dead_letter::Column::WaitingKind.is_not_null())
-}
-
-fn by_parents(backend: DbBackend, stored: &BTreeSet<(RecordKind, Scoped<i64>)>) -> Statement {
-    use dead_letter::Column::{ClinicId, EventId, Id, State, WaitingCareqId, WaitingKind};
-    if backend == DbBackend::Postgres {
-        let (kinds, keys): (Vec<_>, Vec<_>) = stored.iter().cloned().unzip();
-        let (clinics, careq_ids): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
-        let kinds: Vec<_> = kinds.iter().map(|kind: &RecordKind| kind.as_str().to_owned()).collect();
-        let parent = [ClinicId, WaitingKind, WaitingCareqId];
-        let mut letters = lookup::each::<dead_letter::Entity>(&parent, &[Id, EventId, State], None);
-        letters.and_where(Expr::cust("found.state = 'open'")).limit(MAX_OF_A_COMMIT);
-        return arrays::statement(&letters, [clinics.into(), kinds.into(), careq_ids.into()]);
-    }
-    let mut any = Condition::any();
-    for kind in [RecordKind::Patient, RecordKind::Doctor, RecordKind::Service, RecordKind::Appointment] {
-        let keys = stored.iter().filter(|(stored, _)| *stored == kind).map(|(_, key)| key.clone()).collect();
-        let children = any_of(backend, ClinicId, WaitingCareqId, &keys);
-        any = any.add(Condition::all().add(WaitingKind.eq(kind.as_str())).add(children));
-    }
-    let letters = dead_letter::Entity::find().select_only().columns([Id, EventId]);
-    let letters = letters.filter(any).filter(State.eq(DeadLetterState::Open)).limit(MAX_OF_A_COMMIT);
-    backend.build(&letters.into_query())
 }
 
 async fn park_each(context: &Context, found: &[Candidate]) -> Result<(), Fault> {
@@ -190,14 +170,14 @@ fn parked(context: &Context, letter: &dead_letter::Model) -> Opened {
     let kind = letter.waiting_kind.as_deref().and_then(|kind| kind.parse::<RecordKind>().ok());
     let parent = kind.zip(letter.waiting_careq_id).map(|(kind, careq_id)| Parent { kind, careq_id });
     let now = clock::now();
-    let event = message::decode::<Event>(&bytes);
-    let row = event.and_then(|event| item::parked_row(&context.seal, &event, now));
-    let (Ok(row), Some(parent)) = (row, parent) else { return Opened::Unreadable };
+    let (Ok(event), Some(parent)) = (message::decode::<Event>(&bytes), parent) else {
+        return Opened::Unreadable;
+    };
     let row = parked_event::Model {
         waiting_kind: Some(parent.kind.as_str().to_owned()),
         waiting_careq_id: Some(parent.careq_id),
         due_at: now + context.settings.parent_timeout,
-        ..row
+        ..item::parked_row(&context.seal, &event, now)
     };
     Opened::Row(Box::new(row), parent)
 }

@@ -4,7 +4,6 @@ use careq_shared::clock;
 use careq_shared::dead_letters::{self, Class, DeadLetterState};
 use careq_shared::entities::{dead_letter, dead_letter_attempt, parked_event};
 use careq_shared::event::Event;
-use careq_shared::message;
 use careq_shared::outcome::{Failure, Parent};
 use careq_shared::redact;
 use careq_shared::seal::{AssociatedData, Seal};
@@ -111,9 +110,14 @@ impl DeadLetter {
         self
     }
 
-    /// Sets the number of attempts and those before the last one.
-    pub(crate) fn tried(mut self, attempts: i32, earlier: Vec<Try>) -> Self {
+    /// Sets the number of attempts.
+    pub(crate) fn tried(mut self, attempts: i32) -> Self {
         self.row.attempts = attempts;
+        self
+    }
+
+    /// Sets the attempts before the last one.
+    pub(crate) fn after(mut self, earlier: Vec<Try>) -> Self {
         self.earlier = earlier;
         self
     }
@@ -201,15 +205,6 @@ pub(crate) fn recorded(letters: &[&DeadLetter]) {
         letter.log();
         letter.class.into_iter().for_each(observe::recorded);
     }
-}
-
-/// The payload of an event's dead letter.
-#[expect(
-    clippy::expect_used,
-    reason = "a dead letter without its event would lose it: the process must rather end"
-)]
-pub(crate) fn payload(event: &Event) -> Vec<u8> {
-    message::encode(event).expect("an event can be written as JSON")
 }
 
 /// A failed attempt, as a parked row stores it. An attempt that crashed its worker is counted, but not stored.

@@ -16,7 +16,6 @@ use uuid::Uuid;
 
 use crate::context::{Context, Stopped};
 use crate::db::attempt::retry_until_done;
-use crate::fault::Fault;
 
 /// States without an outcome.
 const WITHOUT_OUTCOME: [JobLetterState; 2] = [JobLetterState::Pending, JobLetterState::Published];
@@ -29,15 +28,14 @@ pub(super) async fn published(
 ) -> Result<(), Stopped> {
     use replay_job_letter::Column::{PublishedAt, State};
     let ids: Vec<_> = events.iter().map(|event| letter_id(event.event_id.as_str())).collect();
-    retry_until_done(context, || async {
-        let marked = replay_job_letter::Entity::update_many()
+    let marked = || {
+        replay_job_letter::Entity::update_many()
             .col_expr(State, Expr::value(JobLetterState::Published))
             .col_expr(PublishedAt, Expr::value(clock::now()))
             .filter(in_job(job.id, ids.clone()))
-            .filter(State.is_in(WITHOUT_OUTCOME));
-        marked.exec(&context.database).await.map(drop).map_err(|error: DbErr| Fault::from(error))
-    })
-    .await
+            .filter(State.is_in(WITHOUT_OUTCOME))
+    };
+    retry_until_done(context, || marked().exec(&context.database)).await.map(drop)
 }
 
 /// Whole messages are in the queue again, so their dead letters are resolved. An event of such a message that fails has a dead letter of
@@ -68,7 +66,7 @@ pub(super) async fn put_back(
             .filter(replay_job_letter::Column::State.is_in(WITHOUT_OUTCOME))
             .exec(&transaction)
             .await?;
-        transaction.commit().await.map_err(|error: DbErr| Fault::from(error))
+        transaction.commit().await
     })
     .await
 }
@@ -82,26 +80,17 @@ pub(super) async fn skipped(
     for (id, reason) in unreadable {
         retry_until_done(context, || async {
             let transaction = database::begin_write(&context.database).await?;
-            leave_open(&transaction, job.id, *id, reason).await?;
-            transaction.commit().await.map_err(|error: DbErr| Fault::from(error))
+            dead_letter::Entity::update_many()
+                .col_expr(dead_letter::Column::State, Expr::value(DeadLetterState::Open))
+                .filter(under_way(job.id, [*id]))
+                .exec(&transaction)
+                .await?;
+            left_out(&transaction, job.id, *id, reason).await?;
+            transaction.commit().await
         })
         .await?;
     }
     Ok(())
-}
-
-async fn leave_open(
-    transaction: &DatabaseTransaction,
-    job_id: Uuid,
-    id: Uuid,
-    reason: &str,
-) -> Result<(), DbErr> {
-    dead_letter::Entity::update_many()
-        .col_expr(dead_letter::Column::State, Expr::value(DeadLetterState::Open))
-        .filter(under_way(job_id, [id]))
-        .exec(transaction)
-        .await?;
-    left_out(transaction, job_id, id, reason).await
 }
 
 /// Skips a dead letter with a note of the reason.
@@ -144,7 +133,7 @@ pub(super) async fn finished(context: &Context, job: &replay_job::Model) -> Resu
             .filter(replay_job::Column::State.eq(JobState::Running))
             .exec(&context.database)
             .await?;
-        Ok(ended.rows_affected > 0)
+        Ok::<_, DbErr>(ended.rows_affected > 0)
     })
     .await
 }

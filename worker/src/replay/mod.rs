@@ -18,7 +18,6 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::context::{Context, Stopped};
-use claim::Claim;
 use pace::Pace;
 
 /// Poll interval of a job whose published dead letters are all unsettled.
@@ -33,8 +32,10 @@ pub(crate) async fn run(context: Context) {
     while context.pause(context.settings.sweep_interval).await.is_ok() {
         // A job whose task has panicked is claimed again when its lease ends.
         jobs.retain(|(_, task)| !task.is_finished());
-        while let Ok(Some(claim)) = claim::any(&context, &ids(&jobs)).await {
-            jobs.push((claim.job_id, tokio::spawn(run_job(context.clone(), claim))));
+        loop {
+            let own: Vec<_> = jobs.iter().map(|(id, _)| *id).collect();
+            let Ok(Some(job_id)) = claim::any(&context, &own).await else { break };
+            jobs.push((job_id, tokio::spawn(run_job(context.clone(), job_id))));
         }
     }
     for (_, task) in jobs {
@@ -42,15 +43,11 @@ pub(crate) async fn run(context: Context) {
     }
 }
 
-fn ids(jobs: &[(Uuid, JoinHandle<()>)]) -> Vec<Uuid> {
-    jobs.iter().map(|(id, _)| *id).collect()
-}
-
 /// Runs one job to its end, or until another worker has its lease.
-async fn run_job(context: Context, mut claim: Claim) {
-    tracing::info!(job = %claim.job_id, "a replay job is carried out");
+async fn run_job(context: Context, job_id: Uuid) {
+    tracing::info!(job = %job_id, "a replay job is carried out");
     let (mut pace, mut backoff) = (Pace::default(), Backoff::default());
-    while let Ok(Some(job)) = claim.renew(&context).await {
+    while let Ok(Some(job)) = claim::renew(&context, job_id).await {
         let Ok(done) = step(&context, &job).await else { break };
         let paused = match done {
             Step::Published(letters) => {
@@ -68,7 +65,7 @@ async fn run_job(context: Context, mut claim: Claim) {
             break;
         }
     }
-    claim.give_back(&context).await;
+    claim::give_back(&context, job_id).await;
 }
 
 /// Result of a step.

@@ -47,7 +47,7 @@ pub(super) async fn next(context: &Context, job: &replay_job::Model) -> Result<T
         let transaction = database::begin_write(&context.database).await?;
         let taken = take(&transaction, job).await?;
         transaction.commit().await?;
-        Ok(taken)
+        Ok::<_, Fault>(taken)
     })
     .await
 }

@@ -1,30 +1,31 @@
 //! Retention: deletes old rows in small steps, one worker at a time. [`round`] names the tables in their order. Rows that wait, are retried
 //! or need a person are kept, and so are rows that others refer to.
 
-mod audit;
-mod batches;
-mod clock;
-mod deadline;
-mod events;
-mod jobs;
 mod lease;
-mod letters;
+mod rules;
 mod step;
 
 use std::time::Duration;
 
+use careq_shared::ignore;
+use tokio::time::timeout;
+use uuid::Uuid;
+
 use crate::context::Context;
-use lease::Lease;
-use step::{Ended, Rule, every_step};
+use step::{DEADLINE, Ended};
 
 /// Scans periodically until the process stops, if no other worker does.
 pub(crate) async fn run(context: Context) {
     let scan_interval = Duration::from_secs(context.settings.retention.scan_interval_s);
     loop {
-        match lease::take(&context).await {
-            Ok(Some(lease)) => scan(&context, lease, scan_interval).await,
-            Ok(None) => {}
-            Err(reason) => cannot(&reason),
+        match round(&context).await {
+            Ok(deleted) => {
+                deleted.log();
+                keep_lease(&context, scan_interval).await;
+            }
+            Err(Ended::Stopped) => keep_lease(&context, Duration::ZERO).await,
+            // The worker that has the lease continues.
+            Err(Ended::Lost) => {}
         }
         if context.pause(scan_interval).await.is_err() {
             return;
@@ -32,46 +33,28 @@ pub(crate) async fn run(context: Context) {
     }
 }
 
-async fn scan(context: &Context, mut lease: Lease, scan_interval: Duration) {
-    match round(context, &mut lease).await {
-        Ok(forgotten) => {
-            forgotten.log();
-            lease.keep_for(context, scan_interval).await;
-        }
-        Err(Ended::Stopped) => lease.keep_for(context, Duration::ZERO).await,
-        // The worker that has the lease continues.
-        Err(Ended::Lost) => {}
-        Err(Ended::Failed(reason)) => cannot(&reason),
-    }
+/// Keeps the lease for so long.
+async fn keep_lease(context: &Context, duration: Duration) {
+    let kept = timeout(DEADLINE, lease::hold(&context.database, &context.settings.name, duration)).await;
+    ignore(kept, "another worker may scan when the lease ends");
 }
 
 /// One scan. Dead letters come before events, since an event is kept as long as its dead letter; batches come before events, since their
 /// reports are made from them.
-async fn round(context: &Context, lease: &mut Lease) -> Result<Forgotten, Ended> {
+async fn round(context: &Context) -> Result<Deleted, Ended> {
     let keep = &context.settings.retention;
-    Ok(Forgotten {
-        jobs: of_table::<jobs::Jobs>(context, lease, keep.settled_letters_days).await?,
-        letters: of_table::<letters::Letters>(context, lease, keep.settled_letters_days).await?,
-        batches: of_table::<batches::Batches>(context, lease, keep.batches_days).await?,
-        events: of_table::<events::Events>(context, lease, keep.events_days).await?,
-        audit_entries: of_table::<audit::Entries>(context, lease, keep.audit_days).await?,
+    Ok(Deleted {
+        jobs: step::every::<_, Uuid>(context, keep.settled_letters_days, rules::jobs()).await?,
+        letters: step::every::<_, Uuid>(context, keep.settled_letters_days, rules::dead_letters()).await?,
+        batches: step::every::<_, String>(context, keep.batches_days, rules::batches()).await?,
+        events: step::every::<_, String>(context, keep.events_days, rules::events()).await?,
+        audit_entries: step::every::<_, Uuid>(context, keep.audit_days, rules::audit_entries()).await?,
     })
-}
-
-/// Returns the number of deleted rows of a table. A failure of one table does not affect the others.
-async fn of_table<R: Rule>(context: &Context, lease: &mut Lease, keep_days: u32) -> Result<u64, Ended> {
-    match every_step::<R>(context, lease, keep_days).await {
-        Err(Ended::Failed(reason)) => {
-            cannot(&reason);
-            Ok(0)
-        }
-        done => done,
-    }
 }
 
 /// Deleted rows of a round.
 #[derive(Debug)]
-struct Forgotten {
+struct Deleted {
     jobs: u64,
     letters: u64,
     batches: u64,
@@ -79,41 +62,11 @@ struct Forgotten {
     audit_entries: u64,
 }
 
-impl Forgotten {
+impl Deleted {
     fn log(&self) {
         let Self { jobs, letters, batches, events, audit_entries } = self;
         if jobs + letters + batches + events + audit_entries > 0 {
-            tracing::info!(events, batches, letters, jobs, audit_entries, "what was over was forgotten");
-        }
-    }
-}
-
-fn cannot(reason: &str) {
-    tracing::warn!(reason, "what is over cannot be forgotten now; it will be tried again");
-}
-
-#[cfg(test)]
-mod tests {
-    use careq_shared::entities;
-
-    use super::step::Rule;
-    use super::{audit, batches, events, jobs, letters};
-
-    fn tables<R: Rule>() -> impl Iterator<Item = &'static str> {
-        std::iter::once(R::TABLE).chain(R::WITH)
-    }
-
-    /// The doctor asks the permission to delete from these alone.
-    #[test]
-    fn nothing_is_forgotten_of_a_table_that_is_not_listed() {
-        let forgotten = tables::<jobs::Jobs>()
-            .chain(tables::<letters::Letters>())
-            .chain(tables::<batches::Batches>())
-            .chain(tables::<events::Events>())
-            .chain(tables::<audit::Entries>());
-        let listed = entities::deleted_from();
-        for table in forgotten {
-            assert!(listed.iter().any(|name| name == table), "{table}");
+            tracing::info!(events, batches, letters, jobs, audit_entries, "settled events were deleted");
         }
     }
 }

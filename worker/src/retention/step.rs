@@ -1,28 +1,32 @@
 //! A step: a page of a table's oldest rows is examined, and those that can be deleted are deleted, in one short transaction that waits for
 //! no lock of live traffic.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::{config, database};
 use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, TryGetable, Value,
+    ColumnTrait as _, Condition, ConnectionTrait as _, EntityTrait, IntoSimpleExpr, Iterable as _,
+    PrimaryKeyToColumn, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, TryGetable,
+    Value,
 };
-use uuid::Uuid;
+use tokio::time::timeout;
 
-use super::deadline::{in_time, sentence};
-use super::lease::Lease;
+use super::lease;
 use crate::context::{Context, Stopped};
+use crate::fault::Fault;
 use crate::observe;
 
-/// Maximum number of rows of one table that a step examines, and that it deletes.
-pub(super) const MAX_ROWS: u64 = 500;
+/// A step that takes longer is aborted, and the scan of its table with it.
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Server-side limit, so that a statement does not outlive its client.
-const STATEMENT_TIMEOUT: &str = "SET LOCAL statement_timeout = '5s'";
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longer than a step and the pause after it.
+const LEASE: Duration = Duration::from_secs(15);
 
 /// Pause after a step, as a multiple of its duration: retention uses a fifth of one connection.
 const PAUSE_TIMES: u32 = 4;
@@ -31,172 +35,120 @@ const PAUSE_TIMES: u32 = 4;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 
 /// Retention rule of a table.
-pub(super) trait Rule {
+pub(super) struct Rule<E: EntityTrait> {
     /// Table name in the metric.
-    const TABLE: &'static str;
-    /// Table whose rows are deleted with its own.
-    const WITH: Option<&'static str> = None;
-
-    /// Examines the rows of a page and deletes those that are due.
-    fn step(
-        transaction: &DatabaseTransaction,
-        page: &Page,
-    ) -> impl Future<Output = Result<Looked, DbErr>> + Send;
+    pub(super) table: &'static str,
+    /// The time from which the retention period counts, or an earlier one with an index.
+    pub(super) at: E::Column,
+    /// Orders rows of the same time.
+    pub(super) key: E::Column,
+    /// Maximum number of rows that a step examines.
+    pub(super) max_rows: u64,
+    /// Which of the rows older than this can be deleted.
+    pub(super) due: fn(DateTime<Utc>) -> Condition,
+    /// A statement after each deletion.
+    pub(super) then: Option<&'static str>,
 }
 
-/// The rows of a step.
-#[derive(Debug)]
-pub(super) struct Page {
-    /// Older than this.
-    pub(super) before: DateTime<Utc>,
-    /// After this; `None` at the beginning.
-    after: Option<Place>,
-}
-
-/// Position of a row in the order of time.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) at: DateTime<Utc>,
-    pub(super) id: Value,
-}
-
-impl Page {
-    /// Condition of the page in the order of these columns.
-    pub(super) fn condition<C: ColumnTrait>(&self, at: C, id: C) -> Condition {
-        let old = Condition::all().add(at.lt(self.before));
-        let Some(after) = &self.after else { return old };
-        // An index on the time alone starts at the end of the last page.
-        old.add(at.gte(after.at)).add(Condition::any().add(at.gt(after.at)).add(id.gt(after.id.clone())))
-    }
-
-    /// The ids of the page in the order of time, and the next page.
-    pub(super) async fn ids<E, K>(
-        &self,
-        transaction: &DatabaseTransaction,
-        rows: Select<E>,
-        at: E::Column,
-        id: E::Column,
-    ) -> Result<(Vec<K>, Next), DbErr>
-    where
-        E: EntityTrait,
-        K: TryGetable + Clone + Into<Value>,
-    {
-        let rows: Vec<(DateTime<Utc>, K)> = rows
-            .select_only()
-            .columns([at, id])
-            .filter(self.condition(at, id))
-            .order_by_asc(at)
-            .order_by_asc(id)
-            .limit(MAX_ROWS)
-            .into_tuple()
-            .all(transaction)
-            .await?;
-        let next = Next::behind(&rows, |(at, id)| Place { at: *at, id: id.clone().into() });
-        Ok((rows.into_iter().map(|(_, id)| id).collect(), next))
-    }
-}
-
-/// Result of a step.
-#[derive(Debug)]
-pub(super) struct Looked {
-    /// Deleted rows of the table.
-    pub(super) forgotten: u64,
-    /// Deleted rows of the other table.
-    pub(super) with: u64,
-    pub(super) next: Next,
-}
-
-/// The next page.
-#[derive(Debug)]
-pub(super) enum Next {
-    /// Starts after this row.
-    Behind(Place),
-    /// The same page: rows of the other table remain.
-    Same,
-    /// None.
-    Nothing,
-}
-
-impl Next {
-    /// After the last of these rows, or none if the page was not full.
-    pub(super) fn behind<T>(rows: &[T], place: impl Fn(&T) -> Place) -> Self {
-        match rows.last() {
-            Some(last) if rows.len() as u64 >= MAX_ROWS => Self::Behind(place(last)),
-            _ => Self::Nothing,
-        }
-    }
-}
-
-/// Condition: two columns are one of these pairs; `None` without pairs. SQLite has no lists of pairs.
-pub(super) fn any_pair<C: ColumnTrait>(first: C, second: C, pairs: Vec<(Uuid, Uuid)>) -> Option<Condition> {
-    let mut by_first: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
-    for (one, other) in pairs {
-        by_first.entry(one).or_default().push(other);
-    }
-    let any = by_first.into_iter().map(|(one, others)| first.eq(one).and(second.is_in(others)));
-    any.fold(None, |any, pair| Some(any.unwrap_or_else(Condition::any).add(pair)))
-}
-
-/// Why a round was aborted.
+/// Why a scan was aborted.
 #[derive(Debug)]
 pub(super) enum Ended {
     /// The process stops.
     Stopped,
     /// Another worker has the lease.
     Lost,
-    /// The database failed.
-    Failed(String),
 }
 
-/// Examines all rows of a table that are older than so many days; returns the number of deleted rows.
-pub(super) async fn every_step<R: Rule>(
+/// Deletes the rows of a table that are older than so many days; returns their number. A failure ends the scan of this table only.
+pub(super) async fn every<E: EntityTrait, K>(
     context: &Context,
-    lease: &mut Lease,
     keep_days: u32,
-) -> Result<u64, Ended> {
+    rule: Rule<E>,
+) -> Result<u64, Ended>
+where
+    K: TryGetable + Clone + Into<Value> + Send,
+{
     let Some(keep_for) = config::days(keep_days) else { return Ok(0) };
-    let mut page = Page { before: lease.clock.now() - keep_for, after: None };
-    let mut forgotten = 0;
+    let (mut after, mut deleted) = (None, 0);
     loop {
         let began_at = Instant::now();
-        let looked = one::<R>(context, lease, &page).await?;
-        observe::pruned(R::TABLE, looked.forgotten);
-        if let Some(table) = R::WITH {
-            observe::pruned(table, looked.with);
+        let step = timeout(DEADLINE, step::<E, K>(context, &rule, keep_for, after));
+        let step = context.shutdown.run_until_cancelled(step).await.ok_or(Ended::Stopped)?;
+        let done = match step.unwrap_or(Err(Fault::TimedOut)) {
+            Ok(done) => done.ok_or(Ended::Lost)?,
+            Err(fault) => {
+                log(fault);
+                return Ok(deleted);
+            }
+        };
+        observe::pruned(rule.table, done.deleted);
+        deleted += done.deleted;
+        if done.last.is_none() {
+            return Ok(deleted);
         }
-        forgotten += looked.forgotten;
-        match looked.next {
-            Next::Behind(place) => page.after = Some(place),
-            Next::Same => {}
-            Next::Nothing => return Ok(forgotten),
-        }
+        after = done.last;
         let pause = (began_at.elapsed() * PAUSE_TIMES).clamp(PAUSES.0, PAUSES.1);
         context.pause(pause).await.map_err(|Stopped| Ended::Stopped)?;
     }
 }
 
-async fn one<R: Rule>(context: &Context, lease: &mut Lease, page: &Page) -> Result<Looked, Ended> {
-    let step = in_time(step::<R>(context, lease, page));
-    let done = context.shutdown.run_until_cancelled(step).await.ok_or(Ended::Stopped)?;
-    let done = done.map_err(Ended::Failed)?.map_err(|fault| Ended::Failed(sentence(fault)))?;
-    let (renewed, looked) = done.ok_or(Ended::Lost)?;
-    *lease = renewed;
-    Ok(looked)
+fn log(fault: Fault) {
+    let reason = match fault {
+        Fault::Contention => "another process was at the same rows".to_owned(),
+        Fault::TimedOut => "the database did not answer in time".to_owned(),
+        Fault::Infrastructure(fault) | Fault::Event(fault) => fault.message,
+    };
+    tracing::warn!(reason, "old rows cannot be deleted now; trying again with the next scan");
+}
+
+/// Result of a step.
+struct Step<K> {
+    deleted: u64,
+    /// Time and key of the page's last row; `None` if no page follows.
+    last: Option<(DateTime<Utc>, K)>,
 }
 
 /// The transaction; `None` if another worker has the lease.
-async fn step<R: Rule>(
+async fn step<E: EntityTrait, K>(
     context: &Context,
-    lease: &Lease,
-    page: &Page,
-) -> Result<Option<(Lease, Looked)>, DbErr> {
+    rule: &Rule<E>,
+    keep_for: Duration,
+    after: Option<(DateTime<Utc>, K)>,
+) -> Result<Option<Step<K>>, Fault>
+where
+    K: TryGetable + Clone + Into<Value>,
+{
     let transaction = database::begin_write(&context.database).await?;
-    if transaction.get_database_backend() == DbBackend::Postgres {
-        transaction.execute_unprepared(STATEMENT_TIMEOUT).await?;
+    database::end_statements_after(&transaction, STATEMENT_TIMEOUT).await?;
+    let Some(now) = lease::hold(&transaction, &context.settings.name, LEASE).await? else { return Ok(None) };
+    let before = now - keep_for;
+
+    let columns = [rule.at, rule.key];
+    let row = || Expr::tuple(columns.map(IntoSimpleExpr::into_simple_expr));
+    let place = |(at, key): (DateTime<Utc>, K)| Expr::tuple([Expr::value(at), Expr::value(key)]);
+    let behind = Condition::all().add_option(after.map(|after| row().gt(place(after))));
+    let old = behind.clone().add(rule.at.lt(before));
+    let last = E::find().select_only().columns(columns).filter(old.clone());
+    let last = last.order_by_asc(rule.at).order_by_asc(rule.key).offset(rule.max_rows - 1).limit(1);
+    let last: Option<(DateTime<Utc>, K)> = last.into_tuple().one(&transaction).await?;
+
+    let page = last.clone().map_or(old, |last| behind.add(row().lte(place(last))));
+    let key = || E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
+    let due = E::find()
+        .select_only()
+        .columns(key())
+        .filter(page.add((rule.due)(before)))
+        // For the planner: the page has no more rows.
+        .limit(rule.max_rows)
+        // Live traffic may hold a row.
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .into_query();
+    let these = Expr::tuple(key().map(IntoSimpleExpr::into_simple_expr)).in_subquery(due);
+    let deleted = E::delete_many().filter(these).exec(&transaction).await?.rows_affected;
+    if let Some(then) = rule.then.filter(|_| deleted > 0) {
+        transaction.execute_unprepared(then).await?;
     }
-    let Some(renewed) = lease.renewed(&transaction).await? else { return Ok(None) };
-    let looked = R::step(&transaction, page).await?;
-    crash_point::reached(CrashPoint::Forgotten);
+    crash_point::reached(CrashPoint::Deleted);
     transaction.commit().await?;
-    Ok(Some((renewed, looked)))
+    Ok(Some(Step { deleted, last }))
 }

@@ -1,41 +1,36 @@
 //! Failures of an event as dead letters, one function a cause, and the effect of an event's result on its dead letter.
 
+use std::convert::identity;
+
 use careq_shared::dead_letters::Class;
 use careq_shared::event::Event;
 use careq_shared::outcome::{ErrorCode, EventResult, Failure, Outcome, Parent};
 
 use super::working_set::WorkingSet;
-use crate::dead_letters::row::{self, DeadLetter, Try};
+use crate::dead_letters::row::{DeadLetter, Try};
 use crate::fault::{EventFault, FaultClass};
-use crate::item::Item;
+use crate::item::{self, Item};
 
 /// The idempotency key belongs to other content.
 pub(crate) fn key_reused(set: &mut WorkingSet, event: &Event) -> EventResult {
-    let message =
-        "The idempotency key was used before for other content; a new event needs a new key".to_owned();
-    conflict(set, event, message)
+    let message = "The idempotency key was used before for other content; a new event needs a new key";
+    let failure = Failure { code: ErrorCode::DuplicateRecord, message: message.to_owned() };
+    record(set, event, Class::Conflict, failure, identity)
 }
 
 /// The hash belongs to another appointment.
 pub(crate) fn hash_taken(set: &mut WorkingSet, event: &Event, owner: i64) -> EventResult {
     let message =
         format!("The hash belongs to appointment {owner}; every appointment needs a hash of its own");
-    conflict(set, event, message)
-}
-
-fn conflict(set: &mut WorkingSet, event: &Event, message: String) -> EventResult {
-    let failure = Failure { code: ErrorCode::DuplicateRecord, message };
-    let letter = new(set, event, Class::Conflict, &failure, 1);
-    record(set, event, letter, failure)
+    record(set, event, Class::Conflict, Failure { code: ErrorCode::DuplicateRecord, message }, identity)
 }
 
 /// The parents did not arrive in time.
 pub(crate) fn parent_timed_out(set: &mut WorkingSet, event: &Event, missing: &[Parent]) -> EventResult {
     let names: Vec<_> = missing.iter().map(|parent| format!("{} {}", parent.kind, parent.careq_id)).collect();
-    let message = format!("Waited for {} until the patience was over", names.join(", "));
+    let message = format!("Waited for {} until the parent timeout", names.join(", "));
     let failure = Failure { code: ErrorCode::RecordNotFound, message };
-    let letter = new(set, event, Class::MissingParent, &failure, 1).waits_for(missing.first());
-    record(set, event, letter, failure)
+    record(set, event, Class::MissingParent, failure, |letter| letter.waits_for(missing.first()))
 }
 
 /// The last attempt has failed, or no attempt can help.
@@ -46,27 +41,24 @@ pub(crate) fn failed(set: &mut WorkingSet, event: &Event, fault: &EventFault, at
         FaultClass::NoResult => Class::CrashLoop,
     };
     let failure = Failure { code: ErrorCode::ServerError, message: fault.message.clone() };
-    let letter = new(set, event, class, &failure, attempts);
-    record(set, event, letter, failure)
+    record(set, event, class, failure, |letter| letter.tried(attempts))
 }
 
-/// The event cannot be encoded again.
-pub(crate) fn unwritable(set: &mut WorkingSet, event: &Event) -> EventResult {
-    failed(set, event, &EventFault::unwritable(), 1)
-}
-
-fn new(set: &WorkingSet, event: &Event, class: Class, failure: &Failure, attempts: i32) -> DeadLetter {
+fn record(
+    set: &mut WorkingSet,
+    event: &Event,
+    class: Class,
+    failure: Failure,
+    finish: impl FnOnce(DeadLetter) -> DeadLetter,
+) -> EventResult {
     let earlier = set.parked.get(event.event_id.as_str()).map(|slot| Try::of(&slot.row));
-    DeadLetter::of_event(event, &set.settings.name)
-        .because(class, failure)
-        .tried(attempts, earlier.unwrap_or_default())
-        .sealed(&set.seal, &row::payload(event))
-}
-
-fn record(set: &mut WorkingSet, event: &Event, letter: DeadLetter, failure: Failure) -> EventResult {
+    let letter = DeadLetter::of_event(event, &set.settings.name)
+        .because(class, &failure)
+        .after(earlier.unwrap_or_default())
+        .sealed(&set.seal, &item::payload(event));
     // A duplicate of the replayed event in the same batch finds it recorded.
     set.replaying.remove(event.event_id.as_str());
-    set.dead_letters.push(letter);
+    set.dead_letters.push(finish(letter));
     EventResult { outcome: Outcome::Failed(failure), appointment_status: None, replayed: false }
 }
 

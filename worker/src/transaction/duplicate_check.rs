@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::context::RecentDuplicates;
+use crate::context::Context;
 use crate::item::{Item, Treatment};
 
 /// How long every event is looked up after a duplicate.
@@ -21,8 +21,10 @@ pub(crate) enum LedgerCheck {
 
 impl LedgerCheck {
     /// For the first try of the next transaction.
-    pub(crate) fn first(recent: &RecentDuplicates) -> Self {
-        if recent.seen_within(LOOKUP_AFTER_DUPLICATE) { Self::Lookup } else { Self::Skip }
+    pub(crate) fn first(context: &Context) -> Self {
+        let seen_at = *context.duplicate_seen_at.borrow();
+        let is_recent = seen_at.is_some_and(|seen_at| seen_at.elapsed() < LOOKUP_AFTER_DUPLICATE);
+        if is_recent { Self::Lookup } else { Self::Skip }
     }
 
     /// Whether the ledger is queried for this event.

@@ -21,7 +21,7 @@ mod working_set;
 pub(crate) mod testing;
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{mem, slice};
 
 use careq_shared::crash_point::{self, CrashPoint};
@@ -173,7 +173,7 @@ async fn try_commit(
     items: &[Item],
     limits: Limits,
 ) -> Result<Result<Committed, EventFault>, Stopped> {
-    let mut check = LedgerCheck::first(&context.recent_duplicates);
+    let mut check = LedgerCheck::first(context);
     let work = |deadline| {
         let check = mem::replace(&mut check, LedgerCheck::Lookup);
         commit(context, items, check, deadline).instrument(observe::transaction(items))
@@ -198,7 +198,7 @@ async fn commit(
     }
     let mut set = WorkingSet::load(&transaction, items, check, context).await?;
     if items.iter().any(|item| duplicate_check::looks_new(item) && dedupe::is_known(&set, &item.event)) {
-        context.recent_duplicates.note();
+        context.duplicate_seen_at.send_replace(Some(Instant::now()));
     }
     crash_point::reached(CrashPoint::Loaded);
     let results = items.iter().map(|item| apply::event(&mut set, item)).collect::<Result<_, _>>()?;

@@ -2,7 +2,6 @@
 
 use careq_shared::entities::parked_event;
 use careq_shared::event::Event;
-use careq_shared::message;
 use careq_shared::outcome::{EventResult, Outcome, Parent};
 
 use super::dead_letter;
@@ -11,7 +10,7 @@ use crate::item;
 
 /// Parks an event until its parents arrive, or makes it a dead letter after its parent time-out.
 pub(crate) fn wait_for(set: &mut WorkingSet, event: &Event, missing: Vec<Parent>) -> EventResult {
-    let Ok(mut row) = row(set, event) else { return dead_letter::unwritable(set, event) };
+    let mut row = row(set, event);
     // The time-out counts from the first time that the event was parked.
     row.due_at = row.parked_at + set.settings.parent_timeout;
     if set.deadline_passed.is_some_and(|passed| row.due_at <= passed) {
@@ -39,12 +38,12 @@ pub(crate) fn release(set: &mut WorkingSet, event: &Event) {
 }
 
 /// The stored row of an event with its current content, or a new one.
-pub(crate) fn row(set: &WorkingSet, event: &Event) -> Result<parked_event::Model, message::Undecodable> {
-    let new = item::parked_row(&set.seal, event, set.now)?;
-    Ok(match set.parked.get(event.event_id.as_str()) {
+pub(crate) fn row(set: &WorkingSet, event: &Event) -> parked_event::Model {
+    let new = item::parked_row(&set.seal, event, set.now);
+    match set.parked.get(event.event_id.as_str()) {
         Some(Slot { row, .. }) => parked_event::Model { event: new.event, ..row.clone() },
         None => new,
-    })
+    }
 }
 
 /// Puts a row into the working set, to be written.

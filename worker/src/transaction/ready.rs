@@ -1,16 +1,14 @@
 //! Parents that a transaction stored and events that it parked: both may make a parked event ready. `waiting/unpark.rs` searches for
 //! them after the commit.
 
-use std::collections::BTreeSet;
-
 use careq_shared::records::RecordKind;
 
-use crate::db::lookup::Scoped;
+use crate::db::lookup::RecordKeys;
 
 /// Result of one transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Ready {
-    pub(crate) stored: BTreeSet<(RecordKind, Scoped<i64>)>,
+    pub(crate) stored: RecordKeys,
     pub(crate) parked: Vec<String>,
 }
 

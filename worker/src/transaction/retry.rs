@@ -13,16 +13,14 @@ use crate::retry_policy::{self, MAX_ATTEMPTS};
 
 /// Parks an event for attempts of its own.
 pub(crate) fn set_apart(set: &mut WorkingSet, event: &Event) -> EventResult {
-    match park::row(set, event) {
-        // Counted as an attempt: only an event that was never tried shares a transaction with others.
-        Ok(row) => later(set, parked_event::Model { due_at: set.now, attempts: row.attempts.max(1), ..row }),
-        Err(_) => dead_letter::unwritable(set, event),
-    }
+    let row = park::row(set, event);
+    // Counted as an attempt: only an event that was never tried shares a transaction with others.
+    later(set, parked_event::Model { due_at: set.now, attempts: row.attempts.max(1), ..row })
 }
 
 /// Parks an event that failed alone for another attempt, or records it as a dead letter.
 pub(crate) fn after_failure(set: &mut WorkingSet, event: &Event, fault: &EventFault) -> EventResult {
-    let Ok(mut row) = park::row(set, event) else { return dead_letter::unwritable(set, event) };
+    let mut row = park::row(set, event);
     // A parked row's attempt was counted before it began.
     row.attempts = row.attempts.max(1);
     if fault.class == FaultClass::Unusable {

@@ -110,7 +110,7 @@ pub(crate) fn empty_set() -> WorkingSet {
     }
 }
 
-fn key() -> Seal {
+pub(crate) fn key() -> Seal {
     let keys = [("CAREQ_SEAL_KEYS", "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")];
     let keys = keys.map(|(name, value)| (name.to_owned(), value.to_owned()));
     seal::open(&config::load(None, keys).unwrap()).unwrap()
@@ -118,7 +118,7 @@ fn key() -> Seal {
 
 /// Puts a stored row with so many attempts into the set.
 pub(crate) fn stored_parked(set: &mut WorkingSet, event: &Event, attempts: i32) {
-    let row = item::parked_row(&set.seal, event, set.now).unwrap();
+    let row = item::parked_row(&set.seal, event, set.now);
     let row = parked_event::Model { attempts, ..row };
     set.parked.insert(row.event_id.clone(), Slot { row, state: State::Stored });
 }

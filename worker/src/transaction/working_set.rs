@@ -20,7 +20,7 @@ use super::ready::Ready;
 use super::replayed;
 use crate::context::{Context, Settings};
 use crate::db::bounds::{Budget, InBytes};
-use crate::db::lookup::{Lookup, Scoped, one_of};
+use crate::db::lookup::{Lookup, RecordKeys, Scoped, one_of};
 use crate::db::record_table::RecordTable;
 use crate::dead_letters::row::{DeadLetter, Followed};
 use crate::fault::Fault;
@@ -76,7 +76,7 @@ pub(crate) struct WorkingSet {
     pub(crate) services: Rows<i64, service::Model>,
     pub(crate) appointments: Rows<i64, appointment::Model>,
     /// Parents that exist and that this batch does not change.
-    pub(crate) parents: BTreeSet<(RecordKind, Scoped<i64>)>,
+    pub(crate) parents: RecordKeys,
     /// Appointment of a clinic by hash.
     pub(crate) hashes: BTreeMap<Scoped<String>, i64>,
     /// By event id.
@@ -96,7 +96,7 @@ impl WorkingSet {
         check: LedgerCheck,
         context: &Context,
     ) -> Result<Self, Fault> {
-        let now = clock::now();
+        let (now, deadline_passed) = (clock::now(), *context.parent_deadline.borrow());
         let wanted = Wanted::of(items, check);
         let mut budget = Budget::of(items.len());
         let ledger = load_ledger(transaction, &wanted.keys, &mut budget).await?;
@@ -104,7 +104,7 @@ impl WorkingSet {
             backend: transaction.get_database_backend(),
             now,
             settings: Arc::clone(&context.settings),
-            deadline_passed: context.parent_deadline.passed(),
+            deadline_passed,
             seal: Arc::clone(&context.seal),
             parked: load_parked(transaction, items, &ledger).await?,
             patients: load_rows::<patient::Entity>(transaction, &wanted, &mut budget).await?,
@@ -126,8 +126,8 @@ impl WorkingSet {
 #[derive(Debug, Default)]
 struct Wanted {
     keys: BTreeSet<Scoped<String>>,
-    records: BTreeSet<(RecordKind, Scoped<i64>)>,
-    parents: BTreeSet<(RecordKind, Scoped<i64>)>,
+    records: RecordKeys,
+    parents: RecordKeys,
     hashes: BTreeSet<Scoped<String>>,
 }
 
@@ -162,10 +162,10 @@ impl Wanted {
             self.hashes.extend(appointment.hash.clone().map(|hash| (clinic(), hash)));
         }
     }
+}
 
-    fn of_kind(&self, kind: RecordKind) -> BTreeSet<Scoped<i64>> {
-        self.records.iter().filter(|(record, _)| *record == kind).map(|(_, key)| key.clone()).collect()
-    }
+fn of_kind(keys: &RecordKeys, kind: RecordKind) -> BTreeSet<Scoped<i64>> {
+    keys.iter().filter(|(of, _)| *of == kind).map(|(_, key)| key.clone()).collect()
 }
 
 async fn load_ledger(
@@ -215,34 +215,24 @@ async fn load_rows<E: RecordTable>(
 where
     E::Model: InBytes,
 {
-    let rows = E::by_careq_id(&wanted.of_kind(E::KIND)).lock(transaction, budget).await?;
+    let rows = E::by_careq_id(&of_kind(&wanted.records, E::KIND)).lock(transaction, budget).await?;
     Ok(rows.into_iter().map(|row| (E::key(&row), stored(row))).collect())
 }
 
-async fn load_parents(
-    transaction: &DatabaseTransaction,
-    wanted: &BTreeSet<(RecordKind, Scoped<i64>)>,
-) -> Result<BTreeSet<(RecordKind, Scoped<i64>)>, DbErr> {
-    let of_kind =
-        |kind| wanted.iter().filter(|(parent, _)| *parent == kind).map(|(_, key)| key.clone()).collect();
-    let mut found = BTreeSet::new();
-    for kind in [RecordKind::Patient, RecordKind::Doctor, RecordKind::Service] {
-        let keys = match kind {
-            RecordKind::Patient => existing::<patient::Entity>(transaction, of_kind(kind)).await?,
-            RecordKind::Doctor => existing::<doctor::Entity>(transaction, of_kind(kind)).await?,
-            RecordKind::Service => existing::<service::Entity>(transaction, of_kind(kind)).await?,
-            RecordKind::Appointment => Vec::new(),
-        };
-        found.extend(keys.into_iter().map(|key| (kind, key)));
-    }
+async fn load_parents(transaction: &DatabaseTransaction, wanted: &RecordKeys) -> Result<RecordKeys, DbErr> {
+    let mut found = existing::<patient::Entity>(transaction, wanted).await?;
+    found.extend(existing::<doctor::Entity>(transaction, wanted).await?);
+    found.extend(existing::<service::Entity>(transaction, wanted).await?);
     Ok(found)
 }
 
 async fn existing<E: RecordTable>(
     transaction: &DatabaseTransaction,
-    keys: BTreeSet<Scoped<i64>>,
-) -> Result<Vec<Scoped<i64>>, DbErr> {
-    E::by_careq_id(&keys).read(transaction, &[E::CLINIC_ID, E::CAREQ_ID]).await
+    wanted: &RecordKeys,
+) -> Result<RecordKeys, DbErr> {
+    let keys = of_kind(wanted, E::KIND);
+    let found = E::by_careq_id(&keys).read(transaction, &[E::CLINIC_ID, E::CAREQ_ID]).await?;
+    Ok(found.into_iter().map(|key| (E::KIND, key)).collect())
 }
 
 async fn load_hashes(

@@ -11,7 +11,7 @@ use sea_orm::{
 
 use crate::context::{Context, Stopped};
 use crate::db::attempt::attempt;
-use crate::fault::{EventFault, Fault};
+use crate::fault::{EventFault, FaultClass};
 use crate::item::Treatment;
 use crate::retry_policy;
 
@@ -48,14 +48,13 @@ pub(crate) async fn claim(
 
 /// Takes back an attempt that was claimed and not made.
 pub(crate) async fn give_back(context: &Context, row: &parked_event::Model) -> Result<(), Stopped> {
-    let given_back = attempt(context, || async {
-        let claimed = parked_event::Entity::update_many()
+    let claimed = || {
+        parked_event::Entity::update_many()
             .col_expr(parked_event::Column::Attempts, Expr::value(row.attempts))
             .filter(parked_event::Column::EventId.eq(row.event_id.as_str()))
-            .filter(parked_event::Column::Attempts.eq(row.attempts + 1));
-        claimed.exec(&context.database).await.map_err(|error: DbErr| Fault::from(error))
-    });
-    if let Err(fault) = given_back.await? {
+            .filter(parked_event::Column::Attempts.eq(row.attempts + 1))
+    };
+    if let Err(fault) = attempt(context, || claimed().exec(&context.database)).await? {
         tracing::error!(fault.message, "an attempt that was not made is counted all the same");
     }
     Ok(())
@@ -63,6 +62,9 @@ pub(crate) async fn give_back(context: &Context, row: &parked_event::Model) -> R
 
 /// How a row is processed: it is not tried again if every attempt ended without a result.
 pub(crate) fn treatment(row: &parked_event::Model) -> Treatment {
-    let is_exhausted = retry_policy::is_exhausted(row.attempts);
-    if is_exhausted { Treatment::Failed(EventFault::no_result()) } else { Treatment::Ordinary }
+    if !retry_policy::is_exhausted(row.attempts) {
+        return Treatment::Ordinary;
+    }
+    let message = "Every attempt ended without a result; the event may bring workers down";
+    Treatment::Failed(EventFault::new(FaultClass::NoResult, message))
 }

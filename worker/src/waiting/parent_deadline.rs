@@ -2,7 +2,6 @@
 //! dead letter only if its time-out ended before a moment at which the queues were empty, at least [`IN_FLIGHT`] ago. After an outage
 //! the whole backlog is processed first.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use careq_shared::broker::{Broker, Queue};
@@ -10,7 +9,7 @@ use careq_shared::clock;
 use chrono::{DateTime, Utc};
 use tokio::time::timeout;
 
-use crate::context::{Context, ParentDeadline};
+use crate::context::Context;
 
 /// A batch in flight is stored within this time, or is redelivered. Shorter if the parent time-out is.
 const IN_FLIGHT: Duration = Duration::from_mins(1);
@@ -24,9 +23,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// Observes the queues at each sweep.
 #[derive(Debug)]
 pub(crate) struct QueueWatch {
-    broker: Arc<dyn Broker>,
-    in_flight: Duration,
-    sweep_interval: Duration,
     observed_at: Instant,
     /// A recent moment at which the queues were empty.
     empty: Option<Moment>,
@@ -39,35 +35,28 @@ struct Moment {
 }
 
 impl QueueWatch {
-    pub(crate) fn new(context: &Context) -> Self {
-        Self {
-            broker: Arc::clone(&context.broker),
-            in_flight: IN_FLIGHT.min(context.settings.parent_timeout),
-            sweep_interval: context.settings.sweep_interval,
-            observed_at: Instant::now(),
-            empty: None,
-        }
+    pub(crate) fn new() -> Self {
+        Self { observed_at: Instant::now(), empty: None }
     }
 
     /// Observes the queues once and advances the deadline.
-    pub(crate) async fn observe(&mut self, deadline: &ParentDeadline) {
+    pub(crate) async fn observe(&mut self, context: &Context) {
         let now = Moment { at: clock::now(), instant: Instant::now() };
-        if now.instant - self.observed_at > self.sweep_interval + DELAYED {
+        if now.instant - self.observed_at > context.settings.sweep_interval + DELAYED {
             self.empty = None;
         }
         self.observed_at = now.instant;
-        if let Some(empty) = self.empty.take_if(|empty| now.instant - empty.instant >= self.in_flight) {
-            deadline.set(empty.at);
+        let in_flight = IN_FLIGHT.min(context.settings.parent_timeout);
+        if let Some(empty) = self.empty.take_if(|empty| now.instant - empty.instant >= in_flight) {
+            context.parent_deadline.send_replace(Some(empty.at));
         }
-        if self.empty.is_none() && self.are_empty().await {
+        if self.empty.is_none() && are_empty(context.broker.as_ref()).await {
             self.empty = Some(now);
         }
     }
+}
 
-    async fn are_empty(&self) -> bool {
-        let is_empty = |queue| async move {
-            matches!(timeout(ANSWER_TIMEOUT, self.broker.ready(queue)).await, Ok(Ok(0)))
-        };
-        is_empty(Queue::Live).await && is_empty(Queue::Bulk).await
-    }
+async fn are_empty(broker: &dyn Broker) -> bool {
+    let is_empty = async |queue| matches!(timeout(ANSWER_TIMEOUT, broker.ready(queue)).await, Ok(Ok(0)));
+    is_empty(Queue::Live).await && is_empty(Queue::Bulk).await
 }

@@ -8,44 +8,32 @@ use sea_orm::{
     QueryFilter as _, QueryTrait as _, Statement,
 };
 
-use crate::db::lookup::{self, any_of, one_of};
 use crate::db::record_table::RecordTable;
-use crate::db::{arrays, bounds};
+use crate::db::{bounds, lookup};
 use crate::transaction::ready::Ready;
 
 /// Searches after a commit, each for at most `max` events: children of stored records, and events parked while their parent was stored.
 pub(crate) fn after_commit(ready: &Ready, backend: DbBackend, max: u64) -> Vec<Statement> {
+    use parked_event::Column::{ClinicId, EventId, WaitingCareqId, WaitingKind};
     let mut searches = Vec::new();
     if !ready.stored.is_empty() {
-        searches.push(children(ready, backend, max));
+        let columns: Vec<_> = parked_event::Column::iter().collect();
+        let children = |rows| first(rows, max);
+        let parent = [ClinicId, WaitingKind, WaitingCareqId];
+        searches.push(lookup::waiting_for::<parked_event::Entity>(
+            backend,
+            parent,
+            &ready.stored,
+            &columns,
+            children,
+        ));
     }
     if !ready.parked.is_empty() {
-        let parked = one_of(backend, parked_event::Column::EventId, ready.parked.clone());
+        let parked = lookup::one_of(backend, EventId, ready.parked.clone());
         let with_parent = parked_event::Entity::find().filter(parked).filter(parked_with_parent());
         searches.push(backend.build(&first(with_parent.into_query(), max)));
     }
     searches
-}
-
-fn children(ready: &Ready, backend: DbBackend, max: u64) -> Statement {
-    use parked_event::Column::{ClinicId, WaitingCareqId, WaitingKind};
-    if backend == DbBackend::Postgres {
-        let (kinds, keys): (Vec<_>, Vec<_>) = ready.stored.iter().cloned().unzip();
-        let (clinics, careq_ids): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
-        let kinds: Vec<_> = kinds.iter().map(|kind: &RecordKind| kind.as_str().to_owned()).collect();
-        let columns: Vec<_> = parked_event::Column::iter().collect();
-        let parent = [ClinicId, WaitingKind, WaitingCareqId];
-        let children = first(lookup::each::<parked_event::Entity>(&parent, &columns, None), max);
-        return arrays::statement(&children, [clinics.into(), kinds.into(), careq_ids.into()]);
-    }
-    let mut any = Condition::any();
-    for kind in [RecordKind::Patient, RecordKind::Doctor, RecordKind::Service, RecordKind::Appointment] {
-        let of_kind = ready.stored.iter().filter(|(stored, _)| *stored == kind);
-        let keys = of_kind.map(|(_, key)| key.clone()).collect();
-        let children = any_of(backend, ClinicId, WaitingCareqId, &keys);
-        any = any.add(Condition::all().add(WaitingKind.eq(kind.as_str())).add(children));
-    }
-    backend.build(&first(parked_event::Entity::find().filter(any).into_query(), max))
 }
 
 fn first(mut select: SelectStatement, max: u64) -> SelectStatement {

@@ -2,6 +2,7 @@
 //! have been stored. Normal operation does not depend on it.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 
 use careq_shared::clock;
 use careq_shared::crash_point::{self, CrashPoint};
@@ -21,7 +22,6 @@ use crate::db::attempt::attempt;
 use crate::db::bounds;
 use crate::db::scan_cursor::ScanCursor;
 use crate::dead_letters::{late_parents, resolved};
-use crate::fault::Fault;
 use crate::observe;
 
 /// Sweeps between two scans of open dead letters: each costs a look-up in the ledger, and few have been stored.
@@ -32,31 +32,27 @@ const MAX_TIMED_OUT: u64 = 1_000;
 
 /// Sweeps until the process stops.
 pub(crate) async fn run(context: Context) {
-    let (mut events, mut open_letters) = (ScanCursor::<String>::default(), ScanCursor::<Uuid>::default());
-    let mut late_parents = ScanCursor::<Uuid>::default();
-    let mut watch = QueueWatch::new(&context);
-    for sweep in 0_u64.. {
-        if context.pause(context.settings.sweep_interval).await.is_err() {
-            return;
+    let Err(Stopped) = every_sweep(&context).await;
+}
+
+async fn every_sweep(context: &Context) -> Result<Infallible, Stopped> {
+    let (mut events, mut open_letters) = (ScanCursor::default(), ScanCursor::default());
+    let (mut late_parents, mut watch) = (ScanCursor::default(), QueueWatch::new());
+    let mut sweeps = 0_u64;
+    loop {
+        context.pause(context.settings.sweep_interval).await?;
+        if sweeps.is_multiple_of(SWEEPS_PER_DEAD_LETTER_SCAN) {
+            resolve_dead_letters(context, &mut open_letters).await?;
         }
-        if sweep.is_multiple_of(SWEEPS_PER_DEAD_LETTER_SCAN)
-            && resolve_dead_letters(&context, &mut open_letters).await.is_err()
-        {
-            return;
-        }
-        watch.observe(&context.parent_deadline).await;
-        if park_again(&context, &mut late_parents).await.is_err()
-            || parked_events(&context, &mut events).await.is_err()
-        {
-            return;
-        }
+        watch.observe(context).await;
+        park_again(context, &mut late_parents).await?;
+        parked_events(context, &mut events).await?;
+        sweeps += 1;
     }
 }
 
 async fn resolve_dead_letters(context: &Context, cursor: &mut ScanCursor<Uuid>) -> Result<(), Stopped> {
-    let resolved =
-        attempt(context, || async { resolved::resolve_page(context, cursor).await.map_err(Fault::from) });
-    match resolved.await? {
+    match attempt(context, || resolved::resolve_page(context, cursor)).await? {
         Ok(next) => *cursor = next,
         Err(fault) => tracing::error!(fault.message, "letters cannot be looked through"),
     }
@@ -65,8 +61,7 @@ async fn resolve_dead_letters(context: &Context, cursor: &mut ScanCursor<Uuid>) 
 
 /// Parks the events of dead letters whose missing parent has arrived.
 async fn park_again(context: &Context, cursor: &mut ScanCursor<Uuid>) -> Result<(), Stopped> {
-    let parked = attempt(context, || async { late_parents::park_page(context, cursor).await });
-    match parked.await? {
+    match attempt(context, || late_parents::park_page(context, cursor)).await? {
         Ok(next) => *cursor = next,
         Err(fault) => tracing::error!(fault.message, "letters of missing parents cannot be looked through"),
     }
@@ -74,8 +69,7 @@ async fn park_again(context: &Context, cursor: &mut ScanCursor<Uuid>) -> Result<
 }
 
 async fn parked_events(context: &Context, cursor: &mut ScanCursor<String>) -> Result<(), Stopped> {
-    let scanned = attempt(context, || async { with_parent(context, cursor).await.map_err(Fault::from) });
-    match scanned.await? {
+    match attempt(context, || with_parent(context, cursor)).await? {
         Ok(next) => *cursor = next,
         Err(fault) => {
             tracing::error!(fault.message, "waiting events cannot be looked through");
@@ -84,7 +78,7 @@ async fn parked_events(context: &Context, cursor: &mut ScanCursor<String>) -> Re
     }
     while !context.shutdown.is_cancelled() {
         end_timeouts(context).await?;
-        let rows = match attempt(context, || async { due(context).await.map_err(Fault::from) }).await? {
+        let rows = match attempt(context, || due(context)).await? {
             Ok(rows) => rows,
             Err(fault) => {
                 tracing::error!(fault.message, "events that are due cannot be read; trying again");
@@ -106,9 +100,8 @@ async fn parked_events(context: &Context, cursor: &mut ScanCursor<String>) -> Re
 }
 
 async fn end_timeouts(context: &Context) -> Result<(), Stopped> {
-    let Some(ended) = context.parent_deadline.passed() else { return Ok(()) };
-    let made_due = attempt(context, || async { timed_out(context, ended).await.map_err(Fault::from) });
-    if let Err(fault) = made_due.await? {
+    let Some(ended) = *context.parent_deadline.borrow() else { return Ok(()) };
+    if let Err(fault) = attempt(context, || timed_out(context, ended)).await? {
         tracing::error!(
             fault.message,
             "events whose parent timeout has ended cannot be claimed; trying again"
@@ -157,9 +150,7 @@ async fn try_again(context: &Context, rows: Vec<parked_event::Model>) -> Result<
     let mut parts = VecDeque::from([rows]);
     let mut taken = false;
     while let Some(mut rows) = parts.pop_front() {
-        let claimed =
-            attempt(context, || async { claim::claim(&context.database, &rows).await.map_err(Fault::from) });
-        match claimed.await? {
+        match attempt(context, || claim::claim(&context.database, &rows)).await? {
             Ok(ours) => {
                 rows.retain(|row| ours.contains(&row.event_id));
                 if !rows.is_empty() {

@@ -6,14 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use careq_shared::entities::parked_event;
-use sea_orm::{ConnectionTrait as _, DbErr, EntityTrait as _, Statement};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, Statement};
 
 use super::{claim, search};
 use crate::context::{Context, Stopped};
 use crate::db::attempt::attempt;
 use crate::db::bounds::{InBytes, MAX_WAITING};
 use crate::dead_letters::{keep, late_parents};
-use crate::fault::Fault;
 use crate::item::{Item, Unreadable};
 use crate::transaction::ready::Ready;
 use crate::transaction::{self, order};
@@ -140,11 +139,8 @@ async fn items(context: &Context, rows: Vec<parked_event::Model>) -> Result<Vec<
 }
 
 async fn find(context: &Context, search: &Statement) -> Result<Vec<parked_event::Model>, Stopped> {
-    let found = attempt(context, || async {
-        let rows = parked_event::Entity::find().from_raw_sql(search.clone()).all(&context.database);
-        rows.await.map_err(|error: DbErr| Fault::from(error))
-    });
-    match found.await? {
+    let rows = || parked_event::Entity::find().from_raw_sql(search.clone()).all(&context.database);
+    match attempt(context, rows).await? {
         Ok(rows) => Ok(rows),
         Err(fault) => {
             tracing::error!(fault.message, "ready events cannot be read; the sweep reads them again");

@@ -190,7 +190,7 @@ impl Metrics {
         self.parked_age_limit.get_or_create(&No {}).set(parent_timeout.as_secs_f64());
         self.retried_events.get_or_create(&No {}).inc_by(0);
         self.pruned_rows.get_or_create(&ByTable { table: "events" }).inc_by(0);
-        for part in ["lane", "sweep", "replay", "retention"] {
+        for part in ["consumer", "sweep", "replay", "retention"] {
             self.restarted_parts.get_or_create(&OfPart { part }).inc_by(0);
         }
         for reason in ["contention", "unreachable", "timed_out"] {

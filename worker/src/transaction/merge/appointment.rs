@@ -1,6 +1,8 @@
 //! Appointments have two versions, one of the details and one of the status: late details do not undo a newer status or cancellation,
 //! and a newer status does not block details.
 
+use std::collections::BTreeMap;
+
 use careq_shared::entities::appointment;
 use careq_shared::event::{Event, Version};
 use careq_shared::ids::confirmation_number;
@@ -10,6 +12,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
 use super::status;
+use crate::db::lookup::Scoped;
 use crate::transaction::working_set::{Slot, WorkingSet};
 
 /// The version of an appointment's details.
@@ -28,77 +31,72 @@ pub(super) fn merge_details(
     appointment: &Appointment,
 ) -> Result<(Outcome, Option<String>), DbErr> {
     let key = (event.clinic_id.clone(), event.careq_id);
-    let outcome = match set.appointments.get_mut(&key) {
-        None => {
-            set.appointments.insert(key, Slot::new(new_row(event, appointment, set.now)));
-            move_hash(set, event, None, appointment.hash.as_ref());
-            Outcome::Created
-        }
-        Some(slot) => {
-            let former = slot.row.clone();
-            if details_version(&former) < event.version() {
-                slot.touch();
-                replace_details(&mut slot.row, event, appointment);
-                move_hash(set, event, former.hash.as_ref(), appointment.hash.as_ref());
-            }
-            replace_status(set, event)?;
-            outcome(set, event, &former)
-        }
+    let Some(slot) = set.appointments.get_mut(&key) else {
+        set.appointments.insert(key, Slot::new(new_row(event, appointment, set.now)));
+        move_hash(&mut set.hashes, event, None, appointment.hash.as_ref());
+        return Ok((Outcome::Created, Some(appointment.status.clone())));
     };
-    Ok((outcome, shown_status(set, event)))
+    let former = slot.row.clone();
+    if details_version(&former) < event.version() {
+        slot.touch();
+        replace_details(&mut slot.row, event, appointment);
+        move_hash(&mut set.hashes, event, former.hash.as_ref(), appointment.hash.as_ref());
+    }
+    replace_status(slot, event, &former, set.now)
 }
 
 /// Applies a status change or a cancellation to an appointment that exists.
 pub(super) fn merge_status(set: &mut WorkingSet, event: &Event) -> Result<(Outcome, Option<String>), DbErr> {
-    let former =
-        set.appointments.get(&(event.clinic_id.clone(), event.careq_id)).map(|slot| slot.row.clone());
-    replace_status(set, event)?;
-    let outcome = former.map_or(Outcome::Unchanged, |former| outcome(set, event, &former));
-    Ok((outcome, shown_status(set, event)))
+    let Some(slot) = set.appointments.get_mut(&(event.clinic_id.clone(), event.careq_id)) else {
+        return Ok((Outcome::Unchanged, None));
+    };
+    let former = slot.row.clone();
+    replace_status(slot, event, &former, set.now)
 }
 
-fn replace_status(set: &mut WorkingSet, event: &Event) -> Result<(), DbErr> {
-    let Some(slot) = set.appointments.get_mut(&(event.clinic_id.clone(), event.careq_id)) else {
-        return Ok(());
-    };
+/// Applies the event's status; returns the outcome of the event and the shown status.
+fn replace_status(
+    slot: &mut Slot<appointment::Model>,
+    event: &Event,
+    former: &appointment::Model,
+    now: DateTime<Utc>,
+) -> Result<(Outcome, Option<String>), DbErr> {
     if status::merge(&mut slot.row, event)? {
         slot.touch();
     }
-    Ok(())
+    let is_unchanged = is_as_sent_before(slot.row.clone(), event, former);
+    if !is_unchanged {
+        slot.row.synced_at = now;
+    }
+    let outcome = if is_unchanged { Outcome::Unchanged } else { Outcome::Updated };
+    Ok((outcome, Some(slot.row.status.clone())))
 }
 
 /// Compares the values that CareQ sent. Acceptances are ours, and so are versions where CareQ sent no stamp.
-fn outcome(set: &mut WorkingSet, event: &Event, former: &appointment::Model) -> Outcome {
-    let Some(slot) = set.appointments.get_mut(&(event.clinic_id.clone(), event.careq_id)) else {
-        return Outcome::Unchanged;
-    };
-    let mut comparable = slot.row.clone();
-    comparable.version_accepted_at = former.version_accepted_at;
-    comparable.version_event_id.clone_from(&former.version_event_id);
-    comparable.status_accepted_at = former.status_accepted_at;
-    comparable.status_event_id.clone_from(&former.status_event_id);
-    comparable.status_versions.clone_from(&former.status_versions);
+fn is_as_sent_before(mut row: appointment::Model, event: &Event, former: &appointment::Model) -> bool {
+    row.version_accepted_at = former.version_accepted_at;
+    row.version_event_id.clone_from(&former.version_event_id);
+    row.status_accepted_at = former.status_accepted_at;
+    row.status_event_id.clone_from(&former.status_event_id);
+    row.status_versions.clone_from(&former.status_versions);
     if event.record.stamp().is_none() {
-        comparable.updated_at = former.updated_at;
-        comparable.status_updated_at = former.status_updated_at;
+        row.updated_at = former.updated_at;
+        row.status_updated_at = former.status_updated_at;
     }
-    if comparable == *former {
-        return Outcome::Unchanged;
-    }
-    slot.row.synced_at = set.now;
-    Outcome::Updated
+    row == *former
 }
 
-fn shown_status(set: &WorkingSet, event: &Event) -> Option<String> {
-    set.appointments.get(&(event.clinic_id.clone(), event.careq_id)).map(|slot| slot.row.status.clone())
-}
-
-fn move_hash(set: &mut WorkingSet, event: &Event, former: Option<&String>, next: Option<&String>) {
+fn move_hash(
+    hashes: &mut BTreeMap<Scoped<String>, i64>,
+    event: &Event,
+    former: Option<&String>,
+    next: Option<&String>,
+) {
     if let Some(hash) = former {
-        set.hashes.remove(&(event.clinic_id.clone(), hash.clone()));
+        hashes.remove(&(event.clinic_id.clone(), hash.clone()));
     }
     if let Some(hash) = next {
-        set.hashes.insert((event.clinic_id.clone(), hash.clone()), event.careq_id);
+        hashes.insert((event.clinic_id.clone(), hash.clone()), event.careq_id);
     }
 }
 

@@ -20,18 +20,14 @@ pub(super) struct Origin<'event> {
 }
 
 /// A row with one version.
-pub(super) trait SingleVersion: Versioned + Clone + PartialEq {
+pub(super) trait SingleVersion: Clone + PartialEq {
     type Record;
     /// The row of a record. An unchanged sealed value keeps its ciphertext, so that unchanged rows are equal.
     fn new(record: &Self::Record, former: Option<&Self>, origin: &Origin<'_>) -> Self;
-}
-
-/// Our own columns of a row with one version.
-pub(super) trait Versioned {
     fn version(&self) -> Version;
-    fn set_version(&mut self, version: Version);
-    fn synced_at(&self) -> DateTime<Utc>;
-    fn set_synced_at(&mut self, synced_at: DateTime<Utc>);
+    fn synced_at(&mut self) -> &mut DateTime<Utc>;
+    /// The row with the former one's columns that are ours. The version is ours unless CareQ sent a stamp.
+    fn with_our_columns_of(self, former: &Self, is_stamped: bool) -> Self;
 }
 
 /// Replaces the row by a newer record; an older or equal one changes nothing.
@@ -50,155 +46,84 @@ pub(super) fn merge<M: SingleVersion>(
         return Outcome::Unchanged;
     }
     slot.touch();
-    let former = std::mem::replace(&mut slot.row, next);
-    if is_unchanged(&former, &slot.row, origin.event) {
-        slot.row.set_synced_at(former.synced_at());
+    let mut former = std::mem::replace(&mut slot.row, next);
+    let is_stamped = origin.event.record.stamp().is_some();
+    // Every value that CareQ sent is as before.
+    if slot.row.clone().with_our_columns_of(&former, is_stamped) == former {
+        *slot.row.synced_at() = *former.synced_at();
         return Outcome::Unchanged;
     }
     Outcome::Updated
 }
 
-/// Whether two rows agree in every value that CareQ sent.
-fn is_unchanged<M: SingleVersion>(former: &M, next: &M, event: &Event) -> bool {
-    let mut version = former.version();
-    if event.record.stamp().is_some() {
-        version.stamp = next.version().stamp;
-    }
-    let mut comparable = next.clone();
-    comparable.set_version(version);
-    comparable.set_synced_at(former.synced_at());
-    comparable == *former
-}
+/// A table whose rows have one version: the fields of its record that are stored as sent, and the value of the other column.
+macro_rules! single_version {
+    (
+        $table:ident, $record:ident { $($field:ident)* },
+        |$sent:tt, $former:tt, $origin:tt| $column:ident: $value:expr
+    ) => {
+        impl SingleVersion for $table::Model {
+            type Record = $record;
 
-macro_rules! versioned {
-    ($($table:ident),*) => { $(
-        impl Versioned for $table::Model {
-            fn version(&self) -> Version {
-                Version {
-                    stamp: self.updated_at,
-                    accepted_at: self.version_accepted_at,
-                    event_id: self.version_event_id.clone(),
+            fn new(record: &$record, former: Option<&Self>, origin: &Origin<'_>) -> Self {
+                let Version { stamp, accepted_at, event_id } = origin.event.version();
+                let ($sent, $former, $origin) = (record, former, origin);
+                Self {
+                    id: origin.event.record_id(),
+                    clinic_id: origin.event.clinic_id.clone(),
+                    careq_id: origin.event.careq_id,
+                    $($field: Clone::clone(&record.$field),)*
+                    $column: $value,
+                    updated_at: stamp,
+                    version_accepted_at: accepted_at,
+                    version_event_id: event_id,
+                    synced_at: origin.now,
                 }
             }
 
-            fn set_version(&mut self, version: Version) {
-                self.updated_at = version.stamp;
-                self.version_accepted_at = version.accepted_at;
-                self.version_event_id = version.event_id;
+            fn version(&self) -> Version {
+                let (stamp, event_id) = (self.updated_at, self.version_event_id.clone());
+                Version { stamp, accepted_at: self.version_accepted_at, event_id }
             }
 
-            fn synced_at(&self) -> DateTime<Utc> {
-                self.synced_at
+            fn synced_at(&mut self) -> &mut DateTime<Utc> {
+                &mut self.synced_at
             }
 
-            fn set_synced_at(&mut self, synced_at: DateTime<Utc>) {
-                self.synced_at = synced_at;
+            fn with_our_columns_of(self, former: &Self, is_stamped: bool) -> Self {
+                Self {
+                    updated_at: if is_stamped { self.updated_at } else { former.updated_at },
+                    version_accepted_at: former.version_accepted_at,
+                    version_event_id: former.version_event_id.clone(),
+                    synced_at: former.synced_at,
+                    ..self
+                }
             }
         }
-    )* };
+    };
 }
-versioned!(patient, doctor, service);
-
-impl SingleVersion for patient::Model {
-    type Record = Patient;
-
-    fn new(record: &Patient, former: Option<&Self>, origin: &Origin<'_>) -> Self {
-        let version = origin.event.version();
-        let id = origin.event.record_id();
-        let row = id.to_string();
-        let aadhar_number = record.aadhar_number.as_ref().map(|number| {
-            let former = former.and_then(|former| former.aadhar_number.as_ref());
-            origin.seal.keep_or_seal(AssociatedData::aadhar_number(&row), former, number.as_bytes())
-        });
-        Self {
-            id,
-            clinic_id: origin.event.clinic_id.clone(),
-            careq_id: origin.event.careq_id,
-            first_name: record.first_name.clone(),
-            last_name: record.last_name.clone(),
-            email: record.email.clone(),
-            phone_number: record.phone_number.clone(),
-            date_of_birth: record.date_of_birth,
-            gender: record.gender.clone(),
-            address: record.address.clone(),
-            city: record.city.clone(),
-            state: record.state.clone(),
-            zip_code: record.zip_code.clone(),
-            aadhar_number,
-            spouse_name: record.spouse_name.clone(),
-            father_name: record.father_name.clone(),
-            custom_field_1: record.custom_field_1.clone(),
-            custom_field_2: record.custom_field_2.clone(),
-            custom_field_3: record.custom_field_3.clone(),
-            custom_field_4: record.custom_field_4.clone(),
-            custom_field_5: record.custom_field_5.clone(),
-            notes: record.notes.clone(),
-            timezone: record.timezone.clone(),
-            language: record.language.clone(),
-            created_at: record.created_at,
-            updated_at: version.stamp,
-            version_accepted_at: version.accepted_at,
-            version_event_id: version.event_id,
-            synced_at: origin.now,
-        }
-    }
-}
-
-impl SingleVersion for doctor::Model {
-    type Record = Doctor;
-
-    fn new(record: &Doctor, _former: Option<&Self>, origin: &Origin<'_>) -> Self {
-        let version = origin.event.version();
-        Self {
-            id: origin.event.record_id(),
-            clinic_id: origin.event.clinic_id.clone(),
-            careq_id: origin.event.careq_id,
-            first_name: record.first_name.clone(),
-            last_name: record.last_name.clone(),
-            email: record.email.clone(),
-            phone_number: record.phone_number.clone(),
-            mobile_number: record.mobile_number.clone(),
-            address: record.address.clone(),
-            city: record.city.clone(),
-            state: record.state.clone(),
-            zip_code: record.zip_code.clone(),
-            specialization: record.specialization.clone(),
-            notes: record.notes.clone(),
-            is_private: record.is_private,
-            timezone: record.timezone.clone(),
-            language: record.language.clone(),
-            created_at: record.created_at,
-            updated_at: version.stamp,
-            version_accepted_at: version.accepted_at,
-            version_event_id: version.event_id,
-            synced_at: origin.now,
-        }
-    }
-}
-
-impl SingleVersion for service::Model {
-    type Record = Service;
-
-    fn new(record: &Service, _former: Option<&Self>, origin: &Origin<'_>) -> Self {
-        let version = origin.event.version();
-        Self {
-            id: origin.event.record_id(),
-            clinic_id: origin.event.clinic_id.clone(),
-            careq_id: origin.event.careq_id,
-            name: record.name.clone(),
-            duration: record.duration,
-            price: record.price.map(|price| StoredPrice::new(price, origin.backend)),
-            currency: record.currency.clone(),
-            description: record.description.clone(),
-            location: record.location.clone(),
-            color: record.color.clone(),
-            category: record.category.clone(),
-            is_private: record.is_private,
-            created_at: record.created_at,
-            updated_at: version.stamp,
-            version_accepted_at: version.accepted_at,
-            version_event_id: version.event_id,
-            synced_at: origin.now,
-        }
-    }
-}
+single_version!(
+    patient,
+    Patient {
+        first_name last_name email phone_number date_of_birth gender address city state zip_code spouse_name father_name
+        custom_field_1 custom_field_2 custom_field_3 custom_field_4 custom_field_5 notes timezone language created_at
+    },
+    |sent, former, origin| aadhar_number: sent.aadhar_number.as_ref().map(|number| {
+        let former = former.and_then(|former| former.aadhar_number.as_ref());
+        let row = origin.event.record_id().to_string();
+        origin.seal.keep_or_seal(AssociatedData::aadhar_number(&row), former, number.as_bytes())
+    })
+);
+single_version!(
+    doctor,
+    Doctor {
+        first_name last_name email phone_number mobile_number address city state zip_code specialization notes timezone
+        language created_at
+    },
+    |sent, _, _| is_private: sent.is_private
+);
+single_version!(
+    service,
+    Service { name duration currency description location color category is_private created_at },
+    |sent, _, origin| price: sent.price.map(|price| StoredPrice::new(price, origin.backend))
+);

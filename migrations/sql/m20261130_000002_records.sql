@@ -1,0 +1,121 @@
+-- Patients, doctors, services and appointments. Foreign keys tie an appointment to its three parents.
+
+CREATE TABLE patients (
+    id UUID NOT NULL PRIMARY KEY,
+    clinic_id text NOT NULL,
+    careq_id bigint NOT NULL,
+    first_name text NOT NULL,
+    last_name text NOT NULL,
+    phone_number text NOT NULL,
+    date_of_birth DATE,
+    email text,
+    gender text,
+    address text,
+    city text,
+    state text,
+    zip_code text,
+    aadhar_number text,
+    spouse_name text,
+    father_name text,
+    custom_field_1 text,
+    custom_field_2 text,
+    custom_field_3 text,
+    custom_field_4 text,
+    custom_field_5 text,
+    notes text,
+    timezone text,
+    language text,
+    created_at TIMESTAMPTZ,
+    updated_at TIMESTAMPTZ NOT NULL,
+    version_accepted_at TIMESTAMPTZ NOT NULL,
+    version_event_id text NOT NULL,
+    synced_at TIMESTAMPTZ NOT NULL
+);
+CREATE UNIQUE INDEX patients_careq_id ON patients (clinic_id, careq_id);
+
+CREATE TABLE doctors (
+    id UUID NOT NULL PRIMARY KEY,
+    clinic_id text NOT NULL,
+    careq_id bigint NOT NULL,
+    first_name text NOT NULL,
+    last_name text NOT NULL,
+    is_private boolean,
+    email text,
+    phone_number text,
+    mobile_number text,
+    address text,
+    city text,
+    state text,
+    zip_code text,
+    specialization text,
+    notes text,
+    timezone text,
+    language text,
+    created_at TIMESTAMPTZ,
+    updated_at TIMESTAMPTZ NOT NULL,
+    version_accepted_at TIMESTAMPTZ NOT NULL,
+    version_event_id text NOT NULL,
+    synced_at TIMESTAMPTZ NOT NULL
+);
+CREATE UNIQUE INDEX doctors_careq_id ON doctors (clinic_id, careq_id);
+
+CREATE TABLE services (
+    id UUID NOT NULL PRIMARY KEY,
+    clinic_id text NOT NULL,
+    careq_id bigint NOT NULL,
+    name text NOT NULL,
+    duration integer NOT NULL,
+    -- Without a scale it keeps 500.10 as sent. SQLite keeps exact decimals only as text.
+    price NUMERIC,
+    is_private boolean,
+    currency text,
+    description text,
+    location text,
+    color text,
+    category text,
+    created_at TIMESTAMPTZ,
+    updated_at TIMESTAMPTZ NOT NULL,
+    version_accepted_at TIMESTAMPTZ NOT NULL,
+    version_event_id text NOT NULL,
+    synced_at TIMESTAMPTZ NOT NULL
+);
+CREATE UNIQUE INDEX services_careq_id ON services (clinic_id, careq_id);
+
+CREATE TABLE appointments (
+    id UUID NOT NULL PRIMARY KEY,
+    clinic_id text NOT NULL,
+    careq_id bigint NOT NULL,
+    patient_careq_id bigint NOT NULL,
+    doctor_careq_id bigint NOT NULL,
+    service_careq_id bigint NOT NULL,
+    book_datetime TIMESTAMPTZ NOT NULL,
+    start_datetime TIMESTAMPTZ NOT NULL,
+    end_datetime TIMESTAMPTZ NOT NULL,
+    confirmation_number text NOT NULL,
+    status text NOT NULL,
+    status_updated_at TIMESTAMPTZ NOT NULL,
+    status_accepted_at TIMESTAMPTZ NOT NULL,
+    status_event_id text NOT NULL,
+    cancelled_at TIMESTAMPTZ,
+    location text,
+    notes text,
+    prescription text,
+    referred_by text,
+    referred_by_address text,
+    color text,
+    hash text,
+    status_notes text,
+    cancellation_reason text,
+    cancelled_by text,
+    created_at TIMESTAMPTZ,
+    updated_at TIMESTAMPTZ NOT NULL,
+    version_accepted_at TIMESTAMPTZ NOT NULL,
+    version_event_id text NOT NULL,
+    synced_at TIMESTAMPTZ NOT NULL,
+    status_versions text,
+    CONSTRAINT appointments_patients FOREIGN KEY (clinic_id, patient_careq_id) REFERENCES patients (clinic_id, careq_id),
+    CONSTRAINT appointments_doctors FOREIGN KEY (clinic_id, doctor_careq_id) REFERENCES doctors (clinic_id, careq_id),
+    CONSTRAINT appointments_services FOREIGN KEY (clinic_id, service_careq_id) REFERENCES services (clinic_id, careq_id)
+);
+CREATE UNIQUE INDEX appointments_careq_id ON appointments (clinic_id, careq_id);
+CREATE UNIQUE INDEX appointments_hash ON appointments (clinic_id, hash);
