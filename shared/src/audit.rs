@@ -64,7 +64,6 @@ pub struct Actor {
 impl Actor {
     /// The user of the machine on whose behalf this process acts. It comes from the kernel, because the caller
     /// controls the names in the environment.
-    #[must_use]
     pub fn of_process(origin: Origin) -> Self {
         let uid = rustix::process::getuid().as_raw();
         // The login user, which `sudo` does not change (proc_pid_loginuid(5)).
@@ -108,7 +107,6 @@ pub struct Deed {
 
 impl Deed {
     /// An action with a new id and no details.
-    #[must_use]
     pub fn new(action: Action) -> Self {
         let id = Uuid::new_v4();
         Self { id, action, letter_id: None, job_id: None, letters: None, details: Value::Null }
@@ -155,7 +153,6 @@ pub async fn note(transaction: &DatabaseTransaction, actor: &Actor, deed: Deed) 
 }
 
 /// The digest of an entry: over its fields, its sequence number, and the digest before it.
-#[must_use]
 pub fn digest(entry: &audit_entry::Model) -> String {
     let or_none = |value: Option<String>| value.map_or_else(|| "-".to_owned(), |value| format!("={value}"));
     let number = |value: Option<i64>| or_none(value.map(|value| value.to_string()));

@@ -20,14 +20,12 @@ pub struct NotNetworks;
 impl Networks {
     /// Whether an address is in one of the networks. An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) is treated as
     /// the IPv4 address.
-    #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 
     /// Whether the list names no network.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -29,14 +29,12 @@ impl Document {
     }
 
     /// The members.
-    #[must_use]
     #[expect(clippy::expect_used, reason = "what `parse` has written is an object, or the program is wrong")]
     pub fn object(&self) -> Object<'_> {
         Raw::of_canonical(&self.text).as_object().expect("a document is an object")
     }
 
     /// The canonical spelling.
-    #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }

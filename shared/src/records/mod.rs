@@ -44,7 +44,6 @@ pub enum Record {
 
 impl Record {
     /// The kind of the record.
-    #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
             Self::Patient(_) => Kind::Patient,
@@ -57,7 +56,6 @@ impl Record {
     }
 
     /// CareQ's own timestamp of this version: `updated_at`, or `cancelled_at` of a cancellation.
-    #[must_use]
     pub fn stamp(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::Patient(patient) => patient.updated_at,
@@ -97,7 +95,6 @@ pub fn read(
 }
 
 /// The field rules of a kind, as [`read`] applies them.
-#[must_use]
 pub fn rules(kind: Kind) -> Vec<Field> {
     Form::rules(|form| drop(identified(kind, form)))
 }

@@ -15,7 +15,6 @@ impl Price {
     const MAX_DECIMALS: usize = 4;
 
     /// The amount with the scale that was sent.
-    #[must_use]
     pub fn amount(self) -> Decimal {
         self.0
     }
