@@ -154,20 +154,20 @@ pub async fn note(transaction: &DatabaseTransaction, actor: &Actor, deed: Deed) 
 
 /// The digest of an entry: over its fields, its sequence number, and the digest before it.
 pub fn digest(entry: &audit_entry::Model) -> String {
-    let or_none = |value: Option<String>| value.map_or_else(|| "-".to_owned(), |value| format!("={value}"));
-    let number = |value: Option<i64>| or_none(value.map(|value| value.to_string()));
-    let id = |value: Option<Uuid>| or_none(value.map(|value| value.to_string()));
+    fn or_none(value: Option<impl std::fmt::Display>) -> String {
+        value.map_or_else(|| "-".to_owned(), |value| format!("={value}"))
+    }
     canonical::sha256_hex(&[
-        number(entry.sequence).as_bytes(),
-        or_none(entry.previous.clone()).as_bytes(),
+        or_none(entry.sequence).as_bytes(),
+        or_none(entry.previous.as_ref()).as_bytes(),
         entry.id.to_string().as_bytes(),
         entry.at.timestamp_micros().to_string().as_bytes(),
         entry.actor.as_bytes(),
         entry.origin.as_bytes(),
         entry.action.as_bytes(),
-        id(entry.letter_id).as_bytes(),
-        id(entry.job_id).as_bytes(),
-        number(entry.letters.map(i64::from)).as_bytes(),
+        or_none(entry.letter_id).as_bytes(),
+        or_none(entry.job_id).as_bytes(),
+        or_none(entry.letters).as_bytes(),
         entry.details.as_bytes(),
     ])
 }

@@ -108,10 +108,9 @@ pub struct EventSource<'request> {
 
 /// The record that an event id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the event")]
 pub struct EventSubject {
-    /// The kind of event.
     pub kind: Kind,
-    /// CareQ's identifier of the record.
     pub careq_id: i64,
 }
 

@@ -2,16 +2,15 @@
 //! specification, "API Endpoints Required"). [`read`] is the only way to make a record from a request, so a record in
 //! memory has passed every rule.
 
+mod appointment;
+mod doctor;
 mod field;
 mod form;
 mod free_form;
 mod kind;
+mod patient;
 mod price;
 mod record;
-
-mod appointment;
-mod doctor;
-mod patient;
 mod service;
 
 pub use appointment::{Appointment, Cancellation, StatusChange};
