@@ -64,7 +64,6 @@ pub struct Actor {
 impl Actor {
     /// The user of the machine on whose behalf this process acts. It comes from the kernel, because the caller
     /// controls the names in the environment.
-    #[must_use]
     pub fn of_process(origin: Origin) -> Self {
         let uid = rustix::process::getuid().as_raw();
         // The login user, which `sudo` does not change (proc_pid_loginuid(5)).
@@ -108,7 +107,6 @@ pub struct Deed {
 
 impl Deed {
     /// An action with a new id and no details.
-    #[must_use]
     pub fn new(action: Action) -> Self {
         let id = Uuid::new_v4();
         Self { id, action, letter_id: None, job_id: None, letters: None, details: Value::Null }
@@ -155,22 +153,21 @@ pub async fn note(transaction: &DatabaseTransaction, actor: &Actor, deed: Deed) 
 }
 
 /// The digest of an entry: over its fields, its sequence number, and the digest before it.
-#[must_use]
 pub fn digest(entry: &audit_entry::Model) -> String {
-    let or_none = |value: Option<String>| value.map_or_else(|| "-".to_owned(), |value| format!("={value}"));
-    let number = |value: Option<i64>| or_none(value.map(|value| value.to_string()));
-    let id = |value: Option<Uuid>| or_none(value.map(|value| value.to_string()));
+    fn or_none(value: Option<impl std::fmt::Display>) -> String {
+        value.map_or_else(|| "-".to_owned(), |value| format!("={value}"))
+    }
     canonical::sha256_hex(&[
-        number(entry.sequence).as_bytes(),
-        or_none(entry.previous.clone()).as_bytes(),
+        or_none(entry.sequence).as_bytes(),
+        or_none(entry.previous.as_ref()).as_bytes(),
         entry.id.to_string().as_bytes(),
         entry.at.timestamp_micros().to_string().as_bytes(),
         entry.actor.as_bytes(),
         entry.origin.as_bytes(),
         entry.action.as_bytes(),
-        id(entry.letter_id).as_bytes(),
-        id(entry.job_id).as_bytes(),
-        number(entry.letters.map(i64::from)).as_bytes(),
+        or_none(entry.letter_id).as_bytes(),
+        or_none(entry.job_id).as_bytes(),
+        or_none(entry.letters).as_bytes(),
         entry.details.as_bytes(),
     ])
 }

@@ -16,13 +16,11 @@ use sha2::{Digest as _, Sha256};
 const CHECKED: &str = "the grammar has been checked";
 
 /// SHA-256 over length-prefixed parts, in lower-case hexadecimal.
-#[must_use]
 pub fn sha256_hex(parts: &[&[u8]]) -> String {
     HEXLOWER.encode(&sha256(parts))
 }
 
 /// SHA-256 over length-prefixed parts, as 32 bytes.
-#[must_use]
 pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut digest = Sha256::new();
     frame(parts, |piece| digest.update(piece));

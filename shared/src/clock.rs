@@ -7,20 +7,17 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 /// The current time, in whole microseconds.
-#[must_use]
 pub fn now() -> DateTime<Utc> {
     #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else uses")]
     whole_microseconds(Utc::now())
 }
 
 /// The same instant in the precision of PostgreSQL's `timestamptz`. A leap second becomes the next second.
-#[must_use]
 pub fn whole_microseconds(instant: DateTime<Utc>) -> DateTime<Utc> {
     from_microseconds(instant.timestamp_micros())
 }
 
 /// The time since an instant. It is zero for an instant in the future, because the clocks of machines differ.
-#[must_use]
 pub fn since(instant: DateTime<Utc>) -> Duration {
     (now() - instant).to_std().unwrap_or(Duration::ZERO)
 }
@@ -40,7 +37,6 @@ pub struct AcceptanceClock {
 impl AcceptanceClock {
     /// Reserves `count` consecutive timestamps, one microsecond apart, and returns the first. A batch takes one
     /// timestamp per record, so its records keep their order.
-    #[must_use]
     pub fn reserve(&self, count: u32) -> DateTime<Utc> {
         let now = now();
         let span_us = i64::from(count.max(1));

@@ -76,7 +76,6 @@ pub async fn attempt(config: &Config) -> Result<DatabaseConnection, DbErr> {
 }
 
 /// The URL of the database without its password, for messages.
-#[must_use]
 pub fn address(config: &Config) -> String {
     server_url::redacted(config.database_url().expose_secret())
 }
@@ -141,7 +140,6 @@ async fn with_timeout<T>(reading: impl Future<Output = Result<T, DbErr>>) -> Res
 }
 
 /// The connection limit of the pool, its open connections, and its idle connections.
-#[must_use]
 pub fn pool(database: &DatabaseConnection) -> (i64, i64, i64) {
     fn of<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> (i64, i64, i64) {
         let (open, idle) = connection_counts(pool.size(), pool.num_idle());

@@ -21,7 +21,6 @@ pub enum IdempotencyKey {
 
 impl IdempotencyKey {
     /// The key as the ledger stores it.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
             Self::Sent(key) | Self::Derived(key) => key,
@@ -51,7 +50,6 @@ pub struct Event {
 
 impl Event {
     /// Makes an event from a validated record.
-    #[must_use]
     pub fn accept(identified: Identified, origin: Origin<'_>) -> Self {
         let Identified { clinic_id, careq_id, record } = identified;
         let kind = record.kind();
@@ -81,19 +79,16 @@ impl Event {
     }
 
     /// The kind of the event.
-    #[must_use]
     pub fn kind(&self) -> Kind {
         self.record.kind()
     }
 
     /// The id of the row that it changes.
-    #[must_use]
     pub fn record_id(&self) -> Uuid {
         ids::record_id(&self.clinic_id, self.kind().record(), self.careq_id)
     }
 
     /// The version that the event gives to its record.
-    #[must_use]
     pub fn version(&self) -> Version {
         Version {
             stamp: self.record.stamp().unwrap_or(self.accepted_at),
@@ -104,7 +99,6 @@ impl Event {
 
     /// Whether a repeated request may be a new event: only if it has neither a key nor a timestamp of its own. The
     /// sequence A, B, A without any `updated_at` ends in A.
-    #[must_use]
     pub fn may_come_again(&self) -> bool {
         matches!(self.idempotency_key, IdempotencyKey::Derived(_)) && self.record.stamp().is_none()
     }

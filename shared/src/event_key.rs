@@ -25,13 +25,11 @@ impl fmt::Debug for EventKey {
 
 impl EventKey {
     /// The key with these bytes.
-    #[must_use]
     pub fn new(bytes: [u8; BYTES]) -> Self {
         Self(bytes)
     }
 
     /// A new random key.
-    #[must_use]
     pub fn random() -> Self {
         let mut bytes = [0; BYTES];
         rand::fill(&mut bytes);
@@ -39,7 +37,6 @@ impl EventKey {
     }
 
     /// The key as `clinics.event_key` stores it.
-    #[must_use]
     pub fn sealed(&self, seal: &Seal, clinic_id: &str) -> Sealed {
         seal.seal(AssociatedData::event_key(clinic_id), &self.0)
     }
@@ -55,7 +52,6 @@ impl EventKey {
 
     /// HMAC-SHA256 over length-prefixed parts, in lower-case hexadecimal. A plain digest would allow a search for the
     /// Aadhaar number in a row whose other fields are known.
-    #[must_use]
     pub fn content_digest(&self, parts: &[&[u8]]) -> String {
         // No id and no receipt begins with a zero byte, so the three uses of the key cannot collide.
         let mut mac = self.mac(b"\0content");

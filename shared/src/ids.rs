@@ -21,13 +21,11 @@ use crate::records::{Kind, RecordKind};
 const NAMESPACE: Uuid = Uuid::from_u128(0x6455_5112_110c_5580_bf95_66de_f54b_ba53);
 
 /// The `id` of a record: UUIDv5 of kind, `careq_id` and clinic.
-#[must_use]
 pub fn record_id(clinic_id: &str, kind: RecordKind, careq_id: i64) -> Uuid {
     Uuid::new_v5(&NAMESPACE, format!("{kind}/{careq_id}/{clinic_id}").as_bytes())
 }
 
 /// `APPT-{year of booking, UTC}-{careq_id}`.
-#[must_use]
 pub fn confirmation_number(book_datetime: DateTime<Utc>, careq_id: i64) -> String {
     format!("APPT-{}-{careq_id}", book_datetime.year())
 }
@@ -48,7 +46,6 @@ const MAC_BYTES: usize = 8;
 
 impl EventId {
     /// Issues the id of an event of this clinic.
-    #[must_use]
     pub fn issue(key: &EventKey, source: &EventSource<'_>) -> Self {
         let digest = canonical::sha256(&[
             source.clinic_id.as_bytes(),
@@ -65,7 +62,6 @@ impl EventId {
     }
 
     /// The content of an id that was issued under this key; `None` for any other text.
-    #[must_use]
     pub fn open(&self, key: &EventKey) -> Option<EventSubject> {
         let bytes = URL_SAFE_NO_PAD.decode(self.0.strip_prefix(PREFIX)?).ok()?;
         let (body, mac) = bytes.split_at_checked(BODY_BYTES)?;
@@ -79,7 +75,6 @@ impl EventId {
     }
 
     /// The id as text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -113,10 +108,9 @@ pub struct EventSource<'request> {
 
 /// The record that an event id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the event")]
 pub struct EventSubject {
-    /// The kind of event.
     pub kind: Kind,
-    /// CareQ's identifier of the record.
     pub careq_id: i64,
 }
 
@@ -125,7 +119,6 @@ pub struct EventSubject {
 ///
 /// # Panics
 /// The digest has fewer than 32 digits: the receipt would name every content.
-#[must_use]
 #[expect(clippy::expect_used, reason = "a receipt without a digest would name every content")]
 pub fn batch_receipt(key: &EventKey, batch_id: &str, content_digest: &str) -> String {
     let digest = content_digest.as_bytes().get(..DIGEST_BYTES).expect("a content digest has 64 digits");
@@ -133,20 +126,17 @@ pub fn batch_receipt(key: &EventKey, batch_id: &str, content_digest: &str) -> St
 }
 
 /// The beginning of the content's digest, if [`batch_receipt`] issued this receipt.
-#[must_use]
 pub fn open_batch_receipt(key: &EventKey, batch_id: &str, receipt: &str) -> Option<String> {
     String::from_utf8(open_receipt(key, "batch/", batch_id, receipt)?).ok()
 }
 
 /// A receipt for one delivery of an event that may be repeated. With it, the status page does not report an earlier
 /// delivery. It is part of the `status_url`.
-#[must_use]
 pub fn event_receipt(key: &EventKey, event_id: &EventId, accepted_at: DateTime<Utc>) -> String {
     receipt(key, "event/", event_id.as_str(), &accepted_at.timestamp_micros().to_be_bytes())
 }
 
 /// The acceptance of the delivery for which [`event_receipt`] issued this receipt; `None` if it did not.
-#[must_use]
 pub fn open_event_receipt(key: &EventKey, event_id: &EventId, receipt: &str) -> Option<DateTime<Utc>> {
     let content = open_receipt(key, "event/", event_id.as_str(), receipt)?;
     DateTime::from_timestamp_micros(i64::from_be_bytes(content.try_into().ok()?))

@@ -17,7 +17,6 @@ const MAX_OFFSET_MINUTES: i32 = 14 * 60;
 /// Parses an instant such as `2025-12-15T19:30:00.25+05:30`, in whole microseconds, in the years 1 to 9998 of UTC.
 ///
 /// `t` and `z` are accepted (RFC 3339, 5.6). Leap seconds are refused, because no database stores them.
-#[must_use]
 pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     let (date, rest) = text.split_once(['T', 't'])?;
     let (time, offset) = rest.split_at_checked(rest.find(['Z', 'z', '+', '-'])?)?;
@@ -39,7 +38,6 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 }
 
 /// Parses a day such as `1990-05-15`, in the years 1 to 9999.
-#[must_use]
 pub fn parse_date(text: &str) -> Option<NaiveDate> {
     let [year, month, day] = numbers(text, "0000-00-00")?;
     let year = i32::try_from(year).ok().filter(|year| *year >= 1)?;

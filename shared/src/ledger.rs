@@ -18,7 +18,6 @@ pub fn write(result: &EventResult, row: &mut event::Model) {
 }
 
 /// Missing parents, as the column `waiting_for` stores them.
-#[must_use]
 #[expect(clippy::expect_used, reason = "a row that does not say what it waits for could not be read again")]
 pub fn parents(missing: &[Parent]) -> String {
     serde_json::to_string(missing).expect("parents can be written as JSON")

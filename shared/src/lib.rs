@@ -2,6 +2,11 @@
 //! the broker and the tables.
 //!
 //! This crate does not depend on the other crates of the workspace.
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "an `expect` says why it cannot fail; a panic that can happen is documented"
+)]
+#![expect(clippy::must_use_candidate, reason = "a value of a getter that is not used does no harm")]
 
 pub mod audit;
 pub mod backoff;

@@ -81,7 +81,6 @@ pub enum Entry {
 
 impl Batch {
     /// The stored description of the batch, from which its report is made.
-    #[must_use]
     pub fn listing(&self) -> Vec<ListedEntry> {
         let listed = |entry: &Entry| match entry {
             Entry::Refused(refused) => ListedEntry::Refused(refused.clone()),
@@ -174,7 +173,6 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Undecodable> {
 }
 
 /// The number of bytes that [`encode`] would return.
-#[must_use]
 pub fn size<T: Serialize>(message: &T) -> usize {
     struct Count(usize);
     impl io::Write for Count {

@@ -20,14 +20,12 @@ pub struct NotNetworks;
 impl Networks {
     /// Whether an address is in one of the networks. An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) is treated as
     /// the IPv4 address.
-    #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 
     /// Whether the list names no network.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -49,11 +47,9 @@ fn network(text: &str) -> Option<IpNet> {
 
 /// Converts a network of IPv4-mapped IPv6 addresses to the IPv4 network.
 fn canonical(network: IpNet) -> IpNet {
-    let within = |length: u8| length.checked_sub(96);
-    match (network.addr().to_canonical(), within(network.prefix_len())) {
-        (IpAddr::V4(address), Some(length)) if matches!(network, IpNet::V6(_)) => {
-            Ipv4Net::new_assert(address, length).into()
-        }
+    let length = network.prefix_len().checked_sub(96).filter(|_| matches!(network, IpNet::V6(_)));
+    match (network.addr().to_canonical(), length) {
+        (IpAddr::V4(address), Some(length)) => Ipv4Net::new_assert(address, length).into(),
         _ => network,
     }
 }

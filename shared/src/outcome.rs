@@ -37,7 +37,6 @@ pub struct Parent {
 
 impl Parent {
     /// The field of the child's body that names the parent.
-    #[must_use]
     pub const fn field(&self) -> &'static str {
         match self.kind {
             RecordKind::Patient => "patient_careq_id",
@@ -77,7 +76,6 @@ pub enum Outcome {
 
 impl Outcome {
     /// The word in the ledger's `outcome` column.
-    #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -90,7 +88,6 @@ impl Outcome {
     }
 
     /// Whether only a person can change the outcome.
-    #[must_use]
     pub const fn is_final(&self) -> bool {
         !matches!(self, Self::Waiting(_) | Self::Retrying)
     }
@@ -111,7 +108,6 @@ pub struct EventResult {
 pub const BATCH_ID_REUSED: &str = "The batch_id was used before for other content";
 
 /// The messages of a waiting event, one for each missing parent, by the field that names it.
-#[must_use]
 pub fn missing_parents(kind: Kind, missing: &[Parent]) -> FieldErrors {
     let mut details = FieldErrors::new();
     for parent in missing {

@@ -17,7 +17,6 @@ static NAMES: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
 const ONE_MEMBER: &str = "a record is an object whose one member is named after its kind";
 
 /// The shape of a body.
-#[must_use]
 pub fn shape(body: &[u8]) -> String {
     match Document::parse(body) {
         Ok(document) => of_document(&document),
@@ -26,7 +25,6 @@ pub fn shape(body: &[u8]) -> String {
 }
 
 /// The shape of a body that is not an object.
-#[must_use]
 pub fn of_no_object(bytes: usize, fault: NotAnObject) -> String {
     match fault {
         NotAnObject::OtherValue => format!("JSON of {bytes} bytes, not an object"),
@@ -38,7 +36,6 @@ pub fn of_no_object(bytes: usize, fault: NotAnObject) -> String {
 }
 
 /// The shape of an accepted record.
-#[must_use]
 #[expect(clippy::expect_used, reason = "an empty shape would hide the payload from the operator")]
 pub fn record(record: &Record) -> String {
     let text = serde_json::to_string(record).expect("a record can be written as JSON");
@@ -48,13 +45,11 @@ pub fn record(record: &Record) -> String {
 }
 
 /// The `careq_id` of a body. It is CareQ's own number, and not personal data.
-#[must_use]
 pub fn careq_id(body: &Document) -> Option<i64> {
     body.object().get("careq_id")?.as_i64()
 }
 
 /// The shape of a parsed body.
-#[must_use]
 pub fn of_document(body: &Document) -> String {
     of_object(&body.object())
 }

@@ -51,7 +51,6 @@ pub enum Meaning {
 
 impl Refusal {
     /// Classifies an error.
-    #[must_use]
     pub fn of(fault: &DbErr) -> Self {
         use sqlx::Error::{Io, Protocol, Tls, WorkerCrashed};
         match fault {
@@ -69,7 +68,6 @@ impl Refusal {
     }
 
     /// Whether the same statement can succeed soon without any change but in the database itself.
-    #[must_use]
     pub const fn is_passing(&self) -> bool {
         match self {
             Self::NoConnection | Self::Lost => true,
@@ -81,14 +79,12 @@ impl Refusal {
     }
 
     /// Whether the session caused the error. Other sessions of the same age may fail alike; a new one may succeed.
-    #[must_use]
     pub const fn is_of_the_session(&self) -> bool {
         matches!(self, Self::Lost | Self::Refused { meaning: Meaning::Session, .. })
     }
 }
 
 /// The advice for an error that says that the disk of an SQLite database fails.
-#[must_use]
 pub fn advice(fault: &(dyn Error + 'static)) -> Option<&'static str> {
     let mut causes = successors(Some(fault), |&fault| fault.source());
     let refusal = causes.find_map(|cause| match cause.downcast_ref()? {

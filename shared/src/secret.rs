@@ -12,32 +12,27 @@ pub struct Digest(String);
 
 impl Digest {
     /// The digest of a secret. It needs no salt, because every secret is random or has at least 32 characters.
-    #[must_use]
     pub fn of(secret: &str) -> Self {
         Self(canonical::sha256_hex(&[secret.as_bytes()]))
     }
 
     /// A digest read from the database.
-    #[must_use]
     pub const fn stored(text: String) -> Self {
         Self(text)
     }
 
     /// The digest for storage.
-    #[must_use]
     pub fn into_text(self) -> String {
         self.0
     }
 
     /// The bytes for a comparison in constant time.
-    #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }
 
 /// A secret of 256 random bits, with a prefix for secret scanners.
-#[must_use]
 pub fn random(prefix: &str) -> SecretString {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes);

@@ -59,13 +59,11 @@ impl<'url> ServerUrl<'url> {
 }
 
 /// Whether a URL can be read in one way. A list of URLs cannot.
-#[must_use]
 pub fn is_plain(url: &str) -> bool {
     ServerUrl::read(url).is_some()
 }
 
 /// A setting without its password, for messages: `amqp://user:password@host/vhost` becomes `amqp://user@host/vhost`.
-#[must_use]
 pub fn redacted(text: &str) -> String {
     if let Some(file) = text.strip_prefix("sqlite:") {
         let path = before(file, &['?']);

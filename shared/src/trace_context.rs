@@ -21,7 +21,6 @@ pub struct TraceContext(pub(crate) SpanContext);
 
 impl TraceContext {
     /// The context of the current span, if it is recorded.
-    #[must_use]
     pub fn current() -> Option<Self> {
         Context::map_current(Self::of)
     }
@@ -33,14 +32,12 @@ impl TraceContext {
     }
 
     /// Parses a `traceparent`; `None` if it is malformed or its trace is not recorded.
-    #[must_use]
     pub fn read(traceparent: &str) -> Option<Self> {
         let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
         Self::of(&TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier))
     }
 
     /// The `traceparent` of this context.
-    #[must_use]
     pub fn traceparent(&self) -> String {
         format!("00-{}-{}-01", self.0.trace_id(), self.0.span_id())
     }
@@ -58,7 +55,6 @@ pub fn linked(span: &Span, place: &TraceContext) {
 }
 
 /// The context of a span, if it is recorded.
-#[must_use]
 pub fn context_of(span: &Span) -> Option<TraceContext> {
     TraceContext::of(&span.context())
 }

@@ -7,7 +7,6 @@ use std::io::{self, ErrorKind};
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 /// The reason why the database cannot be reached (PostgreSQL manual, "PostgreSQL Error Codes").
-#[must_use]
 pub fn database(fault: &DbErr) -> String {
     let (DbErr::Conn(RuntimeErr::SqlxError(fault))
     | DbErr::Exec(RuntimeErr::SqlxError(fault))

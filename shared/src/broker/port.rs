@@ -26,7 +26,6 @@ impl Queue {
     /// The queue of a webhook, by the size of its body. Consumers of the live queue prefetch by count, because AMQP
     /// has no limit by bytes. Large messages therefore go to the queue that is read one by one. Nothing depends on
     /// the order between the queues.
-    #[must_use]
     pub const fn of_webhook(bytes: usize) -> Self {
         if bytes > MAX_LIVE_BYTES { Self::Bulk } else { Self::Live }
     }
@@ -148,7 +147,6 @@ impl PublishError {
         [Self::Disconnected, Self::TimedOut, Self::Refused, Self::Unroutable, Self::TooLarge];
 
     /// The word in metrics.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Disconnected => "disconnected",

@@ -18,7 +18,6 @@ pub struct Sealing {
 
 impl Sealing {
     /// Seals the messages of a broker.
-    #[must_use]
     pub fn new(broker: Arc<dyn Broker>, seal: Arc<Seal>) -> Self {
         Self { broker, seal }
     }

@@ -52,7 +52,6 @@ pub struct Credential<T> {
 
 impl<T> Credential<T> {
     /// Whether the secret is valid at this time.
-    #[must_use]
     pub fn is_current(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_none_or(|end| end > now)
     }

@@ -30,7 +30,6 @@ impl CredentialKind {
     }
 
     /// The word in the `kind` column and in JSON.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.row().0
     }

@@ -40,7 +40,6 @@ pub struct Summary {
 
 impl Summary {
     /// The number of valid secrets of one kind.
-    #[must_use]
     pub fn valid_of(&self, kind: CredentialKind) -> usize {
         self.valid.iter().find(|(valid, _)| *valid == kind).map_or(0, |(_, count)| *count)
     }

@@ -8,7 +8,6 @@ pub(crate) mod kind;
 mod manage;
 mod row;
 
-pub use crate::seal::Keys;
 pub use credential::{Change, rotate, set, unset};
 pub use enabled::{Clinic, Credential, Enabled, Trouble, enabled};
 pub use error::ClinicError;

@@ -18,7 +18,6 @@ impl std::error::Error for Faults {}
 
 impl Faults {
     /// The sentences, one for each error.
-    #[must_use]
     pub fn sentences(&self) -> &[String] {
         &self.0
     }

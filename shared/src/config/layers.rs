@@ -119,6 +119,10 @@ fn assemble(mut settings: Settings, defaults: &Settings, faults: &mut Faults) ->
             value.clone_from(default);
         }
         values::convert(value, default);
+        // The words of a log are read in any case.
+        if let (true, Value::String(word)) = (key.starts_with("log."), value) {
+            word.make_ascii_lowercase();
+        }
     }
     let seeds = clinics(settings.get("clinics").and_then(Value::as_str).unwrap_or_default(), faults);
     loop {

@@ -31,7 +31,6 @@ pub enum Process {
 
 impl Process {
     /// The name of a long-running process, in commands, metrics and traces; `None` for a command.
-    #[must_use]
     pub const fn runs_on(self) -> Option<&'static str> {
         match self {
             Self::Standalone => Some("standalone"),
@@ -65,7 +64,6 @@ pub struct Config {
 
 impl Config {
     /// The URL of the database: the setting, or the embedded database in the data folder.
-    #[must_use]
     pub fn database_url(&self) -> SecretString {
         if self.database.url.expose_secret().is_empty() {
             format!("sqlite://{}", self.data.dir.join("careq.db").display()).into()
@@ -119,13 +117,11 @@ pub enum BrokerKind {
 
 impl BrokerConfig {
     /// The kind of broker that the URL names.
-    #[must_use]
     pub fn kind(&self) -> BrokerKind {
         if self.url.expose_secret() == "embedded" { BrokerKind::Embedded } else { BrokerKind::RabbitMq }
     }
 
     /// The timeout of a confirm.
-    #[must_use]
     pub fn publish_timeout(&self) -> Duration {
         Duration::from_millis(self.publish_timeout_ms)
     }
@@ -159,7 +155,6 @@ pub struct IngressConfig {
 
 impl IngressConfig {
     /// The limits of the field rules.
-    #[must_use]
     pub fn record_limits(&self) -> Limits {
         Limits {
             max_clock_skew: TimeDelta::seconds(self.max_clock_skew_s.into()),
@@ -189,7 +184,6 @@ pub struct RetentionConfig {
 }
 
 /// The duration of a number of days; `None` if it means forever.
-#[must_use]
 pub fn days(days: u32) -> Option<Duration> {
     (days > 0).then(|| Duration::from_hours(24 * u64::from(days)))
 }
@@ -202,7 +196,6 @@ pub struct OperationsConfig {
 
 impl OperationsConfig {
     /// Whether it is the default address, which another process of this machine may occupy.
-    #[must_use]
     pub fn is_default(&self) -> bool {
         let section = DEFAULTS.split_once("[operations]").map_or("", |(_, section)| section);
         section.contains(&format!("listen = \"{}\"", self.listen))

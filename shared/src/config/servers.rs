@@ -153,13 +153,11 @@ impl Config {
     }
 
     /// Whether the traffic with the database can be read on the network.
-    #[must_use]
     pub fn is_database_in_clear(&self) -> bool {
         postgresql(self.database.url.expose_secret()).is_some_and(|server| is_in_clear(&server))
     }
 
     /// Whether the traffic with the broker can be read on the network.
-    #[must_use]
     pub fn is_broker_in_clear(&self) -> bool {
         let url = self.broker.url.expose_secret();
         url.starts_with("amqp://") && !is_local(url)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use secrecy::ExposeSecret as _;
 
-use super::{BrokerKind, Process, load, load_for};
+use super::{BrokerKind, LogLevel, Process, load, load_for};
 
 fn environment(settings: &[(&str, &str)]) -> Vec<(String, String)> {
     settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -13,8 +13,7 @@ fn environment(settings: &[(&str, &str)]) -> Vec<(String, String)> {
 #[test]
 fn the_defaults_are_complete() {
     let config = load(None, []).unwrap();
-    assert_eq!(config.ingress.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.broker.kind(), BrokerKind::Embedded);
+    assert_eq!((config.ingress.listen.port(), config.broker.kind()), (8_080, BrokerKind::Embedded));
     assert_eq!(config.database_url().expose_secret(), "sqlite://careq-data/careq.db");
     assert_eq!(
         (config.worker.concurrency, config.worker.batch_size, config.worker.parent_timeout_s),
@@ -26,8 +25,12 @@ fn the_defaults_are_complete() {
 fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("careq.toml");
-    std::fs::write(&file, "[worker]\nconcurrency = 7\nbatch_size = 10\n").unwrap();
-    let config = load(Some(&file), environment(&[("CAREQ_WORKER_BATCH_SIZE", "99")])).unwrap();
+    let text = "[worker]\nconcurrency = 7\nbatch_size = 10\nsweep_interval_s = \"3\"\n[broker]\nprefix = 5\n";
+    std::fs::write(&file, text).unwrap();
+    let variables = [("CAREQ_WORKER_BATCH_SIZE", "99"), ("CAREQ_LOG_LEVEL", "Warn")];
+    let config = load(Some(&file), environment(&variables)).unwrap();
+    let others = (config.worker.sweep_interval_s, config.broker.prefix.as_str(), config.log.level);
+    assert_eq!(others, (3, "5", LogLevel::Warn), "a number may be text, and a text a number");
     assert_eq!(
         (config.worker.concurrency, config.worker.batch_size, config.worker.parent_timeout_s),
         (7, 99, 900)
@@ -162,11 +165,13 @@ fn all_faults_are_reported_together() {
             ("CAREQ_INGRESS_LISTEN", "localhost:8080"),
             ("CAREQ_WORKER_CONCURRENCY", "0"),
             ("CAREQ_WORKER_BATHC", "1"),
+            ("CAREQ_LOG_LEVEL", "S3cret"),
             ("CAREQ_SEAL_KEYS", "S3cret"),
         ],
     );
     for named in [
-        "7 fault(s)",
+        "8 fault(s)",
+        "log.level has a value of the wrong kind; it must be like its default info",
         "database.allow_cleartext = true",
         "broker.allow_cleartext = true",
         "broker.prefix stands in quotes",

@@ -32,17 +32,20 @@ pub(super) fn fault(key: &str, text: &str) -> Option<String> {
 
 /// Converts a value to the kind of its default, if it can be read so. A variable is always text.
 pub(super) fn convert(value: &mut Value, default: &Value) {
-    let text = value.as_str();
+    let text = match &*value {
+        Value::Array(_) | Value::Table(_) => return,
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
     let converted = match default {
-        Value::Integer(_) => text.and_then(|text| text.parse().ok()).map(Value::Integer),
-        Value::Float(_) => text.and_then(|text| text.parse().ok()).map(Value::Float),
-        Value::Boolean(_) => match text.map(str::to_lowercase).as_deref() {
-            Some("true" | "yes" | "on" | "1") => Some(Value::Boolean(true)),
-            Some("false" | "no" | "off" | "0") => Some(Value::Boolean(false)),
+        Value::Integer(_) => text.parse().ok().map(Value::Integer),
+        Value::Float(_) => text.parse().ok().map(Value::Float),
+        Value::Boolean(_) => match text.to_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => Some(Value::Boolean(true)),
+            "false" | "no" | "off" | "0" => Some(Value::Boolean(false)),
             _ => None,
         },
-        Value::String(_) if text.is_none() => Some(Value::String(value.to_string())),
-        _ => None,
+        _ => Some(Value::String(text)),
     };
     if let Some(converted) = converted {
         *value = converted;

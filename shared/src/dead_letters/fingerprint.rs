@@ -8,7 +8,6 @@ use crate::canonical;
 const CHARACTERS: usize = 12;
 
 /// The fingerprint of a dead letter.
-#[must_use]
 pub fn fingerprint(class: Class, code: &str, kind: Option<&str>, message: &str) -> String {
     let cause = cause(message);
     let parts = [class.as_str(), code, kind.unwrap_or(""), &cause];

@@ -11,13 +11,11 @@ pub use open::{Age, Open, open};
 pub use state::{Class, DeadLetterState};
 
 /// The id of an event's letter. An event has one letter, however often it fails.
-#[must_use]
 pub fn letter_id(event_id: &str) -> Uuid {
     id_of(event_id.as_bytes())
 }
 
 /// The id of a letter whose content is not an event.
-#[must_use]
 pub fn id_of(content: &[u8]) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, content)
 }

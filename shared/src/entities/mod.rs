@@ -37,7 +37,6 @@ pub use stored_price::StoredPrice;
 use sea_orm::EntityName as _;
 
 /// The name of every table, for checks of permissions.
-#[must_use]
 pub fn tables() -> Vec<String> {
     let lasting = [
         admin::Entity.table_name(),
@@ -54,7 +53,6 @@ pub fn tables() -> Vec<String> {
 
 /// The names of the tables from which rows are deleted: parked events, replaced secrets, and expired rows
 /// (`[retention]`).
-#[must_use]
 pub fn deleted_from() -> [String; 10] {
     [
         clinic_credential::Entity.table_name(),

@@ -19,7 +19,6 @@ pub enum StoredPrice {
 
 impl StoredPrice {
     /// The form that the database stores exactly.
-    #[must_use]
     pub fn new(price: Price, backend: DbBackend) -> Self {
         match backend {
             DbBackend::Sqlite => Self::Text(price.to_string()),

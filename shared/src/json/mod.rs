@@ -5,7 +5,6 @@
 mod document;
 mod error;
 mod raw;
-mod scan;
 
 pub use document::Document;
 pub use error::{MAX_DEPTH, MAX_VALUES, NotAnObject};

@@ -30,37 +30,31 @@ impl<'a> Raw<'a> {
     }
 
     /// The canonical spelling.
-    #[must_use]
     pub const fn text(self) -> &'a str {
         self.0
     }
 
     /// Whether it is `null`.
-    #[must_use]
     pub fn is_null(self) -> bool {
         self.0 == "null"
     }
 
     /// Whether it is a text.
-    #[must_use]
     pub fn is_text(self) -> bool {
         self.0.starts_with('"')
     }
 
     /// Whether it is a list.
-    #[must_use]
     pub fn is_list(self) -> bool {
         self.0.starts_with('[')
     }
 
     /// Whether it is an object.
-    #[must_use]
     pub fn is_object(self) -> bool {
         self.0.starts_with('{')
     }
 
     /// The text without its escapes; `None` for another value or half of a surrogate pair.
-    #[must_use]
     pub fn as_str(self) -> Option<Cow<'a, str>> {
         let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
         if inner.contains('\\') {
@@ -70,19 +64,16 @@ impl<'a> Raw<'a> {
     }
 
     /// The digits of a number.
-    #[must_use]
     pub fn as_number(self) -> Option<&'a str> {
         self.0.starts_with(|letter: char| letter == '-' || letter.is_ascii_digit()).then_some(self.0)
     }
 
     /// A whole number that fits into 64 bits.
-    #[must_use]
     pub fn as_i64(self) -> Option<i64> {
         self.as_number()?.parse().ok()
     }
 
     /// `true` or `false`.
-    #[must_use]
     pub fn as_bool(self) -> Option<bool> {
         match self.0 {
             "true" => Some(true),
@@ -92,14 +83,12 @@ impl<'a> Raw<'a> {
     }
 
     /// The values of a list.
-    #[must_use]
     pub fn as_list(self) -> Option<Vec<Raw<'a>>> {
         let values: Vec<&RawValue> = self.is_list().then(|| serde_json::from_str(self.0).expect(CHECKED))?;
         Some(values.into_iter().map(|value| Raw(value.get())).collect())
     }
 
     /// The members of an object.
-    #[must_use]
     pub fn as_object(self) -> Option<Object<'a>> {
         let Members(members) = self.is_object().then(|| serde_json::from_str(self.0).expect(CHECKED))?;
         let all = members.len();
@@ -110,14 +99,12 @@ impl<'a> Raw<'a> {
 
     /// Whether every text in it, including names, is Unicode. RFC 8259 allows `"\ud83d"`, which is half of a
     /// surrogate pair.
-    #[must_use]
     pub fn is_unicode(self) -> bool {
         // The canonical spelling writes only halves as escapes of surrogates.
         !self.has_escape(|digits| digits.starts_with(b"d"))
     }
 
     /// Whether a text or a name in it has a NUL character.
-    #[must_use]
     pub fn has_nul(self) -> bool {
         self.has_escape(|digits| digits == b"0000")
     }
@@ -149,13 +136,11 @@ pub struct Object<'a> {
 
 impl<'a> Object<'a> {
     /// An object without members.
-    #[must_use]
     pub const fn empty() -> Self {
         Self { raw: Raw("{}"), members: Vec::new(), has_unreadable_name: false }
     }
 
     /// The value of a member.
-    #[must_use]
     pub fn get(&self, name: &str) -> Option<Raw<'a>> {
         let place = self.members.binary_search_by(|(member, _)| member.as_ref().cmp(name)).ok()?;
         self.members.get(place).map(|(_, value)| *value)
@@ -167,13 +152,11 @@ impl<'a> Object<'a> {
     }
 
     /// Whether the name of a member has half of a surrogate pair.
-    #[must_use]
     pub const fn has_unreadable_name(&self) -> bool {
         self.has_unreadable_name
     }
 
     /// The object as a value.
-    #[must_use]
     pub const fn raw(&self) -> Raw<'a> {
         self.raw
     }

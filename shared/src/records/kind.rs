@@ -20,7 +20,6 @@ words! {
 
 impl Kind {
     /// The kind of record that an event of this kind changes.
-    #[must_use]
     pub const fn record(self) -> RecordKind {
         match self {
             Self::Patient => RecordKind::Patient,
@@ -44,7 +43,6 @@ words! {
 
 impl RecordKind {
     /// The word at the beginning of a sentence.
-    #[must_use]
     pub fn title(self) -> String {
         label(self.as_str())
     }

@@ -2,16 +2,15 @@
 //! specification, "API Endpoints Required"). [`read`] is the only way to make a record from a request, so a record in
 //! memory has passed every rule.
 
+mod appointment;
+mod doctor;
 mod field;
 mod form;
 mod free_form;
 mod kind;
+mod patient;
 mod price;
 mod record;
-
-mod appointment;
-mod doctor;
-mod patient;
 mod service;
 
 pub use appointment::{Appointment, Cancellation, StatusChange};
@@ -44,7 +43,6 @@ pub enum Record {
 
 impl Record {
     /// The kind of the record.
-    #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
             Self::Patient(_) => Kind::Patient,
@@ -57,7 +55,6 @@ impl Record {
     }
 
     /// CareQ's own timestamp of this version: `updated_at`, or `cancelled_at` of a cancellation.
-    #[must_use]
     pub fn stamp(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::Patient(patient) => patient.updated_at,
@@ -97,7 +94,6 @@ pub fn read(
 }
 
 /// The field rules of a kind, as [`read`] applies them.
-#[must_use]
 pub fn rules(kind: Kind) -> Vec<Field> {
     Form::rules(|form| drop(identified(kind, form)))
 }

@@ -15,7 +15,6 @@ impl Price {
     const MAX_DECIMALS: usize = 4;
 
     /// The amount with the scale that was sent.
-    #[must_use]
     pub fn amount(self) -> Decimal {
         self.0
     }
@@ -49,13 +48,10 @@ impl fmt::Display for Price {
 /// The reason why a number is not a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PriceError {
-    /// Below zero.
     #[error("must not be negative")]
     Negative,
-    /// Written with an exponent, or not a number.
     #[error("must be a plain decimal number such as 500.00")]
     NotPlain,
-    /// More digits than can be kept exactly.
     #[error("must have at most 18 digits, at most 4 of them after the decimal point")]
     TooLong,
 }

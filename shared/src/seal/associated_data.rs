@@ -14,31 +14,26 @@ pub struct AssociatedData<'row> {
 
 impl<'row> AssociatedData<'row> {
     /// `clinics.event_key`, by the clinic's id.
-    #[must_use]
     pub const fn event_key(row: &'row str) -> Self {
         Self { table: "clinics", column: "event_key", row }
     }
 
     /// `patients.aadhar_number`, by the row's id.
-    #[must_use]
     pub const fn aadhar_number(row: &'row str) -> Self {
         Self { table: "patients", column: "aadhar_number", row }
     }
 
     /// `clinic_credentials.verifier` of a signing secret, by the row's id.
-    #[must_use]
     pub const fn signing_secret(row: &'row str) -> Self {
         Self { table: "clinic_credentials", column: "verifier", row }
     }
 
     /// `parked_events.event`, by the event's id.
-    #[must_use]
     pub const fn parked_event(row: &'row str) -> Self {
         Self { table: "parked_events", column: "event", row }
     }
 
     /// `dead_letters.payload`, by the letter's id.
-    #[must_use]
     pub const fn dead_letter(row: &'row str) -> Self {
         Self { table: "dead_letters", column: "payload", row }
     }

@@ -54,7 +54,6 @@ impl Seal {
     ///
     /// # Panics
     /// The value has more than 64 GiB (SP 800-38D, 5.2.1.1), thousands of times the ingress's limit.
-    #[must_use]
     pub fn seal(&self, associated_data: AssociatedData<'_>, value: &[u8]) -> Sealed {
         let mut nonce = [0; NONCE_BYTES];
         rand::fill(&mut nonce);
@@ -85,7 +84,6 @@ impl Seal {
     ///
     /// # Panics
     /// See [`Self::seal`].
-    #[must_use]
     pub fn keep_or_seal(
         &self,
         associated_data: AssociatedData<'_>,
@@ -144,7 +142,6 @@ impl Seal {
     }
 
     /// The id of the current key.
-    #[must_use]
     pub fn current_key(&self) -> &str {
         &self.current.id
     }

@@ -67,7 +67,6 @@ impl KeySource {
 }
 
 /// Whether a text holds usable keys, separated by commas or line breaks. Lines that begin with `#` are comments.
-#[must_use]
 pub fn is_well_formed(keys: &SecretString) -> bool {
     read(keys, "").is_ok()
 }

@@ -32,7 +32,6 @@ pub fn open(config: &Config) -> Result<Seal, KeysError> {
 }
 
 /// The file that the keys of this process come from; `None` if they come from a setting or from nowhere.
-#[must_use]
 pub fn file(config: &Config) -> Option<PathBuf> {
     match source(config) {
         Ok(KeySource::File) => Some(config.seal.key_file.clone()),

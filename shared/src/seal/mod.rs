@@ -3,14 +3,12 @@
 
 mod associated_data;
 mod cipher;
-pub(crate) mod sealed;
-
+mod columns;
 pub(crate) mod key_list;
 mod keys;
-
-mod columns;
 mod reencrypt;
 mod sample;
+pub(crate) mod sealed;
 
 pub use associated_data::AssociatedData;
 pub use cipher::{OpenError, Seal};

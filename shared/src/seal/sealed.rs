@@ -40,31 +40,26 @@ impl Sealed {
     }
 
     /// Wraps the text of a column. [`super::Seal::open`] verifies it.
-    #[must_use]
     pub fn stored(text: String) -> Self {
         Self(text)
     }
 
     /// Wraps the bytes of a column.
-    #[must_use]
     pub fn stored_bytes(bytes: &[u8]) -> Self {
         Self(String::from_utf8_lossy(bytes).into_owned())
     }
 
     /// The size in its column, in bytes.
-    #[must_use]
     pub const fn size(&self) -> usize {
         self.0.len()
     }
 
     /// The value for a column of text.
-    #[must_use]
     pub fn into_text(self) -> String {
         self.0
     }
 
     /// The value for a column of bytes.
-    #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.0.into_bytes()
     }

@@ -115,7 +115,8 @@ impl Telemetry {
     /// Exports the last spans, for at most five seconds.
     pub async fn end(self) {
         if let Some(traces) = self.traces {
-            ignore(tokio::task::spawn_blocking(move || traces::end(&traces)).await, "the process ends");
+            let end = move || traces.shutdown_with_timeout(traces::FLUSH_TIMEOUT);
+            ignore(tokio::task::spawn_blocking(end).await, "the process ends, and lost spans are counted");
         }
     }
 }

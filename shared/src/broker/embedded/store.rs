@@ -138,13 +138,8 @@ impl Store {
     }
 
     /// Notifies of messages that arrive in a queue.
-    pub(super) fn arrivals(&self, queue: Queue) -> &Notify {
-        let [dead, live, bulk] = &self.arrivals;
-        match queue {
-            Queue::Dead => dead,
-            Queue::Live => live,
-            Queue::Bulk => bulk,
-        }
+    pub(super) const fn arrivals(&self, queue: Queue) -> &Notify {
+        &self.arrivals[queue as usize]
     }
 
     /// The number of messages that no consumer holds.

@@ -73,7 +73,6 @@ impl Inspection {
     }
 
     /// The full name of a queue.
-    #[must_use]
     pub fn name(&self, queue: Queue) -> String {
         self.topology.name(queue)
     }

@@ -40,20 +40,19 @@ const CHANNEL_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// The persistent delivery mode (AMQP 0-9-1, "delivery-mode").
 const PERSISTENT: u8 = 2;
 
-/// The queues that are published to. RabbitMQ itself fills the dead queue.
-const QUEUES: [Queue; 2] = [Queue::Live, Queue::Bulk];
-
 /// The reason to ignore an undelivered answer.
 const ANSWERED: &str = "a sender that stopped waiting has answered its client";
 
 /// The handles of the publishing tasks.
 #[derive(Debug)]
-pub(super) struct Publisher([QueueHandle; 2]);
+pub(super) struct Publisher {
+    live: QueueHandle,
+    bulk: QueueHandle,
+}
 
 /// The handle of one publishing task.
 #[derive(Debug)]
 struct QueueHandle {
-    queue: Queue,
     jobs: mpsc::Sender<Job>,
     connected: watch::Receiver<bool>,
 }
@@ -74,7 +73,7 @@ impl Publisher {
         declaring: impl Fn(Queue) -> Arc<Link>,
         topology: &Topology,
     ) -> Self {
-        Self(QUEUES.map(|queue| {
+        let [live, bulk] = [Queue::Live, Queue::Bulk].map(|queue| {
             let (jobs, waiting) = mpsc::channel(MAX_UNCONFIRMED);
             let (connection, connected) = watch::channel(true);
             let target = Target {
@@ -85,26 +84,28 @@ impl Publisher {
                 publishing: Arc::clone(publishing),
             };
             tokio::spawn(supervise(target, waiting, connection));
-            QueueHandle { queue, jobs, connected }
-        }))
+            QueueHandle { jobs, connected }
+        });
+        Self { live, bulk }
     }
 
     /// Whether webhooks can be published.
     pub(super) fn is_connected(&self) -> bool {
-        self.to(Queue::Live).is_some_and(|live| *live.connected.borrow())
+        *self.live.connected.borrow()
     }
 
     /// Publishes a message. If the caller drops the future before the message is sent, it is not sent.
     pub(super) async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError> {
         let (done, result) = oneshot::channel();
         let trace = TraceContext::current();
-        let jobs = &self.to(queue).ok_or(PublishError::Disconnected)?.jobs;
-        jobs.send(Job { body, trace, done }).await.map_err(|_| PublishError::Disconnected)?;
+        let handle = match queue {
+            Queue::Live => &self.live,
+            Queue::Bulk => &self.bulk,
+            // RabbitMQ itself fills the dead queue.
+            Queue::Dead => return Err(PublishError::Disconnected),
+        };
+        handle.jobs.send(Job { body, trace, done }).await.map_err(|_| PublishError::Disconnected)?;
         result.await.map_err(|_| PublishError::Disconnected)?
-    }
-
-    fn to(&self, queue: Queue) -> Option<&QueueHandle> {
-        self.0.iter().find(|to| to.queue == queue)
     }
 }
 
@@ -175,8 +176,8 @@ async fn serve(
                 match within(try_join_all(group.iter().map(|job| publish(channel, queue, job)))).await {
                     // The bodies are no longer needed.
                     Ok(published) => confirms.extend(group.into_iter().zip(published).map(|(job, confirm)| {
-                        let bytes = job.body.len();
-                        async move { (bytes, job.done, timeout(DEADLINE, confirm).await) }
+                        let (bytes, done) = (job.body.len(), job.done);
+                        async move { (bytes, done, timeout(DEADLINE, confirm).await) }
                     })),
                     Err(fault) => {
                         if let LinkError::Protocol(fault) = &fault {

@@ -20,13 +20,11 @@ pub struct Topology {
 
 impl Topology {
     /// The queues `{prefix}.live`, `{prefix}.bulk` and `{prefix}.dead`.
-    #[must_use]
     pub fn new(prefix: &str) -> Self {
         Self { prefix: prefix.to_owned() }
     }
 
     /// The full name of a queue.
-    #[must_use]
     pub fn name(&self, queue: Queue) -> String {
         format!("{}.{}", self.prefix, queue.as_str())
     }

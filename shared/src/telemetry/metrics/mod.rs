@@ -154,7 +154,6 @@ metrics! {
 }
 
 /// The metrics of this process.
-#[must_use]
 pub fn metrics() -> &'static Metrics {
     static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
     &METRICS
@@ -222,7 +221,6 @@ impl Metrics {
     }
 
     /// Every known value, in Prometheus's text format 0.0.4.
-    #[must_use]
     pub fn exposition(&self) -> String {
         if let Some(age) = self.in_hand.oldest_age() {
             self.oldest_in_hand.get_or_create(&No {}).set(age.as_secs_f64());

@@ -32,7 +32,7 @@ const EXPORT_INTERVAL: Duration = Duration::from_secs(1);
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The timeout of the last export, at the end of the process.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Starts tracing; `None` without a collector. `process` is `standalone`, `ingress`, `worker` or `console`.
 pub(super) fn start(
@@ -69,11 +69,6 @@ pub(super) fn start(
         .with_resource(resource.build())
         .build();
     Ok(Some(provider))
-}
-
-/// Exports the waiting spans, for at most [`FLUSH_TIMEOUT`]. It blocks.
-pub(super) fn end(provider: &SdkTracerProvider) {
-    ignore(provider.shutdown_with_timeout(FLUSH_TIMEOUT), "the exporter counts lost spans");
 }
 
 /// The sampling of traces. A trace is recorded as a whole: a child follows its parent, and a batch its messages.
