@@ -134,7 +134,7 @@ async fn refused_changes_name_the_remedy() {
         (&["clinic", "unset", CLINIC, "api-key"], "clinic set clinic_abc api-key"),
         (&["clinic", "rotate", CLINIC, "signing-secret"], "clinic set clinic_abc signing-secret"),
         (&["clinic", "set", CLINIC, "token"], "clinic rotate clinic_abc token"),
-        (&["clinic", "set", CLINIC, "api-key", "--stdin"], "there is none"),
+        (&["clinic", "set", CLINIC, "api-key", "--stdin"], "standard input, which is empty"),
         (&["clinic", "set", "nobody", "api-key"], "there is no clinic nobody"),
         (&["clinic", "configure", CLINIC, "--addresses", "here"], "networks in CIDR notation"),
     ];

@@ -92,18 +92,23 @@ async fn the_answers_have_the_members_that_are_described(stack: &Stack, document
         ("Health", stack.client.get("/health").await.body),
     ];
     for (name, body) in rows {
-        assert_matches(&document["components"]["schemas"][name], &body, name);
+        assert_matches(document, &document["components"]["schemas"][name], &body, name);
     }
 }
 
-fn assert_matches(schema: &Value, body: &Value, what: &str) {
+fn assert_matches(document: &Value, schema: &Value, body: &Value, what: &str) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let schema = document.pointer(reference.trim_start_matches('#')).unwrap();
+        return assert_matches(document, schema, body, what);
+    }
     for part in schema["allOf"].as_array().into_iter().flatten() {
-        assert_matches(part, body, what);
+        assert_matches(document, part, body, what);
     }
     for name in schema["required"].as_array().into_iter().flatten() {
         let name = name.as_str().unwrap();
         assert!(!body[name].is_null(), "{what}: {name} is missing in {body}");
-        assert_matches(&schema["properties"][name], &body[name], &format!("{what}.{name}"));
+        let schema = &schema["properties"][name];
+        assert_matches(document, schema, &body[name], &format!("{what}.{name}"));
     }
     if let Some(words) = schema["enum"].as_array() {
         assert!(words.contains(body), "{what}: {body}");

@@ -67,7 +67,7 @@ pub enum BodyError {
 /// # Errors
 /// See [`BodyError`].
 pub async fn read_body(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Bytes, BodyError> {
-    read_body_into((), headers, body, limits).await.map(|(bytes, _)| bytes)
+    read_body_into((), headers, body, limits).await.map(|(bytes, ())| bytes)
 }
 
 /// Reads the whole body into reserved memory. The caller keeps the reservation as long as the bytes.

@@ -81,8 +81,9 @@ impl Connections {
         // A connection that becomes busy meanwhile is skipped.
         while let Some(longest) = open.by_id.values().filter(idle).min_by_key(|connection| since(connection))
         {
-            if longest.evict() {
-                return;
+            let idle_since = longest.idle_since();
+            if idle_since.is_some() {
+                return longest.evicted.cancel();
             }
         }
     }
@@ -101,15 +102,6 @@ impl Connection {
     /// Marks the end of a request. The client may not have read the answer yet.
     pub(crate) fn becomes_idle(&self) {
         *self.idle_since() = Some(Instant::now());
-    }
-
-    /// `false` if the connection has become busy.
-    fn evict(&self) -> bool {
-        let is_idle = self.idle_since().is_some();
-        if is_idle {
-            self.evicted.cancel();
-        }
-        is_idle
     }
 
     fn idle_since(&self) -> MutexGuard<'_, Option<Instant>> {

@@ -33,11 +33,9 @@ pub struct ApiError {
     event_id: Option<EventId>,
     retry_after_s: Option<u64>,
     extensions: Extensions,
-    /// For the error log only. Boxed, since most errors have none.
-    pub(crate) log: Option<Box<LogDetails>>,
 }
 
-/// The members of an error log line that the answer does not have.
+/// The members of an error log line that the answer does not have, as an extension of its response.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LogDetails {
     pub(crate) cause: Option<String>,
@@ -57,7 +55,6 @@ impl ApiError {
             event_id: None,
             retry_after_s: None,
             extensions: Extensions::new(),
-            log: None,
         }
     }
 
@@ -131,7 +128,7 @@ impl ApiError {
     }
 
     fn with_log(mut self, write: impl FnOnce(&mut LogDetails)) -> Self {
-        write(self.log.get_or_insert_default());
+        write(self.extensions.get_or_insert_default());
         self
     }
 
@@ -141,14 +138,14 @@ impl ApiError {
             // A client that has not authenticated must not be able to fill the error log.
             StatusCode::UNAUTHORIZED => false,
             StatusCode::INTERNAL_SERVER_ERROR => true,
-            _ => self.log.is_some(),
+            _ => self.extensions.get::<LogDetails>().is_some(),
         }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(mut self) -> Response {
-        let extensions = std::mem::take(&mut self.extensions);
+        let is_logged = self.is_logged();
         let body = ErrorBody {
             success: false,
             message: &self.message,
@@ -162,14 +159,17 @@ impl IntoResponse for ApiError {
             timestamp: timestamp(),
         };
         let mut response = (self.status, Json(body)).into_response();
-        response.extensions_mut().extend(extensions);
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.is_logged() {
+        if !is_logged {
+            self.extensions.remove::<LogDetails>();
+        }
+        response.extensions_mut().extend(std::mem::take(&mut self.extensions));
+        if is_logged {
             response.extensions_mut().insert(self);
         }
         response

@@ -2,7 +2,7 @@
 //! holds nothing beyond its timeout.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,7 +135,11 @@ impl Acceptor {
             if let Some(entry) = self.connections.enter(peer.ip()) {
                 return Ok((self.slot().await?, entry, stream, peer));
             }
-            self.warn(peer.ip());
+            if self.warned_at.is_none_or(|warned_at| warned_at.elapsed() >= WARNING_INTERVAL) {
+                self.warned_at = Some(Instant::now());
+                let client = peer.ip();
+                tracing::warn!(%client, "an address has reached its limit of connections; further ones are closed");
+            }
         }
     }
 
@@ -162,13 +166,6 @@ impl Acceptor {
             if let Ok(slot) = timeout(EVICTION_TIMEOUT, Arc::clone(&self.slots).acquire_owned()).await {
                 return slot;
             }
-        }
-    }
-
-    fn warn(&mut self, client: IpAddr) {
-        if self.warned_at.is_none_or(|warned_at| warned_at.elapsed() >= WARNING_INTERVAL) {
-            self.warned_at = Some(Instant::now());
-            tracing::warn!(%client, "an address has reached its limit of connections; further ones are closed");
         }
     }
 }

@@ -12,7 +12,7 @@ use careq_shared::telemetry::metrics::{No, Replied, Routed, metrics};
 use careq_shared::telemetry::traces::{self, SPAN, TRACEPARENT, TraceContext};
 use tracing::Span;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, LogDetails};
 use crate::header::single_header;
 
 /// The methods that spans and log lines name. A client can send any other text as a method.
@@ -83,15 +83,19 @@ impl RequestLog {
     }
 
     /// Writes the log lines of the answer and counts it.
+    ///
+    /// # Panics
+    /// Never: the details of an error are always JSON.
     #[must_use]
     pub fn finish(mut self, mut response: Response) -> Response {
         self.is_answered = true;
         let error = response.extensions_mut().remove::<ApiError>();
+        let log = response.extensions_mut().remove::<LogDetails>().unwrap_or_default();
         let extensions = response.extensions();
         let clinic_id = extensions.get::<ClinicId>().map(|clinic| clinic.0.as_str());
         let admin = extensions.get::<AdminName>().map(|admin| admin.0.as_str());
         let careq_id = extensions.get::<CareqId>().map(|careq_id| careq_id.0);
-        let careq_id = careq_id.or_else(|| error.as_ref()?.log.as_ref()?.careq_id);
+        let careq_id = careq_id.or(log.careq_id);
         let (method, endpoint, duration) = (self.method(), self.endpoint(), self.started_at.elapsed());
         let (status, duration_ms) = (response.status().as_u16(), whole_ms(duration));
         record(status, clinic_id, careq_id);
@@ -99,8 +103,20 @@ impl RequestLog {
         // The clinic is unknown, so the address is the only trace of an attacker or of a wrong token.
         let client = (response.status() == StatusCode::UNAUTHORIZED).then(|| self.client.to_string());
         tracing::info!(method, endpoint, clinic_id, careq_id, admin, status, duration_ms, client, "request");
-        if let Some(error) = &error {
-            log_error(endpoint, clinic_id, careq_id, status, error);
+        if let Some(ApiError { code, message: reason, details, .. }) = error {
+            #[expect(clippy::expect_used, reason = "a map from text to lists of texts is always JSON")]
+            let details = serde_json::to_string(&details).expect("the details are JSON");
+            let LogDetails { cause, payload, .. } = log;
+            // The level of a tracing event is a constant.
+            macro_rules! line {
+                ($level:ident, $message:literal) => {
+                    tracing::$level!(
+                        endpoint, clinic_id, careq_id, status, code, reason, details, cause, payload,
+                        $message
+                    )
+                };
+            }
+            if status >= 500 { line!(error, "request failed") } else { line!(warn, "request refused") }
         }
         response
     }
@@ -150,27 +166,4 @@ impl Drop for RequestLog {
             tracing::info!(method, endpoint, duration_ms, "request whose client left before its answer");
         }
     }
-}
-
-fn log_error(
-    endpoint: Option<&str>,
-    clinic_id: Option<&str>,
-    careq_id: Option<i64>,
-    status: u16,
-    error: &ApiError,
-) {
-    let ApiError { code, message: reason, details, log, .. } = error;
-    #[expect(clippy::expect_used, reason = "a map from text to lists of texts is always JSON")]
-    let details = serde_json::to_string(details).expect("the details are JSON");
-    let (cause, payload) =
-        log.as_ref().map_or((None, None), |log| (log.cause.as_deref(), log.payload.as_deref()));
-    // The level of a tracing event is a constant.
-    macro_rules! line {
-        ($level:ident, $message:literal) => {
-            tracing::$level!(
-                endpoint, clinic_id, careq_id, status, code, reason, details, cause, payload, $message
-            )
-        };
-    }
-    if status >= 500 { line!(error, "request failed") } else { line!(warn, "request refused") }
 }

@@ -30,7 +30,7 @@ pub(crate) async fn body(
 ) -> Result<(HeaderMap, Bytes, BodyReservation), ApiError> {
     let (parts, body) = request.into_parts();
     let reserved = ingress.memory_budget.share(clinic_id);
-    let reservation = BodyReservation::new(reserved, small_bytes);
+    let reservation = BodyReservation { reserved, small_bytes, bytes: 0 };
     let timeout = Duration::from_secs(ingress.settings.body_timeout_s);
     let limits = BodyLimits { max_bytes, timeout };
     let reading = careq_http::read_body_into(reservation, &parts.headers, body, limits);
@@ -48,16 +48,12 @@ pub(crate) fn compute<T>(body_bytes: usize, compute: impl FnOnce() -> T) -> T {
 #[derive(Debug)]
 pub(crate) struct BodyReservation {
     reserved: Share,
+    /// A body of at most this size reserves nothing.
     small_bytes: usize,
     bytes: usize,
 }
 
 impl BodyReservation {
-    /// An empty reservation. A body of at most `small_bytes` reserves nothing.
-    pub(crate) fn new(reserved: Share, small_bytes: usize) -> Self {
-        Self { reserved, small_bytes, bytes: 0 }
-    }
-
     /// Changes the size of the reservation; shrinking always succeeds.
     pub(crate) fn resize(&mut self, bytes: usize) -> bool {
         let fits = self.reserved.resize(if bytes > self.small_bytes { bytes } else { 0 });
@@ -98,7 +94,7 @@ mod tests {
     #[test]
     fn a_small_body_reserves_nothing_and_a_larger_one_all_of_its_bytes() {
         let budget = Quota::new(Limit::Halving { total: 300 });
-        let mut reservation = BodyReservation::new(budget.share("a"), 64);
+        let mut reservation = BodyReservation { reserved: budget.share("a"), small_bytes: 64, bytes: 0 };
         assert!(reservation.grow(60) && reservation.grow(4));
         assert_eq!(budget.used_by("a"), 0);
         assert!(reservation.grow(1));

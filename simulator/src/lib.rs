@@ -48,13 +48,7 @@ pub async fn run(plan: Plan, store: Option<&Store>, print: fn(&str)) -> Result<R
 async fn send_and_check(run: &Arc<Run>, store: Option<&Store>) -> Result<()> {
     let cpu_before_s = cpu_time_s();
     let receipts = send::send_all(run).await;
-    {
-        let mut report = run.report();
-        report.sent_in_s = run.began.elapsed().as_secs_f64();
-        report.sending_cpu_s = cpu_time_s() - cpu_before_s;
-        let answered = u32::try_from(report.responses()).unwrap_or(u32::MAX);
-        report.answered_per_second = f64::from(answered) / report.sent_in_s;
-    }
+    run.report().sending_took(run.began.elapsed().as_secs_f64(), cpu_time_s() - cpu_before_s);
     check::check_all(run, &receipts, store).await
 }
 

@@ -131,6 +131,13 @@ impl Report {
         }
     }
 
+    /// Records the duration and the CPU time of the sending.
+    pub(crate) fn sending_took(&mut self, sent_in_s: f64, cpu_s: f64) {
+        let responses = u32::try_from(self.responses()).unwrap_or(u32::MAX);
+        (self.sent_in_s, self.sending_cpu_s) = (sent_in_s, cpu_s);
+        self.answered_per_second = f64::from(responses) / sent_in_s;
+    }
+
     /// Number of responses.
     pub(crate) fn responses(&self) -> u64 {
         self.answers.values().map(|answers| answers.since_due_us.len()).sum()

@@ -32,20 +32,13 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn new(plan: Plan) -> Result<Self> {
-        let report = Report {
-            seed: plan.seed,
-            clinics: plan.clinics.len(),
-            began_at: clock::now().to_rfc3339(),
-            ..Report::default()
-        };
-        Ok(Self {
-            world: validated_world(&plan)?,
-            client: Client::new(&plan)?,
-            authenticators: plan.clinics.iter().map(Authenticator::new).collect::<Result<_, _>>()?,
-            began: Instant::now(),
-            report: Mutex::new(report),
-            plan,
-        })
+        let world = validated_world(&plan)?;
+        let client = Client::new(&plan)?;
+        let authenticators = plan.clinics.iter().map(Authenticator::new).collect::<Result<_>>()?;
+        let (began, began_at) = (Instant::now(), clock::now().to_rfc3339());
+        let (seed, clinics) = (plan.seed, plan.clinics.len());
+        let report = Mutex::new(Report { seed, clinics, began_at, ..Report::default() });
+        Ok(Self { plan, world, client, authenticators, began, report })
     }
 
     /// The authenticator of a scenario's clinic.
@@ -71,17 +64,14 @@ impl Run {
     pub(crate) async fn print_progress(&self, print: fn(&str)) -> Infallible {
         loop {
             tokio::time::sleep(PROGRESS_INTERVAL).await;
-            let line = {
-                let report = self.report();
-                format!(
-                    "{} of about {} requests answered, {} retried, {} status pages checked",
-                    report.responses(),
-                    self.plan.events,
-                    report.retried,
-                    report.checked_events + report.checked_records
-                )
-            };
-            print(&line);
+            let report = self.report();
+            print(&format!(
+                "{} of about {} requests answered, {} retried, {} status pages checked",
+                report.responses(),
+                self.plan.events,
+                report.retried,
+                report.checked_events + report.checked_records
+            ));
         }
     }
 }

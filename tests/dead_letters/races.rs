@@ -97,8 +97,7 @@ impl Scene {
     /// States of the first letter and of its entry in the job.
     async fn states(&self) -> (DeadLetterState, JobLetterState) {
         let letter = dead_letter::Entity::find_by_id(self.letters[0]).one(self.connection()).await.unwrap();
-        let places =
-            jobs::letters(self.connection(), self.job_id, None, None, 1).await.unwrap().items;
+        let places = jobs::letters(self.connection(), self.job_id, None, None, 1).await.unwrap().items;
         (letter.unwrap().state, places.first().map(|place: &JobLetter| place.state).unwrap())
     }
 

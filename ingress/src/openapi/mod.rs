@@ -21,7 +21,7 @@ use requests::{JSON, add_header};
 pub(crate) use requests::{batch, webhook};
 
 use crate::paths::API;
-use crate::response::Success;
+use crate::response::Envelope;
 use crate::response::batch_report::BatchData;
 use crate::response::outcome::{Queued, Settled};
 use crate::status::event::EventPage;
@@ -47,20 +47,18 @@ pub(crate) fn document(mut document: OpenApi) -> OpenApi {
     }
     let mut schemas = Vec::new();
     add::<ErrorBody<'_, ErrorCode>>("Error", &mut schemas);
-    add::<Success<'_, Settled<'_>>>("Settled", &mut schemas);
-    add::<Success<'_, Queued<'_>>>("Queued", &mut schemas);
-    add::<Success<'_, BatchData<'_>>>("BatchReport", &mut schemas);
-    add::<Success<'_, EventPage>>("EventPage", &mut schemas);
-    add::<Success<'_, RecordPage>>("RecordPage", &mut schemas);
+    add::<Envelope<'_, Settled<'_>>>("Settled", &mut schemas);
+    add::<Envelope<'_, Queued<'_>>>("Queued", &mut schemas);
+    add::<Envelope<'_, BatchData<'_>>>("BatchReport", &mut schemas);
+    add::<Envelope<'_, EventPage>>("EventPage", &mut schemas);
+    add::<Envelope<'_, RecordPage>>("RecordPage", &mut schemas);
     add::<Health>("Health", &mut schemas);
+    let header = |name: &str| SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(name)));
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
         .security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
-        .security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))))
-        .security_scheme(
-            "webhook_secret",
-            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Webhook-Secret"))),
-        );
+        .security_scheme("api_key", header("X-API-Key"))
+        .security_scheme("webhook_secret", header("X-Webhook-Secret"));
     document.components = Some(components.build());
     document.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
     document

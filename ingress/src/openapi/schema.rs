@@ -26,7 +26,7 @@ fn of_field(field: &Field, limits: Limits) -> RefOr<Schema> {
     let text = || of_type(Type::String);
     let schema = match field.rule {
         Rule::Id => of_type(Type::Integer)
-            .format(known(KnownFormat::Int64))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
             .minimum(Some(1_i64))
             .maximum(Some(i64::MAX))
             .description(Some("CareQ's identifier")),
@@ -37,21 +37,21 @@ fn of_field(field: &Field, limits: Limits) -> RefOr<Schema> {
         Rule::LongText => return long_text(limits).into(),
         Rule::TextOrJson => return text_or_json(limits),
         Rule::Phone => text().pattern(Some("^[0-9]{10}$")).description(Some("Ten digits")),
-        Rule::Email { max_characters } => {
-            text().format(known(KnownFormat::Email)).max_length(Some(max_characters))
-        }
+        Rule::Email { max_characters } => text()
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
+            .max_length(Some(max_characters)),
         Rule::OneOf { words } => {
             let null = (!field.is_required).then_some(serde_json::Value::Null);
             text().enum_values(Some(words.iter().map(|word| serde_json::Value::from(*word)).chain(null)))
         }
         Rule::Color => text().pattern(Some("^#[0-9a-fA-F]{6}$")).description(Some("#rrggbb")),
-        Rule::Date => text().format(known(KnownFormat::Date)),
+        Rule::Date => text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))),
         Rule::Instant => text()
-            .format(known(KnownFormat::DateTime))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
             .pattern(Some(INSTANT))
             .description(Some("ISO 8601 with an offset, in the years 1 to 9998; seconds are optional")),
         Rule::Minutes => of_type(Type::Integer)
-            .format(known(KnownFormat::Int32))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
             .minimum(Some(0_i64))
             .maximum(Some(i64::from(i32::MAX))),
         Rule::Price => {
@@ -73,10 +73,6 @@ fn or_empty(schema: ObjectBuilder) -> RefOr<Schema> {
 
 fn nullable(kind: Type, is_required: bool) -> SchemaType {
     if is_required { SchemaType::Type(kind) } else { SchemaType::Array(vec![kind, Type::Null]) }
-}
-
-fn known(format: KnownFormat) -> Option<SchemaFormat> {
-    Some(SchemaFormat::KnownFormat(format))
 }
 
 /// `maxLength` counts characters, the rule counts bytes: a text has at least as many bytes.

@@ -84,22 +84,25 @@ impl PendingReplies {
         default_wait: Duration,
     ) -> PendingReply {
         let none = |applied| PendingReply { reply_to: None, applied, waiting: None };
-        if preference == Preference::RespondAsync {
-            return none(preference);
-        }
+        let share = match preference {
+            Preference::RespondAsync => return none(preference),
+            Preference::Wait(_) => self.preferred.take(clinic_id),
+            Preference::None => None,
+        };
         let Some(mailbox) = self.address.borrow().clone() else { return none(Preference::None) };
-        let preferred = preference.wait().and_then(|limit| Some((limit, self.preferred.take(clinic_id)?)));
-        let (applied, wait, share) = match preferred {
-            Some((limit, share)) => (preference, Wait { limit, lateness: None }, Some(share)),
-            None if default_wait.is_zero() => return none(Preference::None),
-            None => {
+        let (applied, wait) = match preference {
+            Preference::Wait(seconds) if share.is_some() => {
+                (preference, Wait { limit: Duration::from_secs(seconds), lateness: None })
+            }
+            _ if default_wait.is_zero() => return none(Preference::None),
+            _ => {
                 let lateness = self.lateness(clinic_id, queue);
                 if lateness.is_late() {
                     let request = self.probe(&lateness, default_wait);
                     let reply_to = request.map(|request| ReplyTo { mailbox, request });
                     return PendingReply { reply_to, ..none(Preference::None) };
                 }
-                (Preference::None, Wait { limit: default_wait, lateness: Some(lateness) }, None)
+                (Preference::None, Wait { limit: default_wait, lateness: Some(lateness) })
             }
         };
         let (waiter, verdict) = oneshot::channel();

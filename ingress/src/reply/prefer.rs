@@ -1,8 +1,6 @@
 //! The `Prefer` header (RFC 7240): whether and how long the caller waits for the result. `Preference-Applied` names a preference only
 //! if it was followed.
 
-use std::time::Duration;
-
 use axum::http::{HeaderMap, HeaderValue};
 
 /// Maximum wait: CareQ gives up after 30 s.
@@ -48,14 +46,6 @@ impl Preference {
                 let value = HeaderValue::try_from(format!("wait={seconds}")).expect("the value is ASCII");
                 Some(value)
             }
-        }
-    }
-
-    /// The explicit wait, if one is preferred.
-    pub(crate) fn wait(self) -> Option<Duration> {
-        match self {
-            Self::Wait(seconds) => Some(Duration::from_secs(seconds)),
-            Self::None | Self::RespondAsync => None,
         }
     }
 }

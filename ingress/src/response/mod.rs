@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 /// The envelope of every success.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Success<'message, D> {
+pub(crate) struct Envelope<'message, D> {
     #[schema(schema_with = careq_http::always::<true>)]
     success: bool,
     /// A message for a person.
@@ -31,7 +31,7 @@ pub(crate) struct Success<'message, D> {
 
 /// A success with its `data`.
 pub(crate) fn success(status: StatusCode, message: &str, data: impl Serialize) -> Response {
-    (status, Json(Success { success: true, message, data, timestamp: timestamp() })).into_response()
+    (status, Json(Envelope { success: true, message, data, timestamp: timestamp() })).into_response()
 }
 
 /// The `error` member of an answer.

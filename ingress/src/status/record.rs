@@ -30,7 +30,10 @@ use crate::state::Ingress;
 /// The status of a record
 #[utoipa::path(
     get, path = "/status/{kind}/{careq_id}", operation_id = "record",
-    params(("kind" = inline(RecordKind), Path), ("careq_id" = i64, Path, minimum = 1)),
+    params(
+        ("kind" = inline(RecordKind), Path),
+        ("careq_id" = i64, Path, minimum = 1, maximum = 9_223_372_036_854_775_807_i64),
+    ),
     responses(
         (status = 200, description = "The record, or its event that waits or has failed",
             body = ref("#/components/schemas/RecordPage")),

@@ -75,7 +75,7 @@ fn under_other_keys(column: &SealedColumn, seal: &Seal) -> SelectStatement {
     let prefix = Sealed::prefix(seal.current_key());
     #[expect(clippy::expect_used, reason = "another length would find every value, or none")]
     let length = i32::try_from(prefix.len()).expect("a key id has at most 32 characters");
-    let begins = Func::cust("substr").arg(Expr::col(column.value())).args([1.into(), length.into()]);
+    let begins = Func::cust("substr").args([Expr::col(column.value()).into(), 1.into(), length.into()]);
     column.select().and_where(Expr::expr(begins).ne(column.stored(Sealed::stored(prefix)))).to_owned()
 }
 

@@ -92,3 +92,34 @@ fn confirmation_number(details: &Json) -> Option<String> {
     let booked_at = DateTime::parse_from_rfc3339(details.get("book_datetime")?.as_str()?).ok()?;
     Some(format!("APPT-{}-{}", booked_at.to_utc().year(), details.get("careq_id")?))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_stored_value_has_the_form_in_which_it_is_sent() {
+        let noon = "2026-01-01T12:00:00+05:30";
+        let time = DateTime::parse_from_rfc3339(noon).unwrap().to_utc();
+        assert_eq!(text(5_i64.into()).as_deref(), Some("5"));
+        assert_eq!(text(true.into()).as_deref(), Some("true"));
+        assert_eq!(text("text".into()).as_deref(), Some("text"));
+        assert_eq!(text(time.into()).as_deref(), Some(noon));
+        assert_eq!(text(None::<String>.into()), None);
+    }
+
+    #[test]
+    fn details_and_status_determine_different_columns() {
+        let details = json!({ "careq_id": 5, "notes": "a", "book_datetime": "2025-12-31T23:00:00-02:00" });
+        let status = json!({ "notes": "b", "updated_at": "t" });
+        let column = |name, kind| sent(name, &details, (kind, &status));
+        assert_eq!(column("confirmation_number", Kind::Status).as_deref(), Some("APPT-2026-5"));
+        assert_eq!(column("notes", Kind::Status).as_deref(), Some("a"));
+        assert_eq!(column("status_notes", Kind::Status).as_deref(), Some("b"));
+        assert_eq!(column("status_notes", Kind::Appointment), None);
+        assert_eq!(column("status_updated_at", Kind::Status).as_deref(), Some("t"));
+        assert_eq!(column("status", Kind::Cancel).as_deref(), Some("cancelled"));
+    }
+}

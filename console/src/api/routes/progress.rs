@@ -39,6 +39,7 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
             "Last-Event-ID" = Option<String>,
             Header,
             description = "The `id` of the last event that was received; it is not sent again",
+            nullable = false,
             pattern = "^[0-9a-f]{16}$"
         )
     ),
