@@ -12,14 +12,14 @@ type Imports = BTreeMap<Module, BTreeSet<Module>>;
 
 #[test]
 fn no_module_of_a_crate_imports_in_a_circle() {
-    let crates = crates();
-    for folder in &crates {
-        let imports = imports_of_crate(folder);
-        assert!(imports.len() > 3, "{} has {} modules", folder.display(), imports.len());
+    let mut modules = 0;
+    for folder in crates() {
+        let imports = imports_of_crate(&folder);
+        modules += imports.len();
         let circle = circle(&imports);
         assert!(circle.is_none(), "{}: {}", folder.display(), circle.unwrap_or_default());
     }
-    assert!(crates.len() >= 9, "{} crates were found", crates.len());
+    assert!(modules > 200, "{modules} modules were found");
 }
 
 /// Prints the structure of each crate. A part is a file or folder directly below `src`. A part's level is one above the highest that it

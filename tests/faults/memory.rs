@@ -80,7 +80,7 @@ async fn runs_out(servers: &mut Servers, play: Play) -> Row {
             // The allocator keeps what it has mapped; larger bodies need more.
             let pressure = async { hostile(&client, usize::MAX).await };
             tokio::select! {
-                _ = has_crashed(&mut trial.ingresses[0].process) => {}
+                () = has_crashed(&mut trial.ingresses[0].process) => {}
                 () = pressure => {}
             }
             trial.start_ingress_again(0, &["ingress"]).await;

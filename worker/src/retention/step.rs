@@ -127,12 +127,12 @@ where
     let row = || Expr::tuple(columns.map(IntoSimpleExpr::into_simple_expr));
     let place = |(at, key): (DateTime<Utc>, K)| Expr::tuple([Expr::value(at), Expr::value(key)]);
     let behind = Condition::all().add_option(after.map(|after| row().gt(place(after))));
-    let old = behind.clone().add(rule.at.lt(before));
+    let old = behind.add(rule.at.lt(before));
     let last = E::find().select_only().columns(columns).filter(old.clone());
     let last = last.order_by_asc(rule.at).order_by_asc(rule.key).offset(rule.max_rows - 1).limit(1);
     let last: Option<(DateTime<Utc>, K)> = last.into_tuple().one(&transaction).await?;
 
-    let page = last.clone().map_or(old, |last| behind.add(row().lte(place(last))));
+    let page = old.add_option(last.clone().map(|last| row().lte(place(last))));
     let key = || E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
     let due = E::find()
         .select_only()
