@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use generated::{generated_body, is_from_the_other_clinic};
 
