@@ -1,5 +1,6 @@
-//! The webhook API. It authenticates a request, validates its fields, and acknowledges it when the broker has confirmed the message. It
-//! does not write to the database, and accepting a webhook does not read it.
+//! The HTTP API for CareQ: webhooks, batches, status pages and their description. A webhook is authenticated, validated, and acknowledged
+//! when the broker has confirmed its message. The ingress never writes to the database. It reads the clinics and the status pages from
+//! it, and nothing to accept a webhook.
 
 mod authenticate;
 mod batch;
@@ -19,6 +20,7 @@ mod status;
 mod validate;
 mod webhook;
 
+// For the fuzz targets.
 pub use authenticate::signature::Signature;
 pub use authenticate::timestamp::Timestamp;
 pub use server::run;

@@ -1,4 +1,5 @@
-//! The users of the admin API. Each has a name, a role and a token; only a digest of the token is stored.
+//! The users of the admin API. Each has a name, a role and a token. `manage` changes and lists them, `token` authenticates them by the
+//! stored digest.
 
 mod manage;
 pub(crate) mod token;

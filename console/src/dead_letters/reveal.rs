@@ -1,5 +1,5 @@
-//! Reveals a payload. The audit entry is committed first, so that no reveal is unrecorded; a limit per minute makes copying all payloads
-//! slow and visible.
+//! Reveals a payload. The audit entry is committed first, so that no reveal is unrecorded. A limit per actor and minute
+//! makes a copy of all payloads slow, and visible in the audit log.
 
 use careq_shared::audit::{self, Action, Actor, Deed};
 use careq_shared::entities::audit_entry;
@@ -19,10 +19,10 @@ use super::state_change::checked_reason;
 use crate::error::Error;
 use crate::limits::MAX_REVEALS_PER_MINUTE;
 
-/// A dead letter's payload, unmasked.
+/// Decrypts and returns a dead letter's payload.
 ///
 /// # Errors
-/// The reason is empty or too long, the actor has reached the limit, the dead letter is unknown, its payload cannot be opened, or the
+/// The reason is empty or too long, the actor has reached the limit, the dead letter is unknown, its payload cannot be decrypted, or the
 /// database failed.
 pub async fn reveal(
     database: &DatabaseConnection,
@@ -37,14 +37,14 @@ pub async fn reveal(
     let deed = Deed { letter_id: Some(id), details, ..Deed::new(Action::Reveal) };
     let transaction = database::begin_write(database).await?;
     audit::note(&transaction, actor, deed).await?;
-    // Audit entries are written one after the other, so the count after the entry includes concurrent reveals.
-    require_below_limit(&transaction, actor).await?;
+    // Writers of audit entries wait for each other, so this count sees every concurrent reveal. A refused one is rolled back.
+    require_within_limit(&transaction, actor).await?;
     transaction.commit().await?;
     Payload::read(database, seal, id).await
 }
 
 /// Counts the actor's reveals within the last minute, including this one.
-async fn require_below_limit(transaction: &DatabaseTransaction, actor: &Actor) -> Result<(), Error> {
+async fn require_within_limit(transaction: &DatabaseTransaction, actor: &Actor) -> Result<(), Error> {
     use audit_entry::Column;
     let since = clock::now() - TimeDelta::minutes(1);
     let reveals = audit_entry::Entity::find()

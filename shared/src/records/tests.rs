@@ -10,6 +10,7 @@ use crate::json::Document;
 const DAY: TimeDelta = TimeDelta::days(1);
 
 fn accepted_at() -> DateTime<Utc> {
+    // 2025-12-10T10:00:00Z
     DateTime::from_timestamp(1_765_360_800, 0).unwrap()
 }
 
@@ -31,7 +32,7 @@ fn read_text(kind: Kind, body: &str) -> Result<Identified, FieldErrors> {
     super::read(kind, &document.object(), Limits::NONE, accepted_at())
 }
 
-fn smallest(kind: Kind) -> Map<String, Value> {
+fn required_fields_only(kind: Kind) -> Map<String, Value> {
     let mut body = match kind {
         Kind::Patient => json!({ "first_name": "A", "last_name": "B", "phone_number": "9000000001" }),
         Kind::Doctor => json!({ "first_name": "A", "last_name": "B" }),
@@ -50,9 +51,9 @@ fn smallest(kind: Kind) -> Map<String, Value> {
 }
 
 #[test]
-fn every_required_field_is_required_and_nothing_else() {
+fn exactly_the_required_fields_are_required() {
     for kind in Kind::ALL {
-        let smallest = smallest(kind);
+        let smallest = required_fields_only(kind);
         read(kind, &smallest).unwrap();
         for field in smallest.keys() {
             for nothing in [None, Some(Value::Null), Some(json!(""))] {
@@ -84,7 +85,7 @@ fn lengths_are_counted_in_characters() {
     ] {
         for field in fields.split(' ') {
             let with = |characters: usize| {
-                let mut body = smallest(kind);
+                let mut body = required_fields_only(kind);
                 body.insert(field.to_owned(), json!("अ".repeat(characters)));
                 read(kind, &body)
             };
@@ -142,7 +143,7 @@ fn formats_are_checked() {
     let values = |list: &str| serde_json::from_str::<Vec<Value>>(list).unwrap();
     for (kind, field, good, bad) in FORMATS {
         let with = |value: &Value| {
-            let mut body = smallest(kind);
+            let mut body = required_fields_only(kind);
             body.insert(field.to_owned(), value.clone());
             read(kind, &body)
         };
@@ -156,8 +157,8 @@ fn formats_are_checked() {
 }
 
 #[test]
-fn instants_are_stored_in_utc_and_json_as_text() {
-    let mut body = smallest(Kind::Appointment);
+fn instants_are_read_as_utc_and_json_as_text() {
+    let mut body = required_fields_only(Kind::Appointment);
     body.insert("start_datetime".to_owned(), json!("2025-12-15T19:30:00+05:30"));
     body.insert("prescription".to_owned(), json!({ "b": 1, "a": [] }));
     let Record::Appointment(appointment) = read(Kind::Appointment, &body).unwrap().record else { panic!() };
@@ -165,9 +166,10 @@ fn instants_are_stored_in_utc_and_json_as_text() {
     assert_eq!(appointment.prescription.as_deref(), Some(r#"{"a":[],"b":1}"#));
 }
 
-/// Half of a surrogate pair, or a name that `serde_json` reserves, is an error of its own field only.
+/// Half of a surrogate pair is an error of its own field only. A name that `serde_json` reserves is an ordinary name: its value is an
+/// object, which is refused where another type is required.
 #[test]
-fn reserved_names_and_half_pairs_are_refused_by_their_field() {
+fn half_pairs_are_refused_by_their_field_and_reserved_names_are_ordinary() {
     let patient = |fields: &str| {
         let text = format!(
             r#"{{"careq_id": 1, "clinic_id": "c", "first_name": "A", "last_name": "B", "phone_number": "9000000001", {fields}}}"#
@@ -186,7 +188,7 @@ fn reserved_names_and_half_pairs_are_refused_by_their_field() {
         assert_eq!(patient(fields), Err(vec![refused.to_owned()]), "{fields}");
     }
     assert_eq!(patient(r#""notes": "\ud83d\ude00", "$serde_json::private::Number": "5""#), Ok(()));
-    let mut body = smallest(Kind::Appointment);
+    let mut body = required_fields_only(Kind::Appointment);
     body.insert("prescription".to_owned(), json!("HERE"));
     let text = serde_json::to_string(&body)
         .unwrap()
@@ -203,13 +205,13 @@ fn reserved_names_and_half_pairs_are_refused_by_their_field() {
     assert_eq!(appointment.prescription.as_deref(), Some(r#"{"$serde_json::private::RawValue":"["}"#));
 }
 
-/// Two empty texts would collide in a unique column, and a required one would be empty.
+/// Stored as text, two empty hashes of a clinic would collide in the unique index.
 #[test]
-fn an_empty_text_says_that_a_field_is_absent() {
+fn an_empty_optional_text_is_absent() {
     for kind in Kind::ALL {
-        let without = read(kind, &smallest(kind)).unwrap();
+        let without = read(kind, &required_fields_only(kind)).unwrap();
         for Field { name, .. } in rules(kind).into_iter().filter(|field| !field.is_required) {
-            let mut body = smallest(kind);
+            let mut body = required_fields_only(kind);
             body.insert(name.to_owned(), json!(""));
             assert_eq!(read(kind, &body).as_ref(), Ok(&without), "{kind} {name}");
         }
@@ -217,21 +219,21 @@ fn an_empty_text_says_that_a_field_is_absent() {
 }
 
 #[test]
-fn a_blank_text_is_a_text() {
-    let mut body = smallest(Kind::Patient);
+fn a_blank_optional_text_is_kept() {
+    let mut body = required_fields_only(Kind::Patient);
     body.insert("notes".to_owned(), json!(" "));
     let Record::Patient(patient) = read(Kind::Patient, &body).unwrap().record else { panic!() };
     assert_eq!(patient.notes.as_deref(), Some(" "));
 }
 
-/// Other notations of a whole number are refused, because their meaning would be a guess.
+/// Other notations (an exponent, -0) are refused: their meaning would be a guess.
 #[test]
-fn whole_numbers_are_written_plainly() {
+fn numbers_are_in_range_and_written_plainly() {
     for (kind, field) in
         [(Kind::Patient, "careq_id"), (Kind::Appointment, "doctor_careq_id"), (Kind::Service, "duration")]
     {
         for number in ["1.0", "1e3", "1E0", "10e-1", "-0", "-1", "0.0", "9223372036854775808", "1e400"] {
-            let mut body = smallest(kind);
+            let mut body = required_fields_only(kind);
             body.insert(field.to_owned(), json!("the number"));
             let text = Value::Object(body).to_string().replace("\"the number\"", number);
             let errors = read_text(kind, &text).unwrap_err();
@@ -242,20 +244,20 @@ fn whole_numbers_are_written_plainly() {
         }
     }
     for number in ["-0", "-0.0", "1e3", "5E0", "0.00001", "1e400"] {
-        let text = Value::Object(smallest(Kind::Service)).to_string();
+        let text = Value::Object(required_fields_only(Kind::Service)).to_string();
         let text = text.replacen('{', &format!("{{\"price\":{number},"), 1);
         assert!(read_text(Kind::Service, &text).is_err(), "{number}");
     }
 }
 
 #[test]
-fn a_version_is_at_most_a_day_ahead() {
+fn a_timestamp_is_at_most_the_clock_skew_ahead() {
     let limits = Limits { max_clock_skew: DAY, ..Limits::NONE };
     for (kind, field) in
         Kind::ALL.map(|kind| (kind, "updated_at")).into_iter().chain([(Kind::Cancel, "cancelled_at")])
     {
         let with = |version: &Value| {
-            let mut body = smallest(kind);
+            let mut body = required_fields_only(kind);
             body.insert(field.to_owned(), version.clone());
             limited(kind, &body, limits)
         };
@@ -290,7 +292,7 @@ fn a_version_is_at_most_a_day_ahead() {
 #[test]
 fn other_instants_may_be_ahead() {
     let limits = Limits { max_clock_skew: DAY, ..Limits::NONE };
-    let mut body = smallest(Kind::Appointment);
+    let mut body = required_fields_only(Kind::Appointment);
     for field in ["created_at", "book_datetime", "start_datetime"] {
         body.insert(field.to_owned(), json!("2099-01-01T10:00:00Z"));
     }
@@ -313,7 +315,7 @@ fn long_texts_have_a_limit_in_bytes() {
         FIELDS.iter().flat_map(|(kind, fields)| fields.split(' ').map(|field| (*kind, field)))
     {
         let with = |value: Value| {
-            let mut body = smallest(kind);
+            let mut body = required_fields_only(kind);
             body.insert(field.to_owned(), value);
             limited(kind, &body, limits)
         };
@@ -323,7 +325,7 @@ fn long_texts_have_a_limit_in_bytes() {
     }
     // JSON counts as the text that is stored.
     let prescription = |items: usize| {
-        let mut body = smallest(Kind::Appointment);
+        let mut body = required_fields_only(Kind::Appointment);
         body.insert("prescription".to_owned(), json!(vec![1; items]));
         limited(Kind::Appointment, &body, limits)
     };
@@ -334,7 +336,7 @@ proptest! {
     /// Any value is read or refused, and a record survives its encoding for the broker.
     #[test]
     fn any_json_is_read_or_refused(kind in prop::sample::select(Kind::ALL.to_vec()), changes in changes()) {
-        let mut body = smallest(kind);
+        let mut body = required_fields_only(kind);
         body.extend(changes);
         if let Ok(identified) = read(kind, &body) {
             let encoded = serde_json::to_vec(&identified.record).unwrap();

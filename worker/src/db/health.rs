@@ -1,5 +1,5 @@
-//! Health check of the database: writes to every table a batch writes to, and commits. A lesser check would pass on a read-only
-//! server, with a full disk, or without a table.
+//! A test write that tells a failure of the database from one of an event: an insert of no row into each table that a batch inserts
+//! into, and of one row that is deleted again. A `SELECT 1` would pass on a read-only server, with a full disk, or without a table.
 
 use std::time::{Duration, Instant};
 
@@ -16,28 +16,29 @@ use uuid::Uuid;
 use crate::context::{Context, Stopped};
 use crate::fault::Fault;
 
-/// Maximum pause between two checks of an unavailable database.
-const MAX_WAIT: Duration = Duration::from_secs(2);
+/// Maximum pause between two test writes to an unavailable database.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
-/// Size of the row that is written and deleted: several pages, so that a full disk is detected.
-const DIGITS: usize = 32_768;
+/// Size of the row that is inserted and deleted: several pages, so that a full disk is detected.
+const ROW_BYTES: usize = 32_768;
 
-/// Result of a check.
+/// Result of a test write.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Health {
-    /// The first check succeeded.
+    /// No test write has failed or timed out.
     pub(crate) at_once: bool,
-    /// Duration of the successful check.
+    /// Duration of the last test write; the deadline if it timed out.
     pub(crate) took: Duration,
 }
 
-/// Waits until a check succeeds.
+/// Tries until the database answers. A test write that times out is an answer as well: the database is slow.
 pub(crate) async fn of_database(context: &Context, deadline: Duration) -> Result<Health, Stopped> {
     let mut backoff = Backoff::default();
     let mut at_once = true;
     loop {
         let began_at = Instant::now();
-        let reason = match timeout(deadline, write(context)).await {
+        let reason = match timeout(deadline, test_write(context)).await {
+            // A server that reports contention, or a trigger's error, works.
             Ok(Ok(()) | Err(Fault::Contention | Fault::Event(_))) => {
                 return Ok(Health { at_once, took: began_at.elapsed() });
             }
@@ -46,46 +47,46 @@ pub(crate) async fn of_database(context: &Context, deadline: Duration) -> Result
         };
         tracing::warn!(reason, "the database cannot be used; events wait in the queue meanwhile");
         at_once = false;
-        context.pause(backoff.next_delay().min(MAX_WAIT)).await?;
+        context.pause(backoff.next_delay().min(MAX_PAUSE)).await?;
     }
 }
 
-/// Inserts no row into every table, and one row into `parked_events` that is deleted in the same transaction.
-async fn write(context: &Context) -> Result<(), Fault> {
+/// Runs an insert of no row on each table. Then it inserts a row into `parked_events`, and deletes it in the same transaction.
+async fn test_write(context: &Context) -> Result<(), Fault> {
     let transaction = database::begin_write(&context.database).await?;
-    transaction.execute_unprepared(&to_every_table()).await?;
+    transaction.execute_unprepared(&zero_row_inserts()).await?;
     let event_id = format!("look-{}", Uuid::new_v4().simple());
-    parked_event::Entity::insert(row(event_id.clone())).exec_without_returning(&transaction).await?;
+    parked_event::Entity::insert(test_row(event_id.clone())).exec_without_returning(&transaction).await?;
     parked_event::Entity::delete_by_id(event_id).exec(&transaction).await?;
     transaction.commit().await?;
     Ok(())
 }
 
-fn to_every_table() -> String {
+fn zero_row_inserts() -> String {
     [
-        to::<patient::Entity>(),
-        to::<doctor::Entity>(),
-        to::<service::Entity>(),
-        to::<appointment::Entity>(),
-        to::<event::Entity>(),
-        to::<parked_event::Entity>(),
-        to::<dead_letter::Entity>(),
-        to::<dead_letter_attempt::Entity>(),
-        to::<batch::Entity>(),
+        zero_row_insert::<patient::Entity>(),
+        zero_row_insert::<doctor::Entity>(),
+        zero_row_insert::<service::Entity>(),
+        zero_row_insert::<appointment::Entity>(),
+        zero_row_insert::<event::Entity>(),
+        zero_row_insert::<parked_event::Entity>(),
+        zero_row_insert::<dead_letter::Entity>(),
+        zero_row_insert::<dead_letter_attempt::Entity>(),
+        zero_row_insert::<batch::Entity>(),
     ]
     .join("; ")
 }
 
 /// An insert of no row: requires the table, its columns, the privilege, and a writable server.
-fn to<E: EntityTrait>() -> String {
+fn zero_row_insert<E: EntityTrait>() -> String {
     let columns: Vec<_> = E::Column::iter().map(|column| format!("\"{}\"", column.as_str())).collect();
     let (table, columns) = (E::default().table_name().to_owned(), columns.join(", "));
     format!("INSERT INTO \"{table}\" ({columns}) SELECT {columns} FROM \"{table}\" WHERE 1 = 0")
 }
 
-fn row(event_id: String) -> parked_event::ActiveModel {
-    // Random, so that PostgreSQL cannot compress them.
-    let digits: Vec<_> = (0..DIGITS / 32).map(|_| Uuid::new_v4().simple().to_string()).collect();
+fn test_row(event_id: String) -> parked_event::ActiveModel {
+    // Random, so that PostgreSQL cannot compress the digits.
+    let digits: Vec<_> = (0..ROW_BYTES / 32).map(|_| Uuid::new_v4().simple().to_string()).collect();
     parked_event::ActiveModel {
         event_id: Set(event_id),
         clinic_id: Set(String::new()),

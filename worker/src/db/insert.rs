@@ -1,4 +1,4 @@
-//! Inserts many rows of one table in one statement. On PostgreSQL each column is one array parameter, so the statement is the same for
+//! Inserts or upserts many rows of one table in one statement. On PostgreSQL each column is one array parameter, so the statement is the same for
 //! any number of rows and is prepared once. SQLite has no arrays: it gets a parameter for each value.
 
 use sea_orm::sea_query::{
@@ -11,7 +11,7 @@ use sea_orm::{
 
 use super::arrays;
 
-/// Inserts the rows; returns how many were written.
+/// Inserts the rows, or updates them as `on_conflict` says. Returns the number of inserted and updated rows.
 pub(crate) async fn many<E>(
     transaction: &DatabaseTransaction,
     rows: &[&E::Model],
@@ -24,7 +24,7 @@ where
 {
     let backend = transaction.get_database_backend();
     if backend == DbBackend::Postgres {
-        return Ok(transaction.execute(of_arrays::<E>(rows, on_conflict)?).await?.rows_affected());
+        return Ok(transaction.execute(from_arrays::<E>(rows, on_conflict)?).await?.rows_affected());
     }
     let rows = rows.iter().map(|row| (*row).clone().into_active_model());
     match Insert::<E::ActiveModel>::many(rows)
@@ -32,29 +32,30 @@ where
         .exec_without_returning(transaction)
         .await
     {
-        // sea-orm's error for "every row was there already".
+        // sea-orm reports a statement that changed no row as this error.
         Err(DbErr::RecordNotInserted) => Ok(0),
         written => written,
     }
 }
 
-/// `INSERT INTO t (…) SELECT a, CASE WHEN given & 1 <> 0 THEN b END, … FROM (SELECT UNNEST($1) AS a, …, UNNEST($n) AS given) AS written`.
+/// `INSERT INTO t (…) SELECT a, CASE WHEN given & 1 <> 0 THEN b END, … FROM (SELECT UNNEST($1) AS a, …, UNNEST($n) AS given) AS input`.
 ///
-/// sea-orm binds no arrays with nulls: in `given` each row has a bit for every nullable column that has a value.
-fn of_arrays<E: EntityTrait>(rows: &[&E::Model], on_conflict: OnConflict) -> Result<Statement, DbErr> {
+/// sea-orm cannot bind an array with nulls, so nulls are sent as dummy values. `given` has, for each row, one bit for each nullable column:
+/// set if the row has a value there.
+fn from_arrays<E: EntityTrait>(rows: &[&E::Model], on_conflict: OnConflict) -> Result<Statement, DbErr> {
     let given = Alias::new("given");
-    let (mut lists, mut written) = (Query::select(), Query::select());
+    let (mut lists, mut rows_of_lists) = (Query::select(), Query::select());
     let (mut values, mut bits, mut bit) = (Vec::new(), vec![0_i64; rows.len()], 1_i64);
     for column in E::Column::iter() {
         let mut list: Vec<Value> = rows.iter().map(|row| row.get(column)).collect();
         if column.def().is_null() {
-            note_given(&mut list, &mut bits, bit);
-            written.expr(
+            mark_given(&mut list, &mut bits, bit);
+            rows_of_lists.expr(
                 CaseStatement::new().case(Expr::col(given.clone()).bit_and(bit).ne(0), Expr::col(column)),
             );
             bit = bit.checked_mul(2).ok_or_else(|| invalid("a table has too many columns"))?;
         } else {
-            written.column(column);
+            rows_of_lists.column(column);
         }
         let (elements, array) = parameter(values.len() + 1, list)?;
         lists.expr_as(elements, column);
@@ -62,29 +63,29 @@ fn of_arrays<E: EntityTrait>(rows: &[&E::Model], on_conflict: OnConflict) -> Res
     }
     lists.expr_as(arrays::elements(values.len() + 1), given);
     values.push(bits.into());
-    written.from_subquery(lists, Alias::new("written"));
+    rows_of_lists.from_subquery(lists, Alias::new("input"));
 
     let mut insert = Query::insert();
     insert.into_table(E::default()).columns(E::Column::iter()).on_conflict(on_conflict);
-    insert.select_from(written).map_err(|fault| invalid(&fault.to_string()))?;
+    insert.select_from(rows_of_lists).map_err(|fault| invalid(&fault.to_string()))?;
     Ok(arrays::statement(&insert, values))
 }
 
 /// Sets the bit of each row that has a value, and replaces nulls by dummy values.
-fn note_given(list: &mut [Value], bits: &mut [i64], bit: i64) {
-    for (value, bits) in list.iter_mut().zip(bits) {
+fn mark_given(list: &mut [Value], bits: &mut [i64], bit: i64) {
+    for (value, row_bits) in list.iter_mut().zip(bits) {
         if *value == value.as_null() {
             *value = value.dummy_value();
         } else {
-            *bits |= bit;
+            *row_bits |= bit;
         }
     }
 }
 
-/// The values of one column as an array (at least one), and the expression of its elements.
-fn parameter(place: usize, mut list: Vec<Value>) -> Result<(SimpleExpr, Value), DbErr> {
-    let mut elements = arrays::elements(place);
-    let kind = match list.first() {
+/// `UNNEST($position)`, and the array to bind there. The list is not empty: its first value has the type of the elements.
+fn parameter(position: usize, mut list: Vec<Value>) -> Result<(SimpleExpr, Value), DbErr> {
+    let mut elements = arrays::elements(position);
+    let element_type = match list.first() {
         Some(Value::Bool(_)) => ArrayType::Bool,
         Some(Value::Int(_)) => ArrayType::Int,
         Some(Value::BigInt(_)) => ArrayType::BigInt,
@@ -93,17 +94,17 @@ fn parameter(place: usize, mut list: Vec<Value>) -> Result<(SimpleExpr, Value), 
         Some(Value::ChronoDateTimeUtc(_)) => ArrayType::ChronoDateTimeUtc,
         Some(Value::Uuid(_)) => ArrayType::Uuid,
         Some(Value::Decimal(_)) => {
-            // As text: sqlx writes every zero as `0`, and a price of 0.00 has two decimals.
-            list.iter_mut().for_each(write_out);
+            // As text: sqlx would send 0.00 as `0`, without its decimals.
+            list.iter_mut().for_each(to_text);
             elements = elements.cast_as(Alias::new("numeric"));
             ArrayType::String
         }
         _ => return Err(invalid("a column is of a type that is written in no table yet")),
     };
-    Ok((elements, Value::Array(kind, Some(Box::new(list)))))
+    Ok((elements, Value::Array(element_type, Some(Box::new(list)))))
 }
 
-fn write_out(value: &mut Value) {
+fn to_text(value: &mut Value) {
     if let Value::Decimal(Some(amount)) = value {
         *value = amount.to_string().into();
     }

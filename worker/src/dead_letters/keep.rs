@@ -1,4 +1,4 @@
-//! Dead letters outside of a batch's transaction. A batch is acknowledged only after they are stored.
+//! Dead letters, and parked events, in transactions of their own. A message is acknowledged only after those of its events are stored.
 
 use std::slice;
 
@@ -20,7 +20,7 @@ use crate::db::bounds::{self, MAX_TRANSACTION};
 use crate::fault::{EventFault, Fault};
 use crate::{item, retry_policy};
 
-/// Stores bytes that are no message.
+/// Stores messages that cannot be decrypted or decoded.
 pub(crate) async fn undecodable(context: &Context, bodies: &[Bytes]) -> Result<(), Stopped> {
     if bodies.is_empty() {
         return Ok(());
@@ -37,8 +37,8 @@ pub(crate) async fn undecodable(context: &Context, bodies: &[Bytes]) -> Result<(
     keep(context, bodies.iter().map(letter).collect(), None).await
 }
 
-/// Stores the records of a batch that is not registered, a dead letter each. They get no row in the ledger: in another batch they
-/// count as new.
+/// Stores each record of a `POST /batch` that could not be registered as a dead letter. They have no row in the ledger: sent again in
+/// another batch, they are new events.
 pub(crate) async fn batch(
     context: &Context,
     batch: &Batch,
@@ -54,7 +54,7 @@ pub(crate) async fn batch(
     keep(context, letters.collect(), None).await
 }
 
-/// Stores an event whose failure could not be recorded in a transaction of its own.
+/// Stores an event as a dead letter if the transaction that should record its failure has failed as well.
 pub(crate) async fn unrecorded(
     context: &Context,
     event: &Event,
@@ -63,7 +63,7 @@ pub(crate) async fn unrecorded(
     let failure = Failure { code: ErrorCode::ServerError, message: fault.message.clone() };
     let letter = of_event(context, event, Class::Data, &failure);
     keep(context, vec![letter], Some(event.event_id.as_str())).await?;
-    end(context, event.event_id.as_str(), &failure).await?;
+    fail_in_ledger(context, event.event_id.as_str(), &failure).await?;
     Ok(EventResult { outcome: Outcome::Failed(failure), appointment_status: None, replayed: false })
 }
 
@@ -73,8 +73,8 @@ fn of_event(context: &Context, event: &Event, class: Class, failure: &Failure) -
         .sealed(&context.seal, &item::payload(event))
 }
 
-/// Parks an event whose ledger row another session holds: the consumer goes on, and nothing is wrong with the event. If it is parked
-/// already, the row keeps the latest delivery.
+/// Parks an event whose ledger row is locked by another session, without touching that row. The consumer goes on, and nothing is wrong
+/// with the event. If it is parked already, the row keeps the latest delivery.
 pub(crate) async fn past_its_row(context: &Context, event: &Event) -> Result<EventResult, Stopped> {
     tracing::warn!(
         event_id = %event.event_id,
@@ -90,6 +90,7 @@ async fn park_latest(context: &Context, event: &Event) -> Result<(), Fault> {
     use parked_event::Column::EventId;
     let now = clock::whole_microseconds(clock::now());
     let row = item::parked_row(&context.seal, event, now);
+    // Counted as an attempt: only an event that was never tried shares a transaction with others.
     let row = parked_event::Model { due_at: now + retry_policy::delay_while_held(), attempts: 1, ..row };
     let transaction = database::begin_write(&context.database).await?;
     // Changes nothing in an existing row, and locks it.
@@ -120,11 +121,11 @@ pub(crate) async fn unreadable(
         .after(Try::of(row))
         .sealed(&context.seal, bytes);
     keep(context, vec![letter], Some(&row.event_id)).await?;
-    end(context, &row.event_id, &failure).await
+    fail_in_ledger(context, &row.event_id, &failure).await
 }
 
-/// Sets a waiting event in the ledger to failed: its parked row is gone.
-async fn end(context: &Context, event_id: &str, failure: &Failure) -> Result<(), Stopped> {
+/// Sets a waiting or retrying event to failed, if it has a row in the ledger. Its parked row is gone.
+async fn fail_in_ledger(context: &Context, event_id: &str, failure: &Failure) -> Result<(), Stopped> {
     use event::Column::{ErrorCode, ErrorMessage, EventId, Outcome, WaitingFor};
     let row = || {
         event::Entity::update_many()
@@ -143,13 +144,14 @@ async fn end(context: &Context, event_id: &str, failure: &Failure) -> Result<(),
 
 /// Stores dead letters in transactions of limited size; those that fail together are stored one by one.
 async fn keep(context: &Context, letters: Vec<DeadLetter>, parked: Option<&str>) -> Result<(), Stopped> {
-    let mut alone = Vec::new();
+    let mut one_by_one = Vec::new();
     for part in bounds::parts(&letters, letters.len(), MAX_TRANSACTION) {
+        // The reason is logged below, for each that fails by itself.
         if attempt(context, || record(context, part, parked)).await?.is_err() {
-            alone.extend(part);
+            one_by_one.extend(part);
         }
     }
-    for letter in alone {
+    for letter in one_by_one {
         retry_until_done(context, || record(context, slice::from_ref(letter), parked)).await?;
     }
     Ok(())

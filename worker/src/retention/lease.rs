@@ -1,5 +1,5 @@
-//! The lease of retention: one worker at a time. A step renews it in its own transaction, so a worker that lost it deletes nothing. It
-//! ends by itself and, unlike an advisory lock, pins no connection.
+//! The lease of retention: one worker at a time. Each deletion step renews the lease in the transaction that deletes, so a worker that
+//! has lost it deletes nothing. It expires, so a dead worker blocks no other. Unlike an advisory lock, it pins no connection.
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait as _, IntoActiveMod
 
 const NAME: &str = "retention";
 
-/// Takes or renews this worker's lease; returns the time, or `None` while another worker has the lease.
+/// Takes or renews this worker's lease until `duration` from now; a duration of zero releases it. Returns the database's current time,
+/// or `None` if another worker holds the lease.
 pub(super) async fn hold(
     database: &impl ConnectionTrait,
     worker: &str,
@@ -21,22 +22,22 @@ pub(super) async fn hold(
     let ends_at = whole_microseconds(now + duration);
     let row = Model { name: NAME.to_owned(), worker: worker.to_owned(), ends_at };
     let of_lease = |column| Expr::col((Entity, column));
-    let unless_held = OnConflict::column(Column::Name)
+    let take_over_if_free = OnConflict::column(Column::Name)
         .update_columns([Column::Worker, Column::EndsAt])
         .action_and_where(of_lease(Column::EndsAt).lte(now).or(of_lease(Column::Worker).eq(worker)))
         .to_owned();
-    let insert = Entity::insert(row.into_active_model()).on_conflict(unless_held);
+    let insert = Entity::insert(row.into_active_model()).on_conflict(take_over_if_free);
     match insert.exec_without_returning(database).await {
         Ok(0) | Err(DbErr::RecordNotInserted) => Ok(None),
-        held => held.map(|_| Some(now)),
+        result => result.map(|_| Some(now)),
     }
 }
 
-/// The database's clock, which all workers share: a worker whose own clock is ahead neither deletes recent rows nor keeps the lease.
+/// The database's clock, which all workers share: a worker whose own clock is fast deletes no recent rows, and holds the lease no longer.
 async fn now(database: &impl ConnectionTrait) -> Result<DateTime<Utc>, DbErr> {
     let backend = database.get_database_backend();
     if backend == DbBackend::Sqlite {
-        // SQLite has this machine's clock.
+        // SQLite runs in this process, with this machine's clock.
         return Ok(clock::now());
     }
     let row = database.query_one(Statement::from_string(backend, "SELECT now()")).await?;
