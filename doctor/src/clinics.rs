@@ -15,7 +15,18 @@ pub(crate) async fn examine(database: &DatabaseConnection, seal: &Seal) -> Resul
         return Ok(vec![none.means("every webhook is answered 401").remedy("careq-sync clinic add ID")]);
     }
     let mut findings: Vec<_> = clinics.iter().flat_map(without_valid_secret).collect();
-    if findings.is_empty() && !clinics.is_empty() {
+    findings.extend(troubles.iter().map(|trouble| {
+        let seen = format!("clinic {}: {}", trouble.clinic_id, trouble.reason);
+        let (finding, means) = if trouble.is_refused {
+            (Finding::error("clinics.refused", seen), "every request for this clinic is answered 401")
+        } else {
+            (Finding::warning("clinics.troubled", seen), "only its other secrets are accepted")
+        };
+        finding.means(means).remedy(
+            "a value under another key: give every process the key that it names; another value: `careq-sync clinic configure`",
+        )
+    }));
+    if findings.is_empty() {
         let seen = format!("{} clinics have valid credentials", clinics.len());
         findings.push(Finding::well("clinics.well", seen));
     }

@@ -1,11 +1,12 @@
 //! The folder of the embedded database and queue: write access, privacy and free space. Skipped if neither is used.
 
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use careq_shared::config::{BrokerKind, Config};
 use rustix::fs::{Access, access, statvfs};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 use secrecy::ExposeSecret as _;
 
 use crate::report::Finding;
@@ -30,7 +31,7 @@ pub(crate) fn examine(config: &Config) -> Vec<Finding> {
         let seen = format!("the first start creates {}", folder.display());
         return vec![Finding::well("data_folder.not_made_yet", seen)];
     }
-    [Some(write_access(folder)), Some(free_space(folder)), open_to_others(folder)]
+    [Some(write_access(folder)), of_another_user(folder), Some(free_space(folder)), open_to_others(folder)]
         .into_iter()
         .flatten()
         .collect()
@@ -50,6 +51,20 @@ fn write_access(folder: &Path) -> Finding {
         }
     }
     Finding::well("data_folder.well", format!("{} is writable", folder.0.display()))
+}
+
+/// Root may do everything, so that only the user of careq-sync sees what careq-sync may do.
+fn of_another_user(folder: &Path) -> Option<Finding> {
+    let files = FILES.map(|name| folder.join(name));
+    let foreign = std::iter::once(folder).chain(files.iter().map(PathBuf::as_path)).find_map(|path| {
+        let owner = path.metadata().ok()?.uid();
+        (owner != geteuid().as_raw()).then(|| format!("{} belongs to the user {owner}", path.display()))
+    })?;
+    Some(
+        Finding::warning("data_folder.of_another_user", format!("{foreign}, and the doctor runs as another"))
+            .means("this user's access says nothing of careq-sync's")
+            .remedy("run `careq-sync doctor` as the user of careq-sync"),
+    )
 }
 
 fn free_space(folder: &Path) -> Finding {

@@ -115,7 +115,7 @@ async fn stored_as_sent(trial: &mut Trial, sent: u64) -> u64 {
     let ledger = format!(
         "SELECT count(*) FROM events WHERE clinic_id = 'probe' AND careq_id >= {FIRST} AND outcome = 'created'"
     );
-    let in_ledger = batches::count(trial, &ledger).await;
+    let in_ledger = batches::count_within_a_minute(trial, &ledger, sent).await;
     trial.expect(in_ledger == sent, &format!("the ledger has {in_ledger} of {sent} events in batches"));
     batches::count(trial, &rows).await
 }

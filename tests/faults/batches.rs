@@ -32,6 +32,17 @@ async fn accepted(client: &Client, batch: Value) {
     panic!("{} was never accepted", batch["batch_id"]);
 }
 
+/// Result of a `SELECT count(*)` once it is `expected`, or after a minute: the last batches may still be in the queue.
+pub(crate) async fn count_within_a_minute(trial: &Trial, select: &str, expected: u64) -> u64 {
+    for _ in 0..60 {
+        if count(trial, select).await == expected {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    count(trial, select).await
+}
+
 /// Result of a `SELECT count(*)`.
 pub(crate) async fn count(trial: &Trial, select: &str) -> u64 {
     let statement = Statement::from_string(DatabaseBackend::Postgres, select);

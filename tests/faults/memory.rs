@@ -2,7 +2,6 @@
 //! them. The limit is set with setrlimit(2), `RLIMIT_DATA`.
 
 use std::ops::Range;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::{FutureExt as _, join};
@@ -27,9 +26,6 @@ const MAX_WORKER_BYTES: u64 = 256 * MIB;
 /// Records of one batch, each with a text of the maximum length: 6 MB.
 const RECORDS: u64 = 100;
 const TEXT_BYTES: usize = 60_000;
-
-/// How long the last batches may take.
-const STORED_WITHIN_S: u64 = 60;
 
 /// `careq_id` of the first patient.
 const FIRST: u64 = 2_000_000_000;
@@ -97,14 +93,7 @@ async fn finish(mut trial: Trial, servers: &Servers, batches: Range<u64>) -> Row
     let as_sent = format!(
         "SELECT count(*) FROM patients WHERE clinic_id = 'probe' AND careq_id >= {FIRST} AND notes = repeat('n', {TEXT_BYTES})"
     );
-    // The last batches may still be in the queue.
-    for _ in 0..STORED_WITHIN_S {
-        if batches::count(&trial, &as_sent).await == sent {
-            break;
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-    let lost = sent.saturating_sub(batches::count(&trial, &as_sent).await);
+    let lost = sent.saturating_sub(batches::count_within_a_minute(&trial, &as_sent, sent).await);
     trial.conclude(servers, &report).await.and(sent, lost)
 }
 

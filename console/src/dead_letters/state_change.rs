@@ -102,6 +102,8 @@ async fn apply(
     let details = json!({ "reason": reason, "filter": filter });
     let deed = Deed { letter_id: filter.only_id(), letters: Some(letters), details, ..deed };
     audit::note(&transaction, actor, deed).await?;
+    // The foreign key is checked for each row at the commit.
+    database::plan(&transaction, database::Planning::Once).await?;
     transaction.commit().await?;
     Ok(BulkChange { letters, audit_id })
 }

@@ -53,6 +53,8 @@ pub async fn make(
 ) -> Result<Job, Error> {
     let transaction = database::begin_write(database).await?;
     let job = make_in(&transaction, actor, selection, rate_per_second).await?;
+    // The foreign key is checked for each row at the commit.
+    database::plan(&transaction, database::Planning::Once).await?;
     transaction.commit().await?;
     Ok(job)
 }

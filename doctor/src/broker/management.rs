@@ -94,8 +94,10 @@ impl Management {
         let usual = format!("{scheme}://{}:{port}", address.host);
         let mut base: Url = if set.is_empty() { usual.as_str() } else { set }.parse().ok()?;
         if base.username().is_empty() {
-            base.set_username(&address.user).ok()?;
-            base.set_password(Some(address.password.expose_secret())).ok()?;
+            // `Url` does not encode a `%`, and reqwest decodes it.
+            let encoded = |text: &str| text.replace('%', "%25");
+            base.set_username(&encoded(&address.user)).ok()?;
+            base.set_password(Some(&encoded(address.password.expose_secret()))).ok()?;
         }
         // reqwest requires a provider even for plain HTTP. An error means that one is installed already.
         rustls::crypto::ring::default_provider().install_default().unwrap_or_default();

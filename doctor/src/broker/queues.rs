@@ -49,9 +49,14 @@ fn one(name: &str, standing: &Standing) -> Finding {
                      {TRIGGER_ELECTION}"
                 ))
         }
-        Standing::Refused(
-            Refusal::Forbidden(words) | Refusal::VirtualHost(words) | Refusal::Other(words),
-        ) => Finding::not_examined("queues.not_examined", format!("{name} cannot be inspected: {words}"))
-            .remedy("grant what RabbitMQ names, or check its log, and repeat"),
+        Standing::Refused(Refusal::Forbidden(words)) => {
+            Finding::error("queues.forbidden", format!("{name} cannot be declared: {words}"))
+                .means("no process starts")
+                .remedy("grant the permission that RabbitMQ names")
+        }
+        Standing::Refused(Refusal::VirtualHost(words) | Refusal::Other(words)) => {
+            Finding::not_examined("queues.not_examined", format!("{name} cannot be inspected: {words}"))
+                .remedy("check RabbitMQ's log, and repeat")
+        }
     }
 }

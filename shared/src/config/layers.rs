@@ -124,7 +124,11 @@ fn assemble(mut settings: Settings, defaults: &Settings, faults: &mut Faults) ->
             word.make_ascii_lowercase();
         }
     }
-    let seeds = clinics(settings.get("clinics").and_then(Value::as_str).unwrap_or_default(), faults);
+    let given = settings.get("clinics");
+    if given.is_some_and(|value| !value.is_str()) {
+        faults.add(wrong_kind("clinics", "", &Value::String("clinic_id=token,…".to_owned())));
+    }
+    let seeds = clinics(given.and_then(Value::as_str).unwrap_or_default(), faults);
     loop {
         let mut sections = BTreeMap::<_, Table>::new();
         for (name, value) in &settings {

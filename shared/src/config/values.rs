@@ -59,13 +59,17 @@ pub(super) fn is_service_link(variable: &str, value: &str) -> bool {
     let is_url = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
     let is_number = |text: &str| text.parse::<u16>().is_ok();
     let is_address = || value.parse::<IpAddr>().is_ok();
-    if let Some((_, port)) = variable.split_once("_SERVICE_") {
-        return if port == "HOST" { is_address() } else { port.starts_with("PORT") && is_number(value) };
+    if variable.ends_with("_SERVICE_HOST") {
+        return is_address();
     }
-    // CAREQ_INGRESS_PORT, and CAREQ_INGRESS_PORT_80_TCP with _PROTO, _PORT and _ADDR
-    let Some((_, of_port)) = variable.split_once("_PORT_") else {
-        return variable.ends_with("_PORT") && is_url;
-    };
+    if variable.ends_with("_SERVICE_PORT") || variable.contains("_SERVICE_PORT_") {
+        return is_number(value);
+    }
+    if variable.ends_with("_PORT") && is_url {
+        return true;
+    }
+    // CAREQ_INGRESS_PORT_80_TCP, with _PROTO, _PORT and _ADDR
+    let Some((_, of_port)) = variable.split_once("_PORT_") else { return false };
     match of_port.split('_').collect::<Vec<_>>()[..] {
         [port, "TCP" | "UDP" | "SCTP", ref what @ ..] if is_number(port) => match what {
             [] => is_url,
@@ -87,6 +91,8 @@ mod tests {
         for (variable, value) in [
             ("CAREQ_SERVICE_HOST", "10.0.0.1"),
             ("CAREQ_SYNC_SERVICE_HOST", "fd00::1"),
+            ("CAREQ_SERVICE_API_SERVICE_HOST", "10.0.0.1"),
+            ("CAREQ_SERVICE_API_PORT", "tcp://10.0.0.1:80"),
             ("CAREQ_SERVICE_PORT", "80"),
             ("CAREQ_INGRESS_SERVICE_PORT_HTTP", "80"),
             ("CAREQ_PORT", "tcp://10.0.0.1:80"),

@@ -1,5 +1,5 @@
-//! The retention rule of each table. Foreign keys delete with a row what belongs to it alone: attempts with a dead letter, places with a
-//! job, links with an audit entry.
+//! The retention rule of each table. A foreign key deletes the attempts of a dead letter with it. A job and an audit entry may have a
+//! million places or links, which are deleted in steps before them.
 
 use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{audit_entry, batch, dead_letter, event, replay_job, replay_job_letter};
@@ -7,11 +7,11 @@ use careq_shared::replay::{JobLetterState, JobState};
 use sea_orm::sea_query::{Alias, Expr, Query, SimpleExpr};
 use sea_orm::{ColumnTrait as _, Condition, EntityTrait, IntoSimpleExpr as _};
 
-use super::step::Rule;
+use super::step::{Children, Rule};
 
 const MAX_ROWS: u64 = 500;
 
-/// Finished and cancelled replay jobs, unless a dead letter of it waits. One at a time: each may have many places.
+/// Finished and cancelled replay jobs, unless a dead letter of it waits.
 pub(super) fn jobs() -> Rule<replay_job::Entity> {
     use replay_job::Column::{FinishedAt, Id, State};
     Rule {
@@ -24,6 +24,12 @@ pub(super) fn jobs() -> Rule<replay_job::Entity> {
             let of_job = replay_job_letter::Column::JobId.into_simple_expr().eq(Id.into_simple_expr());
             Condition::all().add(is_ended).add(has_unfinished_place(of_job).not())
         },
+        locks: true,
+        children: Some(Children {
+            table: "replay_job_letters",
+            key: ["job_id", "letter_id"],
+            parent: "job_id",
+        }),
         then: None,
     }
 }
@@ -53,6 +59,8 @@ pub(super) fn dead_letters() -> Rule<dead_letter::Entity> {
                 .add(has_unfinished_place(of_letter).not())
                 .add(Expr::exists(open_correction).not())
         },
+        locks: true,
+        children: None,
         then: None,
     }
 }
@@ -66,6 +74,8 @@ pub(super) fn batches() -> Rule<batch::Entity> {
         key: BatchId,
         max_rows: MAX_ROWS,
         due: |_| Condition::all(),
+        locks: true,
+        children: None,
         then: None,
     }
 }
@@ -89,6 +99,8 @@ pub(super) fn events() -> Rule<event::Entity> {
                 .add(RepeatedAt.is_null().or(RepeatedAt.lt(before)))
                 .add(exists::<dead_letter::Entity>(of_event).not())
         },
+        locks: true,
+        children: None,
         then: None,
     }
 }
@@ -100,9 +112,14 @@ pub(super) fn audit_entries() -> Rule<audit_entry::Entity> {
         table: "audit_log",
         at: At,
         key: Id,
-        // An entry about many dead letters has a link to each.
         max_rows: 50,
         due: |_| Condition::all(),
+        locks: false,
+        children: Some(Children {
+            table: "audit_letters",
+            key: ["letter_id", "audit_id"],
+            parent: "audit_id",
+        }),
         // The chain starts with the oldest kept entry, or with the next one.
         then: Some(
             "UPDATE audit_head SET first = coalesce((SELECT min(sequence) FROM audit_log), sequence + 1)",

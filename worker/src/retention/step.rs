@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::{config, database};
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Expr, LockBehavior, LockType};
+use sea_orm::sea_query::{Alias, Expr, LockBehavior, LockType, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait as _, EntityTrait, IntoSimpleExpr, Iterable as _,
-    PrimaryKeyToColumn, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, TryGetable,
-    Value,
+    ColumnTrait as _, Condition, ConnectionTrait as _, DatabaseTransaction, DbErr, EntityTrait,
+    IntoSimpleExpr, Iterable as _, PrimaryKeyToColumn, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    QueryTrait as _, TryGetable, Value,
 };
 use tokio::time::timeout;
 
@@ -18,6 +18,9 @@ use super::lease;
 use crate::context::{Context, Stopped};
 use crate::fault::Fault;
 use crate::observe;
+
+/// Maximum number of children that a step deletes.
+const MAX_CHILDREN: u64 = 5_000;
 
 /// A step that takes longer is aborted, and the scan of its table with it.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
@@ -46,8 +49,21 @@ pub(super) struct Rule<E: EntityTrait> {
     pub(super) max_rows: u64,
     /// Which of the rows older than this can be deleted.
     pub(super) due: fn(DateTime<Utc>) -> Condition,
+    /// Whether live traffic may hold a row. A lock needs the privilege UPDATE, which the role may lack for the audit log.
+    pub(super) locks: bool,
+    /// Rows of another table that are deleted before their row, since they may be many.
+    pub(super) children: Option<Children>,
     /// A statement after each deletion.
     pub(super) then: Option<&'static str>,
+}
+
+/// Rows that belong to rows of another table.
+pub(super) struct Children {
+    pub(super) table: &'static str,
+    /// The primary key.
+    pub(super) key: [&'static str; 2],
+    /// The column that names the row of the other table.
+    pub(super) parent: &'static str,
 }
 
 /// Why a scan was aborted.
@@ -72,7 +88,7 @@ where
     let (mut after, mut deleted) = (None, 0);
     loop {
         let began_at = Instant::now();
-        let step = timeout(DEADLINE, step::<E, K>(context, &rule, keep_for, after));
+        let step = timeout(DEADLINE, step::<E, K>(context, &rule, keep_for, after.clone()));
         let step = context.shutdown.run_until_cancelled(step).await.ok_or(Ended::Stopped)?;
         let done = match step.unwrap_or(Err(Fault::TimedOut)) {
             Ok(done) => done.ok_or(Ended::Lost)?,
@@ -83,10 +99,12 @@ where
         };
         observe::pruned(rule.table, done.deleted);
         deleted += done.deleted;
-        if done.last.is_none() {
-            return Ok(deleted);
+        if !done.has_more_children {
+            if done.last.is_none() {
+                return Ok(deleted);
+            }
+            after = done.last;
         }
-        after = done.last;
         let pause = (began_at.elapsed() * PAUSE_TIMES).clamp(PAUSES.0, PAUSES.1);
         context.pause(pause).await.map_err(|Stopped| Ended::Stopped)?;
     }
@@ -106,6 +124,8 @@ struct Step<K> {
     deleted: u64,
     /// Time and key of the page's last row; `None` if no page follows.
     last: Option<(DateTime<Utc>, K)>,
+    /// The next step continues with the children of the same rows.
+    has_more_children: bool,
 }
 
 /// The transaction; `None` if another worker has the lease.
@@ -134,15 +154,22 @@ where
 
     let page = old.add_option(last.clone().map(|last| row().lte(place(last))));
     let key = || E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
-    let due = E::find()
+    let mut due = E::find()
         .select_only()
         .columns(key())
         .filter(page.add((rule.due)(before)))
         // For the planner: the page has no more rows.
         .limit(rule.max_rows)
-        // Live traffic may hold a row.
-        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .into_query();
+    if rule.locks {
+        due.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    }
+    if let Some(children) = &rule.children
+        && delete_children(&transaction, children, due.clone()).await? == MAX_CHILDREN
+    {
+        transaction.commit().await?;
+        return Ok(Some(Step { deleted: 0, last: None, has_more_children: true }));
+    }
     let these = Expr::tuple(key().map(IntoSimpleExpr::into_simple_expr)).in_subquery(due);
     let deleted = E::delete_many().filter(these).exec(&transaction).await?.rows_affected;
     if let Some(then) = rule.then.filter(|_| deleted > 0) {
@@ -150,5 +177,25 @@ where
     }
     crash_point::reached(CrashPoint::Deleted);
     transaction.commit().await?;
-    Ok(Some(Step { deleted, last }))
+    Ok(Some(Step { deleted, last, has_more_children: false }))
+}
+
+async fn delete_children(
+    transaction: &DatabaseTransaction,
+    children: &Children,
+    parents: SelectStatement,
+) -> Result<u64, DbErr> {
+    let key = children.key.map(Alias::new);
+    let these = Query::select()
+        .columns(key.clone())
+        .from(Alias::new(children.table))
+        .and_where(Expr::col(Alias::new(children.parent)).in_subquery(parents))
+        .limit(MAX_CHILDREN)
+        .to_owned();
+    let delete = Query::delete()
+        .from_table(Alias::new(children.table))
+        .and_where(Expr::tuple(key.map(|column| Expr::col(column).into())).in_subquery(these))
+        .to_owned();
+    let statement = transaction.get_database_backend().build(&delete);
+    Ok(transaction.execute(statement).await?.rows_affected())
 }
