@@ -83,7 +83,7 @@ async fn in_recovery(servers: &mut Servers, play: Play) -> Row {
 
 /// The server is lost permanently. Its standby has all committed transactions and takes over the address.
 async fn standby_takes_over(servers: &mut Servers, play: Play) -> Row {
-    let mut trial = Trial::full(servers, play.load(8), 1, 2).await;
+    let mut trial = Trial::full(servers, play.load(20), 1, 2).await;
     let standby = servers.postgresql.standby().await;
     trial.under_load().await;
     let from = clock::now();
