@@ -109,6 +109,6 @@ async fn a_large_webhook_goes_to_the_bulk_queue() {
 /// Publishes a batch as the ingress does.
 async fn publish(broker: &RabbitMq, kind: Kind, body: &Value) {
     let message = deliver(&accept(kind, body, clock::now())).body;
-    let queue = Queue::of_webhook(message.len());
+    let queue = Queue::for_webhook(message.len());
     broker.publish(queue, message).await.unwrap();
 }

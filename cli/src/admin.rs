@@ -14,7 +14,7 @@ use crate::migrate;
 
 pub(crate) async fn run(config: &Config, command: AdminCommand) -> Result<()> {
     let database = migrate::connect(config).await?;
-    let actor = Actor::of_process(Origin::CommandLine);
+    let actor = Actor::process_user(Origin::CommandLine);
     match command {
         AdminCommand::Add { admin, role, expires } => {
             print_token(admin.output, &admins::add(&database, &actor, &admin.name, role, expires).await?)

@@ -38,6 +38,6 @@ async fn note(database: &DatabaseConnection, report: &Report, key: &str) -> Resu
     let transaction = database::begin_write(database).await?;
     let details = json!({ "key": key, "sealed": report.sealed, "left": report.left });
     let deed = Deed { details, ..Deed::new(Action::Reseal) };
-    audit::note(&transaction, &Actor::of_process(Origin::CommandLine), deed).await?;
+    audit::note(&transaction, &Actor::process_user(Origin::CommandLine), deed).await?;
     Ok(transaction.commit().await?)
 }

@@ -161,7 +161,7 @@ pub fn read_document(headers: &HeaderMap, body: &[u8]) -> Result<Document, ApiEr
     require_json(headers)?;
     Document::parse(body).map_err(|error| {
         ApiError::invalid_request(error.to_string())
-            .with_payload(redact::of_no_object(body.len(), error), None)
+            .with_payload(redact::non_object_shape(body.len(), error), None)
     })
 }
 

@@ -124,7 +124,7 @@ impl ApiError {
 
     /// Adds the shape of a body to the log line.
     pub fn with_document(self, body: &Document) -> Self {
-        self.with_payload(redact::of_document(body), redact::careq_id(body))
+        self.with_payload(redact::document_shape(body), redact::careq_id(body))
     }
 
     fn with_log(mut self, write: impl FnOnce(&mut LogDetails)) -> Self {

@@ -78,7 +78,7 @@ fn read(
     let document = careq_http::read_document(headers, &body)?;
     drop(body);
     let batch = validate(ingress, clinic, &document).map_err(|error| error.with_document(&document))?;
-    Ok((batch, redact::of_document(&document), redact::careq_id(&document)))
+    Ok((batch, redact::document_shape(&document), redact::careq_id(&document)))
 }
 
 fn validate(ingress: &Ingress, clinic: &Clinic, document: &Document) -> Result<Batch, ApiError> {

@@ -38,7 +38,7 @@ impl ClinicCache {
 
 /// The clinic that an unknown token is checked against, so that its answer takes as long. It accepts no request.
 pub(crate) fn placeholder() -> Clinic {
-    let secret = || vec![Credential { verifier: Digest::of(""), expires_at: None }];
+    let secret = || vec![Credential { verifier: Digest::new(""), expires_at: None }];
     Clinic {
         clinic_id: String::new(),
         event_key: EventKey::new([0; 32]),

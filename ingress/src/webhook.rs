@@ -39,7 +39,7 @@ pub(crate) async fn accept(
     })?;
     let accepted = Accepted::of(&event, &clinic.event_key);
 
-    let queue = Queue::of_webhook(bytes);
+    let queue = Queue::for_webhook(bytes);
     let result_timeout_ms = clinic.answer_within_ms.unwrap_or(ingress.settings.result_timeout_ms);
     let default_wait = ingress.default_wait(clinic_id, result_timeout_ms);
     let preference = Preference::of(&headers);

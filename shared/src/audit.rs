@@ -64,7 +64,7 @@ pub struct Actor {
 impl Actor {
     /// The user of the machine on whose behalf this process acts. It comes from the kernel, because the caller
     /// controls the names in the environment.
-    pub fn of_process(origin: Origin) -> Self {
+    pub fn process_user(origin: Origin) -> Self {
         let uid = rustix::process::getuid().as_raw();
         // The login user, which `sudo` does not change (proc_pid_loginuid(5)).
         let login =

@@ -37,7 +37,7 @@ pub(crate) fn frame(parts: &[&[u8]], mut take: impl FnMut(&[u8])) {
 
 /// Writes valid JSON in its canonical spelling. `values` is the number of its values. It recurses to the depth of the
 /// text.
-pub(crate) fn of_valid(text: &str, values: usize) -> String {
+pub(crate) fn from_valid(text: &str, values: usize) -> String {
     // An exponent without a sign gets a sign; everything else keeps its length or gets shorter.
     let mut writer = Writer { rest: text, out: String::with_capacity(text.len() + values) };
     writer.value();
@@ -287,7 +287,7 @@ mod tests {
     }
 
     fn canonical(text: &str) -> String {
-        of_valid(text, 1)
+        from_valid(text, 1)
     }
 
     #[test]

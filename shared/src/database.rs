@@ -71,7 +71,7 @@ pub async fn connect(config: &Config) -> Result<DatabaseConnection, ConnectError
 ///
 /// # Errors
 /// The driver's own error. There is no timeout: the caller sets it.
-pub async fn attempt(config: &Config) -> Result<DatabaseConnection, DbErr> {
+pub async fn connect_once(config: &Config) -> Result<DatabaseConnection, DbErr> {
     open(config, false).await
 }
 
@@ -127,7 +127,7 @@ where
 {
     let read = with_timeout(reading()).await;
     let Err(fault) = &read else { return read };
-    let refusal = Refusal::of(fault);
+    let refusal = Refusal::classify(fault);
     renew_after(&refusal);
     if refusal.is_of_the_session() { with_timeout(reading()).await } else { read }
 }
@@ -141,13 +141,13 @@ async fn with_timeout<T>(reading: impl Future<Output = Result<T, DbErr>>) -> Res
 
 /// The connection limit of the pool, its open connections, and its idle connections.
 pub fn pool(database: &DatabaseConnection) -> (i64, i64, i64) {
-    fn of<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> (i64, i64, i64) {
+    fn counts<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> (i64, i64, i64) {
         let (open, idle) = connection_counts(pool.size(), pool.num_idle());
         (pool.options().get_max_connections().into(), open, idle)
     }
     match database.get_database_backend() {
-        DbBackend::Sqlite => of(database.get_sqlite_connection_pool()),
-        DbBackend::Postgres | DbBackend::MySql => of(database.get_postgres_connection_pool()),
+        DbBackend::Sqlite => counts(database.get_sqlite_connection_pool()),
+        DbBackend::Postgres | DbBackend::MySql => counts(database.get_postgres_connection_pool()),
     }
 }
 

@@ -19,13 +19,13 @@ const ONE_MEMBER: &str = "a record is an object whose one member is named after 
 /// The shape of a body.
 pub fn shape(body: &[u8]) -> String {
     match Document::parse(body) {
-        Ok(document) => of_document(&document),
-        Err(fault) => of_no_object(body.len(), fault),
+        Ok(document) => document_shape(&document),
+        Err(fault) => non_object_shape(body.len(), fault),
     }
 }
 
 /// The shape of a body that is not an object.
-pub fn of_no_object(bytes: usize, fault: NotAnObject) -> String {
+pub fn non_object_shape(bytes: usize, fault: NotAnObject) -> String {
     match fault {
         NotAnObject::OtherValue => format!("JSON of {bytes} bytes, not an object"),
         NotAnObject::TooDeep | NotAnObject::TooManyValues => {
@@ -39,9 +39,9 @@ pub fn of_no_object(bytes: usize, fault: NotAnObject) -> String {
 #[expect(clippy::expect_used, reason = "an empty shape would hide the payload from the operator")]
 pub fn record(record: &Record) -> String {
     let text = serde_json::to_string(record).expect("a record can be written as JSON");
-    let record = Raw::of_canonical(&text).as_object().expect(ONE_MEMBER);
+    let record = Raw::from_canonical(&text).as_object().expect(ONE_MEMBER);
     let (_, data) = record.members().next().expect(ONE_MEMBER);
-    of_object(&data.as_object().expect(ONE_MEMBER))
+    object_shape(&data.as_object().expect(ONE_MEMBER))
 }
 
 /// The `careq_id` of a body. It is CareQ's own number, and not personal data.
@@ -50,11 +50,11 @@ pub fn careq_id(body: &Document) -> Option<i64> {
 }
 
 /// The shape of a parsed body.
-pub fn of_document(body: &Document) -> String {
-    of_object(&body.object())
+pub fn document_shape(body: &Document) -> String {
+    object_shape(&body.object())
 }
 
-fn of_object(members: &Object<'_>) -> String {
+fn object_shape(members: &Object<'_>) -> String {
     let (mut known, unknown): (Vec<_>, Vec<_>) =
         members.members().partition(|(name, _)| NAMES.contains(name));
     known.sort_by_key(|(name, _)| *name);
@@ -68,12 +68,12 @@ fn of_object(members: &Object<'_>) -> String {
         add("(other fields)", &unknown.to_string());
     }
     for (name, value) in known {
-        add(name, &of_value(name, value));
+        add(name, &value_shape(name, value));
     }
     shape + "}"
 }
 
-fn of_value(name: &str, value: Raw<'_>) -> String {
+fn value_shape(name: &str, value: Raw<'_>) -> String {
     // The numbers of records tell an operator where to look. A longer number is not one of them.
     if let Some(number) = value.as_i64().filter(|_| name.ends_with("careq_id")) {
         return number.to_string();
@@ -85,7 +85,7 @@ fn of_value(name: &str, value: Raw<'_>) -> String {
         return format!("\"list of {}\"", items.len());
     }
     match value.as_object() {
-        Some(data) if name == "data" => of_object(&data),
+        Some(data) if name == "data" => object_shape(&data),
         Some(members) => format!("\"object of {}\"", members.members().count()),
         None if value.is_null() => "null".to_owned(),
         None if value.as_bool().is_some() => "\"boolean\"".to_owned(),

@@ -51,7 +51,7 @@ pub enum Meaning {
 
 impl Refusal {
     /// Classifies an error.
-    pub fn of(fault: &DbErr) -> Self {
+    pub fn classify(fault: &DbErr) -> Self {
         use sqlx::Error::{Io, Protocol, Tls, WorkerCrashed};
         match fault {
             DbErr::Conn(_) | DbErr::ConnectionAcquire(_) => Self::NoConnection,
@@ -126,16 +126,18 @@ fn refused(refusal: &dyn sqlx::error::DatabaseError) -> Refusal {
         },
     };
     let meaning = match refusal.try_downcast_ref::<PgDatabaseError>() {
-        Some(refusal) => of_postgresql(&code, refusal.routine().unwrap_or(""), refusal.r#where().is_some()),
-        None => code.parse().map_or(Meaning::Function, of_sqlite),
+        Some(refusal) => {
+            postgresql_meaning(&code, refusal.routine().unwrap_or(""), refusal.r#where().is_some())
+        }
+        None => code.parse().map_or(Meaning::Function, sqlite_meaning),
     };
     Refusal::Refused { meaning, message }
 }
 
 /// Classifies by SQLSTATE (PostgreSQL manual, appendix A), by the reporting routine of the server, and by whether a
 /// function was active ("Error and Notice Message Fields"). Our own statements call no function.
-fn of_postgresql(code: &str, routine: &str, within_function: bool) -> Meaning {
-    match of_sqlstate(code) {
+fn postgresql_meaning(code: &str, routine: &str, within_function: bool) -> Meaning {
+    match sqlstate_meaning(code) {
         // An exception of a user function says nothing about the server, whatever its code.
         Meaning::Session | Meaning::Unusable if routine == "exec_stmt_raise" => Meaning::Rule,
         // "Cached plan must not change result type": the table was altered after the session prepared the statement.
@@ -145,7 +147,7 @@ fn of_postgresql(code: &str, routine: &str, within_function: bool) -> Meaning {
     }
 }
 
-fn of_sqlstate(code: &str) -> Meaning {
+fn sqlstate_meaning(code: &str) -> Meaning {
     match (code.get(..2).unwrap_or(code), code) {
         // Unique and foreign key violation. Usually another transaction was faster, which the next read shows.
         (_, "23505" | "23503") => Meaning::Collision,
@@ -167,7 +169,7 @@ fn of_sqlstate(code: &str) -> Meaning {
 }
 
 /// By SQLite's extended result code.
-fn of_sqlite(code: u32) -> Meaning {
+fn sqlite_meaning(code: u32) -> Meaning {
     match (code & 0xff, code) {
         // SQLITE_BUSY, SQLITE_LOCKED.
         (5 | 6, _) => Meaning::Contention,
@@ -205,7 +207,7 @@ mod tests {
             (Meaning::Rule, "HV000 HV00A P0000 P0001 P0004 99999 ZZ001 CQ007 U0001"),
         ] {
             for code in codes.split(' ') {
-                assert_eq!(of_sqlstate(code), meaning, "{code}");
+                assert_eq!(sqlstate_meaning(code), meaning, "{code}");
             }
         }
     }
@@ -213,14 +215,14 @@ mod tests {
     #[test]
     fn an_exception_of_a_trigger_says_nothing_about_the_server() {
         for code in ["08006", "25006", "42501", "53100", "57P01", "58030", "XX000"] {
-            assert_eq!(of_postgresql(code, "exec_stmt_raise", true), Meaning::Rule, "{code}");
-            assert_ne!(of_postgresql(code, "another_routine", false), Meaning::Rule, "{code}");
+            assert_eq!(postgresql_meaning(code, "exec_stmt_raise", true), Meaning::Rule, "{code}");
+            assert_ne!(postgresql_meaning(code, "another_routine", false), Meaning::Rule, "{code}");
         }
-        assert_eq!(of_postgresql("40001", "exec_stmt_raise", true), Meaning::Contention);
-        assert_eq!(of_postgresql("0A000", "RevalidateCachedQuery", false), Meaning::Session);
-        assert_eq!(of_postgresql("0A000", "exec_stmt_raise", true), Meaning::Rule);
-        assert_eq!(of_postgresql("53200", "AllocSetAlloc", true), Meaning::Function);
-        assert_eq!(of_postgresql("53200", "AllocSetAlloc", false), Meaning::Unusable);
+        assert_eq!(postgresql_meaning("40001", "exec_stmt_raise", true), Meaning::Contention);
+        assert_eq!(postgresql_meaning("0A000", "RevalidateCachedQuery", false), Meaning::Session);
+        assert_eq!(postgresql_meaning("0A000", "exec_stmt_raise", true), Meaning::Rule);
+        assert_eq!(postgresql_meaning("53200", "AllocSetAlloc", true), Meaning::Function);
+        assert_eq!(postgresql_meaning("53200", "AllocSetAlloc", false), Meaning::Unusable);
     }
 
     #[test]
@@ -235,7 +237,7 @@ mod tests {
             (Meaning::Unusable, &[264, 266, 267, 270, 522, 776, 778, 1034, 1546, 2826, 3338, 6410]),
         ] {
             for code in codes {
-                assert_eq!(of_sqlite(*code), meaning, "{code}");
+                assert_eq!(sqlite_meaning(*code), meaning, "{code}");
             }
         }
     }
@@ -254,15 +256,15 @@ mod tests {
 
     #[test]
     fn an_answer_of_another_version_does_not_pass() {
-        assert!(Refusal::of(&DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout)).is_passing());
-        assert!(!Refusal::of(&DbErr::Type("a word that is not known".to_owned())).is_passing());
+        assert!(Refusal::classify(&DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout)).is_passing());
+        assert!(!Refusal::classify(&DbErr::Type("a word that is not known".to_owned())).is_passing());
     }
 
     #[test]
     fn a_pool_that_is_used_up_says_nothing_of_its_sessions() {
         let used_up = || DbErr::Query(RuntimeErr::SqlxError(sqlx::Error::PoolTimedOut));
-        assert!(!Refusal::of(&used_up()).is_of_the_session());
+        assert!(!Refusal::classify(&used_up()).is_of_the_session());
         let broken = DbErr::Query(RuntimeErr::SqlxError(sqlx::Error::Protocol(String::new())));
-        assert!(Refusal::of(&broken).is_of_the_session());
+        assert!(Refusal::classify(&broken).is_of_the_session());
     }
 }

@@ -12,7 +12,7 @@ pub struct Digest(String);
 
 impl Digest {
     /// The digest of a secret. It needs no salt, because every secret is random or has at least 32 characters.
-    pub fn of(secret: &str) -> Self {
+    pub fn new(secret: &str) -> Self {
         Self(canonical::sha256_hex(&[secret.as_bytes()]))
     }
 

@@ -22,10 +22,10 @@ pub struct TraceContext(pub(crate) SpanContext);
 impl TraceContext {
     /// The context of the current span, if it is recorded.
     pub fn current() -> Option<Self> {
-        Context::map_current(Self::of)
+        Context::map_current(Self::from_context)
     }
 
-    fn of(context: &Context) -> Option<Self> {
+    fn from_context(context: &Context) -> Option<Self> {
         let span = context.span();
         let place = span.span_context();
         (place.is_valid() && place.is_sampled()).then(|| Self(place.clone()))
@@ -34,7 +34,7 @@ impl TraceContext {
     /// Parses a `traceparent`; `None` if it is malformed or its trace is not recorded.
     pub fn read(traceparent: &str) -> Option<Self> {
         let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
-        Self::of(&TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier))
+        Self::from_context(&TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier))
     }
 
     /// The `traceparent` of this context.
@@ -56,7 +56,7 @@ pub fn linked(span: &Span, place: &TraceContext) {
 
 /// The context of a span, if it is recorded.
 pub fn context_of(span: &Span) -> Option<TraceContext> {
-    TraceContext::of(&span.context())
+    TraceContext::from_context(&span.context())
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub(crate) enum FaultClass {
 
 impl From<DbErr> for Fault {
     fn from(error: DbErr) -> Self {
-        let refusal = Refusal::of(&error);
+        let refusal = Refusal::classify(&error);
         database::renew_after(&refusal);
         let transient = |message| EventFault::new(FaultClass::Transient, message);
         match refusal {

@@ -37,7 +37,7 @@ pub(crate) struct Acting {
 impl Acting {
     /// The user of the machine, with the given name in front, if any.
     pub(crate) fn actor(&self) -> Actor {
-        let user = Actor::of_process(Origin::CommandLine);
+        let user = Actor::process_user(Origin::CommandLine);
         match &self.name {
             Some(name) => Actor { name: format!("{name}, as {}", user.name), ..user },
             None => user,

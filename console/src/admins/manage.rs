@@ -97,7 +97,7 @@ pub async fn add(
     let row = Model {
         name: name.to_owned(),
         role: role.as_str().to_owned(),
-        verifier: Digest::of(token.expose_secret()).into_text(),
+        verifier: Digest::new(token.expose_secret()).into_text(),
         created_at: clock::now(),
         rotated_at: None,
         disabled_at: None,
@@ -129,7 +129,7 @@ pub async fn rotate(
     let role = admin.role.parse::<Role>().map_err(|fault| DbErr::Type(fault.to_string()))?;
     let token = secret::random(TOKEN_PREFIX);
     Entity::update_many()
-        .col_expr(Column::Verifier, Expr::value(Digest::of(token.expose_secret()).into_text()))
+        .col_expr(Column::Verifier, Expr::value(Digest::new(token.expose_secret()).into_text()))
         .col_expr(Column::RotatedAt, Expr::value(clock::now()))
         .col_expr(Column::ExpiresAt, Expr::value(expires_at))
         .filter(Column::Name.eq(name))

@@ -48,7 +48,7 @@ pub(crate) async fn authenticate(State(api): State<Arc<Api>>, mut request: Reque
 
 async fn caller(api: &Api, headers: &HeaderMap) -> Result<Authenticated, ApiError> {
     // A request without a token is refused before the database is queried.
-    let token = Digest::of(bearer_token(headers).ok_or_else(error::authentication_failed)?);
+    let token = Digest::new(bearer_token(headers).ok_or_else(error::authentication_failed)?);
     let admin = token::authenticate(&api.database, &token).await;
     let admin = admin.map_err(|fault| error::of_database(&fault))?;
     admin.map(|admin| Authenticated { admin, token }).ok_or_else(error::authentication_failed)

@@ -71,7 +71,7 @@ fn conflict(message: impl Into<String>) -> ApiError {
 
 /// A database fault: 503 if a retry may succeed, otherwise 500. The cause is only logged.
 pub(crate) fn of_database(fault: &DbErr) -> ApiError {
-    let refusal = Refusal::of(fault);
+    let refusal = Refusal::classify(fault);
     renew_after(&refusal);
     let error = if refusal.is_passing() {
         let advice = refusal::advice(fault).map(|advice| format!(". {advice}")).unwrap_or_default();

@@ -39,7 +39,8 @@ pub(crate) struct Management {
 }
 
 pub(crate) async fn reach(config: &Config) -> Reached<Management> {
-    let virtual_host = Address::of(&config.broker).map_or_else(|_| "/".to_owned(), |of| of.virtual_host);
+    let virtual_host =
+        Address::from_config(&config.broker).map_or_else(|_| "/".to_owned(), |of| of.virtual_host);
     let by_hand = format!(
         "`rabbitmqctl list_policies -p '{virtual_host}'` and `rabbitmqctl list_operator_policies -p \
          '{virtual_host}'` show the policies"
@@ -88,7 +89,7 @@ fn version(overview: &Value) -> Finding {
 impl Management {
     /// The API with the user of its URL, or of `broker.url`.
     fn of(config: &Config) -> Option<Self> {
-        let address = Address::of(&config.broker).ok()?;
+        let address = Address::from_config(&config.broker).ok()?;
         let set = config.broker.management_url.expose_secret();
         let (scheme, port) = if address.is_encrypted { ("https", 15671) } else { ("http", 15672) };
         let usual = format!("{scheme}://{}:{port}", address.host);

@@ -18,7 +18,7 @@ pub(crate) async fn examine(broker: &Inspection, config: &Config) -> Vec<Finding
                      empty the queues",
         ),
         Err(Stuck::Forbidden(right, words)) => {
-            let (user, virtual_host) = Address::of(&config.broker).map_or_else(
+            let (user, virtual_host) = Address::from_config(&config.broker).map_or_else(
                 |_| ("USER".to_owned(), "/".to_owned()),
                 |address| (address.user, address.virtual_host),
             );

@@ -19,7 +19,7 @@ pub(crate) async fn reach(config: &Config) -> Reached<Inspection> {
         let seen = "the queue is in the data folder; RabbitMQ is not used";
         return (vec![Finding::well("broker.embedded", seen)], None);
     }
-    let address = match Address::of(&config.broker) {
+    let address = match Address::from_config(&config.broker) {
         Ok(address) => address,
         Err(fault) => {
             let finding = Finding::error("broker.url", fault.to_string());

@@ -33,7 +33,7 @@ pub(crate) async fn reach(config: &Config) -> Reached<DatabaseConnection> {
         }
     }
     let address = database::address(config);
-    match timeout(CONNECT_TIMEOUT, database::attempt(config)).await {
+    match timeout(CONNECT_TIMEOUT, database::connect_once(config)).await {
         Ok(Ok(database)) => {
             (vec![Finding::well("database.reached", format!("{address} accepts the login"))], Some(database))
         }

@@ -54,7 +54,7 @@ impl Authenticated {
         let starting = || ApiError::unavailable("The service is starting; please send the request again");
         let (clinics, now) = (clinics.ok_or_else(starting)?, clock::now());
         // A missing token takes as long as an unknown one. Tokens are compared by their digests only.
-        let digest = Digest::of(bearer_token(headers).unwrap_or(""));
+        let digest = Digest::new(bearer_token(headers).unwrap_or(""));
         let (clinic, is_known) = match clinics.by_digest.get(&digest) {
             Some((clinic, token)) => {
                 let is_current = Choice::from(u8::from(token.is_current(now)));

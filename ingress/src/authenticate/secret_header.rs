@@ -16,8 +16,8 @@ pub(super) fn is_valid(
     now: DateTime<Utc>,
 ) -> Choice {
     let (sent, is_sent) = match single_header(headers, name) {
-        Ok(Some(sent)) => (Digest::of(sent), Choice::from(1)),
-        Ok(None) | Err(_) => (Digest::of(""), Choice::from(0)),
+        Ok(Some(sent)) => (Digest::new(sent), Choice::from(1)),
+        Ok(None) | Err(_) => (Digest::new(""), Choice::from(0)),
     };
     let matches = |secret: &Credential<Digest>| {
         secret.verifier.as_bytes().ct_eq(sent.as_bytes()) & Choice::from(u8::from(secret.is_current(now)))
@@ -37,7 +37,7 @@ mod tests {
             for value in sent {
                 headers.append("x-api-key", value.parse().unwrap());
             }
-            let secret = |text: &&str| Credential { verifier: Digest::of(text), expires_at: None };
+            let secret = |text: &&str| Credential { verifier: Digest::new(text), expires_at: None };
             let secrets: Vec<_> = secrets.iter().map(secret).collect();
             bool::from(super::is_valid(&headers, "x-api-key", &secrets, DateTime::UNIX_EPOCH))
         };

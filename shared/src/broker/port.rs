@@ -26,7 +26,7 @@ impl Queue {
     /// The queue of a webhook, by the size of its body. Consumers of the live queue prefetch by count, because AMQP
     /// has no limit by bytes. Large messages therefore go to the queue that is read one by one. Nothing depends on
     /// the order between the queues.
-    pub const fn of_webhook(bytes: usize) -> Self {
+    pub const fn for_webhook(bytes: usize) -> Self {
         if bytes > MAX_LIVE_BYTES { Self::Bulk } else { Self::Live }
     }
 }

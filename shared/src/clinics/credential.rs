@@ -43,7 +43,7 @@ pub async fn set(
 ) -> Result<SecretString, ClinicError> {
     let transaction = database::begin_write(database).await?;
     require(&transaction, change.clinic_id).await?;
-    if Entity::find().filter(of(change.clinic_id, change.kind)).count(&transaction).await? > 0 {
+    if Entity::find().filter(by_kind(change.clinic_id, change.kind)).count(&transaction).await? > 0 {
         return Err(ClinicError::IsSet(change.clinic_id.to_owned(), change.kind));
     }
     let secret = insert(&transaction, keys, change).await?;
@@ -65,13 +65,13 @@ pub async fn rotate(
 ) -> Result<SecretString, ClinicError> {
     let transaction = database::begin_write(database).await?;
     require(&transaction, change.clinic_id).await?;
-    if Entity::find().filter(of(change.clinic_id, change.kind)).count(&transaction).await? == 0 {
+    if Entity::find().filter(by_kind(change.clinic_id, change.kind)).count(&transaction).await? == 0 {
         return Err(ClinicError::IsNotSet(change.clinic_id.to_owned(), change.kind));
     }
     let end = end_of(overlap)?;
     Entity::update_many()
         .col_expr(Column::ExpiresAt, Expr::value(end))
-        .filter(of(change.clinic_id, change.kind))
+        .filter(by_kind(change.clinic_id, change.kind))
         .filter(Column::ExpiresAt.is_null().or(Column::ExpiresAt.gt(end)))
         .exec(&transaction)
         .await?;
@@ -96,7 +96,7 @@ pub async fn unset(
     }
     let transaction = database::begin_write(database).await?;
     require(&transaction, clinic_id).await?;
-    let deleted = Entity::delete_many().filter(of(clinic_id, kind)).exec(&transaction).await?;
+    let deleted = Entity::delete_many().filter(by_kind(clinic_id, kind)).exec(&transaction).await?;
     if deleted.rows_affected == 0 {
         return Err(ClinicError::IsNotSet(clinic_id.to_owned(), kind));
     }
@@ -105,7 +105,7 @@ pub async fn unset(
 }
 
 /// The secrets of one kind.
-fn of(clinic_id: &str, kind: CredentialKind) -> Condition {
+fn by_kind(clinic_id: &str, kind: CredentialKind) -> Condition {
     Condition::all().add(Column::ClinicId.eq(clinic_id)).add(Column::Kind.eq(kind.as_str()))
 }
 
@@ -130,7 +130,7 @@ pub(super) async fn insert(
             let value = secret.expose_secret().as_bytes();
             keys()?.seal(AssociatedData::signing_secret(&id.to_string()), value).into_text()
         }
-        _ => Digest::of(secret.expose_secret()).into_text(),
+        _ => Digest::new(secret.expose_secret()).into_text(),
     };
     if change.kind == CredentialKind::Token {
         require_unique(database, change.clinic_id, &verifier).await?;

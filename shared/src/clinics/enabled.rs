@@ -141,7 +141,7 @@ fn damaged(name: &str) -> String {
     format!("its {name} is damaged; `careq-sync clinic configure` sets a new one")
 }
 
-fn of_kind(
+fn rows_of_kind(
     own: &[clinic_credential::Model],
     kind: CredentialKind,
 ) -> impl Iterator<Item = &clinic_credential::Model> {
@@ -153,7 +153,7 @@ fn digests(own: &[clinic_credential::Model], kind: CredentialKind) -> Vec<Creden
         verifier: Digest::stored(row.verifier.clone()),
         expires_at: row.expires_at,
     };
-    of_kind(own, kind).map(digest).collect()
+    rows_of_kind(own, kind).map(digest).collect()
 }
 
 /// The signing secrets that open, and the reasons for the others. An expired secret is not opened: a random one takes
@@ -165,7 +165,7 @@ fn signing_secrets(
 ) -> (Vec<Credential<SecretString>>, Vec<String>) {
     let mut secrets = Vec::new();
     let mut unopened = Vec::new();
-    for row in of_kind(own, CredentialKind::SigningSecret) {
+    for row in rows_of_kind(own, CredentialKind::SigningSecret) {
         let has_expired = row.expires_at.is_some_and(|end| end <= now);
         let opened = if has_expired { Ok(secret::random("")) } else { signing_secret(row, seal) };
         match opened {

@@ -61,7 +61,7 @@ pub struct Configuration {
 impl Configuration {
     /// The changes, for the audit log.
     fn details(&self) -> Value {
-        fn of<T: ToString>(name: &str, setting: Option<&Setting<T>>) -> Option<(String, Value)> {
+        fn change<T: ToString>(name: &str, setting: Option<&Setting<T>>) -> Option<(String, Value)> {
             let value = match setting? {
                 Setting::Default => "default".to_owned(),
                 Setting::Own(value) => value.to_string(),
@@ -69,10 +69,10 @@ impl Configuration {
             Some((name.to_owned(), value.into()))
         }
         let changes = [
-            of("answer_within_ms", self.answer_within_ms.as_ref()),
-            of("rate_per_minute", self.rate_per_minute.as_ref()),
-            of("rate_burst", self.rate_burst.as_ref()),
-            of("addresses", self.addresses.as_ref()),
+            change("answer_within_ms", self.answer_within_ms.as_ref()),
+            change("rate_per_minute", self.rate_per_minute.as_ref()),
+            change("rate_burst", self.rate_burst.as_ref()),
+            change("addresses", self.addresses.as_ref()),
         ];
         Value::Object(changes.into_iter().flatten().collect())
     }
@@ -136,7 +136,7 @@ pub async fn seed(
             let details =
                 json!({ "clinic_id": seed.clinic_id, "credentials": [CredentialKind::Token.as_str()] });
             let deed = Deed { details, ..Deed::new(Action::AddClinic) };
-            audit::note(&transaction, &Actor::of_process(Origin::Settings), deed).await?;
+            audit::note(&transaction, &Actor::process_user(Origin::Settings), deed).await?;
         }
         transaction.commit().await?;
     }
@@ -233,7 +233,7 @@ pub async fn unheeded(database: &DatabaseConnection, seeds: &[ClinicSeed]) -> Re
     for ClinicSeed { clinic_id, token } in seeds {
         use clinic_credential::Column::{ClinicId, Kind, Verifier};
         let Some(known) = clinic::Entity::find_by_id(clinic_id).one(database).await? else { continue };
-        let digest = Digest::of(token.expose_secret()).into_text();
+        let digest = Digest::new(token.expose_secret()).into_text();
         let select = clinic_credential::Entity::find()
             .filter(ClinicId.eq(clinic_id))
             .filter(Kind.eq(CredentialKind::Token.as_str()))

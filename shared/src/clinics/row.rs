@@ -24,5 +24,5 @@ pub(super) async fn note(
         details.insert("clinic_id".to_owned(), clinic_id.into());
     }
     let deed = Deed { details, ..Deed::new(action) };
-    audit::note(transaction, &Actor::of_process(Origin::CommandLine), deed).await
+    audit::note(transaction, &Actor::process_user(Origin::CommandLine), deed).await
 }

@@ -32,7 +32,7 @@ impl Config {
         );
         // A command that needs no key, such as `migrate`, runs without one.
         if process.is_some_and(|process| process.runs_on().is_some())
-            && let Err(fault) = KeySource::of(&self.seal.keys, &self.seal.key_file, &self.database.url)
+            && let Err(fault) = KeySource::choose(&self.seal.keys, &self.seal.key_file, &self.database.url)
         {
             faults.add(fault.to_string());
         }

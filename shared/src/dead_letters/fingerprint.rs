@@ -44,7 +44,7 @@ fn is_an_id(word: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn of(message: &str) -> String {
+    fn patient_fingerprint(message: &str) -> String {
         fingerprint(Class::Data, "SERVER_ERROR", Some("patient"), message)
     }
 
@@ -62,9 +62,12 @@ mod tests {
             cause("event evt_cAAAAAAAAAAHoexample1 of 6ba7b812-9dad-11d1-80b4-00c04fd430c8"),
             "event # of #"
         );
-        assert_eq!(of("The hash belongs to appointment 7"), of("The hash belongs to appointment 8"));
-        assert_ne!(of("error 23514"), of("error 23502"));
-        assert_ne!(of("x"), fingerprint(Class::Data, "SERVER_ERROR", Some("doctor"), "x"));
-        assert_eq!(of("x").len(), CHARACTERS);
+        assert_eq!(
+            patient_fingerprint("The hash belongs to appointment 7"),
+            patient_fingerprint("The hash belongs to appointment 8")
+        );
+        assert_ne!(patient_fingerprint("error 23514"), patient_fingerprint("error 23502"));
+        assert_ne!(patient_fingerprint("x"), fingerprint(Class::Data, "SERVER_ERROR", Some("doctor"), "x"));
+        assert_eq!(patient_fingerprint("x").len(), CHARACTERS);
     }
 }

@@ -21,14 +21,14 @@ impl Document {
         // It stores nothing, and does not recurse.
         serde_json::from_str::<IgnoredAny>(text)
             .map_err(|fault| NotAnObject::Json { line: fault.line(), column: fault.column() })?;
-        let text = canonical::of_valid(text, values);
+        let text = canonical::from_valid(text, values);
         if text.starts_with('{') { Ok(Self(text)) } else { Err(NotAnObject::OtherValue) }
     }
 
     /// The members.
     #[expect(clippy::expect_used, reason = "what `parse` has written is an object, or the program is wrong")]
     pub fn object(&self) -> Object<'_> {
-        Raw::of_canonical(&self.0).as_object().expect("a document is an object")
+        Raw::from_canonical(&self.0).as_object().expect("a document is an object")
     }
 
     /// The canonical spelling.

@@ -25,7 +25,7 @@ impl fmt::Debug for Raw<'_> {
 }
 
 impl<'a> Raw<'a> {
-    pub(crate) const fn of_canonical(text: &'a str) -> Self {
+    pub(crate) const fn from_canonical(text: &'a str) -> Self {
         Self(text)
     }
 

@@ -52,6 +52,6 @@ pub async fn under_way(database: &DatabaseConnection) -> Result<UnderWay, DbErr>
 }
 
 fn every<S: Copy + PartialEq>(states: &[S], counted: &[(S, i64)]) -> Vec<(S, i64)> {
-    let count = |state| counted.iter().find(|(of, _)| *of == state).map_or(0, |(_, count)| *count);
+    let count = |state| counted.iter().find(|(listed, _)| *listed == state).map_or(0, |(_, count)| *count);
     states.iter().map(|state| (*state, count(*state))).collect()
 }

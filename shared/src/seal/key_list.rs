@@ -51,7 +51,7 @@ impl KeySource {
     ///
     /// # Errors
     /// Both settings are set, or neither is and the database is not the embedded one.
-    pub(crate) fn of(
+    pub(crate) fn choose(
         keys: &SecretString,
         file: &Path,
         database_url: &SecretString,
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn keys_have_one_source_and_only_the_embedded_database_makes_its_own() {
         let source = |keys: &str, file: &str, database_url: &str| {
-            KeySource::of(&keys.into(), Path::new(file), &database_url.into())
+            KeySource::choose(&keys.into(), Path::new(file), &database_url.into())
         };
         assert_eq!(source("a:b", "", "postgres://db/careq").unwrap(), KeySource::Setting);
         assert_eq!(source("", "keys", "postgres://db/careq").unwrap(), KeySource::File);

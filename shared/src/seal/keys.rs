@@ -41,7 +41,7 @@ pub fn file(config: &Config) -> Option<PathBuf> {
 }
 
 fn source(config: &Config) -> Result<KeySource, KeysError> {
-    KeySource::of(&config.seal.keys, &config.seal.key_file, &config.database.url)
+    KeySource::choose(&config.seal.keys, &config.seal.key_file, &config.database.url)
 }
 
 /// Opens the embedded database's own key file, and creates it if it is missing.

@@ -133,9 +133,9 @@ async fn parked(database: &DatabaseConnection) -> Result<[Parked; 2], DbErr> {
         .into_tuple()
         .all(database)
         .await?;
-    let of = |waiting_for, wanted| {
+    let waiting = |waiting_for, wanted| {
         let row = rows.iter().find(|(for_parent, ..)| *for_parent == wanted);
         row.map_or((waiting_for, 0, None), |(_, count, oldest)| (waiting_for, *count, *oldest))
     };
-    Ok([of("parent", true), of("attempt", false)])
+    Ok([waiting("parent", true), waiting("attempt", false)])
 }

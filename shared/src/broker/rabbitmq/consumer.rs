@@ -68,7 +68,7 @@ impl Source {
     }
 
     /// Two batches: the one in work and the next. The size of the messages is limited by the publishers, see
-    /// [`Queue::of_webhook`].
+    /// [`Queue::for_webhook`].
     fn prefetch(&self) -> u16 {
         u16::try_from(self.batch.messages * 2).unwrap_or(u16::MAX)
     }

@@ -226,7 +226,7 @@ impl Address {
     ///
     /// # Errors
     /// It is not an AMQP URL.
-    pub fn of(config: &BrokerConfig) -> Result<Self, LinkError> {
+    pub fn from_config(config: &BrokerConfig) -> Result<Self, LinkError> {
         let uri = uri(config)?;
         Ok(Self {
             host: uri.authority.host,
