@@ -60,7 +60,7 @@ async fn run(arguments: Arguments, hardened: Result<(), String>) -> Result<ExitC
     let command = arguments.command.unwrap_or(Command::Standalone);
     let config = match (environment::config(process(&command), arguments.config.as_deref()), &command) {
         (Err(faults), Command::Doctor(output)) => {
-            return doctor::print(&careq_doctor::of_faults(&faults), *output);
+            return doctor::print(&careq_doctor::fault_report(&faults), *output);
         }
         (config, _) => config?,
     };

@@ -14,7 +14,7 @@ const MAX_TOLERATED: TimeDelta = TimeDelta::seconds(5);
 /// A difference beyond is an error. Signatures are valid for 300 s (API specification, "Authentication"), and CareQ's clock may differ, too.
 const MAX_WARNED: TimeDelta = TimeDelta::seconds(60);
 
-pub(crate) async fn of_database(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
+pub(crate) async fn compare_with_database(database: &DatabaseConnection) -> Result<Vec<Finding>, DbErr> {
     let before = clock::now();
     let theirs: DateTime<Utc> = row(database, "SELECT clock_timestamp() AS now").await?.try_get_by("now")?;
     let codes = ("clock.database_agrees", "clock.database_differs");
@@ -22,7 +22,7 @@ pub(crate) async fn of_database(database: &DatabaseConnection) -> Result<Vec<Fin
 }
 
 /// Uses the `Date` header of a response, which has whole seconds.
-pub(crate) fn of_broker(management: &Management) -> Vec<Finding> {
+pub(crate) fn compare_with_broker(management: &Management) -> Vec<Finding> {
     let Some((before, theirs, after)) = management.date else { return Vec::new() };
     let codes = ("clock.broker_agrees", "clock.broker_differs");
     vec![compared("the broker", codes, difference(before - TimeDelta::seconds(1), theirs, after))]

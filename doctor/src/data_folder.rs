@@ -31,7 +31,7 @@ pub(crate) fn examine(config: &Config) -> Vec<Finding> {
         let seen = format!("the first start creates {}", folder.display());
         return vec![Finding::well("data_folder.not_made_yet", seen)];
     }
-    [Some(write_access(folder)), of_another_user(folder), Some(free_space(folder)), open_to_others(folder)]
+    [Some(write_access(folder)), foreign_owner(folder), Some(free_space(folder)), open_to_others(folder)]
         .into_iter()
         .flatten()
         .collect()
@@ -54,7 +54,7 @@ fn write_access(folder: &Path) -> Finding {
 }
 
 /// Root may do everything, so that only the user of careq-sync sees what careq-sync may do.
-fn of_another_user(folder: &Path) -> Option<Finding> {
+fn foreign_owner(folder: &Path) -> Option<Finding> {
     let files = FILES.map(|name| folder.join(name));
     let foreign = std::iter::once(folder).chain(files.iter().map(PathBuf::as_path)).find_map(|path| {
         let owner = path.metadata().ok()?.uid();

@@ -33,7 +33,7 @@ pub async fn examine(config: &Config) -> Report {
             report.add("server", database::server::examine(&database)).await;
             report.add("logging", database::logging::examine(&database)).await;
             report.add("permissions", database::permissions::examine(&database, config)).await;
-            report.add("clock of the database", clock::of_database(&database)).await;
+            report.add("clock of the database", clock::compare_with_database(&database)).await;
         } else {
             report.add("database file", database::tables::examine_file(&database)).await;
         }
@@ -49,7 +49,7 @@ pub async fn examine(config: &Config) -> Report {
         report.add("a message", Box::pin(broker::message::examine(&broker, config)).map(Ok)).await;
         if let Some(management) = report.reach("management API", broker::management::reach(config)).await {
             report.add("policies", broker::policies::examine(&management, &broker).map(Ok)).await;
-            report.note("clock of the broker", clock::of_broker(&management));
+            report.note("clock of the broker", clock::compare_with_broker(&management));
         }
         broker.close().await;
     }
@@ -58,7 +58,7 @@ pub async fn examine(config: &Config) -> Report {
 
 /// The report for settings that cannot be loaded.
 #[must_use]
-pub fn of_faults(faults: &Faults) -> Report {
+pub fn fault_report(faults: &Faults) -> Report {
     let fault = |sentence: &String| {
         Finding::error("settings.fault", sentence)
             .means("no process starts with these settings, and nothing else was examined")

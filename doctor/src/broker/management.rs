@@ -40,7 +40,7 @@ pub(crate) struct Management {
 
 pub(crate) async fn reach(config: &Config) -> Reached<Management> {
     let virtual_host =
-        Address::from_config(&config.broker).map_or_else(|_| "/".to_owned(), |of| of.virtual_host);
+        Address::from_config(&config.broker).map_or_else(|_| "/".to_owned(), |address| address.virtual_host);
     let by_hand = format!(
         "`rabbitmqctl list_policies -p '{virtual_host}'` and `rabbitmqctl list_operator_policies -p \
          '{virtual_host}'` show the policies"
@@ -50,7 +50,7 @@ pub(crate) async fn reach(config: &Config) -> Reached<Management> {
         let finding = Finding::warning("management.none", seen);
         return (vec![finding.means(POLICIES_UNKNOWN).remedy(by_hand)], None);
     }
-    let Some(mut management) = Management::of(config) else {
+    let Some(mut management) = Management::from_config(config) else {
         let finding = Finding::error("management.url", "broker.management_url is not a URL");
         return (
             vec![finding.means(POLICIES_UNKNOWN).remedy("set it to a URL such as http://host:15672")],
@@ -88,7 +88,7 @@ fn version(overview: &Value) -> Finding {
 
 impl Management {
     /// The API with the user of its URL, or of `broker.url`.
-    fn of(config: &Config) -> Option<Self> {
+    fn from_config(config: &Config) -> Option<Self> {
         let address = Address::from_config(&config.broker).ok()?;
         let set = config.broker.management_url.expose_secret();
         let (scheme, port) = if address.is_encrypted { ("https", 15671) } else { ("http", 15672) };
