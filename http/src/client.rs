@@ -25,7 +25,7 @@ impl Client {
     /// # Panics
     /// The request did not come through [`crate::serve`].
     #[must_use]
-    pub fn of(request: &Request, trusted: &Networks) -> Self {
+    pub fn from_request(request: &Request, trusted: &Networks) -> Self {
         #[expect(clippy::expect_used, reason = "the listener adds the peer to every request")]
         let PeerAddress(peer) = *request.extensions().get().expect("a request has a peer");
         client(peer, request.headers(), trusted)

@@ -136,13 +136,13 @@ mod tests {
     #[tokio::test]
     async fn an_address_has_a_limit_and_a_trusted_proxy_has_none() {
         let connections = Connections::new(2, "10.0.0.0/8".parse().unwrap());
-        let of = |peer: &str| connections.enter(address(peer));
-        let (first, _second) = (of("2001:db8::1").unwrap(), of("2001:db8::2").unwrap());
-        assert!(of("2001:db8::3").is_none(), "a /64 is one address");
-        assert!(of("2001:db8:0:1::1").is_some() && of("192.0.2.1").is_some());
+        let enter = |peer: &str| connections.enter(address(peer));
+        let (first, _second) = (enter("2001:db8::1").unwrap(), enter("2001:db8::2").unwrap());
+        assert!(enter("2001:db8::3").is_none(), "a /64 is one address");
+        assert!(enter("2001:db8:0:1::1").is_some() && enter("192.0.2.1").is_some());
         drop(first);
-        assert!(of("2001:db8::3").is_some());
-        let proxied: Vec<_> = (0..100).map(|_| of("::ffff:10.0.0.1").unwrap()).collect();
+        assert!(enter("2001:db8::3").is_some());
+        let proxied: Vec<_> = (0..100).map(|_| enter("::ffff:10.0.0.1").unwrap()).collect();
         drop(proxied);
         assert_eq!(connections.open().by_address.len(), 1, "closed connections are removed");
         assert_eq!(connections.open().by_id.len(), 1);

@@ -19,7 +19,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Handles every request.
 pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    let client = Client::of(&request, &api.trusted_proxies).address;
+    let client = Client::from_request(&request, &api.trusted_proxies).address;
     let line = RequestLog::start(&request, client);
     let mut response = line.finish(within_limits(&api, request, next).await);
     api.failures.delay_response(client, &response).await;

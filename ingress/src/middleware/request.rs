@@ -19,7 +19,7 @@ pub(crate) async fn handle(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let client = Client::of(&request, &ingress.settings.trusted_proxies);
+    let client = Client::from_request(&request, &ingress.settings.trusted_proxies);
     let log = RequestLog::start(&request, client.address);
     let span = log.span(request.headers(), ingress.settings.trust_traceparent);
     request.extensions_mut().insert(client);
