@@ -87,7 +87,7 @@ fn validated_world(plan: &Plan) -> Result<World> {
         "no clinic to call as: give --clinics FILE with the output of `careq-sync clinic add ID --json`, or set CAREQ_CLINICS \
          as the installation has it"
     );
-    let world = World::of(plan);
+    let world = World::from_plan(plan);
     ensure!(
         world.scenarios() / names.len() as u64 <= MAX_BOOKINGS,
         "that is more than {MAX_BOOKINGS} bookings per clinic; send fewer events or use more clinics"

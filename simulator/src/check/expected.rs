@@ -58,7 +58,7 @@ pub(super) struct Expected {
 
 impl Expected {
     /// Computes the state from all scenarios.
-    pub(super) fn of(world: &World) -> Self {
+    pub(super) fn from_world(world: &World) -> Self {
         let mut expected = Self::default();
         for number in 0..world.scenarios() {
             let clinic = world.clinic_of(number);
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn details_and_status_of_an_appointment_are_its_newest_ones() {
         let world = World::new(vec!["clinic".to_owned()], 7, 400, Disorder::default());
-        let expected = Expected::of(&world);
+        let expected = Expected::from_world(&world);
         for (key, record) in &expected.records {
             let scenarios = (0..world.scenarios()).map(|number| world.scenario(number));
             let events: Vec<_> = scenarios

@@ -29,7 +29,7 @@ pub(crate) async fn check_all(run: &Run, receipts: &[Receipt], store: Option<&St
         // An event without an acknowledgement may or may not be stored, so no state is expected.
         return Ok(());
     }
-    let expected = Expected::of(&run.world);
+    let expected = Expected::from_world(&run.world);
     records::check(run, &expected, deadline).await;
     let Some(store) = store else { return Ok(()) };
     let checked = tables::check(run, &expected, receipts, store, deadline).await;

@@ -63,12 +63,12 @@ fn booking(context: &ScenarioContext<'_>, kind: BookingKind, rng: &mut ChaCha8Rn
             vec![Request::batch(context.clinic_id, batch_id, vec![patient, appointment])]
         }
         BookingKind::LateParent => {
-            vec![Request::of(appointment), Request { is_delayed: true, ..Request::of(patient) }]
+            vec![Request::webhook(appointment), Request { is_delayed: true, ..Request::webhook(patient) }]
         }
-        BookingKind::Orphan => vec![Request::of(appointment)],
-        _ => vec![Request::of(patient), Request::of(appointment)],
+        BookingKind::Orphan => vec![Request::webhook(appointment)],
+        _ => vec![Request::webhook(patient), Request::webhook(appointment)],
     };
-    requests.extend(changes.into_iter().map(Request::of));
+    requests.extend(changes.into_iter().map(Request::webhook));
     for request in &mut requests {
         request.is_repeated = percent(rng, context.disorder.repeat_percent);
         if request.batch_id.is_none() && rng.random_bool(0.1) {
@@ -85,7 +85,7 @@ fn unstamped(context: &ScenarioContext<'_>, rng: &mut ChaCha8Rng) -> Scenario {
     let version = |number| {
         let careq_id = context.careq_id(context.number);
         let event = bodies::event(context, Kind::Patient, careq_id, None, bodies::patient(rng));
-        Request { follows: number > 0, ..Request::of(event) }
+        Request { follows: number > 0, ..Request::webhook(event) }
     };
     Scenario { requests: (0..=further_versions).map(version).collect() }
 }

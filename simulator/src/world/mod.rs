@@ -33,7 +33,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn of(plan: &Plan) -> Self {
+    pub(crate) fn from_plan(plan: &Plan) -> Self {
         let clinic_ids = plan.clinics.iter().map(|clinic| clinic.clinic_id.clone()).collect();
         Self::new(clinic_ids, plan.seed, plan.events, plan.disorder)
     }

@@ -40,9 +40,9 @@ fn same_hash(context: &ScenarioContext<'_>, rng: &mut ChaCha8Rng) -> Vec<Request
     let appointment = |offset| {
         let mut body = bodies::appointment(context.time_at(0), parents, rng);
         body["hash"] = format!("hash-{}", parents.patient).into();
-        Request::of(event(context, Kind::Appointment, offset, body))
+        Request::webhook(event(context, Kind::Appointment, offset, body))
     };
-    std::iter::once(Request::of(patient)).chain([0, CONFLICT_OFFSET].map(appointment)).collect()
+    std::iter::once(Request::webhook(patient)).chain([0, CONFLICT_OFFSET].map(appointment)).collect()
 }
 
 /// Two patients with the same `Idempotency-Key`.
@@ -50,7 +50,7 @@ fn same_key(context: &ScenarioContext<'_>, rng: &mut ChaCha8Rng) -> Vec<Request>
     let key = format!("twice-{}", context.careq_id(context.number));
     let request = |offset| Request {
         idempotency_key: Some(key.clone()),
-        ..Request::of(event(context, Kind::Patient, offset, bodies::patient(rng)))
+        ..Request::webhook(event(context, Kind::Patient, offset, bodies::patient(rng)))
     };
     [0, CONFLICT_OFFSET].map(request).into()
 }

@@ -83,7 +83,7 @@ impl Scenario {
 }
 
 impl Request {
-    pub(crate) fn of(event: Event) -> Self {
+    pub(crate) fn webhook(event: Event) -> Self {
         let (path, body) = (path(event.kind), event.body.to_string().into());
         Self { path, body, events: vec![event], ..Self::default() }
     }

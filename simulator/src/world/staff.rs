@@ -26,7 +26,8 @@ pub(super) fn scenario(context: &ScenarioContext<'_>) -> Scenario {
             let stamp = has_stamps.then(|| context.time_at(version));
             let fields =
                 if kind == Kind::Doctor { bodies::doctor(&mut rng) } else { bodies::service(&mut rng) };
-            requests.push(Request::of(bodies::event(context, kind, context.careq_id(number), stamp, fields)));
+            let event = bodies::event(context, kind, context.careq_id(number), stamp, fields);
+            requests.push(Request::webhook(event));
         }
     }
     Scenario { requests }
