@@ -18,7 +18,7 @@ pub(crate) struct Spread {
 
 impl Spread {
     /// Statistics of the values; NaN without any.
-    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
+    pub(crate) fn from_values(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<_> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let at = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
@@ -78,9 +78,12 @@ mod tests {
 
     #[test]
     fn the_median_is_the_middle_value_or_the_mean_of_the_two_middle_values() {
-        assert_eq!(Spread::of([3.0, 1.0, 2.0]), Spread { median: 2.0, least: 1.0, most: 3.0, count: 3 });
-        assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0]).to_string(), "2.50 (1.00–4.00)");
-        assert_eq!(Spread::of([0.5]).to_string(), "0.50");
-        assert!(Spread::of([]).median.is_nan());
+        assert_eq!(
+            Spread::from_values([3.0, 1.0, 2.0]),
+            Spread { median: 2.0, least: 1.0, most: 3.0, count: 3 }
+        );
+        assert_eq!(Spread::from_values([4.0, 1.0, 2.0, 3.0]).to_string(), "2.50 (1.00–4.00)");
+        assert_eq!(Spread::from_values([0.5]).to_string(), "0.50");
+        assert!(Spread::from_values([]).median.is_nan());
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Requests(Arc<[Bytes]>);
 
 impl Requests {
     /// At least about `events` requests. Two seeds share no event.
-    pub(crate) fn of(credentials: &Credentials, seed: u64, events: u64) -> Result<Self> {
+    pub(crate) fn generate(credentials: &Credentials, seed: u64, events: u64) -> Result<Self> {
         let signing = SigningKey::new(&credentials.signing_secret);
         let webhooks = careq_simulator::webhooks(CLINIC, seed, events);
         let requests = webhooks.map(|webhook| request(&credentials.token, &signing, &webhook));

@@ -26,7 +26,7 @@ pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for connections in context.connections.iter().copied() {
         // A signature is valid for five minutes.
-        let requests = Requests::of(&installation.credentials, 1, POOL)?;
+        let requests = Requests::generate(&installation.credentials, 1, POOL)?;
         let take = async |server: &Process| {
             let before_s = server.cpu_s()?;
             let load =
@@ -41,7 +41,7 @@ pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
         let name = |what: &str| format!("{what}, {connections} connections");
         let line = |what, unit, pairs: &[_]| Line::compared(name(what), unit, BASELINE, pairs);
         let rates = map_pairs(&pairs, |(load, _)| load.per_second());
-        let bare_rate = Spread::of(rates.iter().map(|pair| pair.baseline)).median;
+        let bare_rate = Spread::from_values(rates.iter().map(|pair| pair.baseline)).median;
         let latency = |quantile| map_pairs(&pairs, |(load, _)| load.latency_ms(quantile));
         let cpu = map_pairs(&pairs, |(_, cpu_us)| *cpu_us);
         let broker = [Pair { ours: bare_rate, baseline: broker }];

@@ -30,7 +30,7 @@ pub(super) async fn load(
     credentials: &Credentials,
     seed: u64,
 ) -> Result<LoadResult> {
-    let requests = Requests::of(credentials, seed, u64::from(RATE) * context.answering.as_secs())?;
+    let requests = Requests::generate(credentials, seed, u64::from(RATE) * context.answering.as_secs())?;
     load::at_rate(ingress.address()?, &requests, RATE, context.answering).await
 }
 

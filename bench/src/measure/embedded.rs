@@ -31,7 +31,7 @@ pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
     let (mut acknowledged, mut stored, mut peaks, mut loads) = (vec![], vec![], vec![], vec![]);
     for _ in 0..context.repeats {
         let process = start(context, tempfile::tempdir()?).await?;
-        let requests = Requests::of(&credentials, 1, context.together / EVENTS_DIVISOR)?;
+        let requests = Requests::generate(&credentials, 1, context.together / EVENTS_DIVISOR)?;
         let began_at = Instant::now();
         let load = load::each_once(process.address()?, &requests, CONNECTIONS).await?;
         acknowledged.push(load.per_second());

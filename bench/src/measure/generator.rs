@@ -15,7 +15,7 @@ use crate::report::line::{Line, Target, Unit};
 pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
     let installation = Installation::new(context).await?;
     let bare = raw::http::start(&installation.credentials.signing_secret, None).await?;
-    let requests = Requests::of(&installation.credentials, 1, POOL)?;
+    let requests = Requests::generate(&installation.credentials, 1, POOL)?;
     let mut rates = Vec::new();
     for _ in 0..context.repeats {
         let load = load::at_full_speed(bare.address()?, &requests, 64, context.sending).await?;

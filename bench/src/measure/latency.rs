@@ -22,7 +22,7 @@ pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for rate in context.rates.iter().copied() {
         // A signature is valid for five minutes.
-        let requests = Requests::of(&installation.credentials, 1, POOL)?;
+        let requests = Requests::generate(&installation.credentials, 1, POOL)?;
         let take = async |server: &Process| {
             let load = load::at_rate(server.address()?, &requests, rate, context.sending).await?;
             installation.purge().await?;

@@ -16,7 +16,7 @@ pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
     let ingress = installation.ingress(&NO_RESULTS).await?;
     let mut events = 0;
     for seed in 1.. {
-        let requests = Requests::of(&installation.credentials, seed, POOL.min(context.memory_events))?;
+        let requests = Requests::generate(&installation.credentials, seed, POOL.min(context.memory_events))?;
         events += load::each_once(ingress.address()?, &requests, CONNECTIONS).await?.answered();
         if events >= context.memory_events {
             break;

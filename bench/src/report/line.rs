@@ -60,8 +60,8 @@ impl Line {
     pub(crate) fn compared(what: impl Into<String>, unit: Unit, baseline: &str, pairs: &[Pair<f64>]) -> Self {
         let baseline = Baseline {
             what: baseline.to_owned(),
-            value: Spread::of(pairs.iter().map(|pair| pair.baseline)),
-            ratio: Spread::of(pairs.iter().map(|pair| pair.ours / pair.baseline)),
+            value: Spread::from_values(pairs.iter().map(|pair| pair.baseline)),
+            ratio: Spread::from_values(pairs.iter().map(|pair| pair.ours / pair.baseline)),
         };
         let ours = pairs.iter().map(|pair| pair.ours);
         Self { baseline: Some(baseline), ..Self::single(what, unit, ours) }
@@ -69,7 +69,7 @@ impl Line {
 
     /// A value without a baseline.
     pub(crate) fn single(what: impl Into<String>, unit: Unit, ours: impl IntoIterator<Item = f64>) -> Self {
-        Self { what: what.into(), unit, ours: Spread::of(ours), baseline: None, target: None }
+        Self { what: what.into(), unit, ours: Spread::from_values(ours), baseline: None, target: None }
     }
 
     pub(crate) fn with(self, target: Target) -> Self {
