@@ -89,7 +89,7 @@ pub(crate) enum Unreadable {
 
 impl Item {
     /// The event of a parked row.
-    pub(crate) fn of_parked(
+    pub(crate) fn from_parked(
         seal: &Seal,
         row: &parked_event::Model,
         treatment: Treatment,
@@ -104,7 +104,7 @@ impl Item {
 
 /// Acceptance of the delivery that a parked row holds; `None` if the row cannot be read.
 pub(crate) fn parked_delivery(seal: &Seal, row: &parked_event::Model) -> Option<DateTime<Utc>> {
-    Item::of_parked(seal, row, Treatment::Ordinary).ok().map(|item| item.event.accepted_at)
+    Item::from_parked(seal, row, Treatment::Ordinary).ok().map(|item| item.event.accepted_at)
 }
 
 /// Whether this delivery replaces that of a parked row: it is later, or the row cannot be read. The content of an event id is always the

@@ -43,14 +43,14 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// For work whose failure has a consequence.
-    pub(crate) fn of_one(context: &Context) -> Self {
+    pub(crate) fn for_one(context: &Context) -> Self {
         let deadline = context.settings.deadline;
         Self { deadline, short_deadline: deadline / 3, max_collisions: 50, max_failures: 6 }
     }
 
     /// For work that can be split.
-    pub(crate) fn of_several(context: &Context) -> Self {
-        Self { max_collisions: 10, max_failures: 4, ..Self::of_one(context) }
+    pub(crate) fn for_several(context: &Context) -> Self {
+        Self { max_collisions: 10, max_failures: 4, ..Self::for_one(context) }
     }
 }
 
@@ -62,7 +62,7 @@ pub(crate) async fn attempt<T, E: Into<Fault>, F: Future<Output = Result<T, E>>>
     context: &Context,
     mut work: impl FnMut() -> F,
 ) -> Result<Result<T, EventFault>, Stopped> {
-    within(context, Limits::of_one(context), |_| work()).await
+    within(context, Limits::for_one(context), |_| work()).await
 }
 
 /// Retries without end, with a log line a round.
@@ -116,13 +116,13 @@ pub(crate) async fn within<T, E: Into<Fault>, F: Future<Output = Result<T, E>>>(
             }
             Fault::Infrastructure(suspicion) => {
                 observe::repeated("unreachable");
-                let health = health::of_database(context, deadline).await?;
+                let health = health::wait_for_database(context, deadline).await?;
                 failures += if health.at_once { WHILE_HEALTHY } else { WITH_AN_OUTAGE };
                 suspicion
             }
             Fault::TimedOut => {
                 observe::repeated("timed_out");
-                let health = health::of_database(context, deadline).await?;
+                let health = health::wait_for_database(context, deadline).await?;
                 if health.took * SLOW > deadline {
                     deadline = (deadline * 2).min(MAX_DEADLINE);
                 } else {

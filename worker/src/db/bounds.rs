@@ -60,7 +60,7 @@ pub(crate) struct Budget(usize);
 
 impl Budget {
     /// For the rows that so many events touch; unlimited for a single event.
-    pub(crate) fn of(events: usize) -> Self {
+    pub(crate) fn for_events(events: usize) -> Self {
         Self(if events > 1 { MAX_ROWS } else { usize::MAX })
     }
 
@@ -146,8 +146,8 @@ mod tests {
 
     #[test]
     fn one_event_alone_reads_whatever_it_touches() {
-        assert!(Budget::of(1).take(&Sized(MAX_ROWS + 1)).is_ok());
-        let mut budget = Budget::of(2);
+        assert!(Budget::for_events(1).take(&Sized(MAX_ROWS + 1)).is_ok());
+        let mut budget = Budget::for_events(2);
         assert!(budget.take(&Sized(MAX_ROWS)).is_ok());
         assert!(budget.take(&Sized(1)).is_err());
     }

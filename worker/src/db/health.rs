@@ -32,7 +32,7 @@ pub(crate) struct Health {
 }
 
 /// Tries until the database answers. A test write that times out is an answer as well: the database is slow.
-pub(crate) async fn of_database(context: &Context, deadline: Duration) -> Result<Health, Stopped> {
+pub(crate) async fn wait_for_database(context: &Context, deadline: Duration) -> Result<Health, Stopped> {
     let mut backoff = Backoff::default();
     let mut at_once = true;
     loop {

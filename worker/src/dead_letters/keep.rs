@@ -30,7 +30,7 @@ pub(crate) async fn undecodable(context: &Context, bodies: &[Bytes]) -> Result<(
         message: "The message is not one that this version can read".to_owned(),
     };
     let letter = |body: &Bytes| {
-        DeadLetter::of_bytes(body, &context.settings.name)
+        DeadLetter::from_bytes(body, &context.settings.name)
             .because(Class::Undecodable, &failure)
             .sealed(&context.seal, body)
     };
@@ -48,7 +48,7 @@ pub(crate) async fn batch(
     let code = if class == Class::Conflict { ErrorCode::DuplicateRecord } else { ErrorCode::ServerError };
     let failure = Failure { code, message: reason.to_owned() };
     let letters = batch.entries.iter().filter_map(|entry| match entry {
-        Entry::Accepted(event) => Some(of_event(context, event, class, &failure)),
+        Entry::Accepted(event) => Some(event_dead_letter(context, event, class, &failure)),
         Entry::Refused(_) => None,
     });
     keep(context, letters.collect(), None).await
@@ -61,14 +61,14 @@ pub(crate) async fn unrecorded(
     fault: &EventFault,
 ) -> Result<EventResult, Stopped> {
     let failure = Failure { code: ErrorCode::ServerError, message: fault.message.clone() };
-    let letter = of_event(context, event, Class::Data, &failure);
+    let letter = event_dead_letter(context, event, Class::Data, &failure);
     keep(context, vec![letter], Some(event.event_id.as_str())).await?;
     fail_in_ledger(context, event.event_id.as_str(), &failure).await?;
     Ok(EventResult { outcome: Outcome::Failed(failure), appointment_status: None, replayed: false })
 }
 
-fn of_event(context: &Context, event: &Event, class: Class, failure: &Failure) -> DeadLetter {
-    DeadLetter::of_event(event, &context.settings.name)
+fn event_dead_letter(context: &Context, event: &Event, class: Class, failure: &Failure) -> DeadLetter {
+    DeadLetter::from_event(event, &context.settings.name)
         .because(class, failure)
         .sealed(&context.seal, &item::payload(event))
 }
@@ -115,10 +115,10 @@ pub(crate) async fn unreadable(
         code: ErrorCode::ServerError,
         message: "The parked event cannot be read by this version".to_owned(),
     };
-    let letter = DeadLetter::of_parked(row, &context.settings.name)
+    let letter = DeadLetter::from_parked(row, &context.settings.name)
         .because(Class::Undecodable, &failure)
         .tried(row.attempts.max(1))
-        .after(Try::of(row))
+        .after(Try::stored_in(row))
         .sealed(&context.seal, bytes);
     keep(context, vec![letter], Some(&row.event_id)).await?;
     fail_in_ledger(context, &row.event_id, &failure).await

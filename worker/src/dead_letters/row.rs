@@ -37,7 +37,7 @@ impl InBytes for DeadLetter {
 
 impl DeadLetter {
     /// The dead letter of an event.
-    pub(crate) fn of_event(event: &Event, worker: &str) -> Self {
+    pub(crate) fn from_event(event: &Event, worker: &str) -> Self {
         let mut letter = Self::new(dead_letters::letter_id(event.event_id.as_str()), worker);
         letter.row.event_id = Some(event.event_id.as_str().to_owned());
         letter.row.clinic_id = Some(event.clinic_id.clone());
@@ -51,7 +51,7 @@ impl DeadLetter {
     }
 
     /// The dead letter of a parked event that cannot be read.
-    pub(crate) fn of_parked(row: &parked_event::Model, worker: &str) -> Self {
+    pub(crate) fn from_parked(row: &parked_event::Model, worker: &str) -> Self {
         let mut letter = Self::new(dead_letters::letter_id(&row.event_id), worker);
         letter.row.event_id = Some(row.event_id.clone());
         letter.row.clinic_id = Some(row.clinic_id.clone());
@@ -63,7 +63,7 @@ impl DeadLetter {
     }
 
     /// The dead letter of bytes that are no message; the same bytes give the same dead letter.
-    pub(crate) fn of_bytes(bytes: &[u8], worker: &str) -> Self {
+    pub(crate) fn from_bytes(bytes: &[u8], worker: &str) -> Self {
         Self::new(dead_letters::id_of(bytes), worker)
     }
 
@@ -223,7 +223,7 @@ impl Try {
     }
 
     /// The attempts of a parked row, the first one first.
-    pub(crate) fn of(row: &parked_event::Model) -> Vec<Self> {
+    pub(crate) fn stored_in(row: &parked_event::Model) -> Vec<Self> {
         row.tries.as_deref().and_then(|tries| serde_json::from_str(tries).ok()).unwrap_or_default()
     }
 
@@ -233,7 +233,7 @@ impl Try {
         reason = "a history that is lost in silence would mislead the person who decides"
     )]
     pub(crate) fn appended(row: &parked_event::Model, one: Self) -> String {
-        let mut tries = Self::of(row);
+        let mut tries = Self::stored_in(row);
         tries.push(one);
         serde_json::to_string(&tries).expect("text and times can be written as JSON")
     }

@@ -79,7 +79,7 @@ pub(super) async fn resolve(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -
     replay_job_letter::Entity::update_many()
         .col_expr(replay_job_letter::Column::State, Expr::value(JobLetterState::Resolved))
         .col_expr(replay_job_letter::Column::SettledAt, Expr::value(now))
-        .filter(replay_job_letter::Column::LetterId.in_subquery(of_these(ids, DeadLetterState::Resolved)))
+        .filter(replay_job_letter::Column::LetterId.in_subquery(ids_in_state(ids, DeadLetterState::Resolved)))
         .filter(replay_job_letter::Column::State.is_in(JobLetterState::UNDER_WAY))
         .exec(transaction)
         .await
@@ -121,7 +121,7 @@ pub(super) fn is_settled(outcomes: &[&str]) -> SimpleExpr {
     Expr::exists(settled)
 }
 
-fn of_these(ids: Vec<Uuid>, state: DeadLetterState) -> SelectStatement {
+fn ids_in_state(ids: Vec<Uuid>, state: DeadLetterState) -> SelectStatement {
     use dead_letter::Column::{Id, State};
     Query::select()
         .column(Id)

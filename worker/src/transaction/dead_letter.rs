@@ -51,8 +51,8 @@ fn record(
     failure: Failure,
     finish: impl FnOnce(DeadLetter) -> DeadLetter,
 ) -> EventResult {
-    let earlier = set.parked.get(event.event_id.as_str()).map(|slot| Try::of(&slot.row));
-    let letter = DeadLetter::of_event(event, &set.settings.name)
+    let earlier = set.parked.get(event.event_id.as_str()).map(|slot| Try::stored_in(&slot.row));
+    let letter = DeadLetter::from_event(event, &set.settings.name)
         .because(class, &failure)
         .after(earlier.unwrap_or_default())
         .sealed(&set.seal, &item::payload(event));

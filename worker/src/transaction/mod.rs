@@ -105,7 +105,8 @@ struct Part {
 
 impl Part {
     fn limits(&self, context: &Context) -> Limits {
-        let limits = if self.items.len() > 1 { Limits::of_several(context) } else { Limits::of_one(context) };
+        let limits =
+            if self.items.len() > 1 { Limits::for_several(context) } else { Limits::for_one(context) };
         if self.is_split { Limits { deadline: limits.short_deadline, ..limits } } else { limits }
     }
 
@@ -120,7 +121,7 @@ impl Part {
 /// Gives an event that failed alone its outcome, in three steps: one more try with the ledger queried, if that may help; recording the
 /// failure, waiting for a held row; parking it past the held row, or a dead letter of its own.
 async fn alone(context: &Context, mut item: Item, mut fault: EventFault) -> Result<Committed, Stopped> {
-    let limits = Limits::of_one(context);
+    let limits = Limits::for_one(context);
     // It has failed before: a long transaction would probably take long again.
     let limits = Limits { deadline: limits.short_deadline, ..limits };
     if is_worth_a_lookup(&item, &fault) {

@@ -69,7 +69,7 @@ mod tests {
             if attempts <= 5 {
                 assert_eq!(result.outcome, Outcome::Retrying, "{attempts}");
                 assert!(row.due_at > set.now && row.last_message.as_deref() == Some("it failed"));
-                assert_eq!(Try::of(row).len(), 1);
+                assert_eq!(Try::stored_in(row).len(), 1);
             } else {
                 assert!(matches!(result.outcome, Outcome::Failed(_)), "{attempts}");
                 assert_eq!(set.dead_letters.len(), 1);

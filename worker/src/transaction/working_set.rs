@@ -97,8 +97,8 @@ impl WorkingSet {
         context: &Context,
     ) -> Result<Self, Fault> {
         let (now, deadline_passed) = (clock::now(), *context.parent_deadline.borrow());
-        let wanted = Wanted::of(items, check);
-        let mut budget = Budget::of(items.len());
+        let wanted = Wanted::from_items(items, check);
+        let mut budget = Budget::for_events(items.len());
         let ledger = load_ledger(transaction, &wanted.keys, &mut budget).await?;
         Ok(Self {
             backend: transaction.get_database_backend(),
@@ -132,7 +132,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(items: &[Item], check: LedgerCheck) -> Self {
+    fn from_items(items: &[Item], check: LedgerCheck) -> Self {
         let mut wanted = Self::default();
         for item in items {
             if check.looks_up(item) {
@@ -164,8 +164,8 @@ impl Wanted {
     }
 }
 
-fn of_kind(keys: &RecordKeys, kind: RecordKind) -> BTreeSet<Scoped<i64>> {
-    keys.iter().filter(|(of, _)| *of == kind).map(|(_, key)| key.clone()).collect()
+fn keys_of_kind(keys: &RecordKeys, kind: RecordKind) -> BTreeSet<Scoped<i64>> {
+    keys.iter().filter(|(this, _)| *this == kind).map(|(_, key)| key.clone()).collect()
 }
 
 async fn load_ledger(
@@ -215,7 +215,7 @@ async fn load_rows<E: RecordTable>(
 where
     E::Model: InBytes,
 {
-    let rows = E::by_careq_id(&of_kind(&wanted.records, E::KIND)).lock(transaction, budget).await?;
+    let rows = E::by_careq_id(&keys_of_kind(&wanted.records, E::KIND)).lock(transaction, budget).await?;
     Ok(rows.into_iter().map(|row| (E::key(&row), stored(row))).collect())
 }
 
@@ -230,7 +230,7 @@ async fn existing<E: RecordTable>(
     transaction: &DatabaseTransaction,
     wanted: &RecordKeys,
 ) -> Result<RecordKeys, DbErr> {
-    let keys = of_kind(wanted, E::KIND);
+    let keys = keys_of_kind(wanted, E::KIND);
     let found = E::by_careq_id(&keys).read(transaction, &[E::CLINIC_ID, E::CAREQ_ID]).await?;
     Ok(found.into_iter().map(|key| (E::KIND, key)).collect())
 }

@@ -126,7 +126,7 @@ pub(crate) async fn rows(context: &Context, rows: Vec<parked_event::Model>) -> R
 async fn items(context: &Context, rows: Vec<parked_event::Model>) -> Result<Vec<Item>, Stopped> {
     let mut items = Vec::with_capacity(rows.len());
     for row in rows {
-        match Item::of_parked(&context.seal, &row, claim::treatment(&row)) {
+        match Item::from_parked(&context.seal, &row, claim::treatment(&row)) {
             Ok(item) => items.push(item),
             Err(Unreadable::Undecodable(bytes)) => keep::unreadable(context, &row, &bytes).await?,
             Err(Unreadable::Sealed(reason)) => {

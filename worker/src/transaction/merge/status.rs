@@ -49,7 +49,7 @@ fn version(row: &appointment::Model) -> Version {
 /// Applies an event that carries a status; returns whether a version has changed, shown or not.
 pub(super) fn merge(row: &mut appointment::Model, event: &Event) -> Result<bool, DbErr> {
     let Some((status, notes)) = carried(&event.record) else { return Ok(false) };
-    let before = Versions::of(row)?;
+    let before = Versions::from_row(row)?;
     let mut versions = before.clone();
     versions.add(event, status);
     if versions == before {
@@ -88,7 +88,7 @@ fn carried(record: &Record) -> Option<(&str, Option<&String>)> {
 }
 
 impl Versions {
-    fn of(row: &appointment::Model) -> Result<Self, DbErr> {
+    fn from_row(row: &appointment::Model) -> Result<Self, DbErr> {
         let damaged = |_| DbErr::Custom(format!("the status versions of appointment {} are damaged", row.id));
         row.status_versions
             .as_ref()
