@@ -17,7 +17,7 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{DbErr, EntityTrait as _, IntoActiveModel as _};
 
 use crate::context::{Context, Stopped};
-use crate::db::attempt::attempt;
+use crate::db::retries::retry_within_limits;
 use crate::dead_letters::keep;
 use crate::fault::{EventFault, Fault};
 use crate::item::{Membership, Request};
@@ -66,7 +66,7 @@ fn accepted(entries: Vec<Entry>, accepted_at: DateTime<Utc>) -> Vec<Arc<Event>> 
 async fn with_retries(context: &Context, batch: &Batch) -> Result<Result<batch::Model, EventFault>, Stopped> {
     let mut delays = RETRY_DELAYS.into_iter();
     loop {
-        match (attempt(context, || register(context, batch)).await?, delays.next()) {
+        match (retry_within_limits(context, || register(context, batch)).await?, delays.next()) {
             (Err(fault), Some(delay)) => {
                 tracing::error!(fault.message, "a batch cannot be noted; trying again");
                 context.pause(delay).await?;

@@ -15,8 +15,8 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, IntoActiveModel as _, QueryFil
 use super::row::{self, DeadLetter, Try};
 use super::write;
 use crate::context::{Context, Stopped};
-use crate::db::attempt::{attempt, retry_until_done};
 use crate::db::bounds::{self, MAX_TRANSACTION};
+use crate::db::retries::{retry_until_done, retry_within_limits};
 use crate::fault::{EventFault, Fault};
 use crate::{item, retry_policy};
 
@@ -80,7 +80,7 @@ pub(crate) async fn past_its_row(context: &Context, event: &Event) -> Result<Eve
         event_id = %event.event_id,
         "another session holds the row of an event in the ledger; it is tried again later"
     );
-    match attempt(context, || park_latest(context, event)).await? {
+    match retry_within_limits(context, || park_latest(context, event)).await? {
         Ok(()) => Ok(EventResult { outcome: Outcome::Retrying, appointment_status: None, replayed: false }),
         Err(fault) => unrecorded(context, event, &fault).await,
     }
@@ -136,7 +136,7 @@ async fn fail_in_ledger(context: &Context, event_id: &str, failure: &Failure) ->
             .filter(EventId.eq(event_id))
             .filter(Outcome.is_in(["waiting", "retrying"]))
     };
-    if let Err(fault) = attempt(context, || row().exec(&context.database)).await? {
+    if let Err(fault) = retry_within_limits(context, || row().exec(&context.database)).await? {
         tracing::error!(fault.message, "the ledger cannot say that an event has failed; its letter does");
     }
     Ok(())
@@ -147,7 +147,7 @@ async fn keep(context: &Context, letters: Vec<DeadLetter>, parked: Option<&str>)
     let mut one_by_one = Vec::new();
     for part in bounds::parts(&letters, letters.len(), MAX_TRANSACTION) {
         // The reason is logged below, for each that fails by itself.
-        if attempt(context, || record(context, part, parked)).await?.is_err() {
+        if retry_within_limits(context, || record(context, part, parked)).await?.is_err() {
             one_by_one.extend(part);
         }
     }

@@ -17,8 +17,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::context::{Context, Stopped};
-use crate::db::attempt::attempt;
 use crate::db::lookup::{self, RecordKeys};
+use crate::db::retries::retry_within_limits;
 use crate::db::scan_cursor::ScanCursor;
 use crate::fault::Fault;
 use crate::item;
@@ -56,7 +56,7 @@ pub(crate) async fn park_children(context: &Context, stored: &RecordKeys) -> Res
         let found = Candidate::find_by_statement(search.clone()).all(&context.database).await?;
         park_each(context, &found).await
     };
-    if let Err(fault) = attempt(context, park).await? {
+    if let Err(fault) = retry_within_limits(context, park).await? {
         tracing::error!(fault.message, "letters whose parent has come cannot be read; the sweep tries again");
     }
     Ok(())

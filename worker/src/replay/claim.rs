@@ -15,7 +15,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::context::{Context, Stopped};
-use crate::db::attempt::retry_until_done;
+use crate::db::retries::retry_until_done;
 
 /// Longer than a step and the pause after it.
 const LEASE: Duration = Duration::from_secs(15);

@@ -15,7 +15,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::context::{Context, Stopped};
-use crate::db::attempt::retry_until_done;
+use crate::db::retries::retry_until_done;
 
 /// States without an outcome.
 const WITHOUT_OUTCOME: [JobLetterState; 2] = [JobLetterState::Pending, JobLetterState::Published];

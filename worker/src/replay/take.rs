@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use super::mark;
 use crate::context::{Context, Stopped};
-use crate::db::attempt::retry_until_done;
 use crate::db::bounds;
+use crate::db::retries::retry_until_done;
 use crate::fault::Fault;
 
 /// Maximum number of events in one message, which is one transaction.

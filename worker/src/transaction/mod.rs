@@ -30,8 +30,8 @@ use careq_shared::outcome::EventResult;
 use tracing::Instrument as _;
 
 use crate::context::{Context, DEADLINE, Stopped};
-use crate::db::attempt::{self, Limits};
 use crate::db::bounds::{self, MAX_TRANSACTION};
+use crate::db::retries::{self, Limits};
 use crate::dead_letters::{keep, row};
 use crate::fault::{EventFault, Fault, FaultClass};
 use crate::item::{Item, Treatment};
@@ -179,7 +179,7 @@ async fn try_commit(
         let check = mem::replace(&mut check, LedgerCheck::Lookup);
         commit(context, items, check, deadline).instrument(observe::transaction(items))
     };
-    let committed = attempt::within(context, limits, work).await?;
+    let committed = retries::within(context, limits, work).await?;
     if let Ok(done) = &committed {
         observe::committed(items, &done.results);
     }

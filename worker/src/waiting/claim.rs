@@ -10,7 +10,7 @@ use sea_orm::{
 };
 
 use crate::context::{Context, Stopped};
-use crate::db::attempt::attempt;
+use crate::db::retries::retry_within_limits;
 use crate::fault::{EventFault, FaultClass};
 use crate::item::Treatment;
 use crate::retry_policy;
@@ -54,7 +54,7 @@ pub(crate) async fn give_back(context: &Context, row: &parked_event::Model) -> R
             .filter(parked_event::Column::EventId.eq(row.event_id.as_str()))
             .filter(parked_event::Column::Attempts.eq(row.attempts + 1))
     };
-    if let Err(fault) = attempt(context, || claimed().exec(&context.database)).await? {
+    if let Err(fault) = retry_within_limits(context, || claimed().exec(&context.database)).await? {
         tracing::error!(fault.message, "an attempt that was not made is counted all the same");
     }
     Ok(())

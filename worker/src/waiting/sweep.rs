@@ -18,8 +18,8 @@ use uuid::Uuid;
 use super::parent_deadline::QueueWatch;
 use super::{claim, search, unpark};
 use crate::context::{Context, Stopped};
-use crate::db::attempt::attempt;
 use crate::db::bounds;
+use crate::db::retries::retry_within_limits;
 use crate::db::scan_cursor::ScanCursor;
 use crate::dead_letters::{late_parents, resolved};
 use crate::observe;
@@ -52,7 +52,7 @@ async fn every_sweep(context: &Context) -> Result<Infallible, Stopped> {
 }
 
 async fn resolve_dead_letters(context: &Context, cursor: &mut ScanCursor<Uuid>) -> Result<(), Stopped> {
-    match attempt(context, || resolved::resolve_page(context, cursor)).await? {
+    match retry_within_limits(context, || resolved::resolve_page(context, cursor)).await? {
         Ok(next) => *cursor = next,
         Err(fault) => tracing::error!(fault.message, "letters cannot be looked through"),
     }
@@ -61,7 +61,7 @@ async fn resolve_dead_letters(context: &Context, cursor: &mut ScanCursor<Uuid>) 
 
 /// Parks the events of dead letters whose missing parent has arrived.
 async fn park_again(context: &Context, cursor: &mut ScanCursor<Uuid>) -> Result<(), Stopped> {
-    match attempt(context, || late_parents::park_page(context, cursor)).await? {
+    match retry_within_limits(context, || late_parents::park_page(context, cursor)).await? {
         Ok(next) => *cursor = next,
         Err(fault) => tracing::error!(fault.message, "letters of missing parents cannot be looked through"),
     }
@@ -69,7 +69,7 @@ async fn park_again(context: &Context, cursor: &mut ScanCursor<Uuid>) -> Result<
 }
 
 async fn parked_events(context: &Context, cursor: &mut ScanCursor<String>) -> Result<(), Stopped> {
-    match attempt(context, || with_parent(context, cursor)).await? {
+    match retry_within_limits(context, || with_parent(context, cursor)).await? {
         Ok(next) => *cursor = next,
         Err(fault) => {
             tracing::error!(fault.message, "waiting events cannot be looked through");
@@ -78,7 +78,7 @@ async fn parked_events(context: &Context, cursor: &mut ScanCursor<String>) -> Re
     }
     while !context.shutdown.is_cancelled() {
         end_timeouts(context).await?;
-        let rows = match attempt(context, || due(context)).await? {
+        let rows = match retry_within_limits(context, || due(context)).await? {
             Ok(rows) => rows,
             Err(fault) => {
                 tracing::error!(fault.message, "events that are due cannot be read; trying again");
@@ -101,7 +101,7 @@ async fn parked_events(context: &Context, cursor: &mut ScanCursor<String>) -> Re
 
 async fn end_timeouts(context: &Context) -> Result<(), Stopped> {
     let Some(ended) = *context.parent_deadline.borrow() else { return Ok(()) };
-    if let Err(fault) = attempt(context, || timed_out(context, ended)).await? {
+    if let Err(fault) = retry_within_limits(context, || timed_out(context, ended)).await? {
         tracing::error!(
             fault.message,
             "events whose parent timeout has ended cannot be claimed; trying again"
@@ -150,7 +150,7 @@ async fn try_again(context: &Context, rows: Vec<parked_event::Model>) -> Result<
     let mut parts = VecDeque::from([rows]);
     let mut taken = false;
     while let Some(mut rows) = parts.pop_front() {
-        match attempt(context, || claim::claim(&context.database, &rows)).await? {
+        match retry_within_limits(context, || claim::claim(&context.database, &rows)).await? {
             Ok(ours) => {
                 rows.retain(|row| ours.contains(&row.event_id));
                 if !rows.is_empty() {

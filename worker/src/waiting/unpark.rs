@@ -10,8 +10,8 @@ use sea_orm::{ConnectionTrait as _, EntityTrait as _, Statement};
 
 use super::{claim, search};
 use crate::context::{Context, Stopped};
-use crate::db::attempt::attempt;
 use crate::db::bounds::{InBytes, MAX_WAITING};
+use crate::db::retries::retry_within_limits;
 use crate::dead_letters::{keep, late_parents};
 use crate::item::{Item, Unreadable};
 use crate::transaction::ready::Ready;
@@ -140,7 +140,7 @@ async fn items(context: &Context, rows: Vec<parked_event::Model>) -> Result<Vec<
 
 async fn find(context: &Context, search: &Statement) -> Result<Vec<parked_event::Model>, Stopped> {
     let rows = || parked_event::Entity::find().from_raw_sql(search.clone()).all(&context.database);
-    match attempt(context, rows).await? {
+    match retry_within_limits(context, rows).await? {
         Ok(rows) => Ok(rows),
         Err(fault) => {
             tracing::error!(fault.message, "ready events cannot be read; the sweep reads them again");

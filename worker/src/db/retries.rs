@@ -58,7 +58,7 @@ impl Limits {
 ///
 /// # Errors
 /// The outer error: the process was stopped. The inner error: the failure is the event's.
-pub(crate) async fn attempt<T, E: Into<Fault>, F: Future<Output = Result<T, E>>>(
+pub(crate) async fn retry_within_limits<T, E: Into<Fault>, F: Future<Output = Result<T, E>>>(
     context: &Context,
     mut work: impl FnMut() -> F,
 ) -> Result<Result<T, EventFault>, Stopped> {
@@ -71,7 +71,7 @@ pub(crate) async fn retry_until_done<T, E: Into<Fault>, F: Future<Output = Resul
     work: impl Fn() -> F,
 ) -> Result<T, Stopped> {
     loop {
-        match attempt(context, &work).await? {
+        match retry_within_limits(context, &work).await? {
             Ok(done) => return Ok(done),
             Err(fault) => {
                 tracing::error!(fault.message, "database work failed; trying again");
