@@ -39,8 +39,8 @@ pub(crate) async fn list(database: &DatabaseConnection, limit: u64, output: Outp
             time(entry.at),
             entry.actor.clone(),
             entry.action.clone(),
-            or_dash(entry.letter_id.map(ShortId::of)),
-            or_dash(entry.job_id.map(ShortId::of)),
+            or_dash(entry.letter_id.map(ShortId::shorten)),
+            or_dash(entry.job_id.map(ShortId::shorten)),
             or_dash(entry.letters),
             or_dash(Some(&entry.details).filter(|details| !is_empty(details))),
         ]

@@ -109,7 +109,7 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// The page of the rows that were read, one more than `limit` if there is another page. `key` is the `after` of a row.
-    pub(crate) fn of<K: Display>(mut items: Vec<T>, limit: u64, key: impl Fn(&T) -> K) -> Self {
+    pub(crate) fn from_rows<K: Display>(mut items: Vec<T>, limit: u64, key: impl Fn(&T) -> K) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let has_more = items.len() > limit;
         items.truncate(limit);

@@ -40,7 +40,7 @@ impl std::str::FromStr for ShortId {
 impl ShortId {
     /// The prefix of an id, for a table.
     #[must_use]
-    pub fn of(id: Uuid) -> String {
+    pub fn shorten(id: Uuid) -> String {
         id.simple().to_string().chars().take(SHOWN_DIGITS).collect()
     }
 
@@ -86,6 +86,6 @@ mod tests {
         for text in ["", "6ba", "6bax", "6ba7b812-9dad-11d1-80b4-00c04fd430c81"] {
             assert!(text.parse::<ShortId>().is_err(), "{text}");
         }
-        assert_eq!(ShortId::of(id), "6ba7b812");
+        assert_eq!(ShortId::shorten(id), "6ba7b812");
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn replay(database: &DatabaseConnection, replay: Replay, acting
         return progress::wait(database, job.id, output).await;
     }
     output.print(&job, || {
-        let id = ShortId::of(job.id);
+        let id = ShortId::shorten(job.id);
         format!(
             "Job {id} replays {} dead letters, {} per second. `careq-sync dead-letters jobs watch {id}` follows it.",
             job.letters, job.rate_per_second
@@ -60,7 +60,7 @@ pub(super) async fn correct(
         return progress::wait(database, corrected.job.id, acting.output).await;
     }
     acting.output.print(&corrected, || {
-        let (letter, job) = (ShortId::of(corrected.letter_id), ShortId::of(corrected.job.id));
+        let (letter, job) = (ShortId::shorten(corrected.letter_id), ShortId::shorten(corrected.job.id));
         format!("The correction is dead letter {letter}; job {job} replays it.")
     })
 }

@@ -21,7 +21,7 @@ pub(super) async fn run(database: &DatabaseConnection, command: JobsCommand, act
     match command {
         JobsCommand::List => {
             let jobs = jobs::list(database, PageRequest::first(MAX_ROWS)).await?.items;
-            output.print(&json!({ "jobs": jobs }), || of_jobs(&jobs))
+            output.print(&json!({ "jobs": jobs }), || jobs_table(&jobs))
         }
         JobsCommand::Show(job) => {
             let id = find(job).await?;
@@ -45,10 +45,10 @@ pub(super) async fn run(database: &DatabaseConnection, command: JobsCommand, act
     }
 }
 
-fn of_jobs(jobs: &[Job]) -> String {
+fn jobs_table(jobs: &[Job]) -> String {
     let row = |job: &Job| {
         [
-            ShortId::of(job.id),
+            ShortId::shorten(job.id),
             time(job.made_at),
             job.made_by.clone(),
             job.state.to_string(),
@@ -75,7 +75,7 @@ fn as_text(job: &Job, letters: &[JobLetter]) -> String {
     ]);
     let row = |letter: &JobLetter| {
         let reason = letter.note.as_ref().or(letter.message.as_ref());
-        [ShortId::of(letter.letter_id), letter.state.to_string(), or_dash(reason)]
+        [ShortId::shorten(letter.letter_id), letter.state.to_string(), or_dash(reason)]
     };
     match table(["LETTER", "STATE", "REASON"], letters.iter().map(row)) {
         Some(letters) => format!("{known}\n\n{letters}"),

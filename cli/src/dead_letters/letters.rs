@@ -24,7 +24,7 @@ pub(super) async fn list(database: &DatabaseConnection, list: List, output: Outp
     let none = || "No dead letter matches.".to_owned();
     if list.group {
         let groups = dead_letters::groups(database, &filter, &states, list.limit).await?;
-        return output.print(&json!({ "groups": groups }), || of_groups(&groups).unwrap_or_else(none));
+        return output.print(&json!({ "groups": groups }), || groups_table(&groups).unwrap_or_else(none));
     }
     let page = PageRequest { after: list.after, limit: list.limit };
     let listed = dead_letters::list(database, &filter, &states, page).await?;
@@ -32,14 +32,14 @@ pub(super) async fn list(database: &DatabaseConnection, list: List, output: Outp
     let as_json = json!({ "letters": listed.items, "count": count, "next": listed.next });
     output.print(&as_json, || {
         let more = listed.next.map(|next| format!("\n\n{count} in total; next page: --after {next}"));
-        of_letters(&listed.items).unwrap_or_else(none) + &more.unwrap_or_default()
+        letters_table(&listed.items).unwrap_or_else(none) + &more.unwrap_or_default()
     })
 }
 
-fn of_letters(letters: &[DeadLetter]) -> Option<String> {
+fn letters_table(letters: &[DeadLetter]) -> Option<String> {
     let row = |letter: &DeadLetter| {
         [
-            ShortId::of(letter.id),
+            ShortId::shorten(letter.id),
             time(letter.last_seen_at),
             letter.state.to_string(),
             or_dash(letter.clinic_id.as_ref()),
@@ -54,7 +54,7 @@ fn of_letters(letters: &[DeadLetter]) -> Option<String> {
     table(head, letters.iter().map(row))
 }
 
-fn of_groups(groups: &[Group]) -> Option<String> {
+fn groups_table(groups: &[Group]) -> Option<String> {
     let row = |group: &Group| {
         [
             group.fingerprint.clone(),

@@ -56,13 +56,13 @@ pub(super) async fn wait(database: &DatabaseConnection, id: Uuid, output: Output
     }
     bail!(
         "not every dead letter was resolved; `careq-sync dead-letters jobs show {}` lists the others with their reasons",
-        ShortId::of(job.id)
+        ShortId::shorten(job.id)
     );
 }
 
 /// Prints the state of a job.
 pub(super) fn print_state(output: Output, job: &Job) -> Result<()> {
-    output.print(job, || format!("Job {} is {}: {}.", ShortId::of(job.id), job.state, words(job)))
+    output.print(job, || format!("Job {} is {}: {}.", ShortId::shorten(job.id), job.state, words(job)))
 }
 
 /// The progress of a job in words, without zero counts.

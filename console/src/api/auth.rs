@@ -50,7 +50,7 @@ async fn caller(api: &Api, headers: &HeaderMap) -> Result<Authenticated, ApiErro
     // A request without a token is refused before the database is queried.
     let token = Digest::new(bearer_token(headers).ok_or_else(error::authentication_failed)?);
     let admin = token::authenticate(&api.database, &token).await;
-    let admin = admin.map_err(|fault| error::of_database(&fault))?;
+    let admin = admin.map_err(|fault| error::from_database(&fault))?;
     admin.map(|admin| Authenticated { admin, token }).ok_or_else(error::authentication_failed)
 }
 

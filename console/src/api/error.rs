@@ -70,7 +70,7 @@ fn conflict(message: impl Into<String>) -> ApiError {
 }
 
 /// A database fault: 503 if a retry may succeed, otherwise 500. The cause is only logged.
-pub(crate) fn of_database(fault: &DbErr) -> ApiError {
+pub(crate) fn from_database(fault: &DbErr) -> ApiError {
     let refusal = Refusal::classify(fault);
     renew_after(&refusal);
     let error = if refusal.is_passing() {
@@ -119,7 +119,7 @@ impl From<Error> for ApiError {
             Error::KindIsMissing => field("kind", "the letter does not say what kind of event it is"),
             Error::OtherKind(_) => field("kind", fault.to_string()),
             Error::Ambiguous(_) => Self::invalid_request(fault.to_string()),
-            Error::Database(fault) => of_database(&fault),
+            Error::Database(fault) => from_database(&fault),
         }
     }
 }

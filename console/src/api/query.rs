@@ -74,7 +74,7 @@ fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
 pub(crate) struct KnownParameters(HashMap<(Method, String), Vec<String>>);
 
 impl KnownParameters {
-    pub(crate) fn of(document: &OpenApi, prefix: &str) -> Self {
+    pub(crate) fn from_document(document: &OpenApi, prefix: &str) -> Self {
         let operations = document.paths.paths.iter().flat_map(|(path, item)| {
             let operations = [(Method::GET, &item.get), (Method::POST, &item.post)].into_iter();
             operations.filter_map(move |(method, operation)| Some((method, path, operation.as_ref()?)))

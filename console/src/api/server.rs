@@ -38,7 +38,7 @@ impl Api {
     /// The routes below `/admin`.
     pub fn routes(self: Arc<Self>) -> Router {
         let (api, document) = routes();
-        let known = Arc::new(query::KnownParameters::of(&document, PREFIX));
+        let known = Arc::new(query::KnownParameters::from_document(&document, PREFIX));
         let api = api
             // Added before the layers, so that a request with a wrong method is authenticated, too.
             .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })

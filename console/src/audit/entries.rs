@@ -67,11 +67,14 @@ pub async fn list(database: &DatabaseConnection, page: PageRequest) -> Result<Pa
     let select = Entity::find().filter(page.condition(Column::At, Column::Id));
     let select = select.order_by_desc(Column::At).order_by_desc(Column::Id).limit(page.limit + 1);
     let entries = select.all(database).await?.into_iter().map(Entry::from).collect();
-    Ok(Page::of(entries, page.limit, |entry: &Entry| Cursor::new(entry.at, entry.id)))
+    Ok(Page::from_rows(entries, page.limit, |entry: &Entry| Cursor::new(entry.at, entry.id)))
 }
 
 /// The entries about one dead letter, alone or among others, oldest first.
-pub(crate) async fn of_letter(database: &DatabaseConnection, letter_id: Uuid) -> Result<Vec<Entry>, DbErr> {
+pub(crate) async fn about_letter(
+    database: &DatabaseConnection,
+    letter_id: Uuid,
+) -> Result<Vec<Entry>, DbErr> {
     let bulk_entries = Query::select()
         .column(audit_letter::Column::AuditId)
         .from(audit_letter::Entity)

@@ -89,7 +89,7 @@ pub async fn list(
         .order_by_desc(Column::Id)
         .limit(page.limit + 1);
     let letters = select.into_partial_model::<DeadLetter>().all(database).await?;
-    Ok(Page::of(letters, page.limit, |letter| Cursor::new(letter.last_seen_at, letter.id)))
+    Ok(Page::from_rows(letters, page.limit, |letter| Cursor::new(letter.last_seen_at, letter.id)))
 }
 
 /// The error for a filter that matches no open dead letter.

@@ -88,7 +88,7 @@ pub async fn show(database: &DatabaseConnection, seal: &Seal, id: Uuid) -> Resul
         },
         corrections: corrections(database, id).await?,
         jobs: jobs(database, id).await?,
-        audit: entries::of_letter(database, id).await?,
+        audit: entries::about_letter(database, id).await?,
         letter,
     })
 }

@@ -101,7 +101,7 @@ pub async fn list(database: &DatabaseConnection, page: PageRequest) -> Result<Pa
     let rows = select.order_by_desc(MadeAt).order_by_desc(Id).limit(page.limit + 1).all(database).await?;
     let mut progress = progress(database, rows.iter().map(|row| row.id).collect()).await?;
     let jobs = rows.into_iter().map(|row| job(&mut progress, row)).collect();
-    Ok(Page::of(jobs, page.limit, |job| Cursor::new(job.made_at, job.id)))
+    Ok(Page::from_rows(jobs, page.limit, |job| Cursor::new(job.made_at, job.id)))
 }
 
 /// One job.
@@ -203,5 +203,5 @@ pub async fn letters(
         .filter(Condition::all().add_option(after.map(|after| Position.gt(after))))
         .filter(Condition::all().add_option(state.map(|state| State.eq(state))));
     let rows = select.order_by_asc(Position).limit(limit + 1).into_model().all(database).await?;
-    Ok(Page::of(rows, limit, |letter: &JobLetter| letter.position))
+    Ok(Page::from_rows(rows, limit, |letter: &JobLetter| letter.position))
 }

@@ -62,7 +62,7 @@ pub(crate) async fn progress(
     let job = jobs::get(&api.database, id).await?;
     // An unreadable header is ignored: the client then gets the current state again.
     let last_id = single_header(&headers, "last-event-id").ok().flatten().map(str::to_owned);
-    if job.is_over() && last_id.as_deref() == Some(Snapshot::of(&job).id.as_str()) {
+    if job.is_over() && last_id.as_deref() == Some(Snapshot::from_job(&job).id.as_str()) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let permit = Arc::clone(&api.stream_permits).try_acquire_owned().map_err(|_| {
@@ -88,7 +88,7 @@ struct Snapshot {
 }
 
 impl Snapshot {
-    fn of(job: &Job) -> Self {
+    fn from_job(job: &Job) -> Self {
         #[expect(
             clippy::expect_used,
             reason = "a job has string keys only, and its types serialize without errors"
@@ -131,7 +131,7 @@ impl JobStream {
             }
             let job = timeout(POLL_TIMEOUT, jobs::get(&self.api.database, self.job_id)).await;
             let Ok(Ok(job)) = job else { continue };
-            let snapshot = Snapshot::of(&job);
+            let snapshot = Snapshot::from_job(&job);
             if self.last_id.as_ref() != Some(&snapshot.id) {
                 self.is_over = job.is_over();
                 let name = if self.is_over { "end" } else { "progress" };
