@@ -51,7 +51,7 @@ pub(crate) async fn accept(
     }
 
     let default_wait = ingress.default_wait(clinic_id, ingress.settings.batch_result_timeout_ms);
-    let preference = Preference::of(&headers);
+    let preference = Preference::from_headers(&headers);
     let pending_reply = ingress.pending_replies.register(clinic_id, Queue::Bulk, preference, default_wait);
     let (reply_to, applied) = (pending_reply.reply_to.clone(), pending_reply.applied);
     let message = Message { reply_to, content: Content::Batch(batch) };
@@ -60,7 +60,7 @@ pub(crate) async fn accept(
     drop(permit);
 
     let answer = match pending_reply.wait().await {
-        Some(Verdict::Batch(results)) => batch_report::of_results(clinic_id, &batch_id, &listing, results),
+        Some(Verdict::Batch(results)) => batch_report::from_results(clinic_id, &batch_id, &listing, results),
         Some(Verdict::BatchConflict) => error::conflict(outcome::BATCH_ID_REUSED).into_response(),
         Some(Verdict::Event(_)) | None => batch_report::queued(clinic_id, &batch_id, &receipt, &listing),
     };

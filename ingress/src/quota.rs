@@ -118,24 +118,24 @@ mod tests {
     #[test]
     fn a_clinic_holds_at_most_as_much_as_it_leaves_free() {
         let quota = Quota::new(Limit::Halving { total: 40 });
-        let of = |clinic_id: &str, size: usize| {
+        let take_share = |clinic_id: &str, size: usize| {
             let mut share = quota.share(clinic_id);
             share.resize(size).then_some(share)
         };
-        let (first, mut second) = (of("a", 10).unwrap(), of("a", 9).unwrap());
-        assert!(!second.resize(11) && of("a", 2).is_none(), "its half is full");
+        let (first, mut second) = (take_share("a", 10).unwrap(), take_share("a", 9).unwrap());
+        assert!(!second.resize(11) && take_share("a", 2).is_none(), "its half is full");
         assert!(second.resize(10), "a refused growth uses nothing");
-        let (mut third, mut fourth) = (of("b", 10).unwrap(), of("c", 5).unwrap());
+        let (mut third, mut fourth) = (take_share("b", 10).unwrap(), take_share("c", 5).unwrap());
         assert!(!third.resize(11) && !fourth.resize(6), "each gets half of the rest");
-        assert!(of("d", 2).is_some(), "a late clinic finds some");
-        assert!(of("a", 1).is_none());
+        assert!(take_share("d", 2).is_some(), "a late clinic finds some");
+        assert!(take_share("a", 1).is_none());
         drop(first);
         assert!(
-            of("a", 2).is_some() && of("a", 3).is_none(),
+            take_share("a", 2).is_some() && take_share("a", 3).is_none(),
             "the other clinics hold a part of its half now"
         );
         drop((second, third));
-        assert!(of("a", 17).is_some() && of("a", 18).is_none());
+        assert!(take_share("a", 17).is_some() && take_share("a", 18).is_none());
         assert!(fourth.resize(1) && fourth.resize(0), "shrinking always succeeds");
         let used = quota.used();
         assert!(used.total == 0 && used.by_clinic.is_empty());

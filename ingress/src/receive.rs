@@ -35,7 +35,7 @@ pub(crate) async fn body(
     let limits = BodyLimits { max_bytes, timeout };
     let reading = careq_http::read_body_into(reservation, &parts.headers, body, limits);
     let (bytes, reservation) =
-        reading.instrument(info_span!(target: SPAN, "receive")).await.map_err(error::of_body)?;
+        reading.instrument(info_span!(target: SPAN, "receive")).await.map_err(error::from_body)?;
     Ok((parts.headers, bytes, reservation))
 }
 

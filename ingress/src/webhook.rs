@@ -37,12 +37,12 @@ pub(crate) async fn accept(
             .and_then(|()| validate::event(kind, &clinic, &fields, acceptance).map_err(error::validation));
         event.map_err(|error| error.with_document(&document)).map(|event| (document, event))
     })?;
-    let accepted = Accepted::of(&event, &clinic.event_key);
+    let accepted = Accepted::from_event(&event, &clinic.event_key);
 
     let queue = Queue::for_webhook(bytes);
     let result_timeout_ms = clinic.answer_within_ms.unwrap_or(ingress.settings.result_timeout_ms);
     let default_wait = ingress.default_wait(clinic_id, result_timeout_ms);
-    let preference = Preference::of(&headers);
+    let preference = Preference::from_headers(&headers);
     let pending_reply = ingress.pending_replies.register(clinic_id, queue, preference, default_wait);
     let (reply_to, applied) = (pending_reply.reply_to.clone(), pending_reply.applied);
     let message = Message { reply_to, content: Content::Event(Box::new(event)) };

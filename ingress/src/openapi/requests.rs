@@ -39,7 +39,7 @@ pub(crate) fn webhook(kind: Kind, limits: Limits) -> Operation {
     };
     let updated = stored("Updated, or unchanged: the stored version is the same or newer", "updated");
     let queued = success("Accepted; the result is not known yet", "Queued", None);
-    let mut operation = posting(kind.as_str(), summary, schema::of_kind(kind, limits))
+    let mut operation = posting(kind.as_str(), summary, schema::for_kind(kind, limits))
         .response(status, response.build())
         .response("200", updated.build())
         .response("202", queued.link("event", event_page()).build())

@@ -14,14 +14,14 @@ pub(super) const NOT_BLANK: &str = r"^[^\u0000]*[^\s\u0000][^\u0000]*$";
 const INSTANT: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}(:[0-5][0-9](\.[0-9]{1,9})?)?([Zz]|[+-](0[0-9]|1[0-3]):?[0-5][0-9]|[+-]14:?00)$";
 
 /// The body of one kind of webhook.
-pub(super) fn of_kind(kind: Kind, limits: Limits) -> ObjectBuilder {
+pub(super) fn for_kind(kind: Kind, limits: Limits) -> ObjectBuilder {
     records::rules(kind).iter().fold(ObjectBuilder::new(), |body, field| {
-        let body = body.property(field.name, of_field(field, limits));
+        let body = body.property(field.name, for_field(field, limits));
         if field.is_required { body.required(field.name) } else { body }
     })
 }
 
-fn of_field(field: &Field, limits: Limits) -> RefOr<Schema> {
+fn for_field(field: &Field, limits: Limits) -> RefOr<Schema> {
     let of_type = |kind: Type| ObjectBuilder::new().schema_type(nullable(kind, field.is_required));
     let text = || of_type(Type::String);
     let schema = match field.rule {

@@ -18,7 +18,7 @@ pub(crate) enum Preference {
 
 impl Preference {
     /// Reads `Prefer`. Unknown and malformed preferences are ignored (RFC 7240, 2).
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let mut preference = Self::None;
         let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
         for token in values.flat_map(|value| value.split(',')).map(str::trim) {
@@ -59,20 +59,20 @@ fn delta_seconds(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn of(value: &'static str) -> Preference {
+    fn preference(value: &'static str) -> Preference {
         let mut headers = HeaderMap::new();
         headers.insert("prefer", value.parse().unwrap());
-        Preference::of(&headers)
+        Preference::from_headers(&headers)
     }
 
     #[test]
     fn prefer_is_read_as_rfc_7240_defines_it() {
-        assert_eq!(of("respond-async, wait=10"), Preference::RespondAsync);
-        assert_eq!(of("handling=lenient, wait=3"), Preference::Wait(3));
-        assert_eq!(of("Wait=600"), Preference::Wait(25));
+        assert_eq!(preference("respond-async, wait=10"), Preference::RespondAsync);
+        assert_eq!(preference("handling=lenient, wait=3"), Preference::Wait(3));
+        assert_eq!(preference("Wait=600"), Preference::Wait(25));
         for text in ["wait=soon", "wait=+5", "wait=-5", "wait=5.0", "wait=5s", "wait=", "wait", "wait=1e1"] {
-            assert_eq!(of(text), Preference::None, "{text}");
+            assert_eq!(preference(text), Preference::None, "{text}");
         }
-        assert_eq!(Preference::of(&HeaderMap::new()), Preference::None);
+        assert_eq!(Preference::from_headers(&HeaderMap::new()), Preference::None);
     }
 }

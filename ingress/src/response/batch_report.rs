@@ -94,7 +94,7 @@ pub(crate) fn estimated_bytes(listing: &[ListedEntry]) -> usize {
 }
 
 /// The report of the worker's results, which are in the order of the accepted records.
-pub(crate) fn of_results(
+pub(crate) fn from_results(
     clinic_id: &str,
     batch_id: &str,
     listing: &[ListedEntry],
@@ -107,7 +107,7 @@ pub(crate) fn of_results(
 }
 
 /// The report of the stored results by position, for the status page.
-pub(crate) fn of_stored(
+pub(crate) fn from_stored(
     clinic_id: &str,
     batch_id: &str,
     listing: &[ListedEntry],

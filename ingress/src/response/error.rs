@@ -39,7 +39,7 @@ pub(crate) fn too_large_for_broker() -> ApiError {
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::InvalidRequest.as_str(), message)
 }
 
-pub(crate) fn of_body(error: BodyError) -> ApiError {
+pub(crate) fn from_body(error: BodyError) -> ApiError {
     match error {
         BodyError::NoMemory => overloaded(Overload::Bodies),
         error => error.into(),
@@ -73,7 +73,7 @@ pub(crate) fn missing_parents(kind: Kind, missing: &[Parent]) -> ApiError {
 }
 
 /// The final failure of an event: 409 if the caller can correct it, else 500.
-pub(crate) fn of_failure(failure: &Failure) -> ApiError {
+pub(crate) fn from_failure(failure: &Failure) -> ApiError {
     match failure.code {
         ErrorCode::DuplicateRecord => conflict(&failure.message),
         _ => ApiError::server_error(&failure.message),
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn only_a_duplicate_is_a_conflict() {
-        let status = |code| of_failure(&Failure { code, message: String::new() }).into_response().status();
+        let status = |code| from_failure(&Failure { code, message: String::new() }).into_response().status();
         assert_eq!(status(ErrorCode::DuplicateRecord), StatusCode::CONFLICT);
         assert_eq!(status(ErrorCode::ValidationError), StatusCode::INTERNAL_SERVER_ERROR);
     }

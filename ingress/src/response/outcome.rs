@@ -49,7 +49,7 @@ impl EventIdentity {
 }
 
 impl Accepted {
-    pub(crate) fn of(event: &Event, key: &EventKey) -> Self {
+    pub(crate) fn from_event(event: &Event, key: &EventKey) -> Self {
         let receipt = || ids::event_receipt(key, &event.event_id, event.accepted_at);
         let confirmation_number = match &event.record {
             Record::Appointment(appointment) => {
@@ -110,7 +110,7 @@ pub(crate) fn completed(accepted: &Accepted, result: &EventResult) -> Response {
             error::missing_parents(accepted.kind, missing).with_event(event_id).into_response()
         }
         Outcome::Retrying => queued(accepted),
-        Outcome::Failed(failure) => error::of_failure(failure).with_event(event_id).into_response(),
+        Outcome::Failed(failure) => error::from_failure(failure).with_event(event_id).into_response(),
     };
     if result.replayed { with_idempotent_replayed(response) } else { response }
 }

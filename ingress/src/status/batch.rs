@@ -52,7 +52,7 @@ pub(crate) async fn handle(
     };
     let listing: Vec<ListedEntry> =
         serde_json::from_str(&row.entries).map_err(|_| ApiError::server_error("The batch cannot be read"))?;
-    let results = || stored_result::of_batch(&ingress.database, &row, &listing);
+    let results = || stored_result::for_batch(&ingress.database, &row, &listing);
     let results = read(results).await.map_err(database_error)?;
-    Ok(batch_report::of_stored(&clinic.clinic_id, &batch_id, &listing, &results))
+    Ok(batch_report::from_stored(&clinic.clinic_id, &batch_id, &listing, &results))
 }

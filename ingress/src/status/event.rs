@@ -44,7 +44,7 @@ pub(crate) async fn handle(
         event_id.open(&clinic.event_key).ok_or_else(|| error::not_found("There is no such event"))?;
     let delivery =
         receipt.as_ref().and_then(|receipt| ids::open_event_receipt(&clinic.event_key, &event_id, receipt));
-    let result = || stored_result::of_event(&ingress.database, &clinic.clinic_id, &event_id, delivery);
+    let result = || stored_result::for_event(&ingress.database, &clinic.clinic_id, &event_id, delivery);
     let result = read(result).await.map_err(database_error)?;
     let receipt = receipt.filter(|_| delivery.is_some());
     let (kind, careq_id) = (subject.kind, subject.careq_id);

@@ -47,7 +47,7 @@ impl DeadLetter {
 
 /// The result of an event; `None` while it is queued. `delivery` is the acceptance time of the delivery in question; without it, the
 /// latest stored delivery counts.
-pub(super) async fn of_event(
+pub(super) async fn for_event(
     database: &DatabaseConnection,
     clinic_id: &str,
     event_id: &EventId,
@@ -67,7 +67,7 @@ pub(super) async fn of_event(
 }
 
 /// The results of a batch's records by position. Records that are queued or were refused have none.
-pub(super) async fn of_batch(
+pub(super) async fn for_batch(
     database: &DatabaseConnection,
     batch: &batch::Model,
     listing: &[ListedEntry],
