@@ -21,7 +21,7 @@ async fn every_attack_gets_the_same_refusal_and_stores_nothing() {
     let settings =
         [("CAREQ_INGRESS_TRUSTED_PROXIES", "127.0.0.0/8"), ("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")];
     let stack = Stack::embedded(&settings).await;
-    let secrets = Secrets::of_new_clinic(&stack, SIGNED).await;
+    let secrets = Secrets::for_new_clinic(&stack, SIGNED).await;
     stack.command(&["clinic", "configure", SIGNED, "--addresses", "203.0.113.0/24"], &[]).await;
     let get = secrets.sign(Method::GET, "/health", Vec::new()).await.and("x-forwarded-for", OWN_ADDRESS);
     until("the ingress has loaded the clinic", || async {
@@ -259,7 +259,7 @@ async fn unverified_requests_do_not_use_up_the_clinics_rate() {
         ("CAREQ_INGRESS_RATE_BURST", "20"),
     ];
     let stack = Stack::embedded(&settings).await;
-    let secrets = Secrets::of_new_clinic(&stack, SIGNED).await;
+    let secrets = Secrets::for_new_clinic(&stack, SIGNED).await;
     let good = good(&secrets).await;
     let get = secrets.sign(Method::GET, "/health", Vec::new()).await;
     let wrong = |address: &str| {

@@ -16,16 +16,16 @@ const SIGNED: &str = "clinic_signed";
 #[tokio::test]
 async fn every_secret_is_rotated_with_an_overlap_and_taken_away() {
     let stack = Stack::embedded(&[]).await;
-    let mut secrets = Secrets::of_new_clinic(&stack, SIGNED).await;
+    let mut secrets = Secrets::for_new_clinic(&stack, SIGNED).await;
     becomes(&stack, &secrets, true).await;
     for kind in ["token", "api-key", "webhook-secret", "signing-secret"] {
         let old = secrets.clone();
         let rotate = ["clinic", "rotate", SIGNED, kind, "--overlap", "1h", "--json"];
-        *secrets.of(kind) = printed(&stack, &rotate, kind).await;
+        *secrets.get_mut(kind) = printed(&stack, &rotate, kind).await;
         becomes(&stack, &secrets, true).await;
         assert!(is_accepted(&stack, &old).await, "the old {kind} is good for an hour");
         let rotate = ["clinic", "rotate", SIGNED, kind, "--overlap", "0s", "--json"];
-        *secrets.of(kind) = printed(&stack, &rotate, kind).await;
+        *secrets.get_mut(kind) = printed(&stack, &rotate, kind).await;
         becomes(&stack, &secrets, true).await;
         becomes(&stack, &old, false).await;
     }
@@ -84,7 +84,7 @@ async fn a_change_applies_within_ten_seconds() {
 #[tokio::test]
 async fn the_ingress_uses_its_cached_clinics_while_the_database_is_down() {
     let stack = Stack::full(0, &[("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")]).await;
-    let secrets = Secrets::of_new_clinic(&stack, SIGNED).await;
+    let secrets = Secrets::for_new_clinic(&stack, SIGNED).await;
     becomes(&stack, &secrets, true).await;
     let unreachable = UnreachableDatabase::begin(&stack.database).await;
     until("the ingress has logged the failure", || async {
@@ -180,7 +180,7 @@ impl<'stack> UnreachableDatabase<'stack> {
 }
 
 impl Secrets {
-    fn of(&mut self, kind: &str) -> &mut String {
+    fn get_mut(&mut self, kind: &str) -> &mut String {
         match kind {
             "token" => &mut self.token,
             "api-key" => &mut self.api_key,

@@ -196,11 +196,11 @@ async fn letters(stack: &Stack) {
     for number in [4, 5, 6] {
         assert_eq!(stack.client.post("/appointment", &hashed(number)).await.status, 409);
     }
-    let of = async |number: i64| {
+    let letter_id = async |number: i64| {
         let select = dead_letter::Entity::find().filter(dead_letter::Column::CareqId.eq(number));
         select.one(&stack.database.connection).await.unwrap().unwrap().id.to_string()
     };
-    let (five, six) = (of(5).await, of(6).await);
+    let (five, six) = (letter_id(5).await, letter_id(6).await);
     run(stack, &["replay", &five]).await;
     until("the job is finished", || async {
         let jobs = replay_job::Entity::find().all(&stack.database.connection).await.unwrap();

@@ -103,7 +103,7 @@ async fn parked_events_and_dead_letters(stack: &Stack) {
 
 async fn a_rotation_of_the_key(stack: &Stack) {
     let database = &stack.database.connection;
-    Secrets::of_new_clinic(stack, "clinic_sealed").await;
+    Secrets::for_new_clinic(stack, "clinic_sealed").await;
     let both = [("CAREQ_SEAL_KEYS", &*format!("{NEW_KEY},{SEAL_KEYS}"))];
     let report = |printed: String| serde_json::from_str::<Value>(&printed).unwrap();
     // With the new key alone, no value can be opened, and no row is changed.
@@ -159,16 +159,16 @@ async fn signing_secret(database: &DatabaseConnection) -> String {
 async fn a_moved_signing_secret_is_not_accepted() {
     let stack = Stack::embedded(&[("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")]).await;
     let database = &stack.database.connection;
-    let mine = Secrets::of_new_clinic(&stack, "clinic_mine").await;
-    let theirs = Secrets::of_new_clinic(&stack, "clinic_theirs").await;
-    let of = |clinic_id: &str| {
+    let mine = Secrets::for_new_clinic(&stack, "clinic_mine").await;
+    let theirs = Secrets::for_new_clinic(&stack, "clinic_theirs").await;
+    let verifier_of = |clinic_id: &str| {
         format!(
             "SELECT verifier FROM clinic_credentials WHERE kind = 'signing_secret' AND clinic_id = '{clinic_id}'"
         )
     };
     let moved = format!(
         "UPDATE clinic_credentials SET verifier = ({}) WHERE kind = 'signing_secret' AND clinic_id = 'clinic_theirs'",
-        of("clinic_mine")
+        verifier_of("clinic_mine")
     );
     database.execute_unprepared(&moved).await.unwrap();
     until("the ingress has logged it", || async {
@@ -189,7 +189,7 @@ async fn a_moved_signing_secret_is_not_accepted() {
 async fn only_readable_unexpired_signing_secrets_count() {
     let stack = Stack::embedded(&[("CAREQ_INGRESS_CLINICS_REFRESH_INTERVAL_S", "1")]).await;
     let database = &stack.database.connection;
-    let old = Secrets::of_new_clinic(&stack, "clinic_signs").await;
+    let old = Secrets::for_new_clinic(&stack, "clinic_signs").await;
     let rotate = ["clinic", "rotate", "clinic_signs", "signing-secret", "--overlap", "1h", "--json"];
     let printed: Value = serde_json::from_str(&stack.command(&rotate, &[]).await).unwrap();
     let new =

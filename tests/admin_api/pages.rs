@@ -38,10 +38,10 @@ async fn every_letter_is_on_one_page_while_others_are_added() {
         (1, &total.into())
     );
     let open = reader.get("/dead-letters/open").await.body;
-    let of = |class: &str, age: &str| {
+    let letters = |class: &str, age: &str| {
         let all = open["items"].as_array().unwrap();
         all.iter().find(|one| one["class"] == class && one["age"] == age).unwrap()["letters"].clone()
     };
-    assert_eq!((of("data", "hour"), of("conflict", "older")), (Value::from(total), Value::from(0)));
+    assert_eq!((letters("data", "hour"), letters("conflict", "older")), (Value::from(total), Value::from(0)));
     stack.finish().await;
 }

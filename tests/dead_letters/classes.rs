@@ -125,19 +125,19 @@ async fn failed_at_every_attempt(stack: &Stack) {
 
 async fn presentation_to_a_person(stack: &Stack) {
     let listed = command(stack, &["list"]).await;
-    let of = |class: &str| -> Vec<Value> {
+    let letters_of_class = |class: &str| -> Vec<Value> {
         let all = listed["letters"].as_array().unwrap();
         all.iter().filter(|letter| letter["class"] == class).cloned().collect()
     };
     assert_eq!(listed["count"], 6, "{listed}");
-    let missing = &of("missing_parent")[0];
+    let missing = &letters_of_class("missing_parent")[0];
     assert_eq!((&missing["careq_id"], &missing["code"]), (&json!(7), &json!("RECORD_NOT_FOUND")));
     assert!(missing["message"].as_str().unwrap().contains("patient 7"), "{missing}");
-    let conflict = &of("conflict")[0];
+    let conflict = &letters_of_class("conflict")[0];
     assert!(conflict["message"].as_str().unwrap().contains("appointment 10"), "{conflict}");
-    let data = &of("data")[0];
+    let data = &letters_of_class("data")[0];
     assert!(data["message"].as_str().unwrap().contains("23514, constraint short of services"), "{data}");
-    let exhausted = &of("exhausted")[0];
+    let exhausted = &letters_of_class("exhausted")[0];
     assert_eq!(exhausted["attempts"], 6, "{exhausted}");
     let shown = command(stack, &["show", exhausted["id"].as_str().unwrap()]).await;
     let failures = shown["failures"].as_array().unwrap();

@@ -48,7 +48,7 @@ impl Scene {
     }
 
     /// The scene with one letter of undecodable bytes.
-    async fn of_bytes(bytes: &[u8]) -> Self {
+    async fn with_bytes(bytes: &[u8]) -> Self {
         let database = FreshDatabase::new(Backend::Postgres).await;
         let letter = insert_letter_of_bytes(&database.connection, bytes).await;
         Self::with_job(database, Vec::new(), vec![letter]).await
@@ -60,7 +60,7 @@ impl Scene {
         Self { database, broker: Arc::default(), events, letters, job_id: job.id }
     }
 
-    async fn of_patients(count: i64) -> Self {
+    async fn with_patients(count: i64) -> Self {
         let event = |number| accept(Kind::Patient, &patient(number), clock::now());
         Self::new((1..=count).map(event).collect()).await
     }
@@ -144,7 +144,7 @@ impl RunningWorker {
 
 #[tokio::test]
 async fn the_broker_is_unavailable_during_a_job() {
-    let scene = Scene::of_patients(3).await;
+    let scene = Scene::with_patients(3).await;
     scene.broker.set_unavailable(true);
     let worker = scene.worker();
     until("it has tried to publish", || async { (scene.broker.refused() >= 2).then_some(()) }).await;
@@ -169,7 +169,7 @@ async fn the_broker_is_unavailable_during_a_job() {
 
 #[tokio::test]
 async fn a_paused_job_is_released_at_once() {
-    let scene = Scene::of_patients(1).await;
+    let scene = Scene::with_patients(1).await;
     let worker = scene.worker();
     until("the letter is published", || async { (scene.progress().await.published == 1).then_some(()) })
         .await;
@@ -180,7 +180,7 @@ async fn a_paused_job_is_released_at_once() {
 
 #[tokio::test]
 async fn cancelled_while_its_letters_are_taken() {
-    let scene = Scene::of_patients(1).await;
+    let scene = Scene::with_patients(1).await;
     let held = scene.connection().begin().await.unwrap();
     held.execute_unprepared("SELECT 1 FROM dead_letters FOR UPDATE").await.unwrap();
     let worker = scene.worker();
@@ -220,7 +220,7 @@ async fn cancelled_while_a_worker_parks_a_letters_event() {
 /// A published letter may get no outcome, for example if a worker of an older version could not decode the message.
 #[tokio::test]
 async fn letters_without_an_outcome_are_published_again() {
-    let scene = Scene::of_patients(2).await;
+    let scene = Scene::with_patients(2).await;
     let worker = scene.worker();
     let published = |times| {
         let scene = &scene;
@@ -240,7 +240,7 @@ async fn letters_without_an_outcome_are_published_again() {
 async fn a_message_unreadable_to_another_version_is_replayed_unchanged() {
     let content = Content::Event(Box::new(accept(Kind::Patient, &patient(7), clock::now())));
     let message = message::encode(&Message { reply_to: None, content }).unwrap();
-    let scene = Scene::of_bytes(&message).await;
+    let scene = Scene::with_bytes(&message).await;
     let worker = scene.worker();
     until("the letter is settled", || async { (scene.progress().await.settled() == 1).then_some(()) }).await;
     worker.stop().await;

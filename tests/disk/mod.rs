@@ -83,7 +83,7 @@ impl Running {
     }
 
     async fn metric(&self, name: &str) -> f64 {
-        Exposition::of(&self.operations).await.sum(&format!("careq_sync_{name}"), &[])
+        Exposition::scrape(&self.operations).await.sum(&format!("careq_sync_{name}"), &[])
     }
 
     fn times_logged(&self, words: &str) -> usize {

@@ -19,13 +19,13 @@ const OF_INGRESS: [CrashPoint; 2] = [CrashPoint::Validated, CrashPoint::Confirme
 
 /// Crash points that a worker passes with every batch. `Claimed` is passed only after a failure, so it has its own fault;
 /// the points after it belong to replay and retention.
-fn of_worker() -> impl Iterator<Item = CrashPoint> {
+fn worker_points() -> impl Iterator<Item = CrashPoint> {
     let is_of_worker = |point: &CrashPoint| !OF_INGRESS.contains(point) && *point < CrashPoint::Claimed;
     CrashPoint::ALL.into_iter().filter(is_of_worker)
 }
 
 pub(crate) fn all() -> Vec<Fault> {
-    let each = of_worker().map(|point| {
+    let each = worker_points().map(|point| {
         let name = format!("worker killed: {}", point.as_str());
         fault(&name, move |servers, play| worker_killed(servers, play, vec![point]).boxed_local())
     });
@@ -39,7 +39,7 @@ pub(crate) fn all() -> Vec<Fault> {
     });
     let mut all = vec![
         fault("worker killed: in every stage, one after the other", |servers, play| {
-            worker_killed(servers, play, of_worker().collect()).boxed_local()
+            worker_killed(servers, play, worker_points().collect()).boxed_local()
         }),
         fault("workers killed wherever they are", |servers, play| {
             workers_killed(servers, play).boxed_local()

@@ -11,12 +11,13 @@ use crate::trial::Trial;
 use crate::{Fault, Play, fault};
 
 pub(crate) fn all() -> Vec<Fault> {
-    let of = |name, kind| fault(name, move |servers, play| failing(servers, play, kind).boxed_local());
+    let disk_fault =
+        |name, kind| fault(name, move |servers, play| failing(servers, play, kind).boxed_local());
     vec![
-        of("embedded: disk full", DiskFault::Full),
-        of("embedded: disk fails: I/O errors", DiskFault::Io),
-        of("embedded: disk read-only", DiskFault::ReadOnly).in_the_long_form(),
-        of("embedded: disk over its quota", DiskFault::Quota).in_the_long_form(),
+        disk_fault("embedded: disk full", DiskFault::Full),
+        disk_fault("embedded: disk fails: I/O errors", DiskFault::Io),
+        disk_fault("embedded: disk read-only", DiskFault::ReadOnly).in_the_long_form(),
+        disk_fault("embedded: disk over its quota", DiskFault::Quota).in_the_long_form(),
     ]
 }
 

@@ -22,7 +22,7 @@ const QUESTIONS: [&[&str]; 4] = [
 ];
 
 /// State of RabbitMQ's queues, connections, channels and consumers.
-pub(crate) async fn of_broker(rabbitmq: &RabbitMq) -> String {
+pub(crate) async fn broker_state(rabbitmq: &RabbitMq) -> String {
     let mut state = String::new();
     for question in QUESTIONS {
         state.push_str(&rabbitmq.control(question).await);

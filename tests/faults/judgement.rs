@@ -42,13 +42,13 @@ impl Trial {
             servers.postgresql.drop_database(name).await;
             servers.rabbitmq.delete_queues(&self.prefix).await;
         }
-        Row::of(&report.json, self.recovered_in, self.problems).noting(self.notes, evidence)
+        Row::from_report(&report.json, self.recovered_in, self.problems).noting(self.notes, evidence)
     }
 
     /// State of RabbitMQ while the processes of a suspect trial still run.
     async fn evidence(&self, servers: &Servers, report: &Report) -> Option<String> {
         let is_suspect = self.database_name.is_some() && (report.json["passed"] != true || self.is_slow());
-        if is_suspect { Some(evidence::of_broker(&servers.rabbitmq).await) } else { None }
+        if is_suspect { Some(evidence::broker_state(&servers.rabbitmq).await) } else { None }
     }
 
     fn keep_evidence(&self, broker: Option<&str>) -> Option<PathBuf> {

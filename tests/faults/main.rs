@@ -114,7 +114,7 @@ impl Fault {
 
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(suite(&Wanted::of(std::env::args().skip(1))))
+    runtime.block_on(suite(&Wanted::from_arguments(std::env::args().skip(1))))
 }
 
 /// Command-line arguments.
@@ -127,7 +127,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(mut arguments: impl Iterator<Item = String>) -> Self {
+    fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Self {
         let mut wanted = Self { form: Form::Short, seed: 1, words: Vec::new() };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {

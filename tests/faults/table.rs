@@ -27,7 +27,11 @@ pub(crate) const HEADING: &str =
 
 impl Row {
     /// Takes the numbers of the simulator's report, and other problems.
-    pub(crate) fn of(report: &Value, recovered_in: Option<Duration>, mut problems: Vec<String>) -> Self {
+    pub(crate) fn from_report(
+        report: &Value,
+        recovered_in: Option<Duration>,
+        mut problems: Vec<String>,
+    ) -> Self {
         let number = |name: &str| report[name].as_u64().unwrap_or(u64::MAX);
         let findings = report["findings"].as_array().into_iter().flatten();
         problems.extend(findings.filter_map(Value::as_str).map(str::to_owned));

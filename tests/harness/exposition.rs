@@ -21,7 +21,7 @@ struct Sample {
 }
 
 impl Exposition {
-    pub(crate) async fn of(address: &str) -> Self {
+    pub(crate) async fn scrape(address: &str) -> Self {
         let response = fetch(address, "/metrics").await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");

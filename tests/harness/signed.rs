@@ -27,7 +27,7 @@ pub(crate) struct Signed {
 }
 
 impl Secrets {
-    pub(crate) async fn of_new_clinic(stack: &Stack, clinic_id: &str) -> Self {
+    pub(crate) async fn for_new_clinic(stack: &Stack, clinic_id: &str) -> Self {
         let add = ["clinic", "add", clinic_id, "--sign", "--api-key", "--webhook-secret", "--json"];
         let made: Value = serde_json::from_str(&stack.command(&add, &[]).await).unwrap();
         let secret = |name: &str| made[name].as_str().unwrap().to_owned();

@@ -147,7 +147,7 @@ impl Stack {
     pub(crate) async fn metrics(&self) -> Vec<Exposition> {
         let mut expositions = Vec::new();
         for address in self.operations_addresses().await {
-            expositions.push(Exposition::of(&address).await);
+            expositions.push(Exposition::scrape(&address).await);
         }
         expositions
     }

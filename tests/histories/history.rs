@@ -46,7 +46,7 @@ pub(super) struct History {
 
 impl History {
     /// The history of requests that are accepted one second apart.
-    pub(super) fn of(requests: &[Request]) -> Self {
+    pub(super) fn from_requests(requests: &[Request]) -> Self {
         let mut history = Self::default();
         for (place, second) in (0..requests.len()).zip(0..) {
             let mut request = &requests[place];

@@ -56,23 +56,23 @@ fn any_history_gives_the_tables_of_the_model(backend: Backend) {
         for batch in [256, 3, 1] {
             workers.push(TestWorker::new(&database, batch).await);
         }
-        let pages = Pages::of(&database).await;
+        let pages = Pages::serve(&database).await;
         (database, workers, pages)
     });
     let config = Config { cases, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&(world::requests(), any::<u64>()), |(requests, seed)| {
-            let history = History::of(&requests);
+            let history = History::from_requests(&requests);
             let (tables, differences) = runtime.block_on(async {
                 empty(&database.connection).await;
                 play(&workers, &history.deliveries, seed).await;
-                let tables = Tables::of(&database.connection).await;
-                let truth = Truth::of(&history, &tables);
+                let tables = Tables::read(&database.connection).await;
+                let truth = Truth::compute(&history, &tables);
                 pages::has_letters_where_it_failed(&tables, &truth);
                 let differences = pages.differences(&history, &tables, &truth).await;
                 (tables, differences)
             });
-            let truth = Truth::of(&history, &tables);
+            let truth = Truth::compute(&history, &tables);
             prop_assert_eq!(&tables.rows, &truth.rows);
             prop_assert!(differences.is_empty(), "{}", differences.join("\n"));
             Ok(())

@@ -70,7 +70,7 @@ pub(super) struct Truth<'history> {
 }
 
 impl<'history> Truth<'history> {
-    pub(super) fn of(history: &'history History, tables: &Tables) -> Self {
+    pub(super) fn compute(history: &'history History, tables: &Tables) -> Self {
         let mut applied: Vec<(&AcceptedRecord, DateTime<Utc>)> =
             history.webhooks.iter().map(|accepted| (accepted, accepted.accepted_at)).collect();
         let mut refused: BTreeMap<&str, (&AcceptedRecord, DateTime<Utc>)> = BTreeMap::new();
@@ -137,7 +137,7 @@ impl<'history> Truth<'history> {
     }
 
     /// The events of each record, which all have one of these kinds.
-    fn of_record(&self, kind: RecordKind) -> BTreeMap<(String, i64), Vec<Event<'history>>> {
+    fn events_by_record(&self, kind: RecordKind) -> BTreeMap<(String, i64), Vec<Event<'history>>> {
         let mut records: BTreeMap<(String, i64), Vec<Event<'_>>> = BTreeMap::new();
         for event in self.events.iter().filter(|event| event.accepted.kind.record() == kind) {
             records
@@ -150,7 +150,7 @@ impl<'history> Truth<'history> {
 
     fn judge_parents(&mut self) {
         for kind in [RecordKind::Patient, RecordKind::Doctor, RecordKind::Service] {
-            for ((clinic, careq_id), events) in self.of_record(kind) {
+            for ((clinic, careq_id), events) in self.events_by_record(kind) {
                 let newest =
                     events.iter().filter(|event| !event.is_poison()).max_by_key(|event| event.version());
                 for event in &events {
@@ -179,7 +179,7 @@ impl<'history> Truth<'history> {
     }
 
     fn judge_appointments(&mut self) {
-        for ((clinic, careq_id), events) in self.of_record(RecordKind::Appointment) {
+        for ((clinic, careq_id), events) in self.events_by_record(RecordKind::Appointment) {
             let bookings = || events.iter().filter(|event| event.accepted.kind == Kind::Appointment);
             let stored = bookings()
                 .filter(|event| event.is_applied() && self.parents_exist(event))

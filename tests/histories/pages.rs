@@ -30,7 +30,7 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    pub(super) async fn of(database: &FreshDatabase) -> Self {
+    pub(super) async fn serve(database: &FreshDatabase) -> Self {
         let clinics = format!("{CLINIC}={TOKEN},{OTHER_CLINIC}={OTHER_TOKEN}");
         let settings = [
             ("CAREQ_DATABASE_URL", database.url.as_str()),
@@ -76,9 +76,9 @@ impl Pages {
         tables: &Tables,
         truth: &Truth<'_>,
     ) -> Vec<String> {
-        let mut expected = of_events(history, truth);
-        expected.extend(of_records(history, tables, truth));
-        expected.extend(of_batches(history, tables, truth));
+        let mut expected = event_pages(history, truth);
+        expected.extend(record_pages(history, tables, truth));
+        expected.extend(batch_pages(history, tables, truth));
         let differing = stream::iter(expected)
             .map(|page| async move {
                 let answer = self.clients[&page.clinic].get(&page.path).await;
@@ -143,7 +143,7 @@ fn word(state: &State) -> Value {
 
 const REFUSED: State = State::Failed("DUPLICATE_RECORD");
 
-fn of_events(history: &History, truth: &Truth<'_>) -> Vec<Page> {
+fn event_pages(history: &History, truth: &Truth<'_>) -> Vec<Page> {
     let mut pages = Vec::new();
     let known: BTreeMap<_, _> =
         truth.events.iter().map(|event| (event.accepted.id.as_str(), event)).collect();
@@ -184,7 +184,7 @@ fn of_events(history: &History, truth: &Truth<'_>) -> Vec<Page> {
     pages
 }
 
-fn of_records(history: &History, tables: &Tables, truth: &Truth<'_>) -> Vec<Page> {
+fn record_pages(history: &History, tables: &Tables, truth: &Truth<'_>) -> Vec<Page> {
     let of_batches = history.batches.iter().flat_map(records).map(|(_, accepted)| accepted);
     let accepted: BTreeSet<_> = history
         .webhooks
@@ -224,7 +224,7 @@ fn of_records(history: &History, tables: &Tables, truth: &Truth<'_>) -> Vec<Page
     accepted.iter().map(page).collect()
 }
 
-fn of_batches(history: &History, tables: &Tables, truth: &Truth<'_>) -> Vec<Page> {
+fn batch_pages(history: &History, tables: &Tables, truth: &Truth<'_>) -> Vec<Page> {
     let known: BTreeMap<_, _> =
         truth.events.iter().map(|event| (event.accepted.id.as_str(), event)).collect();
     let mut pages = Vec::new();

@@ -44,7 +44,7 @@ pub(super) fn shown(events: &[&Event<'_>]) -> Row {
         .filter(|cancel| between.is_none_or(|other| is_newer(cancel, other)))
         .filter(|_| word(winner) == "cancelled");
 
-    let of = |event: Option<&Event<'_>>, field: &str| {
+    let text = |event: Option<&Event<'_>>, field: &str| {
         let text = event.and_then(|event| event.accepted.body.get(field)).and_then(Value::as_str);
         text.unwrap_or(NULL).to_owned()
     };
@@ -53,9 +53,9 @@ pub(super) fn shown(events: &[&Event<'_>]) -> Row {
     let cancelled_at = cancellation.and_then(Event::stamp).map_or_else(|| NULL.to_owned(), instant);
     [
         ("status", word(winner).to_owned()),
-        ("status_notes", of(notes, "notes")),
-        ("cancellation_reason", of(cancellation, "cancellation_reason")),
-        ("cancelled_by", of(cancellation, "cancelled_by")),
+        ("status_notes", text(notes, "notes")),
+        ("cancellation_reason", text(cancellation, "cancellation_reason")),
+        ("cancelled_by", text(cancellation, "cancelled_by")),
         ("cancelled_at", cancelled_at),
         ("status_updated_at", instant(stamp)),
         ("status_accepted_at", instant(accepted_at)),

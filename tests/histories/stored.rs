@@ -38,7 +38,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    pub(super) async fn of(database: &DatabaseConnection) -> Self {
+    pub(super) async fn read(database: &DatabaseConnection) -> Self {
         let mut rows = BTreeMap::new();
         rows.extend(records::<patient::Entity>(database, RecordKind::Patient).await);
         rows.extend(records::<doctor::Entity>(database, RecordKind::Doctor).await);

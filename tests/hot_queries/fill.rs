@@ -34,7 +34,7 @@ pub(super) async fn ledger(database: &DatabaseConnection, events: i64) {
     execute(database, drop).await;
     old_events(database).await;
     let evenly = format!("now() - (80 * n::float8 / {events}) * interval '1 day'");
-    execute(database, &of_ledger("event", events, &evenly)).await;
+    execute(database, &ledger_insert("event", events, &evenly)).await;
     let make = format!(
         "SET maintenance_work_mem = '512MB'; ALTER TABLE events ADD PRIMARY KEY (event_id); {};
          RESET maintenance_work_mem",
@@ -46,10 +46,10 @@ pub(super) async fn ledger(database: &DatabaseConnection, events: i64) {
 /// Inserts events that retention deletes.
 pub(super) async fn old_events(database: &DatabaseConnection) {
     let long_ago = "now() - interval '95 days' - n * interval '1 second'";
-    execute(database, &of_ledger("old", OLD_EVENTS, long_ago)).await;
+    execute(database, &ledger_insert("old", OLD_EVENTS, long_ago)).await;
 }
 
-fn of_ledger(name: &str, events: i64, accepted_at: &str) -> String {
+fn ledger_insert(name: &str, events: i64, accepted_at: &str) -> String {
     format!(
         "INSERT INTO events (event_id, clinic_id, idempotency_key, content_digest, kind, careq_id, accepted_at, outcome,
                              settled_at)

@@ -55,8 +55,8 @@ async fn every_statement_uses_an_index_at_ten_million_events() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_statement_uses_an_index_on_sqlite() {
     let database = FreshDatabase::new(Backend::Sqlite).await;
-    for statement in traffic::of_all_parts(&database).await {
-        let plan = plans::of_sqlite(&database.connection, &statement).await;
+    for statement in traffic::statements(&database).await {
+        let plan = plans::explain_sqlite(&database.connection, &statement).await;
         for step in &plan {
             let reads_all = |table: &&str| *step == format!("SCAN {table}");
             assert!(!GROWING.iter().any(reads_all), "{}\n{plan:?}", statement.sql);
@@ -69,13 +69,13 @@ async fn every_statement_uses_an_index_on_sqlite() {
 async fn explain(events: i64, planner: &str) -> Vec<Plan> {
     let database = FreshDatabase::new(Backend::Postgres).await;
     fill::tables(&database.connection, events).await;
-    let recorded = traffic::of_all_parts(&database).await;
+    let recorded = traffic::statements(&database).await;
     // Deleted rows are inserted again, so that the planner sees rows to delete.
     fill::old_events(&database.connection).await;
     fill::vacuum(&database.connection).await;
     let mut plans = Vec::with_capacity(recorded.len());
     for statement in recorded {
-        plans.push(plans::of(&database.connection, planner, &statement).await);
+        plans.push(plans::explain(&database.connection, planner, &statement).await);
     }
     plans
 }

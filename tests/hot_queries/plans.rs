@@ -13,7 +13,7 @@ pub(super) struct Plan {
 }
 
 /// The plan of a statement with a setting of the planner.
-pub(super) async fn of(database: &DatabaseConnection, planner: &str, statement: &Statement) -> Plan {
+pub(super) async fn explain(database: &DatabaseConnection, planner: &str, statement: &Statement) -> Plan {
     let explained =
         Statement { sql: format!("EXPLAIN (ANALYZE, BUFFERS) {}", statement.sql), ..statement.clone() };
     let transaction = database.begin().await.unwrap();
@@ -28,15 +28,15 @@ pub(super) async fn of(database: &DatabaseConnection, planner: &str, statement: 
         .find(|line| line.trim_start().starts_with("Buffers: shared"))
         .cloned()
         .unwrap_or_default();
-    let of = |word: &str| -> u64 {
+    let count = |word: &str| -> u64 {
         let number = buffers.split(word).nth(1).unwrap_or_default().split(' ').next().unwrap_or_default();
         number.parse().unwrap_or_default()
     };
-    Plan { statement: statement.sql.clone(), blocks: of("hit=") + of("read="), text: lines.join("\n") }
+    Plan { statement: statement.sql.clone(), blocks: count("hit=") + count("read="), text: lines.join("\n") }
 }
 
 /// The steps of SQLite's plan.
-pub(super) async fn of_sqlite(database: &DatabaseConnection, statement: &Statement) -> Vec<String> {
+pub(super) async fn explain_sqlite(database: &DatabaseConnection, statement: &Statement) -> Vec<String> {
     let explained = Statement { sql: format!("EXPLAIN QUERY PLAN {}", statement.sql), ..statement.clone() };
     let rows =
         database.query_all(explained).await.unwrap_or_else(|fault| panic!("{fault}: {}", statement.sql));

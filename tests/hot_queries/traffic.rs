@@ -33,7 +33,7 @@ const FIRST: i64 = 9_000_000_000;
 struct RecordedStatements(Mutex<BTreeMap<String, Statement>>);
 
 /// Statements of all parts of the installation.
-pub(super) async fn of_all_parts(database: &FreshDatabase) -> Vec<Statement> {
+pub(super) async fn statements(database: &FreshDatabase) -> Vec<Statement> {
     let config = config(&database.url);
     careq_shared::clinics::seed(&database.connection, &|| seal::open(&config), &config.clinics)
         .await

@@ -107,7 +107,7 @@ async fn exposed() -> Exposed {
             exposed.add(&exposition);
         }
     }
-    exposed.add(&Exposition::of(&console).await);
+    exposed.add(&Exposition::scrape(&console).await);
     full.stop().await;
     exposed
 }
