@@ -210,19 +210,19 @@ async fn nothing_is_stored(stack: &Stack) {
 
 /// Each refusal has one line with the status 401 and the client's address.
 async fn nothing_is_logged(stack: &Stack, secrets: &Secrets, refused: usize) {
-    let of_401 = || {
+    let refusals = || {
         let lines: Vec<Value> =
             stack.logged().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         lines.into_iter().filter(|line| line["fields"]["status"] == 401).collect::<Vec<_>>()
     };
-    let of_rows = || of_401().iter().filter(|line| line["fields"]["client"] != OWN_ADDRESS).count();
-    until("every refusal is logged", || async { (of_rows() >= refused).then_some(()) }).await;
-    assert_eq!(of_rows(), refused, "one line for each request");
+    let foreign = || refusals().iter().filter(|line| line["fields"]["client"] != OWN_ADDRESS).count();
+    until("every refusal is logged", || async { (foreign() >= refused).then_some(()) }).await;
+    assert_eq!(foreign(), refused, "one line for each request");
     let log = stack.logged();
     for secret in secrets.all().into_iter().chain([MARK, TOKEN]) {
         assert!(!log.contains(secret), "{secret:?} is in the log:\n{log}");
     }
-    for line in of_401() {
+    for line in refusals() {
         let fields = line["fields"].as_object().unwrap();
         let known = ["client", "clinic_id", "duration_ms", "endpoint", "message", "method", "status"];
         assert!(fields.keys().all(|name| known.contains(&name.as_str())), "{line}");

@@ -105,9 +105,9 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
 /// Paths and methods of an OpenAPI document.
 pub(crate) fn operations(document: &Value) -> BTreeSet<(String, Method)> {
     let paths = document["paths"].as_object().unwrap().iter();
-    let of_path = |(path, item): (&String, &Value)| {
+    let path_methods = |(path, item): (&String, &Value)| {
         let methods = item.as_object().unwrap().keys().map(|name| name.to_uppercase().parse().unwrap());
         methods.map(|method: Method| (path.clone(), method)).collect::<Vec<_>>()
     };
-    paths.flat_map(of_path).collect()
+    paths.flat_map(path_methods).collect()
 }

@@ -246,10 +246,10 @@ pub(super) fn records(batch: &AcceptedBatch) -> impl Iterator<Item = (TimeDelta,
 /// first owns the id, with the time of the delivery that was processed first.
 pub(super) fn noted(history: &History, batch: &AcceptedBatch, tables: &Tables) -> Option<DateTime<Utc>> {
     let row = &tables.batches[&(batch.clinic.clone(), batch.id.clone())];
-    let of_row = |one: &&AcceptedBatch| {
+    let matches_row = |one: &&AcceptedBatch| {
         (&one.clinic, &one.id, &one.content) == (&row.clinic_id, &row.batch_id, &row.content_digest)
     };
-    let was_said = history.batches.iter().filter(of_row).any(|one| one.accepted_at == row.accepted_at);
+    let was_said = history.batches.iter().filter(matches_row).any(|one| one.accepted_at == row.accepted_at);
     assert!(was_said, "{row:?}");
     (row.content_digest == batch.content).then_some(row.accepted_at)
 }

@@ -50,12 +50,12 @@ impl Plan {
     }
 
     pub(super) fn indexes(&self) -> BTreeSet<String> {
-        let of_line = |line: &str| {
+        let index_name = |line: &str| {
             let (_, rest) =
                 line.split_once(" using ").or_else(|| line.split_once("Bitmap Index Scan on "))?;
             Some(rest.split_whitespace().next()?.to_owned())
         };
-        self.text.lines().filter_map(of_line).collect()
+        self.text.lines().filter_map(index_name).collect()
     }
 
     /// Summary for the printed table.

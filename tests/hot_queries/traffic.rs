@@ -95,14 +95,14 @@ async fn requests(client: &Client) {
         client.post(path, &body).await;
     }
     until("the waiting event is stored", || client.event_is(&waiting.body["event_id"], "synced")).await;
-    let of_first = |number: i64| {
+    let appointment_with_hash = |number: i64| {
         let mut body = appointment(FIRST + number);
         let parents = json!({ "patient_careq_id": FIRST, "doctor_careq_id": FIRST, "service_careq_id": FIRST, "hash": "one" });
         body.as_object_mut().unwrap().extend(parents.as_object().unwrap().clone());
         body
     };
-    assert_eq!(client.post("/appointment", &of_first(1)).await.status, 201);
-    let refused = client.post("/appointment", &of_first(2)).await;
+    assert_eq!(client.post("/appointment", &appointment_with_hash(1)).await.status, 201);
+    let refused = client.post("/appointment", &appointment_with_hash(2)).await;
     assert_eq!(refused.status, 409);
     let status = json!({ "careq_id": FIRST + 1, "clinic_id": CLINIC, "status": "confirmed", "updated_at": "2026-01-01T00:00:00Z" });
     assert_eq!(client.post("/appointment/status", &status).await.status, 200);

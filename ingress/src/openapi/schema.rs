@@ -22,10 +22,10 @@ pub(super) fn for_kind(kind: Kind, limits: Limits) -> ObjectBuilder {
 }
 
 fn for_field(field: &Field, limits: Limits) -> RefOr<Schema> {
-    let of_type = |kind: Type| ObjectBuilder::new().schema_type(nullable(kind, field.is_required));
-    let text = || of_type(Type::String);
+    let typed = |kind: Type| ObjectBuilder::new().schema_type(nullable(kind, field.is_required));
+    let text = || typed(Type::String);
     let schema = match field.rule {
-        Rule::Id => of_type(Type::Integer)
+        Rule::Id => typed(Type::Integer)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
             .minimum(Some(1_i64))
             .maximum(Some(i64::MAX))
@@ -50,16 +50,16 @@ fn for_field(field: &Field, limits: Limits) -> RefOr<Schema> {
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
             .pattern(Some(INSTANT))
             .description(Some("ISO 8601 with an offset, in the years 1 to 9998; seconds are optional")),
-        Rule::Minutes => of_type(Type::Integer)
+        Rule::Minutes => typed(Type::Integer)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
             .minimum(Some(0_i64))
             .maximum(Some(i64::from(i32::MAX))),
         Rule::Price => {
-            of_type(Type::Number).minimum(Some(0_i64)).maximum(Some(999_999_999_999_999_999_i64)).description(
+            typed(Type::Number).minimum(Some(0_i64)).maximum(Some(999_999_999_999_999_999_i64)).description(
                 Some("At most 18 digits, at most 4 of them decimals, in plain notation; kept exactly"),
             )
         }
-        Rule::Boolean => of_type(Type::Boolean),
+        Rule::Boolean => typed(Type::Boolean),
     };
     let is_text = matches!(field.rule, Rule::Text { .. });
     if field.is_required || is_text { schema.into() } else { or_empty(schema) }

@@ -83,14 +83,14 @@ enum RecordStatus {
 
 /// The approximate memory of a listing and its report, in bytes.
 pub(crate) fn estimated_bytes(listing: &[ListedEntry]) -> usize {
-    let of_entry = |entry: &ListedEntry| match entry {
+    let entry_bytes = |entry: &ListedEntry| match entry {
         ListedEntry::Accepted(_) => 1_024,
         ListedEntry::Refused(refused) => {
             let messages = refused.details.values().flatten();
             1_024 + messages.map(|message| 512 + 4 * message.len()).sum::<usize>()
         }
     };
-    listing.iter().map(of_entry).sum()
+    listing.iter().map(entry_bytes).sum()
 }
 
 /// The report of the worker's results, which are in the order of the accepted records.
@@ -155,11 +155,11 @@ fn report<'batch>(
     listing: &'batch [ListedEntry],
     mut result: impl FnMut(usize) -> Option<EventResult>,
 ) -> BatchData<'batch> {
-    let of_entry = |(position, entry): (usize, &'batch ListedEntry)| match entry {
+    let entry_result = |(position, entry): (usize, &'batch ListedEntry)| match entry {
         ListedEntry::Refused(refused) => refused_result(refused),
         ListedEntry::Accepted(event) => event_result(clinic_id, event, result(position)),
     };
-    let results: Vec<_> = listing.iter().enumerate().map(of_entry).collect();
+    let results: Vec<_> = listing.iter().enumerate().map(entry_result).collect();
     let count = |status| results.iter().filter(|result| result.status == status).count();
     let (total, failed, pending) = (results.len(), count(RecordStatus::Failed), count(RecordStatus::Pending));
     BatchData {

@@ -202,12 +202,12 @@ pub async fn list(database: &DatabaseConnection) -> Result<Vec<Summary>, DbErr> 
     let now = clock::now();
     let credentials = clinic_credential::Entity::find().all(database).await?;
     let valid = |clinic_id: &str| {
-        let of_kind = |kind: CredentialKind| {
+        let count_valid = |kind: CredentialKind| {
             let own =
                 credentials.iter().filter(|one| one.clinic_id == clinic_id && one.kind == kind.as_str());
             (kind, own.filter(|one| one.expires_at.is_none_or(|end| end > now)).count())
         };
-        CredentialKind::ALL.map(of_kind).into_iter().filter(|(_, count)| *count > 0).collect()
+        CredentialKind::ALL.map(count_valid).into_iter().filter(|(_, count)| *count > 0).collect()
     };
     let clinics = clinic::Entity::find().order_by_asc(clinic::Column::ClinicId).all(database).await?;
     let summary = |row: clinic::Model| Summary {

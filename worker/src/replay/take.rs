@@ -89,14 +89,15 @@ async fn still_runs(transaction: &DatabaseTransaction, job_id: Uuid) -> Result<b
 
 async fn pending(transaction: &DatabaseTransaction, job: &replay_job::Model) -> Result<Vec<Uuid>, DbErr> {
     use replay_job_letter::Column::{JobId, LetterId, Position, PublishedAt, State};
-    let of_job = || {
+    let job_letters = || {
         let select = replay_job_letter::Entity::find().select_only().column(LetterId);
         select.filter(JobId.eq(job.id)).order_by_asc(Position)
     };
     let lost = State
         .eq(JobLetterState::Published)
         .and(PublishedAt.lt(clock::whole_microseconds(clock::now() - REPUBLISH_TIMEOUT)));
-    let lost: Vec<Uuid> = of_job().filter(lost).limit(MAX_TOGETHER).into_tuple().all(transaction).await?;
+    let lost: Vec<Uuid> =
+        job_letters().filter(lost).limit(MAX_TOGETHER).into_tuple().all(transaction).await?;
     if !lost.is_empty() {
         tracing::warn!(job = %job.id, letters = lost.len(), "these letters were not processed; they are published again");
         return Ok(lost);
@@ -104,7 +105,7 @@ async fn pending(transaction: &DatabaseTransaction, job: &replay_job::Model) -> 
     let rate = u64::try_from(job.rate_per_second).unwrap_or(1);
     let under_way = under_way(transaction).await?;
     let limit = (rate / STEPS_PER_SECOND).clamp(1, MAX_TOGETHER).min(MAX_UNDER_WAY.saturating_sub(under_way));
-    let pending = of_job().filter(State.eq(JobLetterState::Pending)).limit(limit);
+    let pending = job_letters().filter(State.eq(JobLetterState::Pending)).limit(limit);
     pending.into_tuple().all(transaction).await
 }
 

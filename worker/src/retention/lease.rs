@@ -21,10 +21,10 @@ pub(super) async fn hold(
     let now = now(database).await?;
     let ends_at = whole_microseconds(now + duration);
     let row = Model { name: NAME.to_owned(), worker: worker.to_owned(), ends_at };
-    let of_lease = |column| Expr::col((Entity, column));
+    let lease_column = |column| Expr::col((Entity, column));
     let take_over_if_free = OnConflict::column(Column::Name)
         .update_columns([Column::Worker, Column::EndsAt])
-        .action_and_where(of_lease(Column::EndsAt).lte(now).or(of_lease(Column::Worker).eq(worker)))
+        .action_and_where(lease_column(Column::EndsAt).lte(now).or(lease_column(Column::Worker).eq(worker)))
         .to_owned();
     let insert = Entity::insert(row.into_active_model()).on_conflict(take_over_if_free);
     match insert.exec_without_returning(database).await {

@@ -47,12 +47,12 @@ pub(super) fn dead_letters() -> Rule<dead_letter::Entity> {
             let settled =
                 [DeadLetterState::Resolved, DeadLetterState::Discarded, DeadLetterState::Superseded];
             let of_letter = replay_job_letter::Column::LetterId.into_simple_expr().eq(Id.into_simple_expr());
-            let of_correction = |column| Expr::col((Alias::new("correction"), column));
+            let correction = |column| Expr::col((Alias::new("correction"), column));
             let open_correction = Query::select()
                 .expr(Expr::val(1))
                 .from_as(dead_letter::Entity, Alias::new("correction"))
-                .and_where(of_correction(OriginalId).eq(Id.into_simple_expr()))
-                .and_where(of_correction(State).is_in([DeadLetterState::Open, DeadLetterState::Replaying]))
+                .and_where(correction(OriginalId).eq(Id.into_simple_expr()))
+                .and_where(correction(State).is_in([DeadLetterState::Open, DeadLetterState::Replaying]))
                 .to_owned();
             Condition::all()
                 .add(State.is_in(settled))
