@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use careq_console::clinics;
 use careq_shared::broker::Queue;
 use careq_shared::broker::rabbitmq::{RabbitMq, Topology};
-use careq_shared::clinics::{self, CredentialKind};
+use careq_shared::clinics::CredentialKind;
 use careq_shared::config::{self, Config};
 use careq_shared::event_key::EventKey;
 use careq_shared::{database, seal};

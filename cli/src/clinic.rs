@@ -3,7 +3,8 @@
 use std::io::Read as _;
 
 use anyhow::{Context as _, Result, bail};
-use careq_shared::clinics::{self, Change, Configuration, CredentialKind, Summary};
+use careq_console::clinics::{self, Change, Configuration, Summary};
+use careq_shared::clinics::CredentialKind;
 use careq_shared::config::Config;
 use careq_shared::seal;
 use sea_orm::DatabaseConnection;

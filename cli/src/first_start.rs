@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
-use careq_shared::clinics;
+use careq_console::clinics;
 use careq_shared::config::Config;
 use careq_shared::seal;
 use sea_orm::DatabaseConnection;

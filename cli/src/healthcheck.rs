@@ -1,14 +1,13 @@
 //! `careq-sync healthcheck`: queries the operations port of the process with the same settings, for health checks of containers. A
 //! missing response is a failure.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Context as _, Result, bail};
 use axum::body::Body;
 use axum::http::header::HOST;
 use axum::http::{Request, StatusCode};
 use careq_shared::config::Config;
-use careq_shared::loopback::from_here;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -40,6 +39,16 @@ pub(crate) async fn run(config: &Config, check: Healthcheck) -> Result<()> {
         other => bail!("the listener on {address} is no operations port: it answers {path} with {other}"),
     }
     Ok(())
+}
+
+/// The address at which a listener is reached. A listener on all addresses is reached on the loopback address.
+fn from_here(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
 }
 
 async fn request(address: SocketAddr, path: &str) -> Result<StatusCode> {

@@ -1,4 +1,4 @@
-//! Operations on dead letters and replay jobs, as a library. The command line and the admin API call it.
+//! Operations on dead letters, replay jobs, clinics and admins, as a library. The command line and the admin API call it.
 //! It needs no broker: a replay job is a set of rows, which a worker executes.
 //! Dead letters are never deleted here. Each change is committed together with its entry in the audit log, and a payload
 //! is shown only after its entry is committed.
@@ -6,6 +6,7 @@
 pub mod admins;
 pub mod api;
 pub mod audit;
+pub mod clinics;
 pub mod dead_letters;
 pub mod jobs;
 

@@ -26,7 +26,6 @@ pub mod ids;
 pub mod instant;
 pub mod json;
 pub mod ledger;
-pub mod loopback;
 pub mod message;
 pub mod networks;
 pub mod outcome;

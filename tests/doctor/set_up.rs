@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use careq_console::clinics;
 use careq_shared::broker::rabbitmq::RabbitMq as Broker;
-use careq_shared::clinics;
 use careq_shared::config::{self, Config};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 use serde_json::Value;

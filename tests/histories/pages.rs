@@ -42,7 +42,7 @@ impl Pages {
         let config =
             config::load(None, settings.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
         let keys = || Ok(seal());
-        careq_shared::clinics::seed(&database.connection, &keys, &config.clinics).await.unwrap();
+        careq_console::clinics::seed(&database.connection, &keys, &config.clinics).await.unwrap();
         for clinic in [CLINIC, OTHER_CLINIC] {
             let sealed = super::event_key().sealed(&seal(), clinic).into_bytes();
             let backend = database.connection.get_database_backend();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use careq_console::audit::{Actor, Origin};
-use careq_console::{dead_letters, jobs};
+use careq_console::{clinics, dead_letters, jobs};
 use careq_ingress::{Ingress, Parts};
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::config::{self, Config};
@@ -35,9 +35,7 @@ struct RecordedStatements(Mutex<BTreeMap<String, Statement>>);
 /// Statements of all parts of the installation.
 pub(super) async fn statements(database: &FreshDatabase) -> Vec<Statement> {
     let config = config(&database.url);
-    careq_shared::clinics::seed(&database.connection, &|| seal::open(&config), &config.clinics)
-        .await
-        .unwrap();
+    clinics::seed(&database.connection, &|| seal::open(&config), &config.clinics).await.unwrap();
     let recorded = Arc::new(RecordedStatements::default());
     let mut connection = careq_shared::database::connect(&config).await.unwrap();
     let writer = Arc::clone(&recorded);

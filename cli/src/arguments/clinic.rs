@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use careq_shared::clinics::{CredentialKind, Setting};
+use careq_console::clinics::Setting;
+use careq_shared::clinics::CredentialKind;
 use careq_shared::networks::Networks;
 use clap::{Args, Subcommand};
 

@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use careq_shared::clinics::{CredentialKind, Setting};
+use careq_console::clinics::Setting;
+use careq_shared::clinics::CredentialKind;
 use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::networks::Networks;
 use careq_shared::records::Kind;

@@ -35,12 +35,12 @@ impl CredentialKind {
     }
 
     /// The prefix of a random secret, for secret scanners.
-    pub(super) const fn prefix(self) -> &'static str {
+    pub const fn prefix(self) -> &'static str {
         self.row().1
     }
 
     /// The minimum length of a chosen secret. A secret that is stored as a digest must resist a search.
-    pub(super) const fn min_length(self) -> usize {
+    pub const fn min_length(self) -> usize {
         self.row().2
     }
 }

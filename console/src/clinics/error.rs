@@ -1,9 +1,8 @@
 //! Reasons why a clinic cannot be changed, each with the command that helps.
 
+use careq_shared::clinics::CredentialKind;
+use careq_shared::seal::KeysError;
 use sea_orm::DbErr;
-
-use super::kind::CredentialKind;
-use crate::seal::KeysError;
 
 /// The reason why a clinic could not be changed.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,14 @@
 //! Changes of a clinic as a whole: add, configure, disable, list. Secrets are returned only when they are created.
 
+use careq_shared::audit::{self, Action, Actor, Deed, Origin};
+use careq_shared::clinics::CredentialKind;
+use careq_shared::config::ClinicSeed;
+use careq_shared::entities::{clinic, clinic_credential};
+use careq_shared::event_key::EventKey;
+use careq_shared::networks::Networks;
+use careq_shared::seal::Keys;
+use careq_shared::secret::Digest;
+use careq_shared::{clock, database};
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
@@ -11,18 +20,9 @@ use serde_json::{Value, json};
 
 use super::credential::{self, Change};
 use super::error::ClinicError;
-use super::kind::CredentialKind;
 use super::row::{note, require};
-use crate::audit::{self, Action, Actor, Deed, Origin};
-use crate::config::ClinicSeed;
-use crate::entities::{clinic, clinic_credential};
-use crate::event_key::EventKey;
-use crate::networks::Networks;
-use crate::seal::Keys;
-use crate::secret::Digest;
-use crate::{clock, database};
 
-/// A clinic as an operator sees it. Its own settings are those of [`super::Clinic`].
+/// A clinic as an operator sees it. Its own settings are those of [`careq_shared::clinics::Clinic`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "most fields are columns of `clinics`")]
 pub struct Summary {
@@ -40,6 +40,7 @@ pub struct Summary {
 
 impl Summary {
     /// The number of valid secrets of one kind.
+    #[must_use]
     pub fn valid_of(&self, kind: CredentialKind) -> usize {
         self.valid.iter().find(|(valid, _)| *valid == kind).map_or(0, |(_, count)| *count)
     }

@@ -1,11 +1,11 @@
 //! The row of a clinic while it is changed: whether it exists, and the audit entry of the change.
 
+use careq_shared::audit::{self, Action, Actor, Deed, Origin};
+use careq_shared::entities::clinic;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait as _};
 use serde_json::Value;
 
 use super::error::ClinicError;
-use crate::audit::{self, Action, Actor, Deed, Origin};
-use crate::entities::clinic;
 
 /// Requires that a clinic exists.
 pub(super) async fn require(database: &impl ConnectionTrait, clinic_id: &str) -> Result<(), ClinicError> {

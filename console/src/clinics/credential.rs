@@ -3,6 +3,12 @@
 
 use std::time::Duration;
 
+use careq_shared::audit::Action;
+use careq_shared::clinics::CredentialKind;
+use careq_shared::entities::clinic_credential::{ActiveModel, Column, Entity};
+use careq_shared::seal::{AssociatedData, Keys};
+use careq_shared::secret::{self, Digest};
+use careq_shared::{clock, database};
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait, DatabaseConnection, EntityTrait as _,
@@ -13,13 +19,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::error::ClinicError;
-use super::kind::CredentialKind;
 use super::row::{note, require};
-use crate::audit::Action;
-use crate::entities::clinic_credential::{ActiveModel, Column, Entity};
-use crate::seal::{AssociatedData, Keys};
-use crate::secret::{self, Digest};
-use crate::{clock, database};
 
 /// A new secret for a clinic.
 #[derive(Debug, Clone)]
