@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use careq_shared::config::{BrokerKind, Config};
 use rustix::fs::{Access, access, statvfs};
 use rustix::io::Errno;
-use rustix::process::geteuid;
 use secrecy::ExposeSecret as _;
 
 use crate::report::Finding;
@@ -20,7 +19,8 @@ const WARN_BELOW_MIB: u64 = 1_024;
 /// Below this free space, the next webhooks may be refused.
 const ERROR_BELOW_MIB: u64 = 100;
 
-pub(crate) fn examine(config: &Config) -> Vec<Finding> {
+/// `user` is the one that the doctor runs as.
+pub(crate) fn examine(config: &Config, user: u32) -> Vec<Finding> {
     let folder = config.data.dir.as_path();
     let is_used =
         config.database.url.expose_secret().is_empty() || config.broker.kind() == BrokerKind::Embedded;
@@ -31,7 +31,10 @@ pub(crate) fn examine(config: &Config) -> Vec<Finding> {
         let seen = format!("the first start creates {}", folder.display());
         return vec![Finding::well("data_folder.not_made_yet", seen)];
     }
-    [Some(write_access(folder)), foreign_owner(folder), Some(free_space(folder)), open_to_others(folder)]
+    let files = FILES.map(|name| folder.join(name));
+    let paths = std::iter::once(folder).chain(files.iter().map(PathBuf::as_path));
+    let foreign = foreign_owner("data_folder.of_another_user", paths, user);
+    [Some(write_access(folder)), foreign, Some(free_space(folder)), open_to_others(folder)]
         .into_iter()
         .flatten()
         .collect()
@@ -54,14 +57,17 @@ fn write_access(folder: &Path) -> Finding {
 }
 
 /// Root may do everything, so that only the user of careq-sync sees what careq-sync may do.
-fn foreign_owner(folder: &Path) -> Option<Finding> {
-    let files = FILES.map(|name| folder.join(name));
-    let foreign = std::iter::once(folder).chain(files.iter().map(PathBuf::as_path)).find_map(|path| {
+pub(crate) fn foreign_owner<'path>(
+    code: &'static str,
+    paths: impl IntoIterator<Item = &'path Path>,
+    user: u32,
+) -> Option<Finding> {
+    let foreign = paths.into_iter().find_map(|path| {
         let owner = path.metadata().ok()?.uid();
-        (owner != geteuid().as_raw()).then(|| format!("{} belongs to the user {owner}", path.display()))
+        (owner != user).then(|| format!("{} belongs to the user {owner}", path.display()))
     })?;
     Some(
-        Finding::warning("data_folder.of_another_user", format!("{foreign}, and the doctor runs as another"))
+        Finding::warning(code, format!("{foreign}, and the doctor runs as {user}"))
             .means("this user's access says nothing of careq-sync's")
             .remedy("run `careq-sync doctor` as the user of careq-sync"),
     )
@@ -104,4 +110,33 @@ pub(crate) fn mode_open_to_others(path: &Path) -> Option<String> {
 /// A path, quoted for a shell.
 pub(crate) fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use careq_shared::config;
+
+    use super::*;
+
+    /// Another user is passed instead of an owner that is changed, which only root may do.
+    #[test]
+    fn another_owner_of_folder_and_key_file_is_named() {
+        let folder = env!("CARGO_MANIFEST_DIR");
+        let file = format!("{folder}/Cargo.toml");
+        let owner = |path: &str| Path::new(path).metadata().unwrap().uid();
+        let config =
+            |name: &str, value: &str| config::load(None, [(name.to_owned(), value.to_owned())]).unwrap();
+        let in_folder = config("CAREQ_DATA_DIR", folder);
+        let of_folder = |user| examine(&in_folder, user);
+        let with_file = config("CAREQ_SEAL_KEY_FILE", &file);
+        let of_file = |user| crate::keys::examine(&with_file, user).0;
+        for (code, own, foreign) in [
+            ("data_folder.of_another_user", of_folder(owner(folder)), of_folder(owner(folder) + 1)),
+            ("keys.of_another_user", of_file(owner(&file)), of_file(owner(&file) + 1)),
+        ] {
+            let is_named = |findings: &[Finding]| findings.iter().any(|finding| finding.code == code);
+            assert!(!is_named(&own), "{own:?}");
+            assert!(is_named(&foreign), "{foreign:?}");
+        }
+    }
 }

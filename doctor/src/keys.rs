@@ -7,10 +7,11 @@ use careq_shared::database::read;
 use careq_shared::seal::{self, Sample, Seal};
 use sea_orm::{DatabaseConnection, DbErr};
 
-use crate::data_folder::{mode_open_to_others, quoted};
+use crate::data_folder::{mode_open_to_others, foreign_owner, quoted};
 use crate::report::{Finding, Reached};
 
-pub(crate) fn examine(config: &Config) -> Reached<Seal> {
+/// `user` is the one that the doctor runs as.
+pub(crate) fn examine(config: &Config, user: u32) -> Reached<Seal> {
     let file = seal::file(config);
     if let Some(file) = &file
         && config.seal.key_file.as_os_str().is_empty()
@@ -19,18 +20,18 @@ pub(crate) fn examine(config: &Config) -> Reached<Seal> {
         // Opening the keys would create the file.
         return (vec![missing(config, file)], None);
     }
-    match seal::open(config) {
-        Ok(seal) => {
-            let well = Finding::well("keys.well", format!("the current key is {}", seal.current_key()));
-            (std::iter::once(well).chain(file.as_deref().and_then(open_to_others)).collect(), Some(seal))
-        }
-        Err(fault) => {
-            let unusable = Finding::error("keys.unusable", fault.to_string())
-                .means("no process but `migrate` starts; sealed values were not examined")
-                .remedy("give every process the keys that the database was sealed with, from the copy of the keys");
-            (vec![unusable], None)
-        }
-    }
+    let opened = seal::open(config);
+    let finding = match &opened {
+        Ok(seal) => Finding::well("keys.well", format!("the current key is {}", seal.current_key())),
+        Err(fault) => Finding::error("keys.unusable", fault.to_string())
+            .means("no process but `migrate` starts; sealed values were not examined")
+            .remedy(
+                "give every process the keys that the database was sealed with, from the copy of the keys",
+            ),
+    };
+    let exposed = file.as_deref().and_then(open_to_others);
+    let foreign = foreign_owner("keys.of_another_user", file.as_deref(), user);
+    (std::iter::once(finding).chain(exposed).chain(foreign).collect(), opened.ok())
 }
 
 /// The key file in the data folder is missing: the first start creates it, or it was lost.

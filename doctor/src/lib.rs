@@ -4,6 +4,8 @@
 
 mod report;
 
+mod settings;
+
 mod data_folder;
 mod keys;
 
@@ -16,23 +18,27 @@ mod clock;
 
 use careq_shared::config::{Config, Faults};
 use futures_util::FutureExt as _;
+use rustix::process::geteuid;
 use sea_orm::{ConnectionTrait as _, DbBackend};
 
 pub use report::{Examination, Finding, Report, Verdict};
 
-/// Examines the installation of these settings, from the keys to a message through the broker. Examinations that need an unreachable
-/// server are skipped.
+/// Examines the installation of these settings, from the settings themselves to a message through the broker. Examinations that need an
+/// unreachable server are skipped.
 pub async fn examine(config: &Config) -> Report {
     let mut report = Report::default();
-    let (findings, seal) = keys::examine(config);
+    report.note("settings", settings::examine(config));
+    let user = geteuid().as_raw();
+    let (findings, seal) = keys::examine(config, user);
     report.note("keys", findings);
-    report.note("data folder", data_folder::examine(config));
+    report.note("data folder", data_folder::examine(config, user));
 
     if let Some(database) = report.reach("database", database::reach(config)).await {
         if database.get_database_backend() == DbBackend::Postgres {
             report.add("server", database::server::examine(&database)).await;
             report.add("logging", database::logging::examine(&database)).await;
             report.add("permissions", database::permissions::examine(&database, config)).await;
+            report.add("transactions", database::transactions::examine(&database)).await;
             report.add("clock of the database", clock::compare_with_database(&database)).await;
         } else {
             report.add("database file", database::tables::examine_file(&database)).await;
@@ -59,12 +65,7 @@ pub async fn examine(config: &Config) -> Report {
 /// The report for settings that cannot be loaded.
 #[must_use]
 pub fn fault_report(faults: &Faults) -> Report {
-    let fault = |sentence: &String| {
-        Finding::error("settings.fault", sentence)
-            .means("no process starts with these settings, and nothing else was examined")
-            .remedy("correct the setting; config.default.toml documents every one")
-    };
     let mut report = Report::default();
-    report.note("settings", faults.sentences().iter().map(fault).collect());
+    report.note("settings", settings::faults(faults));
     report
 }

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection};
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 
 use super::set_up::{SECRET, SetUp, restrict};
 use crate::harness::{clock_library, until};
@@ -15,6 +15,8 @@ use crate::servers::{RabbitMq, Servers, free_port};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Break {
     UnknownSetting,
+    EveryAddress,
+    InClear,
     KeyFileOpenToOthers,
     NoKeys,
     KeyUnderItsOldName,
@@ -27,6 +29,11 @@ pub(crate) enum Break {
     TablesNewer,
     CommitsNotWaitedFor,
     UnknownRole,
+    DatabaseMissing,
+    RoleWithoutConnections,
+    SessionSettingUnknown,
+    TransactionLeftOpen,
+    PreparedTransaction,
     ParametersLogged,
     ParametersLoggedOnError,
     TokenExpired,
@@ -47,6 +54,11 @@ impl Break {
     pub(crate) async fn strike(self, set_up: &mut SetUp, servers: &Servers) {
         match self {
             Self::UnknownSetting => set_up.set("CAREQ_INGRESS_LISTEM", SECRET.to_owned()),
+            Self::EveryAddress => {
+                set_up.set("CAREQ_INGRESS_LISTEN", format!("0.0.0.0:{}", free_port()));
+                set_up.set("CAREQ_OPERATIONS_LISTEN", format!("[::]:{}", free_port()));
+            }
+            Self::InClear => in_clear(set_up, servers),
             Self::KeyFileOpenToOthers => restrict(&set_up.key_file(), 0o644),
             Self::NoKeys => set_up.set("CAREQ_SEAL_KEY_FILE", String::new()),
             Self::KeyUnderItsOldName => {
@@ -57,6 +69,14 @@ impl Break {
             Self::EverythingHalfOpen => half_open(set_up),
             Self::UnknownRole => {
                 set_up.set("CAREQ_DATABASE_URL", set_up.database_url(servers, &format!("nobody:{SECRET}")));
+            }
+            Self::DatabaseMissing => {
+                let url = set_up.database_url(servers, "careq");
+                set_up.set("CAREQ_DATABASE_URL", url.replace(&set_up.database_name, "nowhere"));
+            }
+            Self::SessionSettingUnknown => {
+                let url = set_up.database_url(servers, "careq");
+                set_up.set("CAREQ_DATABASE_URL", format!("{url}?options[no_such_setting]=on"));
             }
             Self::NoManagement => {
                 set_up.set(
@@ -82,6 +102,9 @@ impl Break {
             | Self::TablesBehind
             | Self::TablesNewer
             | Self::CommitsNotWaitedFor
+            | Self::RoleWithoutConnections
+            | Self::TransactionLeftOpen
+            | Self::PreparedTransaction
             | Self::ParametersLogged
             | Self::ParametersLoggedOnError
             | Self::TokenExpired => self.strike_database(set_up, servers).await,
@@ -106,6 +129,7 @@ impl Break {
         let statement = match self {
             Self::RoleWithoutInsert => role_that_may("SELECT, UPDATE, DELETE"),
             Self::RoleWithoutDelete => role_that_may("SELECT, INSERT, UPDATE"),
+            Self::RoleWithoutConnections => format!("CREATE ROLE {role} LOGIN CONNECTION LIMIT 0"),
             Self::TablesBehind => {
                 "DELETE FROM seaql_migrations WHERE version = (SELECT max(version) FROM seaql_migrations)"
                     .to_owned()
@@ -114,6 +138,11 @@ impl Break {
                 "INSERT INTO seaql_migrations VALUES ('m29990101_000001_later', 0)".to_owned()
             }
             Self::CommitsNotWaitedFor => format!("ALTER DATABASE {name} SET synchronous_commit = off"),
+            // The database's clock is ahead for the doctor, so that no time has to pass.
+            Self::TransactionLeftOpen | Self::PreparedTransaction => format!(
+                "CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql RETURN pg_catalog.now() + interval '1 hour'; \
+                 ALTER DATABASE {name} SET search_path = public, pg_catalog"
+            ),
             Self::ParametersLogged => {
                 format!("ALTER DATABASE {name} SET log_min_duration_statement = 250")
             }
@@ -125,9 +154,18 @@ impl Break {
             }
             _ => return set_up.make_database(servers, "SQL_ASCII").await,
         };
-        set_up.database(servers).await.execute_unprepared(&statement).await.unwrap();
-        if matches!(self, Self::RoleWithoutInsert | Self::RoleWithoutDelete) {
-            set_up.set("CAREQ_DATABASE_URL", set_up.database_url(servers, &role));
+        let database = set_up.database(servers).await;
+        database.execute_unprepared(&statement).await.unwrap();
+        match self {
+            Self::RoleWithoutInsert | Self::RoleWithoutDelete | Self::RoleWithoutConnections => {
+                set_up.set("CAREQ_DATABASE_URL", set_up.database_url(servers, &role));
+            }
+            Self::TransactionLeftOpen => set_up.held.push(Box::new(database.begin().await.unwrap())),
+            Self::PreparedTransaction => {
+                let prepare = "BEGIN; PREPARE TRANSACTION 'left'";
+                database.execute_unprepared(prepare).await.unwrap();
+            }
+            _ => {}
         }
     }
 
@@ -198,11 +236,23 @@ fn move_clock(set_up: &mut SetUp) {
     set_up.set("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned());
 }
 
+/// The same servers by an address that is not a loopback address, and leads to this machine.
+fn in_clear(set_up: &mut SetUp, servers: &Servers) {
+    let urls = [
+        ("CAREQ_DATABASE_URL", set_up.database_url(servers, "careq")),
+        ("CAREQ_BROKER_URL", RabbitMq::url(&servers.rabbitmq.address())),
+    ];
+    for (name, url) in urls {
+        set_up.set(name, url.replace("127.0.0.1", "0.0.0.0"));
+        set_up.set(&name.replace("URL", "ALLOW_CLEARTEXT"), "true".to_owned());
+    }
+}
+
 /// The system accepts the connections, and no process answers.
 fn half_open(set_up: &mut SetUp) {
     for (name, scheme) in [("CAREQ_DATABASE_URL", "postgres"), ("CAREQ_BROKER_URL", "amqp")] {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         set_up.set(name, format!("{scheme}://me:{SECRET}@{}/x", silent.local_addr().unwrap()));
-        set_up.held.push(silent);
+        set_up.held.push(Box::new(silent));
     }
 }

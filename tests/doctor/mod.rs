@@ -18,8 +18,18 @@ use set_up::{SECRET, SetUp};
 /// The defect, the codes of all findings, and a text that the operator must see.
 type Row = (Break, &'static [&'static str], &'static str);
 
-const TABLE: [Row; 26] = [
+const TABLE: [Row; 33] = [
     (Break::UnknownSetting, &["settings.fault"], "config.default.toml documents every one"),
+    (
+        Break::EveryAddress,
+        &["settings.ingress_on_every_address", "settings.operations_exposed"],
+        "name it in ingress.trusted_proxies",
+    ),
+    (
+        Break::InClear,
+        &["settings.database_in_clear", "settings.broker_in_clear"],
+        "remove broker.allow_cleartext",
+    ),
     (Break::KeyFileOpenToOthers, &["keys.open_to_others"], "chmod 600"),
     (Break::NoKeys, &["keys.unusable"], "give every process the keys"),
     (Break::KeyUnderItsOldName, &["sealed.unopened", "clinics.refused"], "take the key from the copy"),
@@ -31,7 +41,12 @@ const TABLE: [Row; 26] = [
     (Break::TablesBehind, &["tables.behind"], "careq-sync migrate"),
     (Break::TablesNewer, &["tables.newer"], "upgrade this program"),
     (Break::CommitsNotWaitedFor, &["durability.synchronous_commit_off"], "synchronous_commit = on"),
-    (Break::UnknownRole, &["database.unreachable"], "user and password in database.url"),
+    (Break::UnknownRole, &["database.login_refused"], "user and password in database.url"),
+    (Break::DatabaseMissing, &["database.missing"], "createdb"),
+    (Break::RoleWithoutConnections, &["database.full"], "CONNECTION LIMIT"),
+    (Break::SessionSettingUnknown, &["database.setting_unknown"], "PostgreSQL to 12"),
+    (Break::TransactionLeftOpen, &["transactions.left_open"], "SELECT pg_terminate_backend("),
+    (Break::PreparedTransaction, &["transactions.left_open"], "ROLLBACK PREPARED 'left'"),
     (Break::ParametersLogged, &["logging.parameters"], "SET log_parameter_max_length = 0"),
     (Break::ParametersLoggedOnError, &["logging.parameters"], "SET log_parameter_max_length_on_error = 0"),
     (Break::TokenExpired, &["clinics.expired"], "careq-sync clinic rotate clinic_abc token"),
@@ -63,10 +78,16 @@ async fn every_broken_set_up_is_named_with_its_remedy() {
         broken.undone(&servers).await;
     }
     a_role_that_cannot_alter_the_audit_log(&servers).await;
+    an_encoded_password(&servers).await;
     let set_up = SetUp::new(&servers).await;
     servers.postgresql.stop().await;
     servers.postgresql.start_in_recovery().await;
     assert_findings(&set_up, "a replica", &["server.read_only"], "name the primary").await;
+    let database = set_up.database(&servers).await;
+    database.execute_unprepared("ALTER SYSTEM SET hot_standby = off").await.unwrap();
+    servers.postgresql.stop().await;
+    servers.postgresql.start_without_sessions().await;
+    assert_findings(&set_up, "a start", &["database.starting"], "wait until PostgreSQL").await;
 }
 
 /// Asserts the exact findings, in JSON and in the text for people.
@@ -130,11 +151,28 @@ async fn a_role_that_cannot_alter_the_audit_log(servers: &Servers) {
     assert_eq!(added.exit_status, Some(0), "{}", added.stderr);
 }
 
+/// AMQP and the management API use the same password. Decoded twice, its `%41` would be another `A`.
+async fn an_encoded_password(servers: &Servers) {
+    let mut set_up = SetUp::new(servers).await;
+    let control = async |arguments: &[&str]| drop(servers.rabbitmq.control(arguments).await);
+    control(&["add_user", "encoded", &format!("A%41/{SECRET}")]).await;
+    control(&["set_user_tags", "encoded", "management"]).await;
+    control(&["set_permissions", "encoded", ".*", ".*", ".*"]).await;
+    let url = format!("amqp://encoded:%41%2541%2F{SECRET}@{}/%2f", servers.rabbitmq.address());
+    set_up.set("CAREQ_BROKER_URL", url);
+    set_up.is_well("with an encoded password", &["message.well", "policies.well"]).await;
+}
+
 /// A running installation, and the same installation before any process runs.
 async fn with_processes_all_is_well(servers: &Servers) {
     let set_up = SetUp::new(servers).await;
     let queues = servers.rabbitmq.control(&["-q", "list_queues"]).await;
-    set_up.is_well("before anything runs", &["queues.well", "message.well", "policies.well"]).await;
+    set_up
+        .is_well(
+            "before anything runs",
+            &["settings.well", "transactions.well", "queues.well", "message.well", "policies.well"],
+        )
+        .await;
     assert_eq!(
         servers.rabbitmq.control(&["-q", "list_queues"]).await,
         queues,

@@ -1,5 +1,6 @@
 //! A healthy set-up for the doctor: tables, a clinic, keys in a file, queues and free ports.
 
+use std::any::Any;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub(crate) struct SetUp {
     settings: Vec<(String, String)>,
     folder: TempDir,
     /// Resources that live as long as the set-up.
-    pub(crate) held: Vec<std::net::TcpListener>,
+    pub(crate) held: Vec<Box<dyn Any>>,
 }
 
 /// The doctor's output for scripts.

@@ -4,13 +4,14 @@ pub(crate) mod logging;
 pub(crate) mod permissions;
 pub(crate) mod server;
 pub(crate) mod tables;
+pub(crate) mod transactions;
 
 use std::path::Path;
 use std::time::Duration;
 
 use careq_shared::config::Config;
 use careq_shared::{database, unreachable};
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, QueryResult, Statement};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, QueryResult, RuntimeErr, Statement, sqlx};
 use secrecy::ExposeSecret as _;
 use tokio::time::timeout;
 
@@ -37,7 +38,7 @@ pub(crate) async fn reach(config: &Config) -> Reached<DatabaseConnection> {
         Ok(Ok(database)) => {
             (vec![Finding::well("database.reached", format!("{address} accepts the login"))], Some(database))
         }
-        Ok(Err(fault)) => (vec![refused(&address, &unreachable::database(&fault))], None),
+        Ok(Err(fault)) => (vec![refused(&address, &fault)], None),
         Err(_) => {
             let seen = format!("{address} does not answer within {} s", CONNECT_TIMEOUT.as_secs());
             let silent = Finding::error("database.silent", seen).means(UNREACHABLE).remedy(
@@ -49,21 +50,45 @@ pub(crate) async fn reach(config: &Config) -> Reached<DatabaseConnection> {
     }
 }
 
-/// The finding for a refused login. The server's messages contain no password.
-fn refused(address: &str, reason: &str) -> Finding {
-    let (code, remedy) = if reason.contains("startup parameter") {
-        (
+/// The finding for a refused login, by SQLSTATE (PostgreSQL manual, "PostgreSQL Error Codes"). The server's messages contain no password.
+fn refused(address: &str, fault: &DbErr) -> Finding {
+    let state = match fault {
+        DbErr::Conn(RuntimeErr::SqlxError(sqlx::Error::Database(said))) => said.code(),
+        _ => None,
+    };
+    let reason = unreachable::database(fault);
+    let (code, remedy) = match state.as_deref() {
+        Some("28P01" | "28000") => (
+            "database.login_refused",
+            "check user and password in database.url (CAREQ_DATABASE_URL), and pg_hba.conf on the server",
+        ),
+        Some("3D000") => (
+            "database.missing",
+            "create the database with `createdb`, or name the right one in database.url (CAREQ_DATABASE_URL)",
+        ),
+        Some("53300") => (
+            "database.full",
+            "raise max_connections of PostgreSQL, or the CONNECTION LIMIT of role or database; or lower \
+             database.max_connections of every process",
+        ),
+        Some("57P03") => (
+            "database.starting",
+            "wait until PostgreSQL has started or recovered; its log says how far it is, and what delays it",
+        ),
+        Some("42704") => (
+            "database.setting_unknown",
+            "upgrade PostgreSQL to 12 or newer, which has every setting of a session; or correct the options in database.url",
+        ),
+        _ if reason.contains("startup parameter") => (
             "database.startup_options_refused",
             "the address is a pooler such as pgbouncer: name PostgreSQL itself in database.url; or set \
              `ignore_startup_parameters = options` and `pool_mode = session` in pgbouncer.ini, and repeat: the \
              doctor then names what the role needs",
-        )
-    } else {
-        (
+        ),
+        _ => (
             "database.unreachable",
-            "check that the database runs, and check host, port, database, user and password in database.url \
-             (CAREQ_DATABASE_URL), and pg_hba.conf on the server",
-        )
+            "check that the database runs, and check host and port in database.url (CAREQ_DATABASE_URL)",
+        ),
     };
     Finding::error(code, format!("{address} cannot be used: {reason}")).means(UNREACHABLE).remedy(remedy)
 }

@@ -78,7 +78,7 @@ impl Postgresql {
     pub(crate) async fn start_again(&mut self) {
         let began_at = Instant::now();
         let mut server = self.spawn_server().await;
-        while !self.takes_connections().await {
+        while self.is_ready().await != Some(0) {
             assert!(began_at.elapsed() < STARTS_WITHIN, "PostgreSQL does not take connections");
             if server.try_wait().unwrap().is_some() {
                 server = self.spawn_server().await;
@@ -98,15 +98,18 @@ impl Postgresql {
             "listen_addresses=127.0.0.1",
             "-c",
             "max_connections=200",
+            "-c",
+            "max_prepared_transactions=1",
         ]);
         server.arg("-k").arg(self.folder.path());
         spawn(&mut server)
     }
 
-    async fn takes_connections(&self) -> bool {
+    /// The exit status of `pg_isready`: 0 if the server takes connections, 1 if it refuses them.
+    async fn is_ready(&self) -> Option<i32> {
         let mut asked = Command::new(self.programs.join("pg_isready"));
         asked.args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
-        asked.status().await.unwrap().success()
+        asked.status().await.unwrap().code()
     }
 
     /// Stops the server with a "fast shutdown".
@@ -130,6 +133,13 @@ impl Postgresql {
         let mut touch = as_its_user(Path::new("touch")).await;
         run(touch.arg(self.folder.path().join("data/standby.signal"))).await;
         self.start_again().await;
+    }
+
+    /// Starts the server where `start_in_recovery` and `hot_standby = off` keep it: it refuses sessions, as during each start.
+    pub(crate) async fn start_without_sessions(&mut self) {
+        self.server = Some(self.spawn_server().await);
+        until("PostgreSQL refuses sessions", || async { (self.is_ready().await == Some(1)).then_some(()) })
+            .await;
     }
 
     /// Starts a standby that has every transaction committed from now on (PostgreSQL manual, "Synchronous Replication").
