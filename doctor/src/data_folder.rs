@@ -127,12 +127,12 @@ mod tests {
         let config =
             |name: &str, value: &str| config::load(None, [(name.to_owned(), value.to_owned())]).unwrap();
         let in_folder = config("CAREQ_DATA_DIR", folder);
-        let of_folder = |user| examine(&in_folder, user);
+        let examine_folder = |user| examine(&in_folder, user);
         let with_file = config("CAREQ_SEAL_KEY_FILE", &file);
-        let of_file = |user| crate::keys::examine(&with_file, user).0;
+        let examine_keys = |user| crate::keys::examine(&with_file, user).0;
         for (code, own, foreign) in [
-            ("data_folder.of_another_user", of_folder(owner(folder)), of_folder(owner(folder) + 1)),
-            ("keys.of_another_user", of_file(owner(&file)), of_file(owner(&file) + 1)),
+            ("data_folder.of_another_user", examine_folder(owner(folder)), examine_folder(owner(folder) + 1)),
+            ("keys.of_another_user", examine_keys(owner(&file)), examine_keys(owner(&file) + 1)),
         ] {
             let is_named = |findings: &[Finding]| findings.iter().any(|finding| finding.code == code);
             assert!(!is_named(&own), "{own:?}");

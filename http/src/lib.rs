@@ -2,6 +2,7 @@
 
 mod auth_failures;
 mod body;
+mod caller;
 mod client;
 mod connections;
 mod documentation;
@@ -12,9 +13,12 @@ mod request_log;
 
 pub use auth_failures::{AuthFailure, AuthFailures};
 pub use body::{BodyError, BodyLimits, Reservation, read_body, read_body_into, read_document};
+pub use caller::{Caller, CallerFirst, CallerRouter};
 pub use client::{Client, PeerAddress, network};
 pub use documentation::documentation;
 pub use error::{ApiError, ErrorBody, ErrorDetail, always, catch_panics, timestamp};
 pub use header::{HeaderError, bearer_token, single_header};
 pub use listen::{ConnectionLimits, serve};
 pub use request_log::{AdminName, CareqId, ClinicId, RequestLog};
+#[doc(hidden)] // For `described!`.
+pub use utoipa_axum::routes;

@@ -1,6 +1,5 @@
 //! `POST /batch`: up to 1,000 records as one message, which is accepted as a whole. A record that is refused does not affect the others.
 
-use axum::Extension;
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
@@ -18,8 +17,9 @@ use chrono::TimeDelta;
 
 use crate::authenticate::{Authenticated, Verified};
 use crate::reply::prefer::Preference;
+use crate::response::batch_report;
 use crate::response::error::{self, Overload};
-use crate::response::{batch_report, outcome as response};
+use crate::response::outcome::with_preference;
 use crate::state::Ingress;
 use crate::validate::{self, Acceptance};
 use crate::{publish, receive};
@@ -31,10 +31,7 @@ const MAX_RECORDS: usize = 1_000;
 const MAX_ID_CHARACTERS: usize = 255;
 
 /// Answers `POST /batch`, in the stages of [`crate::webhook::accept`].
-pub(crate) async fn accept(
-    Extension(caller): Extension<Authenticated>,
-    request: Request,
-) -> Result<Response, ApiError> {
+pub(crate) async fn accept(caller: Authenticated, request: Request) -> Result<Response, ApiError> {
     let (ingress, clinic_id) = (&caller.ingress, &caller.clinic.clinic_id);
     let max_bytes = ingress.settings.max_batch_body_bytes;
     let (headers, body, mut reservation) = receive::body(ingress, clinic_id, request, 0, max_bytes).await?;
@@ -64,7 +61,7 @@ pub(crate) async fn accept(
         Some(Verdict::BatchConflict) => error::conflict(outcome::BATCH_ID_REUSED).into_response(),
         Some(Verdict::Event(_)) | None => batch_report::queued(clinic_id, &batch_id, &receipt, &listing),
     };
-    Ok(reservation.until_sent(response::with_preference(answer, applied)))
+    Ok(reservation.until_sent(with_preference(answer, applied)))
 }
 
 /// Parses and validates a batch, and returns its shape for the error log. Each form of the body is freed as soon as the next one

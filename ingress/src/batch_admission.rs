@@ -1,5 +1,5 @@
-//! Fair admission of large bodies to processing. A parsed body takes several times its bytes as a document, as records and as a message,
-//! so few are processed at the same time. A clinic waits for at most one body of each other clinic.
+//! Fair admission of batches and large webhooks to processing. A parsed body takes several times its bytes as a document, as records and
+//! as a message, so few are processed at the same time. A clinic waits for at most one body of each other clinic.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

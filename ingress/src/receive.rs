@@ -1,4 +1,5 @@
-//! Reads request bodies into a memory budget, and keeps CPU-bound work on them off the async threads if they are large.
+//! Receives bodies from callers; results from workers are in [`crate::reply`], and answers to callers in [`crate::response`]. Bodies
+//! are read into a memory budget, and CPU-bound work on large ones is kept off the async threads.
 
 use std::time::Duration;
 

@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, post};
-use axum::{Extension, Router};
-use careq_http::{ApiError, catch_panics};
+use careq_http::{ApiError, CallerRouter, catch_panics, described};
 use careq_shared::outcome::ErrorCode;
 use careq_shared::records::{Kind, Limits};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use utoipa::openapi::path::{HttpMethod, Operation, Paths};
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
-use utoipa_axum::routes;
+use utoipa::openapi::OpenApi;
 
 use crate::authenticate::Authenticated;
 use crate::middleware::{auth, request};
@@ -28,7 +25,7 @@ pub async fn run(listener: TcpListener, ingress: Arc<Ingress>, shutdown: Cancell
 }
 
 fn router(ingress: &Arc<Ingress>) -> Router {
-    let (api, document) = api(ingress.settings.record_limits()).split_for_parts();
+    let (api, document) = api(ingress.settings.record_limits()).into_parts();
     let api = api
         // Before the layers, so that a request with a wrong method is authenticated, too.
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
@@ -47,7 +44,7 @@ fn router(ingress: &Arc<Ingress>) -> Router {
 }
 
 /// Each route with its description.
-fn api(limits: Limits) -> OpenApiRouter {
+fn api(limits: Limits) -> CallerRouter<()> {
     let webhooks = [
         ("/patient", Kind::Patient),
         ("/doctor", Kind::Doctor),
@@ -56,26 +53,17 @@ fn api(limits: Limits) -> OpenApiRouter {
         ("/appointment/status", Kind::Status),
         ("/appointment/cancel", Kind::Cancel),
     ];
-    let webhook = |(path, kind)| {
-        let handler = move |Extension(caller): Extension<Authenticated>, request: Request| {
-            webhook::accept(kind, caller, request)
-        };
-        described(path, openapi::webhook(kind, limits), post(handler))
+    let router = CallerRouter::new(OpenApi::default());
+    let with_webhook = |router: CallerRouter<()>, (path, kind)| {
+        let handler = move |caller: Authenticated, request: Request| webhook::accept(kind, caller, request);
+        router.post(path, openapi::webhook(kind, limits), handler)
     };
     webhooks
-        .map(webhook)
         .into_iter()
-        .fold(OpenApiRouter::new(), OpenApiRouter::routes)
-        .routes(described("/batch", openapi::batch(), post(batch::accept)))
-        .routes(routes!(status::batch::handle))
-        .routes(routes!(status::event::handle))
-        .routes(routes!(status::record::handle))
-        .routes(routes!(status::health::handle))
-}
-
-/// A POST route with its description.
-fn described(path: &str, operation: Operation, handler: MethodRouter) -> UtoipaMethodRouter {
-    let mut paths = Paths::new();
-    paths.add_path_operation(path, vec![HttpMethod::Post], operation);
-    (Vec::new(), paths, handler)
+        .fold(router, with_webhook)
+        .post("/batch", openapi::batch(), batch::accept)
+        .add(described!(status::batch::handle))
+        .add(described!(status::event::handle))
+        .add(described!(status::record::handle))
+        .add(described!(status::health::handle))
 }

@@ -112,8 +112,8 @@ impl Ingress {
         }
     }
 
-    /// Waits for a permit to process a large body. The wait is a quarter of the publish timeout, so that a 503 comes hardly later than
-    /// that of a small webhook.
+    /// Waits for a permit to process a batch or a large webhook. The wait is a quarter of the publish timeout, so that a 503 comes hardly
+    /// later than that of a small webhook.
     pub(crate) async fn admit(&self, clinic: &Clinic, body_bytes: usize) -> Result<Permit, ApiError> {
         let permit = self.batch_admission.acquire(&clinic.clinic_id, body_bytes, self.publish_timeout / 4);
         let permit = permit.instrument(info_span!(target: SPAN, "turn")).await;

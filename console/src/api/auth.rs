@@ -1,6 +1,6 @@
-//! Authentication and authorization. The middleware authenticates every request before routing. The extractors [`Authenticated`] and
-//! [`Operator`] give a handler the caller. The library's changes require an [`Actor`], which only [`Operator`] provides, so a reader
-//! cannot make one.
+//! Authentication and authorization. The middleware authenticates every request before routing. A handler extracts the caller,
+//! [`Authenticated`] or [`Operator`], and reaches the database through it only. The library's changes require an [`Actor`], which only
+//! [`Operator`] provides, so a reader cannot make one.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use careq_http::{AdminName, ApiError, bearer_token};
+use careq_http::{AdminName, ApiError, Caller, bearer_token};
 use careq_shared::audit::{Actor, Origin};
 use careq_shared::secret::Digest;
 use sea_orm::DbErr;
@@ -21,14 +21,15 @@ use crate::api::state::Api;
 /// An authenticated caller. Only this module constructs it.
 #[derive(Debug, Clone)]
 pub(crate) struct Authenticated {
+    pub(crate) api: Arc<Api>,
     pub(crate) admin: Admin,
     token: Digest,
 }
 
 impl Authenticated {
     /// Whether the token is still valid and the admin unchanged, for a stream.
-    pub(crate) async fn is_still_valid(&self, api: &Api) -> Result<bool, DbErr> {
-        Ok(token::authenticate(&api.database, &self.token).await?.as_ref() == Some(&self.admin))
+    pub(crate) async fn is_still_valid(&self) -> Result<bool, DbErr> {
+        Ok(token::authenticate(&self.api.database, &self.token).await?.as_ref() == Some(&self.admin))
     }
 }
 
@@ -46,33 +47,44 @@ pub(crate) async fn authenticate(State(api): State<Arc<Api>>, mut request: Reque
     response
 }
 
-async fn caller(api: &Api, headers: &HeaderMap) -> Result<Authenticated, ApiError> {
+async fn caller(api: &Arc<Api>, headers: &HeaderMap) -> Result<Authenticated, ApiError> {
     // A request without a token is refused before the database is queried.
     let token = Digest::new(bearer_token(headers).ok_or_else(error::authentication_failed)?);
     let admin = token::authenticate(&api.database, &token).await;
     let admin = admin.map_err(|fault| error::from_database(&fault))?;
-    admin.map(|admin| Authenticated { admin, token }).ok_or_else(error::authentication_failed)
+    let admin = admin.ok_or_else(error::authentication_failed)?;
+    Ok(Authenticated { api: Arc::clone(api), admin, token })
 }
+
+impl Caller for Authenticated {}
 
 impl<S: Send + Sync> FromRequestParts<S> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(error::authentication_failed)
+        Self::take(parts)
     }
 }
 
 /// An authenticated caller with the role of an operator, as the actor of the audit log.
 #[derive(Debug)]
-pub(crate) struct Operator(pub(crate) Actor);
+pub(crate) struct Operator {
+    pub(crate) api: Arc<Api>,
+    pub(crate) actor: Actor,
+}
+
+impl Caller for Operator {}
 
 impl<S: Send + Sync> FromRequestParts<S> for Operator {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Authenticated { admin, .. } = Authenticated::from_request_parts(parts, state).await?;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let Authenticated { api, admin, .. } = Authenticated::take(parts)?;
         match admin.role {
-            Role::Operator => Ok(Self(Actor { name: admin.name, origin: Origin::Api })),
+            Role::Operator => {
+                let actor = Actor { name: admin.name, origin: Origin::Api };
+                Ok(Self { api, actor })
+            }
             Role::Reader => Err(error::not_allowed(&admin)),
         }
     }

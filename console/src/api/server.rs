@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use careq_http::{ApiError, ErrorBody, catch_panics};
+use careq_http::{ApiError, CallerRouter, ErrorBody, catch_panics, described};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{OpenApi, PartialSchema as _};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::error::ErrorCode;
 use super::routes::{audit, dead_letters, jobs, me, progress};
@@ -64,27 +62,28 @@ impl Api {
 
 /// Every route, and the document of all.
 fn routes() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
-    let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(me::me))
-        .routes(routes!(dead_letters::letters))
-        .routes(routes!(dead_letters::count))
-        .routes(routes!(dead_letters::groups))
-        .routes(routes!(dead_letters::open))
-        .routes(routes!(dead_letters::letter))
-        .routes(routes!(dead_letters::reveal))
-        .routes(routes!(dead_letters::correct))
-        .routes(routes!(dead_letters::discard))
-        .routes(routes!(dead_letters::reopen))
-        .routes(routes!(jobs::plan))
-        .routes(routes!(jobs::jobs, jobs::make_job))
-        .routes(routes!(jobs::job))
-        .routes(routes!(jobs::job_letters))
-        .routes(routes!(jobs::pause))
-        .routes(routes!(jobs::resume))
-        .routes(routes!(jobs::cancel))
-        .routes(routes!(progress::progress))
-        .routes(routes!(audit::audit))
-        .split_for_parts();
+    let (router, mut document) = CallerRouter::new(Document::openapi())
+        .add(described!(me::me))
+        .add(described!(dead_letters::letters))
+        .add(described!(dead_letters::count))
+        .add(described!(dead_letters::groups))
+        .add(described!(dead_letters::open))
+        .add(described!(dead_letters::letter))
+        .add(described!(dead_letters::reveal))
+        .add(described!(dead_letters::correct))
+        .add(described!(dead_letters::discard))
+        .add(described!(dead_letters::reopen))
+        .add(described!(jobs::plan))
+        .add(described!(jobs::jobs))
+        .add(described!(jobs::make_job))
+        .add(described!(jobs::job))
+        .add(described!(jobs::job_letters))
+        .add(described!(jobs::pause))
+        .add(described!(jobs::resume))
+        .add(described!(jobs::cancel))
+        .add(described!(progress::progress))
+        .add(described!(audit::audit))
+        .into_parts();
     for (path, item) in &mut document.paths.paths {
         let has_id = path.contains("{id}");
         item.get.iter_mut().for_each(|operation| describe_errors(operation, has_id, false));

@@ -1,5 +1,5 @@
 //! The caller of a request: authenticated by its headers, then verified by the signature of its body. The answer to a failure is the
-//! same for every credential, and takes as long. Handlers reach the ingress through their caller only.
+//! same for every credential, and takes as long. A handler extracts its caller, and reaches the ingress through it only.
 
 mod secret_header;
 pub(crate) mod signature;
@@ -7,9 +7,11 @@ pub(crate) mod timestamp;
 
 use std::sync::{Arc, OnceLock};
 
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use bytes::Bytes;
-use careq_http::{ApiError, Client, bearer_token};
+use careq_http::{ApiError, Caller, Client, bearer_token};
 use careq_shared::clinics::Clinic;
 use careq_shared::clock;
 use careq_shared::secret::Digest;
@@ -40,6 +42,26 @@ pub(crate) struct Verified {
     pub(crate) body: Bytes,
     /// Only [`Authenticated::verify`] makes a value.
     _private: (),
+}
+
+impl Caller for Authenticated {}
+
+impl<S: Send + Sync> FromRequestParts<S> for Authenticated {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Self::take(parts)
+    }
+}
+
+impl Caller for Verified {}
+
+impl<S: Send + Sync> FromRequestParts<S> for Verified {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Self::take(parts)
+    }
 }
 
 impl Authenticated {

@@ -1,5 +1,6 @@
-//! Requests that wait for the worker's result. Waiting must not slow down a burst: if a clinic's results arrive late, its requests stop
-//! waiting, and one probe at a time measures whether results are in time again.
+//! Receives results from workers; bodies from callers are in [`crate::receive`], and answers to callers in [`crate::response`]. Requests
+//! wait for their results. Waiting must not slow down a burst: if a clinic's results arrive late, its requests stop waiting, and one
+//! probe at a time measures whether results are in time again.
 
 pub(crate) mod prefer;
 
@@ -70,7 +71,7 @@ impl PendingReplies {
             lateness: DashMap::new(),
             preferred,
         });
-        tokio::spawn(receive(Arc::clone(&replies), mailbox.messages));
+        tokio::spawn(dispatch(Arc::clone(&replies), mailbox.messages));
         replies
     }
 
@@ -170,7 +171,8 @@ impl Lateness {
     }
 }
 
-async fn receive(replies: Arc<PendingReplies>, mut messages: mpsc::Receiver<bytes::Bytes>) {
+/// Passes each result to the request that waits for it.
+async fn dispatch(replies: Arc<PendingReplies>, mut messages: mpsc::Receiver<bytes::Bytes>) {
     while let Some(body) = messages.recv().await {
         match message::decode::<Results>(&body) {
             Ok(results) => {

@@ -1,4 +1,5 @@
-//! The answers of the API, and the parts that their bodies share.
+//! Builds answers to callers; bodies from callers are in [`crate::receive`], and results from workers in [`crate::reply`]. The parts that
+//! all answers share are here.
 
 pub(crate) mod batch_report;
 pub(crate) mod error;

@@ -1,6 +1,5 @@
 //! `GET /batch/{batch_id}`: the report of a batch.
 
-use axum::Extension;
 use axum::extract::{Path, Query};
 use axum::response::Response;
 use careq_http::ApiError;
@@ -29,7 +28,7 @@ use crate::response::error;
     ),
 )]
 pub(crate) async fn handle(
-    Extension(Verified { ingress, clinic, .. }): Extension<Verified>,
+    Verified { ingress, clinic, .. }: Verified,
     Readable(Path(batch_id)): Readable<Path<String>>,
     Readable(Query(Receipt { receipt })): Readable<Query<Receipt>>,
 ) -> Result<Response, ApiError> {

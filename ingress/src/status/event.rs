@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use axum::Extension;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -36,7 +35,7 @@ use crate::response::{ErrorDetail, SyncStatus, error_detail, success};
     ),
 )]
 pub(crate) async fn handle(
-    Extension(Verified { ingress, clinic, .. }): Extension<Verified>,
+    Verified { ingress, clinic, .. }: Verified,
     Readable(Path(event_id)): Readable<Path<EventId>>,
     Readable(Query(Receipt { receipt })): Readable<Query<Receipt>>,
 ) -> Result<Response, ApiError> {

@@ -1,6 +1,6 @@
 //! `GET /health` (API specification, section 8).
 
-use axum::{Extension, Json};
+use axum::Json;
 use careq_http::{ApiError, timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -27,9 +27,7 @@ pub(crate) struct Health {
     get, path = "/health", operation_id = "health",
     responses((status = 200, description = "Operational", body = ref("#/components/schemas/Health"))),
 )]
-pub(crate) async fn handle(
-    Extension(Verified { ingress, .. }): Extension<Verified>,
-) -> Result<Json<Health>, ApiError> {
+pub(crate) async fn handle(Verified { ingress, .. }: Verified) -> Result<Json<Health>, ApiError> {
     if !ingress.is_ready() {
         return Err(error::broker_unavailable());
     }

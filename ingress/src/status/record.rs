@@ -1,6 +1,5 @@
 //! `GET /status/{kind}/{careq_id}`: the stored record, or the event of it that waits or has failed.
 
-use axum::Extension;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -41,7 +40,7 @@ use crate::state::Ingress;
     ),
 )]
 pub(crate) async fn handle(
-    Extension(Verified { ingress, clinic, .. }): Extension<Verified>,
+    Verified { ingress, clinic, .. }: Verified,
     Readable(Path((kind, careq_id))): Readable<Path<(String, String)>>,
 ) -> Result<Response, ApiError> {
     let clinic_id = &clinic.clinic_id;

@@ -1,13 +1,10 @@
 //! The audit log, which every role can read.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 
+use crate::api::auth::Authenticated;
 use crate::api::error::Answer;
 use crate::api::query::Query;
-use crate::api::state::Api;
 use crate::audit::entries::{self, Entry};
 use crate::page::{Page, PageRequest};
 
@@ -19,7 +16,7 @@ use crate::page::{Page, PageRequest};
     responses((status = 200, description = "A page", body = Page<Entry>))
 )]
 pub(crate) async fn audit(
-    State(api): State<Arc<Api>>,
+    Authenticated { api, .. }: Authenticated,
     Query(page): Query<PageRequest>,
 ) -> Answer<Page<Entry>> {
     Ok(Json(entries::list(&api.database, page).await?))

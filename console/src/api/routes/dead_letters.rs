@@ -1,9 +1,6 @@
 //! Dead letters: listed, counted, grouped by cause, shown, revealed, corrected, discarded, reopened.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use careq_http::ApiError;
 use careq_shared::dead_letters::{self as open_letters, DeadLetterState, Open};
@@ -13,11 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::auth::Operator;
+use crate::api::auth::{Authenticated, Operator};
 use crate::api::body::JsonBody;
 use crate::api::error::{self, Answer};
 use crate::api::query::{PathId, Query};
-use crate::api::state::Api;
 use crate::dead_letters::{
     self, BulkChange, Corrected, Correction, DeadLetter, DeadLetterDetails, Filter, Group, Plaintext,
     Selection,
@@ -80,7 +76,7 @@ impl States {
     ))
 )]
 pub(crate) async fn letters(
-    State(api): State<Arc<Api>>,
+    Authenticated { api, .. }: Authenticated,
     Query(filter): Query<Filter>,
     Query(states): Query<States>,
     Query(page): Query<PageRequest>,
@@ -102,7 +98,7 @@ pub(crate) struct Count {
     responses((status = 200, description = "The number", body = Count))
 )]
 pub(crate) async fn count(
-    State(api): State<Arc<Api>>,
+    Authenticated { api, .. }: Authenticated,
     Query(filter): Query<Filter>,
     Query(states): Query<States>,
 ) -> Answer<Count> {
@@ -127,7 +123,7 @@ pub(crate) struct List<T> {
     ))
 )]
 pub(crate) async fn groups(
-    State(api): State<Arc<Api>>,
+    Authenticated { api, .. }: Authenticated,
     Query(filter): Query<Filter>,
     Query(states): Query<States>,
     Query(Limit { limit }): Query<Limit>,
@@ -141,7 +137,7 @@ pub(crate) async fn groups(
     path = "/dead-letters/open",
     responses((status = 200, description = "Every class and age, with 0 for those without letters", body = List<Open>))
 )]
-pub(crate) async fn open(State(api): State<Arc<Api>>) -> Answer<List<Open>> {
+pub(crate) async fn open(Authenticated { api, .. }: Authenticated) -> Answer<List<Open>> {
     Ok(Json(List { items: open_letters::open(&api.database).await.map_err(Error::from)? }))
 }
 
@@ -152,7 +148,10 @@ pub(crate) async fn open(State(api): State<Arc<Api>>) -> Answer<List<Open>> {
     params(PathId),
     responses((status = 200, description = "The letter", body = DeadLetterDetails))
 )]
-pub(crate) async fn letter(State(api): State<Arc<Api>>, PathId(id): PathId) -> Answer<DeadLetterDetails> {
+pub(crate) async fn letter(
+    Authenticated { api, .. }: Authenticated,
+    PathId(id): PathId,
+) -> Answer<DeadLetterDetails> {
     Ok(Json(dead_letters::show(&api.database, &api.seal, id).await?))
 }
 
@@ -186,8 +185,7 @@ pub(crate) struct Reason {
     )
 )]
 pub(crate) async fn reveal(
-    State(api): State<Arc<Api>>,
-    Operator(actor): Operator,
+    Operator { api, actor }: Operator,
     PathId(id): PathId,
     JsonBody(Reason { reason }): JsonBody<Reason>,
 ) -> Answer<Revealed> {
@@ -219,8 +217,7 @@ pub(crate) struct NewCorrection {
     )
 )]
 pub(crate) async fn correct(
-    State(api): State<Arc<Api>>,
-    Operator(actor): Operator,
+    Operator { api, actor }: Operator,
     PathId(id): PathId,
     JsonBody(NewCorrection { body, kind }): JsonBody<NewCorrection>,
 ) -> Result<(StatusCode, Json<Corrected>), ApiError> {
@@ -258,8 +255,7 @@ pub(crate) struct ReasonedSelection {
     )
 )]
 pub(crate) async fn discard(
-    State(api): State<Arc<Api>>,
-    Operator(actor): Operator,
+    Operator { api, actor }: Operator,
     JsonBody(ReasonedSelection { filter, all, reason }): JsonBody<ReasonedSelection>,
 ) -> Answer<BulkChange> {
     Ok(Json(dead_letters::discard(&api.database, &actor, &selection(filter, all)?, &reason).await?))
@@ -277,8 +273,7 @@ pub(crate) async fn discard(
     )
 )]
 pub(crate) async fn reopen(
-    State(api): State<Arc<Api>>,
-    Operator(actor): Operator,
+    Operator { api, actor }: Operator,
     JsonBody(ReasonedSelection { filter, all, reason }): JsonBody<ReasonedSelection>,
 ) -> Answer<BulkChange> {
     Ok(Json(dead_letters::reopen(&api.database, &actor, &selection(filter, all)?, &reason).await?))

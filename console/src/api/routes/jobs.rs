@@ -1,9 +1,6 @@
 //! Replay jobs: planned, created, listed, shown, paused, resumed, cancelled. A worker executes them.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use careq_http::ApiError;
 use careq_shared::replay::JobLetterState;
@@ -11,11 +8,10 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::dead_letters::selection;
-use crate::api::auth::Operator;
+use crate::api::auth::{Authenticated, Operator};
 use crate::api::body::JsonBody;
 use crate::api::error::Answer;
 use crate::api::query::{PathId, Query};
-use crate::api::state::Api;
 use crate::dead_letters::Filter;
 use crate::jobs::{self, Job, JobLetter, Plan};
 use crate::limits::DEFAULT_RATE_PER_SECOND;
@@ -28,7 +24,10 @@ use crate::page::{Limit, Page, PageRequest};
     params(Filter),
     responses((status = 200, description = "The number; nothing was changed", body = Plan))
 )]
-pub(crate) async fn plan(State(api): State<Arc<Api>>, Query(filter): Query<Filter>) -> Answer<Plan> {
+pub(crate) async fn plan(
+    Authenticated { api, .. }: Authenticated,
+    Query(filter): Query<Filter>,
+) -> Answer<Plan> {
     Ok(Json(jobs::plan(&api.database, &filter).await?))
 }
 
@@ -75,8 +74,7 @@ const fn default_rate() -> u32 {
     )
 )]
 pub(crate) async fn make_job(
-    State(api): State<Arc<Api>>,
-    Operator(actor): Operator,
+    Operator { api, actor }: Operator,
     JsonBody(NewJob { filter, all, rate_per_second }): JsonBody<NewJob>,
 ) -> Result<(StatusCode, Json<Job>), ApiError> {
     let job = jobs::make(&api.database, &actor, &selection(filter, all)?, rate_per_second).await?;
@@ -90,7 +88,10 @@ pub(crate) async fn make_job(
     params(PageRequest),
     responses((status = 200, description = "A page", body = Page<Job>))
 )]
-pub(crate) async fn jobs(State(api): State<Arc<Api>>, Query(page): Query<PageRequest>) -> Answer<Page<Job>> {
+pub(crate) async fn jobs(
+    Authenticated { api, .. }: Authenticated,
+    Query(page): Query<PageRequest>,
+) -> Answer<Page<Job>> {
     Ok(Json(jobs::list(&api.database, page).await?))
 }
 
@@ -101,7 +102,7 @@ pub(crate) async fn jobs(State(api): State<Arc<Api>>, Query(page): Query<PageReq
     params(PathId),
     responses((status = 200, description = "The job", body = Job))
 )]
-pub(crate) async fn job(State(api): State<Arc<Api>>, PathId(id): PathId) -> Answer<Job> {
+pub(crate) async fn job(Authenticated { api, .. }: Authenticated, PathId(id): PathId) -> Answer<Job> {
     Ok(Json(jobs::get(&api.database, id).await?))
 }
 
@@ -123,7 +124,7 @@ pub(crate) struct JobLetters {
     responses((status = 200, description = "A page", body = Page<JobLetter>))
 )]
 pub(crate) async fn job_letters(
-    State(api): State<Arc<Api>>,
+    Authenticated { api, .. }: Authenticated,
     PathId(id): PathId,
     Query(JobLetters { state, after }): Query<JobLetters>,
     Query(Limit { limit }): Query<Limit>,
@@ -142,11 +143,7 @@ pub(crate) async fn job_letters(
         (status = 409, description = "The job is not running")
     )
 )]
-pub(crate) async fn pause(
-    State(api): State<Arc<Api>>,
-    Operator(actor): Operator,
-    PathId(id): PathId,
-) -> Answer<Job> {
+pub(crate) async fn pause(Operator { api, actor }: Operator, PathId(id): PathId) -> Answer<Job> {
     Ok(Json(jobs::pause(&api.database, &actor, id).await?))
 }
 
@@ -160,11 +157,7 @@ pub(crate) async fn pause(
         (status = 409, description = "The job is not paused")
     )
 )]
-pub(crate) async fn resume(
-    State(api): State<Arc<Api>>,
-    Operator(actor): Operator,
-    PathId(id): PathId,
-) -> Answer<Job> {
+pub(crate) async fn resume(Operator { api, actor }: Operator, PathId(id): PathId) -> Answer<Job> {
     Ok(Json(jobs::resume(&api.database, &actor, id).await?))
 }
 
@@ -178,10 +171,6 @@ pub(crate) async fn resume(
         (status = 409, description = "The job has ended")
     )
 )]
-pub(crate) async fn cancel(
-    State(api): State<Arc<Api>>,
-    Operator(actor): Operator,
-    PathId(id): PathId,
-) -> Answer<Job> {
+pub(crate) async fn cancel(Operator { api, actor }: Operator, PathId(id): PathId) -> Answer<Job> {
     Ok(Json(jobs::cancel(&api.database, &actor, id).await?))
 }

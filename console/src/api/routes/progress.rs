@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
@@ -17,7 +16,6 @@ use uuid::Uuid;
 
 use crate::api::auth::Authenticated;
 use crate::api::query::PathId;
-use crate::api::state::Api;
 use crate::jobs::{self, Job};
 
 /// The interval between reads of the job.
@@ -54,29 +52,21 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
     )
 )]
 pub(crate) async fn progress(
-    State(api): State<Arc<Api>>,
     caller: Authenticated,
     PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let job = jobs::get(&api.database, id).await?;
+    let job = jobs::get(&caller.api.database, id).await?;
     // An unreadable header is ignored: the client then gets the current state again.
     let last_id = single_header(&headers, "last-event-id").ok().flatten().map(str::to_owned);
     if job.is_over() && last_id.as_deref() == Some(Snapshot::from_job(&job).id.as_str()) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let permit = Arc::clone(&api.stream_permits).try_acquire_owned().map_err(|_| {
+    let permit = Arc::clone(&caller.api.stream_permits).try_acquire_owned().map_err(|_| {
         ApiError::unavailable("Too many jobs are being followed; please try again, or ask for the job itself")
     })?;
-    let stream = JobStream {
-        api,
-        caller,
-        job_id: id,
-        last_id,
-        next_poll: Instant::now(),
-        is_over: false,
-        _permit: permit,
-    };
+    let stream =
+        JobStream { caller, job_id: id, last_id, next_poll: Instant::now(), is_over: false, _permit: permit };
     let events = stream::unfold(stream, JobStream::next);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT_INTERVAL)).into_response())
 }
@@ -101,7 +91,6 @@ impl Snapshot {
 
 /// The state of a stream.
 struct JobStream {
-    api: Arc<Api>,
     caller: Authenticated,
     job_id: Uuid,
     /// The id of the last event that the client has received.
@@ -114,7 +103,7 @@ struct JobStream {
 impl JobStream {
     /// The next event; `None` at the end of the stream.
     async fn next(mut self) -> Option<(Result<Event, std::convert::Infallible>, Self)> {
-        let shutdown = self.api.shutdown.clone();
+        let shutdown = self.caller.api.shutdown.clone();
         let event = shutdown.run_until_cancelled(self.next_event()).await??;
         Some((Ok(event), self))
     }
@@ -124,12 +113,12 @@ impl JobStream {
         while !self.is_over {
             sleep_until(self.next_poll).await;
             self.next_poll = Instant::now() + POLL_INTERVAL;
-            match self.caller.is_still_valid(&self.api).await {
+            match self.caller.is_still_valid().await {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(_) => continue,
             }
-            let job = timeout(POLL_TIMEOUT, jobs::get(&self.api.database, self.job_id)).await;
+            let job = timeout(POLL_TIMEOUT, jobs::get(&self.caller.api.database, self.job_id)).await;
             let Ok(Ok(job)) = job else { continue };
             let snapshot = Snapshot::from_job(&job);
             if self.last_id.as_ref() != Some(&snapshot.id) {
