@@ -20,7 +20,7 @@ use crate::page::{Page, PageRequest};
 )]
 pub(crate) async fn audit(
     State(api): State<Arc<Api>>,
-    Query(page): Query<PageRequest>,
+    Query(page, ..): Query<PageRequest>,
 ) -> Answer<Page<Entry>> {
     Ok(Json(entries::list(&api.database, page).await?))
 }

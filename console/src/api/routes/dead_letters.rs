@@ -81,9 +81,7 @@ impl States {
 )]
 pub(crate) async fn letters(
     State(api): State<Arc<Api>>,
-    Query(filter): Query<Filter>,
-    Query(states): Query<States>,
-    Query(page): Query<PageRequest>,
+    Query(filter, states, page): Query<Filter, States, PageRequest>,
 ) -> Answer<Page<DeadLetter>> {
     Ok(Json(dead_letters::list(&api.database, &filter, &states.list(), page).await?))
 }
@@ -103,8 +101,7 @@ pub(crate) struct Count {
 )]
 pub(crate) async fn count(
     State(api): State<Arc<Api>>,
-    Query(filter): Query<Filter>,
-    Query(states): Query<States>,
+    Query(filter, states, _): Query<Filter, States>,
 ) -> Answer<Count> {
     Ok(Json(Count { letters: dead_letters::count(&api.database, &filter, &states.list()).await? }))
 }
@@ -128,9 +125,7 @@ pub(crate) struct List<T> {
 )]
 pub(crate) async fn groups(
     State(api): State<Arc<Api>>,
-    Query(filter): Query<Filter>,
-    Query(states): Query<States>,
-    Query(Limit { limit }): Query<Limit>,
+    Query(filter, states, Limit { limit }): Query<Filter, States, Limit>,
 ) -> Answer<List<Group>> {
     Ok(Json(List { items: dead_letters::groups(&api.database, &filter, &states.list(), limit).await? }))
 }
@@ -141,7 +136,7 @@ pub(crate) async fn groups(
     path = "/dead-letters/open",
     responses((status = 200, description = "Every class and age, with 0 for those without letters", body = List<Open>))
 )]
-pub(crate) async fn open(State(api): State<Arc<Api>>) -> Answer<List<Open>> {
+pub(crate) async fn open(State(api): State<Arc<Api>>, _: Query) -> Answer<List<Open>> {
     Ok(Json(List { items: open_letters::open(&api.database).await.map_err(Error::from)? }))
 }
 
@@ -152,7 +147,11 @@ pub(crate) async fn open(State(api): State<Arc<Api>>) -> Answer<List<Open>> {
     params(PathId),
     responses((status = 200, description = "The letter", body = DeadLetterDetails))
 )]
-pub(crate) async fn letter(State(api): State<Arc<Api>>, PathId(id): PathId) -> Answer<DeadLetterDetails> {
+pub(crate) async fn letter(
+    State(api): State<Arc<Api>>,
+    PathId(id): PathId,
+    _: Query,
+) -> Answer<DeadLetterDetails> {
     Ok(Json(dead_letters::show(&api.database, &api.seal, id).await?))
 }
 
@@ -189,6 +188,7 @@ pub(crate) async fn reveal(
     State(api): State<Arc<Api>>,
     Operator(actor): Operator,
     PathId(id): PathId,
+    _: Query,
     JsonBody(Reason { reason }): JsonBody<Reason>,
 ) -> Answer<Revealed> {
     let payload = dead_letters::reveal(&api.database, &api.seal, &actor, id, &reason).await?;
@@ -222,6 +222,7 @@ pub(crate) async fn correct(
     State(api): State<Arc<Api>>,
     Operator(actor): Operator,
     PathId(id): PathId,
+    _: Query,
     JsonBody(NewCorrection { body, kind }): JsonBody<NewCorrection>,
 ) -> Result<(StatusCode, Json<Corrected>), ApiError> {
     let body = Document::parse(body.get().as_bytes());
@@ -260,6 +261,7 @@ pub(crate) struct ReasonedSelection {
 pub(crate) async fn discard(
     State(api): State<Arc<Api>>,
     Operator(actor): Operator,
+    _: Query,
     JsonBody(ReasonedSelection { filter, all, reason }): JsonBody<ReasonedSelection>,
 ) -> Answer<BulkChange> {
     Ok(Json(dead_letters::discard(&api.database, &actor, &selection(filter, all)?, &reason).await?))
@@ -279,6 +281,7 @@ pub(crate) async fn discard(
 pub(crate) async fn reopen(
     State(api): State<Arc<Api>>,
     Operator(actor): Operator,
+    _: Query,
     JsonBody(ReasonedSelection { filter, all, reason }): JsonBody<ReasonedSelection>,
 ) -> Answer<BulkChange> {
     Ok(Json(dead_letters::reopen(&api.database, &actor, &selection(filter, all)?, &reason).await?))
@@ -287,7 +290,7 @@ pub(crate) async fn reopen(
 /// The dead letters that a body selects.
 pub(super) fn selection(filter: Filter, all: bool) -> Result<Selection, ApiError> {
     if filter.ids.len() > MAX_FILTER_IDS {
-        return Err(error::field("filter.ids", format!("at most {MAX_FILTER_IDS} ids are allowed")));
+        return Err(error::field("filter.ids", error::too_many_ids()));
     }
     Ok(Selection::new(filter, all)?)
 }

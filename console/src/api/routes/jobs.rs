@@ -28,7 +28,7 @@ use crate::page::{Limit, Page, PageRequest};
     params(Filter),
     responses((status = 200, description = "The number; nothing was changed", body = Plan))
 )]
-pub(crate) async fn plan(State(api): State<Arc<Api>>, Query(filter): Query<Filter>) -> Answer<Plan> {
+pub(crate) async fn plan(State(api): State<Arc<Api>>, Query(filter, ..): Query<Filter>) -> Answer<Plan> {
     Ok(Json(jobs::plan(&api.database, &filter).await?))
 }
 
@@ -77,6 +77,7 @@ const fn default_rate() -> u32 {
 pub(crate) async fn make_job(
     State(api): State<Arc<Api>>,
     Operator(actor): Operator,
+    _: Query,
     JsonBody(NewJob { filter, all, rate_per_second }): JsonBody<NewJob>,
 ) -> Result<(StatusCode, Json<Job>), ApiError> {
     let job = jobs::make(&api.database, &actor, &selection(filter, all)?, rate_per_second).await?;
@@ -90,7 +91,10 @@ pub(crate) async fn make_job(
     params(PageRequest),
     responses((status = 200, description = "A page", body = Page<Job>))
 )]
-pub(crate) async fn jobs(State(api): State<Arc<Api>>, Query(page): Query<PageRequest>) -> Answer<Page<Job>> {
+pub(crate) async fn jobs(
+    State(api): State<Arc<Api>>,
+    Query(page, ..): Query<PageRequest>,
+) -> Answer<Page<Job>> {
     Ok(Json(jobs::list(&api.database, page).await?))
 }
 
@@ -101,7 +105,7 @@ pub(crate) async fn jobs(State(api): State<Arc<Api>>, Query(page): Query<PageReq
     params(PathId),
     responses((status = 200, description = "The job", body = Job))
 )]
-pub(crate) async fn job(State(api): State<Arc<Api>>, PathId(id): PathId) -> Answer<Job> {
+pub(crate) async fn job(State(api): State<Arc<Api>>, PathId(id): PathId, _: Query) -> Answer<Job> {
     Ok(Json(jobs::get(&api.database, id).await?))
 }
 
@@ -125,8 +129,7 @@ pub(crate) struct JobLetters {
 pub(crate) async fn job_letters(
     State(api): State<Arc<Api>>,
     PathId(id): PathId,
-    Query(JobLetters { state, after }): Query<JobLetters>,
-    Query(Limit { limit }): Query<Limit>,
+    Query(JobLetters { state, after }, Limit { limit }, _): Query<JobLetters, Limit>,
 ) -> Answer<Page<JobLetter>> {
     jobs::get(&api.database, id).await?;
     Ok(Json(jobs::letters(&api.database, id, state, after, limit).await?))
@@ -146,6 +149,7 @@ pub(crate) async fn pause(
     State(api): State<Arc<Api>>,
     Operator(actor): Operator,
     PathId(id): PathId,
+    _: Query,
 ) -> Answer<Job> {
     Ok(Json(jobs::pause(&api.database, &actor, id).await?))
 }
@@ -164,6 +168,7 @@ pub(crate) async fn resume(
     State(api): State<Arc<Api>>,
     Operator(actor): Operator,
     PathId(id): PathId,
+    _: Query,
 ) -> Answer<Job> {
     Ok(Json(jobs::resume(&api.database, &actor, id).await?))
 }
@@ -182,6 +187,7 @@ pub(crate) async fn cancel(
     State(api): State<Arc<Api>>,
     Operator(actor): Operator,
     PathId(id): PathId,
+    _: Query,
 ) -> Answer<Job> {
     Ok(Json(jobs::cancel(&api.database, &actor, id).await?))
 }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
 use crate::api::auth::Authenticated;
-use crate::api::query::PathId;
+use crate::api::query::{PathId, Query};
 use crate::api::state::Api;
 use crate::jobs::{self, Job};
 
@@ -57,6 +57,7 @@ pub(crate) async fn progress(
     State(api): State<Arc<Api>>,
     caller: Authenticated,
     PathId(id): PathId,
+    _: Query,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let job = jobs::get(&api.database, id).await?;
