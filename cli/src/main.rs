@@ -93,7 +93,7 @@ async fn perform(command: Command, config: &Config) -> Result<ExitCode> {
         Command::Clinic(command) => clinic::run(config, command).await,
         Command::Admin(command) => admin::run(config, command).await,
         Command::Audit(command) => audit::run(config, command).await,
-        Command::DeadLetters { command, acting } => dead_letters::run(config, command, &acting).await,
+        Command::DeadLetters { command, output } => dead_letters::run(config, command, output).await,
         Command::Doctor(output) => {
             return doctor::print(&Box::pin(careq_doctor::examine(config)).await, output);
         }

@@ -7,7 +7,7 @@ use careq_shared::database::read;
 use careq_shared::seal::{self, Sample, Seal};
 use sea_orm::{DatabaseConnection, DbErr};
 
-use crate::data_folder::{mode_open_to_others, foreign_owner, quoted};
+use crate::data_folder::{foreign_owner, mode_open_to_others, quoted};
 use crate::report::{Finding, Reached};
 
 /// `user` is the one that the doctor runs as.

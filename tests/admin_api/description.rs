@@ -46,6 +46,12 @@ async fn exactly_the_described_operations_exist(
                     operation["responses"]["403"].is_object() == (method == Method::POST),
                     "{method} {path}"
                 );
+                // HEAD is a GET without content.
+                let same = if method == Method::GET { Method::HEAD } else { method.clone() };
+                for method in [method.clone(), same] {
+                    let unknown = operator.request(method.clone(), &format!("{real}?unknown=x")).send();
+                    assert_eq!(unknown.await.unwrap().status(), 422, "{method} {path}");
+                }
             } else {
                 assert_eq!(status, 405, "{method} {path}");
             }

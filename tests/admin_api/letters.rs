@@ -155,6 +155,9 @@ async fn mistaken_filters_are_refused(operator: &Admin, letter: &str) {
         "code=",
         "kind=",
         "limit=5&limit=6",
+        "limit=05",
+        "careq_id=07",
+        "careq_id=%2B7",
     ] {
         let answer = operator.get(&format!("/dead-letters?{query}")).await;
         assert_eq!(answer.status, 422, "{query}: {}", answer.body);
@@ -167,6 +170,10 @@ async fn mistaken_filters_are_refused(operator: &Admin, letter: &str) {
     for path in ["/dead-letters/count?limit=5", "/replay-jobs/plan?state=open", "/me?limit=5"] {
         assert_eq!(operator.get(path).await.status, 422, "{path}");
     }
+    let wrong = "/dead-letters?careq_id=07&kind=x&class=x&state=x&limit=0&clinic=x";
+    let details = operator.get(wrong).await.body["error"]["details"].clone();
+    let names: Vec<_> = details.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["careq_id", "class", "clinic", "kind", "limit", "state"], "{details}");
     let gone = format!("/dead-letters/{}", letter.replace(|digit: char| digit.is_ascii_hexdigit(), "0"));
     assert_eq!(operator.get(&gone).await.status, 404);
     assert_eq!(operator.get("/dead-letters/none").await.status, 404);

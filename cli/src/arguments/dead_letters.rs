@@ -9,6 +9,7 @@ use careq_shared::records::Kind;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
+use super::output::Acting;
 use super::values;
 
 /// The commands of `careq-sync dead-letters`.
@@ -95,11 +96,12 @@ pub(crate) struct List {
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) limit: u64,
     /// Continues after the page that printed this value.
-    #[arg(long, value_name = "NEXT")]
+    #[arg(long, value_name = "NEXT", conflicts_with = "group")]
     pub(crate) after: Option<careq_console::Cursor>,
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("name", |name| name.requires("reveal")))]
 pub(crate) struct Show {
     /// Id of the dead letter; a prefix of at least four characters is enough.
     #[arg(value_name = "ID")]
@@ -110,6 +112,8 @@ pub(crate) struct Show {
     /// Reason for revealing the payload, for the audit log.
     #[arg(long, requires = "reveal")]
     pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
 }
 
 #[derive(Debug, Args)]
@@ -125,6 +129,8 @@ pub(crate) struct Replay {
     /// Waits until every dead letter has an outcome; fails unless all were resolved.
     #[arg(long)]
     pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
 }
 
 #[derive(Debug, Args)]
@@ -141,6 +147,8 @@ pub(crate) struct Correct {
     /// Waits for the outcome; fails unless the dead letter was resolved.
     #[arg(long)]
     pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
 }
 
 #[derive(Debug, Args)]
@@ -153,6 +161,8 @@ pub(crate) struct Discard {
     /// Reason, for the audit log.
     #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
     pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
 }
 
 #[derive(Debug, Args)]
@@ -162,6 +172,8 @@ pub(crate) struct Reopen {
     /// Reason, for the audit log.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
 }
 
 /// The commands of `careq-sync dead-letters jobs`.
@@ -174,17 +186,26 @@ pub(crate) enum JobsCommand {
     /// Follows a job until every dead letter has an outcome; fails unless all were resolved.
     Watch(OneJob),
     /// Pauses a job: no more dead letters are published until it is resumed.
-    Pause(OneJob),
+    Pause(ChangedJob),
     /// Resumes a paused job.
-    Resume(OneJob),
+    Resume(ChangedJob),
     /// Cancels a job; dead letters without an outcome are open again.
-    Cancel(OneJob),
+    Cancel(ChangedJob),
 }
 
-/// The job to show or change.
+/// A job.
 #[derive(Debug, Args)]
 pub(crate) struct OneJob {
     /// Id of the job; a prefix of at least four characters is enough.
     #[arg(value_name = "ID")]
     pub(crate) id: ShortId,
+}
+
+/// The job to change.
+#[derive(Debug, Args)]
+pub(crate) struct ChangedJob {
+    #[command(flatten)]
+    pub(crate) job: OneJob,
+    #[command(flatten)]
+    pub(crate) acting: Acting,
 }

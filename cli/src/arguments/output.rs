@@ -24,14 +24,12 @@ impl Output {
     }
 }
 
-/// The actor for the audit log, and the output format.
+/// The actor for the audit log.
 #[derive(Debug, Args)]
 pub(crate) struct Acting {
     /// Name of the actor for the audit log, in addition to the user of the machine.
-    #[arg(long = "as", global = true, value_name = "NAME", value_parser = values::name)]
+    #[arg(long = "as", value_name = "NAME", value_parser = values::name)]
     name: Option<String>,
-    #[command(flatten)]
-    pub(crate) output: Output,
 }
 
 impl Acting {

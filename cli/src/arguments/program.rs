@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use super::admin::AdminCommand;
 use super::clinic::ClinicCommand;
 use super::dead_letters::DeadLettersCommand;
-use super::output::{Acting, Output};
+use super::output::Output;
 use super::simulation::Simulation;
 
 /// The receiving side of `CareQ`'s clinic-booking webhooks.
@@ -60,7 +60,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: DeadLettersCommand,
         #[command(flatten)]
-        acting: Acting,
+        output: Output,
     },
 }
 
@@ -81,4 +81,52 @@ pub(crate) enum AuditCommand {
     /// Reads every entry, and reports the first one that was changed, removed or inserted. Prints the head of the hash chain. Record it
     /// elsewhere: an attacker who can rewrite the whole chain cannot change that copy.
     Verify(Output),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parses(line: &str) -> bool {
+        Arguments::try_parse_from(format!("careq-sync {line}").split(' ')).is_ok()
+    }
+
+    #[test]
+    fn a_command_takes_only_options_that_have_an_effect() {
+        for line in [
+            "dead-letters show 6ba7 --reveal --reason x --as Asha",
+            "dead-letters replay --all --as Asha",
+            "dead-letters correct 6ba7 --with - --as Asha",
+            "dead-letters discard --all --reason x --as Asha",
+            "dead-letters reopen --all --reason x --as Asha",
+            "dead-letters jobs pause 6ba7 --as Asha",
+            "dead-letters jobs resume 6ba7 --as Asha",
+            "dead-letters jobs cancel 6ba7 --as Asha",
+        ] {
+            assert!(parses(line) && parses(&format!("{line} --json")), "{line}");
+        }
+        for line in [
+            "dead-letters list",
+            "dead-letters show 6ba7",
+            "dead-letters jobs",
+            "dead-letters jobs list",
+            "dead-letters jobs show 6ba7",
+            "dead-letters jobs watch 6ba7",
+            "dead-letters audit",
+            "clinic list",
+            "admin list",
+            "audit verify",
+            "doctor",
+        ] {
+            assert!(parses(line) && parses(&format!("{line} --json")), "{line}");
+            assert!(!parses(&format!("{line} --as Asha")), "{line}");
+        }
+        for line in ["standalone", "ingress", "worker", "console", "healthcheck", "migrate"] {
+            assert!(parses(line) && !parses(&format!("{line} --json")), "{line}");
+        }
+        assert!(!parses("dead-letters --as Asha list"), "no command ignores the name");
+        let next = "5f5e100.6ba7b8129dad11d180b400c04fd430c8";
+        assert!(parses(&format!("dead-letters list --after {next}")));
+        assert!(!parses(&format!("dead-letters list --group --after {next}")), "causes have one page");
+    }
 }

@@ -14,11 +14,10 @@ use serde_json::json;
 
 use super::progress;
 use crate::arguments::dead_letters::{Correct, Discard, Reopen, Replay, SelectionArguments};
-use crate::arguments::output::Acting;
+use crate::arguments::output::Output;
 
-pub(super) async fn replay(database: &DatabaseConnection, replay: Replay, acting: &Acting) -> Result<()> {
+pub(super) async fn replay(database: &DatabaseConnection, replay: Replay, output: Output) -> Result<()> {
     let selection = selection(database, replay.selection).await?;
-    let output = acting.output;
     if replay.dry_run {
         let plan = jobs::plan(database, selection.filter()).await?;
         let as_json = json!({ "dry_run": true, "letters": plan.letters, "skipped": plan.skipped });
@@ -30,7 +29,7 @@ pub(super) async fn replay(database: &DatabaseConnection, replay: Replay, acting
             format!("{} open dead letters match; nothing was changed.{skipped}", plan.letters)
         });
     }
-    let job = jobs::make(database, &acting.actor(), &selection, replay.rate).await?;
+    let job = jobs::make(database, &replay.acting.actor(), &selection, replay.rate).await?;
     if replay.wait {
         return progress::wait(database, job.id, output).await;
     }
@@ -48,42 +47,42 @@ pub(super) async fn correct(
     config: &Config,
     database: &DatabaseConnection,
     correct: Correct,
-    acting: &Acting,
+    output: Output,
 ) -> Result<()> {
     let seal = &seal::open(config)?;
     let body = Document::parse(&bytes(&correct.with)?)
         .with_context(|| format!("{} cannot be used", correct.with.display()))?;
     let id = dead_letters::find(database, correct.id).await?;
     let correction = Correction { body, kind: correct.kind, limits: config.ingress.record_limits() };
-    let corrected = dead_letters::correct(database, seal, &acting.actor(), id, correction).await?;
+    let corrected = dead_letters::correct(database, seal, &correct.acting.actor(), id, correction).await?;
     if correct.wait {
-        return progress::wait(database, corrected.job.id, acting.output).await;
+        return progress::wait(database, corrected.job.id, output).await;
     }
-    acting.output.print(&corrected, || {
+    output.print(&corrected, || {
         let (letter, job) = (ShortId::shorten(corrected.letter_id), ShortId::shorten(corrected.job.id));
         format!("The correction is dead letter {letter}; job {job} replays it.")
     })
 }
 
-pub(super) async fn discard(database: &DatabaseConnection, discard: Discard, acting: &Acting) -> Result<()> {
+pub(super) async fn discard(database: &DatabaseConnection, discard: Discard, output: Output) -> Result<()> {
     let selection = selection(database, discard.selection).await?;
     if discard.dry_run {
         let letters = jobs::plan(database, selection.filter()).await?.letters;
-        return acting.output.print(&json!({ "dry_run": true, "letters": letters }), || {
+        return output.print(&json!({ "dry_run": true, "letters": letters }), || {
             format!("{letters} open dead letters match; nothing was changed.")
         });
     }
     let reason = discard.reason.context("--reason is missing")?;
-    let discarded = dead_letters::discard(database, &acting.actor(), &selection, &reason).await?;
-    acting.output.print(&discarded, || {
+    let discarded = dead_letters::discard(database, &discard.acting.actor(), &selection, &reason).await?;
+    output.print(&discarded, || {
         format!("{} dead letters are discarded; they can still be shown.", discarded.letters)
     })
 }
 
-pub(super) async fn reopen(database: &DatabaseConnection, reopen: Reopen, acting: &Acting) -> Result<()> {
+pub(super) async fn reopen(database: &DatabaseConnection, reopen: Reopen, output: Output) -> Result<()> {
     let selection = selection(database, reopen.selection).await?;
-    let reopened = dead_letters::reopen(database, &acting.actor(), &selection, &reopen.reason).await?;
-    acting.output.print(&reopened, || format!("{} dead letters are open again.", reopened.letters))
+    let reopened = dead_letters::reopen(database, &reopen.acting.actor(), &selection, &reopen.reason).await?;
+    output.print(&reopened, || format!("{} dead letters are open again.", reopened.letters))
 }
 
 /// The selected dead letters. Prefixes of ids are resolved.

@@ -8,15 +8,14 @@ use sea_orm::DatabaseConnection;
 use serde_json::json;
 
 use super::progress::{self, print_state, words};
-use crate::arguments::dead_letters::{JobsCommand, OneJob};
-use crate::arguments::output::Acting;
+use crate::arguments::dead_letters::{ChangedJob, JobsCommand, OneJob};
+use crate::arguments::output::Output;
 use crate::table::{facts, or_dash, table, time};
 
 /// The number of rows in a list. Older jobs are found by their id.
 const MAX_ROWS: u64 = 50;
 
-pub(super) async fn run(database: &DatabaseConnection, command: JobsCommand, acting: &Acting) -> Result<()> {
-    let (actor, output) = (acting.actor(), acting.output);
+pub(super) async fn run(database: &DatabaseConnection, command: JobsCommand, output: Output) -> Result<()> {
     let find = async |OneJob { id }| jobs::find(database, id).await;
     match command {
         JobsCommand::List => {
@@ -33,14 +32,14 @@ pub(super) async fn run(database: &DatabaseConnection, command: JobsCommand, act
             output.print(&json!({ "job": found, "letters": letters }), || as_text(&found, &letters))
         }
         JobsCommand::Watch(job) => progress::wait(database, find(job).await?, output).await,
-        JobsCommand::Pause(job) => {
-            print_state(output, &jobs::pause(database, &actor, find(job).await?).await?)
+        JobsCommand::Pause(ChangedJob { job, acting }) => {
+            print_state(output, &jobs::pause(database, &acting.actor(), find(job).await?).await?)
         }
-        JobsCommand::Resume(job) => {
-            print_state(output, &jobs::resume(database, &actor, find(job).await?).await?)
+        JobsCommand::Resume(ChangedJob { job, acting }) => {
+            print_state(output, &jobs::resume(database, &acting.actor(), find(job).await?).await?)
         }
-        JobsCommand::Cancel(job) => {
-            print_state(output, &jobs::cancel(database, &actor, find(job).await?).await?)
+        JobsCommand::Cancel(ChangedJob { job, acting }) => {
+            print_state(output, &jobs::cancel(database, &acting.actor(), find(job).await?).await?)
         }
     }
 }

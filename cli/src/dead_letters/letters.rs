@@ -8,7 +8,7 @@ use sea_orm::DatabaseConnection;
 use serde_json::json;
 
 use crate::arguments::dead_letters::{FilterArguments, List, Show};
-use crate::arguments::output::{Acting, Output};
+use crate::arguments::output::Output;
 use crate::table::{facts, or_dash, table, time};
 
 impl From<FilterArguments> for Filter {
@@ -75,20 +75,20 @@ pub(super) async fn show(
     database: &DatabaseConnection,
     seal: &Seal,
     show: Show,
-    acting: &Acting,
+    output: Output,
 ) -> Result<()> {
     let id = dead_letters::find(database, show.id).await?;
     let Some(reason) = show.reason else {
         let shown = dead_letters::show(database, seal, id).await?;
-        return acting.output.print(&shown, || as_text(&shown));
+        return output.print(&shown, || as_text(&shown));
     };
-    let payload = dead_letters::reveal(database, seal, &acting.actor(), id, &reason).await?;
+    let payload = dead_letters::reveal(database, seal, &show.acting.actor(), id, &reason).await?;
     let payload = payload.plaintext()?;
     let as_text = match &payload {
         Plaintext::Body(body) => serde_json::to_string_pretty(body)?,
         Plaintext::Text(text) => text.clone(),
     };
-    acting.output.print(&payload, || as_text)
+    output.print(&payload, || as_text)
 }
 
 fn as_text(shown: &DeadLetterDetails) -> String {

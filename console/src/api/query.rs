@@ -1,23 +1,22 @@
 //! The parameters of a request: the id in its path, and its query. An unknown query parameter is refused, since a filter with a
 //! misspelled name would match every dead letter.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use axum::extract::{FromRequestParts, MatchedPath, Path, Request, State};
-use axum::http::Method;
+use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
 use careq_http::ApiError;
 use careq_shared::records::FieldErrors;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
-use utoipa::openapi::path::{Parameter, ParameterIn};
-use utoipa::openapi::{OpenApi, RefOr};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::path::Parameter;
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use uuid::Uuid;
 
 use crate::api::error;
+use crate::limits::MAX_FILTER_IDS;
 
 /// The id in a path. A text that is no UUID is answered 404.
 #[derive(Debug, Clone, Copy, IntoParams)]
@@ -34,106 +33,162 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     }
 }
 
-/// Those parameters of a query that `T` describes. A handler may extract several types; [`KnownParameters`] refuses all others.
+/// The parameters of a query, which up to three types describe. Every wrong or unknown parameter is named in one response.
 #[derive(Debug)]
-pub(crate) struct Query<T>(pub(crate) T);
+pub(crate) struct Query<A = Nothing, B = Nothing, C = Nothing>(pub(crate) A, pub(crate) B, pub(crate) C);
 
-impl<S: Send + Sync, T: DeserializeOwned + IntoParams> FromRequestParts<S> for Query<T> {
+/// No parameters.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct Nothing {}
+
+impl<S, A, B, C> FromRequestParts<S> for Query<A, B, C>
+where
+    S: Send + Sync,
+    A: DeserializeOwned + IntoParams,
+    B: DeserializeOwned + IntoParams,
+    C: DeserializeOwned + IntoParams,
+{
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        read(parts.uri.query().unwrap_or_default(), &T::into_params(|| None)).map(Self)
-    }
-}
-
-fn read<T: DeserializeOwned>(query: &str, parameters: &[Parameter]) -> Result<T, ApiError> {
-    let is_described = |name: &str| parameters.iter().any(|parameter| parameter.name == name);
-    let mut described = Vec::new();
-    for (name, value) in pairs(query).filter(|(name, _)| is_described(name)) {
-        // A parameter without a value must not be taken for one that is not given.
-        if value.is_empty() || value.contains("%00") {
-            return Err(error::field(name, "it must be a text without NUL characters, and not be empty"));
+        let parameters = [A::into_params(|| None), B::into_params(|| None), C::into_params(|| None)].concat();
+        let (valid, mut errors) = check(parts.uri.query().unwrap_or_default(), &parameters);
+        match (read(&valid, &mut errors), read(&valid, &mut errors), read(&valid, &mut errors)) {
+            (Some(a), Some(b), Some(c)) if errors.is_empty() => Ok(Self(a, b, c)),
+            _ => Err(error::validation(errors)),
         }
-        described.push(format!("{name}={value}"));
-    }
-    let described = described.join("&");
-    let deserializer = serde_html_form::Deserializer::from_bytes(described.as_bytes());
-    serde_path_to_error::deserialize(deserializer).map_err(|fault| {
-        let name = fault.path().iter().next().map(ToString::to_string).unwrap_or_default();
-        error::field(&name, fault.into_inner().to_string())
-    })
-}
-
-/// The names and values of a query, as they were sent. Names of parameters are never percent-encoded.
-fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-}
-
-/// The names of the query parameters by method and path, from the OpenAPI document.
-#[derive(Debug)]
-pub(crate) struct KnownParameters(HashMap<(Method, String), Vec<String>>);
-
-impl KnownParameters {
-    pub(crate) fn from_document(document: &OpenApi, prefix: &str) -> Self {
-        let operations = document.paths.paths.iter().flat_map(|(path, item)| {
-            let operations = [(Method::GET, &item.get), (Method::POST, &item.post)].into_iter();
-            operations.filter_map(move |(method, operation)| Some((method, path, operation.as_ref()?)))
-        });
-        let names = operations.map(|(method, path, operation)| {
-            let names = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
-                RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query => {
-                    Some(parameter.name.clone())
-                }
-                _ => None,
-            });
-            ((method, format!("{prefix}{path}")), names.collect())
-        });
-        Self(names.collect())
     }
 }
 
-/// Refuses a query with parameters that the document does not describe.
-pub(crate) async fn refuse_unknown(
-    State(known): State<Arc<KnownParameters>>,
-    path: Option<MatchedPath>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let operation = path.map(|path| (request.method().clone(), path.as_str().to_owned()));
-    let Some(names) = operation.and_then(|operation| known.0.get(&operation)) else {
-        return next.run(request).await;
-    };
-    let query = request.uri().query().unwrap_or_default();
-    let unknown = pairs(query).filter(|(name, _)| !names.iter().any(|known| known == name));
-    let sentence = || format!("it is not known; the parameters are: {}", names.join(", "));
-    let details: FieldErrors = unknown.map(|(name, _)| (name.to_owned(), vec![sentence()])).collect();
-    if details.is_empty() { next.run(request).await } else { error::validation(details).into_response() }
+/// The names and values that the description of the parameters allows, as they were sent, and the errors of the others. Names of
+/// parameters are never percent-encoded.
+fn check<'query>(
+    query: &'query str,
+    parameters: &[Parameter],
+) -> (Vec<(&'query str, &'query str)>, FieldErrors) {
+    let mut given = BTreeMap::<_, Vec<_>>::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        given.entry(name).or_default().push(value);
+    }
+    let (mut valid, mut errors) = (Vec::new(), FieldErrors::new());
+    for (name, values) in given {
+        let error = match parameters.iter().find(|parameter| parameter.name == name) {
+            Some(parameter) => broken_rule(parameter, &values),
+            None => Some(unknown(parameters)),
+        };
+        if let Some(sentence) = error {
+            errors.insert(name.to_owned(), vec![sentence]);
+        } else {
+            valid.extend(values.into_iter().map(|value| (name, value)));
+        }
+    }
+    (valid, errors)
+}
+
+fn unknown(parameters: &[Parameter]) -> String {
+    let names: Vec<_> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+    if names.is_empty() {
+        return "it is not known; this request has no parameters".to_owned();
+    }
+    format!("it is not known; the parameters are: {}", names.join(", "))
+}
+
+/// The rule of a parameter's description that its values break.
+fn broken_rule(parameter: &Parameter, values: &[&str]) -> Option<String> {
+    // A parameter without a value must not be taken for one that is not given.
+    if values.iter().any(|value| value.is_empty() || value.contains("%00")) {
+        return Some("it must be a text without NUL characters, and not be empty".to_owned());
+    }
+    match &parameter.schema {
+        Some(RefOr::T(Schema::Array(_))) => {
+            (parameter.name == "id" && values.len() > MAX_FILTER_IDS).then(error::too_many_ids)
+        }
+        _ if values.len() > 1 => Some("it may be given once".to_owned()),
+        Some(RefOr::T(Schema::Object(object)))
+            if is_integer(&object.schema_type) && !values.iter().all(|value| is_canonical(value)) =>
+        {
+            Some("it must be a whole number without a plus sign or leading zeros".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn is_integer(schema_type: &SchemaType) -> bool {
+    match schema_type {
+        SchemaType::Type(kind) => *kind == Type::Integer,
+        SchemaType::Array(kinds) => kinds.contains(&Type::Integer),
+        SchemaType::AnyValue => false,
+    }
+}
+
+fn is_canonical(value: &str) -> bool {
+    value.parse::<i128>().is_ok_and(|number| number.to_string() == value)
+}
+
+/// The value of a type, from those parameters that it describes. A parameter with an error is removed, so that errors of others are
+/// found, too.
+fn read<T: DeserializeOwned + IntoParams>(valid: &[(&str, &str)], errors: &mut FieldErrors) -> Option<T> {
+    let described = T::into_params(|| None);
+    let is_described = |name: &str| described.iter().any(|parameter| parameter.name == name);
+    let mut pairs: Vec<_> = valid.iter().filter(|(name, _)| is_described(name)).collect();
+    loop {
+        let query: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let query = query.join("&");
+        let deserializer = serde_html_form::Deserializer::from_bytes(query.as_bytes());
+        let fault = match serde_path_to_error::deserialize(deserializer) {
+            Ok(value) => return Some(value),
+            Err(fault) => fault,
+        };
+        let wrong = fault.path().iter().next().map(ToString::to_string).unwrap_or_default();
+        errors.insert(wrong.clone(), vec![fault.into_inner().to_string()]);
+        let count = pairs.len();
+        pairs.retain(|(name, _)| *name != wrong);
+        if pairs.len() == count {
+            return None;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::Request;
+
     use super::*;
     use crate::dead_letters::Filter;
+    use crate::page::PageRequest;
 
-    fn filter(query: &str) -> Result<Filter, ApiError> {
-        read(query, &Filter::into_params(|| None))
+    async fn extract(query: &str) -> Result<Query<Filter, PageRequest>, ApiError> {
+        let (mut parts, ()) = Request::get(format!("/?{query}")).body(()).unwrap().into_parts();
+        Query::from_request_parts(&mut parts, &()).await
     }
 
-    #[test]
-    fn a_filter_has_the_parameters_that_are_given() {
-        let read = filter("limit=5&careq_id=7&code=a%26b&id=6ba7b812-9dad-11d1-80b4-00c04fd430c8").unwrap();
+    #[tokio::test]
+    async fn a_query_has_the_parameters_that_are_given() {
+        let query = "limit=5&careq_id=7&code=a%26b&id=6ba7b812-9dad-11d1-80b4-00c04fd430c8";
+        let Query(read, page, _) = extract(query).await.unwrap();
         assert_eq!((read.careq_id, read.code.as_deref(), read.ids.len()), (Some(7), Some("a&b"), 1));
-        assert_eq!(filter("limit=5").unwrap(), Filter::default());
+        assert_eq!(page.limit, 5);
+        assert_eq!(extract("limit=5").await.unwrap().0, Filter::default());
     }
 
-    #[test]
-    fn empty_repeated_and_invalid_values_are_refused() {
+    #[tokio::test]
+    async fn empty_repeated_unknown_and_invalid_values_are_refused() {
         for query in [
             "careq_id=x",
             "careq_id=7%00",
             "careq_id=",
             "careq_id",
             "careq_id=7&careq_id=8",
+            "careq_id=07",
+            "careq_id=%2B7",
+            "careq_id=+7",
+            "careq_id=-0",
+            "careq_id=9223372036854775808",
+            "limit=05",
+            "limit=501",
+            "clinic=x",
+            "ids=6ba7b812-9dad-11d1-80b4-00c04fd430c8",
             "kind=",
             "kind=x",
             "id=x",
@@ -141,7 +196,26 @@ mod tests {
             "code=",
             "code=%00",
         ] {
-            assert!(filter(query).is_err(), "{query}");
+            let refused = format!("{:?}", extract(query).await.expect_err(query));
+            let name = query.split('=').next().unwrap();
+            assert!(refused.contains(&format!("details: {{\"{name}\": [")), "{query}: {refused}");
         }
+    }
+
+    #[tokio::test]
+    async fn all_wrong_parameters_are_refused_together() {
+        let query = "careq_id=07&kind=x&class=x&id=x&since=x&limit=0&after=x&clinic=x&code=a&code=b";
+        let refused = format!("{:?}", extract(query).await.unwrap_err());
+        for name in ["careq_id", "kind", "class", "id", "since", "limit", "after", "clinic", "code"] {
+            assert!(refused.contains(&format!("\"{name}\": [")), "{name} is not in {refused}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_ids_of_a_query_are_limited() {
+        let query = |ids: usize| vec!["id=6ba7b8129dad11d180b400c04fd430c8"; ids].join("&");
+        assert_eq!(extract(&query(MAX_FILTER_IDS)).await.unwrap().0.ids.len(), MAX_FILTER_IDS);
+        let refused = format!("{:?}", extract(&query(MAX_FILTER_IDS + 1)).await.unwrap_err());
+        assert!(refused.contains("at most 1000 ids are allowed"), "{refused}");
     }
 }

@@ -13,7 +13,7 @@ use utoipa::{OpenApi, PartialSchema as _};
 use super::error::ErrorCode;
 use super::routes::{audit, dead_letters, jobs, me, progress};
 use super::state::Api;
-use super::{auth, error, query, request};
+use super::{auth, error, request};
 
 /// The path prefix of every route.
 pub const PREFIX: &str = "/admin/v1";
@@ -36,11 +36,9 @@ impl Api {
     /// The routes below `/admin`.
     pub fn routes(self: Arc<Self>) -> Router {
         let (api, document) = routes();
-        let known = Arc::new(query::KnownParameters::from_document(&document, PREFIX));
         let api = api
             // Added before the layers, so that a request with a wrong method is authenticated, too.
             .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
-            .layer(from_fn_with_state(known, query::refuse_unknown))
             .layer(catch_panics())
             .layer(from_fn_with_state(Arc::clone(&self), auth::authenticate));
         // The OpenAPI document is public: it holds no data of a clinic, and clients are generated from it before there is a token.

@@ -126,7 +126,7 @@ fn assemble(mut settings: Settings, defaults: &Settings, faults: &mut Faults) ->
     }
     let given = settings.get("clinics");
     if given.is_some_and(|value| !value.is_str()) {
-        faults.add(wrong_kind("clinics", "", &Value::String("clinic_id=token,…".to_owned())));
+        faults.add("clinics must be one text, such as \"clinic_id=token,clinic_id=token\", and no list");
     }
     let seeds = clinics(given.and_then(Value::as_str).unwrap_or_default(), faults);
     loop {

@@ -305,3 +305,26 @@ fn a_clinic_is_listed_once_and_its_token_has_no_quotes() {
         2
     );
 }
+
+/// A list in the file must not be taken for no clinics.
+#[test]
+fn clinics_in_another_form_than_text_are_refused() {
+    let token = "S3cret-".repeat(5);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("careq.toml");
+    for (text, sentence) in [
+        (format!("clinics = [\"one={token}\"]"), "clinics must be one text"),
+        (format!("[[clinics]]\none = \"{token}\""), "clinics must be one text"),
+        (format!("[clinics]\none = \"{token}\""), "unknown setting `clinics.one`"),
+        ("clinics = 5".to_owned(), "entry 1 must be clinic_id=token"),
+    ] {
+        std::fs::write(&file, &text).unwrap();
+        let faults = load(Some(&file), []).unwrap_err().to_string();
+        assert!(
+            faults.contains(sentence) && faults.contains("1 fault(s)") && !faults.contains("S3cret"),
+            "{text}: {faults}"
+        );
+    }
+    std::fs::write(&file, format!("clinics = \"one={token}\"")).unwrap();
+    assert_eq!(load(Some(&file), []).unwrap().clinics.len(), 1);
+}

@@ -17,7 +17,7 @@ use crate::page::{Page, PageRequest};
 )]
 pub(crate) async fn audit(
     Authenticated { api, .. }: Authenticated,
-    Query(page): Query<PageRequest>,
+    Query(page, ..): Query<PageRequest>,
 ) -> Answer<Page<Entry>> {
     Ok(Json(entries::list(&api.database, page).await?))
 }

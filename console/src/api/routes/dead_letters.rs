@@ -77,9 +77,7 @@ impl States {
 )]
 pub(crate) async fn letters(
     Authenticated { api, .. }: Authenticated,
-    Query(filter): Query<Filter>,
-    Query(states): Query<States>,
-    Query(page): Query<PageRequest>,
+    Query(filter, states, page): Query<Filter, States, PageRequest>,
 ) -> Answer<Page<DeadLetter>> {
     Ok(Json(dead_letters::list(&api.database, &filter, &states.list(), page).await?))
 }
@@ -99,8 +97,7 @@ pub(crate) struct Count {
 )]
 pub(crate) async fn count(
     Authenticated { api, .. }: Authenticated,
-    Query(filter): Query<Filter>,
-    Query(states): Query<States>,
+    Query(filter, states, _): Query<Filter, States>,
 ) -> Answer<Count> {
     Ok(Json(Count { letters: dead_letters::count(&api.database, &filter, &states.list()).await? }))
 }
@@ -124,9 +121,7 @@ pub(crate) struct List<T> {
 )]
 pub(crate) async fn groups(
     Authenticated { api, .. }: Authenticated,
-    Query(filter): Query<Filter>,
-    Query(states): Query<States>,
-    Query(Limit { limit }): Query<Limit>,
+    Query(filter, states, Limit { limit }): Query<Filter, States, Limit>,
 ) -> Answer<List<Group>> {
     Ok(Json(List { items: dead_letters::groups(&api.database, &filter, &states.list(), limit).await? }))
 }
@@ -137,7 +132,7 @@ pub(crate) async fn groups(
     path = "/dead-letters/open",
     responses((status = 200, description = "Every class and age, with 0 for those without letters", body = List<Open>))
 )]
-pub(crate) async fn open(Authenticated { api, .. }: Authenticated) -> Answer<List<Open>> {
+pub(crate) async fn open(Authenticated { api, .. }: Authenticated, _: Query) -> Answer<List<Open>> {
     Ok(Json(List { items: open_letters::open(&api.database).await.map_err(Error::from)? }))
 }
 
@@ -151,6 +146,7 @@ pub(crate) async fn open(Authenticated { api, .. }: Authenticated) -> Answer<Lis
 pub(crate) async fn letter(
     Authenticated { api, .. }: Authenticated,
     PathId(id): PathId,
+    _: Query,
 ) -> Answer<DeadLetterDetails> {
     Ok(Json(dead_letters::show(&api.database, &api.seal, id).await?))
 }
@@ -187,6 +183,7 @@ pub(crate) struct Reason {
 pub(crate) async fn reveal(
     Operator { api, actor }: Operator,
     PathId(id): PathId,
+    _: Query,
     JsonBody(Reason { reason }): JsonBody<Reason>,
 ) -> Answer<Revealed> {
     let payload = dead_letters::reveal(&api.database, &api.seal, &actor, id, &reason).await?;
@@ -219,6 +216,7 @@ pub(crate) struct NewCorrection {
 pub(crate) async fn correct(
     Operator { api, actor }: Operator,
     PathId(id): PathId,
+    _: Query,
     JsonBody(NewCorrection { body, kind }): JsonBody<NewCorrection>,
 ) -> Result<(StatusCode, Json<Corrected>), ApiError> {
     let body = Document::parse(body.get().as_bytes());
@@ -256,6 +254,7 @@ pub(crate) struct ReasonedSelection {
 )]
 pub(crate) async fn discard(
     Operator { api, actor }: Operator,
+    _: Query,
     JsonBody(ReasonedSelection { filter, all, reason }): JsonBody<ReasonedSelection>,
 ) -> Answer<BulkChange> {
     Ok(Json(dead_letters::discard(&api.database, &actor, &selection(filter, all)?, &reason).await?))
@@ -274,6 +273,7 @@ pub(crate) async fn discard(
 )]
 pub(crate) async fn reopen(
     Operator { api, actor }: Operator,
+    _: Query,
     JsonBody(ReasonedSelection { filter, all, reason }): JsonBody<ReasonedSelection>,
 ) -> Answer<BulkChange> {
     Ok(Json(dead_letters::reopen(&api.database, &actor, &selection(filter, all)?, &reason).await?))
@@ -282,7 +282,7 @@ pub(crate) async fn reopen(
 /// The dead letters that a body selects.
 pub(super) fn selection(filter: Filter, all: bool) -> Result<Selection, ApiError> {
     if filter.ids.len() > MAX_FILTER_IDS {
-        return Err(error::field("filter.ids", format!("at most {MAX_FILTER_IDS} ids are allowed")));
+        return Err(error::field("filter.ids", error::too_many_ids()));
     }
     Ok(Selection::new(filter, all)?)
 }

@@ -26,7 +26,7 @@ use crate::page::{Limit, Page, PageRequest};
 )]
 pub(crate) async fn plan(
     Authenticated { api, .. }: Authenticated,
-    Query(filter): Query<Filter>,
+    Query(filter, ..): Query<Filter>,
 ) -> Answer<Plan> {
     Ok(Json(jobs::plan(&api.database, &filter).await?))
 }
@@ -75,6 +75,7 @@ const fn default_rate() -> u32 {
 )]
 pub(crate) async fn make_job(
     Operator { api, actor }: Operator,
+    _: Query,
     JsonBody(NewJob { filter, all, rate_per_second }): JsonBody<NewJob>,
 ) -> Result<(StatusCode, Json<Job>), ApiError> {
     let job = jobs::make(&api.database, &actor, &selection(filter, all)?, rate_per_second).await?;
@@ -90,7 +91,7 @@ pub(crate) async fn make_job(
 )]
 pub(crate) async fn jobs(
     Authenticated { api, .. }: Authenticated,
-    Query(page): Query<PageRequest>,
+    Query(page, ..): Query<PageRequest>,
 ) -> Answer<Page<Job>> {
     Ok(Json(jobs::list(&api.database, page).await?))
 }
@@ -102,7 +103,11 @@ pub(crate) async fn jobs(
     params(PathId),
     responses((status = 200, description = "The job", body = Job))
 )]
-pub(crate) async fn job(Authenticated { api, .. }: Authenticated, PathId(id): PathId) -> Answer<Job> {
+pub(crate) async fn job(
+    Authenticated { api, .. }: Authenticated,
+    PathId(id): PathId,
+    _: Query,
+) -> Answer<Job> {
     Ok(Json(jobs::get(&api.database, id).await?))
 }
 
@@ -126,8 +131,7 @@ pub(crate) struct JobLetters {
 pub(crate) async fn job_letters(
     Authenticated { api, .. }: Authenticated,
     PathId(id): PathId,
-    Query(JobLetters { state, after }): Query<JobLetters>,
-    Query(Limit { limit }): Query<Limit>,
+    Query(JobLetters { state, after }, Limit { limit }, _): Query<JobLetters, Limit>,
 ) -> Answer<Page<JobLetter>> {
     jobs::get(&api.database, id).await?;
     Ok(Json(jobs::letters(&api.database, id, state, after, limit).await?))
@@ -143,7 +147,7 @@ pub(crate) async fn job_letters(
         (status = 409, description = "The job is not running")
     )
 )]
-pub(crate) async fn pause(Operator { api, actor }: Operator, PathId(id): PathId) -> Answer<Job> {
+pub(crate) async fn pause(Operator { api, actor }: Operator, PathId(id): PathId, _: Query) -> Answer<Job> {
     Ok(Json(jobs::pause(&api.database, &actor, id).await?))
 }
 
@@ -157,7 +161,7 @@ pub(crate) async fn pause(Operator { api, actor }: Operator, PathId(id): PathId)
         (status = 409, description = "The job is not paused")
     )
 )]
-pub(crate) async fn resume(Operator { api, actor }: Operator, PathId(id): PathId) -> Answer<Job> {
+pub(crate) async fn resume(Operator { api, actor }: Operator, PathId(id): PathId, _: Query) -> Answer<Job> {
     Ok(Json(jobs::resume(&api.database, &actor, id).await?))
 }
 
@@ -171,6 +175,6 @@ pub(crate) async fn resume(Operator { api, actor }: Operator, PathId(id): PathId
         (status = 409, description = "The job has ended")
     )
 )]
-pub(crate) async fn cancel(Operator { api, actor }: Operator, PathId(id): PathId) -> Answer<Job> {
+pub(crate) async fn cancel(Operator { api, actor }: Operator, PathId(id): PathId, _: Query) -> Answer<Job> {
     Ok(Json(jobs::cancel(&api.database, &actor, id).await?))
 }

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::admins::token::Role;
 use crate::api::auth::Authenticated;
+use crate::api::query::Query;
 
 /// The caller.
 #[derive(Debug, Serialize, ToSchema)]
@@ -17,6 +18,6 @@ pub(crate) struct Me {
 
 /// The caller and its role.
 #[utoipa::path(get, path = "/me", responses((status = 200, description = "The admin with the token", body = Me)))]
-pub(crate) async fn me(caller: Authenticated) -> Json<Me> {
+pub(crate) async fn me(caller: Authenticated, _: Query) -> Json<Me> {
     Json(Me { name: caller.admin.name, role: caller.admin.role })
 }

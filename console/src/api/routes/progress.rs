@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
 use crate::api::auth::Authenticated;
-use crate::api::query::PathId;
+use crate::api::query::{PathId, Query};
 use crate::jobs::{self, Job};
 
 /// The interval between reads of the job.
@@ -54,6 +54,7 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) async fn progress(
     caller: Authenticated,
     PathId(id): PathId,
+    _: Query,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let job = jobs::get(&caller.api.database, id).await?;
