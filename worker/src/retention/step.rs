@@ -22,6 +22,13 @@ use crate::observe;
 /// Maximum number of children that a step deletes.
 const MAX_CHILDREN: u64 = 5_000;
 
+/// Number of rows that the first step of a scan examines. The next step examines twice as many after a quick step, and half as many,
+/// but not fewer than these, after a slow one: rows differ in size, and SQLite has one writer and no statement timeout.
+const MIN_ROWS: u64 = 20;
+
+/// A quick step takes less.
+const QUICK: Duration = Duration::from_millis(500);
+
 /// A step that takes longer is aborted, and the scan of its table with it.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -86,9 +93,10 @@ where
 {
     let Some(keep_for) = config::days(keep_days) else { return Ok(0) };
     let (mut after, mut deleted) = (None, 0);
+    let mut rows = MIN_ROWS.min(rule.max_rows);
     loop {
         let began_at = Instant::now();
-        let step = timeout(DEADLINE, step::<E, K>(context, &rule, keep_for, after.clone()));
+        let step = timeout(DEADLINE, step::<E, K>(context, &rule, rows, keep_for, after.clone()));
         let step = context.shutdown.run_until_cancelled(step).await.ok_or(Ended::Stopped)?;
         let done = match step.unwrap_or(Err(Fault::TimedOut)) {
             Ok(done) => done.ok_or(Ended::Lost)?,
@@ -105,7 +113,10 @@ where
             }
             after = done.last;
         }
-        let pause = (began_at.elapsed() * PAUSE_TIMES).clamp(PAUSES.0, PAUSES.1);
+        let took = began_at.elapsed();
+        let next = if took < QUICK { rows * 2 } else { rows / 2 };
+        rows = next.max(MIN_ROWS).min(rule.max_rows);
+        let pause = (took * PAUSE_TIMES).clamp(PAUSES.0, PAUSES.1);
         context.pause(pause).await.map_err(|Stopped| Ended::Stopped)?;
     }
 }
@@ -132,6 +143,7 @@ struct Step<K> {
 async fn step<E: EntityTrait, K>(
     context: &Context,
     rule: &Rule<E>,
+    rows: u64,
     keep_for: Duration,
     after: Option<(DateTime<Utc>, K)>,
 ) -> Result<Option<Step<K>>, Fault>
@@ -149,7 +161,7 @@ where
     let behind = Condition::all().add_option(after.map(|after| row().gt(place(after))));
     let old = behind.add(rule.at.lt(before));
     let last = E::find().select_only().columns(columns).filter(old.clone());
-    let last = last.order_by_asc(rule.at).order_by_asc(rule.key).offset(rule.max_rows - 1).limit(1);
+    let last = last.order_by_asc(rule.at).order_by_asc(rule.key).offset(rows - 1).limit(1);
     let last: Option<(DateTime<Utc>, K)> = last.into_tuple().one(&transaction).await?;
 
     let page = old.add_option(last.clone().map(|last| row().lte(place(last))));
@@ -159,7 +171,7 @@ where
         .columns(key())
         .filter(page.add((rule.due)(before)))
         // For the planner: the page has no more rows.
-        .limit(rule.max_rows)
+        .limit(rows)
         .into_query();
     if rule.locks {
         due.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);

@@ -1,6 +1,9 @@
 //! Settled rows are deleted after their retention period, and other rows are kept. The test sets the rows of real
 //! events to old times.
 
+mod large;
+mod role;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -95,14 +98,18 @@ async fn a_worker_whose_clock_runs_ahead_deletes_nothing_early() {
     stack.finish().await;
 }
 
-/// Logs the number of ledger rows that each statement deletes.
+/// Logs the number of ledger rows that each statement deletes. A statement that deletes many is slow.
 const LOG_STEPS: &str = "CREATE TABLE steps (deleted bigint NOT NULL);
     CREATE FUNCTION note_step() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN INSERT INTO steps SELECT count(*) FROM gone; RETURN NULL; END $$;
+        $$ BEGIN
+            INSERT INTO steps SELECT count(*) FROM gone;
+            PERFORM pg_sleep(0.6) FROM gone HAVING count(*) > 100;
+            RETURN NULL;
+        END $$;
     CREATE TRIGGER note_step AFTER DELETE ON events REFERENCING OLD TABLE AS gone
         FOR EACH STATEMENT EXECUTE FUNCTION note_step()";
 
-/// Steps are small and do not wait for locks. A row locked by live traffic is left for the next round.
+/// Steps are small, smaller after a slow one, and do not wait for locks. A row locked by live traffic is left for the next round.
 #[tokio::test]
 async fn small_steps_skip_locked_rows() {
     let mut stack = Stack::full(1, &SETTINGS).await;
@@ -132,7 +139,7 @@ async fn small_steps_skip_locked_rows() {
     let steps: Vec<i64> =
         database.query_all(steps).await.unwrap().iter().map(|row| row.try_get_by(0).unwrap()).collect();
     assert_eq!((steps.iter().sum::<i64>(), steps.len() >= 3), (1234, true), "{steps:?}");
-    assert!(steps[0] <= 500, "{steps:?}");
+    assert!(steps[0] < 200, "a slow step is followed by a smaller one: {steps:?}");
     live.rollback().await.unwrap();
     until("the last row is deleted", || async { events(&database).await.is_empty().then_some(()) }).await;
     stack.finish().await;
