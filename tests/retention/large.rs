@@ -121,7 +121,7 @@ async fn bounded_steps(database: &DatabaseConnection, of: &str, parents: &str, c
 async fn rows(database: &DatabaseConnection, sql: &str) -> Vec<[i64; 2]> {
     let statement = Statement::from_string(database.get_database_backend(), sql);
     let rows = database.query_all(statement).await.unwrap();
-    rows.iter().map(|row| [0, 1].map(|column| row.try_get_by(column).unwrap_or_default())).collect()
+    rows.iter().map(|row| [0_usize, 1].map(|column| row.try_get_by(column).unwrap_or_default())).collect()
 }
 
 async fn command(stack: &Stack, arguments: &[&str]) -> Value {

@@ -43,8 +43,8 @@ async fn the_privileges_that_the_doctor_names_suffice() {
     let broker = amqp_url();
     let own = [
         ("CAREQ_DATABASE_URL", url.as_str()),
-        ("CAREQ_BROKER_URL", &broker),
-        ("CAREQ_BROKER_PREFIX", &prefix),
+        ("CAREQ_BROKER_URL", broker.as_str()),
+        ("CAREQ_BROKER_PREFIX", prefix.as_str()),
         ("CAREQ_OPERATIONS_LISTEN", "127.0.0.1:0"),
         ("CAREQ_LOG_FORMAT", "json"),
         ("CAREQ_SEAL_KEYS", SEAL_KEYS),
