@@ -66,7 +66,7 @@ impl<S: Clone + Send + Sync + 'static> CallerRouter<S> {
         Self(OpenApiRouter::with_openapi(document))
     }
 
-    /// Adds a handler that is [`described!`](crate::described).
+    /// Adds a handler that is `described!`.
     #[must_use]
     pub fn add<T: CallerFirst>(self, (_, routes): (impl Handler<T, S>, UtoipaMethodRouter<S>)) -> Self {
         Self(self.0.routes(routes))
@@ -90,14 +90,6 @@ impl<S: Clone + Send + Sync + 'static> CallerRouter<S> {
     pub fn into_parts(self) -> (Router<S>, OpenApi) {
         self.0.split_for_parts()
     }
-}
-
-/// A handler, and its route as `#[utoipa::path]` describes it.
-#[macro_export]
-macro_rules! described {
-    ($($handler:ident)::+) => {
-        ($($handler)::+, $crate::routes!($($handler)::+))
-    };
 }
 
 #[cfg(test)]

@@ -22,3 +22,11 @@ pub use listen::{ConnectionLimits, serve};
 pub use request_log::{AdminName, CareqId, ClinicId, RequestLog};
 #[doc(hidden)] // For `described!`.
 pub use utoipa_axum::routes;
+
+/// A handler, and its route as `#[utoipa::path]` describes it.
+#[macro_export]
+macro_rules! described {
+    ($($handler:ident)::+) => {
+        ($($handler)::+, $crate::routes!($($handler)::+))
+    };
+}
