@@ -108,7 +108,7 @@ pub trait Consumer: Send {
 pub struct Delivery {
     /// The bytes that were published.
     pub body: Bytes,
-    /// The number of earlier deliveries.
+    /// The number of earlier deliveries; `u32::MAX` if the broker's count cannot be read.
     pub redeliveries: u32,
     /// The trace context of its publisher, if the trace is recorded.
     pub trace: Option<TraceContext>,

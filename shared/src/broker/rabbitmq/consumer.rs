@@ -265,7 +265,7 @@ fn count(value: &AMQPValue) -> u32 {
         _ => None,
     };
     count.and_then(|count| u32::try_from(count).ok()).unwrap_or_else(|| {
-        tracing::warn!(?value, "x-delivery-count cannot be read; the message is tried alone");
+        tracing::warn!(reason = ?value.get_type(), "x-delivery-count cannot be read; the message is tried alone");
         u32::MAX
     })
 }

@@ -1,4 +1,4 @@
-//! The publishing tasks, one for each queue. lapin may attribute a confirm to the wrong task if several tasks publish
+//! The publishing tasks of the live and the bulk queue. lapin may attribute a confirm to the wrong task if several tasks publish
 //! on one channel, so each channel has one task. Callers wait for their confirm on a oneshot channel. A queue that
 //! confirms nothing, such as one without a leader, does not delay the other queue.
 
@@ -24,14 +24,14 @@ use crate::broker::port::{PublishError, Queue};
 use crate::ignore;
 use crate::trace_context::{TRACEPARENT, TraceContext};
 
-/// The number of unconfirmed messages at which publishing pauses. One group may exceed it. Later messages wait in the
-/// channel of jobs.
+/// The number of unconfirmed messages at which publishing pauses. One group may exceed it. Further messages wait in the
+/// mpsc channel, which has the same capacity.
 const MAX_UNCONFIRMED: usize = 4_096;
 
 /// The maximum number of messages that are published together.
 const MAX_GROUP_MESSAGES: usize = 256;
 
-/// The size at which a group is complete, in bytes. A group has one timeout, and confirms are not read meanwhile.
+/// The size at which a group is closed, in bytes. Publishing a group has one timeout, and no confirm is read during it.
 const MAX_GROUP_BYTES: usize = 1_024 * 1_024;
 
 /// The interval at which an idle publisher checks its channel.
@@ -41,7 +41,7 @@ const CHANNEL_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const PERSISTENT: u8 = 2;
 
 /// The reason to ignore an undelivered answer.
-const ANSWERED: &str = "a sender that stopped waiting has answered its client";
+const ANSWERED: &str = "the caller stopped waiting and has answered its client";
 
 /// The handles of the publishing tasks.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ struct Job {
 }
 
 impl Publisher {
-    /// Starts the tasks. They publish over one connection, and each declares its queue over a separate one.
+    /// Starts the tasks. Both publish over one connection. Each declares its queue and the dead queue over its own.
     pub(super) fn start(
         publishing: &Arc<Link>,
         declaring: impl Fn(Queue) -> Arc<Link>,
@@ -89,7 +89,7 @@ impl Publisher {
         Self { live, bulk }
     }
 
-    /// Whether webhooks can be published.
+    /// Whether the channel of the live queue is open, which is assumed at the start. The bulk queue is not checked.
     pub(super) fn is_connected(&self) -> bool {
         *self.live.connected.borrow()
     }
@@ -134,7 +134,7 @@ async fn supervise(target: Target, mut jobs: mpsc::Receiver<Job>, connection: wa
                 tracing::warn!(broker, queue, %reason, "publishing to RabbitMQ was interrupted");
             }
             Err(reason) => {
-                tracing::warn!(broker, queue, %reason, "messages cannot be published to this queue; webhooks are answered 503");
+                tracing::warn!(broker, queue, %reason, "messages cannot be published to this queue; they are refused until its channel is open again");
             }
         }
         connection.send_replace(false);
@@ -157,8 +157,8 @@ async fn open(target: &Target) -> Result<Channel, LinkError> {
     Ok(channel)
 }
 
-/// Publishes until the channel is lost, and returns the reason; `None` if the publisher is dropped. Dropped oneshot
-/// channels then report unconfirmed messages as disconnected.
+/// Publishes until the channel is lost and returns the reason; `None` if the publisher is dropped. Callers of
+/// unconfirmed messages get `Disconnected` in both cases. `limit` is what this loss reveals of the size limit.
 async fn serve(
     channel: &Channel,
     queue: &str,
@@ -166,13 +166,14 @@ async fn serve(
     limit: &mut SizeLimit,
 ) -> Option<String> {
     let mut confirms = FuturesUnordered::new();
+    let known_limit = std::mem::take(limit);
     let mut lost = std::pin::pin!(lost(channel));
     let reason = loop {
         tokio::select! {
             () = &mut lost => break "the channel was closed".to_owned(),
             job = jobs.recv(), if confirms.len() < MAX_UNCONFIRMED => {
                 let first = job?;
-                let group = limit.refuse_larger(group(first, jobs).await);
+                let group = known_limit.refuse_larger(group(first, jobs).await);
                 match within(try_join_all(group.iter().map(|job| publish(channel, queue, job)))).await {
                     // The bodies are no longer needed.
                     Ok(published) => confirms.extend(group.into_iter().zip(published).map(|(job, confirm)| {
@@ -183,6 +184,7 @@ async fn serve(
                         if let LinkError::Protocol(fault) = &fault {
                             limit.learn(fault);
                         }
+                        // Dropping the others reports them as disconnected.
                         drop(limit.refuse_larger(group));
                         break fault.to_string();
                     }
@@ -266,8 +268,9 @@ fn answer(group: Vec<Confirmed>, limit: &mut SizeLimit) -> Option<String> {
     lost
 }
 
-/// RabbitMQ's `max_message_size`, once a message was refused for it. RabbitMQ closes the channel then, and every
-/// message in flight fails. Larger messages are therefore refused here, until the channel is lost for another reason.
+/// RabbitMQ's `max_message_size`, if a message was refused for it. RabbitMQ closes the channel then, and every message
+/// in flight fails. Larger messages are therefore refused here, until the channel is lost for another reason: RabbitMQ
+/// may then have another limit.
 #[derive(Debug, Default)]
 struct SizeLimit(Option<usize>);
 
