@@ -22,8 +22,8 @@ use crate::quota::{Quota, Share};
 /// Late results in a row after which requests stop waiting.
 const MAX_LATE_IN_A_ROW: u32 = 2;
 
-/// A probe without a result is replaced after this time.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Minimum time between two probes. A new probe cancels the previous one, which therefore has at least twice its limit.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// All requests that wait for a result.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(crate) struct PendingReplies {
     pending: DashMap<u64, Pending>,
     /// By clinic and queue: slow results of one clinic must not affect the answers of the others.
     lateness: DashMap<(String, Queue), Arc<Lateness>>,
-    /// Those that prefer to wait. They leave half of the request slots to the others, and a clinic half of that to other clinics.
+    /// Requests with `Prefer: wait=N`: at most half of `ingress.max_requests`, and a quarter for one clinic.
     preferred: Arc<Quota>,
 }
 
@@ -75,8 +75,8 @@ impl PendingReplies {
         replies
     }
 
-    /// Registers a request, and decides whether it waits for its result: as long as it prefers, within the quota, otherwise for
-    /// `default_wait` unless results are late. The result may arrive before the broker's confirm, so this precedes the publish.
+    /// Registers a request before its publish, because the result may precede the confirm. A `Prefer: wait=N` within the quota sets the
+    /// wait. Otherwise it is `default_wait`, or none while results are late.
     pub(crate) fn register(
         self: &Arc<Self>,
         clinic_id: &str,
@@ -84,24 +84,24 @@ impl PendingReplies {
         preference: Preference,
         default_wait: Duration,
     ) -> PendingReply {
-        let none = |applied| PendingReply { reply_to: None, applied, waiting: None };
+        let not_waiting = |applied| PendingReply { reply_to: None, applied, waiting: None };
         let share = match preference {
-            Preference::RespondAsync => return none(preference),
+            Preference::RespondAsync => return not_waiting(preference),
             Preference::Wait(_) => self.preferred.take(clinic_id),
             Preference::None => None,
         };
-        let Some(mailbox) = self.address.borrow().clone() else { return none(Preference::None) };
+        let Some(mailbox) = self.address.borrow().clone() else { return not_waiting(Preference::None) };
         let (applied, wait) = match preference {
             Preference::Wait(seconds) if share.is_some() => {
                 (preference, Wait { limit: Duration::from_secs(seconds), lateness: None })
             }
-            _ if default_wait.is_zero() => return none(Preference::None),
+            _ if default_wait.is_zero() => return not_waiting(Preference::None),
             _ => {
                 let lateness = self.lateness(clinic_id, queue);
                 if lateness.is_late() {
                     let request = self.probe(&lateness, default_wait);
                     let reply_to = request.map(|request| ReplyTo { mailbox, request });
-                    return PendingReply { reply_to, ..none(Preference::None) };
+                    return PendingReply { reply_to, ..not_waiting(Preference::None) };
                 }
                 (Preference::None, Wait { limit: default_wait, lateness: Some(lateness) })
             }
@@ -123,11 +123,12 @@ impl PendingReplies {
         request
     }
 
-    /// Registers a request that does not wait, but whose result is timed; `None` while another probe is outstanding.
+    /// Registers a request that does not wait, but whose result is timed; `None` within [`PROBE_INTERVAL`], or twice `limit` if that is
+    /// longer, of the probe before.
     fn probe(&self, lateness: &Arc<Lateness>, limit: Duration) -> Option<u64> {
         let mut probe = lateness.probe.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((outstanding, registered_at)) = *probe {
-            if registered_at.elapsed() < PROBE_TIMEOUT {
+            if registered_at.elapsed() < PROBE_INTERVAL.max(limit * 2) {
                 return None;
             }
             self.pending.remove(&outstanding);
@@ -142,7 +143,7 @@ impl PendingReplies {
         let elapsed = pending.registered_at.elapsed();
         // The send fails if the request has just stopped waiting; its status page has the result.
         let was_awaited = pending.waiter.is_some_and(|waiter| waiter.send(verdict).is_ok());
-        // The clock of a wait starts after the confirm, that of a probe before: the limit is doubled for the confirm.
+        // A waiting request is timed from the confirm. A probe is timed from before the publish, so it has twice the limit.
         if let Some(lateness) = pending.wait.lateness
             && (was_awaited || elapsed <= pending.wait.limit * 2)
         {
@@ -185,7 +186,8 @@ async fn dispatch(replies: Arc<PendingReplies>, mut messages: mpsc::Receiver<byt
     }
 }
 
-/// A registered request. Dropping it ends the registration.
+/// A registered request. Dropping it removes the entry of a waiting request. The entry of a probe stays until its result or the next
+/// probe.
 #[derive(Debug)]
 pub(crate) struct PendingReply {
     /// The reply address in the message.
@@ -274,6 +276,20 @@ mod tests {
         assert_eq!(waits.wait().await, Some(Verdict::BatchConflict));
         let of_batches = replies.lateness("clinic_a", Queue::Bulk);
         assert_eq!(of_batches.late_in_a_row.load(Ordering::Relaxed), 0, "each queue is measured separately");
+    }
+
+    #[tokio::test]
+    async fn a_probe_is_not_replaced_before_its_result_can_be_in_time() {
+        let (replies, _sender) = replies();
+        let lateness = replies.lateness("clinic_a", Queue::Bulk);
+        let probe = |limit_s| replies.probe(&lateness, Duration::from_secs(limit_s));
+        assert!(probe(2).is_some());
+        let mut outstanding = lateness.probe.lock().unwrap();
+        let (_, registered_at) = outstanding.as_mut().unwrap();
+        *registered_at = registered_at.checked_sub(Duration::from_secs(3)).unwrap();
+        drop(outstanding);
+        assert_eq!(probe(2), None, "it has four seconds");
+        assert!(probe(1).is_some());
     }
 
     #[tokio::test]
