@@ -23,6 +23,10 @@ pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Failed reads after which a page counts as unreadable. Each failed read waits for the `Retry-After` of its response.
 const MAX_FAILED_READS: u32 = 100;
 
+/// An idle connection is not used after this time. It is less than the default of `ingress.header_timeout_s`: otherwise the ingress may
+/// close a connection while a request is on its way.
+const MAX_IDLE: Duration = Duration::from_secs(10);
+
 pub(crate) struct Client {
     http: reqwest::Client,
     /// At least one, with the base path.
@@ -91,6 +95,7 @@ impl Client {
             .redirect(Policy::none())
             .no_proxy()
             .pool_max_idle_per_host(plan.connections)
+            .pool_idle_timeout(MAX_IDLE)
             .build()
             .context("the HTTP client cannot be built: the certificates of this machine cannot be read")?;
         Ok(Self { http, targets, next_target: AtomicU64::new(0) })
