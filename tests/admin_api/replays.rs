@@ -21,7 +21,7 @@ async fn from_a_list_to_a_finished_replay() {
     assert_eq!(groups["items"].as_array().unwrap().len(), 1, "all have the same cause: {groups}");
     let fingerprint = groups["items"][0]["fingerprint"].as_str().unwrap().to_owned();
     let plan = operator.get(&format!("/replay-jobs/plan?fingerprint={fingerprint}")).await.body;
-    assert_eq!(plan, json!({ "letters": 12, "skipped": 0 }));
+    assert_eq!(plan, json!({ "letters": 12, "undecodable": 0 }));
     assert_eq!(operator.get("/replay-jobs").await.body["items"], json!([]), "a dry run creates no job");
 
     let ask = json!({ "filter": { "fingerprint": fingerprint }, "rate_per_second": 2 });

@@ -38,7 +38,7 @@ async fn a_worker_that_dies_between_publishing_and_marking_replays_nothing_twice
     execute(&stack, COUNT_WRITES).await;
 
     let plan = command(&stack, &["replay", "--class", "data", "--dry-run"]).await;
-    assert_eq!(plan, json!({ "dry_run": true, "letters": 40, "skipped": 0 }));
+    assert_eq!(plan, json!({ "dry_run": true, "letters": 40, "undecodable": 0 }));
     let job = command(&stack, &["replay", "--class", "data", "--rate", "100"]).await;
     // The job's first step is published, and the worker died before it was marked.
     let ended = stack.crashing_worker("replayed").ended().await;

@@ -21,7 +21,7 @@ pub(crate) enum DeadLettersCommand {
     Show(Show),
     /// Replays dead letters, as a job that a worker executes.
     Replay(Replay),
-    /// Replaces the body of a dead letter by a corrected one, and replays it.
+    /// Creates a corrected dead letter, which supersedes the original, and replays it.
     Correct(Correct),
     /// Discards dead letters, with a reason. They stay, and `list --state discarded` lists them.
     Discard(Discard),
@@ -121,7 +121,7 @@ pub(crate) struct Replay {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
     /// Prints the number of matching dead letters, and changes nothing.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["name", "rate", "wait"])]
     pub(crate) dry_run: bool,
     /// Dead letters per second.
     #[arg(long, value_name = "PER_SECOND", default_value_t = DEFAULT_RATE_PER_SECOND)]
@@ -156,7 +156,7 @@ pub(crate) struct Discard {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
     /// Prints the number of matching dead letters, and changes nothing.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "name")]
     pub(crate) dry_run: bool,
     /// Reason, for the audit log.
     #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]

@@ -1,4 +1,4 @@
-//! The command line as a whole. Scripts rely on every command and option: they may be added, but not changed.
+//! The command line as a whole. From the first release on, commands and options are only added, since scripts rely on them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -124,7 +124,15 @@ mod tests {
         for line in ["standalone", "ingress", "worker", "console", "healthcheck", "migrate"] {
             assert!(parses(line) && !parses(&format!("{line} --json")), "{line}");
         }
-        assert!(!parses("dead-letters --as Asha list"), "no command ignores the name");
+        for line in ["replay --all --dry-run", "discard --all --reason x --dry-run"] {
+            assert!(parses(&format!("dead-letters {line}")), "{line}");
+            assert!(
+                !parses(&format!("dead-letters {line} --as Asha")),
+                "a dry run has no entry in the audit log"
+            );
+        }
+        assert!(!parses("dead-letters replay --all --dry-run --wait"), "a dry run has no outcome");
+        assert!(!parses("dead-letters --as Asha list"));
         let next = "5f5e100.6ba7b8129dad11d180b400c04fd430c8";
         assert!(parses(&format!("dead-letters list --after {next}")));
         assert!(!parses(&format!("dead-letters list --group --after {next}")), "causes have one page");

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use careq_console::dead_letters::{self, Correction, Filter, Selection};
 use careq_console::{ShortId, jobs};
 use careq_shared::config::Config;
@@ -20,13 +20,13 @@ pub(super) async fn replay(database: &DatabaseConnection, replay: Replay, output
     let selection = selection(database, replay.selection).await?;
     if replay.dry_run {
         let plan = jobs::plan(database, selection.filter()).await?;
-        let as_json = json!({ "dry_run": true, "letters": plan.letters, "skipped": plan.skipped });
+        let as_json = json!({ "dry_run": true, "letters": plan.letters, "undecodable": plan.undecodable });
         return output.print(&as_json, || {
-            let skipped = match plan.skipped {
+            let undecodable = match plan.undecodable {
                 0 => String::new(),
-                skipped => format!(" {skipped} of them were undecodable, and are skipped if they still are."),
+                count => format!(" {count} of them were undecodable, and are skipped if they still are."),
             };
-            format!("{} open dead letters match; nothing was changed.{skipped}", plan.letters)
+            format!("{} open dead letters match; nothing was changed.{undecodable}", plan.letters)
         });
     }
     let job = jobs::make(database, &replay.acting.actor(), &selection, replay.rate).await?;
@@ -42,7 +42,7 @@ pub(super) async fn replay(database: &DatabaseConnection, replay: Replay, output
     })
 }
 
-/// Replaces the body of a dead letter and replays it. The body is not printed.
+/// Creates a corrected dead letter, which supersedes the original, and a job that replays it. The body is not printed.
 pub(super) async fn correct(
     config: &Config,
     database: &DatabaseConnection,
@@ -50,7 +50,7 @@ pub(super) async fn correct(
     output: Output,
 ) -> Result<()> {
     let seal = &seal::open(config)?;
-    let body = Document::parse(&bytes(&correct.with)?)
+    let body = Document::parse(&read_body(&correct.with, config.ingress.max_body_bytes)?)
         .with_context(|| format!("{} cannot be used", correct.with.display()))?;
     let id = dead_letters::find(database, correct.id).await?;
     let correction = Correction { body, kind: correct.kind, limits: config.ingress.record_limits() };
@@ -94,15 +94,20 @@ async fn selection(database: &DatabaseConnection, arguments: SelectionArguments)
     Ok(Selection::new(filter, arguments.all)?)
 }
 
-fn bytes(file: &Path) -> Result<Vec<u8>> {
-    /// The default limit of a webhook. Standard input may be endless.
-    const MAX_BYTES: u64 = 1_048_576;
-    let mut bytes = Vec::new();
+/// The content of a file, or of standard input, which may be endless.
+fn read_body(file: &Path, max_bytes: usize) -> Result<Vec<u8>> {
+    let limit = u64::try_from(max_bytes)?.saturating_add(1);
+    let mut body = Vec::new();
     let read = if file.as_os_str() == "-" {
-        std::io::stdin().take(MAX_BYTES).read_to_end(&mut bytes)
+        std::io::stdin().take(limit).read_to_end(&mut body)
     } else {
-        std::fs::File::open(file).and_then(|open| open.take(MAX_BYTES).read_to_end(&mut bytes))
+        std::fs::File::open(file).and_then(|open| open.take(limit).read_to_end(&mut body))
     };
     read.with_context(|| format!("{} cannot be read", file.display()))?;
-    Ok(bytes)
+    ensure!(
+        body.len() <= max_bytes,
+        "{} is larger than the {max_bytes} bytes of ingress.max_body_bytes",
+        file.display()
+    );
+    Ok(body)
 }

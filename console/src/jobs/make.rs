@@ -28,7 +28,7 @@ pub struct Plan {
     /// Letters that match and are open.
     pub letters: u64,
     /// Of these, letters that no worker could decode. The worker of the job skips those that it cannot decode either.
-    pub skipped: u64,
+    pub undecodable: u64,
 }
 
 /// Counts the dead letters that a job with this filter would replay now.
@@ -37,8 +37,8 @@ pub struct Plan {
 /// The database failed.
 pub async fn plan(database: &DatabaseConnection, filter: &Filter) -> Result<Plan, Error> {
     let open = dead_letter::Entity::find().filter(filter.open());
-    let unreadable = open.clone().filter(dead_letter::Column::Class.eq(Class::Undecodable.as_str()));
-    Ok(Plan { letters: open.count(database).await?, skipped: unreadable.count(database).await? })
+    let undecodable = open.clone().filter(dead_letter::Column::Class.eq(Class::Undecodable.as_str()));
+    Ok(Plan { letters: open.count(database).await?, undecodable: undecodable.count(database).await? })
 }
 
 /// Creates a job of the selected open dead letters, to be published at this rate at most.
@@ -54,7 +54,7 @@ pub async fn make(
     let transaction = database::begin_write(database).await?;
     let job = make_in(&transaction, actor, selection, rate_per_second).await?;
     // The foreign key is checked for each row at the commit.
-    database::plan(&transaction, database::Planning::Once).await?;
+    database::set_plan_caching(&transaction, database::Planning::Cached).await?;
     transaction.commit().await?;
     Ok(job)
 }
