@@ -19,7 +19,7 @@ const WARN_BELOW_MIB: u64 = 1_024;
 /// Below this free space, the next webhooks may be refused.
 const ERROR_BELOW_MIB: u64 = 100;
 
-/// `user` is the one that the doctor runs as.
+/// `user`: the effective user of the doctor.
 pub(crate) fn examine(config: &Config, user: u32) -> Vec<Finding> {
     let folder = config.data.dir.as_path();
     let is_used =
@@ -56,21 +56,21 @@ fn write_access(folder: &Path) -> Finding {
     Finding::well("data_folder.well", format!("{} is writable", folder.0.display()))
 }
 
-/// Root may do everything, so that only the user of careq-sync sees what careq-sync may do.
+/// A warning if a path belongs to another user than `user`, whose access may then differ from careq-sync's.
 pub(crate) fn foreign_owner<'path>(
     code: &'static str,
     paths: impl IntoIterator<Item = &'path Path>,
     user: u32,
 ) -> Option<Finding> {
-    let foreign = paths.into_iter().find_map(|path| {
+    let (path, owner) = paths.into_iter().find_map(|path| {
         let owner = path.metadata().ok()?.uid();
-        (owner != user).then(|| format!("{} belongs to the user {owner}", path.display()))
+        (owner != user).then_some((path.display(), owner))
     })?;
-    Some(
-        Finding::warning(code, format!("{foreign}, and the doctor runs as {user}"))
-            .means("this user's access says nothing of careq-sync's")
-            .remedy("run `careq-sync doctor` as the user of careq-sync"),
-    )
+    let seen = format!("{path} belongs to the user {owner}, and the doctor runs as {user}");
+    let finding = Finding::warning(code, seen)
+        .means("the access of the doctor may differ from careq-sync's")
+        .remedy(format!("run `careq-sync doctor` as the user of careq-sync, or give {path} to that user"));
+    Some(finding)
 }
 
 fn free_space(folder: &Path) -> Finding {

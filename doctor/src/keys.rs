@@ -10,7 +10,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 use crate::data_folder::{foreign_owner, mode_open_to_others, quoted};
 use crate::report::{Finding, Reached};
 
-/// `user` is the one that the doctor runs as.
+/// `user`: the effective user of the doctor.
 pub(crate) fn examine(config: &Config, user: u32) -> Reached<Seal> {
     let file = seal::file(config);
     if let Some(file) = &file

@@ -18,11 +18,11 @@ pub(crate) fn examine(config: &Config) -> Vec<Finding> {
     let (ingress, operations) = (config.ingress.listen, config.operations.listen);
     let exposed =
         |code, seen: String, means, remedy| Finding::warning(code, seen).means(means).remedy(remedy);
-    let ingress = (ingress.ip().is_unspecified() && config.ingress.trusted_proxies.is_empty()).then(|| {
+    let ingress = (!ingress.ip().is_loopback() && config.ingress.trusted_proxies.is_empty()).then(|| {
         exposed(
-            "settings.ingress_on_every_address",
+            "settings.ingress_exposed",
             format!("ingress.listen is {ingress}, and ingress.trusted_proxies is empty"),
-            "every machine that reaches this one reaches the ingress without encryption: careq-sync has no TLS",
+            "other machines reach the ingress without encryption: careq-sync has no TLS",
             "put a TLS proxy in front, name it in ingress.trusted_proxies, and listen on an address that only it reaches",
         )
     });
@@ -34,26 +34,33 @@ pub(crate) fn examine(config: &Config) -> Vec<Finding> {
             "listen on 127.0.0.1, or restrict the port to probes, Prometheus and a TLS proxy",
         )
     });
-    let cleartext = |code, seen: &str, remedy| {
-        exposed(
-            code,
-            format!("{seen} leads beyond this machine without verified TLS, which allow_cleartext allows"),
-            "passwords and patients' data can be read and changed on that network",
-            remedy,
-        )
+    let cleartext = |code, setting: &str, means, remedy| {
+        let seen =
+            format!("{setting} leads beyond this machine without verified TLS, which allow_cleartext allows");
+        exposed(code, seen, means, remedy)
     };
+    let readable = "passwords and patients' data can be read and changed on that network";
     let database = config.is_database_in_clear().then(|| {
         let remedy =
             "add ?sslmode=verify-full&sslrootcert=FILE to database.url, and remove database.allow_cleartext";
-        cleartext("settings.database_in_clear", "database.url", remedy)
+        cleartext("settings.database_in_clear", "database.url", readable, remedy)
     });
     let broker = config.is_broker_in_clear().then(|| {
         let remedy = "enable TLS in RabbitMQ, use amqps:// in broker.url, and remove broker.allow_cleartext";
-        cleartext("settings.broker_in_clear", "broker.url", remedy)
+        cleartext("settings.broker_in_clear", "broker.url", readable, remedy)
     });
-    let found: Vec<_> = [ingress, operations, database, broker].into_iter().flatten().collect();
+    let management = config.is_management_in_clear().then(|| {
+        cleartext(
+            "settings.management_in_clear",
+            "broker.management_url",
+            "the doctor sends a password of RabbitMQ, which can be read on that network",
+            "enable TLS in RabbitMQ's management API, use https:// in broker.management_url, and remove broker.allow_cleartext",
+        )
+    });
+    let found: Vec<_> = [ingress, operations, database, broker, management].into_iter().flatten().collect();
     if found.is_empty() {
-        vec![Finding::well("settings.well", "neither ports nor traffic are exposed")]
+        let seen = "no port is exposed without a proxy, and database and RabbitMQ on other machines are reached over TLS";
+        vec![Finding::well("settings.well", seen)]
     } else {
         found
     }

@@ -5,17 +5,24 @@ use std::net::TcpListener;
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection};
-use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, TransactionTrait as _};
+use tokio::task::JoinSet;
 
 use super::set_up::{SECRET, SetUp, restrict};
 use crate::harness::{clock_library, until};
 use crate::servers::{RabbitMq, Servers, free_port};
 
+/// Shows the transactions of other sessions as two days older. A changed `now()` would make the doctor's own transaction as old.
+const OLDER_TRANSACTIONS: &str = "CREATE VIEW public.pg_stat_activity AS
+    SELECT pid, datname, usename, backend_type, state, state_change,
+        CASE pid WHEN pg_backend_pid() THEN xact_start ELSE xact_start - interval '2 days' END AS xact_start
+    FROM pg_catalog.pg_stat_activity";
+
 /// See the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Break {
     UnknownSetting,
-    EveryAddress,
+    ExposedPorts,
     InClear,
     KeyFileOpenToOthers,
     NoKeys,
@@ -31,8 +38,10 @@ pub(crate) enum Break {
     UnknownRole,
     DatabaseMissing,
     RoleWithoutConnections,
+    RoleWithoutAccess,
     SessionSettingUnknown,
     TransactionLeftOpen,
+    TransactionOpenForDays,
     PreparedTransaction,
     ParametersLogged,
     ParametersLoggedOnError,
@@ -54,9 +63,9 @@ impl Break {
     pub(crate) async fn strike(self, set_up: &mut SetUp, servers: &Servers) {
         match self {
             Self::UnknownSetting => set_up.set("CAREQ_INGRESS_LISTEM", SECRET.to_owned()),
-            Self::EveryAddress => {
-                set_up.set("CAREQ_INGRESS_LISTEN", format!("0.0.0.0:{}", free_port()));
-                set_up.set("CAREQ_OPERATIONS_LISTEN", format!("[::]:{}", free_port()));
+            Self::ExposedPorts => {
+                set_up.set("CAREQ_INGRESS_LISTEN", "192.0.2.1:8080".to_owned());
+                set_up.set("CAREQ_OPERATIONS_LISTEN", "[::]:8081".to_owned());
             }
             Self::InClear => in_clear(set_up, servers),
             Self::KeyFileOpenToOthers => restrict(&set_up.key_file(), 0o644),
@@ -103,7 +112,9 @@ impl Break {
             | Self::TablesNewer
             | Self::CommitsNotWaitedFor
             | Self::RoleWithoutConnections
+            | Self::RoleWithoutAccess
             | Self::TransactionLeftOpen
+            | Self::TransactionOpenForDays
             | Self::PreparedTransaction
             | Self::ParametersLogged
             | Self::ParametersLoggedOnError
@@ -130,6 +141,9 @@ impl Break {
             Self::RoleWithoutInsert => role_that_may("SELECT, UPDATE, DELETE"),
             Self::RoleWithoutDelete => role_that_may("SELECT, INSERT, UPDATE"),
             Self::RoleWithoutConnections => format!("CREATE ROLE {role} LOGIN CONNECTION LIMIT 0"),
+            Self::RoleWithoutAccess => {
+                format!("CREATE ROLE {role} LOGIN; REVOKE CONNECT ON DATABASE {name} FROM PUBLIC")
+            }
             Self::TablesBehind => {
                 "DELETE FROM seaql_migrations WHERE version = (SELECT max(version) FROM seaql_migrations)"
                     .to_owned()
@@ -143,6 +157,9 @@ impl Break {
                 "CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql RETURN pg_catalog.now() + interval '1 hour'; \
                  ALTER DATABASE {name} SET search_path = public, pg_catalog"
             ),
+            Self::TransactionOpenForDays => {
+                format!("{OLDER_TRANSACTIONS}; ALTER DATABASE {name} SET search_path = public, pg_catalog")
+            }
             Self::ParametersLogged => {
                 format!("ALTER DATABASE {name} SET log_min_duration_statement = 250")
             }
@@ -157,10 +174,14 @@ impl Break {
         let database = set_up.database(servers).await;
         database.execute_unprepared(&statement).await.unwrap();
         match self {
-            Self::RoleWithoutInsert | Self::RoleWithoutDelete | Self::RoleWithoutConnections => {
+            Self::RoleWithoutInsert
+            | Self::RoleWithoutDelete
+            | Self::RoleWithoutConnections
+            | Self::RoleWithoutAccess => {
                 set_up.set("CAREQ_DATABASE_URL", set_up.database_url(servers, &role));
             }
             Self::TransactionLeftOpen => set_up.held.push(Box::new(database.begin().await.unwrap())),
+            Self::TransactionOpenForDays => set_up.held.push(Box::new(active_transaction(database).await)),
             Self::PreparedTransaction => {
                 let prepare = "BEGIN; PREPARE TRANSACTION 'left'";
                 database.execute_unprepared(prepare).await.unwrap();
@@ -212,6 +233,22 @@ impl Break {
     }
 }
 
+/// Begins a transaction that is active for five minutes.
+async fn active_transaction(database: DatabaseConnection) -> JoinSet<()> {
+    let mut transaction = JoinSet::new();
+    let session = database.clone();
+    transaction
+        .spawn(async move { drop(session.execute_unprepared("BEGIN; SELECT pg_sleep(300); COMMIT").await) });
+    until("the transaction is active", || async {
+        let active = "SELECT 1 FROM pg_catalog.pg_stat_activity
+            WHERE pid <> pg_backend_pid() AND datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep%'";
+        let found = database.execute_unprepared(active).await.unwrap();
+        (found.rows_affected() > 0).then_some(())
+    })
+    .await;
+    transaction
+}
+
 async fn channel(rabbitmq: &RabbitMq) -> (Connection, Channel) {
     let connection = rabbitmq.connect().await.unwrap();
     let channel = connection.create_channel().await.unwrap();
@@ -241,10 +278,13 @@ fn in_clear(set_up: &mut SetUp, servers: &Servers) {
     let urls = [
         ("CAREQ_DATABASE_URL", set_up.database_url(servers, "careq")),
         ("CAREQ_BROKER_URL", RabbitMq::url(&servers.rabbitmq.address())),
+        ("CAREQ_BROKER_MANAGEMENT_URL", servers.rabbitmq.management_url()),
     ];
     for (name, url) in urls {
         set_up.set(name, url.replace("127.0.0.1", "0.0.0.0"));
-        set_up.set(&name.replace("URL", "ALLOW_CLEARTEXT"), "true".to_owned());
+    }
+    for name in ["CAREQ_DATABASE_ALLOW_CLEARTEXT", "CAREQ_BROKER_ALLOW_CLEARTEXT"] {
+        set_up.set(name, "true".to_owned());
     }
 }
 

@@ -18,17 +18,17 @@ use set_up::{SECRET, SetUp};
 /// The defect, the codes of all findings, and a text that the operator must see.
 type Row = (Break, &'static [&'static str], &'static str);
 
-const TABLE: [Row; 33] = [
+const TABLE: [Row; 35] = [
     (Break::UnknownSetting, &["settings.fault"], "config.default.toml documents every one"),
     (
-        Break::EveryAddress,
-        &["settings.ingress_on_every_address", "settings.operations_exposed"],
+        Break::ExposedPorts,
+        &["settings.ingress_exposed", "settings.operations_exposed"],
         "name it in ingress.trusted_proxies",
     ),
     (
         Break::InClear,
-        &["settings.database_in_clear", "settings.broker_in_clear"],
-        "remove broker.allow_cleartext",
+        &["settings.database_in_clear", "settings.broker_in_clear", "settings.management_in_clear"],
+        "use https:// in broker.management_url",
     ),
     (Break::KeyFileOpenToOthers, &["keys.open_to_others"], "chmod 600"),
     (Break::NoKeys, &["keys.unusable"], "give every process the keys"),
@@ -44,8 +44,10 @@ const TABLE: [Row; 33] = [
     (Break::UnknownRole, &["database.login_refused"], "user and password in database.url"),
     (Break::DatabaseMissing, &["database.missing"], "createdb"),
     (Break::RoleWithoutConnections, &["database.full"], "CONNECTION LIMIT"),
+    (Break::RoleWithoutAccess, &["database.login_refused"], "GRANT CONNECT ON DATABASE"),
     (Break::SessionSettingUnknown, &["database.setting_unknown"], "PostgreSQL to 12"),
     (Break::TransactionLeftOpen, &["transactions.left_open"], "SELECT pg_terminate_backend("),
+    (Break::TransactionOpenForDays, &["transactions.left_open"], "SELECT pg_terminate_backend("),
     (Break::PreparedTransaction, &["transactions.left_open"], "ROLLBACK PREPARED 'left'"),
     (Break::ParametersLogged, &["logging.parameters"], "SET log_parameter_max_length = 0"),
     (Break::ParametersLoggedOnError, &["logging.parameters"], "SET log_parameter_max_length_on_error = 0"),
@@ -223,4 +225,14 @@ async fn the_embedded_default_is_well_before_its_first_start_and_at_work() {
     std::fs::remove_file(set_up.data_folder().join("seal.keys")).unwrap();
     assert_findings(&set_up, "its keys are lost", &["keys.lost"], "put the file back").await;
     assert!(!set_up.data_folder().join("seal.keys").exists(), "the doctor creates no key");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_named() {
+    let mut set_up = SetUp::embedded();
+    let file = set_up.folder().join("notes");
+    std::fs::write(&file, "no database").unwrap();
+    set_up.set("CAREQ_DATABASE_URL", format!("sqlite://{}", file.display()));
+    let remedy = "whether the file is an SQLite database";
+    assert_findings(&set_up, "no database", &["database.file_unusable"], remedy).await;
 }

@@ -28,7 +28,7 @@ pub(crate) async fn reach(config: &Config) -> Reached<DatabaseConnection> {
     let url = config.database_url();
     if let Some(path) = url.expose_secret().strip_prefix("sqlite:") {
         let path = path.trim_start_matches("//").split('?').next().unwrap_or_default();
-        if !Path::new(path).exists() {
+        if !Path::new(path).try_exists().unwrap_or(true) {
             let seen = format!("the first start creates the database {path}");
             return (vec![Finding::well("database.not_made_yet", seen)], None);
         }
@@ -38,6 +38,7 @@ pub(crate) async fn reach(config: &Config) -> Reached<DatabaseConnection> {
         Ok(Ok(database)) => {
             (vec![Finding::well("database.reached", format!("{address} accepts the login"))], Some(database))
         }
+        Ok(Err(fault)) if address.starts_with("sqlite:") => (vec![file_unusable(&address, &fault)], None),
         Ok(Err(fault)) => (vec![refused(&address, &fault)], None),
         Err(_) => {
             let seen = format!("{address} does not answer within {} s", CONNECT_TIMEOUT.as_secs());
@@ -50,7 +51,18 @@ pub(crate) async fn reach(config: &Config) -> Reached<DatabaseConnection> {
     }
 }
 
-/// The finding for a refused login, by SQLSTATE (PostgreSQL manual, "PostgreSQL Error Codes"). The server's messages contain no password.
+/// The finding for an SQLite file that cannot be opened.
+fn file_unusable(address: &str, fault: &DbErr) -> Finding {
+    let seen = format!("{address} cannot be opened: {}", unreachable::database(fault));
+    Finding::error("database.file_unusable", seen)
+        .means("careq-sync does not start; the examinations that need the database were skipped")
+        .remedy(
+            "check the path in database.url (CAREQ_DATABASE_URL) or data.dir (CAREQ_DATA_DIR), whether the user of \
+             careq-sync owns the file, and whether the file is an SQLite database",
+        )
+}
+
+/// The finding for a failed login, by SQLSTATE (PostgreSQL manual, "PostgreSQL Error Codes"). The server's messages contain no password.
 fn refused(address: &str, fault: &DbErr) -> Finding {
     let state = match fault {
         DbErr::Conn(RuntimeErr::SqlxError(sqlx::Error::Database(said))) => said.code(),
@@ -79,13 +91,22 @@ fn refused(address: &str, fault: &DbErr) -> Finding {
             "database.setting_unknown",
             "upgrade PostgreSQL to 12 or newer, which has every setting of a session; or correct the options in database.url",
         ),
+        Some("42501") => (
+            "database.login_refused",
+            "grant the role access: GRANT CONNECT ON DATABASE … TO the role; or remove an option from database.url \
+             (CAREQ_DATABASE_URL) that the role may not set",
+        ),
         _ if reason.contains("startup parameter") => (
             "database.startup_options_refused",
             "the address is a pooler such as pgbouncer: name PostgreSQL itself in database.url; or set \
              `ignore_startup_parameters = options` and `pool_mode = session` in pgbouncer.ini, and repeat: the \
              doctor then names what the role needs",
         ),
-        _ => (
+        Some(_) => (
+            "database.refused",
+            "the server's message says why; check database, user and options in database.url (CAREQ_DATABASE_URL)",
+        ),
+        None => (
             "database.unreachable",
             "check that the database runs, and check host and port in database.url (CAREQ_DATABASE_URL)",
         ),

@@ -5,8 +5,8 @@ use sea_orm::{DatabaseConnection, DbErr, QueryResult};
 use super::rows;
 use crate::report::Finding;
 
-/// The oldest ones of other programs. A session that is busy for a day keeps dead rows as well. Prepared transactions outlive their
-/// session, and even the server (PostgreSQL manual, "PREPARE TRANSACTION").
+/// The five oldest open transactions of this database: prepared and idle ones after a minute, others after a day. Prepared transactions
+/// outlive their session, and even the server (PostgreSQL manual, "PREPARE TRANSACTION").
 const OPEN: &str = "SELECT *, extract(epoch FROM now() - begun_at)::bigint AS open_s FROM (
         SELECT format('the transaction of session %s of the role %s', pid, usename) AS holder, xact_start AS begun_at,
             format('find its client; SELECT pg_terminate_backend(%s) ends it', pid) AS remedy

@@ -99,7 +99,7 @@ impl Config {
             return faults.add(format!("broker.management_url cannot be read as a URL: {PERCENT_ENCODING}"));
         }
         faults.require(
-            self.broker.allow_cleartext || url.starts_with("https://") || is_local(url),
+            self.broker.allow_cleartext || !self.is_management_in_clear(),
             "broker.management_url leads beyond this machine in clear, and the doctor sends a password there: use https://, `none`, or \
              broker.allow_cleartext = true (CAREQ_BROKER_ALLOW_CLEARTEXT)",
         );
@@ -161,6 +161,12 @@ impl Config {
     pub fn is_broker_in_clear(&self) -> bool {
         let url = self.broker.url.expose_secret();
         url.starts_with("amqp://") && !is_local(url)
+    }
+
+    /// Whether the password that is sent to `broker.management_url` can be read on the network.
+    pub fn is_management_in_clear(&self) -> bool {
+        let url = self.broker.management_url.expose_secret();
+        url.starts_with("http://") && !is_local(url)
     }
 }
 

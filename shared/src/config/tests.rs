@@ -231,6 +231,16 @@ fn a_server_beyond_this_machine_needs_verified_tls() {
     assert!(sentences(None, &management).contains("broker.management_url leads beyond this machine"));
     let allowed = [POSTGRESQL, ("CAREQ_BROKER_URL", "amqp://mq"), ("CAREQ_BROKER_ALLOW_CLEARTEXT", "true")];
     assert!(load(None, environment(&allowed)).unwrap().is_broker_in_clear());
+    for (url, is_in_clear) in [
+        ("http://mq:15672", true),
+        ("https://mq:15671", false),
+        ("http://127.0.0.1:15672", false),
+        ("none", false),
+    ] {
+        let settings = [("CAREQ_BROKER_MANAGEMENT_URL", url), ("CAREQ_BROKER_ALLOW_CLEARTEXT", "true")];
+        let config = load(None, environment(&settings)).unwrap();
+        assert_eq!(config.is_management_in_clear(), is_in_clear, "{url}");
+    }
 }
 
 #[test]
