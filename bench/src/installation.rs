@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use careq_console::audit::{Actor, Origin};
 use careq_console::clinics;
 use careq_shared::broker::Queue;
 use careq_shared::broker::rabbitmq::{RabbitMq, Topology};
@@ -120,7 +121,8 @@ impl Installation {
 
 async fn add_clinic(database: &DatabaseConnection, config: &Config) -> Result<Credentials> {
     let keys = || seal::open(config);
-    let secrets = clinics::add(database, &keys, CLINIC, &[CredentialKind::SigningSecret]).await?;
+    let actor = Actor::process_user(Origin::CommandLine);
+    let secrets = clinics::add(database, &keys, &actor, CLINIC, &[CredentialKind::SigningSecret]).await?;
     let secret = |wanted| {
         let found = secrets.iter().find(|(kind, _)| *kind == wanted);
         found.map(|(_, secret)| secret.expose_secret().to_owned()).context("the clinic has its secrets")

@@ -3,6 +3,7 @@
 use std::io::Read as _;
 
 use anyhow::{Context as _, Result, bail};
+use careq_console::audit::{Actor, Origin};
 use careq_console::clinics::{self, Change, Configuration, Summary};
 use careq_shared::clinics::CredentialKind;
 use careq_shared::config::Config;
@@ -18,6 +19,7 @@ use crate::table::{facts, table};
 pub(crate) async fn run(config: &Config, command: ClinicCommand) -> Result<()> {
     let database = &migrate::connect(config).await?;
     let keys = || seal::open(config);
+    let actor = &Actor::process_user(Origin::CommandLine);
     match command {
         ClinicCommand::Add { clinic, sign, api_key, webhook_secret } => {
             let optional = [
@@ -27,29 +29,30 @@ pub(crate) async fn run(config: &Config, command: ClinicCommand) -> Result<()> {
             ];
             let optional: Vec<_> =
                 optional.iter().filter(|(is_wanted, _)| *is_wanted).map(|(_, kind)| *kind).collect();
-            print_secrets(&clinic, &clinics::add(database, &keys, &clinic.clinic_id, &optional).await?)
+            print_secrets(&clinic, &clinics::add(database, &keys, actor, &clinic.clinic_id, &optional).await?)
         }
         ClinicCommand::Set { secret, credential } => {
-            let made = clinics::set(database, &keys, &change(&secret, credential)?).await?;
+            let made = clinics::set(database, &keys, actor, &change(&secret, credential)?).await?;
             print_secrets(&secret.clinic, &[(credential, made)])
         }
         ClinicCommand::Rotate { secret, credential, overlap } => {
-            let made = clinics::rotate(database, &keys, &change(&secret, credential)?, overlap).await?;
+            let change = change(&secret, credential)?;
+            let made = clinics::rotate(database, &keys, actor, &change, overlap).await?;
             print_secrets(&secret.clinic, &[(credential, made)])
         }
         ClinicCommand::Unset { clinic, credential } => {
-            clinics::unset(database, &clinic.clinic_id, credential).await?;
+            clinics::unset(database, actor, &clinic.clinic_id, credential).await?;
             let change = format!("no longer requires the credential {credential}");
             confirm(&clinic, &change, credential.as_str(), None)
         }
         ClinicCommand::Configure { clinic, changes } => {
             let Changes { answer_within_ms, rate_per_minute, rate_burst, addresses } = changes;
             let configuration = Configuration { answer_within_ms, rate_per_minute, rate_burst, addresses };
-            clinics::configure(database, &clinic.clinic_id, configuration).await?;
+            clinics::configure(database, actor, &clinic.clinic_id, configuration).await?;
             show(database, &clinic).await
         }
         ClinicCommand::Disable(clinic) => {
-            clinics::disable(database, &clinic.clinic_id).await?;
+            clinics::disable(database, actor, &clinic.clinic_id).await?;
             confirm(&clinic, "is disabled", "disabled", Some(true))
         }
         ClinicCommand::Show(clinic) => show(database, &clinic).await,

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
+use careq_console::audit::{Actor, Origin};
 use careq_console::clinics;
 use careq_shared::config::Config;
 use careq_shared::seal;
@@ -24,13 +25,15 @@ pub(crate) async fn add_clinics(
     if !clinics::list(database).await?.is_empty() {
         return Ok(None);
     }
-    let secrets = clinics::add(database, &|| seal::open(config), TEST_CLINIC, &[]).await?;
+    let actor = Actor::process_user(Origin::CommandLine);
+    let secrets = clinics::add(database, &|| seal::open(config), &actor, TEST_CLINIC, &[]).await?;
     Ok(secrets.into_iter().next().map(|(_, token)| token))
 }
 
 /// Adds the missing clinics of the settings. Logs a warning for each token there that is not valid.
 pub(crate) async fn seed(database: &DatabaseConnection, config: &Config) -> Result<()> {
-    clinics::seed(database, &|| seal::open(config), &config.clinics).await?;
+    let actor = Actor::process_user(Origin::Settings);
+    clinics::seed(database, &|| seal::open(config), &actor, &config.clinics).await?;
     for clinic_id in clinics::unheeded(database, &config.clinics).await? {
         tracing::warn!(
             clinic_id,

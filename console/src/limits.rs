@@ -18,5 +18,5 @@ pub(crate) const DEFAULT_PAGE_LIMIT: u64 = 50;
 /// The highest `limit` of a page of the admin API.
 pub(crate) const MAX_PAGE_LIMIT: u64 = 500;
 
-/// The most dead letters that a filter of the admin API can name by their ids.
+/// The most dead letters that the filter in a body of the admin API can name by their ids.
 pub(crate) const MAX_FILTER_IDS: usize = 1_000;

@@ -1,5 +1,7 @@
 //! The callers of authenticated APIs, and the routes of such an API. A handler without a caller does not compile into the router.
 
+use std::any;
+
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::request::Parts;
@@ -10,21 +12,24 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::error::ApiError;
 
-/// An extractor of the authenticated caller. The authentication inserts the caller as an extension of the request.
-pub trait Caller: Sized + Send + Sync + 'static {
-    /// Takes the caller from the extensions.
-    ///
-    /// # Errors
-    /// 500, if the authentication has not inserted a caller of this type.
-    fn take(parts: &mut Parts) -> Result<Self, ApiError> {
-        let missing =
-            || ApiError::server_error("Internal server error").with_cause("the request has no such caller");
-        parts.extensions.remove().ok_or_else(missing)
-    }
+/// An extractor of the authenticated caller.
+pub trait Caller {}
+
+/// Takes an extension that the authentication has inserted into the request.
+///
+/// # Errors
+/// 500, if the request has no extension of this type.
+pub fn take_extension<T: Send + Sync + 'static>(parts: &mut Parts) -> Result<T, ApiError> {
+    parts.extensions.remove().ok_or_else(|| {
+        let cause = format!("the request has no {}", any::type_name::<T>());
+        ApiError::server_error("Internal server error").with_cause(cause)
+    })
 }
 
 /// The arguments of a handler whose first is its [`Caller`]. `M` is the marker that axum puts before them.
-#[diagnostic::on_unimplemented(message = "the first argument of the handler is not its caller")]
+#[diagnostic::on_unimplemented(
+    message = "the first argument of the handler is not its caller, or the handler has more than four arguments"
+)]
 pub trait CallerFirst {}
 
 impl<M, C: Caller> CallerFirst for (M, C) {}
@@ -36,13 +41,13 @@ impl<M, C: Caller, T1, T2, T3> CallerFirst for (M, C, T1, T2, T3) {}
 ///
 /// ```
 /// # use axum::{extract::FromRequestParts, http::{Uri, request::Parts}};
-/// # use careq_http::{ApiError, Caller, CallerRouter};
+/// # use careq_http::{ApiError, Caller, CallerRouter, take_extension};
 /// # use utoipa::openapi::{OpenApi, path::Operation};
 /// struct Admin;
 /// impl Caller for Admin {}
 /// # impl<S: Send + Sync> FromRequestParts<S> for Admin {
 /// #     type Rejection = ApiError;
-/// #     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> { Self::take(parts) }
+/// #     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> { take_extension(parts) }
 /// # }
 /// async fn echo(_: Admin, uri: Uri) -> String { uri.to_string() }
 /// let router = CallerRouter::<()>::new(OpenApi::default()).post("/", Operation::new(), echo);
@@ -68,7 +73,7 @@ impl<S: Clone + Send + Sync + 'static> CallerRouter<S> {
 
     /// Adds a handler that is `described!`.
     #[must_use]
-    pub fn add<T: CallerFirst>(self, (_, routes): (impl Handler<T, S>, UtoipaMethodRouter<S>)) -> Self {
+    pub fn with<T: CallerFirst>(self, (_, routes): (impl Handler<T, S>, UtoipaMethodRouter<S>)) -> Self {
         Self(self.0.routes(routes))
     }
 
@@ -86,7 +91,6 @@ impl<S: Clone + Send + Sync + 'static> CallerRouter<S> {
     }
 
     /// The routes, and the document with their descriptions.
-    #[must_use]
     pub fn into_parts(self) -> (Router<S>, OpenApi) {
         self.0.split_for_parts()
     }
@@ -99,14 +103,12 @@ mod tests {
     use axum::http::StatusCode;
     use axum::response::IntoResponse as _;
 
-    impl Caller for String {}
-
     #[test]
     fn a_request_without_its_caller_is_answered_500_and_logged() {
         let (mut parts, ()) = Request::new(()).into_parts();
         parts.extensions.insert("admin".to_owned());
-        assert_eq!(String::take(&mut parts).unwrap(), "admin");
-        let response = String::take(&mut parts).unwrap_err().into_response();
+        assert_eq!(take_extension::<String>(&mut parts).unwrap(), "admin");
+        let response = take_extension::<String>(&mut parts).unwrap_err().into_response();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()["content-type"], "application/json");
         assert!(response.extensions().get::<ApiError>().is_some(), "the request log writes its line");

@@ -13,7 +13,7 @@ mod request_log;
 
 pub use auth_failures::{AuthFailure, AuthFailures};
 pub use body::{BodyError, BodyLimits, Reservation, read_body, read_body_into, read_document};
-pub use caller::{Caller, CallerFirst, CallerRouter};
+pub use caller::{Caller, CallerFirst, CallerRouter, take_extension};
 pub use client::{Client, PeerAddress, network};
 pub use documentation::documentation;
 pub use error::{ApiError, ErrorBody, ErrorDetail, always, catch_panics, timestamp};

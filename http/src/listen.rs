@@ -29,8 +29,8 @@ use crate::connections::{Connection, Connections, Entry};
 /// Pause after a failed accept. Without file descriptors every accept fails at once, and a retry loop would use a whole core.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// The kernel's send buffer of a connection; the kernel doubles the value. Larger answers wait for their reader in the memory that
-/// connections share.
+/// The kernel's send buffer of a connection; the kernel doubles the value. It limits the unsent bytes of an answer in the kernel. The
+/// rest stays in this process.
 const SEND_BUFFER_BYTES: usize = 16 * 1_024;
 
 /// How long a new connection waits for an evicted one to close, before another one is evicted.
@@ -42,7 +42,8 @@ const WARNING_INTERVAL: Duration = Duration::from_mins(1);
 /// The limits of the connections of a port.
 #[derive(Debug, Clone)]
 pub struct ConnectionLimits {
-    /// Maximum number of connections. A further one replaces the connection that has been idle longest.
+    /// Maximum number of connections. A further one replaces the connection that has been idle longest. A connection is idle from the
+    /// return of its handler, even if its answer has not been sent.
     pub max_connections: usize,
     /// Maximum number of connections per address; further ones are closed. 0 = no limit.
     pub max_connections_per_address: usize,
@@ -56,7 +57,7 @@ pub struct ConnectionLimits {
     pub first_byte_timeout: Duration,
     /// Time for a request head, between two requests, and for an answer that the client does not read.
     pub header_timeout: Duration,
-    /// Time from the head of a request to its answer.
+    /// Longest time that a handler takes. The listener uses it only for the timeout of a shutdown.
     pub request_timeout: Duration,
 }
 
@@ -102,7 +103,7 @@ pub async fn serve(
     }
     drop(acceptor);
     if timeout(drain_timeout, open.shutdown()).await.is_err() {
-        tracing::warn!("some connections did not end in time and are closed");
+        tracing::warn!("some connections did not end in time; they close when the process exits");
     }
 }
 
@@ -180,7 +181,7 @@ fn configure_socket(stream: &TcpStream, unread_timeout: Duration) -> std::io::Re
     socket.set_tcp_user_timeout(Some(unread_timeout))
 }
 
-/// The routes as a service that adds the peer's address to each request.
+/// The routes as a service that adds the peer's address to each request, and marks the connection as busy while a handler runs.
 fn service(
     routes: Router,
     peer: SocketAddr,

@@ -62,8 +62,8 @@ fn api(limits: Limits) -> CallerRouter<()> {
         .into_iter()
         .fold(router, with_webhook)
         .post("/batch", openapi::batch(), batch::accept)
-        .add(described!(status::batch::handle))
-        .add(described!(status::event::handle))
-        .add(described!(status::record::handle))
-        .add(described!(status::health::handle))
+        .with(described!(status::batch::handle))
+        .with(described!(status::event::handle))
+        .with(described!(status::record::handle))
+        .with(described!(status::health::handle))
 }

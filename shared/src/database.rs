@@ -192,20 +192,20 @@ async fn set(transaction: &DatabaseTransaction, settings: &str) -> Result<(), Db
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Planning {
     /// A new plan for each execution, as [`SESSION`] sets it.
-    EachTime,
+    PerExecution,
     /// One plan per connection. Sequential scans are disabled, because a plan made for a small table would be kept
     /// when the table has grown.
-    Once,
+    Cached,
 }
 
 /// Sets the planning until the transaction ends.
 ///
 /// # Errors
 /// The database's own error.
-pub async fn plan(transaction: &DatabaseTransaction, planning: Planning) -> Result<(), DbErr> {
+pub async fn set_plan_caching(transaction: &DatabaseTransaction, planning: Planning) -> Result<(), DbErr> {
     let settings = match planning {
-        Planning::EachTime => "SET LOCAL plan_cache_mode = DEFAULT; SET LOCAL enable_seqscan = DEFAULT",
-        Planning::Once => "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off",
+        Planning::PerExecution => "SET LOCAL plan_cache_mode = DEFAULT; SET LOCAL enable_seqscan = DEFAULT",
+        Planning::Cached => "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off",
     };
     set(transaction, settings).await
 }

@@ -172,8 +172,8 @@ async fn mistaken_filters_are_refused(operator: &Admin, letter: &str) {
     }
     let wrong = "/dead-letters?careq_id=07&kind=x&class=x&state=x&limit=0&clinic=x";
     let details = operator.get(wrong).await.body["error"]["details"].clone();
-    let names: Vec<_> = details.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(names, ["careq_id", "class", "clinic", "kind", "limit", "state"], "{details}");
+    let parameters: Vec<_> = details.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(parameters, ["careq_id", "class", "clinic", "kind", "limit", "state"], "{details}");
     let gone = format!("/dead-letters/{}", letter.replace(|digit: char| digit.is_ascii_hexdigit(), "0"));
     assert_eq!(operator.get(&gone).await.status, 404);
     assert_eq!(operator.get("/dead-letters/none").await.status, 404);

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use careq_console::audit::{Actor, Origin};
 use careq_console::clinics;
 use careq_shared::broker::rabbitmq::RabbitMq as Broker;
 use careq_shared::config::{self, Config};
@@ -102,7 +103,8 @@ impl SetUp {
         server.execute_unprepared(&make).await.unwrap();
         let database = self.database(servers).await;
         careq_migrations::up(&database).await.unwrap();
-        clinics::add(&database, &|| Ok(seal()), CLINIC, &[]).await.unwrap();
+        let actor = Actor::process_user(Origin::CommandLine);
+        clinics::add(&database, &|| Ok(seal()), &actor, CLINIC, &[]).await.unwrap();
     }
 
     pub(crate) async fn database(&self, servers: &Servers) -> DatabaseConnection {

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use careq_console::audit::{Actor, Origin};
+use careq_console::clinics;
 use careq_ingress::{Ingress, Parts};
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::config;
@@ -42,7 +44,8 @@ impl Pages {
         let config =
             config::load(None, settings.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
         let keys = || Ok(seal());
-        careq_console::clinics::seed(&database.connection, &keys, &config.clinics).await.unwrap();
+        let actor = Actor::process_user(Origin::Settings);
+        clinics::seed(&database.connection, &keys, &actor, &config.clinics).await.unwrap();
         for clinic in [CLINIC, OTHER_CLINIC] {
             let sealed = super::event_key().sealed(&seal(), clinic).into_bytes();
             let backend = database.connection.get_database_backend();

@@ -35,7 +35,8 @@ struct RecordedStatements(Mutex<BTreeMap<String, Statement>>);
 /// Statements of all parts of the installation.
 pub(super) async fn statements(database: &FreshDatabase) -> Vec<Statement> {
     let config = config(&database.url);
-    clinics::seed(&database.connection, &|| seal::open(&config), &config.clinics).await.unwrap();
+    let actor = Actor::process_user(Origin::Settings);
+    clinics::seed(&database.connection, &|| seal::open(&config), &actor, &config.clinics).await.unwrap();
     let recorded = Arc::new(RecordedStatements::default());
     let mut connection = careq_shared::database::connect(&config).await.unwrap();
     let writer = Arc::clone(&recorded);

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use careq_http::{AdminName, ApiError, Caller, bearer_token};
+use careq_http::{AdminName, ApiError, Caller, bearer_token, take_extension};
 use careq_shared::audit::{Actor, Origin};
 use careq_shared::secret::Digest;
 use sea_orm::DbErr;
@@ -42,6 +42,7 @@ pub(crate) async fn authenticate(State(api): State<Arc<Api>>, mut request: Reque
     };
     let name = AdminName(caller.admin.name.clone());
     request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(api.body_limits);
     let mut response = next.run(request).await;
     response.extensions_mut().insert(name);
     response
@@ -62,7 +63,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        Self::take(parts)
+        take_extension(parts)
     }
 }
 
@@ -79,7 +80,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Operator {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let Authenticated { api, admin, .. } = Authenticated::take(parts)?;
+        let Authenticated { api, admin, .. } = take_extension(parts)?;
         match admin.role {
             Role::Operator => {
                 let actor = Actor { name: admin.name, origin: Origin::Api };

@@ -1,24 +1,22 @@
 //! JSON bodies.
 
-use std::sync::Arc;
-
 use axum::extract::{FromRequest, Request};
-use careq_http::ApiError;
+use careq_http::{ApiError, BodyLimits};
 use serde::de::DeserializeOwned;
 
 use crate::api::error::{self, NUL};
-use crate::api::state::Api;
 
-/// A JSON body, within the limits of the admin API.
+/// A JSON body, within the [`BodyLimits`] that the authentication inserts.
 #[derive(Debug)]
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<Arc<Api>> for JsonBody<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, ApiError> {
-        let (parts, body) = request.into_parts();
-        let bytes = careq_http::read_body(&parts.headers, body, api.body_limits).await?;
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        let limits: BodyLimits = careq_http::take_extension(&mut parts)?;
+        let bytes = careq_http::read_body(&parts.headers, body, limits).await?;
         let document = careq_http::read_document(&parts.headers, &bytes)?;
         if document.object().raw().has_nul() {
             return Err(error::field("body", NUL));

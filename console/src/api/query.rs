@@ -7,6 +7,7 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use careq_http::ApiError;
 use careq_shared::records::FieldErrors;
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
@@ -16,7 +17,6 @@ use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use uuid::Uuid;
 
 use crate::api::error;
-use crate::limits::MAX_FILTER_IDS;
 
 /// The id in a path. A text that is no UUID is answered 404.
 #[derive(Debug, Clone, Copy, IntoParams)]
@@ -96,14 +96,14 @@ fn unknown(parameters: &[Parameter]) -> String {
 
 /// The rule of a parameter's description that its values break.
 fn broken_rule(parameter: &Parameter, values: &[&str]) -> Option<String> {
+    let values: Vec<_> = values.iter().map(|value| percent_decode_str(value).decode_utf8_lossy()).collect();
     // A parameter without a value must not be taken for one that is not given.
-    if values.iter().any(|value| value.is_empty() || value.contains("%00")) {
+    if values.iter().any(|value| value.is_empty() || value.contains('\0')) {
         return Some("it must be a text without NUL characters, and not be empty".to_owned());
     }
     match &parameter.schema {
-        Some(RefOr::T(Schema::Array(_))) => {
-            (parameter.name == "id" && values.len() > MAX_FILTER_IDS).then(error::too_many_ids)
-        }
+        // The limit of a request's head limits a list.
+        Some(RefOr::T(Schema::Array(_))) => None,
         _ if values.len() > 1 => Some("it may be given once".to_owned()),
         Some(RefOr::T(Schema::Object(object)))
             if is_integer(&object.schema_type) && !values.iter().all(|value| is_canonical(value)) =>
@@ -122,8 +122,11 @@ fn is_integer(schema_type: &SchemaType) -> bool {
     }
 }
 
+/// Whether a text is a whole number in its only form. Its type limits it when it is read.
 fn is_canonical(value: &str) -> bool {
-    value.parse::<i128>().is_ok_and(|number| number.to_string() == value)
+    let digits = value.strip_prefix('-').unwrap_or(value);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && (value == "0" || !digits.starts_with('0'))
 }
 
 /// The value of a type, from those parameters that it describes. A parameter with an error is removed, so that errors of others are
@@ -182,6 +185,8 @@ mod tests {
             "careq_id=7&careq_id=8",
             "careq_id=07",
             "careq_id=%2B7",
+            "careq_id=%30%37",
+            "careq_id=-",
             "careq_id=+7",
             "careq_id=-0",
             "careq_id=9223372036854775808",
@@ -212,10 +217,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_ids_of_a_query_are_limited() {
-        let query = |ids: usize| vec!["id=6ba7b8129dad11d180b400c04fd430c8"; ids].join("&");
-        assert_eq!(extract(&query(MAX_FILTER_IDS)).await.unwrap().0.ids.len(), MAX_FILTER_IDS);
-        let refused = format!("{:?}", extract(&query(MAX_FILTER_IDS + 1)).await.unwrap_err());
-        assert!(refused.contains("at most 1000 ids are allowed"), "{refused}");
+    async fn a_number_is_decoded_and_one_beyond_its_type_is_too_large() {
+        for (query, number) in [("careq_id=%37", 7), ("careq_id=%2D10", -10), ("careq_id=0", 0)] {
+            assert_eq!(extract(query).await.unwrap().0.careq_id, Some(number), "{query}");
+        }
+        for digits in [19, 50] {
+            let query = format!("careq_id={}", "9".repeat(digits));
+            let refused = format!("{:?}", extract(&query).await.unwrap_err());
+            assert!(refused.contains("number too large"), "{refused}");
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! The routes of the admin API, and the OpenAPI document that describes them.
+//! The routes of the admin API, and the OpenAPI document that describes them. The router has no state: a handler reaches the database
+//! through its caller only.
 
 use std::sync::Arc;
 
@@ -53,34 +54,33 @@ impl Api {
                 }),
             )
             .layer(catch_panics())
-            .layer(from_fn_with_state(Arc::clone(&self), request::handle))
-            .with_state(self)
+            .layer(from_fn_with_state(self, request::handle))
     }
 }
 
 /// Every route, and the document of all.
-fn routes() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
+fn routes() -> (Router, utoipa::openapi::OpenApi) {
     let (router, mut document) = CallerRouter::new(Document::openapi())
-        .add(described!(me::me))
-        .add(described!(dead_letters::letters))
-        .add(described!(dead_letters::count))
-        .add(described!(dead_letters::groups))
-        .add(described!(dead_letters::open))
-        .add(described!(dead_letters::letter))
-        .add(described!(dead_letters::reveal))
-        .add(described!(dead_letters::correct))
-        .add(described!(dead_letters::discard))
-        .add(described!(dead_letters::reopen))
-        .add(described!(jobs::plan))
-        .add(described!(jobs::jobs))
-        .add(described!(jobs::make_job))
-        .add(described!(jobs::job))
-        .add(described!(jobs::job_letters))
-        .add(described!(jobs::pause))
-        .add(described!(jobs::resume))
-        .add(described!(jobs::cancel))
-        .add(described!(progress::progress))
-        .add(described!(audit::audit))
+        .with(described!(me::me))
+        .with(described!(dead_letters::letters))
+        .with(described!(dead_letters::count))
+        .with(described!(dead_letters::groups))
+        .with(described!(dead_letters::open))
+        .with(described!(dead_letters::letter))
+        .with(described!(dead_letters::reveal))
+        .with(described!(dead_letters::correct))
+        .with(described!(dead_letters::discard))
+        .with(described!(dead_letters::reopen))
+        .with(described!(jobs::plan))
+        .with(described!(jobs::jobs))
+        .with(described!(jobs::make_job))
+        .with(described!(jobs::job))
+        .with(described!(jobs::job_letters))
+        .with(described!(jobs::pause))
+        .with(described!(jobs::resume))
+        .with(described!(jobs::cancel))
+        .with(described!(progress::progress))
+        .with(described!(audit::audit))
         .into_parts();
     for (path, item) in &mut document.paths.paths {
         let has_id = path.contains("{id}");

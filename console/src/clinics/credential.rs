@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use careq_shared::audit::Action;
+use careq_shared::audit::{Action, Actor};
 use careq_shared::clinics::CredentialKind;
 use careq_shared::entities::clinic_credential::{ActiveModel, Column, Entity};
 use careq_shared::seal::{AssociatedData, Keys};
@@ -39,6 +39,7 @@ pub struct Change<'change> {
 pub async fn set(
     database: &DatabaseConnection,
     keys: Keys<'_>,
+    actor: &Actor,
     change: &Change<'_>,
 ) -> Result<SecretString, ClinicError> {
     let transaction = database::begin_write(database).await?;
@@ -48,7 +49,7 @@ pub async fn set(
     }
     let secret = insert(&transaction, keys, change).await?;
     let details = json!({ "credential": change.kind.as_str() });
-    note(&transaction, Action::SetCredential, change.clinic_id, details).await?;
+    note(&transaction, actor, Action::SetCredential, change.clinic_id, details).await?;
     transaction.commit().await?;
     Ok(secret)
 }
@@ -60,6 +61,7 @@ pub async fn set(
 pub async fn rotate(
     database: &DatabaseConnection,
     keys: Keys<'_>,
+    actor: &Actor,
     change: &Change<'_>,
     overlap: Duration,
 ) -> Result<SecretString, ClinicError> {
@@ -77,7 +79,7 @@ pub async fn rotate(
         .await?;
     let secret = insert(&transaction, keys, change).await?;
     let details = json!({ "credential": change.kind.as_str(), "old_ones_end_at": end });
-    note(&transaction, Action::RotateCredential, change.clinic_id, details).await?;
+    note(&transaction, actor, Action::RotateCredential, change.clinic_id, details).await?;
     transaction.commit().await?;
     Ok(secret)
 }
@@ -88,6 +90,7 @@ pub async fn rotate(
 /// The clinic does not exist or has no such secret, the kind is the token, or the database failed.
 pub async fn unset(
     database: &DatabaseConnection,
+    actor: &Actor,
     clinic_id: &str,
     kind: CredentialKind,
 ) -> Result<(), ClinicError> {
@@ -100,7 +103,8 @@ pub async fn unset(
     if deleted.rows_affected == 0 {
         return Err(ClinicError::IsNotSet(clinic_id.to_owned(), kind));
     }
-    note(&transaction, Action::UnsetCredential, clinic_id, json!({ "credential": kind.as_str() })).await?;
+    let details = json!({ "credential": kind.as_str() });
+    note(&transaction, actor, Action::UnsetCredential, clinic_id, details).await?;
     Ok(transaction.commit().await?)
 }
 

@@ -1,6 +1,6 @@
 //! Changes of a clinic as a whole: add, configure, disable, list. Secrets are returned only when they are created.
 
-use careq_shared::audit::{self, Action, Actor, Deed, Origin};
+use careq_shared::audit::{Action, Actor};
 use careq_shared::clinics::CredentialKind;
 use careq_shared::config::ClinicSeed;
 use careq_shared::entities::{clinic, clinic_credential};
@@ -101,6 +101,7 @@ impl<T> Setting<T> {
 pub async fn add(
     database: &DatabaseConnection,
     keys: Keys<'_>,
+    actor: &Actor,
     clinic_id: &str,
     further: &[CredentialKind],
 ) -> Result<Vec<(CredentialKind, SecretString)>, ClinicError> {
@@ -114,7 +115,7 @@ pub async fn add(
         secrets.push((kind, credential::insert(&transaction, keys, &change).await?));
     }
     let made: Vec<_> = secrets.iter().map(|(kind, _)| kind.as_str()).collect();
-    note(&transaction, Action::AddClinic, clinic_id, json!({ "credentials": made })).await?;
+    note(&transaction, actor, Action::AddClinic, clinic_id, json!({ "credentials": made })).await?;
     transaction.commit().await?;
     Ok(secrets)
 }
@@ -126,6 +127,7 @@ pub async fn add(
 pub async fn seed(
     database: &DatabaseConnection,
     keys: Keys<'_>,
+    actor: &Actor,
     seeds: &[ClinicSeed],
 ) -> Result<(), ClinicError> {
     for seed in seeds {
@@ -134,10 +136,8 @@ pub async fn seed(
             let given = Some(seed.token.clone());
             let change = Change { clinic_id: &seed.clinic_id, kind: CredentialKind::Token, given };
             credential::insert(&transaction, keys, &change).await?;
-            let details =
-                json!({ "clinic_id": seed.clinic_id, "credentials": [CredentialKind::Token.as_str()] });
-            let deed = Deed { details, ..Deed::new(Action::AddClinic) };
-            audit::note(&transaction, &Actor::process_user(Origin::Settings), deed).await?;
+            let details = json!({ "credentials": [CredentialKind::Token.as_str()] });
+            note(&transaction, actor, Action::AddClinic, &seed.clinic_id, details).await?;
         }
         transaction.commit().await?;
     }
@@ -150,6 +150,7 @@ pub async fn seed(
 /// The clinic does not exist, a number is too large, or the database failed.
 pub async fn configure(
     database: &DatabaseConnection,
+    actor: &Actor,
     clinic_id: &str,
     configuration: Configuration,
 ) -> Result<(), ClinicError> {
@@ -166,7 +167,7 @@ pub async fn configure(
     if changes.is_changed() {
         let update = clinic::Entity::update_many().set(changes);
         update.filter(clinic::Column::ClinicId.eq(clinic_id)).exec(&transaction).await?;
-        note(&transaction, Action::ConfigureClinic, clinic_id, details).await?;
+        note(&transaction, actor, Action::ConfigureClinic, clinic_id, details).await?;
     }
     Ok(transaction.commit().await?)
 }
@@ -180,7 +181,11 @@ fn number<N: TryInto<i32>>(setting: Option<Setting<N>>) -> Result<ActiveValue<Op
 ///
 /// # Errors
 /// The clinic does not exist, or the database failed.
-pub async fn disable(database: &DatabaseConnection, clinic_id: &str) -> Result<(), ClinicError> {
+pub async fn disable(
+    database: &DatabaseConnection,
+    actor: &Actor,
+    clinic_id: &str,
+) -> Result<(), ClinicError> {
     let transaction = database::begin_write(database).await?;
     require(&transaction, clinic_id).await?;
     let disabled = clinic::Entity::update_many()
@@ -190,7 +195,7 @@ pub async fn disable(database: &DatabaseConnection, clinic_id: &str) -> Result<(
         .exec(&transaction)
         .await?;
     if disabled.rows_affected > 0 {
-        note(&transaction, Action::DisableClinic, clinic_id, json!({})).await?;
+        note(&transaction, actor, Action::DisableClinic, clinic_id, json!({})).await?;
     }
     Ok(transaction.commit().await?)
 }

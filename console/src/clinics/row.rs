@@ -1,6 +1,6 @@
 //! The row of a clinic while it is changed: whether it exists, and the audit entry of the change.
 
-use careq_shared::audit::{self, Action, Actor, Deed, Origin};
+use careq_shared::audit::{self, Action, Actor, Deed};
 use careq_shared::entities::clinic;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait as _};
 use serde_json::Value;
@@ -13,9 +13,10 @@ pub(super) async fn require(database: &impl ConnectionTrait, clinic_id: &str) ->
     found.map(drop).ok_or_else(|| ClinicError::Unknown(clinic_id.to_owned()))
 }
 
-/// Writes the audit entry of a command on a clinic.
+/// Writes the audit entry of a change of a clinic.
 pub(super) async fn note(
     transaction: &DatabaseTransaction,
+    actor: &Actor,
     action: Action,
     clinic_id: &str,
     mut details: Value,
@@ -24,5 +25,5 @@ pub(super) async fn note(
         details.insert("clinic_id".to_owned(), clinic_id.into());
     }
     let deed = Deed { details, ..Deed::new(action) };
-    audit::note(transaction, &Actor::process_user(Origin::CommandLine), deed).await
+    audit::note(transaction, actor, deed).await
 }

@@ -41,7 +41,7 @@ pub struct Filter {
     /// Failed last before this time.
     #[serde(deserialize_with = "instant::deserialize")]
     pub until: Option<DateTime<Utc>>,
-    /// With one of these ids. In a query, the parameter is repeated for each.
+    /// With one of these ids. The body of a request names at most 1,000. In a query, the parameter is repeated for each.
     #[serde(alias = "id", skip_serializing_if = "Vec::is_empty")]
     #[param(rename = "id")]
     pub ids: Vec<Uuid>,

@@ -103,7 +103,7 @@ async fn apply(
     let deed = Deed { letter_id: filter.only_id(), letters: Some(letters), details, ..deed };
     audit::note(&transaction, actor, deed).await?;
     // The foreign key is checked for each row at the commit.
-    database::plan(&transaction, database::Planning::Once).await?;
+    database::set_plan_caching(&transaction, database::Planning::Cached).await?;
     transaction.commit().await?;
     Ok(BulkChange { letters, audit_id })
 }

@@ -11,7 +11,7 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use bytes::Bytes;
-use careq_http::{ApiError, Caller, Client, bearer_token};
+use careq_http::{ApiError, Caller, Client, bearer_token, take_extension};
 use careq_shared::clinics::Clinic;
 use careq_shared::clock;
 use careq_shared::secret::Digest;
@@ -50,7 +50,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Authenticated {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        Self::take(parts)
+        take_extension(parts)
     }
 }
 
@@ -60,7 +60,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Verified {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        Self::take(parts)
+        take_extension(parts)
     }
 }
 
@@ -108,7 +108,7 @@ impl Authenticated {
     pub(crate) fn verify(&self, body: Bytes) -> Result<Verified, ApiError> {
         let secrets = &self.clinic.signing_secrets;
         let is_valid = || signature::is_valid(self.signature, &body, secrets, clock::now());
-        if !bool::from(receive::compute(body.len(), is_valid)) {
+        if !bool::from(receive::run_cpu_bound(body.len(), is_valid)) {
             return Err(error::authentication_failed());
         }
         if !self.is_verified() {

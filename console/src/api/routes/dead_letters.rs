@@ -286,3 +286,18 @@ pub(super) fn selection(filter: Filter, all: bool) -> Result<Selection, ApiError
     }
     Ok(Selection::new(filter, all)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn the_ids_of_a_body_are_limited() {
+        let filter = |ids| Filter { ids: vec![Uuid::nil(); ids], ..Filter::default() };
+        assert!(selection(filter(MAX_FILTER_IDS), false).is_ok());
+        let refused = format!("{:?}", selection(filter(MAX_FILTER_IDS + 1), false).unwrap_err());
+        assert!(refused.contains("at most 1000 ids are allowed"), "{refused}");
+    }
+}
