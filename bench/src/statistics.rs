@@ -40,10 +40,10 @@ impl fmt::Display for Spread {
     }
 }
 
-/// A value of the product and one of its baseline, measured directly after each other.
+/// A value and that of its baseline, measured directly after each other.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pair<T> {
-    pub(crate) ours: T,
+    pub(crate) value: T,
     pub(crate) baseline: T,
 }
 
@@ -51,20 +51,20 @@ pub(crate) struct Pair<T> {
 pub(crate) async fn alternate<Subject: Copy, T>(
     times: usize,
     baseline: Subject,
-    ours: Subject,
+    subject: Subject,
     mut measure: impl AsyncFnMut(Subject) -> Result<T>,
 ) -> Result<Vec<Pair<T>>> {
     let mut pairs = Vec::with_capacity(times);
     for _ in 0..times {
         let baseline = measure(baseline).await?;
-        pairs.push(Pair { baseline, ours: measure(ours).await? });
+        pairs.push(Pair { baseline, value: measure(subject).await? });
     }
     Ok(pairs)
 }
 
 /// One value of each measurement of the pairs.
-pub(crate) fn map_pairs<T>(pairs: &[Pair<T>], value: impl Fn(&T) -> f64) -> Vec<Pair<f64>> {
-    pairs.iter().map(|pair| Pair { ours: value(&pair.ours), baseline: value(&pair.baseline) }).collect()
+pub(crate) fn map_pairs<T>(pairs: &[Pair<T>], select: impl Fn(&T) -> f64) -> Vec<Pair<f64>> {
+    pairs.iter().map(|pair| Pair { value: select(&pair.value), baseline: select(&pair.baseline) }).collect()
 }
 
 /// Converts a count; one above 2^32 counts as 2^32.

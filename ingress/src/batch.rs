@@ -39,7 +39,7 @@ pub(crate) async fn accept(caller: Authenticated, request: Request) -> Result<Re
     let Verified { clinic, body, .. } = caller.verify(body)?;
     let _received = ingress.received.take(clinic_id);
     let permit = ingress.admit(&clinic, bytes).await?;
-    let (batch, shape, careq_id) = receive::compute(bytes, || read(ingress, &headers, &clinic, body))?;
+    let (batch, shape, careq_id) = receive::run_cpu_bound(bytes, || read(ingress, &headers, &clinic, body))?;
     let with_shape = |error: ApiError| error.with_payload(shape, careq_id);
     let (batch_id, listing) = (batch.batch_id.clone(), batch.listing());
     let receipt = ids::batch_receipt(&clinic.event_key, &batch_id, &batch.content_digest);

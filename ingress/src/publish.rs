@@ -23,7 +23,7 @@ pub(crate) async fn confirmed(
     message: Message,
     body_bytes: usize,
 ) -> Result<(), ApiError> {
-    let (body, kinds) = receive::compute(body_bytes, || encode(message, body_bytes))?;
+    let (body, kinds) = receive::run_cpu_bound(body_bytes, || encode(message, body_bytes))?;
     crash_point::reached(CrashPoint::Validated);
     let started_at = Instant::now();
     // The worker's spans are its children.

@@ -18,7 +18,8 @@ use crate::quota::Share;
 use crate::response::error;
 use crate::state::Ingress;
 
-/// The largest webhook body that reserves nothing. Most are far smaller, and `ingress.max_requests` bounds their number.
+/// Maximum size of a small webhook body. A small body reserves no memory, needs no permit ([`Ingress::admit`]), and is processed on the
+/// async thread. Most bodies are far smaller, and `ingress.max_requests` bounds their number.
 pub(crate) const SMALL_BODY_BYTES: usize = 64 * 1_024;
 
 /// Reads the whole body, of at most `max_bytes`. It reserves memory if it is larger than `small_bytes`.
@@ -28,10 +29,10 @@ pub(crate) async fn body(
     request: Request,
     small_bytes: usize,
     max_bytes: usize,
-) -> Result<(HeaderMap, Bytes, BodyReservation), ApiError> {
+) -> Result<(HeaderMap, Bytes, MemoryReservation), ApiError> {
     let (parts, body) = request.into_parts();
     let reserved = ingress.memory_budget.share(clinic_id);
-    let reservation = BodyReservation { reserved, small_bytes, bytes: 0 };
+    let reservation = MemoryReservation { reserved, small_bytes, bytes: 0 };
     let timeout = Duration::from_secs(ingress.settings.body_timeout_s);
     let limits = BodyLimits { max_bytes, timeout };
     let reading = careq_http::read_body_into(reservation, &parts.headers, body, limits);
@@ -40,22 +41,22 @@ pub(crate) async fn body(
     Ok((parts.headers, bytes, reservation))
 }
 
-/// Runs `compute` on a body of `body_bytes`. For a large body the runtime moves its other tasks to another thread first.
-pub(crate) fn compute<T>(body_bytes: usize, compute: impl FnOnce() -> T) -> T {
-    if body_bytes > SMALL_BODY_BYTES { tokio::task::block_in_place(compute) } else { compute() }
+/// Runs CPU-bound work on a body of `body_bytes`. For a large body the runtime moves its other tasks to another thread first.
+pub(crate) fn run_cpu_bound<T>(body_bytes: usize, work: impl FnOnce() -> T) -> T {
+    if body_bytes > SMALL_BODY_BYTES { tokio::task::block_in_place(work) } else { work() }
 }
 
-/// The reservation of one body. Dropping it returns the memory.
+/// Memory reserved for one request: first its body, then its response. Dropping it returns the memory.
 #[derive(Debug)]
-pub(crate) struct BodyReservation {
+pub(crate) struct MemoryReservation {
     reserved: Share,
     /// A body of at most this size reserves nothing.
     small_bytes: usize,
     bytes: usize,
 }
 
-impl BodyReservation {
-    /// Changes the size of the reservation; shrinking always succeeds.
+impl MemoryReservation {
+    /// Changes the size of the reservation; shrinking always succeeds. Returns `false` if the budget is exhausted.
     pub(crate) fn resize(&mut self, bytes: usize) -> bool {
         let fits = self.reserved.resize(if bytes > self.small_bytes { bytes } else { 0 });
         if fits {
@@ -69,6 +70,7 @@ impl BodyReservation {
         let length = response.body().size_hint().exact();
         let mut response = response.map(|body| {
             Body::new(body.map_frame(move |frame| {
+                // The closure owns the reservation, so both are dropped with the body.
                 let _kept = &self;
                 frame
             }))
@@ -81,7 +83,7 @@ impl BodyReservation {
     }
 }
 
-impl Reservation for BodyReservation {
+impl Reservation for MemoryReservation {
     fn grow(&mut self, bytes: usize) -> bool {
         self.resize(self.bytes.saturating_add(bytes))
     }
@@ -95,7 +97,7 @@ mod tests {
     #[test]
     fn a_small_body_reserves_nothing_and_a_larger_one_all_of_its_bytes() {
         let budget = Quota::new(Limit::Halving { total: 300 });
-        let mut reservation = BodyReservation { reserved: budget.share("a"), small_bytes: 64, bytes: 0 };
+        let mut reservation = MemoryReservation { reserved: budget.share("a"), small_bytes: 64, bytes: 0 };
         assert!(reservation.grow(60) && reservation.grow(4));
         assert_eq!(budget.used_by("a"), 0);
         assert!(reservation.grow(1));

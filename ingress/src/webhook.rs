@@ -29,7 +29,7 @@ pub(crate) async fn accept(
     let _received = ingress.received.take(clinic_id);
     let (bytes, idempotency_key) = (body.len(), validate::idempotency_key(&headers)?);
     let permit = if bytes > SMALL_BODY_BYTES { Some(ingress.admit(&clinic, bytes).await?) } else { None };
-    let (document, event) = receive::compute(bytes, || {
+    let (document, event) = receive::run_cpu_bound(bytes, || {
         let document = careq_http::read_document(&headers, &body)?;
         let (accepted_at, limits) = (ingress.clock.reserve(1), ingress.settings.record_limits());
         let (fields, acceptance) = (document.object(), Acceptance { idempotency_key, accepted_at, limits });

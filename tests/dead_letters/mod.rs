@@ -5,10 +5,10 @@ mod corrections;
 mod duplicates;
 mod guide;
 mod late_parents;
+mod non_delivering_broker;
 mod prepared;
 mod races;
 mod replays;
-mod silent_broker;
 mod volume;
 
 use careq_shared::entities::dead_letter;

@@ -21,8 +21,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::non_delivering_broker::NonDeliveringBroker;
 use super::prepared::{insert_letter_of_bytes, insert_letters};
-use super::silent_broker::SilentBroker;
 use crate::harness::{
     Backend, FreshDatabase, TestWorker, accept, appointment, patient, retention, seal, until,
 };
@@ -30,7 +30,7 @@ use crate::harness::{
 /// Dead letters in a job, and a broker that does not deliver.
 struct Scene {
     database: FreshDatabase,
-    broker: Arc<SilentBroker>,
+    broker: Arc<NonDeliveringBroker>,
     events: Vec<Event>,
     letters: Vec<Uuid>,
     job_id: Uuid,
@@ -80,7 +80,7 @@ impl Scene {
             retention: retention(),
             name: "test".to_owned(),
         };
-        let broker = Arc::<SilentBroker>::clone(&self.broker);
+        let broker = Arc::<NonDeliveringBroker>::clone(&self.broker);
         let worker = Worker::new(self.connection().clone(), broker, Arc::new(seal()), settings);
         let shutdown = CancellationToken::new();
         RunningWorker { task: tokio::spawn(worker.run(shutdown.clone())), shutdown }
@@ -147,14 +147,14 @@ async fn the_broker_is_unavailable_during_a_job() {
     let scene = Scene::with_patients(3).await;
     scene.broker.set_unavailable(true);
     let worker = scene.worker();
-    until("it has tried to publish", || async { (scene.broker.refused() >= 2).then_some(()) }).await;
+    until("it has tried to publish", || async { (scene.broker.failed_publishes() >= 2).then_some(()) }).await;
     // The progress of a worker that cannot publish is still visible.
     jobs::pause(scene.connection(), &meera(), scene.job_id).await.unwrap();
     scene.job_is_released().await;
     jobs::resume(scene.connection(), &meera(), scene.job_id).await.unwrap();
     for _ in 0..3 {
-        let refused = scene.broker.refused();
-        until("it retries", || async { (scene.broker.refused() > refused).then_some(()) }).await;
+        let failed = scene.broker.failed_publishes();
+        until("it retries", || async { (scene.broker.failed_publishes() > failed).then_some(()) }).await;
         // The job's lease is set to expired.
         scene.execute("UPDATE replay_jobs SET lease_ends_at = lease_ends_at - interval '1 hour'").await;
     }

@@ -61,8 +61,8 @@ async fn many_children_are_deleted_before_their_parent_in_bounded_steps() {
     .await;
     assert_eq!(replay_job_letter::Entity::find().count(&database).await.unwrap(), 0);
     assert_eq!(audit_letter::Entity::find().count(&database).await.unwrap(), 0);
-    for (of, parents) in [("replay_job_letters", "replay_jobs"), ("audit_letters", "audit_log")] {
-        bounded_steps(&database, of, parents, children).await;
+    for (children_table, parents) in [("replay_job_letters", "replay_jobs"), ("audit_letters", "audit_log")] {
+        bounded_steps(&database, children_table, parents, children).await;
     }
     assert!(!stack.logged().contains("old rows cannot be deleted"), "{}", stack.logged());
     stack.stop().await;
@@ -101,12 +101,12 @@ async fn foreign_keys_are_found_by_index(database: &DatabaseConnection, children
 }
 
 /// Asserts the steps of a table of children: as many as a step may delete, then the rest, and then its parents.
-async fn bounded_steps(database: &DatabaseConnection, of: &str, parents: &str, children: i64) {
+async fn bounded_steps(database: &DatabaseConnection, table: &str, parents: &str, children: i64) {
     let first_parent = format!("SELECT min(number) FROM steps WHERE name = '{parents}'");
-    let last_child = format!("SELECT max(number) FROM steps WHERE name = '{of}'");
+    let last_child = format!("SELECT max(number) FROM steps WHERE name = '{table}'");
     assert!(rows(database, &last_child).await < rows(database, &first_parent).await, "{parents} go last");
     let steps = format!(
-        "SELECT sum(deleted)::bigint, max(took) FROM steps WHERE name = '{of}' GROUP BY step ORDER BY min(number)"
+        "SELECT sum(deleted)::bigint, max(took) FROM steps WHERE name = '{table}' GROUP BY step ORDER BY min(number)"
     );
     let steps = rows(database, &steps).await;
     let deleted: Vec<_> = steps.iter().map(|step| step[0]).collect();
@@ -114,7 +114,6 @@ async fn bounded_steps(database: &DatabaseConnection, of: &str, parents: &str, c
     assert!(full.iter().all(|deleted| *deleted == MAX_CHILDREN) && *rest <= MAX_CHILDREN, "{deleted:?}");
     assert_eq!(deleted.iter().sum::<i64>(), children, "{deleted:?}");
     let longest = steps.iter().map(|step| step[1]).max().unwrap();
-    println!("{of}: {} steps, {longest} ms at most", steps.len());
     assert!(longest < STATEMENT_TIMEOUT_MS, "{steps:?}");
 }
 

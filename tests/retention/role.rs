@@ -20,7 +20,8 @@ const OLD_ROWS: &str = "
         VALUES ('event', 'clinic', 'key', '', 'patient', 1, '2020-01-01', 'created', '2020-01-01');
     INSERT INTO batches (clinic_id, batch_id, content_digest, entries, accepted_at) VALUES ('clinic', 'batch', '', '[]', '2020-01-01');
     INSERT INTO dead_letters (id, class, code, message, attempts, first_seen_at, last_seen_at, worker, version, payload, state, settled_at)
-        VALUES ('00000000-0000-4000-8000-000000000001', 'data', '', '', 1, '2020-01-01', '2020-01-01', '', '', '', 'resolved', '2020-01-01');
+        VALUES ('00000000-0000-4000-8000-000000000001', 'data', '', '', 1, '2020-01-01', '2020-01-01',
+            '', '', '', 'resolved', '2020-01-01');
     INSERT INTO dead_letter_attempts (id, letter_id, at, worker, version, message)
         SELECT gen_random_uuid(), id, '2020-01-01', '', '', '' FROM dead_letters;
     INSERT INTO replay_jobs (id, state, filter, rate_per_second, letters, made_by, made_at, finished_at)
@@ -78,7 +79,7 @@ async fn permissions(settings: &[(&str, &str)], code: &str) -> Vec<String> {
     found.map(|finding| finding["do"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The tables with old rows: retention deletes from these alone.
+/// The tables of `deleted_from` that have rows.
 async fn filled(database: &DatabaseConnection) -> Vec<String> {
     let mut filled = Vec::new();
     for table in entities::deleted_from() {

@@ -1,5 +1,5 @@
 //! When a failed event is tried again: 1 s, 5 s, 30 s, 2 min and 10 min after its failures, each ± 20 %, then it is a dead letter.
-//! Retries of a whole transaction are in `db/attempt.rs`.
+//! Retries of a whole transaction are in `db/retries.rs`.
 
 use std::time::Duration;
 

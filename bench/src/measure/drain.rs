@@ -20,7 +20,7 @@ pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
             rows = Some(Rows::read(&installation).await?);
         }
         let baseline = sql::write(&installation, rows.as_ref().context("the rows were read")?).await?;
-        rates.push(Pair { ours: drained.per_second, baseline });
+        rates.push(Pair { value: drained.per_second, baseline });
         costs.push(drained.cpu_us);
     }
     let what = format!("drained by one worker, from its start, of {} events", context.backlog);

@@ -36,7 +36,7 @@ pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
             let has_target = rate == TARGET_RATE && name == "p99";
             lines.push(if has_target { line.with(Target::AtMost(10.0)) } else { line });
         }
-        if pairs.iter().any(|pair| pair.ours.per_second() < MIN_ACHIEVED_SHARE * f64::from(rate)) {
+        if pairs.iter().any(|pair| pair.value.per_second() < MIN_ACHIEVED_SHARE * f64::from(rate)) {
             break;
         }
     }

@@ -31,8 +31,8 @@ pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
         let load = load::each_once(ingress.address()?, &requests, CONNECTIONS).await?;
         later.push(load.without_result_percent());
         backlog::settled(std::slice::from_ref(&worker), requests.len() as u64).await?;
-        let ours = to_f64(requests.len()) / began_at.elapsed().as_secs_f64();
-        rates.push(Pair { ours, baseline: acknowledging.per_second() });
+        let value = to_f64(requests.len()) / began_at.elapsed().as_secs_f64();
+        rates.push(Pair { value, baseline: acknowledging.per_second() });
         worker.stop().await?;
         ingress.stop().await?;
     }

@@ -2,4 +2,5 @@
 //! in one transaction per batch.
 
 pub(crate) mod http;
+pub(crate) mod publish;
 pub(crate) mod sql;

@@ -61,9 +61,9 @@ impl Line {
         let baseline = Baseline {
             what: baseline.to_owned(),
             value: Spread::from_values(pairs.iter().map(|pair| pair.baseline)),
-            ratio: Spread::from_values(pairs.iter().map(|pair| pair.ours / pair.baseline)),
+            ratio: Spread::from_values(pairs.iter().map(|pair| pair.value / pair.baseline)),
         };
-        let ours = pairs.iter().map(|pair| pair.ours);
+        let ours = pairs.iter().map(|pair| pair.value);
         Self { baseline: Some(baseline), ..Self::single(what, unit, ours) }
     }
 
@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn a_ratio_is_computed_for_pairs_and_a_target_applies_to_the_median() {
-        let pairs = [(8.0, 10.0), (90.0, 100.0), (1.0, 10.0)].map(|(ours, baseline)| Pair { ours, baseline });
+        let pairs =
+            [(8.0, 10.0), (90.0, 100.0), (1.0, 10.0)].map(|(value, baseline)| Pair { value, baseline });
         let line = Line::compared("rate", Unit::PerSecond, "baseline", &pairs);
         assert!((line.baseline.as_ref().unwrap().ratio.median - 0.8).abs() < 1e-9);
         let verdict = |target| line.clone().with(target).verdict();

@@ -136,7 +136,8 @@ mod tests {
 
     /// A rate and a latency, each with a baseline of 1.
     fn report(rate: f64, latency: f64) -> Report {
-        let line = |what, unit, ours| Line::compared(what, unit, "baseline", &[Pair { ours, baseline: 1.0 }]);
+        let line =
+            |what, unit, value| Line::compared(what, unit, "baseline", &[Pair { value, baseline: 1.0 }]);
         let mut report = Report::new(Machine::default(), false);
         let lines = vec![line("rate", Unit::PerSecond, rate), line("latency", Unit::Milliseconds, latency)];
         report.add(Measurement::Acknowledge, lines);

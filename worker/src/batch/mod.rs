@@ -97,6 +97,6 @@ pub async fn process(
     crash_point::reached(CrashPoint::BatchCommitted);
     report::to_each_ingress(context, &requests, &items, committed.results);
     crash_point::reached(CrashPoint::Reported);
-    ready.push(committed.ready);
+    ready.push(committed.unpark_triggers);
     Ok(())
 }

@@ -192,7 +192,7 @@ impl DeadLetter {
 
 /// Dead letters that a transaction changes because their events have a result.
 #[derive(Debug, Default)]
-pub(crate) struct Followed {
+pub(crate) struct LetterUpdates {
     /// Event ids: stored.
     pub(crate) resolved: Vec<String>,
     /// Event ids: failed before, and now wait for a parent or another attempt.

@@ -15,19 +15,19 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::row::{Before, DeadLetter, Followed};
+use super::row::{Before, DeadLetter, LetterUpdates};
 use crate::db::bounds::{self, MAX_STATEMENT};
 use crate::fault::Fault;
 
 /// Writes the changes of a transaction; returns the dead letters that were recorded.
 pub(crate) async fn changes<'letters>(
     transaction: &DatabaseTransaction,
-    followed: &Followed,
+    updates: &LetterUpdates,
     letters: &'letters [DeadLetter],
 ) -> Result<Vec<&'letters DeadLetter>, Fault> {
-    let Followed { resolved, under_way } = followed;
-    let followed = [ids(resolved), ids(under_way)].concat();
-    lock(transaction, followed.into_iter().chain(letters.iter().map(|letter| letter.row.id))).await?;
+    let LetterUpdates { resolved, under_way } = updates;
+    let replayed = [ids(resolved), ids(under_way)].concat();
+    lock(transaction, replayed.into_iter().chain(letters.iter().map(|letter| letter.row.id))).await?;
     if !resolved.is_empty() {
         resolve(transaction, ids(resolved)).await?;
     }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::context::Context;
-use step::{DEADLINE, Ended};
+use step::{DEADLINE, Ended, delete_old_rows};
 
 /// Scans periodically until the process stops, if no other worker does.
 pub(crate) async fn run(context: Context) {
@@ -44,11 +44,12 @@ async fn keep_lease(context: &Context, duration: Duration) {
 async fn round(context: &Context) -> Result<Deleted, Ended> {
     let keep = &context.settings.retention;
     Ok(Deleted {
-        jobs: step::every::<_, Uuid>(context, keep.settled_letters_days, rules::jobs()).await?,
-        letters: step::every::<_, Uuid>(context, keep.settled_letters_days, rules::dead_letters()).await?,
-        batches: step::every::<_, String>(context, keep.batches_days, rules::batches()).await?,
-        events: step::every::<_, String>(context, keep.events_days, rules::events()).await?,
-        audit_entries: step::every::<_, Uuid>(context, keep.audit_days, rules::audit_entries()).await?,
+        jobs: delete_old_rows::<_, Uuid>(context, keep.settled_letters_days, rules::jobs()).await?,
+        letters: delete_old_rows::<_, Uuid>(context, keep.settled_letters_days, rules::dead_letters())
+            .await?,
+        batches: delete_old_rows::<_, String>(context, keep.batches_days, rules::batches()).await?,
+        events: delete_old_rows::<_, String>(context, keep.events_days, rules::events()).await?,
+        audit_entries: delete_old_rows::<_, Uuid>(context, keep.audit_days, rules::audit_entries()).await?,
     })
 }
 

@@ -24,13 +24,13 @@ pub(super) fn jobs() -> Rule<replay_job::Entity> {
             let of_job = replay_job_letter::Column::JobId.into_simple_expr().eq(Id.into_simple_expr());
             Condition::all().add(is_ended).add(has_unfinished_place(of_job).not())
         },
-        locks: true,
+        skip_locked: true,
         children: Some(Children {
             table: "replay_job_letters",
             key: ["job_id", "letter_id"],
             parent: "job_id",
         }),
-        then: None,
+        after_deletion: None,
     }
 }
 
@@ -59,9 +59,9 @@ pub(super) fn dead_letters() -> Rule<dead_letter::Entity> {
                 .add(has_unfinished_place(of_letter).not())
                 .add(Expr::exists(open_correction).not())
         },
-        locks: true,
+        skip_locked: true,
         children: None,
-        then: None,
+        after_deletion: None,
     }
 }
 
@@ -74,9 +74,9 @@ pub(super) fn batches() -> Rule<batch::Entity> {
         key: BatchId,
         max_rows: MAX_ROWS,
         due: |_| Condition::all(),
-        locks: true,
+        skip_locked: true,
         children: None,
-        then: None,
+        after_deletion: None,
     }
 }
 
@@ -99,9 +99,9 @@ pub(super) fn events() -> Rule<event::Entity> {
                 .add(RepeatedAt.is_null().or(RepeatedAt.lt(before)))
                 .add(exists::<dead_letter::Entity>(of_event).not())
         },
-        locks: true,
+        skip_locked: true,
         children: None,
-        then: None,
+        after_deletion: None,
     }
 }
 
@@ -114,14 +114,14 @@ pub(super) fn audit_entries() -> Rule<audit_entry::Entity> {
         key: Id,
         max_rows: 50,
         due: |_| Condition::all(),
-        locks: false,
+        skip_locked: false,
         children: Some(Children {
             table: "audit_letters",
             key: ["letter_id", "audit_id"],
             parent: "audit_id",
         }),
         // The chain starts with the oldest kept entry, or with the next one.
-        then: Some(
+        after_deletion: Some(
             "UPDATE audit_head SET first = coalesce((SELECT min(sequence) FROM audit_log), sequence + 1)",
         ),
     }

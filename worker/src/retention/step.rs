@@ -22,11 +22,11 @@ use crate::observe;
 /// Maximum number of children that a step deletes.
 const MAX_CHILDREN: u64 = 5_000;
 
-/// Number of rows that the first step of a scan examines. The next step examines twice as many after a quick step, and half as many,
-/// but not fewer than these, after a slow one: rows differ in size, and SQLite has one writer and no statement timeout.
+/// Minimum number of rows that a step examines, and the number of the first step of a scan. It doubles after a quick step and halves
+/// after a slow one, because rows differ in size. SQLite has one writer and no statement timeout.
 const MIN_ROWS: u64 = 20;
 
-/// A quick step takes less.
+/// A step that takes less than this is quick.
 const QUICK: Duration = Duration::from_millis(500);
 
 /// A step that takes longer is aborted, and the scan of its table with it.
@@ -38,7 +38,7 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than a step and the pause after it.
 const LEASE: Duration = Duration::from_secs(15);
 
-/// Pause after a step, as a multiple of its duration: retention uses a fifth of one connection.
+/// Pause after a step, as a multiple of its duration: one fifth load for steps up to 500 ms. [`PAUSES`] limits it.
 const PAUSE_TIMES: u32 = 4;
 
 /// Minimum and maximum pause.
@@ -48,7 +48,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_
 pub(super) struct Rule<E: EntityTrait> {
     /// Table name in the metric.
     pub(super) table: &'static str,
-    /// The time from which the retention period counts, or an earlier one with an index.
+    /// Indexed time that orders the scan. It is the start of the retention period or earlier; if earlier, `due` checks the exact start.
     pub(super) at: E::Column,
     /// Orders rows of the same time.
     pub(super) key: E::Column,
@@ -56,12 +56,12 @@ pub(super) struct Rule<E: EntityTrait> {
     pub(super) max_rows: u64,
     /// Which of the rows older than this can be deleted.
     pub(super) due: fn(DateTime<Utc>) -> Condition,
-    /// Whether live traffic may hold a row. A lock needs the privilege UPDATE, which the role may lack for the audit log.
-    pub(super) locks: bool,
+    /// Whether rows are locked with SKIP LOCKED. False for the audit log, where the role may lack UPDATE.
+    pub(super) skip_locked: bool,
     /// Rows of another table that are deleted before their row, since they may be many.
     pub(super) children: Option<Children>,
-    /// A statement after each deletion.
-    pub(super) then: Option<&'static str>,
+    /// SQL that runs in the same transaction if rows were deleted.
+    pub(super) after_deletion: Option<&'static str>,
 }
 
 /// Rows that belong to rows of another table.
@@ -82,8 +82,9 @@ pub(super) enum Ended {
     Lost,
 }
 
-/// Deletes the rows of a table that are older than so many days; returns their number. A failure ends the scan of this table only.
-pub(super) async fn every<E: EntityTrait, K>(
+/// Deletes the due rows of a table that are older than `keep_days`. Zero keeps all rows. Returns the number of deleted rows. A failure ends
+/// the scan of this table only.
+pub(super) async fn delete_old_rows<E: EntityTrait, K>(
     context: &Context,
     keep_days: u32,
     rule: Rule<E>,
@@ -101,17 +102,16 @@ where
         let done = match step.unwrap_or(Err(Fault::TimedOut)) {
             Ok(done) => done.ok_or(Ended::Lost)?,
             Err(fault) => {
-                log(fault);
+                log_failed_step(fault);
                 return Ok(deleted);
             }
         };
         observe::pruned(rule.table, done.deleted);
         deleted += done.deleted;
-        if !done.has_more_children {
-            if done.last.is_none() {
-                return Ok(deleted);
-            }
-            after = done.last;
+        match done.next {
+            Next::SamePage => {}
+            Next::PageAfter(position) => after = Some(position),
+            Next::End => return Ok(deleted),
         }
         let took = began_at.elapsed();
         let next = if took < QUICK { rows * 2 } else { rows / 2 };
@@ -121,22 +121,32 @@ where
     }
 }
 
-fn log(fault: Fault) {
+fn log_failed_step(fault: Fault) {
     let reason = match fault {
-        Fault::Contention => "another process was at the same rows".to_owned(),
+        Fault::Contention => "another process changed the same rows".to_owned(),
         Fault::TimedOut => "the database did not answer in time".to_owned(),
         Fault::Infrastructure(fault) | Fault::Event(fault) => fault.message,
     };
     tracing::warn!(reason, "old rows cannot be deleted now; trying again with the next scan");
 }
 
+/// Time and key of a row.
+type Position<K> = (DateTime<Utc>, K);
+
 /// Result of a step.
 struct Step<K> {
     deleted: u64,
-    /// Time and key of the page's last row; `None` if no page follows.
-    last: Option<(DateTime<Utc>, K)>,
-    /// The next step continues with the children of the same rows.
-    has_more_children: bool,
+    next: Next<K>,
+}
+
+/// Page that the next step examines.
+enum Next<K> {
+    /// The same page, whose rows have more children than one step deletes.
+    SamePage,
+    /// The page after this position, which is that of the last row examined.
+    PageAfter(Position<K>),
+    /// None: every old row was examined.
+    End,
 }
 
 /// The transaction; `None` if another worker has the lease.
@@ -145,7 +155,7 @@ async fn step<E: EntityTrait, K>(
     rule: &Rule<E>,
     rows: u64,
     keep_for: Duration,
-    after: Option<(DateTime<Utc>, K)>,
+    after: Option<Position<K>>,
 ) -> Result<Option<Step<K>>, Fault>
 where
     K: TryGetable + Clone + Into<Value>,
@@ -157,14 +167,14 @@ where
 
     let columns = [rule.at, rule.key];
     let row = || Expr::tuple(columns.map(IntoSimpleExpr::into_simple_expr));
-    let place = |(at, key): (DateTime<Utc>, K)| Expr::tuple([Expr::value(at), Expr::value(key)]);
-    let behind = Condition::all().add_option(after.map(|after| row().gt(place(after))));
-    let old = behind.add(rule.at.lt(before));
-    let last = E::find().select_only().columns(columns).filter(old.clone());
-    let last = last.order_by_asc(rule.at).order_by_asc(rule.key).offset(rows - 1).limit(1);
-    let last: Option<(DateTime<Utc>, K)> = last.into_tuple().one(&transaction).await?;
+    let position = |(at, key): Position<K>| Expr::tuple([Expr::value(at), Expr::value(key)]);
+    let after_cursor = Condition::all().add_option(after.map(|after| row().gt(position(after))));
+    let old = after_cursor.add(rule.at.lt(before));
+    let select_last = E::find().select_only().columns(columns).filter(old.clone());
+    let select_last = select_last.order_by_asc(rule.at).order_by_asc(rule.key).offset(rows - 1).limit(1);
+    let last_of_page: Option<Position<K>> = select_last.into_tuple().one(&transaction).await?;
 
-    let page = old.add_option(last.clone().map(|last| row().lte(place(last))));
+    let page = old.add_option(last_of_page.clone().map(|last| row().lte(position(last))));
     let key = || E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
     let mut due = E::find()
         .select_only()
@@ -173,23 +183,23 @@ where
         // For the planner: the page has no more rows.
         .limit(rows)
         .into_query();
-    if rule.locks {
+    if rule.skip_locked {
         due.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
     }
     if let Some(children) = &rule.children
         && delete_children(&transaction, children, due.clone()).await? == MAX_CHILDREN
     {
         transaction.commit().await?;
-        return Ok(Some(Step { deleted: 0, last: None, has_more_children: true }));
+        return Ok(Some(Step { deleted: 0, next: Next::SamePage }));
     }
     let these = Expr::tuple(key().map(IntoSimpleExpr::into_simple_expr)).in_subquery(due);
     let deleted = E::delete_many().filter(these).exec(&transaction).await?.rows_affected;
-    if let Some(then) = rule.then.filter(|_| deleted > 0) {
-        transaction.execute_unprepared(then).await?;
+    if let Some(sql) = rule.after_deletion.filter(|_| deleted > 0) {
+        transaction.execute_unprepared(sql).await?;
     }
     crash_point::reached(CrashPoint::Deleted);
     transaction.commit().await?;
-    Ok(Some(Step { deleted, last, has_more_children: false }))
+    Ok(Some(Step { deleted, next: last_of_page.map_or(Next::End, Next::PageAfter) }))
 }
 
 async fn delete_children(

@@ -14,7 +14,7 @@ pub(crate) fn event(set: &mut WorkingSet, item: &Item) -> Result<EventResult, Db
         Finding::Duplicate(result) => {
             // The worker that stored the event may have ended before it unparked the event's children.
             if result.outcome == Outcome::Created {
-                set.ready.stored(item.event.kind().record(), &item.event.clinic_id, item.event.careq_id);
+                set.unpark_triggers.add_stored(&item.event);
             }
             park::release(set, &item.event);
             dedupe::note_duplicate(set, &item.event);

@@ -69,11 +69,11 @@ pub(crate) fn follow(set: &mut WorkingSet, item: &Item, before: Option<&Outcome>
     let event_id = item.event.event_id.as_str();
     match &result.outcome {
         Outcome::Waiting(_) | Outcome::Retrying if has_failed => {
-            set.followed.under_way.push(event_id.to_owned());
+            set.letter_updates.under_way.push(event_id.to_owned());
         }
         Outcome::Created | Outcome::Updated | Outcome::Unchanged if has_failed || was_under_way => {
             set.dead_letters.retain(|letter| letter.row.event_id.as_deref() != Some(event_id));
-            set.followed.resolved.push(event_id.to_owned());
+            set.letter_updates.resolved.push(event_id.to_owned());
         }
         // It has no dead letter; or it failed, and its dead letter is in the working set.
         _ => {}

@@ -1,10 +1,10 @@
 //! One database transaction a batch. If it fails because of an event, the batch is split until the failing event stands alone.
 //!
-//! A failure of the database is attributed to no event, see `db/attempt.rs`.
+//! A failure of the database is attributed to no event, see `db/retries.rs`.
 
 pub(crate) mod duplicate_check;
 pub(crate) mod order;
-pub(crate) mod ready;
+pub(crate) mod unpark_triggers;
 
 mod apply;
 mod dead_letter;
@@ -37,7 +37,7 @@ use crate::fault::{EventFault, Fault, FaultClass};
 use crate::item::{Item, Treatment};
 use crate::observe;
 use duplicate_check::LedgerCheck;
-use ready::Ready;
+use unpark_triggers::UnparkTriggers;
 use working_set::WorkingSet;
 
 /// Number of parts of a split: a fault that costs a deadline costs few of them until its event stands alone.
@@ -53,13 +53,13 @@ const MAX_WHILE_HELD: u32 = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Committed {
     pub(crate) results: Vec<EventResult>,
-    pub(crate) ready: Ready,
+    pub(crate) unpark_triggers: UnparkTriggers,
 }
 
 impl Committed {
     pub(crate) fn extend(&mut self, other: Self) {
         self.results.extend(other.results);
-        self.ready.extend(other.ready);
+        self.unpark_triggers.extend(other.unpark_triggers);
     }
 }
 
@@ -152,7 +152,7 @@ async fn alone(context: &Context, mut item: Item, mut fault: EventFault) -> Resu
         Err(fault) => keep::unrecorded(context, &item.event, &fault).await?,
     };
     observe::committed(slice::from_ref(&item), slice::from_ref(&result));
-    Ok(Committed { results: vec![result], ready: Ready::default() })
+    Ok(Committed { results: vec![result], unpark_triggers: UnparkTriggers::default() })
 }
 
 /// Whether another try, with the ledger queried, may succeed.
@@ -208,5 +208,5 @@ async fn commit(
     transaction.commit().await?;
     crash_point::reached(CrashPoint::Committed);
     row::recorded(&recorded);
-    Ok(Committed { results, ready: set.ready })
+    Ok(Committed { results, unpark_triggers: set.unpark_triggers })
 }

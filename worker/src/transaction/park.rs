@@ -13,7 +13,7 @@ pub(crate) fn wait_for(set: &mut WorkingSet, event: &Event, missing: Vec<Parent>
     let mut row = row(set, event);
     // The time-out counts from the first time that the event was parked.
     row.due_at = row.parked_at + set.settings.parent_timeout;
-    if set.deadline_passed.is_some_and(|passed| row.due_at <= passed) {
+    if set.parent_deadline.is_some_and(|deadline| row.due_at <= deadline) {
         return dead_letter::parent_timed_out(set, event, &missing);
     }
     // One missing parent is enough: when it arrives, all of them are checked again.
@@ -21,7 +21,7 @@ pub(crate) fn wait_for(set: &mut WorkingSet, event: &Event, missing: Vec<Parent>
     row.waiting_careq_id = missing.first().map(|parent| parent.careq_id);
     row.attempts = 0;
     put(set, row);
-    set.ready.parked(event.event_id.as_str());
+    set.unpark_triggers.add_parked(event);
     EventResult { outcome: Outcome::Waiting(missing), appointment_status: None, replayed: false }
 }
 

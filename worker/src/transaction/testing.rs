@@ -16,10 +16,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbBackend;
 use serde_json::{Value, json};
 
-use super::ready::Ready;
+use super::unpark_triggers::UnparkTriggers;
 use super::working_set::{Slot, State, WorkingSet};
 use crate::context::Settings;
-use crate::dead_letters::row::Followed;
+use crate::dead_letters::row::LetterUpdates;
 use crate::item::{self, Item, Position, Treatment};
 
 pub(crate) const CLINIC: &str = "clinic_a";
@@ -93,7 +93,7 @@ pub(crate) fn empty_set() -> WorkingSet {
         backend: DbBackend::Sqlite,
         now: clock::whole_microseconds(clock::now()),
         settings: Arc::new(settings),
-        deadline_passed: None,
+        parent_deadline: None,
         seal: Arc::new(key()),
         ledger: BTreeMap::new(),
         patients: BTreeMap::new(),
@@ -105,8 +105,8 @@ pub(crate) fn empty_set() -> WorkingSet {
         parked: BTreeMap::new(),
         replaying: BTreeSet::new(),
         dead_letters: Vec::new(),
-        followed: Followed::default(),
-        ready: Ready::default(),
+        letter_updates: LetterUpdates::default(),
+        unpark_triggers: UnparkTriggers::default(),
     }
 }
 
@@ -120,5 +120,5 @@ pub(crate) fn key() -> Seal {
 pub(crate) fn stored_parked(set: &mut WorkingSet, event: &Event, attempts: i32) {
     let row = item::parked_row(&set.seal, event, set.now);
     let row = parked_event::Model { attempts, ..row };
-    set.parked.insert(row.event_id.clone(), Slot { row, state: State::Stored });
+    set.parked.insert(row.event_id.clone(), Slot { row, state: State::Unchanged });
 }

@@ -16,13 +16,13 @@ use sea_orm::{
 };
 
 use super::duplicate_check::LedgerCheck;
-use super::ready::Ready;
 use super::replayed;
+use super::unpark_triggers::UnparkTriggers;
 use crate::context::{Context, Settings};
 use crate::db::bounds::{Budget, InBytes};
 use crate::db::lookup::{Lookup, RecordKeys, Scoped, one_of};
 use crate::db::record_table::RecordTable;
-use crate::dead_letters::row::{DeadLetter, Followed};
+use crate::dead_letters::row::{DeadLetter, LetterUpdates};
 use crate::fault::Fault;
 use crate::item::{Item, Treatment};
 
@@ -36,8 +36,8 @@ pub(crate) struct Slot<M> {
 /// Relation of a row in memory to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Unchanged, and locked.
-    Stored,
+    /// As in the database, and locked.
+    Unchanged,
     /// Changed, and locked.
     Changed,
     /// Not in the database.
@@ -53,7 +53,7 @@ impl<M> Slot<M> {
 
     /// Notes that the row was changed.
     pub(crate) fn touch(&mut self) {
-        if self.state == State::Stored {
+        if self.state == State::Unchanged {
             self.state = State::Changed;
         }
     }
@@ -61,50 +61,51 @@ impl<M> Slot<M> {
 
 pub(crate) type Rows<K, M> = BTreeMap<Scoped<K>, Slot<M>>;
 
-/// See the module documentation.
+/// The rows that a transaction has loaded, with their changes.
 #[derive(Debug)]
 pub(crate) struct WorkingSet {
     pub(crate) backend: DbBackend,
     pub(crate) now: DateTime<Utc>,
     pub(crate) settings: Arc<Settings>,
-    /// Events whose parent time-out ended by then may become dead letters.
-    pub(crate) deadline_passed: Option<DateTime<Utc>>,
+    /// Events whose parent timeout ended by this time may become dead letters; `None`: no event may.
+    pub(crate) parent_deadline: Option<DateTime<Utc>>,
     pub(crate) seal: Arc<Seal>,
     pub(crate) ledger: Rows<String, event::Model>,
     pub(crate) patients: Rows<i64, patient::Model>,
     pub(crate) doctors: Rows<i64, doctor::Model>,
     pub(crate) services: Rows<i64, service::Model>,
     pub(crate) appointments: Rows<i64, appointment::Model>,
-    /// Parents that exist and that this batch does not change.
+    /// Existing parents whose rows are not loaded into this set.
     pub(crate) parents: RecordKeys,
-    /// Appointment of a clinic by hash.
+    /// `careq_id` of the appointment that has the hash.
     pub(crate) hashes: BTreeMap<Scoped<String>, i64>,
     /// By event id.
     pub(crate) parked: BTreeMap<String, Slot<parked_event::Model>>,
     /// Ids of replayed events whose dead letters are still part of the job that published them.
     pub(crate) replaying: BTreeSet<String>,
     pub(crate) dead_letters: Vec<DeadLetter>,
-    pub(crate) followed: Followed,
-    pub(crate) ready: Ready,
+    pub(crate) letter_updates: LetterUpdates,
+    pub(crate) unpark_triggers: UnparkTriggers,
 }
 
 impl WorkingSet {
-    /// Reads and locks what the items touch. Every transaction locks rows in the order of their keys.
+    /// Reads and locks the rows that the items touch. Tables are locked in the order of the expressions below, rows in the order of
+    /// their keys. Reordering the expressions can cause deadlocks.
     pub(crate) async fn load(
         transaction: &DatabaseTransaction,
         items: &[Item],
         check: LedgerCheck,
         context: &Context,
     ) -> Result<Self, Fault> {
-        let (now, deadline_passed) = (clock::now(), *context.parent_deadline.borrow());
+        let (now, parent_deadline) = (clock::now(), *context.parent_deadline.borrow());
         let wanted = Wanted::from_items(items, check);
         let mut budget = Budget::for_events(items.len());
-        let ledger = load_ledger(transaction, &wanted.keys, &mut budget).await?;
+        let ledger = load_ledger(transaction, &wanted.ledger_keys, &mut budget).await?;
         Ok(Self {
             backend: transaction.get_database_backend(),
             now,
             settings: Arc::clone(&context.settings),
-            deadline_passed,
+            parent_deadline,
             seal: Arc::clone(&context.seal),
             parked: load_parked(transaction, items, &ledger).await?,
             patients: load_rows::<patient::Entity>(transaction, &wanted, &mut budget).await?,
@@ -116,8 +117,8 @@ impl WorkingSet {
             ledger,
             replaying: replayed::still_part_of_job(transaction, items).await?,
             dead_letters: Vec::new(),
-            followed: Followed::default(),
-            ready: Ready::default(),
+            letter_updates: LetterUpdates::default(),
+            unpark_triggers: UnparkTriggers::default(),
         })
     }
 }
@@ -125,7 +126,7 @@ impl WorkingSet {
 /// Keys of the rows that a set of items needs.
 #[derive(Debug, Default)]
 struct Wanted {
-    keys: BTreeSet<Scoped<String>>,
+    ledger_keys: BTreeSet<Scoped<String>>,
     records: RecordKeys,
     parents: RecordKeys,
     hashes: BTreeSet<Scoped<String>>,
@@ -138,7 +139,7 @@ impl Wanted {
             if check.looks_up(item) {
                 wanted.add_ledger(&item.event);
             }
-            // An event whose failure is recorded must not wait for its record: a held record may be the failure.
+            // A failure is recorded without locking the event's record: a lock on that record may have caused the failure.
             if matches!(item.treatment, Treatment::Ordinary | Treatment::OnceMore) {
                 wanted.add_record(&item.event);
             }
@@ -149,7 +150,7 @@ impl Wanted {
     }
 
     fn add_ledger(&mut self, event: &Event) {
-        self.keys.insert((event.clinic_id.clone(), event.idempotency_key.as_str().to_owned()));
+        self.ledger_keys.insert((event.clinic_id.clone(), event.idempotency_key.as_str().to_owned()));
     }
 
     fn add_record(&mut self, event: &Event) {
@@ -178,7 +179,7 @@ async fn load_ledger(
     let rows = lookup.lock(transaction, budget).await?;
     Ok(rows
         .into_iter()
-        .map(|row| ((row.clinic_id.clone(), row.idempotency_key.clone()), stored(row)))
+        .map(|row| ((row.clinic_id.clone(), row.idempotency_key.clone()), unchanged(row)))
         .collect())
 }
 
@@ -188,23 +189,22 @@ async fn load_parked(
     ledger: &Rows<String, event::Model>,
 ) -> Result<BTreeMap<String, Slot<parked_event::Model>>, DbErr> {
     // Only an event of the ledger, or one that comes from `parked_events`, can have a row.
-    let from_parking =
+    let parked_ids =
         items.iter().filter(|item| item.position.is_none()).map(|item| item.event.event_id.to_string());
-    let ids: BTreeSet<_> =
-        ledger.values().map(|slot| slot.row.event_id.clone()).chain(from_parking).collect();
+    let ids: BTreeSet<_> = ledger.values().map(|slot| slot.row.event_id.clone()).chain(parked_ids).collect();
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
     let backend = transaction.get_database_backend();
     let parked = one_of(backend, parked_event::Column::EventId, ids.into_iter().collect());
-    // Locked: another session may store a later delivery of the event in the row that is deleted here.
+    // Without the lock, this transaction could delete a row into which another session has just put a later delivery.
     let rows = parked_event::Entity::find()
         .filter(parked)
         .order_by_asc(parked_event::Column::EventId)
         .lock(LockType::Update)
         .all(transaction)
         .await?;
-    Ok(rows.into_iter().map(|row| (row.event_id.clone(), stored(row))).collect())
+    Ok(rows.into_iter().map(|row| (row.event_id.clone(), unchanged(row))).collect())
 }
 
 async fn load_rows<E: RecordTable>(
@@ -216,7 +216,7 @@ where
     E::Model: InBytes,
 {
     let rows = E::by_careq_id(&keys_of_kind(&wanted.records, E::KIND)).lock(transaction, budget).await?;
-    Ok(rows.into_iter().map(|row| (E::key(&row), stored(row))).collect())
+    Ok(rows.into_iter().map(|row| (E::key(&row), unchanged(row))).collect())
 }
 
 async fn load_parents(transaction: &DatabaseTransaction, wanted: &RecordKeys) -> Result<RecordKeys, DbErr> {
@@ -245,6 +245,6 @@ async fn load_hashes(
     Ok(owners.into_iter().map(|(clinic_id, hash, careq_id)| ((clinic_id, hash), careq_id)).collect())
 }
 
-fn stored<M>(row: M) -> Slot<M> {
-    Slot { row, state: State::Stored }
+fn unchanged<M>(row: M) -> Slot<M> {
+    Slot { row, state: State::Unchanged }
 }

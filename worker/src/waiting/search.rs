@@ -1,4 +1,4 @@
-//! Searches for parked events that are ready.
+//! Builds the statements that find ready parked events.
 
 use careq_shared::entities::{appointment, doctor, parked_event, patient, service};
 use careq_shared::records::RecordKind;
@@ -10,33 +10,38 @@ use sea_orm::{
 
 use crate::db::record_table::RecordTable;
 use crate::db::{bounds, lookup};
-use crate::transaction::ready::Ready;
+use crate::transaction::unpark_triggers::UnparkTriggers;
 
-/// Searches after a commit, each for at most `max` events: children of stored records, and events parked while their parent was stored.
-pub(crate) fn after_commit(ready: &Ready, backend: DbBackend, max: u64) -> Vec<Statement> {
+/// Statements that find the events to unpark after a commit: children of the stored records, and events parked while their parent was
+/// stored. Each returns at most `max` events and about [`bounds::MAX_WAITING`] bytes.
+pub(crate) fn statements_after_commit(
+    triggers: &UnparkTriggers,
+    backend: DbBackend,
+    max: u64,
+) -> Vec<Statement> {
     use parked_event::Column::{ClinicId, EventId, WaitingCareqId, WaitingKind};
-    let mut searches = Vec::new();
-    if !ready.stored.is_empty() {
+    let mut statements = Vec::new();
+    if !triggers.stored_records.is_empty() {
         let columns: Vec<_> = parked_event::Column::iter().collect();
-        let children = |rows| first(rows, max);
+        let limited = |rows| first_page(rows, max);
         let parent = [ClinicId, WaitingKind, WaitingCareqId];
-        searches.push(lookup::waiting_for::<parked_event::Entity>(
+        statements.push(lookup::waiting_for::<parked_event::Entity>(
             backend,
             parent,
-            &ready.stored,
+            &triggers.stored_records,
             &columns,
-            children,
+            limited,
         ));
     }
-    if !ready.parked.is_empty() {
-        let parked = lookup::one_of(backend, EventId, ready.parked.clone());
+    if !triggers.parked_event_ids.is_empty() {
+        let parked = lookup::one_of(backend, EventId, triggers.parked_event_ids.clone());
         let with_parent = parked_event::Entity::find().filter(parked).filter(parked_with_parent());
-        searches.push(backend.build(&first(with_parent.into_query(), max)));
+        statements.push(backend.build(&first_page(with_parent.into_query(), max)));
     }
-    searches
+    statements
 }
 
-fn first(mut select: SelectStatement, max: u64) -> SelectStatement {
+fn first_page(mut select: SelectStatement, max: u64) -> SelectStatement {
     bounds::first_rows(select.limit(max).to_owned(), parked_event::Column::iter(), "event", &["event_id"])
 }
 
@@ -66,7 +71,7 @@ fn exists<E: RecordTable, C: ColumnTrait>(
         .from(E::default())
         .and_where(E::CLINIC_ID.into_simple_expr().eq(clinic_id.into_simple_expr()))
         .and_where(E::CAREQ_ID.into_simple_expr().eq(careq_id.into_simple_expr()))
-        // With OFFSET 0 PostgreSQL looks each parent up instead of reading the whole table.
+        // With OFFSET 0 PostgreSQL looks each parent up instead of reading the whole table. SQLite requires LIMIT before OFFSET.
         .limit(1)
         .offset(0)
         .to_owned();

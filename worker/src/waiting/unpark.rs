@@ -14,7 +14,7 @@ use crate::db::bounds::{InBytes, MAX_WAITING};
 use crate::db::retries::retry_within_limits;
 use crate::dead_letters::{keep, late_parents};
 use crate::item::{Item, Unreadable};
-use crate::transaction::ready::Ready;
+use crate::transaction::unpark_triggers::UnparkTriggers;
 use crate::transaction::{self, order};
 
 /// Maximum number of unparked events in a batch of new messages, so that many children of one parent do not delay it. With a batch of
@@ -29,16 +29,16 @@ pub struct ReadyQueue(Vec<Search>);
 /// The search after one commit.
 #[derive(Debug, Default)]
 struct Search {
-    ready: Ready,
+    triggers: UnparkTriggers,
     /// Event ids of the previous page. An event that is found twice is left to the sweep, which counts attempts.
     found: BTreeSet<String>,
 }
 
 impl ReadyQueue {
     /// Adds a commit.
-    pub(crate) fn push(&mut self, ready: Ready) {
-        if !ready.is_empty() {
-            self.0.push(Search { ready, found: BTreeSet::new() });
+    pub(crate) fn push(&mut self, triggers: UnparkTriggers) {
+        if !triggers.is_empty() {
+            self.0.push(Search { triggers, found: BTreeSet::new() });
         }
     }
 
@@ -70,10 +70,10 @@ impl Search {
         max: u64,
     ) -> Result<(Vec<parked_event::Model>, bool), Stopped> {
         // Dead letters of a missing parent are parked again first, and are found with the others.
-        late_parents::park_children(context, &self.ready.stored).await?;
+        late_parents::park_children(context, &self.triggers.stored_records).await?;
         let (mut found, mut found_all) = (BTreeMap::new(), true);
         let backend = context.database.get_database_backend();
-        for statement in search::after_commit(&self.ready, backend, max) {
+        for statement in search::statements_after_commit(&self.triggers, backend, max) {
             let rows = find(context, &statement).await?;
             // A page that reached one of its bounds may have successors.
             let bytes: usize = rows.iter().map(InBytes::bytes).sum();
@@ -95,7 +95,7 @@ pub(crate) async fn step(context: &Context, ready: &mut ReadyQueue) -> Result<()
     let next = ready.next(context, u64::try_from(max).unwrap_or(u64::MAX)).await?;
     let items = order::parents_first(&[], next);
     if !items.is_empty() {
-        ready.push(transaction::commit_all(context, &items, max).await?.ready);
+        ready.push(transaction::commit_all(context, &items, max).await?.unpark_triggers);
     }
     Ok(())
 }
@@ -115,7 +115,8 @@ pub async fn all(context: &Context, ready: &mut ReadyQueue) -> Result<(), Stoppe
 pub(crate) async fn rows(context: &Context, rows: Vec<parked_event::Model>) -> Result<(), Stopped> {
     let items = order::parents_first(&[], items(context, rows).await?);
     let mut ready = ReadyQueue::default();
-    ready.push(transaction::commit_all(context, &items, context.settings.batch_size).await?.ready);
+    let committed = transaction::commit_all(context, &items, context.settings.batch_size).await?;
+    ready.push(committed.unpark_triggers);
     while !ready.is_empty() && !context.shutdown.is_cancelled() {
         step(context, &mut ready).await?;
     }

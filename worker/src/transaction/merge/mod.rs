@@ -25,7 +25,7 @@ pub(crate) fn event(set: &mut WorkingSet, event: &Event) -> Result<EventResult, 
         Record::Status(_) | Record::Cancel(_) => appointment::merge_status(set, event)?,
     };
     if outcome == Outcome::Created {
-        set.ready.stored(event.kind().record(), &event.clinic_id, event.careq_id);
+        set.unpark_triggers.add_stored(event);
     }
     Ok(EventResult { outcome, appointment_status, replayed: false })
 }

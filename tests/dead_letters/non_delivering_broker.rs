@@ -10,20 +10,20 @@ use careq_shared::broker::{BatchLimit, Broker, Consumer, Delivery, Mailbox, NotA
 use tokio::sync::{mpsc, watch};
 
 #[derive(Debug, Default)]
-pub(super) struct SilentBroker {
+pub(super) struct NonDeliveringBroker {
     is_unavailable: AtomicBool,
-    refused: AtomicUsize,
+    failed_publishes: AtomicUsize,
     published: Mutex<Vec<Bytes>>,
 }
 
-impl SilentBroker {
+impl NonDeliveringBroker {
     pub(super) fn set_unavailable(&self, is_unavailable: bool) {
         self.is_unavailable.store(is_unavailable, Ordering::SeqCst);
     }
 
     /// Number of attempts to publish while it was unavailable.
-    pub(super) fn refused(&self) -> usize {
-        self.refused.load(Ordering::SeqCst)
+    pub(super) fn failed_publishes(&self) -> usize {
+        self.failed_publishes.load(Ordering::SeqCst)
     }
 
     /// Published and confirmed messages.
@@ -33,10 +33,10 @@ impl SilentBroker {
 }
 
 #[async_trait]
-impl Broker for SilentBroker {
+impl Broker for NonDeliveringBroker {
     async fn publish(&self, _: Queue, body: Bytes) -> Result<(), PublishError> {
         if self.is_unavailable.load(Ordering::SeqCst) {
-            self.refused.fetch_add(1, Ordering::SeqCst);
+            self.failed_publishes.fetch_add(1, Ordering::SeqCst);
             return Err(PublishError::Disconnected);
         }
         self.published.lock().unwrap().push(body);
@@ -44,7 +44,7 @@ impl Broker for SilentBroker {
     }
 
     fn consume(&self, _: Queue, _: BatchLimit) -> Box<dyn Consumer> {
-        Box::new(Nothing)
+        Box::new(NoDeliveries)
     }
 
     fn mailbox(&self) -> Mailbox {
@@ -57,6 +57,7 @@ impl Broker for SilentBroker {
         !self.is_unavailable.load(Ordering::SeqCst)
     }
 
+    /// Always zero, so that a worker sees empty queues.
     async fn ready(&self, _: Queue) -> Result<u64, String> {
         Ok(0)
     }
@@ -65,10 +66,10 @@ impl Broker for SilentBroker {
 }
 
 /// A consumer that never receives a message.
-struct Nothing;
+struct NoDeliveries;
 
 #[async_trait]
-impl Consumer for Nothing {
+impl Consumer for NoDeliveries {
     async fn next(&mut self) -> Vec<Delivery> {
         std::future::pending().await
     }
