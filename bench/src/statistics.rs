@@ -40,7 +40,7 @@ impl fmt::Display for Spread {
     }
 }
 
-/// A value and that of its baseline, measured directly after each other.
+/// A value and that of its baseline.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pair<T> {
     pub(crate) value: T,

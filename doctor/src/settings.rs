@@ -1,6 +1,6 @@
 //! Settings that expose the ports or the traffic. Every process accepts them, and says nothing of them.
 
-use careq_shared::config::{Config, Faults};
+use careq_shared::config::{BrokerKind, Config, Faults};
 
 use crate::report::Finding;
 
@@ -49,7 +49,8 @@ pub(crate) fn examine(config: &Config) -> Vec<Finding> {
         let remedy = "enable TLS in RabbitMQ, use amqps:// in broker.url, and remove broker.allow_cleartext";
         cleartext("settings.broker_in_clear", "broker.url", readable, remedy)
     });
-    let management = config.is_management_in_clear().then(|| {
+    let is_rabbitmq = config.broker.kind() == BrokerKind::RabbitMq;
+    let management = (is_rabbitmq && config.is_management_in_clear()).then(|| {
         cleartext(
             "settings.management_in_clear",
             "broker.management_url",

@@ -37,7 +37,7 @@ impl<M, C: Caller, T1> CallerFirst for (M, C, T1) {}
 impl<M, C: Caller, T1, T2> CallerFirst for (M, C, T1, T2) {}
 impl<M, C: Caller, T1, T2, T3> CallerFirst for (M, C, T1, T2, T3) {}
 
-/// The described routes of an authenticated API. Each handler takes its [`Caller`] as the first argument:
+/// The described routes of an authenticated API. They have no state: a handler reaches everything through its caller. Each handler takes its [`Caller`] as the first argument:
 ///
 /// ```
 /// # use axum::{extract::FromRequestParts, http::{Uri, request::Parts}};
@@ -50,7 +50,7 @@ impl<M, C: Caller, T1, T2, T3> CallerFirst for (M, C, T1, T2, T3) {}
 /// #     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> { take_extension(parts) }
 /// # }
 /// async fn echo(_: Admin, uri: Uri) -> String { uri.to_string() }
-/// let router = CallerRouter::<()>::new(OpenApi::default()).post("/", Operation::new(), echo);
+/// let router = CallerRouter::new(OpenApi::default()).post("/", Operation::new(), echo);
 /// ```
 ///
 /// The same handler without its caller does not compile:
@@ -60,11 +60,11 @@ impl<M, C: Caller, T1, T2, T3> CallerFirst for (M, C, T1, T2, T3) {}
 /// # use careq_http::CallerRouter;
 /// # use utoipa::openapi::{OpenApi, path::Operation};
 /// async fn echo(uri: Uri) -> String { uri.to_string() }
-/// let router = CallerRouter::<()>::new(OpenApi::default()).post("/", Operation::new(), echo);
+/// let router = CallerRouter::new(OpenApi::default()).post("/", Operation::new(), echo);
 /// ```
-pub struct CallerRouter<S>(OpenApiRouter<S>);
+pub struct CallerRouter(OpenApiRouter);
 
-impl<S: Clone + Send + Sync + 'static> CallerRouter<S> {
+impl CallerRouter {
     /// A router without routes, which adds their descriptions to `document`.
     #[must_use]
     pub fn new(document: OpenApi) -> Self {
@@ -73,7 +73,7 @@ impl<S: Clone + Send + Sync + 'static> CallerRouter<S> {
 
     /// Adds a handler that is `described!`.
     #[must_use]
-    pub fn with<T: CallerFirst>(self, (_, routes): (impl Handler<T, S>, UtoipaMethodRouter<S>)) -> Self {
+    pub fn with<T: CallerFirst>(self, (_, routes): (impl Handler<T, ()>, UtoipaMethodRouter)) -> Self {
         Self(self.0.routes(routes))
     }
 
@@ -83,7 +83,7 @@ impl<S: Clone + Send + Sync + 'static> CallerRouter<S> {
         self,
         path: &str,
         operation: Operation,
-        handler: impl Handler<T, S>,
+        handler: impl Handler<T, ()>,
     ) -> Self {
         let mut paths = Paths::new();
         paths.add_path_operation(path, vec![HttpMethod::Post], operation);
@@ -91,7 +91,7 @@ impl<S: Clone + Send + Sync + 'static> CallerRouter<S> {
     }
 
     /// The routes, and the document with their descriptions.
-    pub fn into_parts(self) -> (Router<S>, OpenApi) {
+    pub fn into_parts(self) -> (Router, OpenApi) {
         self.0.split_for_parts()
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn run_cpu_bound<T>(body_bytes: usize, work: impl FnOnce() -> T) -> T
     if body_bytes > SMALL_BODY_BYTES { tokio::task::block_in_place(work) } else { work() }
 }
 
-/// Memory reserved for one request: first its body, then its response. Dropping it returns the memory.
+/// Memory reserved for the body of a request, and for a batch then for its response. Dropping it returns the memory.
 #[derive(Debug)]
 pub(crate) struct MemoryReservation {
     reserved: Share,

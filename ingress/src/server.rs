@@ -44,7 +44,7 @@ fn router(ingress: &Arc<Ingress>) -> Router {
 }
 
 /// Each route with its description.
-fn api(limits: Limits) -> CallerRouter<()> {
+fn api(limits: Limits) -> CallerRouter {
     let webhooks = [
         ("/patient", Kind::Patient),
         ("/doctor", Kind::Doctor),
@@ -54,7 +54,7 @@ fn api(limits: Limits) -> CallerRouter<()> {
         ("/appointment/cancel", Kind::Cancel),
     ];
     let router = CallerRouter::new(OpenApi::default());
-    let with_webhook = |router: CallerRouter<()>, (path, kind)| {
+    let with_webhook = |router: CallerRouter, (path, kind)| {
         let handler = move |caller: Authenticated, request: Request| webhook::accept(kind, caller, request);
         router.post(path, openapi::webhook(kind, limits), handler)
     };

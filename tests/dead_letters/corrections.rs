@@ -100,6 +100,11 @@ async fn refused_corrections_change_nothing(stack: &Stack) {
         (with("start_datetime", json!("25-12-15T14:00:00Z")), None, "Start datetime"),
         (with("updated_at", json!("2525-12-15T14:00:00Z")), None, "86400 seconds in the future"),
         (with("notes", json!("x".repeat(65_537))), None, "65536 bytes"),
+        (
+            with("notes", json!("x".repeat(1_048_577))),
+            None,
+            "larger than the 1048576 bytes of ingress.max_body_bytes",
+        ),
         (with("clinic_id", json!("clinic_xyz")), None, "must name the clinic clinic_abc"),
         (good.clone(), Some("patient"), "is of the kind appointment"),
         (good.clone(), None, "says what the letter says already"),

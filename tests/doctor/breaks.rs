@@ -40,6 +40,7 @@ pub(crate) enum Break {
     RoleWithoutConnections,
     RoleWithoutAccess,
     SessionSettingUnknown,
+    SessionSettingWrong,
     TransactionLeftOpen,
     TransactionOpenForDays,
     PreparedTransaction,
@@ -86,6 +87,10 @@ impl Break {
             Self::SessionSettingUnknown => {
                 let url = set_up.database_url(servers, "careq");
                 set_up.set("CAREQ_DATABASE_URL", format!("{url}?options[no_such_setting]=on"));
+            }
+            Self::SessionSettingWrong => {
+                let url = set_up.database_url(servers, "careq");
+                set_up.set("CAREQ_DATABASE_URL", format!("{url}?options[work_mem]=much"));
             }
             Self::NoManagement => {
                 set_up.set(

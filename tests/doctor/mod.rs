@@ -18,7 +18,7 @@ use set_up::{SECRET, SetUp};
 /// The defect, the codes of all findings, and a text that the operator must see.
 type Row = (Break, &'static [&'static str], &'static str);
 
-const TABLE: [Row; 35] = [
+const TABLE: [Row; 36] = [
     (Break::UnknownSetting, &["settings.fault"], "config.default.toml documents every one"),
     (
         Break::ExposedPorts,
@@ -46,6 +46,7 @@ const TABLE: [Row; 35] = [
     (Break::RoleWithoutConnections, &["database.full"], "CONNECTION LIMIT"),
     (Break::RoleWithoutAccess, &["database.login_refused"], "GRANT CONNECT ON DATABASE"),
     (Break::SessionSettingUnknown, &["database.setting_unknown"], "PostgreSQL to 12"),
+    (Break::SessionSettingWrong, &["database.refused"], "the server's message says why"),
     (Break::TransactionLeftOpen, &["transactions.left_open"], "SELECT pg_terminate_backend("),
     (Break::TransactionOpenForDays, &["transactions.left_open"], "SELECT pg_terminate_backend("),
     (Break::PreparedTransaction, &["transactions.left_open"], "ROLLBACK PREPARED 'left'"),

@@ -58,7 +58,7 @@ pub struct Context {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) seal: Arc<Seal>,
     pub(crate) settings: Arc<Settings>,
-    /// Events whose parent time-out ended by then may become dead letters; `None` if no event may. See `waiting/parent_deadline.rs`.
+    /// Events whose parent timeout ended by this time may become dead letters; `None`: no event may. See `waiting/parent_deadline.rs`.
     pub(crate) parent_deadline: watch::Sender<Option<DateTime<Utc>>>,
     /// When a worker last found a duplicate, see `transaction/duplicate_check.rs`.
     pub(crate) duplicate_seen_at: watch::Sender<Option<Instant>>,

@@ -156,7 +156,7 @@ pub(crate) struct Discard {
     #[command(flatten)]
     pub(crate) selection: SelectionArguments,
     /// Prints the number of matching dead letters, and changes nothing.
-    #[arg(long, conflicts_with = "name")]
+    #[arg(long, conflicts_with_all = ["name", "reason"])]
     pub(crate) dry_run: bool,
     /// Reason, for the audit log.
     #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]

@@ -124,7 +124,7 @@ mod tests {
         for line in ["standalone", "ingress", "worker", "console", "healthcheck", "migrate"] {
             assert!(parses(line) && !parses(&format!("{line} --json")), "{line}");
         }
-        for line in ["replay --all --dry-run", "discard --all --reason x --dry-run"] {
+        for line in ["replay --all --dry-run", "discard --all --dry-run"] {
             assert!(parses(&format!("dead-letters {line}")), "{line}");
             assert!(
                 !parses(&format!("dead-letters {line} --as Asha")),
@@ -132,6 +132,8 @@ mod tests {
             );
         }
         assert!(!parses("dead-letters replay --all --dry-run --wait"), "a dry run has no outcome");
+        assert!(!parses("dead-letters replay --all --dry-run --rate 5"), "a dry run publishes nothing");
+        assert!(!parses("dead-letters discard --all --dry-run --reason x"), "a dry run discards nothing");
         assert!(!parses("dead-letters --as Asha list"));
         let next = "5f5e100.6ba7b8129dad11d180b400c04fd430c8";
         assert!(parses(&format!("dead-letters list --after {next}")));

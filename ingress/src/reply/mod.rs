@@ -22,7 +22,7 @@ use crate::quota::{Quota, Share};
 /// Late results in a row after which requests stop waiting.
 const MAX_LATE_IN_A_ROW: u32 = 2;
 
-/// Minimum time between two probes. A new probe cancels the previous one, which therefore has at least twice its limit.
+/// Minimum time between two probes. A probe is replaced after this time or twice its own limit, whichever is longer.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// All requests that wait for a result.
@@ -42,6 +42,7 @@ pub(crate) struct PendingReplies {
 struct Lateness {
     clinic_id: String,
     late_in_a_row: AtomicU32,
+    /// The outstanding probe, and the time from which it may be replaced.
     probe: Mutex<Option<(u64, Instant)>>,
 }
 
@@ -123,18 +124,17 @@ impl PendingReplies {
         request
     }
 
-    /// Registers a request that does not wait, but whose result is timed; `None` within [`PROBE_INTERVAL`], or twice `limit` if that is
-    /// longer, of the probe before.
+    /// Registers a request that does not wait, but whose result is timed; `None` while the previous probe may not be replaced.
     fn probe(&self, lateness: &Arc<Lateness>, limit: Duration) -> Option<u64> {
         let mut probe = lateness.probe.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((outstanding, registered_at)) = *probe {
-            if registered_at.elapsed() < PROBE_INTERVAL.max(limit * 2) {
+        if let Some((outstanding, replaceable_at)) = *probe {
+            if Instant::now() < replaceable_at {
                 return None;
             }
             self.pending.remove(&outstanding);
         }
         let request = self.insert(Wait { limit, lateness: Some(Arc::clone(lateness)) }, None);
-        *probe = Some((request, Instant::now()));
+        *probe = Some((request, Instant::now() + PROBE_INTERVAL.max(limit * 2)));
         Some(request)
     }
 
@@ -284,11 +284,13 @@ mod tests {
         let lateness = replies.lateness("clinic_a", Queue::Bulk);
         let probe = |limit_s| replies.probe(&lateness, Duration::from_secs(limit_s));
         assert!(probe(2).is_some());
-        let mut outstanding = lateness.probe.lock().unwrap();
-        let (_, registered_at) = outstanding.as_mut().unwrap();
-        *registered_at = registered_at.checked_sub(Duration::from_secs(3)).unwrap();
-        drop(outstanding);
-        assert_eq!(probe(2), None, "it has four seconds");
+        let pass = |passed_s| {
+            let mut outstanding = lateness.probe.lock().unwrap();
+            outstanding.as_mut().unwrap().1 -= Duration::from_secs(passed_s);
+        };
+        pass(3);
+        assert_eq!((probe(2), probe(1)), (None, None), "it has four seconds");
+        pass(2);
         assert!(probe(1).is_some());
     }
 

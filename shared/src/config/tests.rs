@@ -237,7 +237,8 @@ fn a_server_beyond_this_machine_needs_verified_tls() {
         ("http://127.0.0.1:15672", false),
         ("none", false),
     ] {
-        let settings = [("CAREQ_BROKER_MANAGEMENT_URL", url), ("CAREQ_BROKER_ALLOW_CLEARTEXT", "true")];
+        let allowed = ("CAREQ_BROKER_ALLOW_CLEARTEXT", "true");
+        let settings = [POSTGRESQL, RABBITMQ, ("CAREQ_BROKER_MANAGEMENT_URL", url), allowed];
         let config = load(None, environment(&settings)).unwrap();
         assert_eq!(config.is_management_in_clear(), is_in_clear, "{url}");
     }

@@ -159,7 +159,7 @@ enum Opened {
     Unreadable,
 }
 
-/// The parked row of a dead letter's event, with a new parent time-out.
+/// The parked row of a dead letter's event, with a new parent timeout.
 fn parked(context: &Context, letter: &dead_letter::Model) -> Opened {
     let place = letter.id.to_string();
     let sealed = Sealed::stored_bytes(&letter.payload);

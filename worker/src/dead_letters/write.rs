@@ -26,8 +26,8 @@ pub(crate) async fn changes<'letters>(
     letters: &'letters [DeadLetter],
 ) -> Result<Vec<&'letters DeadLetter>, Fault> {
     let LetterUpdates { resolved, under_way } = updates;
-    let replayed = [ids(resolved), ids(under_way)].concat();
-    lock(transaction, replayed.into_iter().chain(letters.iter().map(|letter| letter.row.id))).await?;
+    let changed = [ids(resolved), ids(under_way)].concat();
+    lock(transaction, changed.into_iter().chain(letters.iter().map(|letter| letter.row.id))).await?;
     if !resolved.is_empty() {
         resolve(transaction, ids(resolved)).await?;
     }

@@ -22,8 +22,8 @@ use crate::observe;
 /// Maximum number of children that a step deletes.
 const MAX_CHILDREN: u64 = 5_000;
 
-/// Minimum number of rows that a step examines, and the number of the first step of a scan. It doubles after a quick step and halves
-/// after a slow one, because rows differ in size. SQLite has one writer and no statement timeout.
+/// Number of rows that the first step of a scan examines, and the minimum of later steps, unless `max_rows` is less. The number of rows
+/// doubles after a quick step and halves after a slow one, because rows differ in size. SQLite has one writer and no statement timeout.
 const MIN_ROWS: u64 = 20;
 
 /// A step that takes less than this is quick.
@@ -123,7 +123,7 @@ where
 
 fn log_failed_step(fault: Fault) {
     let reason = match fault {
-        Fault::Contention => "another process changed the same rows".to_owned(),
+        Fault::Contention => "another transaction used the same rows".to_owned(),
         Fault::TimedOut => "the database did not answer in time".to_owned(),
         Fault::Infrastructure(fault) | Fault::Event(fault) => fault.message,
     };
@@ -141,7 +141,7 @@ struct Step<K> {
 
 /// Page that the next step examines.
 enum Next<K> {
-    /// The same page, whose rows have more children than one step deletes.
+    /// A page from the same position: its rows may have more children than one step deletes.
     SamePage,
     /// The page after this position, which is that of the last row examined.
     PageAfter(Position<K>),

@@ -8,10 +8,10 @@ use super::dead_letter;
 use super::working_set::{Slot, State, WorkingSet};
 use crate::item;
 
-/// Parks an event until its parents arrive, or makes it a dead letter after its parent time-out.
+/// Parks an event until its parents arrive, or makes it a dead letter after its parent timeout.
 pub(crate) fn wait_for(set: &mut WorkingSet, event: &Event, missing: Vec<Parent>) -> EventResult {
     let mut row = row(set, event);
-    // The time-out counts from the first time that the event was parked.
+    // The timeout counts from the first time that the event was parked.
     row.due_at = row.parked_at + set.settings.parent_timeout;
     if set.parent_deadline.is_some_and(|deadline| row.due_at <= deadline) {
         return dead_letter::parent_timed_out(set, event, &missing);

@@ -1,4 +1,4 @@
-//! Parked events: the search for those that are ready, the sweep, the claim of an attempt, and the end of the parent time-out.
+//! Parked events: the search for those that are ready, the sweep, the claim of an attempt, and the end of the parent timeout.
 
 mod claim;
 mod parent_deadline;

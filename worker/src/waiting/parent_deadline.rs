@@ -1,5 +1,5 @@
-//! The end of the parent time-out. A missing parent may still be in a queue, or in a batch that the database delays. So an event becomes a
-//! dead letter only if its time-out ended before a moment at which the queues were empty, at least [`IN_FLIGHT`] ago. After an outage
+//! The end of the parent timeout. A missing parent may still be in a queue, or in a batch that the database delays. So an event becomes a
+//! dead letter only if its timeout ended before a moment at which the queues were empty, at least [`IN_FLIGHT`] ago. After an outage
 //! the whole backlog is processed first.
 
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::context::Context;
 
-/// A batch in flight is stored within this time, or is redelivered. Shorter if the parent time-out is.
+/// A batch in flight is stored within this time, or is redelivered. Shorter if the parent timeout is.
 const IN_FLIGHT: Duration = Duration::from_mins(1);
 
 /// A sweep that is so late was delayed, and probably the consumers as well.

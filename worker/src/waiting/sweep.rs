@@ -1,4 +1,4 @@
-//! The sweep: a periodic scan for parked events whose parent exists, ended parent time-outs, due retries, and dead letters whose events
+//! The sweep: a periodic scan for parked events whose parent exists, ended parent timeouts, due retries, and dead letters whose events
 //! have been stored. Normal operation does not depend on it.
 
 use std::collections::VecDeque;
@@ -27,7 +27,7 @@ use crate::observe;
 /// Sweeps between two scans of open dead letters: each costs a look-up in the ledger, and few have been stored.
 const SWEEPS_PER_DEAD_LETTER_SCAN: u64 = 20;
 
-/// Maximum number of events whose time-out ends in one statement, so that it stays short with a million parked events.
+/// Maximum number of events whose timeout ends in one statement, so that it stays short with a million parked events.
 const MAX_TIMED_OUT: u64 = 1_000;
 
 /// Sweeps until the process stops.
@@ -118,7 +118,7 @@ async fn with_parent(context: &Context, cursor: &ScanCursor<String>) -> Result<S
     Ok(next)
 }
 
-/// Makes parked events due whose parent time-out has ended.
+/// Makes parked events due whose parent timeout has ended.
 async fn timed_out(context: &Context, ended: DateTime<Utc>) -> Result<(), DbErr> {
     use parked_event::Column::{DueAt, EventId, WaitingKind};
     let timed_out = parked_event::Entity::find()

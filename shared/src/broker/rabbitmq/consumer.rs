@@ -265,7 +265,8 @@ fn count(value: &AMQPValue) -> u32 {
         _ => None,
     };
     count.and_then(|count| u32::try_from(count).ok()).unwrap_or_else(|| {
-        tracing::warn!(reason = ?value.get_type(), "x-delivery-count cannot be read; the message is tried alone");
+        let reason = format!("a {:?} that is not from 0 to {}", value.get_type(), u32::MAX);
+        tracing::warn!(reason, "x-delivery-count cannot be read; the message is tried alone");
         u32::MAX
     })
 }

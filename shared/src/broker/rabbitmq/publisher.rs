@@ -157,8 +157,9 @@ async fn open(target: &Target) -> Result<Channel, LinkError> {
     Ok(channel)
 }
 
-/// Publishes until the channel is lost and returns the reason; `None` if the publisher is dropped. Callers of
-/// unconfirmed messages get `Disconnected` in both cases. `limit` is what this loss reveals of the size limit.
+/// Publishes until the channel is lost and returns the reason; `None` if the publisher is dropped. Messages without a
+/// confirm by then are reported as `Disconnected`, or `TooLarge` beyond the size limit. `limit` is the known limit at
+/// the call, and afterwards only the limit that this loss revealed.
 async fn serve(
     channel: &Channel,
     queue: &str,
