@@ -10,7 +10,7 @@ use careq_shared::entities;
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use serde_json::Value;
 
-use crate::harness::{Backend, FreshDatabase, Process, until};
+use crate::harness::{Backend, FreshDatabase, Process, SEAL_KEYS, until};
 use crate::servers::{Postgresql, RabbitMq, Servers};
 use breaks::Break;
 use set_up::{SECRET, SetUp};
@@ -231,6 +231,7 @@ async fn the_embedded_default_is_well_before_its_first_start_and_at_work() {
 #[tokio::test]
 async fn a_file_that_is_no_database_is_named() {
     let mut set_up = SetUp::embedded();
+    set_up.set("CAREQ_SEAL_KEYS", SEAL_KEYS.to_owned());
     let file = set_up.folder().join("notes");
     std::fs::write(&file, "no database").unwrap();
     set_up.set("CAREQ_DATABASE_URL", format!("sqlite://{}", file.display()));
