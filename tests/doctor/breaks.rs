@@ -84,14 +84,8 @@ impl Break {
                 let url = set_up.database_url(servers, "careq");
                 set_up.set("CAREQ_DATABASE_URL", url.replace(&set_up.database_name, "nowhere"));
             }
-            Self::SessionSettingUnknown => {
-                let url = set_up.database_url(servers, "careq");
-                set_up.set("CAREQ_DATABASE_URL", format!("{url}?options[no_such_setting]=on"));
-            }
-            Self::SessionSettingWrong => {
-                let url = set_up.database_url(servers, "careq");
-                set_up.set("CAREQ_DATABASE_URL", format!("{url}?options[work_mem]=much"));
-            }
+            Self::SessionSettingUnknown => session_setting(set_up, servers, "no_such_setting", "on"),
+            Self::SessionSettingWrong => session_setting(set_up, servers, "work_mem", "much"),
             Self::NoManagement => {
                 set_up.set(
                     "CAREQ_BROKER_MANAGEMENT_URL",
@@ -291,6 +285,12 @@ fn in_clear(set_up: &mut SetUp, servers: &Servers) {
     for name in ["CAREQ_DATABASE_ALLOW_CLEARTEXT", "CAREQ_BROKER_ALLOW_CLEARTEXT"] {
         set_up.set(name, "true".to_owned());
     }
+}
+
+/// A setting of every session, by the URL of the database.
+fn session_setting(set_up: &mut SetUp, servers: &Servers, name: &str, value: &str) {
+    let url = set_up.database_url(servers, "careq");
+    set_up.set("CAREQ_DATABASE_URL", format!("{url}?options[{name}]={value}"));
 }
 
 /// The system accepts the connections, and no process answers.
