@@ -23,9 +23,9 @@ pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Failed reads after which a page counts as unreadable. Each failed read waits for the `Retry-After` of its response.
 const MAX_FAILED_READS: u32 = 100;
 
-/// Time after which an idle connection is not used again. It is less than the default of `ingress.header_timeout_s`: otherwise the ingress may
-/// close a connection while a request is on its way.
-const MAX_IDLE: Duration = Duration::from_secs(10);
+/// Time after which an idle connection is not used again. It is less than the defaults of `ingress.first_byte_timeout_s` and
+/// `ingress.header_timeout_s`: otherwise the ingress may close a connection while a request is on its way.
+const MAX_IDLE: Duration = Duration::from_secs(4);
 
 pub(crate) struct Client {
     http: reqwest::Client,
