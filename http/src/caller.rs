@@ -37,7 +37,8 @@ impl<M, C: Caller, T1> CallerFirst for (M, C, T1) {}
 impl<M, C: Caller, T1, T2> CallerFirst for (M, C, T1, T2) {}
 impl<M, C: Caller, T1, T2, T3> CallerFirst for (M, C, T1, T2, T3) {}
 
-/// The described routes of an authenticated API. They have no state: a handler reaches everything through its caller. Each handler takes its [`Caller`] as the first argument:
+/// The described routes of an authenticated API. They have no state: a handler reaches everything through its caller. Each handler takes
+/// its [`Caller`] as the first argument:
 ///
 /// ```
 /// # use axum::{extract::FromRequestParts, http::{Uri, request::Parts}};

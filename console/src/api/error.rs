@@ -11,7 +11,6 @@ use sea_orm::DbErr;
 
 use crate::admins::token::{Admin, Role};
 use crate::error::Error;
-use crate::limits::MAX_FILTER_IDS;
 
 /// The error for a text with a NUL character, which PostgreSQL cannot store.
 pub(crate) const NUL: &str = "a text must not have a NUL character";
@@ -60,10 +59,6 @@ pub(crate) fn validation(details: FieldErrors) -> ApiError {
 
 pub(crate) fn field(name: &str, message: impl Into<String>) -> ApiError {
     validation(FieldErrors::from([(name.to_owned(), vec![message.into()])]))
-}
-
-pub(crate) fn too_many_ids() -> String {
-    format!("at most {MAX_FILTER_IDS} ids are allowed")
 }
 
 pub(crate) fn not_found(message: &str) -> ApiError {

@@ -282,7 +282,7 @@ pub(crate) async fn reopen(
 /// The dead letters that a body selects.
 pub(super) fn selection(filter: Filter, all: bool) -> Result<Selection, ApiError> {
     if filter.ids.len() > MAX_FILTER_IDS {
-        return Err(error::field("filter.ids", error::too_many_ids()));
+        return Err(error::field("filter.ids", format!("at most {MAX_FILTER_IDS} ids are allowed")));
     }
     Ok(Selection::new(filter, all)?)
 }
