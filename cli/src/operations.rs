@@ -30,8 +30,9 @@ fn limits() -> ConnectionLimits {
         trusted_proxies: Networks::default(),
         max_header_bytes: 16_384,
         max_header_fields: 64,
-        first_byte_timeout: Duration::from_secs(5),
-        header_timeout: Duration::from_secs(15),
+        first_byte_timeout: Duration::from_secs(8),
+        // More than 15 s, a usual interval of Prometheus: its connection must not close when it is used.
+        header_timeout: Duration::from_secs(17),
         request_timeout: Duration::from_secs(30),
     }
 }

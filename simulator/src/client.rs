@@ -23,10 +23,6 @@ pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Failed reads after which a page counts as unreadable. Each failed read waits for the `Retry-After` of its response.
 const MAX_FAILED_READS: u32 = 100;
 
-/// Time after which an idle connection is not used again. It is less than the defaults of `ingress.first_byte_timeout_s` and
-/// `ingress.header_timeout_s`: otherwise the ingress may close a connection while a request is on its way.
-const MAX_IDLE: Duration = Duration::from_secs(4);
-
 pub(crate) struct Client {
     http: reqwest::Client,
     /// At least one, with the base path.
@@ -95,7 +91,6 @@ impl Client {
             .redirect(Policy::none())
             .no_proxy()
             .pool_max_idle_per_host(plan.connections)
-            .pool_idle_timeout(MAX_IDLE)
             .build()
             .context("the HTTP client cannot be built: the certificates of this machine cannot be read")?;
         Ok(Self { http, targets, next_target: AtomicU64::new(0) })
