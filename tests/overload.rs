@@ -226,18 +226,6 @@ async fn idle_connections_do_not_occupy_slots_for_long() {
     stack.finish().await;
 }
 
-/// CareQ repeats a request 5, 10 and 20 s after an answer ("Retry Logic"). The connection may be one that waited for a first request
-/// since then, or for the next one.
-#[test]
-fn unused_connections_do_not_close_when_careq_retries() {
-    let delays_s = [5, 10, 20];
-    let sums_s = [5 + 10, 10 + 20, 5 + 10 + 20];
-    for setting in ["first_byte_timeout_s", "header_timeout_s"] {
-        let timeout_s = number("config.default.toml", &format!("\n{setting} = "));
-        assert!(delays_s.iter().chain(&sums_s).all(|delay_s| timeout_s.abs_diff(*delay_s) >= 2), "{setting}");
-    }
-}
-
 /// The connections of one address are limited, and a new one must send its request within a short time.
 #[tokio::test]
 async fn silent_connections_of_one_address_do_not_delay_others() {
