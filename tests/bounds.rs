@@ -11,7 +11,9 @@ use careq_shared::records::Kind;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
 
-use crate::harness::{self, MIB, OTHER_CLINIC, Stack, accept, broker_config, deliver, until, until_within};
+use crate::harness::{
+    self, MIB, OTHER_CLINIC, PARTITIONS, Stack, accept, broker_config, deliver, until, until_within,
+};
 
 /// Number of appointments, each with a prescription of one mebibyte.
 const LARGE: i64 = 20;
@@ -26,7 +28,7 @@ const SECONDS: Duration = Duration::from_secs(15);
 async fn large_events_are_processed_in_parts() {
     let mut stack = Stack::full(0, &[("CAREQ_WORKER_SWEEP_INTERVAL_S", "1")]).await;
     let (connection, prefix) = (stack.database.connection.clone(), stack.prefix.clone().unwrap());
-    let broker = RabbitMq::connect(&broker_config(&prefix), "test").await.unwrap();
+    let broker = RabbitMq::connect(&broker_config(&prefix, PARTITIONS), "test").await.unwrap();
     for careq_id in 1..=LARGE {
         let mut large = harness::appointment(careq_id);
         large["prescription"] = json!("\",".repeat(1 << 19));
@@ -45,7 +47,7 @@ async fn large_events_are_processed_in_parts() {
     };
     until_within(Duration::from_secs(90), "all events wait for their patient", parked).await;
 
-    // All parked events become ready at the same time; another clinic is not delayed.
+    // All parked events become ready at the same time; another clinic in the same partition is not delayed.
     publish(&broker, Kind::Patient, &harness::patient(1)).await;
     let began_at = Instant::now();
     for careq_id in 1..=20 {
@@ -90,13 +92,13 @@ async fn large_events_are_processed_in_parts() {
 async fn a_large_webhook_goes_to_the_bulk_queue() {
     let mut stack = Stack::full(0, &[]).await;
     let mut large = harness::patient(1);
-    large["notes"] = json!("n".repeat(20_000));
+    large["notes"] = json!("n".repeat(8 * 1_024));
     let asynchronously = [("Prefer", "respond-async")];
     let answer = stack.client.post_with("/patient", &large, &asynchronously).await;
     assert_eq!(answer.status, 202);
     stack.client.post_with("/patient", &harness::patient(2), &asynchronously).await;
     until("each event is in its queue", || async {
-        let waiting = (stack.waiting_in("live").await, stack.waiting_in("bulk").await);
+        let waiting = (stack.waiting_in(Queue::Live).await, stack.waiting_in(Queue::Bulk).await);
         (waiting == (1, 1)).then_some(())
     })
     .await;
@@ -110,5 +112,5 @@ async fn a_large_webhook_goes_to_the_bulk_queue() {
 async fn publish(broker: &RabbitMq, kind: Kind, body: &Value) {
     let message = deliver(&accept(kind, body, clock::now())).body;
     let queue = Queue::for_webhook(message.len());
-    broker.publish(queue, message).await.unwrap();
+    broker.publish(queue, body["clinic_id"].as_str().unwrap(), message).await.unwrap();
 }

@@ -4,7 +4,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::harness::{Backend, FreshDatabase, Stack, patient, until};
+use careq_shared::broker::Queue;
+
+use crate::harness::{Backend, FreshDatabase, Stack, patient, until, until_reads};
 use crate::overload::half_a_request;
 use crate::proxy::{Line, Proxy};
 
@@ -22,6 +24,8 @@ async fn a_worker_returns_unfinished_work() {
     let url = database.url.replace(line.server(), &line.address());
     let settings = [("CAREQ_DATABASE_URL", url.as_str()), ("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "0")];
     let mut stack = Stack::full(1, &settings).await;
+    let consumers = || stack.consumers(Queue::Live);
+    until_reads(Duration::from_secs(10), "the worker reads every partition", &vec![1, 1], consumers).await;
     line.set(Line::Down);
     let accepted = stack.client.post("/patient", &patient(1)).await;
     assert_eq!(accepted.status, 202, "{}", accepted.body);

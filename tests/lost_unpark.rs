@@ -68,7 +68,7 @@ async fn many_waiting_children_do_not_delay_new_events() {
             .batch(Queue::Live, vec![delivery(Kind::Doctor, &harness::doctor(7))], &mut ready)
             .await
             .unwrap();
-        for (batch, expected) in [(1, 64), (2, 128)] {
+        for (batch, expected) in [(1, 56), (2, 112)] {
             let patient = delivery(Kind::Patient, &harness::patient(1000 + batch));
             worker.batch(Queue::Live, vec![patient], &mut ready).await.unwrap();
             assert_eq!(stored(&database).await, expected, "after batch {batch}");

@@ -31,6 +31,8 @@ mod bad_input;
 
 mod broker_contract;
 
+mod partitions;
+
 mod histories;
 
 mod lost_unpark;
@@ -58,6 +60,8 @@ mod clock;
 
 mod duplicates;
 
+mod round_trips;
+
 mod deliveries;
 
 mod credentials;
@@ -65,6 +69,8 @@ mod credentials;
 mod sealing;
 
 mod overload;
+
+mod rate_limit;
 
 mod hostile_bodies;
 

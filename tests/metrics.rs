@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use crate::harness::{CLINIC, FreshDatabase, OTHER_TOKEN, Stack, amqp_url, patient, sample, send, until};
+use crate::harness::{
+    CLINIC, FreshDatabase, OTHER_TOKEN, PARTITIONS, Stack, amqp_url, patient, sample, send, until,
+};
 use crate::poison::REFUSE_FOR_NOW;
 use crate::proxy::{Line, Proxy};
 
@@ -32,6 +34,7 @@ async fn on_the_embedded_default() {
     known_traffic(&stack).await;
     is_counted(&stack).await;
     is_measured(&stack).await;
+    becomes(&stack, "assigned_partitions", &[], 1.0).await;
     is_exposed(&stack, &[("standalone", 1.0)]).await;
     stack.finish().await;
 }
@@ -42,6 +45,7 @@ async fn on_postgresql_and_rabbitmq_with_two_workers() {
     known_traffic(&stack).await;
     is_counted(&stack).await;
     is_measured(&stack).await;
+    becomes(&stack, "assigned_partitions", &[], PARTITIONS.into()).await;
     a_further_attempt(&stack).await;
     a_replay(&stack).await;
     is_exposed(&stack, &[("ingress", 1.0), ("worker", 2.0)]).await;
@@ -138,6 +142,7 @@ async fn is_measured(stack: &Stack) {
         ("dead_letters", &[("class", "data"), ("age", "older")], 0.0),
         ("queue_messages", &[("queue", "live")], 0.0),
         ("queue_messages", &[("queue", "dead")], 0.0),
+        ("partition_messages_max", &[("queue", "live")], 0.0),
         ("replay_jobs", &[("state", "running")], 0.0),
         ("replay_letters", &[("state", "pending")], 0.0),
         ("ready", &[], 1.0),
@@ -237,6 +242,7 @@ async fn metrics_are_exposed_while_the_database_and_the_broker_are_down() {
     let stack = Stack::full(1, &settings).await;
     becomes(&stack, "database_up", &[], 2.0).await;
     becomes(&stack, "parked_events", &[], 0.0).await;
+    becomes(&stack, "assigned_partitions", &[], PARTITIONS.into()).await;
 
     database.set(Line::Down);
     becomes(&stack, "database_up", &[], 0.0).await;

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use careq_shared::broker::Queue;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
@@ -103,7 +104,7 @@ async fn a_burst_of_batches_is_admitted_or_answered_503() {
 
     until("memory is free again", || async { (send(0).await.status == 202).then_some(()) }).await;
     // A batch that was not confirmed in time may be in the queue nevertheless.
-    assert!(stack.waiting_in("bulk").await as usize > taken.len());
+    assert!(stack.waiting_in(Queue::Bulk).await as usize > taken.len());
     stack.stop().await;
 }
 

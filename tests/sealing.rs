@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use careq_shared::broker::Queue;
 use careq_shared::entities::{clinic, clinic_credential, dead_letter, parked_event, patient as patients};
 use careq_shared::seal::AssociatedData;
 use futures_util::future::join_all;
@@ -287,7 +288,7 @@ async fn no_message_in_rabbitmq_holds_readable_data() {
     let mut stack = Stack::full(0, &[("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "0")]).await;
     assert_eq!(stack.client.post("/patient", &numbered(80)).await.status, 202);
     let (_connection, channel) = channel().await;
-    let queue = format!("{}.live", stack.prefix.as_ref().unwrap());
+    let queue = stack.queue_of(Queue::Live, CLINIC);
     let got = channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await.unwrap().unwrap();
     for piece in ["Asha", "9000000001", "careq_id", "7391", CLINIC] {
         assert!(!String::from_utf8_lossy(&got.delivery.data).contains(piece), "{piece}");

@@ -6,7 +6,7 @@ use crate::harness::{Process, SEAL_KEYS, amqp_url, fresh_prefix};
 type Row<'row> = (&'row [&'row str], &'row [(&'row str, &'row str)], &'row [&'row str]);
 
 /// Configurations that fail before any server is needed.
-const ROWS: [Row; 10] = [
+const ROWS: [Row; 13] = [
     (&[], &[("CAREQ_INGRESS_LISTEM", "127.0.0.1:0")], &["CAREQ_INGRESS_LISTEM names no setting"]),
     (
         &[],
@@ -26,6 +26,9 @@ const ROWS: [Row; 10] = [
             "broker.url must be `embedded` or begin with amqp://",
         ],
     ),
+    (&[], &[("CAREQ_BROKER_PARTITIONS", "0")], &["broker.partitions"]),
+    (&[], &[("CAREQ_BROKER_PARTITIONS", "257")], &["broker.partitions must be from 1 to 256"]),
+    (&[], &[("CAREQ_BROKER_PARTITIONS", "many")], &["broker.partitions"]),
     (&[], &[("CAREQ_CLINICS", "clinic_abc=short")], &["at least 32 characters"]),
     (&["ingress"], &[], &["`careq-sync ingress` needs RabbitMQ", "CAREQ_BROKER_URL"]),
     (&["worker"], &[], &["`careq-sync worker` needs RabbitMQ"]),

@@ -34,7 +34,7 @@ pub(crate) enum Command {
 /// Options of a run.
 #[derive(Debug, Args)]
 pub(crate) struct MeasureOptions {
-    /// Small sizes: about two minutes, and results that are only a rough guide.
+    /// Small sizes: about five minutes, and results that are only a rough guide.
     #[arg(long)]
     pub(crate) short: bool,
     /// Only these measurements.

@@ -22,8 +22,16 @@ pub(crate) struct Context {
     pub(crate) answering: Duration,
     /// Number of events in a backlog.
     pub(crate) backlog: u64,
-    /// Number of events in a backlog for several workers, or for a worker with a full ledger.
+    /// Number of events in a backlog of one clinic.
     pub(crate) smaller_backlog: u64,
+    /// Number of events in a backlog for several workers. A part of it is drained before they have shared the partitions.
+    pub(crate) shared_backlog: u64,
+    /// Number of events in a backlog for workers whose database is distant.
+    pub(crate) distant_backlog: u64,
+    /// Number of events of a clinic that disturbs another one.
+    pub(crate) noise: u64,
+    /// Duration of the load of the disturbed clinic.
+    pub(crate) disturbed: Duration,
     /// Number of events that are sent and stored at the same time.
     pub(crate) together: u64,
     /// Number of events after which the memory of ingress and worker is read.
@@ -56,6 +64,10 @@ impl Context {
             answering: seconds(10, 3),
             backlog: number(200_000, 10_000),
             smaller_backlog: number(50_000, 5_000),
+            shared_backlog: number(120_000, 60_000),
+            distant_backlog: number(50_000, 30_000),
+            noise: number(100_000, 10_000),
+            disturbed: seconds(10, 3),
             together: number(100_000, 10_000),
             memory_events: number(1_000_000, 20_000),
             starts: number(10, 3),

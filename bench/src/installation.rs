@@ -1,14 +1,15 @@
 //! An installation for one measurement: a database and queues on the servers that the tests use. They are removed when it is
 //! dropped, also after an error or an interruption.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use careq_console::audit::{Actor, Origin};
 use careq_console::clinics;
-use careq_shared::broker::Queue;
-use careq_shared::broker::rabbitmq::{RabbitMq, Topology};
+use careq_shared::broker::rabbitmq::{PartitionQueue, RabbitMq, Topology};
+use careq_shared::broker::{Queue, partition};
 use careq_shared::clinics::CredentialKind;
 use careq_shared::config::{self, Config};
 use careq_shared::event_key::EventKey;
@@ -29,6 +30,9 @@ use crate::process::{Process, SETTINGS};
 const RABBITMQ: &str = "amqp://guest:guest@127.0.0.1:5672/%2f";
 pub(crate) const POSTGRESQL: &str = "postgres://careq_test:careq_test@127.0.0.1:5432";
 
+/// Host and port in [`POSTGRESQL`].
+pub(crate) const POSTGRESQL_ADDRESS: &str = "127.0.0.1:5432";
+
 /// Retries of the deletion of a queue.
 const MAX_RETRIES: u32 = 5;
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -40,6 +44,7 @@ pub(crate) struct Installation {
     pub(crate) credentials: Credentials,
     pub(crate) event_key: EventKey,
     pub(crate) broker: RabbitMq,
+    topology: Topology,
     careq_sync: PathBuf,
     rabbitmq: RabbitMqChannel,
     settings: Vec<(String, String)>,
@@ -50,24 +55,26 @@ pub(crate) struct Installation {
 impl Installation {
     pub(crate) async fn new(context: &Context) -> Result<Self> {
         let name = format!("careq_bench_{}", Uuid::new_v4().simple());
-        let admin = Database::connect(format!("{POSTGRESQL}/postgres")).await;
-        let admin = admin.context("PostgreSQL cannot be used; `make servers` installs and starts it")?;
-        let removal = Removal(name.clone());
-        admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await?;
         let settings = [
             ("CAREQ_DATABASE_URL", format!("{POSTGRESQL}/{name}")),
             ("CAREQ_BROKER_URL", RABBITMQ.to_owned()),
-            ("CAREQ_BROKER_PREFIX", name),
+            ("CAREQ_BROKER_PREFIX", name.clone()),
             ("CAREQ_SEAL_KEYS", format!("bench:{}=", "A".repeat(43))),
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value)).to_vec();
         let config = config::load(None, settings.clone())?;
+        let topology = Topology::new(&config.broker);
+        let admin = Database::connect(format!("{POSTGRESQL}/postgres")).await;
+        let admin = admin.context("PostgreSQL cannot be used; `make servers` installs and starts it")?;
+        let removal = Removal { database: name.clone(), topology: topology.clone() };
+        admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await?;
         let database = database::connect(&config).await?;
         careq_migrations::up(&database).await?;
         Ok(Self {
             credentials: add_clinic(&database, &config).await?,
             event_key: EventKey::random(),
             broker: RabbitMq::connect(&config.broker, "bench").await?,
+            topology,
             careq_sync: context.careq_sync.clone(),
             rabbitmq: RabbitMqChannel::open().await?,
             config,
@@ -82,9 +89,9 @@ impl Installation {
         self.start("ingress", settings, "the ingress takes requests").await
     }
 
-    /// Starts a worker.
-    pub(crate) async fn worker(&self) -> Result<Process> {
-        self.start("worker", &[], "the worker takes events").await
+    /// Starts a worker with these settings in addition to those of the installation.
+    pub(crate) async fn worker(&self, settings: &[(&str, &str)]) -> Result<Process> {
+        self.start("worker", settings, "the worker takes events").await
     }
 
     async fn start(&self, command: &str, additional: &[(&str, &str)], ready: &str) -> Result<Process> {
@@ -93,18 +100,32 @@ impl Installation {
         Process::start(tempfile::tempdir()?, &self.careq_sync, &[command], &settings, ready).await
     }
 
-    /// Name of the queue of single webhooks.
-    pub(crate) fn live(&self) -> String {
-        Topology::new(&self.config.broker.prefix).name(Queue::Live)
+    /// URL of the database, if PostgreSQL is reached at another address.
+    pub(crate) fn database_url_at(&self, address: &str) -> String {
+        format!("{POSTGRESQL}/{}", self.config.broker.prefix).replace(POSTGRESQL_ADDRESS, address)
+    }
+
+    /// Partitions of the queues.
+    pub(crate) fn partitions(&self) -> NonZero<u16> {
+        self.config.broker.partitions
+    }
+
+    /// Name of the queue of the clinic's single webhooks.
+    pub(crate) fn live_queue(&self) -> String {
+        let partition = partition::for_clinic(CLINIC, self.partitions());
+        self.topology.name(PartitionQueue { queue: Queue::Live, partition })
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
         self.database.get_postgres_connection_pool()
     }
 
-    /// Empties the queue of single webhooks.
+    /// Empties the queues of single webhooks.
     pub(crate) async fn purge(&self) -> Result<()> {
-        self.rabbitmq.channel.queue_purge(self.live().into(), QueuePurgeOptions::default()).await?;
+        for queue in self.topology.queues().into_iter().filter(|queue| queue.queue == Queue::Live) {
+            let name = self.topology.name(queue).into();
+            self.rabbitmq.channel.queue_purge(name, QueuePurgeOptions::default()).await?;
+        }
         Ok(())
     }
 
@@ -148,38 +169,47 @@ impl RabbitMqChannel {
     }
 }
 
-/// Name of a database and of queues that are removed when it is dropped.
-struct Removal(String);
+/// A database and queues that are removed when it is dropped.
+struct Removal {
+    database: String,
+    topology: Topology,
+}
 
 impl Drop for Removal {
     fn drop(&mut self) {
         // Nothing else runs after a measurement, so the thread may block.
-        let removed = tokio::task::block_in_place(|| Handle::current().block_on(remove(&self.0)));
+        let removed = tokio::task::block_in_place(|| Handle::current().block_on(self.remove()));
         if let Err(error) = removed {
-            print::warning(&format!("database and queues {} were not removed: {error:#}", self.0));
+            print::warning(&format!("database and queues {} were not removed: {error:#}", self.database));
         }
     }
 }
 
-async fn remove(name: &str) -> Result<()> {
-    let admin = Database::connect(format!("{POSTGRESQL}/postgres")).await?;
-    admin.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
-    for queue in Queue::ALL {
-        delete(&Topology::new(name).name(queue)).await?;
+impl Removal {
+    async fn remove(&self) -> Result<()> {
+        let admin = Database::connect(format!("{POSTGRESQL}/postgres")).await?;
+        let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database);
+        admin.execute_unprepared(&statement).await?;
+        let mut rabbitmq = RabbitMqChannel::open().await?;
+        for queue in self.topology.queues() {
+            rabbitmq = delete(rabbitmq, &self.topology.name(queue)).await?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
-/// Deletes a queue. RabbitMQ 3.10 may return an internal error while it still processes the million messages of a queue.
-async fn delete(queue: &str) -> Result<()> {
+/// Deletes a queue, and returns the channel for the next one. RabbitMQ 3.10 may return an internal error while it still
+/// processes the million messages of a queue.
+async fn delete(mut rabbitmq: RabbitMqChannel, queue: &str) -> Result<RabbitMqChannel> {
     let mut retries = 0;
-    loop {
-        let rabbitmq = RabbitMqChannel::open().await?;
-        match rabbitmq.channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await {
-            Ok(_) => return Ok(()),
-            Err(error) if retries == MAX_RETRIES => return Err(error.into()),
-            Err(_) => tokio::time::sleep(RETRY_DELAY).await,
+    while let Err(error) = rabbitmq.channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await {
+        if retries == MAX_RETRIES {
+            return Err(error.into());
         }
+        tokio::time::sleep(RETRY_DELAY).await;
+        // An error has closed the channel.
+        rabbitmq = RabbitMqChannel::open().await?;
         retries += 1;
     }
+    Ok(rabbitmq)
 }

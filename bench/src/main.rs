@@ -4,11 +4,13 @@
 //! Only ratios are comparable between runs. No test depends on a result.
 
 mod arguments;
+mod clinics;
 mod context;
 mod measurement;
 mod print;
 mod statistics;
 
+mod distant;
 mod installation;
 mod load;
 mod process;

@@ -19,8 +19,13 @@ pub(crate) enum Measurement {
     Together,
     /// Time from when a request was due to the response with its result, at 200 requests per second.
     Answer,
-    /// Two and four worker processes on one backlog; compared with one.
-    Workers,
+    /// Two and four worker processes on the backlog of a clinic in each partition, once they have shared the partitions; compared with one.
+    #[serde(alias = "workers")]
+    ScaleOut,
+    /// One worker's events per second from the backlog of one clinic, which one consumer reads; compared with a clinic in each partition.
+    OneClinic,
+    /// Answers to a clinic with a booking per second, and the delay until its events are stored, while another clinic has a backlog.
+    NoisyNeighbour,
     /// Peak memory of ingress and worker, after a number of events.
     Memory,
     /// Time from the start of a process until it accepts requests or events.
@@ -41,7 +46,9 @@ impl Measurement {
             Self::Drain => "Draining",
             Self::Together => "Both together",
             Self::Answer => "Answers with their results",
-            Self::Workers => "More workers",
+            Self::ScaleOut => "More workers",
+            Self::OneClinic => "One clinic",
+            Self::NoisyNeighbour => "A noisy neighbour",
             Self::Memory => "Memory",
             Self::StartUp => "Starting",
             Self::Embedded => "The embedded default",

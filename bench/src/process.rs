@@ -108,17 +108,27 @@ impl Process {
 
     /// Number of events settled so far, from the metrics, since a query of the database would be additional load.
     pub(crate) async fn settled(&self) -> Result<u64> {
-        let text =
-            load::get(self.operations.as_ref().context("the process has metrics")?, "/metrics").await?;
-        let is_final = |line: &&str| {
+        let is_final = |line: &str| {
             !["waiting", "retrying"].iter().any(|outcome| line.contains(&format!("outcome=\"{outcome}\"")))
         };
-        let results = text.lines().filter(|line| line.starts_with("careq_sync_results_total{"));
-        let counts = results.filter(is_final).map(|line| {
-            let (_, count) = line.rsplit_once(' ').context("a sample has a value")?;
-            anyhow::Ok(count.parse::<u64>()?)
+        self.metric("careq_sync_results_total", is_final).await
+    }
+
+    /// Number of partitions that the consumers of the process are assigned.
+    pub(crate) async fn assigned_partitions(&self) -> Result<u64> {
+        self.metric("careq_sync_assigned_partitions", |_| true).await
+    }
+
+    /// Sum of the samples of a metric that are counted.
+    async fn metric(&self, name: &str, is_counted: impl Fn(&str) -> bool) -> Result<u64> {
+        let address = self.operations.as_ref().context("the process has metrics")?;
+        let text = load::get(address, "/metrics").await?;
+        let samples = text.lines().filter(|line| line.starts_with(name) && is_counted(line));
+        let values = samples.map(|line| {
+            let (_, value) = line.rsplit_once(' ').context("a sample has a value")?;
+            anyhow::Ok(value.parse::<u64>()?)
         });
-        counts.sum()
+        values.sum()
     }
 
     fn proc(&self, file: &str) -> Result<String> {

@@ -8,7 +8,8 @@ use axum::Router;
 use careq_console::api::{self, Api};
 use careq_ingress::{Ingress, Parts};
 use careq_shared::broker::Broker;
-use careq_shared::config::Config;
+use careq_shared::config::{Config, Process};
+use careq_shared::processes::keep_registered;
 use careq_shared::seal::{self, Seal};
 use careq_shared::telemetry::measure::Measured;
 use careq_shared::telemetry::metrics::metrics;
@@ -50,7 +51,8 @@ pub(crate) async fn standalone(config: &Config, shutdown: CancellationToken) -> 
         operations::start(config, readiness(&ingress), measured, admin, shutdown.clone()).await?;
     // The worker stops after the ingress has answered its last request, since requests wait for results.
     let worker_shutdown = CancellationToken::new();
-    let worker = Worker::new(database, Arc::clone(&broker), seal, Settings::from(config));
+    let settings = Settings { process: Process::Standalone, ..Settings::from(config) };
+    let worker = Worker::new(database, Arc::clone(&broker), seal, settings);
     let worker = tokio::spawn(worker.run(worker_shutdown.clone()));
     ingress.clinics_are_known().await;
     tracing::info!(%address, "careq-sync takes requests");
@@ -76,12 +78,16 @@ pub(crate) async fn ingress(config: &Config, shutdown: CancellationToken) -> Res
     let ingress = Ingress::start(parts(config, &broker, database.clone(), &seal), &shutdown);
     let measured = measured(&database, &broker);
     operations::start(config, readiness(&ingress), measured, Router::new(), shutdown.clone()).await?;
+    let partitions = broker.partitions();
+    let registered = keep_registered(database.clone(), Process::Ingress, partitions, shutdown.clone());
+    let registered = tokio::spawn(registered);
     let known = Arc::clone(&ingress);
     tokio::spawn(async move {
         known.clinics_are_known().await;
         tracing::info!(%address, "the ingress takes requests");
     });
     careq_ingress::run(listener, ingress, shutdown).await;
+    registered.await?;
     close(Some(broker.as_ref()), &[database]).await;
     Ok(())
 }
@@ -112,9 +118,12 @@ pub(crate) async fn console(config: &Config, shutdown: CancellationToken) -> Res
     let database = migrate::connect(config).await?;
     let measured = Measured { database: database.clone(), besides: Vec::new(), broker: None };
     let admin = admin_api(config, database.clone(), &seal, &shutdown);
+    let registered = keep_registered(database.clone(), Process::Console, 0, shutdown.clone());
+    let registered = tokio::spawn(registered);
     // Always ready: without the database, each response is an error that says so.
     let serving = operations::start(config, Arc::new(|| true), measured, admin, shutdown).await?;
     serving.await?;
+    registered.await?;
     close(None, &[database]).await;
     Ok(())
 }

@@ -11,12 +11,13 @@ mod keys;
 
 mod clinics;
 mod database;
+mod processes;
 
 mod broker;
 
 mod clock;
 
-use careq_shared::config::{Config, Faults};
+use careq_shared::config::{BrokerKind, Config, Faults};
 use futures_util::FutureExt as _;
 use rustix::process::geteuid;
 use sea_orm::{ConnectionTrait as _, DbBackend};
@@ -33,6 +34,7 @@ pub async fn examine(config: &Config) -> Report {
     report.note("keys", findings);
     report.note("data folder", data_folder::examine(config, user));
 
+    let mut has_worker = false;
     if let Some(database) = report.reach("database", database::reach(config)).await {
         if database.get_database_backend() == DbBackend::Postgres {
             report.add("server", database::server::examine(&database)).await;
@@ -48,10 +50,14 @@ pub async fn examine(config: &Config) -> Report {
             report.add("clinics", Box::pin(clinics::examine(&database, &seal))).await;
             report.add("sealed values", Box::pin(keys::examine_sealed(&database, &seal))).await;
         }
+        if are_current && config.broker.kind() == BrokerKind::RabbitMq {
+            has_worker = report.reach("processes", processes::examine(&database)).await.unwrap_or_default();
+        }
     }
 
     if let Some(broker) = report.reach("broker", broker::reach(config)).await {
-        report.add("queues", broker::queues::examine(&broker).map(Ok)).await;
+        report.add("queues", Box::pin(broker::queues::examine(&broker, has_worker)).map(Ok)).await;
+        report.add("leftover queues", Box::pin(broker::queues::examine_leftovers(&broker)).map(Ok)).await;
         report.add("a message", Box::pin(broker::message::examine(&broker, config)).map(Ok)).await;
         if let Some(management) = report.reach("management API", broker::management::reach(config)).await {
             report.add("policies", broker::policies::examine(&management, &broker).map(Ok)).await;

@@ -20,6 +20,7 @@ use crate::state::Ingress;
 pub(crate) async fn confirmed(
     ingress: &Ingress,
     queue: Queue,
+    clinic_id: &str,
     message: Message,
     body_bytes: usize,
 ) -> Result<(), ApiError> {
@@ -34,12 +35,14 @@ pub(crate) async fn confirmed(
         messaging.destination.name = queue.as_str(),
         messaging.operation.type = "send",
     );
-    let publishing = ingress.broker.publish(queue, body).instrument(span);
+    let _in_flight = metrics().activity.begin(kinds.len());
+    let publishing = ingress.broker.publish(queue, clinic_id, body).instrument(span);
     let reason = match tokio::time::timeout(ingress.publish_timeout, publishing).await {
         Ok(Ok(())) => {
             crash_point::reached(CrashPoint::Confirmed);
             let label = ByQueue { queue: queue.as_str() };
             metrics().confirm_duration.get_or_create(&label).observe(started_at.elapsed().as_secs_f64());
+            metrics().activity.events(kinds.len());
             for kind in kinds {
                 metrics().accepted_events.get_or_create(&ByKind { kind: kind.as_str() }).inc();
             }

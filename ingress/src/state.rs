@@ -84,7 +84,8 @@ impl Ingress {
             Duration::from_secs(settings.clinics_refresh_interval_s),
             shutdown.clone(),
         );
-        let rate_limiter = RateLimiter::new(settings.rate_per_minute, settings.rate_burst);
+        let (rate_per_minute, burst) = (settings.rate_per_minute, settings.rate_burst);
+        let rate_limiter = RateLimiter::new(rate_per_minute, burst, settings.rate_records_per_token);
         let max_body_bytes = settings.max_batch_body_bytes.max(settings.max_body_bytes);
         let budget = max_body_bytes.saturating_mul(BUDGET_IN_LARGEST_BODIES);
         Arc::new(Self {

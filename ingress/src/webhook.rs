@@ -46,7 +46,7 @@ pub(crate) async fn accept(
     let pending_reply = ingress.pending_replies.register(clinic_id, queue, preference, default_wait);
     let (reply_to, applied) = (pending_reply.reply_to.clone(), pending_reply.applied);
     let message = Message { reply_to, content: Content::Event(Box::new(event)) };
-    let published = publish::confirmed(ingress, queue, message, bytes).await;
+    let published = publish::confirmed(ingress, queue, clinic_id, message, bytes).await;
     published.map_err(|error| error.with_document(&document))?;
     drop((body, document, permit, reservation));
 

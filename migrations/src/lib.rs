@@ -44,6 +44,7 @@ impl MigratorTrait for Migrator {
             "m20261130_000003_events"
             "m20261130_000004_dead_letters"
             "m20261130_000005_audit"
+            "m20261130_000006_processes"
         )
     }
 }

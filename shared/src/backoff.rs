@@ -4,22 +4,28 @@ use std::time::Duration;
 
 use backoff::backoff::Backoff as _;
 
-/// Delays that grow from 100 ms to 5 s, with jitter. They never end, so a server that returns after a day is found.
+/// Delays that grow from 100 ms to a maximum, with jitter. They never end, so a server that returns after a day is found.
 #[derive(Debug)]
 pub struct Backoff(backoff::ExponentialBackoff);
 
 impl Default for Backoff {
+    /// Delays of up to 5 s.
     fn default() -> Self {
-        let delays = backoff::ExponentialBackoffBuilder::new()
-            .with_initial_interval(Duration::from_millis(100))
-            .with_max_interval(Duration::from_secs(5))
-            .with_max_elapsed_time(None)
-            .build();
-        Self(delays)
+        Self::up_to(Duration::from_secs(5))
     }
 }
 
 impl Backoff {
+    /// Delays of up to `max_delay`.
+    pub fn up_to(max_delay: Duration) -> Self {
+        let delays = backoff::ExponentialBackoffBuilder::new()
+            .with_initial_interval(Duration::from_millis(100))
+            .with_max_interval(max_delay)
+            .with_max_elapsed_time(None)
+            .build();
+        Self(delays)
+    }
+
     /// Sleeps for the next delay.
     pub async fn wait(&mut self) {
         tokio::time::sleep(self.next_delay()).await;

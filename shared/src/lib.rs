@@ -29,6 +29,7 @@ pub mod ledger;
 pub mod message;
 pub mod networks;
 pub mod outcome;
+pub mod processes;
 pub mod records;
 pub mod redact;
 pub mod refusal;

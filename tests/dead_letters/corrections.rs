@@ -1,6 +1,7 @@
 //! Correction and replay: the corrected body is validated as at the ingress, linked to its original, and does not
 //! overwrite newer data.
 
+use careq_shared::broker::Queue;
 use careq_shared::clock;
 use careq_shared::dead_letters::{Class, DeadLetterState, id_of};
 use careq_shared::entities::{audit_entry, patient as patients};
@@ -8,7 +9,7 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder a
 use serde_json::{Value, json};
 
 use super::{QUICK, command, letters};
-use crate::harness::{Stack, appointment, doctor, patient, sample, service, until};
+use crate::harness::{CLINIC, Stack, appointment, doctor, patient, sample, service, until};
 
 #[tokio::test]
 async fn on_the_embedded_default() {
@@ -182,7 +183,7 @@ async fn a_correction_has_the_age_of_the_latest_delivery(stack: &Stack) {
 /// Undecodable bytes can be discarded or replaced by a corrected body with its kind.
 async fn undecodable_bytes_are_discarded_or_corrected(stack: &Stack) {
     let id = id_of(b"not an event").to_string();
-    super::classes::put(&format!("{}.bulk", stack.prefix.as_ref().unwrap()), b"not an event").await;
+    super::classes::put(&stack.queue_of(Queue::Bulk, CLINIC), b"not an event").await;
     until("it is a dead letter", || async {
         letters(stack).await.iter().any(|letter| letter.id.to_string() == id).then_some(())
     })

@@ -9,6 +9,7 @@ mod non_delivering_broker;
 mod prepared;
 mod races;
 mod replays;
+mod unavailable_queues;
 mod volume;
 
 use careq_shared::entities::dead_letter;

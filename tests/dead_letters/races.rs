@@ -9,6 +9,7 @@ use careq_console::dead_letters::{Filter, Selection};
 use careq_console::jobs::{self, JobLetter, Progress};
 use careq_shared::broker::{Delivery, Queue};
 use careq_shared::clock;
+use careq_shared::config::Process;
 use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{dead_letter, replay_job};
 use careq_shared::event::Event;
@@ -28,9 +29,9 @@ use crate::harness::{
 };
 
 /// Dead letters in a job, and a broker that does not deliver.
-struct Scene {
+pub(super) struct Scene {
     database: FreshDatabase,
-    broker: Arc<NonDeliveringBroker>,
+    pub(super) broker: Arc<NonDeliveringBroker>,
     events: Vec<Event>,
     letters: Vec<Uuid>,
     job_id: Uuid,
@@ -41,7 +42,7 @@ fn meera() -> Actor {
 }
 
 impl Scene {
-    async fn new(events: Vec<Event>) -> Self {
+    pub(super) async fn new(events: Vec<Event>) -> Self {
         let database = FreshDatabase::new(Backend::Postgres).await;
         let letters = insert_letters(&database.connection, &events).await;
         Self::with_job(database, events, letters).await
@@ -54,7 +55,7 @@ impl Scene {
         Self::with_job(database, Vec::new(), vec![letter]).await
     }
 
-    async fn with_job(database: FreshDatabase, events: Vec<Event>, letters: Vec<Uuid>) -> Self {
+    pub(super) async fn with_job(database: FreshDatabase, events: Vec<Event>, letters: Vec<Uuid>) -> Self {
         let chosen = Selection::new(Filter { ids: letters.clone(), ..Filter::default() }, false).unwrap();
         let job = jobs::make(&database.connection, &meera(), &chosen, 100).await.unwrap();
         Self { database, broker: Arc::default(), events, letters, job_id: job.id }
@@ -69,7 +70,7 @@ impl Scene {
         &self.database.connection
     }
 
-    fn worker(&self) -> RunningWorker {
+    pub(super) fn worker(&self) -> RunningWorker {
         let settings = Settings {
             concurrency: 1,
             batch_size: 100,
@@ -79,6 +80,7 @@ impl Scene {
             sweep_interval: Duration::from_millis(20),
             retention: retention(),
             name: "test".to_owned(),
+            process: Process::Worker,
         };
         let broker = Arc::<NonDeliveringBroker>::clone(&self.broker);
         let worker = Worker::new(self.connection().clone(), broker, Arc::new(seal()), settings);
@@ -90,7 +92,7 @@ impl Scene {
         self.connection().execute_unprepared(sql).await.unwrap();
     }
 
-    async fn progress(&self) -> Progress {
+    pub(super) async fn progress(&self) -> Progress {
         jobs::get(self.connection(), self.job_id).await.unwrap().progress
     }
 
@@ -129,14 +131,14 @@ impl Scene {
     }
 }
 
-struct RunningWorker {
+pub(super) struct RunningWorker {
     task: JoinHandle<()>,
     shutdown: CancellationToken,
 }
 
 impl RunningWorker {
     /// Stops the worker after it has finished its current step.
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.shutdown.cancel();
         self.task.await.unwrap();
     }

@@ -17,7 +17,7 @@ use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-use crate::harness::{DiskFault, FaultyDisk, until};
+use crate::harness::{CLINIC, DiskFault, FaultyDisk, assigned, until};
 
 /// Number of seeds. Each has a process, and two of them run at a time.
 const SEEDS: u64 = 6;
@@ -96,14 +96,14 @@ async fn on_a_failing_disk() {
     let (mut random, disk) = (StdRng::seed_from_u64(seed.parse().unwrap()), FaultyDisk::inherited());
     let mut journal = File::create(folder.join("journal")).unwrap();
     let queue = Embedded::open(&folder.join("data")).await.unwrap();
-    let mut consumer = queue.consume(Queue::Live, messages(3));
+    let mut consumer = queue.consume(Queue::Live, messages(3), assigned([0]));
     let mut last = 0;
     let mut publish = async |journal: &mut File, count: u64, bytes: usize| {
         let numbers = last + 1..=last + count;
         last += count;
         let publishing = numbers.map(async |number| {
             let body = format!("{number}:{}", "x".repeat(bytes));
-            (number, queue.publish(Queue::Live, body.into()).await.is_ok())
+            (number, queue.publish(Queue::Live, CLINIC, body.into()).await.is_ok())
         });
         let mut confirmed = 0;
         for (number, _) in join_all(publishing).await.into_iter().filter(|(_, is_confirmed)| *is_confirmed) {
@@ -136,7 +136,7 @@ async fn on_a_failing_disk() {
     assert_eq!(publish(&mut journal, 20, 10).await, 20);
     consumer.close().await;
     // Messages that were taken and returned are redelivered without a restart, and their delivery is not counted.
-    let mut consumer = queue.consume(Queue::Live, messages(10_000));
+    let mut consumer = queue.consume(Queue::Live, messages(10_000), assigned([0]));
     let deliveries = consumer.next().await;
     assert!(
         deliveries.iter().all(|delivery| delivery.redeliveries == 0),

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use careq_shared::broker::{Broker as _, Queue};
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection};
@@ -9,7 +10,7 @@ use sea_orm::{ConnectionTrait as _, DatabaseConnection, TransactionTrait as _};
 use tokio::task::JoinSet;
 
 use super::set_up::{SECRET, SetUp, restrict};
-use crate::harness::{clock_library, until};
+use crate::harness::{CLINIC, clock_library, until};
 use crate::servers::{RabbitMq, Servers, free_port};
 
 /// Shows the transactions of other sessions as two days older. A changed `now()` would make the doctor's own transaction as old.
@@ -52,6 +53,10 @@ pub(crate) enum Break {
     VirtualHost,
     UserThatMayNotWrite,
     ClassicQueue,
+    LeftoverPartition,
+    PartitionWithoutConsumer,
+    DifferentPartitions,
+    IdleConsumers,
     MemoryAlarm,
     PolicyThatExpiresMessages,
     PolicyThatDropsTheOldest,
@@ -117,13 +122,10 @@ impl Break {
             | Self::PreparedTransaction
             | Self::ParametersLogged
             | Self::ParametersLoggedOnError
-            | Self::TokenExpired => self.strike_database(set_up, servers).await,
-            Self::UserThatMayNotWrite
-            | Self::ClassicQueue
-            | Self::MemoryAlarm
-            | Self::PolicyThatExpiresMessages
-            | Self::PolicyThatDropsTheOldest
-            | Self::OperatorPolicy => self.strike_broker(set_up, servers).await,
+            | Self::TokenExpired
+            | Self::DifferentPartitions
+            | Self::IdleConsumers => self.strike_database(set_up, servers).await,
+            _ => self.strike_broker(set_up, servers).await,
         }
     }
 
@@ -168,6 +170,10 @@ impl Break {
             Self::TokenExpired => {
                 "UPDATE clinic_credentials SET expires_at = now() - interval '1 day'".to_owned()
             }
+            Self::DifferentPartitions => {
+                format!("{}; {}", process("ingress", 0, 2), process("ingress", 0, 4))
+            }
+            Self::IdleConsumers => process("worker", 3, 2),
             _ => return set_up.make_database(servers, "SQL_ASCII").await,
         };
         let database = set_up.database(servers).await;
@@ -191,7 +197,7 @@ impl Break {
 
     async fn strike_broker(self, set_up: &mut SetUp, servers: &Servers) {
         let pattern = format!("^{}", set_up.prefix.replace('.', r"\."));
-        let live = format!("{}.live", set_up.prefix);
+        let live = format!("{}.live.00", set_up.prefix);
         let control = async |arguments: &[&str]| drop(servers.rabbitmq.control(arguments).await);
         match self {
             Self::PolicyThatExpiresMessages => {
@@ -203,6 +209,16 @@ impl Break {
             }
             Self::OperatorPolicy => {
                 control(&["set_operator_policy", "broken", &pattern, r#"{"expires": 86400000}"#]).await;
+            }
+            Self::LeftoverPartition => {
+                set_up.set("CAREQ_BROKER_PARTITIONS", "3".to_owned());
+                set_up.broker().await;
+                set_up.set("CAREQ_BROKER_PARTITIONS", "2".to_owned());
+            }
+            Self::PartitionWithoutConsumer => {
+                set_up.broker().await.publish(Queue::Live, CLINIC, "unread".into()).await.unwrap();
+                let database = set_up.database(servers).await;
+                database.execute_unprepared(&process("worker", 1, 2)).await.unwrap();
             }
             Self::MemoryAlarm => memory_alarm(servers, "0.00001", true).await,
             Self::UserThatMayNotWrite => {
@@ -230,6 +246,14 @@ impl Break {
             memory_alarm(servers, "0.6", false).await;
         }
     }
+}
+
+/// Registers a process that seems to run, whenever the doctor looks.
+fn process(kind: &str, consumers: u32, partitions: u32) -> String {
+    format!(
+        "INSERT INTO processes VALUES (gen_random_uuid(), '{kind}', 'host', 1, '0.1.0', now(), now() + interval '1 hour', \
+         {consumers}, {partitions}, 0, 0, NULL)"
+    )
 }
 
 /// Begins a transaction that is active for five minutes.

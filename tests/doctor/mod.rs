@@ -18,7 +18,7 @@ use set_up::{SECRET, SetUp};
 /// The defect, the codes of all findings, and a text that the operator must see.
 type Row = (Break, &'static [&'static str], &'static str);
 
-const TABLE: [Row; 36] = [
+const TABLE: [Row; 40] = [
     (Break::UnknownSetting, &["settings.fault"], "config.default.toml documents every one"),
     (
         Break::ExposedPorts,
@@ -58,6 +58,10 @@ const TABLE: [Row; 36] = [
     (Break::VirtualHost, &["broker.virtual_host_refused"], "rabbitmqctl add_vhost nowhere"),
     (Break::UserThatMayNotWrite, &["message.forbidden"], "rabbitmqctl set_permissions -p '/'"),
     (Break::ClassicQueue, &["queues.differ"], "rabbitmqctl delete_queue"),
+    (Break::LeftoverPartition, &["queues.leftover"], ".bulk.02` (docs/guide/scale-out.md)"),
+    (Break::PartitionWithoutConsumer, &["queues.without_consumer"], "restart the workers one by one"),
+    (Break::DifferentPartitions, &["processes.partitions_differ"], "CAREQ_BROKER_PARTITIONS"),
+    (Break::IdleConsumers, &["processes.idle_consumers"], "lower worker.concurrency"),
     (Break::MemoryAlarm, &["message.blocked"], "rabbitmq-diagnostics alarms"),
     (Break::PolicyThatExpiresMessages, &["policies.message_ttl"], "rabbitmqctl clear_policy -p '/' 'broken'"),
     (
@@ -173,7 +177,14 @@ async fn with_processes_all_is_well(servers: &Servers) {
     set_up
         .is_well(
             "before anything runs",
-            &["settings.well", "transactions.well", "queues.well", "message.well", "policies.well"],
+            &[
+                "settings.well",
+                "transactions.well",
+                "processes.none",
+                "queues.well",
+                "message.well",
+                "policies.well",
+            ],
         )
         .await;
     assert_eq!(
@@ -191,12 +202,15 @@ async fn with_processes_all_is_well(servers: &Servers) {
     worker.logged("the worker takes events").await;
     until("the worker's consumers are registered", || async {
         let report = set_up.doctor().await;
+        // One for each of the two live partitions, and one of the dead queue.
         let reads =
-            |finding: &Value| finding["seen"].as_str().unwrap().contains("0 messages and 2 consumers");
+            |finding: &Value| finding["seen"].as_str().unwrap().contains("0 messages and 3 consumers");
         report.findings().iter().any(reads).then_some(())
     })
     .await;
-    set_up.is_well("at work", &["clock.database_agrees", "clock.broker_agrees", "sealed.well"]).await;
+    let codes =
+        ["clock.database_agrees", "clock.broker_agrees", "sealed.well", "processes.well", "queues.well"];
+    set_up.is_well("at work", &codes).await;
     assert!(ingress.stop().await.success && worker.stop().await.success);
 }
 

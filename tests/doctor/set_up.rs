@@ -65,14 +65,19 @@ impl SetUp {
             ("CAREQ_BROKER_URL", RabbitMq::url(&servers.rabbitmq.address())),
             ("CAREQ_BROKER_MANAGEMENT_URL", servers.rabbitmq.management_url()),
             ("CAREQ_BROKER_PREFIX", set_up.prefix.clone()),
+            ("CAREQ_BROKER_PARTITIONS", "2".to_owned()),
             ("CAREQ_SEAL_KEY_FILE", key_file),
         ] {
             set_up.set(name, value);
         }
         set_up.common();
-        // Declares the queues.
-        Broker::connect(&set_up.config().broker, "test").await.unwrap();
+        set_up.broker().await;
         set_up
+    }
+
+    /// The broker of the settings, with its queues declared.
+    pub(crate) async fn broker(&self) -> Broker {
+        Broker::connect(&self.config().broker, "test").await.unwrap()
     }
 
     /// A set-up of the embedded default in one folder.

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use careq_shared::broker::Queue;
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
@@ -37,7 +38,7 @@ pub(crate) fn all() -> Vec<Fault> {
 async fn backlog(servers: &mut Servers, play: Play) -> Row {
     let (batches, singles) = play.choose((30, 4_000), (700, 300_000));
     let in_batches = batches * RECORDS;
-    let load = Load { seed: play.seed, events: singles, rate_per_second: None };
+    let load = Load { events: singles, rate_per_second: None, ..play.load(1) };
     let mut trial = Trial::full(servers, load, 1, 0).await;
 
     trial.begin_load();
@@ -127,10 +128,8 @@ async fn stored_reaches(trial: &Trial, events: u64) {
 }
 
 async fn depth_reaches(servers: &Servers, trial: &Trial, depth: u64) {
-    let live = format!("{}.live", trial.prefix);
     let timeout = Duration::from_secs(60 + depth / STORED_PER_SECOND);
-    let is_there =
-        async || servers.rabbitmq.depth(&live).await.is_some_and(|ready| u64::from(ready) >= depth);
+    let is_there = async || trial.ready(servers, Queue::Live).await.is_some_and(|ready| ready.total >= depth);
     reaches(timeout, &format!("{depth} messages are ready"), is_there).await;
 }
 

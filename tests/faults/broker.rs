@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use careq_shared::broker::Queue;
 use futures_util::FutureExt as _;
 
 use crate::harness::until;
@@ -52,16 +53,17 @@ async fn memory_alarm(servers: &mut Servers, play: Play) -> Row {
     trial.conclude(servers, &report).await
 }
 
-/// No worker runs, and the queues have a maximum length.
+/// No worker runs, and each queue has a maximum length.
 async fn queue_full(servers: &mut Servers, play: Play) -> Row {
     let mut trial = Trial::full(servers, play.load(4), 1, 0).await;
     let pattern = format!("^{}\\.", trial.prefix.replace('.', "\\."));
     let full = ["set_policy", "full", &pattern, r#"{"max-length": 60}"#, "--apply-to", "queues"];
     servers.rabbitmq.control(&full).await;
     trial.begin_load();
-    let live = format!("{}.live", trial.prefix);
-    until("the queue is full", || async { servers.rabbitmq.depth(&live).await.filter(|depth| *depth >= 60) })
-        .await;
+    until("a queue is full", || async {
+        trial.ready(servers, Queue::Live).await.filter(|ready| ready.max >= 60).map(drop)
+    })
+    .await;
     tokio::time::sleep(play.choose(Duration::from_secs(1), Duration::from_secs(10))).await;
     trial.start_worker(&[]).await;
     trial.start_worker(&[]).await;
@@ -76,11 +78,10 @@ async fn queue_full(servers: &mut Servers, play: Play) -> Row {
 async fn cancelled(servers: &mut Servers, play: Play) -> Row {
     let mut trial = Trial::full(servers, play.load(2), 1, 2).await;
     trial.lifted().await;
-    servers.rabbitmq.delete_queues(&trial.prefix).await;
+    servers.rabbitmq.delete_queues(&trial.all_queue_names()).await;
     trial.begin_load();
     trial.lifted().await;
-    let is_noticed = trial.a_worker_logged("RabbitMQ ended the consumer")
-        || trial.a_worker_logged("reading from RabbitMQ was interrupted");
+    let is_noticed = trial.a_worker_logged("reading from RabbitMQ was interrupted");
     trial.expect(is_noticed, "no worker lost its consumer");
     trial.judge(servers).await
 }

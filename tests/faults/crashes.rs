@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use careq_shared::broker::Queue;
 use careq_shared::crash_point::CrashPoint;
 use futures_util::FutureExt as _;
 use sea_orm::ConnectionTrait as _;
@@ -129,11 +130,10 @@ async fn workers_killed(servers: &mut Servers, play: Play) -> Row {
 async fn crash_loop(servers: &mut Servers, play: Play) -> Row {
     let mut trial = Trial::full(servers, play.load(1), 1, 0).await;
     trial.begin_load();
-    let dead = format!("{}.dead", trial.prefix);
     let mut crashes = 0;
     // RabbitMQ does not count a delivery that had not been sent when the worker crashed, so more crashes than the limit
     // are needed.
-    while servers.rabbitmq.depth(&dead).await.is_none_or(|depth| depth == 0) {
+    while trial.ready(servers, Queue::Dead).await.is_none_or(|ready| ready.total == 0) {
         crashes += 1;
         assert!(crashes <= 10 * careq_shared::broker::DELIVERY_LIMIT, "RabbitMQ gives nothing up");
         trial.start_worker(&[("TEST_CRASH_AT", CrashPoint::Taken.as_str())]).await;

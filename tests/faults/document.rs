@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::PARTITIONS;
 use crate::table::Row;
 
 /// Writes the table and returns its path.
@@ -22,13 +23,16 @@ pub(crate) fn write(rows: &[(&str, u64, Row)], have_all_passed: bool) -> PathBuf
         "# {title}\n\n\
          Written by `make faults` on {day}, on a machine with {cores} cores, which carried load, servers and the product at \
          once. Each fault was played under load from `careq-sync simulate` with the seed given, on PostgreSQL and RabbitMQ or, \
-         where it says so, on the embedded default. Afterwards the simulator looked for every acknowledged event by its status \
-         page, and compared every row with what the bookings imply; every process still ran, and every queue was empty. A disk \
-         failed by a preloaded library, `tests/harness/faulty_disk.c`, which fails the calls that write to the data folder.\n\n\
-         *Recovered* is the time from the end of the fault until a new event got its result again through every ingress.\n\n\
+         where it says so, on the embedded default. The load had a clinic in each of {} partitions. Afterwards the simulator looked \
+         for every acknowledged event by its status page, and compared every row with what the bookings imply; every process \
+         still ran, and every queue was empty. A disk failed by a preloaded library, `tests/harness/faulty_disk.c`, which fails \
+         the calls that write to the data folder.\n\n\
+         *Recovered* is the time from the end of the fault until a new event of each partition got its result again through every \
+         ingress.\n\n\
          | fault | acknowledged | lost | doubled | wrong | recovered | seed |\n\
          |---|---|---|---|---|---|---|\n\
          {}\n",
+        PARTITIONS[1],
         rows.join("\n")
     );
     std::fs::write(&file, text).unwrap();

@@ -30,10 +30,16 @@ pub(crate) async fn broker_state(rabbitmq: &RabbitMq) -> String {
     state
 }
 
-/// Writes the evidence to a folder below `target/` and returns the folder.
-pub(crate) fn keep<'text>(name: &str, texts: impl Iterator<Item = (String, &'text str)>) -> PathBuf {
+/// The folder below `target/` with the evidence of one installation.
+pub(crate) fn folder(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("faults-not-passed").join(name);
     std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Writes texts to the folder of an installation, and returns the folder.
+pub(crate) fn keep<'text>(name: &str, texts: impl Iterator<Item = (String, &'text str)>) -> PathBuf {
+    let folder = folder(name);
     for (file, text) in texts {
         std::fs::write(folder.join(file), text).unwrap();
     }

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use careq_shared::broker::Queue;
 use tokio::process::Command;
 
 use crate::evidence;
@@ -19,8 +20,6 @@ const PERSONAL: [&str; 6] =
 
 /// A recovery time longer than any heartbeat.
 const SLOW: Duration = Duration::from_secs(45);
-
-const QUEUES: [&str; 3] = ["live", "bulk", "dead"];
 
 impl Trial {
     /// Waits for the simulator's report and judges the trial.
@@ -40,7 +39,7 @@ impl Trial {
         self.database.close_by_ref().await.ok();
         if let Some(name) = &self.database_name {
             servers.postgresql.drop_database(name).await;
-            servers.rabbitmq.delete_queues(&self.prefix).await;
+            servers.rabbitmq.delete_queues(&self.all_queue_names()).await;
         }
         Row::from_report(&report.json, self.recovered_in, self.problems).noting(self.notes, evidence)
     }
@@ -48,7 +47,11 @@ impl Trial {
     /// State of RabbitMQ while the processes of a suspect trial still run.
     async fn evidence(&self, servers: &Servers, report: &Report) -> Option<String> {
         let is_suspect = self.database_name.is_some() && (report.json["passed"] != true || self.is_slow());
-        if is_suspect { Some(evidence::broker_state(&servers.rabbitmq).await) } else { None }
+        if !is_suspect {
+            return None;
+        }
+        servers.rabbitmq.copy_files(&evidence::folder(&self.prefix)).await;
+        Some(evidence::broker_state(&servers.rabbitmq).await)
     }
 
     fn keep_evidence(&self, broker: Option<&str>) -> Option<PathBuf> {
@@ -67,9 +70,9 @@ impl Trial {
     }
 
     async fn nothing_is_ready(&self, servers: &Servers) {
-        for name in self.queues() {
-            until(&format!("{name} is empty"), || async {
-                servers.rabbitmq.depth(&name).await.filter(|depth| *depth == 0).map(drop)
+        for queue in self.queues() {
+            until(&format!("the {queue} queue is empty"), || async {
+                self.ready(servers, queue).await.filter(|ready| ready.total == 0).map(drop)
             })
             .await;
         }
@@ -77,18 +80,18 @@ impl Trial {
 
     /// Messages that a worker held without acknowledging them are ready again when no worker runs.
     async fn nothing_was_unacknowledged(&mut self, servers: &Servers) {
-        for name in self.queues() {
-            let depth = servers.rabbitmq.depth(&name).await;
+        for queue in self.queues() {
+            let messages = self.ready(servers, queue).await.map(|ready| ready.total);
             self.expect(
-                depth == Some(0),
-                &format!("{name} holds {depth:?} messages that workers had not acknowledged"),
+                messages == Some(0),
+                &format!("the {queue} queue holds {messages:?} messages that workers had not acknowledged"),
             );
         }
     }
 
-    fn queues(&self) -> Vec<String> {
-        let is_there = self.database_name.is_some();
-        QUEUES.iter().filter(|_| is_there).map(|queue| format!("{}.{queue}", self.prefix)).collect()
+    /// The queues in RabbitMQ; none on the embedded default.
+    fn queues(&self) -> Vec<Queue> {
+        if self.database_name.is_some() { Queue::ALL.to_vec() } else { Vec::new() }
     }
 
     /// All processes are stopped at the same time, so that no worker takes messages that another one returns.

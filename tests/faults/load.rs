@@ -1,5 +1,6 @@
 //! The load: the simulator sends CareQ's webhooks to a trial's ingresses.
 
+use std::num::NonZero;
 use std::time::Duration;
 
 use careq_shared::clock;
@@ -7,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::harness::{Process, SEAL_KEYS};
-use crate::processes::SIMULATED;
+use crate::processes::{seeds, simulated};
 
 /// Timeout of the simulator, far above its longest run.
 const REPORTED_WITHIN: Duration = Duration::from_mins(40);
@@ -18,13 +19,15 @@ const LATER_PERCENT: u64 = 5;
 /// Events per second that a slow machine checks.
 const CHECKED_PER_SECOND: u64 = 500;
 
-/// Size and rate of the load.
+/// Size, rate and spread of the load.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) seed: u64,
     pub(crate) events: u64,
     /// `None` sends the next request when the last one is answered.
     pub(crate) rate_per_second: Option<u32>,
+    /// Partitions of the installation, each with one clinic of the load.
+    pub(crate) partitions: NonZero<u16>,
 }
 
 /// A running load.
@@ -64,7 +67,8 @@ impl Load {
         let options: Vec<_> = options.into_iter().chain(rate).chain(urls).collect();
         let options = options.iter().flat_map(|(name, value)| [*name, value.as_str()]);
         let arguments: Vec<_> = ["simulate", "--json"].into_iter().chain(disorder).chain(options).collect();
-        let settings = [("CAREQ_CLINICS", SIMULATED), ("CAREQ_SEAL_KEYS", SEAL_KEYS)];
+        let clinics = seeds(&simulated(self.partitions));
+        let settings = [("CAREQ_CLINICS", clinics.as_str()), ("CAREQ_SEAL_KEYS", SEAL_KEYS)];
         Flowing { simulator: Process::start(&arguments, &settings), struck_at: None }
     }
 }

@@ -46,6 +46,9 @@ mod batches;
 
 mod memory;
 
+mod partitions;
+
+use std::num::NonZero;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -56,6 +59,10 @@ use futures_util::future::LocalBoxFuture;
 use load::Load;
 use servers::Servers;
 use table::Row;
+
+/// Partitions of every installation: in the short form few, because each fault creates and deletes two queues for each
+/// partition; in the long form the default.
+const PARTITIONS: [u16; 2] = [4, 16];
 
 /// Length of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +95,9 @@ impl Play {
     pub(crate) fn load(self, seconds: u64) -> Load {
         let (rate_per_second, seconds) = self.choose((150, seconds), (300, seconds * 5));
         let events = u64::from(rate_per_second) * seconds;
-        Load { seed: self.seed, events, rate_per_second: Some(rate_per_second) }
+        let [few, many] = PARTITIONS.map(|partitions| NonZero::new(partitions).unwrap());
+        let partitions = self.choose(few, many);
+        Load { seed: self.seed, events, rate_per_second: Some(rate_per_second), partitions }
     }
 
     /// The first value in the short form, the second one in the long form.
@@ -158,6 +167,7 @@ impl Wanted {
             // Appended at the end, so that the seeds of the other faults stay the same.
             memory::all(),
             database::failover(),
+            partitions::all(),
         ];
         let is_named = |fault: &Fault| self.words.iter().all(|word| fault.name.contains(word.as_str()));
         all.into_iter().flatten().filter(|fault| fault.from <= self.form && is_named(fault)).collect()

@@ -1,14 +1,46 @@
 //! Processes of a trial's installation, and their settings.
 
+use std::num::NonZero;
+
+use careq_shared::broker::partition::for_clinic;
+
 use crate::harness::{Ended, Process, SEAL_KEYS, until};
 use crate::servers::free_port;
 
-/// Token of the clinic whose events probe the installation.
+/// Token of the clinic `probe`, which sends batches.
 pub(crate) const TOKEN: &str = "a-token-of-the-probing-clinic-of-32-characters";
 
-/// Clinics of the simulator, with their tokens.
-pub(crate) const SIMULATED: &str =
-    "sim_a=a-token-of-the-first-simulated-clinic-of-32,sim_b=a-token-of-the-second-simulated-clinic-of-32";
+/// A clinic with its token.
+#[derive(Debug, Clone)]
+pub(crate) struct Clinic {
+    pub(crate) id: String,
+    pub(crate) token: String,
+}
+
+/// Clinics of the simulator, one in each partition.
+pub(crate) fn simulated(partitions: NonZero<u16>) -> Vec<Clinic> {
+    one_in_each_partition("sim", partitions)
+}
+
+/// Clinics whose events probe the installation, one in each partition, in the order of the partitions.
+pub(crate) fn probes(partitions: NonZero<u16>) -> Vec<Clinic> {
+    one_in_each_partition("probe", partitions)
+}
+
+fn one_in_each_partition(name: &str, partitions: NonZero<u16>) -> Vec<Clinic> {
+    let in_partition = |partition| {
+        let mut ids = (0..u32::MAX).map(|number| format!("{name}_{number}"));
+        let id = ids.find(|id| for_clinic(id, partitions) == partition).expect("a partition has clinics");
+        let token = format!("a-token-of-{id}-with-more-than-32-characters");
+        Clinic { id, token }
+    };
+    (0..partitions.get()).map(in_partition).collect()
+}
+
+/// Clinics as the setting `clinics` lists them.
+pub(crate) fn seeds(clinics: &[Clinic]) -> String {
+    clinics.iter().map(|Clinic { id, token }| format!("{id}={token}")).collect::<Vec<_>>().join(",")
+}
 
 /// An ingress, or all parts in one process, with its address.
 pub(crate) struct Ingress {
@@ -61,14 +93,21 @@ async fn is_taking_requests(process: &Process) {
 }
 
 /// Settings of every process of the installation.
-pub(crate) fn settings(own: &[(&str, String)], extra: &[(&str, &str)]) -> Vec<(String, String)> {
-    let clinics = format!("probe={TOKEN},{SIMULATED}");
+pub(crate) fn settings(
+    partitions: NonZero<u16>,
+    own: &[(&str, String)],
+    extra: &[(&str, &str)],
+) -> Vec<(String, String)> {
+    let clinics = [probes(partitions), simulated(partitions)].concat();
+    let clinics = format!("probe={TOKEN},{}", seeds(&clinics));
+    let partitions = partitions.to_string();
     let common = [
         ("CAREQ_OPERATIONS_LISTEN", "127.0.0.1:0"),
         ("CAREQ_INGRESS_RATE_PER_MINUTE", "0"),
         // All connections come from this machine.
         ("CAREQ_INGRESS_MAX_CONNECTIONS_PER_ADDRESS", "0"),
         ("CAREQ_CLINICS", clinics.as_str()),
+        ("CAREQ_BROKER_PARTITIONS", partitions.as_str()),
         ("CAREQ_WORKER_SWEEP_INTERVAL_S", "1"),
         ("CAREQ_LOG_FORMAT", "json"),
         ("CAREQ_SEAL_KEYS", SEAL_KEYS),

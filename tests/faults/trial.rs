@@ -1,16 +1,18 @@
 //! Installation of one fault: its processes, the proxies of its servers, and its load. A process is started again only
 //! where the fault says so.
 
+use std::num::NonZero;
 use std::time::{Duration, Instant};
 
+use careq_shared::broker::{Queue, Ready};
 use careq_shared::entities::event;
 use sea_orm::{DatabaseConnection, EntityTrait as _, PaginatorTrait as _};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::{Client, Ended, FaultyDisk, Process, patient, until};
+use crate::harness::{Client, Ended, FaultyDisk, Process, partition_names, patient, until};
 use crate::load::{Flowing, Load, Report};
-use crate::processes::{Ingress, TOKEN, settings, start};
+use crate::processes::{Ingress, TOKEN, probes, settings, start};
 use crate::proxy::Proxy;
 use crate::servers::{Postgresql, RabbitMq, Servers};
 
@@ -82,7 +84,7 @@ impl Trial {
             ingress_was_away: false,
             recovered_in: None,
             database_name: Some(name),
-            settings: settings(&own, extra),
+            settings: settings(load.partitions, &own, extra),
             load,
             flowing: None,
             folder: tempfile::tempdir().unwrap(),
@@ -112,7 +114,7 @@ impl Trial {
         let nowhere = || Proxy::before("127.0.0.1:9");
         let own = [("CAREQ_DATA_DIR", folder.path().display().to_string())];
         let url = format!("sqlite://{}", folder.path().join("careq.db").display());
-        let settings = settings(&own, &[]);
+        let settings = settings(load.partitions, &own, &[]);
         let ingress = Ingress::start(&[], &settings, extra).await;
         let (to_database, to_broker) = tokio::join!(nowhere(), nowhere());
         Self {
@@ -199,24 +201,49 @@ impl Trial {
         }
     }
 
+    /// Number of partitions of the installation.
+    pub(crate) fn partitions(&self) -> NonZero<u16> {
+        self.load.partitions
+    }
+
+    /// Names of a queue's partitions in RabbitMQ.
+    pub(crate) fn queue_names(&self, queue: Queue) -> Vec<String> {
+        partition_names(&self.prefix, queue, self.partitions().get())
+    }
+
+    /// Names of all queues in RabbitMQ.
+    pub(crate) fn all_queue_names(&self) -> Vec<String> {
+        Queue::ALL.into_iter().flat_map(|queue| self.queue_names(queue)).collect()
+    }
+
+    /// Ready messages of a queue, without unacknowledged ones; `None` if RabbitMQ does not answer.
+    pub(crate) async fn ready(&self, servers: &Servers, queue: Queue) -> Option<Ready> {
+        servers.rabbitmq.ready(&self.queue_names(queue)).await
+    }
+
     /// Number of rows of the ledger; `None` if the database is down.
     pub(crate) async fn stored(&self) -> Option<u64> {
         event::Entity::find().count(&self.database).await.ok()
     }
 
-    /// Called at the end of the fault. Measures the time until a new event gets its result through every ingress.
+    /// Called at the end of the fault. Measures the time until a new event of each partition gets its result through every
+    /// ingress.
     pub(crate) async fn lifted(&mut self) {
         let lifted_at = Instant::now();
+        let probes = probes(self.partitions());
         for ingress in &self.ingresses {
             let client = Client::new(ingress.address(), TOKEN);
-            let mut body = patient(i64::from(ingress.process.id()));
-            body["clinic_id"] = json!("probe");
-            while !is_stored(&client, &body).await {
-                assert!(
-                    lifted_at.elapsed() < WHOLE_WITHIN,
-                    "the installation has not recovered after {WHOLE_WITHIN:?}"
-                );
-                tokio::time::sleep(Duration::from_millis(50)).await;
+            for clinic in &probes {
+                let client = client.with_token(&clinic.token);
+                let mut body = patient(i64::from(ingress.process.id()));
+                body["clinic_id"] = json!(clinic.id);
+                while !is_stored(&client, &body).await {
+                    assert!(
+                        lifted_at.elapsed() < WHOLE_WITHIN,
+                        "the installation has not recovered after {WHOLE_WITHIN:?}"
+                    );
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
             }
         }
         self.recovered_in = Some(lifted_at.elapsed());

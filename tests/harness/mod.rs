@@ -15,7 +15,8 @@ mod stack;
 mod test_worker;
 
 pub(crate) use broker::{
-    amqp_url, broker_config, channel, delete_queues, fresh_prefix, queue_consumers, queue_depth,
+    PARTITIONS, amqp_url, assigned, broker_config, channel, clinic_in, delete_queues, fresh_prefix,
+    partition_names, queue_depth,
 };
 pub(crate) use collector::{Collector, Span};
 pub(crate) use database::{Backend, FreshDatabase, opened, seal};

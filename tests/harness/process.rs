@@ -99,7 +99,21 @@ impl Process {
 
     /// Sends SIGTERM.
     pub(crate) async fn terminate(&self) {
-        let signalled = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().await.unwrap();
+        self.signal("-TERM").await;
+    }
+
+    /// Stops the process where it is (SIGSTOP). Its connections stay open.
+    pub(crate) async fn pause(&self) {
+        self.signal("-STOP").await;
+    }
+
+    /// Continues the paused process (SIGCONT).
+    pub(crate) async fn resume(&self) {
+        self.signal("-CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        let signalled = Command::new("kill").args([signal, &self.id().to_string()]).status().await.unwrap();
         assert!(signalled.success());
     }
 

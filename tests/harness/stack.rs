@@ -4,9 +4,15 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::broker::{amqp_url, delete_queues, fresh_prefix, queue_depth};
+use careq_shared::broker::Queue;
+
+use super::broker::{
+    PARTITIONS, amqp_url, delete_queues, fresh_prefix, partition_names, queue_consumers, queue_depth,
+    queue_of_clinic,
+};
 use super::{Backend, Client, Ended, Exposition, FreshDatabase, Process, peak_bytes, until};
 
+/// With [`PARTITIONS`], the events of both clinics are in partition 0.
 pub(crate) const CLINIC: &str = "clinic_abc";
 pub(crate) const TOKEN: &str = "a-token-of-clinic-abc-with-more-than-32-characters";
 pub(crate) const OTHER_CLINIC: &str = "clinic_xyz";
@@ -15,12 +21,16 @@ pub(crate) const OTHER_TOKEN: &str = "a-token-of-clinic-xyz-with-more-than-32-ch
 /// Seal keys of every test's installation.
 pub(crate) const SEAL_KEYS: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
+const PARTITIONS_SETTING: &str = "CAREQ_BROKER_PARTITIONS";
+
 /// A running installation.
 pub(crate) struct Stack {
     pub(crate) client: Client,
     pub(crate) database: FreshDatabase,
     pub(crate) prefix: Option<String>,
     settings: Vec<(String, String)>,
+    /// Largest number of partitions that the settings have had.
+    partitions: u16,
     ingress: Process,
     workers: Vec<Process>,
     console: Option<Process>,
@@ -31,9 +41,10 @@ impl Stack {
     pub(crate) async fn embedded(extra: &[(&str, &str)]) -> Self {
         let database = FreshDatabase::empty(Backend::Sqlite).await;
         let settings = settings(&database, extra);
-        let ingress = start(&[], &settings);
+        let (ingress, partitions) = (start(&[], &settings), partitions(&settings));
         let client = client(&ingress, "careq-sync takes requests").await;
-        Self { client, database, prefix: None, settings, ingress, workers: Vec::new(), console: None }
+        let workers = Vec::new();
+        Self { client, database, prefix: None, settings, partitions, ingress, workers, console: None }
     }
 
     /// Starts an ingress and a number of workers on PostgreSQL and RabbitMQ.
@@ -43,13 +54,14 @@ impl Stack {
         let mut settings = settings(&database, extra);
         let broker = [("CAREQ_BROKER_URL", amqp_url()), ("CAREQ_BROKER_PREFIX", prefix.clone())];
         settings.splice(0..0, broker.map(|(name, value)| (name.to_owned(), value)));
-        let ingress = start(&["ingress"], &settings);
+        let (ingress, partitions) = (start(&["ingress"], &settings), partitions(&settings));
         let client = client(&ingress, "the ingress takes requests").await;
         let mut stack = Self {
             client,
             database,
             prefix: Some(prefix),
             settings,
+            partitions,
             ingress,
             workers: Vec::new(),
             console: None,
@@ -89,6 +101,7 @@ impl Stack {
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.settings.retain(|(set, _)| set != name);
         self.settings.push((name.to_owned(), value.to_owned()));
+        self.partitions = self.partitions.max(partitions(&self.settings));
     }
 
     /// Settings of the processes.
@@ -156,10 +169,26 @@ impl Stack {
     pub(crate) async fn operations_addresses(&self) -> Vec<String> {
         let mut addresses = Vec::new();
         for process in std::iter::once(&self.ingress).chain(&self.workers) {
-            let line = process.logged("operations: /livez, /readyz and /metrics").await;
-            addresses.push(line["fields"]["address"].as_str().unwrap().to_owned());
+            addresses.push(operations_address(process).await);
         }
         addresses
+    }
+
+    /// Ids of the ingress, the workers and the console.
+    pub(crate) fn process_ids(&self) -> Vec<u32> {
+        let others = self.workers.iter().chain(&self.console);
+        std::iter::once(&self.ingress).chain(others).map(Process::id).collect()
+    }
+
+    /// The running workers, in the order of their starts.
+    pub(crate) fn workers(&self) -> &[Process] {
+        &self.workers
+    }
+
+    /// Value of a metric of one worker.
+    pub(crate) async fn worker_metric(&self, worker: usize, name: &str) -> f64 {
+        let address = operations_address(&self.workers[worker]).await;
+        Exposition::scrape(&address).await.sum(name, &[])
     }
 
     /// Value of a metric, summed over the processes.
@@ -169,12 +198,30 @@ impl Stack {
 
     /// Number of webhooks in RabbitMQ that no worker has taken.
     pub(crate) async fn untaken(&self) -> u32 {
-        self.waiting_in("live").await
+        self.waiting_in(Queue::Live).await
     }
 
-    /// Number of ready messages in a queue of RabbitMQ.
-    pub(crate) async fn waiting_in(&self, queue: &str) -> u32 {
-        queue_depth(&format!("{}.{queue}", self.prefix.as_ref().expect("it is the full stack"))).await
+    /// Number of ready messages in all partitions of a queue of RabbitMQ.
+    pub(crate) async fn waiting_in(&self, queue: Queue) -> u32 {
+        queue_depth(&self.partition_names(queue)).await
+    }
+
+    /// Number of consumers of each partition of a queue of RabbitMQ.
+    pub(crate) async fn consumers(&self, queue: Queue) -> Vec<u32> {
+        queue_consumers(&self.partition_names(queue)).await
+    }
+
+    fn partition_names(&self, queue: Queue) -> Vec<String> {
+        partition_names(self.prefix(), queue, self.partitions)
+    }
+
+    /// Name of RabbitMQ's queue with the events of a clinic.
+    pub(crate) fn queue_of(&self, queue: Queue, clinic: &str) -> String {
+        queue_of_clinic(self.prefix(), queue, clinic, partitions(&self.settings))
+    }
+
+    fn prefix(&self) -> &str {
+        self.prefix.as_deref().expect("it is the full stack")
     }
 
     /// Peak memory of the ingress, in bytes.
@@ -190,13 +237,23 @@ impl Stack {
     /// Stops all workers, waits for their end, and returns their log.
     pub(crate) async fn stop_workers(&mut self) -> String {
         let mut logged = String::new();
-        for worker in self.workers.drain(..) {
-            let ended = worker.stop().await;
-            assert!(ended.success, "{}", ended.stderr);
-            assert_nothing_personal(&ended.stderr);
-            logged += &ended.stderr;
+        while !self.workers.is_empty() {
+            logged += &self.stop_worker(0).await;
         }
         logged
+    }
+
+    /// Stops one worker, waits for its end, and returns its log.
+    pub(crate) async fn stop_worker(&mut self, worker: usize) -> String {
+        let ended = self.workers.remove(worker).stop().await;
+        assert!(ended.success, "{}", ended.stderr);
+        assert_nothing_personal(&ended.stderr);
+        ended.stderr
+    }
+
+    /// Kills one worker (SIGKILL) and waits for its end.
+    pub(crate) async fn kill_worker(&mut self, worker: usize) {
+        self.workers.remove(worker).kill().await;
     }
 
     /// Stops the ingress, or the one process, and starts it again.
@@ -220,11 +277,10 @@ impl Stack {
 
     /// Waits until the queues are empty and stops the installation.
     pub(crate) async fn finish(self) {
-        if let Some(prefix) = &self.prefix {
-            for queue in ["live", "bulk", "dead"] {
-                let name = format!("{prefix}.{queue}");
-                until(&format!("{name} is empty"), || async {
-                    (queue_depth(&name).await == 0).then_some(())
+        if self.prefix.is_some() {
+            for queue in Queue::ALL {
+                until(&format!("the {queue} queue is empty"), || async {
+                    (self.waiting_in(queue).await == 0).then_some(())
                 })
                 .await;
             }
@@ -251,7 +307,7 @@ impl Stack {
         assert!(ended.success, "{}", ended.stderr);
         assert_nothing_personal(&ended.stderr);
         if let Some(prefix) = &self.prefix {
-            delete_queues(prefix).await;
+            delete_queues(prefix, self.partitions).await;
         }
     }
 }
@@ -271,6 +327,7 @@ fn assert_nothing_personal(log: &str) {
 
 fn settings(database: &FreshDatabase, extra: &[(&str, &str)]) -> Vec<(String, String)> {
     let clinics = format!("{CLINIC}={TOKEN},{OTHER_CLINIC}={OTHER_TOKEN}");
+    let partitions = PARTITIONS.to_string();
     let own = [
         ("CAREQ_DATABASE_URL", database.url.as_str()),
         ("CAREQ_INGRESS_LISTEN", "127.0.0.1:0"),
@@ -282,6 +339,7 @@ fn settings(database: &FreshDatabase, extra: &[(&str, &str)]) -> Vec<(String, St
         ("CAREQ_INGRESS_RESULT_TIMEOUT_MS", "20000"),
         ("CAREQ_INGRESS_BATCH_RESULT_TIMEOUT_MS", "20000"),
         ("CAREQ_BROKER_PUBLISH_TIMEOUT_MS", "5000"),
+        (PARTITIONS_SETTING, partitions.as_str()),
         ("CAREQ_CLINICS", clinics.as_str()),
         ("CAREQ_LOG_FORMAT", "json"),
         ("CAREQ_SEAL_KEYS", SEAL_KEYS),
@@ -289,9 +347,20 @@ fn settings(database: &FreshDatabase, extra: &[(&str, &str)]) -> Vec<(String, St
     own.iter().chain(extra).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
+/// The number of partitions. Of several values of a setting, the last one counts.
+fn partitions(settings: &[(String, String)]) -> u16 {
+    let set = settings.iter().rfind(|(name, _)| name == PARTITIONS_SETTING);
+    set.expect("it has a default").1.parse().unwrap()
+}
+
 fn start(arguments: &[&str], settings: &[(String, String)]) -> Process {
     let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     Process::start(arguments, &settings)
+}
+
+async fn operations_address(process: &Process) -> String {
+    let line = process.logged("operations: /livez, /readyz and /metrics").await;
+    line["fields"]["address"].as_str().unwrap().to_owned()
 }
 
 async fn client(ingress: &Process, ready: &str) -> Client {

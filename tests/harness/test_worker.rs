@@ -6,7 +6,7 @@ use std::time::Duration;
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::broker::{Delivery, Queue};
 use careq_shared::clock;
-use careq_shared::config::{self, RetentionConfig};
+use careq_shared::config::{self, Process, RetentionConfig};
 use careq_shared::event::{Event, Origin};
 use careq_shared::event_key::EventKey;
 use careq_shared::json::Document;
@@ -39,6 +39,7 @@ impl TestWorker {
             sweep_interval: Duration::from_mins(15),
             retention: retention(),
             name: "test".to_owned(),
+            process: Process::Worker,
         };
         let broker = Arc::new(Embedded::open(folder.path()).await.unwrap());
         let context = Context::new(

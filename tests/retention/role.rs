@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement};
 use serde_json::Value;
 
 use super::SETTINGS;
-use crate::harness::{Process, SEAL_KEYS, amqp_url, delete_queues, fresh_prefix, until_reads};
+use crate::harness::{PARTITIONS, Process, SEAL_KEYS, amqp_url, delete_queues, fresh_prefix, until_reads};
 use crate::servers::Postgresql;
 
 /// A role that may connect and read which migrations were applied. Every start makes sure that the table of migrations exists.
@@ -30,7 +30,9 @@ const OLD_ROWS: &str = "
         SELECT replay_jobs.id, dead_letters.id, 1, 'resolved' FROM replay_jobs, dead_letters;
     INSERT INTO audit_log (id, at, actor, origin, action, details)
         VALUES ('00000000-0000-4000-8000-000000000003', '2020-01-01', '', '', 'discard', '{}');
-    INSERT INTO audit_letters (letter_id, audit_id) SELECT dead_letters.id, audit_log.id FROM dead_letters, audit_log";
+    INSERT INTO audit_letters (letter_id, audit_id) SELECT dead_letters.id, audit_log.id FROM dead_letters, audit_log;
+    INSERT INTO processes (id, kind, host, pid, version, started_at, seen_at, concurrency, partitions, in_flight, events_per_s)
+        VALUES ('00000000-0000-4000-8000-000000000004', 'worker', '', 1, '', '2020-01-01', '2020-01-01', 2, 2, 0, 0)";
 
 #[tokio::test]
 async fn the_privileges_that_the_doctor_names_suffice() {
@@ -41,11 +43,12 @@ async fn the_privileges_that_the_doctor_names_suffice() {
     owner.execute_unprepared(CREATE_ROLE).await.unwrap();
     let prefix = fresh_prefix();
     let url = Postgresql::url(&server.address(), &name).replace("careq@", "careq_sync@");
-    let broker = amqp_url();
+    let (broker, partitions) = (amqp_url(), PARTITIONS.to_string());
     let own = [
         ("CAREQ_DATABASE_URL", url.as_str()),
         ("CAREQ_BROKER_URL", broker.as_str()),
         ("CAREQ_BROKER_PREFIX", prefix.as_str()),
+        ("CAREQ_BROKER_PARTITIONS", partitions.as_str()),
         ("CAREQ_OPERATIONS_LISTEN", "127.0.0.1:0"),
         ("CAREQ_LOG_FORMAT", "json"),
         ("CAREQ_SEAL_KEYS", SEAL_KEYS),
@@ -59,13 +62,14 @@ async fn the_privileges_that_the_doctor_names_suffice() {
     assert!(!read::<bool>(&owner, may_update).await);
 
     owner.execute_unprepared(OLD_ROWS).await.unwrap();
-    assert_eq!(filled(&owner).await.len(), 8);
+    assert_eq!(filled(&owner).await.len(), 9);
     let worker = Process::start(&["worker"], &settings);
-    let all_gone = Vec::<String>::new();
-    until_reads(Duration::from_secs(30), "every old row is deleted", &all_gone, || filled(&owner)).await;
+    let own_row = vec!["processes".to_owned()];
+    until_reads(Duration::from_secs(30), "every old row is deleted", &own_row, || filled(&owner)).await;
     let ended = worker.stop().await;
     assert!(ended.success && !ended.stderr.contains("old rows cannot be deleted"), "{}", ended.stderr);
-    delete_queues(&prefix).await;
+    assert_eq!(filled(&owner).await, Vec::<String>::new(), "the worker has deleted its own row");
+    delete_queues(&prefix, PARTITIONS).await;
 }
 
 /// The remedies of the doctor's findings with this code.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use careq_shared::broker::Broker;
-use careq_shared::config::{Config, RetentionConfig};
+use careq_shared::config::{Config, Process, RetentionConfig};
 use careq_shared::seal::Seal;
 use chrono::{DateTime, Utc};
 use sea_orm::DatabaseConnection;
@@ -34,6 +34,8 @@ pub struct Settings {
     pub retention: RetentionConfig,
     /// Name of this process in dead letters and leases.
     pub name: String,
+    /// Kind of this process: a worker, or all parts in one.
+    pub process: Process,
 }
 
 impl From<&Config> for Settings {
@@ -47,6 +49,7 @@ impl From<&Config> for Settings {
             sweep_interval: Duration::from_secs(config.worker.sweep_interval_s),
             retention: config.retention,
             name: format!("worker-{}-{:08x}", std::process::id(), rand::random::<u32>()),
+            process: Process::Worker,
         }
     }
 }

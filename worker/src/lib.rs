@@ -2,6 +2,7 @@
 //!
 //! | folder | content |
 //! |---|---|
+//! | `assignment/` | the partitions of each consumer |
 //! | `batch/` | a consumer's loop: decode, register batches, process, report, acknowledge |
 //! | `transaction/` | one database transaction: load, decide in memory, write; the rules of one event, a file each |
 //! | `waiting/` | events that wait for a parent record or for another attempt |
@@ -10,6 +11,7 @@
 //! | `retention/` | deletion of old rows |
 //! | `db/` | retries, bounds and statements that every part uses |
 
+mod assignment;
 mod batch;
 mod context;
 mod db;

@@ -7,7 +7,7 @@ use careq_shared::clock;
 use careq_shared::dead_letters::Class;
 use careq_shared::outcome::EventResult;
 use careq_shared::telemetry::metrics::{
-    Attempted, ByClass, ByKind, ByQueue, ByTable, InHandBatch, No, OfPart, Settled, metrics,
+    Attempted, ByClass, ByKind, ByQueue, ByTable, InFlight, InHandBatch, No, OfPart, Settled, metrics,
 };
 use careq_shared::telemetry::traces::{self, SPAN, TraceContext};
 use tracing::Span;
@@ -63,7 +63,12 @@ pub(crate) fn transaction(items: &[Item]) -> Span {
 }
 
 /// Registers the batch in flight while the value lives. Replayed events are left out: their age says nothing of the backlog.
-pub(crate) fn in_flight(requests: &[Request]) -> Option<InHandBatch<'static>> {
+pub(crate) fn in_flight(requests: &[Request]) -> (InFlight<'static>, Option<InHandBatch<'static>>) {
+    let events = requests.iter().map(|request| match &request.batch {
+        Membership::Batch(batch) => batch.entries.len(),
+        Membership::Single | Membership::Conflicting | Membership::Unregistered => request.events.len(),
+    });
+    let events = metrics().activity.begin(events.sum());
     let first_time = requests.iter().filter(|request| request.replay.is_none());
     let accepted_at = first_time.filter_map(|request| match &request.batch {
         Membership::Batch(batch) => Some(batch.accepted_at),
@@ -71,7 +76,7 @@ pub(crate) fn in_flight(requests: &[Request]) -> Option<InHandBatch<'static>> {
             request.events.first().map(|event| event.accepted_at)
         }
     });
-    accepted_at.min().map(|oldest| metrics().in_hand.take(oldest))
+    (events, accepted_at.min().map(|oldest| metrics().in_hand.take(oldest)))
 }
 
 /// Counts an acknowledged batch.
@@ -82,11 +87,13 @@ pub(crate) fn worked(queue: Queue, messages: usize, began_at: Instant) {
         .get_or_create(&label)
         .observe(u32::try_from(messages).unwrap_or(u32::MAX).into());
     metrics().batch_duration.get_or_create(&label).observe(began_at.elapsed().as_secs_f64());
+    metrics().activity.batch(began_at.elapsed());
 }
 
 /// Counts committed results.
 pub(crate) fn committed(items: &[Item], results: &[EventResult]) {
     let now = clock::now();
+    metrics().activity.events(results.len());
     for (Item { event, replay, .. }, result) in items.iter().zip(results) {
         let kind = event.kind().as_str();
         let outcome = if result.replayed { "repeated" } else { result.outcome.as_str() };
@@ -126,4 +133,10 @@ pub(crate) fn pruned(table: &'static str, rows: u64) {
 /// Counts further attempts of failed events.
 pub(crate) fn retried(count: usize) {
     metrics().retried_events.get_or_create(&No {}).inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+}
+
+/// Records the number of partitions of this worker.
+pub(crate) fn assigned(partitions: usize) {
+    let partitions = i64::try_from(partitions).unwrap_or(i64::MAX);
+    metrics().assigned_partitions.get_or_create(&No {}).set(partitions);
 }

@@ -1,5 +1,6 @@
 //! One worker process: its consumers, the sweep, replay jobs and retention, each supervised.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use careq_shared::backoff::Backoff;
@@ -7,12 +8,14 @@ use careq_shared::broker::{BatchLimit, Broker, Queue};
 use careq_shared::seal::Seal;
 use careq_shared::telemetry::metrics::metrics;
 use sea_orm::DatabaseConnection;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::assignment::Assignments;
 use crate::context::{Context, Settings};
 use crate::waiting::sweep;
-use crate::{batch, observe, replay, retention};
+use crate::{assignment, batch, observe, replay, retention};
 
 /// A message of the bulk queue is a batch of up to 1,000 records.
 const BULK_MESSAGES: usize = 1;
@@ -41,15 +44,21 @@ impl Worker {
         let settings = Arc::clone(&context.settings);
         metrics().worker_begins(settings.parent_timeout);
         let tasks = TaskTracker::new();
-        let live = std::iter::repeat_n((Queue::Live, settings.batch_size), settings.concurrency);
-        for (queue, messages) in live.chain([(Queue::Bulk, BULK_MESSAGES), (Queue::Dead, BULK_MESSAGES)]) {
+        let assignments = Assignments::new(settings.concurrency);
+        let live = assignments.live().map(|assignment| (Queue::Live, settings.batch_size, assignment));
+        let one = |queue, assignment| (queue, BULK_MESSAGES, assignment);
+        let bulk = one(Queue::Bulk, assignments.bulk());
+        // It has no partitions, and each worker reads it.
+        let dead = one(Queue::Dead, watch::Sender::new(BTreeSet::from([0])).subscribe());
+        for (queue, messages, assignment) in live.chain([bulk, dead]) {
             let limit = BatchLimit { messages, bytes: settings.max_batch_bytes };
             let context = context.clone();
             tasks.spawn(supervise("consumer", move || {
-                batch::run(context.clone(), queue, context.broker.consume(queue, limit))
+                batch::run(context.clone(), queue, context.broker.consume(queue, limit, assignment.clone()))
             }));
         }
-        let [sweeping, replaying, deleting] = [context.clone(), context.clone(), context];
+        let [assigning, sweeping, replaying, deleting] = [0; 4].map(|_| context.clone());
+        tasks.spawn(supervise("assignment", move || assignment::run(assigning.clone(), assignments.clone())));
         tasks.spawn(supervise("sweep", move || sweep::run(sweeping.clone())));
         tasks.spawn(supervise("replay", move || replay::run(replaying.clone())));
         tasks.spawn(supervise("retention", move || retention::run(deleting.clone())));

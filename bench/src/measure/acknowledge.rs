@@ -62,6 +62,6 @@ pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
 /// dropped.
 pub(super) async fn servers(installation: &Installation) -> Result<[Process; 2]> {
     let secret = &installation.credentials.signing_secret;
-    let bare = raw::http::start(secret, Some(&installation.live())).await?;
+    let bare = raw::http::start(secret, Some(&installation.live_queue())).await?;
     Ok([bare, installation.ingress(&NO_RESULTS).await?])
 }

@@ -13,7 +13,7 @@ const RATE: u32 = 200;
 
 pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
     let installation = Installation::new(context).await?;
-    let (ingress, worker) = (installation.ingress(&[]).await?, installation.worker().await?);
+    let (ingress, worker) = (installation.ingress(&[]).await?, installation.worker(&[]).await?);
     let mut loads = Vec::new();
     for seed in (1..).take(context.repeats) {
         loads.push(load(context, &ingress, &installation.credentials, seed).await?);

@@ -1,4 +1,4 @@
-//! Backlogs like those that ingresses leave, and workers that drain them.
+//! Backlogs like those that ingresses leave, and a worker that drains one.
 
 use std::time::{Duration, Instant};
 
@@ -11,18 +11,21 @@ use careq_shared::json::Document;
 use careq_shared::message::{self, Content, Message};
 use careq_shared::records;
 use careq_simulator::Webhook;
+use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::installation::Installation;
-use crate::load::CLINIC;
 use crate::process::Process;
 use crate::statistics::to_f64;
+
+/// Tables that workers fill. Those that refer to them are emptied with them.
+pub(super) const TABLES: &str = "events, parked_events, patients, doctors, services";
 
 /// Messages that are published concurrently.
 const MAX_IN_FLIGHT: usize = 256;
 
 /// Time between two reads of a worker's metrics.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Timeout of a drain; a slow machine takes less.
 const DRAIN_TIMEOUT: Duration = Duration::from_mins(10);
@@ -31,22 +34,34 @@ const DRAIN_TIMEOUT: Duration = Duration::from_mins(10);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Drained {
     pub(super) per_second: f64,
-    /// CPU time of the workers per event.
+    /// CPU time of the worker per event.
     pub(super) cpu_us: f64,
-    /// Peak memory of the largest worker.
+    /// Peak memory of the worker.
     pub(super) peak_mb: f64,
 }
 
-/// Publishes about `events` events in the proportions of bookings and returns their number.
-pub(super) async fn publish(installation: &Installation, seed: u64, events: u64) -> Result<u64> {
-    let webhooks = careq_simulator::webhooks(CLINIC, seed, events);
-    let publishing = webhooks.map(|webhook| {
-        let message = message(installation, &webhook);
-        async move { anyhow::Ok(installation.broker.publish(Queue::Live, message?).await?) }
+/// Publishes about `events` events in the proportions of bookings, as many of each clinic, and returns their number.
+pub(super) async fn publish(
+    installation: &Installation,
+    clinics: &[impl AsRef<str>],
+    seed: u64,
+    events: u64,
+) -> Result<u64> {
+    let clinic_events = events / clinics.len().max(1) as u64;
+    let in_flight = (MAX_IN_FLIGHT / clinics.len().max(1)).max(1);
+    let publishing = clinics.iter().map(|clinic| async move {
+        let webhooks = careq_simulator::webhooks(clinic.as_ref(), seed, clinic_events);
+        let publishing = webhooks.map(|webhook| publish_one(installation, clinic.as_ref(), webhook));
+        // `buffered` starts the publishes in order, so the queue has nearly the order of the bookings.
+        let published = stream::iter(publishing).buffered(in_flight);
+        published.try_fold(0_u64, async |count, ()| anyhow::Ok(count + 1)).await
     });
-    // `buffered` starts the publishes in order, so the queue has nearly the order of the bookings.
-    let published = stream::iter(publishing).buffered(MAX_IN_FLIGHT);
-    published.try_fold(0, async |count, ()| Ok(count + 1)).await
+    Ok(try_join_all(publishing).await?.into_iter().sum())
+}
+
+async fn publish_one(installation: &Installation, clinic_id: &str, webhook: Webhook) -> Result<()> {
+    let message = message(installation, &webhook)?;
+    Ok(installation.broker.publish(Queue::Live, clinic_id, message).await?)
 }
 
 fn message(installation: &Installation, webhook: &Webhook) -> Result<Bytes> {
@@ -65,32 +80,26 @@ fn message(installation: &Installation, webhook: &Webhook) -> Result<Bytes> {
     Ok(message::encode(&Message { reply_to: None, content })?.into())
 }
 
-/// Starts workers on a backlog, waits until all its events are settled, and stops the workers.
-pub(super) async fn drain(installation: &Installation, workers: usize, events: u64) -> Result<Drained> {
-    let mut running = Vec::with_capacity(workers);
+/// Starts a worker on a backlog, waits until all its events are settled, and stops the worker.
+pub(super) async fn drain(
+    installation: &Installation,
+    events: u64,
+    settings: &[(&str, &str)],
+) -> Result<Drained> {
     let began_at = Instant::now();
-    for _ in 0..workers {
-        running.push(installation.worker().await?);
-    }
-    settled(&running, events).await?;
-    let took = began_at.elapsed();
-    let mut drained = Drained { per_second: to_f64(events) / took.as_secs_f64(), cpu_us: 0.0, peak_mb: 0.0 };
-    for worker in running {
-        drained.cpu_us += worker.cpu_s()? * 1e6 / to_f64(events);
-        drained.peak_mb = worker.peak_mb()?.max(drained.peak_mb);
-        worker.stop().await?;
-    }
-    Ok(drained)
+    let worker = installation.worker(settings).await?;
+    settled(std::slice::from_ref(&worker), events).await?;
+    let per_second = to_f64(events) / began_at.elapsed().as_secs_f64();
+    let (cpu_us, peak_mb) = (worker.cpu_s()? * 1e6 / to_f64(events), worker.peak_mb()?);
+    worker.stop().await?;
+    Ok(Drained { per_second, cpu_us, peak_mb })
 }
 
 /// Waits until the workers have settled a number of events, each counted once.
 pub(super) async fn settled(workers: &[Process], events: u64) -> Result<()> {
     let began_at = Instant::now();
     loop {
-        let mut count = 0;
-        for worker in workers {
-            count += worker.settled().await?;
-        }
+        let count = count_settled(workers).await?;
         if count >= events {
             return Ok(());
         }
@@ -100,4 +109,13 @@ pub(super) async fn settled(workers: &[Process], events: u64) -> Result<()> {
         );
         tokio::time::sleep(POLL_INTERVAL).await;
     }
+}
+
+/// Number of events that the workers have settled so far.
+pub(super) async fn count_settled(workers: &[Process]) -> Result<u64> {
+    let mut count = 0;
+    for worker in workers {
+        count += worker.settled().await?;
+    }
+    Ok(count)
 }

@@ -32,7 +32,7 @@ pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
 
 /// Responses per second of the simulator's CPU time, in a run that checks every event.
 async fn simulate(context: &Context, installation: &Installation) -> Result<f64> {
-    let (ingress, worker) = (installation.ingress(&[]).await?, installation.worker().await?);
+    let (ingress, worker) = (installation.ingress(&[]).await?, installation.worker(&[]).await?);
     let folder = tempfile::tempdir()?;
     let clinics = folder.path().join("clinics.json");
     let credentials = &installation.credentials;

@@ -7,6 +7,7 @@ use tokio::process::Command;
 use super::backlog;
 use crate::context::Context;
 use crate::installation::Installation;
+use crate::load::CLINIC;
 use crate::report::line::{Line, Target, Unit};
 use crate::statistics::{alternate, map_pairs};
 
@@ -43,10 +44,10 @@ pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
     let drain = async |(installation, tables): (&Installation, &str)| {
         seed += 1;
         installation.empty(tables).await?;
-        let events = backlog::publish(installation, seed, context.smaller_backlog).await?;
-        backlog::drain(installation, 1, events).await
+        let events = backlog::publish(installation, &[CLINIC], seed, context.smaller_backlog).await?;
+        backlog::drain(installation, events, &[]).await
     };
-    let empty = (&empty, "events, parked_events, patients, doctors, services");
+    let empty = (&empty, backlog::TABLES);
     let full = (&full, "parked_events, patients, doctors, services");
     let pairs = alternate(context.repeats, empty, full, drain).await?;
     let rates = map_pairs(&pairs, |drained| drained.per_second);

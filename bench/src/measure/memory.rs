@@ -24,7 +24,7 @@ pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
     }
     let ingress_mb = ingress.peak_mb()?;
     ingress.stop().await?;
-    let worker_mb = backlog::drain(&installation, 1, events).await?.peak_mb;
+    let worker_mb = backlog::drain(&installation, events, &[]).await?.peak_mb;
     let line = |process: &str, peak_mb, max_mb| {
         let what = format!("peak of the {process}, {events} events");
         Line::single(what, Unit::Megabytes, [peak_mb]).with(Target::AtMost(max_mb))

@@ -9,9 +9,11 @@ mod generator;
 mod latency;
 mod ledger;
 mod memory;
+mod noisy_neighbour;
+mod one_clinic;
+mod scale_out;
 mod start_up;
 mod together;
-mod workers;
 
 use anyhow::Result;
 
@@ -28,7 +30,9 @@ pub(crate) async fn measure(measurement: Measurement, context: &Context) -> Resu
         Measurement::Drain => drain::measure(context).await,
         Measurement::Together => together::measure(context).await,
         Measurement::Answer => answer::measure(context).await,
-        Measurement::Workers => workers::measure(context).await,
+        Measurement::ScaleOut => scale_out::measure(context).await,
+        Measurement::OneClinic => one_clinic::measure(context).await,
+        Measurement::NoisyNeighbour => noisy_neighbour::measure(context).await,
         Measurement::Memory => memory::measure(context).await,
         Measurement::StartUp => start_up::measure(context).await,
         Measurement::Embedded => embedded::measure(context).await,

@@ -17,7 +17,7 @@ pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
         let ingress = installation.ingress(&[]).await?;
         ingress_ms.push(ingress.started_in_ms);
         ingress.stop().await?;
-        let worker = installation.worker().await?;
+        let worker = installation.worker(&[]).await?;
         worker_ms.push(worker.started_in_ms);
         worker.stop().await?;
         let alone = embedded::start(context, tempfile::tempdir()?).await?;

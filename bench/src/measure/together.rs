@@ -19,14 +19,14 @@ const CONNECTIONS: usize = 64;
 pub(super) async fn measure(context: &Context) -> Result<Vec<Line>> {
     let installation = Installation::new(context).await?;
     let credentials = &installation.credentials;
-    let bare = raw::http::start(&credentials.signing_secret, Some(&installation.live())).await?;
+    let bare = raw::http::start(&credentials.signing_secret, Some(&installation.live_queue())).await?;
     let pool = Requests::generate(credentials, 1, POOL)?;
     let (mut rates, mut later) = (Vec::new(), Vec::new());
     for seed in (2..).take(context.repeats) {
         let acknowledging = load::at_full_speed(bare.address()?, &pool, CONNECTIONS, context.sending).await?;
         installation.purge().await?;
         let requests = Requests::generate(credentials, seed, context.together)?;
-        let (ingress, worker) = (installation.ingress(&[]).await?, installation.worker().await?);
+        let (ingress, worker) = (installation.ingress(&[]).await?, installation.worker(&[]).await?);
         let began_at = Instant::now();
         let load = load::each_once(ingress.address()?, &requests, CONNECTIONS).await?;
         later.push(load.without_result_percent());

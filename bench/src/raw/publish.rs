@@ -21,7 +21,7 @@ pub(crate) async fn per_second(
     duration: Duration,
 ) -> Result<f64> {
     let rabbitmq = open_channel().await?;
-    let (channel, queue, body) = (&rabbitmq.channel, installation.live(), vec![b' '; BODY_BYTES]);
+    let (channel, queue, body) = (&rabbitmq.channel, installation.live_queue(), vec![b' '; BODY_BYTES]);
     let (began_at, mut count) = (Instant::now(), 0_u64);
     let mut publishing = FuturesUnordered::new();
     while began_at.elapsed() < duration {

@@ -1,13 +1,16 @@
 //! Policies that lose messages. A policy that an argument of the queue overrides is reported, too, since the precedence differs from key
 //! to key. RabbitMQ manual: "Policies", "Time-To-Live and Expiration", "Queue Length Limit", "Quorum Queues".
 
-use careq_shared::broker::rabbitmq::Inspection;
+use std::sync::OnceLock;
+
+use careq_shared::broker::rabbitmq::{Inspection, PartitionQueue};
 use careq_shared::broker::{DELIVERY_LIMIT, Queue};
 use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::management::Management;
+use super::queues::names;
 use crate::report::Finding;
 
 /// The two kinds: path of the API, name, and the command that deletes one.
@@ -25,6 +28,9 @@ struct Policy {
     apply_to: String,
     priority: i64,
     definition: Map<String, Value>,
+    /// The compiled pattern; `None` if it uses Perl syntax that the regex library lacks.
+    #[serde(skip)]
+    compiled: OnceLock<Option<Regex>>,
 }
 
 pub(crate) async fn examine(management: &Management, broker: &Inspection) -> Vec<Finding> {
@@ -42,13 +48,13 @@ pub(crate) async fn examine(management: &Management, broker: &Inspection) -> Vec
             }
         };
         for policy in &policies {
-            let queues = Queue::ALL.iter().map(|queue| (*queue, broker.name(*queue)));
-            let (queues, names): (Vec<_>, Vec<_>) =
-                queues.filter(|(_, name)| policy.may_apply(name, &policies)).unzip();
+            let applies = |queue: &PartitionQueue| policy.may_apply(&broker.name(*queue), &policies);
+            let queues: Vec<_> = broker.queues().into_iter().filter(applies).collect();
+            let kinds: Vec<_> = queues.iter().map(|queue| queue.queue).collect();
             let Policy { name, pattern, definition, .. } = policy;
             for (key, value) in definition {
-                let Some(finding) = lossy(key, value, &queues) else { continue };
-                let names = names.join(", ");
+                let Some(finding) = lossy(key, value, &kinds) else { continue };
+                let names = names(broker, &queues);
                 let seen = format!("{kind} `{name}` (pattern {pattern}) sets {key} = {value} for {names}");
                 findings.push(Finding { seen, ..finding }.remedy(format!(
                     "rabbitmqctl {clear} -p '{virtual_host}' '{name}'; if other queues need it, give it a pattern that \
@@ -70,12 +76,13 @@ impl Policy {
         self.matches(queue) != Some(false) && !all.iter().any(is_certain)
     }
 
-    /// Whether it matches a queue; `None` if its pattern uses Perl syntax that the regex library lacks.
+    /// Whether it matches a queue; `None` if that is unknown.
     fn matches(&self, queue: &str) -> Option<bool> {
         if !["all", "queues", "quorum_queues"].contains(&self.apply_to.as_str()) {
             return Some(false);
         }
-        Regex::new(&self.pattern).ok().map(|pattern| pattern.is_match(queue))
+        let compiled = self.compiled.get_or_init(|| Regex::new(&self.pattern).ok());
+        compiled.as_ref().map(|pattern| pattern.is_match(queue))
     }
 }
 

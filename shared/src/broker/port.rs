@@ -1,5 +1,6 @@
 //! The broker port: the traits that a broker implements, and their types.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -10,10 +11,9 @@ use crate::trace_context::TraceContext;
 use crate::words;
 
 words! {
-    /// The three queues of an installation. The word is the last part of the queue's name. The dead queue is first,
-    /// because the others dead-letter to it.
+    /// The queues of an installation. The live and the bulk queue have partitions, see [`partition`](super::partition).
     Queue {
-        /// Messages that the broker itself gave up. Workers write dead letters long before.
+        /// Messages that the broker itself gave up. Workers write dead letters long before. It has no partitions.
         Dead = "dead",
         /// Single webhooks.
         Live = "live",
@@ -31,8 +31,9 @@ impl Queue {
     }
 }
 
-/// The maximum body of a webhook in [`Queue::Live`], in bytes.
-const MAX_LIVE_BYTES: usize = 16 * 1_024;
+/// The maximum body of a webhook in [`Queue::Live`], in bytes. The prefetched messages of all partitions together must
+/// fit into the memory of one worker, so a larger maximum means smaller batches of one clinic.
+pub(super) const MAX_LIVE_BYTES: usize = 8 * 1_024;
 
 /// The number of deliveries after which a queue moves a message to [`Queue::Dead`]. Workers isolate a failing message
 /// in the database long before.
@@ -45,15 +46,25 @@ pub const MAX_MESSAGE_BYTES: usize = 16 * 1_024 * 1_024 - 1_024;
 /// A message broker.
 #[async_trait]
 pub trait Broker: fmt::Debug + Send + Sync {
-    /// Publishes a message. The future resolves when the broker has stored it on disk; the caller sets the timeout.
-    /// The message carries the caller's trace context.
+    /// Publishes a message of a clinic. The future resolves when the broker has stored it on disk; the caller sets the
+    /// timeout. The message carries the caller's trace context.
     ///
     /// # Errors
     /// The broker may or may not have stored the message, so the client must send it again.
-    async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError>;
+    async fn publish(&self, queue: Queue, clinic_id: &str, body: Bytes) -> Result<(), PublishError>;
 
-    /// Makes a consumer of a queue, which receives batches.
-    fn consume(&self, queue: Queue, batch: BatchLimit) -> Box<dyn Consumer>;
+    /// Makes a consumer of the assigned partitions of a queue, which receives batches.
+    fn consume(&self, queue: Queue, batch: BatchLimit, assignment: Assignment) -> Box<dyn Consumer>;
+
+    /// Whether other processes use the same queues.
+    fn is_shared(&self) -> bool;
+
+    /// The number of partitions that may hold messages: those of `broker.partitions`, those that existed at the start, or
+    /// more by [`Self::expect_partitions`]. It never falls, since messages may remain.
+    fn partitions(&self) -> u16;
+
+    /// Makes it known that another process knows this many partitions.
+    fn expect_partitions(&self, count: u16);
 
     /// Opens a mailbox for results of this process.
     fn mailbox(&self) -> Mailbox;
@@ -64,14 +75,29 @@ pub trait Broker: fmt::Debug + Send + Sync {
     /// Whether messages can be published at this moment.
     fn is_connected(&self) -> bool;
 
+    /// Whether every consumer of this process has reached the broker since its last failure.
+    fn is_readable(&self) -> bool;
+
     /// Counts the messages of a queue that no consumer holds, for metrics, alarms and back-off.
     ///
     /// # Errors
     /// The reason why they cannot be counted.
-    async fn ready(&self, queue: Queue) -> Result<u64, String>;
+    async fn ready(&self, queue: Queue) -> Result<Ready, String>;
 
     /// Disconnects at the end of the process. Later calls fail or never complete.
     async fn close(&self);
+}
+
+/// The partitions that a consumer reads. They change when workers start and stop.
+pub type Assignment = watch::Receiver<BTreeSet<u16>>;
+
+/// The messages of a queue that no consumer holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ready {
+    /// In all partitions.
+    pub total: u64,
+    /// In the partition that has most.
+    pub max: u64,
 }
 
 /// The limits of a batch. A single message of any size is a batch.
@@ -83,7 +109,7 @@ pub struct BatchLimit {
     pub bytes: usize,
 }
 
-/// A consumer of one queue. It reconnects without limit.
+/// A consumer of partitions of one queue. It reconnects without limit.
 #[async_trait]
 pub trait Consumer: Send {
     /// Waits for a message, and returns it with the others that are ready. Dropping the future loses nothing. The

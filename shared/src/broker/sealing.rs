@@ -6,7 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::port::{BatchLimit, Broker, Consumer, Delivery, Mailbox, NotAcked, PublishError, Queue};
+use super::port::{
+    Assignment, BatchLimit, Broker, Consumer, Delivery, Mailbox, NotAcked, PublishError, Queue, Ready,
+};
 use crate::seal::Seal;
 
 /// A broker whose messages are sealed.
@@ -25,19 +27,31 @@ impl Sealing {
 
 #[async_trait]
 impl Broker for Sealing {
-    async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError> {
+    async fn publish(&self, queue: Queue, clinic_id: &str, body: Bytes) -> Result<(), PublishError> {
         let sealed = self.seal.seal_message(body.into()).map_err(|reason| {
             tracing::error!(%reason, "a message cannot be sealed");
             PublishError::Refused
         })?;
-        self.broker.publish(queue, sealed.into()).await
+        self.broker.publish(queue, clinic_id, sealed.into()).await
     }
 
-    fn consume(&self, queue: Queue, batch: BatchLimit) -> Box<dyn Consumer> {
+    fn consume(&self, queue: Queue, batch: BatchLimit, assignment: Assignment) -> Box<dyn Consumer> {
         Box::new(OpeningConsumer {
-            consumer: self.broker.consume(queue, batch),
+            consumer: self.broker.consume(queue, batch, assignment),
             seal: Arc::clone(&self.seal),
         })
+    }
+
+    fn is_shared(&self) -> bool {
+        self.broker.is_shared()
+    }
+
+    fn partitions(&self) -> u16 {
+        self.broker.partitions()
+    }
+
+    fn expect_partitions(&self, count: u16) {
+        self.broker.expect_partitions(count);
     }
 
     fn mailbox(&self) -> Mailbox {
@@ -52,7 +66,11 @@ impl Broker for Sealing {
         self.broker.is_connected()
     }
 
-    async fn ready(&self, queue: Queue) -> Result<u64, String> {
+    fn is_readable(&self) -> bool {
+        self.broker.is_readable()
+    }
+
+    async fn ready(&self, queue: Queue) -> Result<Ready, String> {
         self.broker.ready(queue).await
     }
 

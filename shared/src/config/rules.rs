@@ -5,6 +5,7 @@ use secrecy::ExposeSecret as _;
 
 use super::faults::Faults;
 use super::sections::{Config, IngressConfig, Process, RetentionConfig};
+use crate::broker::partition;
 use crate::seal::key_list::{self, KeySource};
 
 impl Config {
@@ -14,6 +15,7 @@ impl Config {
         faults.require(!self.data.dir.as_os_str().is_empty(), "data.dir must not be empty");
         faults.require(!self.broker.prefix.is_empty(), "broker.prefix must not be empty");
         faults.require(self.broker.prefix.len() <= 200, "broker.prefix must be at most 200 bytes");
+        faults.within("broker.partitions", self.broker.partitions.get(), 1..=partition::MAX);
         faults.at_least("broker.publish_timeout_ms", self.broker.publish_timeout_ms, 10);
         faults.at_least("database.max_connections", self.database.max_connections, 2);
         // SQLite accepts at most 32,766 values in a statement, and the widest row has 30.

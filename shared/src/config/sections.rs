@@ -2,6 +2,7 @@
 #![expect(missing_docs, reason = "the documentation of a setting stands once")]
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -101,6 +102,7 @@ pub struct BrokerConfig {
     pub url: SecretString,
     pub allow_cleartext: bool,
     pub prefix: String,
+    pub partitions: NonZero<u16>,
     pub connect_timeout_s: u64,
     pub publish_timeout_ms: u64,
     pub management_url: SecretString,
@@ -135,6 +137,7 @@ pub struct IngressConfig {
     pub batch_result_timeout_ms: u64,
     pub rate_per_minute: u32,
     pub rate_burst: u32,
+    pub rate_records_per_token: u32,
     pub max_body_bytes: usize,
     pub max_batch_body_bytes: usize,
     pub max_header_bytes: usize,

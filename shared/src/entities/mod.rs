@@ -27,6 +27,7 @@ pub mod event;
 pub mod lease;
 pub mod parked_event;
 pub mod patient;
+pub mod process;
 pub mod replay_job;
 pub mod replay_job_letter;
 pub mod service;
@@ -51,12 +52,13 @@ pub fn tables() -> Vec<String> {
     lasting.map(str::to_owned).into_iter().chain(deleted_from()).collect()
 }
 
-/// The names of the tables from which rows are deleted: parked events, replaced secrets, and expired rows
+/// The names of the tables from which rows are deleted: parked events, replaced secrets, ended processes, and expired rows
 /// (`[retention]`).
-pub fn deleted_from() -> [String; 10] {
+pub fn deleted_from() -> [String; 11] {
     [
         clinic_credential::Entity.table_name(),
         parked_event::Entity.table_name(),
+        process::Entity.table_name(),
         event::Entity.table_name(),
         batch::Entity.table_name(),
         dead_letter::Entity.table_name(),

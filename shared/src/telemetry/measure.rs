@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::{ByQueue, Connections, No, OfLetters, Replaying, Waits, metrics};
-use crate::broker::{Broker, Queue};
+use crate::broker::{Broker, Queue, Ready};
 use crate::clock;
 use crate::database;
 use crate::dead_letters::{Open, open};
@@ -88,13 +88,15 @@ impl Measured {
         for queue in Queue::ALL {
             let label = ByQueue { queue: queue.as_str() };
             match broker.ready(queue).await {
-                Ok(ready) => {
-                    let ready = i64::try_from(ready).unwrap_or(i64::MAX);
-                    metrics().queue_messages.get_or_create(&label).set(ready);
+                Ok(Ready { total, max }) => {
+                    let [total, max] = [total, max].map(|ready| i64::try_from(ready).unwrap_or(i64::MAX));
+                    metrics().queue_messages.get_or_create(&label).set(total);
+                    metrics().max_partition_messages.get_or_create(&label).set(max);
                 }
                 Err(reason) => {
                     tracing::debug!(queue = queue.as_str(), reason, "a queue cannot be counted");
                     metrics().queue_messages.remove(&label);
+                    metrics().max_partition_messages.remove(&label);
                     all = false;
                 }
             }

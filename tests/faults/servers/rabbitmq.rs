@@ -1,8 +1,9 @@
 //! RabbitMQ server of the suite, with its own port mapper.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use careq_shared::broker::Ready;
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties};
@@ -126,16 +127,34 @@ impl RabbitMq {
         tokio::time::timeout(Duration::from_secs(3), connecting).await.ok()?.ok()
     }
 
-    /// Number of ready messages in a queue, without unacknowledged ones.
-    pub(crate) async fn depth(&self, queue: &str) -> Option<u32> {
-        tokio::time::timeout(ANSWERS_WITHIN, self.ready(queue)).await.ok()?
+    /// Ready messages of these queues, without unacknowledged ones; `None` if one does not answer.
+    pub(crate) async fn ready(&self, queues: &[String]) -> Option<Ready> {
+        let mut ready = Ready::default();
+        for queue in self.states(queues).await? {
+            let messages = u64::from(queue.message_count());
+            ready = Ready { total: ready.total + messages, max: ready.max.max(messages) };
+        }
+        Some(ready)
     }
 
-    async fn ready(&self, queue: &str) -> Option<u32> {
-        let channel = self.connect().await?.create_channel().await.ok()?;
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let declared = channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
-        declared.ok().map(|queue| queue.message_count())
+    /// Number of consumers of each queue; `None` if one does not answer.
+    pub(crate) async fn consumers(&self, queues: &[String]) -> Option<Vec<u32>> {
+        Some(self.states(queues).await?.iter().map(lapin::Queue::consumer_count).collect())
+    }
+
+    async fn states(&self, queues: &[String]) -> Option<Vec<lapin::Queue>> {
+        let asking = async {
+            let connection = self.connect().await?;
+            let channel = connection.create_channel().await.ok()?;
+            let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+            let mut states = Vec::with_capacity(queues.len());
+            for queue in queues {
+                let name = queue.as_str().into();
+                states.push(channel.queue_declare(name, passive, FieldTable::default()).await.ok()?);
+            }
+            Some(states)
+        };
+        tokio::time::timeout(ANSWERS_WITHIN, asking).await.ok()?
     }
 
     /// The server's log.
@@ -144,19 +163,23 @@ impl RabbitMq {
         files.map(|file| std::fs::read_to_string(file.path()).unwrap()).collect()
     }
 
+    /// Copies the server's log and its queues' files, in which a message can be searched.
+    pub(crate) async fn copy_files(&self, target: &Path) {
+        run(Command::new("cp").arg("-r").arg(self.folder.path()).arg(target)).await;
+    }
+
     /// Identifiers of all current connections.
     pub(crate) async fn connections(&self) -> Vec<String> {
         let listed = self.control(&["-q", "list_connections", "--no-table-headers", "pid"]).await;
         listed.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
     }
 
-    /// Deletes an installation's queues.
-    pub(crate) async fn delete_queues(&self, prefix: &str) {
+    /// Deletes queues.
+    pub(crate) async fn delete_queues(&self, queues: &[String]) {
         let connection = self.connect().await.expect("RabbitMQ takes connections");
         let channel = connection.create_channel().await.unwrap();
-        for queue in ["live", "bulk", "dead"] {
-            let name = format!("{prefix}.{queue}");
-            channel.queue_delete(name.into(), QueueDeleteOptions::default()).await.unwrap();
+        for queue in queues {
+            channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use careq_shared::broker::{Broker, Queue};
+use careq_shared::broker::{Broker, Queue, Ready};
 use careq_shared::clock;
 use chrono::{DateTime, Utc};
 use tokio::time::timeout;
@@ -57,6 +57,8 @@ impl QueueWatch {
 }
 
 async fn are_empty(broker: &dyn Broker) -> bool {
-    let is_empty = async |queue| matches!(timeout(ANSWER_TIMEOUT, broker.ready(queue)).await, Ok(Ok(0)));
+    let is_empty = async |queue| {
+        matches!(timeout(ANSWER_TIMEOUT, broker.ready(queue)).await, Ok(Ok(Ready { total: 0, .. })))
+    };
     is_empty(Queue::Live).await && is_empty(Queue::Bulk).await
 }

@@ -15,7 +15,7 @@ use dashmap::DashMap;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use super::port::{BatchLimit, Broker, Consumer, Mailbox, PublishError, Queue};
+use super::port::{Assignment, BatchLimit, Broker, Consumer, Mailbox, PublishError, Queue, Ready};
 use crate::ignore;
 use crate::trace_context::TraceContext;
 pub use store::StoreError;
@@ -60,16 +60,27 @@ impl Embedded {
 
 #[async_trait]
 impl Broker for Embedded {
-    async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError> {
+    async fn publish(&self, queue: Queue, _: &str, body: Bytes) -> Result<(), PublishError> {
         let (done, result) = oneshot::channel();
         let message = Message { queue, body, trace: TraceContext::current() };
         self.jobs.send(Job { message, done }).await.map_err(|_| PublishError::Disconnected)?;
         result.await.map_err(|_| PublishError::Disconnected)?
     }
 
-    fn consume(&self, queue: Queue, batch: BatchLimit) -> Box<dyn Consumer> {
+    fn consume(&self, queue: Queue, batch: BatchLimit, _: Assignment) -> Box<dyn Consumer> {
         Box::new(consumer::QueueConsumer::new(Arc::clone(&self.store), queue, batch))
     }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// One, which all consumers of the process read.
+    fn partitions(&self) -> u16 {
+        1
+    }
+
+    fn expect_partitions(&self, _: u16) {}
 
     fn mailbox(&self) -> Mailbox {
         let name = Uuid::new_v4().simple().to_string();
@@ -93,8 +104,14 @@ impl Broker for Embedded {
         self.store.works()
     }
 
-    async fn ready(&self, queue: Queue) -> Result<u64, String> {
-        self.store.ready(queue).await.map_err(|reason| reason.to_string())
+    /// Consumers and publishers use one file.
+    fn is_readable(&self) -> bool {
+        self.store.works()
+    }
+
+    async fn ready(&self, queue: Queue) -> Result<Ready, String> {
+        let total = self.store.ready(queue).await.map_err(|reason| reason.to_string())?;
+        Ok(Ready { total, max: total })
     }
 
     /// Closes the database. Its files no longer hold deleted content.

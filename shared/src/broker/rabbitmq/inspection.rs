@@ -8,7 +8,8 @@ use lapin::{BasicProperties, Channel, Confirmation, ErrorKind};
 use uuid::Uuid;
 
 use super::link::{Link, LinkError, within};
-use super::topology::Topology;
+use super::topology::{PartitionQueue, Topology};
+use crate::broker::partition;
 use crate::broker::port::Queue;
 use crate::config::BrokerConfig;
 
@@ -69,16 +70,21 @@ impl Inspection {
     pub async fn open(config: &BrokerConfig) -> Result<Self, Refusal> {
         let link = Link::new(config, "careq-sync doctor")?;
         link.channel().await?;
-        Ok(Self { link, topology: Topology::new(&config.prefix) })
+        Ok(Self { link, topology: Topology::new(config) })
     }
 
     /// The full name of a queue.
-    pub fn name(&self, queue: Queue) -> String {
+    pub fn name(&self, queue: PartitionQueue) -> String {
         self.topology.name(queue)
     }
 
+    /// Every queue of the settings.
+    pub fn queues(&self) -> Vec<PartitionQueue> {
+        self.topology.queues()
+    }
+
     /// Inspects a queue.
-    pub async fn standing(&self, queue: Queue) -> Standing {
+    pub async fn standing(&self, queue: PartitionQueue) -> Standing {
         self.compare(queue).await.unwrap_or_else(|fault| match amqp(&fault) {
             Some((AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND), _)) => Standing::Missing,
             Some((AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED), words)) => Standing::Differs(words),
@@ -86,7 +92,31 @@ impl Inspection {
         })
     }
 
-    async fn compare(&self, queue: Queue) -> Result<Standing, LinkError> {
+    /// Inspects the partitions beyond those of the settings, which remain after their number was lowered. The search ends
+    /// at the first number without a queue, and at a queue that cannot be inspected.
+    pub async fn leftovers(&self) -> Vec<(PartitionQueue, Standing)> {
+        let mut leftovers = Vec::new();
+        for partition in self.topology.partitions()..partition::MAX {
+            let found_before = leftovers.len();
+            for queue in [Queue::Live, Queue::Bulk] {
+                let queue = PartitionQueue { queue, partition };
+                match self.standing(queue).await {
+                    Standing::Missing => {}
+                    refused @ Standing::Refused(_) => {
+                        leftovers.push((queue, refused));
+                        return leftovers;
+                    }
+                    standing => leftovers.push((queue, standing)),
+                }
+            }
+            if leftovers.len() == found_before {
+                break;
+            }
+        }
+        leftovers
+    }
+
+    async fn compare(&self, queue: PartitionQueue) -> Result<Standing, LinkError> {
         let found = self.topology.state(&self.link.channel().await?, queue).await?;
         // Declaring an existing queue changes nothing, and RabbitMQ compares the arguments.
         within(self.topology.declare(&self.link.channel().await?, queue)).await?;

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::uri::{AMQPScheme, AMQPUri};
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::backoff::Backoff;
 use crate::config::BrokerConfig;
 use crate::server_url::{PERCENT_ENCODING, is_plain};
 use crate::unreachable;
@@ -50,6 +52,15 @@ struct State {
     attempt: Option<Attempt>,
     /// The attempts that were abandoned since the last connection.
     abandoned_attempts: u32,
+    /// The attempt that failed last, for every task that uses the connection.
+    failed: Option<Failed>,
+    backoff: Backoff,
+}
+
+#[derive(Debug)]
+struct Failed {
+    reason: LinkError,
+    retry_at: Instant,
 }
 
 #[derive(Debug)]
@@ -74,9 +85,39 @@ pub enum LinkError {
     Protocol(#[from] lapin::Error),
     #[error("no answer within {} s", DEADLINE.as_secs())]
     TimedOut,
+    #[error("RabbitMQ cancelled the consumer; its queue may have been deleted")]
+    Cancelled,
+    #[error("its channel has ended")]
+    Closed,
 }
 
 impl LinkError {
+    /// Whether RabbitMQ has no such queue.
+    pub(super) fn is_not_found(&self) -> bool {
+        self.refusal() == Some(&AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND))
+    }
+
+    /// Whether a queue was declared with other arguments.
+    pub(super) fn is_of_other_arguments(&self) -> bool {
+        self.refusal() == Some(&AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED))
+    }
+
+    /// Whether RabbitMQ has closed only the channel.
+    pub(super) fn is_of_the_channel(&self) -> bool {
+        matches!(self.refusal(), Some(AMQPErrorKind::Soft(_)))
+    }
+
+    /// Whether the connection has ended.
+    pub(super) fn is_of_the_connection(&self) -> bool {
+        matches!(self, Self::Protocol(_)) && !self.is_of_the_channel()
+    }
+
+    fn refusal(&self) -> Option<&AMQPErrorKind> {
+        let Self::Protocol(fault) = self else { return None };
+        let ErrorKind::ProtocolError(fault) = fault.kind() else { return None };
+        Some(fault.kind())
+    }
+
     /// The reason why the server cannot be reached, for people.
     pub(super) fn reason(&self) -> String {
         match self {
@@ -108,24 +149,62 @@ impl Link {
         format!("{}:{}", self.uri.authority.host, self.uri.authority.port)
     }
 
-    /// Opens a channel, and reconnects if needed. After [`Self::end`], it never resolves.
+    /// Opens a channel, and reconnects if needed. After a failed attempt, the next one begins after a delay. After
+    /// [`Self::end`], it never resolves.
     pub(super) async fn channel(&self) -> Result<Channel, LinkError> {
         let mut state = self.state.lock().await;
         if self.has_ended() {
             drop(state);
             return std::future::pending().await;
         }
-        if let Some(connection) =
-            state.connection.as_ref().filter(|connection| connection.status().connected())
-        {
-            match within(connection.create_channel()).await {
-                Ok(channel) => return Ok(channel),
-                Err(_) => state.connection = None,
+        if let Some(connection) = &state.connection {
+            if connection.status().connected()
+                && let Ok(channel) = within(connection.create_channel()).await
+            {
+                return Ok(channel);
             }
+            state.connection = None;
+            tracing::warn!(
+                broker = self.address(),
+                connection = self.name,
+                "a connection to RabbitMQ was lost"
+            );
         }
-        let connection = self.connect(&mut state).await?;
+        if let Some(failed) = state.failed.as_ref().filter(|failed| failed.retry_at > Instant::now()) {
+            return Err(failed.reason.clone());
+        }
+        let opened = self.open(&mut state).await;
+        if let Err(reason) = &opened {
+            let (broker, connection) = (self.address(), &self.name);
+            tracing::warn!(
+                broker,
+                connection,
+                reason = reason.reason(),
+                "RabbitMQ cannot be reached; trying again"
+            );
+            let retry_at = Instant::now() + state.backoff.next_delay();
+            state.failed = Some(Failed { reason: reason.clone(), retry_at });
+        }
+        opened
+    }
+
+    /// Opens a channel as soon as RabbitMQ can be reached.
+    pub(super) async fn channel_when_reachable(&self) -> Channel {
+        loop {
+            if let Ok(channel) = self.channel().await {
+                return channel;
+            }
+            let retry_at = self.state.lock().await.failed.as_ref().map(|failed| failed.retry_at);
+            tokio::time::sleep_until(retry_at.unwrap_or_else(Instant::now).into()).await;
+        }
+    }
+
+    async fn open(&self, state: &mut State) -> Result<Channel, LinkError> {
+        let connection = self.connect(state).await?;
         let channel = within(connection.create_channel()).await?;
         state.connection = Some(connection);
+        state.failed = None;
+        state.backoff.reset();
         Ok(channel)
     }
 

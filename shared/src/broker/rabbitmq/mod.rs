@@ -2,27 +2,36 @@
 //! reconnection. lapin's auto-recovery stays off: it loses `basic.qos` and leaves dead consumers behind.
 
 mod consumer;
+mod delivery;
+mod getting;
 mod inspection;
 mod link;
 mod publisher;
 mod results;
+mod size_limit;
+mod source;
+mod subscription;
 mod topology;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
-use super::port::{BatchLimit, Broker, Consumer, Mailbox, PublishError, Queue};
+use super::partition;
+use super::port::{Assignment, BatchLimit, Broker, Consumer, Mailbox, PublishError, Queue, Ready};
 use crate::config::BrokerConfig;
+use consumer::PartitionConsumer;
+use getting::GettingConsumer;
 pub use inspection::{Inspection, Refusal, Standing, Stuck};
 use link::Link;
 pub use link::{Address, LinkError};
 use publisher::Publisher;
-pub use topology::Topology;
+use source::{MAX_PROBES, Source};
+pub use topology::{PartitionQueue, Topology};
 
 /// A RabbitMQ installation, 3.10 or newer. Each consumer ends its own connection; the others last as long as the
 /// process.
@@ -35,8 +44,10 @@ pub struct RabbitMq {
     topology: Arc<Topology>,
     publisher: Publisher,
     results: mpsc::Sender<(String, Bytes)>,
-    /// The index of consumers that this process has opened.
-    consumers: AtomicI32,
+    /// The number of partitions that may hold messages.
+    partitions: AtomicU16,
+    /// Consumers that cannot reach RabbitMQ hold a copy.
+    unreadable: Arc<()>,
 }
 
 impl RabbitMq {
@@ -45,31 +56,58 @@ impl RabbitMq {
     /// # Errors
     /// RabbitMQ could not be reached or used within the configured time. The message says why and what to do.
     pub async fn connect(config: &BrokerConfig, process: &str) -> Result<Self, LinkError> {
-        let topology = Arc::new(Topology::new(&config.prefix));
+        let topology = Arc::new(Topology::new(config));
         let server = Link::new(config, process)?;
         // Publishing and consuming use separate connections. An alarm blocks a publishing connection, and
         // acknowledgements must still pass.
         let [declaring, publishing, receiving_results, counting] =
             ["declare", "publish", "results", "count"].map(|purpose| server.another(purpose));
-        topology.wait_until_usable(&declaring, Duration::from_secs(config.connect_timeout_s)).await?;
+        let connect_timeout = Duration::from_secs(config.connect_timeout_s);
+        let found = topology.wait_until_usable(&declaring, connect_timeout).await?;
         let results = results::sender(Arc::clone(&publishing));
-        let declaring = |queue: Queue| server.another(&format!("declare {queue}"));
-        let publisher = Publisher::start(&publishing, declaring, &topology);
-        let consumers = AtomicI32::default();
-        Ok(Self { server, publishing, receiving_results, counting, topology, publisher, results, consumers })
+        let publisher = Publisher::start(&publishing, declaring, &topology, &found.usable);
+        let partitions = found.partitions.into();
+        let unreadable = Arc::default();
+        Ok(Self {
+            server,
+            publishing,
+            receiving_results,
+            counting,
+            topology,
+            publisher,
+            results,
+            partitions,
+            unreadable,
+        })
     }
 }
 
 #[async_trait]
 impl Broker for RabbitMq {
-    async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError> {
-        self.publisher.publish(queue, body).await
+    async fn publish(&self, queue: Queue, clinic_id: &str, body: Bytes) -> Result<(), PublishError> {
+        self.publisher.publish(queue, clinic_id, body).await
     }
 
-    fn consume(&self, queue: Queue, batch: BatchLimit) -> Box<dyn Consumer> {
-        let (link, topology) = (self.server.another(queue.as_str()), Arc::clone(&self.topology));
-        let index = self.consumers.fetch_add(1, Ordering::Relaxed);
-        Box::new(consumer::QueueConsumer::new(consumer::Source { link, topology, queue, batch, index }))
+    fn consume(&self, queue: Queue, batch: BatchLimit, assignment: Assignment) -> Box<dyn Consumer> {
+        let topology = Arc::clone(&self.topology);
+        let (link, unreadable) = (self.server.another(queue.as_str()), Arc::downgrade(&self.unreadable));
+        let source = Source { link, topology, queue, batch, unreadable, probes: Semaphore::new(MAX_PROBES) };
+        match queue {
+            Queue::Bulk => Box::new(GettingConsumer::new(source, assignment)),
+            Queue::Live | Queue::Dead => Box::new(PartitionConsumer::new(source, assignment)),
+        }
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn partitions(&self) -> u16 {
+        self.partitions.load(Ordering::Relaxed)
+    }
+
+    fn expect_partitions(&self, count: u16) {
+        self.partitions.fetch_max(count.min(partition::MAX), Ordering::Relaxed);
     }
 
     fn mailbox(&self) -> Mailbox {
@@ -86,8 +124,15 @@ impl Broker for RabbitMq {
         self.publisher.is_connected()
     }
 
-    async fn ready(&self, queue: Queue) -> Result<u64, String> {
-        self.topology.ready(&self.counting, queue).await.map_err(|reason| reason.to_string())
+    fn is_readable(&self) -> bool {
+        Arc::strong_count(&self.unreadable) == 1
+    }
+
+    async fn ready(&self, queue: Queue) -> Result<Ready, String> {
+        self.topology
+            .ready(&self.counting, queue, self.partitions())
+            .await
+            .map_err(|reason| reason.to_string())
     }
 
     /// Closes the connections. RabbitMQ logs a warning for a connection that breaks off.

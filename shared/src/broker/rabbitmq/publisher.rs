@@ -1,38 +1,44 @@
-//! The publishing tasks of the live and the bulk queue. lapin may attribute a confirm to the wrong task if several tasks publish
-//! on one channel, so each channel has one task. Callers wait for their confirm on a oneshot channel. A queue that
-//! confirms nothing, such as one without a leader, does not delay the other queue.
+//! The publishing tasks, one for each partition of the live and the bulk queue. lapin may attribute a confirm to the wrong
+//! task if several tasks publish on one channel, so each channel has one task. Callers wait for their confirm on a oneshot
+//! channel. A queue that confirms nothing, such as one without a leader, delays no other queue.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Confirmation, ErrorKind};
-use tokio::sync::{mpsc, oneshot, watch};
+use lapin::{BasicProperties, Channel, Confirmation};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::link::{DEADLINE, Link, LinkError, within};
-use super::topology::Topology;
+use super::size_limit::SizeLimit;
+use super::topology::{PartitionQueue, Topology};
 use crate::backoff::Backoff;
 use crate::broker::port::{PublishError, Queue};
 use crate::ignore;
 use crate::trace_context::{TRACEPARENT, TraceContext};
 
-/// The number of unconfirmed messages at which publishing pauses. One group may exceed it. Further messages wait in the
-/// mpsc channel, which has the same capacity.
-const MAX_UNCONFIRMED: usize = 4_096;
+/// The number of unconfirmed messages of a partition at which publishing pauses. RabbitMQ stops reading a connection after
+/// 400 messages that a channel has not taken, such as one whose queue has no leader (`rabbit`, `credit_flow_default_credit`).
+const MAX_UNCONFIRMED: usize = 192;
+
+/// The number of messages that wait for a confirm of others.
+const MAX_WAITING: usize = 4_096;
 
 /// The maximum number of messages that are published together.
-const MAX_GROUP_MESSAGES: usize = 256;
+const MAX_GROUP_MESSAGES: usize = 64;
 
 /// The size at which a group is closed, in bytes. Publishing a group has one timeout, and no confirm is read during it.
 const MAX_GROUP_BYTES: usize = 1_024 * 1_024;
+
+/// The time after which an open channel counts as a success, without a message.
+const STABLE_AFTER: Duration = Duration::from_secs(10);
 
 /// The interval at which an idle publisher checks its channel.
 const CHANNEL_CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -43,11 +49,12 @@ const PERSISTENT: u8 = 2;
 /// The reason to ignore an undelivered answer.
 const ANSWERED: &str = "the caller stopped waiting and has answered its client";
 
-/// The handles of the publishing tasks.
+/// The handles of the publishing tasks, by partition.
 #[derive(Debug)]
 pub(super) struct Publisher {
-    live: QueueHandle,
-    bulk: QueueHandle,
+    topology: Arc<Topology>,
+    live: Vec<QueueHandle>,
+    bulk: Vec<QueueHandle>,
 }
 
 /// The handle of one publishing task.
@@ -67,80 +74,141 @@ struct Job {
 }
 
 impl Publisher {
-    /// Starts the tasks. Both publish over one connection. Each declares its queue and the dead queue over its own.
+    /// Starts the tasks. All publish over one connection, and declare queues over another one, first those that are not
+    /// `usable` yet.
     pub(super) fn start(
         publishing: &Arc<Link>,
-        declaring: impl Fn(Queue) -> Arc<Link>,
-        topology: &Topology,
+        declaring: Arc<Link>,
+        topology: &Arc<Topology>,
+        usable: &[PartitionQueue],
     ) -> Self {
-        let [live, bulk] = [Queue::Live, Queue::Bulk].map(|queue| {
-            let (jobs, waiting) = mpsc::channel(MAX_UNCONFIRMED);
-            let (connection, connected) = watch::channel(true);
-            let target = Target {
-                queue,
-                name: topology.name(queue),
-                topology: topology.clone(),
-                declaring: declaring(queue),
-                publishing: Arc::clone(publishing),
+        let declaring = Arc::new(Mutex::new(declaring));
+        let start = |queue| {
+            let start = |partition| {
+                let (jobs, waiting) = mpsc::channel(MAX_WAITING);
+                let (connection, connected) = watch::channel(true);
+                let queue = PartitionQueue { queue, partition };
+                let target = Target {
+                    queue,
+                    name: topology.name(queue),
+                    topology: Arc::clone(topology),
+                    declaring: Arc::clone(&declaring),
+                    publishing: Arc::clone(publishing),
+                };
+                tokio::spawn(supervise(target, waiting, connection, usable.contains(&queue)));
+                QueueHandle { jobs, connected }
             };
-            tokio::spawn(supervise(target, waiting, connection));
-            QueueHandle { jobs, connected }
-        });
-        Self { live, bulk }
+            (0..topology.partitions()).map(start).collect()
+        };
+        Self { topology: Arc::clone(topology), live: start(Queue::Live), bulk: start(Queue::Bulk) }
     }
 
-    /// Whether the channel of the live queue is open, which is assumed at the start. The bulk queue is not checked.
+    /// Whether the channel of a partition of the live queue is open, which is assumed at the start. The bulk queue is not
+    /// checked.
     pub(super) fn is_connected(&self) -> bool {
-        *self.live.connected.borrow()
+        self.live.iter().any(|partition| *partition.connected.borrow())
     }
 
     /// Publishes a message. If the caller drops the future before the message is sent, it is not sent.
-    pub(super) async fn publish(&self, queue: Queue, body: Bytes) -> Result<(), PublishError> {
+    pub(super) async fn publish(
+        &self,
+        queue: Queue,
+        clinic_id: &str,
+        body: Bytes,
+    ) -> Result<(), PublishError> {
         let (done, result) = oneshot::channel();
         let trace = TraceContext::current();
-        let handle = match queue {
+        let partitions = match queue {
             Queue::Live => &self.live,
             Queue::Bulk => &self.bulk,
             // RabbitMQ itself fills the dead queue.
             Queue::Dead => return Err(PublishError::Disconnected),
         };
-        handle.jobs.send(Job { body, trace, done }).await.map_err(|_| PublishError::Disconnected)?;
+        let partition = &partitions[usize::from(self.topology.partition(clinic_id))];
+        partition.jobs.send(Job { body, trace, done }).await.map_err(|_| PublishError::Disconnected)?;
         result.await.map_err(|_| PublishError::Disconnected)?
     }
 }
 
 /// The target of one publishing task.
 struct Target {
-    queue: Queue,
+    queue: PartitionQueue,
     /// The full name of the queue.
     name: String,
-    topology: Topology,
-    declaring: Arc<Link>,
+    topology: Arc<Topology>,
+    /// The connection that declares queues, see [`Topology::declare_each`]. One task at a time uses it.
+    declaring: Arc<Mutex<Arc<Link>>>,
     publishing: Arc<Link>,
 }
 
-async fn supervise(target: Target, mut jobs: mpsc::Receiver<Job>, connection: watch::Sender<bool>) {
-    let (broker, queue) = (target.publishing.address(), target.name.as_str());
-    let mut backoff = Backoff::default();
-    let mut limit = SizeLimit::default();
-    let mut opened = open(&target).await;
+/// The reason why a channel must be replaced.
+#[derive(Debug, thiserror::Error)]
+enum Lost {
+    #[error("the channel was closed")]
+    Channel,
+    #[error("{0}")]
+    Fault(String),
+    #[error("the queue is missing; it is declared again")]
+    QueueMissing,
+    #[error("no confirm arrived; an alarm may block publishers, or the queue may have no leader")]
+    Unconfirmed,
+}
+
+impl Lost {
+    /// Whether the queue itself may be the reason, so that it is declared before the next message is sent to it.
+    const fn is_of_the_queue(&self) -> bool {
+        matches!(self, Self::QueueMissing | Self::Unconfirmed)
+    }
+}
+
+/// What a task knows about its queue.
+#[derive(Default)]
+struct Knowledge {
+    /// The size that RabbitMQ has refused.
+    limit: SizeLimit,
+    /// Whether the queue is declared first, and one message is published first.
+    is_suspect: bool,
+    backoff: Backoff,
+}
+
+async fn supervise(
+    target: Target,
+    mut jobs: mpsc::Receiver<Job>,
+    connection: watch::Sender<bool>,
+    is_usable: bool,
+) {
+    let queue = target.name.as_str();
+    let mut known = Knowledge { is_suspect: !is_usable, ..Knowledge::default() };
+    let publishing = &target.publishing;
+    let mut opened = open(&target, known.is_suspect, publishing.channel()).await;
     loop {
         match opened {
             Ok(channel) => {
-                backoff.reset();
                 connection.send_replace(true);
-                let lost = serve(&channel, &target.name, &mut jobs, &mut limit).await;
-                let Some(reason) = lost.filter(|_| !target.publishing.has_ended()) else { return };
-                tracing::warn!(broker, queue, %reason, "publishing to RabbitMQ was interrupted");
+                let opened_at = Instant::now();
+                let lost = serve(&channel, &target.name, &mut jobs, &mut known).await;
+                let Some(reason) = lost.filter(|_| !publishing.has_ended()) else { return };
+                known.is_suspect |= reason.is_of_the_queue();
+                if opened_at.elapsed() > STABLE_AFTER {
+                    known.backoff.reset();
+                }
+                // The link logs the end of its connection.
+                if !matches!(reason, Lost::Channel) {
+                    tracing::warn!(queue, %reason, "publishing to RabbitMQ was interrupted");
+                }
             }
             Err(reason) => {
-                tracing::warn!(broker, queue, %reason, "messages cannot be published to this queue; they are refused until its channel is open again");
+                if !reason.is_of_the_connection() {
+                    tracing::warn!(queue, %reason, "messages cannot be published to this queue; they are refused until its channel is open again");
+                }
             }
         }
         connection.send_replace(false);
+        let delay = known.backoff.next_delay();
         let again = async {
-            backoff.wait().await;
-            open(&target).await
+            tokio::time::sleep(delay).await;
+            let reachable = async { Ok(publishing.channel_when_reachable().await) };
+            open(&target, known.is_suspect, reachable).await
         };
         match refuse_during(again, &mut jobs).await {
             Some(again) => opened = again,
@@ -149,32 +217,43 @@ async fn supervise(target: Target, mut jobs: mpsc::Receiver<Job>, connection: wa
     }
 }
 
-async fn open(target: &Target) -> Result<Channel, LinkError> {
-    // RabbitMQ moves given-up messages to the dead queue.
-    target.topology.declare_each(&target.declaring, &[target.queue, Queue::Dead]).await?;
-    let channel = target.publishing.channel().await?;
+async fn open(
+    target: &Target,
+    must_declare: bool,
+    channel: impl Future<Output = Result<Channel, LinkError>>,
+) -> Result<Channel, LinkError> {
+    if must_declare {
+        let declaring = target.declaring.lock().await;
+        for (_, declared) in target.topology.declare_each(&declaring, &[target.queue]).await? {
+            declared?;
+        }
+    }
+    let channel = channel.await?;
     within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
     Ok(channel)
 }
 
 /// Publishes until the channel is lost and returns the reason; `None` if the publisher is dropped. Messages without a
-/// confirm by then are reported as `Disconnected`, or `TooLarge` beyond the size limit. `limit` is the known limit at
-/// the call, and afterwards only the limit that this loss revealed.
+/// confirm by then are reported as `Disconnected`, or `TooLarge` beyond the size limit. A limit that was known at the
+/// call is forgotten: afterwards `known` has the limit that this loss revealed.
 async fn serve(
     channel: &Channel,
     queue: &str,
     jobs: &mut mpsc::Receiver<Job>,
-    limit: &mut SizeLimit,
-) -> Option<String> {
+    known: &mut Knowledge,
+) -> Option<Lost> {
     let mut confirms = FuturesUnordered::new();
-    let known_limit = std::mem::take(limit);
+    let known_limit = std::mem::take(&mut known.limit);
     let mut lost = std::pin::pin!(lost(channel));
     let reason = loop {
+        // A queue without a leader accepts messages and confirms none.
+        let max_unconfirmed = if known.is_suspect { 1 } else { MAX_UNCONFIRMED };
         tokio::select! {
-            () = &mut lost => break "the channel was closed".to_owned(),
-            job = jobs.recv(), if confirms.len() < MAX_UNCONFIRMED => {
+            () = &mut lost => break Lost::Channel,
+            job = jobs.recv(), if confirms.len() < max_unconfirmed => {
                 let first = job?;
-                let group = known_limit.refuse_larger(group(first, jobs).await);
+                let max_messages = (max_unconfirmed - confirms.len()).min(MAX_GROUP_MESSAGES);
+                let group = known_limit.refuse_larger(group(first, jobs, max_messages).await);
                 match within(try_join_all(group.iter().map(|job| publish(channel, queue, job)))).await {
                     // The bodies are no longer needed.
                     Ok(published) => confirms.extend(group.into_iter().zip(published).map(|(job, confirm)| {
@@ -183,11 +262,11 @@ async fn serve(
                     })),
                     Err(fault) => {
                         if let LinkError::Protocol(fault) = &fault {
-                            limit.learn(fault);
+                            known.limit.learn(fault);
                         }
                         // Dropping the others reports them as disconnected.
-                        drop(limit.refuse_larger(group));
-                        break fault.to_string();
+                        drop(known.limit.refuse_larger(group));
+                        break Lost::Fault(fault.to_string());
                     }
                 }
             }
@@ -196,25 +275,30 @@ async fn serve(
                 while let Some(Some(another)) = confirms.next().now_or_never() {
                     group.push(another);
                 }
-                if let Some(reason) = answer(group, limit) {
+                if let Some(reason) = answer(group, &mut known.limit) {
                     break reason;
                 }
+                known.is_suspect = false;
+                known.backoff.reset();
             }
         }
     };
-    // A channel that was closed for one message has failed the confirms of the others, too.
-    let rest: Vec<Confirmed> = std::iter::from_fn(|| confirms.next().now_or_never().flatten()).collect();
-    answer(rest, limit);
+    // A channel that was closed for one message has failed the confirms of the others, too. After a returned message, a
+    // confirm may belong to it; its caller then hears that the publisher was disconnected.
+    if !matches!(reason, Lost::QueueMissing) {
+        let rest = std::iter::from_fn(|| confirms.next().now_or_never().flatten()).collect();
+        answer(rest, &mut known.limit);
+    }
     Some(reason)
 }
 
 /// Collects the jobs that are published together. lapin's thread then wakes once for all, and RabbitMQ receives one
 /// packet. Yielding lets requests that are ready to run publish first.
-async fn group(first: Job, jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+async fn group(first: Job, jobs: &mut mpsc::Receiver<Job>, max_messages: usize) -> Vec<Job> {
     tokio::task::yield_now().await;
     let mut bytes = first.body.len();
     let mut group = vec![first];
-    while group.len() < MAX_GROUP_MESSAGES
+    while group.len() < max_messages
         && bytes < MAX_GROUP_BYTES
         && let Ok(another) = jobs.try_recv()
     {
@@ -239,7 +323,7 @@ type Confirmed = (usize, Done, Result<lapin::Result<Confirmation>, Elapsed>);
 /// Answers the callers of one group, and returns the reason why the channel must be replaced, if any. After a
 /// returned message, no caller of the group is confirmed: lapin attributes it to the first confirm, which may belong
 /// to another message.
-fn answer(group: Vec<Confirmed>, limit: &mut SizeLimit) -> Option<String> {
+fn answer(group: Vec<Confirmed>, limit: &mut SizeLimit) -> Option<Lost> {
     let is_returned = |(.., confirmation): &Confirmed| {
         matches!(confirmation, Ok(Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)))))
     };
@@ -247,7 +331,7 @@ fn answer(group: Vec<Confirmed>, limit: &mut SizeLimit) -> Option<String> {
         for (_, done, _) in group {
             ignore(done.send(Err(PublishError::Unroutable)), ANSWERED);
         }
-        return Some("a queue is missing; it is declared again".to_owned());
+        return Some(Lost::QueueMissing);
     }
     let mut lost = None;
     for (bytes, done, confirmation) in group {
@@ -256,11 +340,11 @@ fn answer(group: Vec<Confirmed>, limit: &mut SizeLimit) -> Option<String> {
             Ok(Ok(Confirmation::Nack(_) | Confirmation::NotRequested)) => Err(PublishError::Refused),
             Ok(Err(fault)) => {
                 limit.learn(&fault);
-                lost = Some(fault.to_string());
+                lost = Some(Lost::Fault(fault.to_string()));
                 Err(if limit.holds(bytes) { PublishError::Disconnected } else { PublishError::TooLarge })
             }
             Err(_) => {
-                lost = Some("no confirm arrived; an alarm may block publishers".to_owned());
+                lost = Some(Lost::Unconfirmed);
                 Err(PublishError::TimedOut)
             }
         };
@@ -269,26 +353,7 @@ fn answer(group: Vec<Confirmed>, limit: &mut SizeLimit) -> Option<String> {
     lost
 }
 
-/// RabbitMQ's `max_message_size`, if a message was refused for it. RabbitMQ closes the channel then, and every message
-/// in flight fails. Larger messages are therefore refused here, until the channel is lost for another reason: RabbitMQ
-/// may then have another limit.
-#[derive(Debug, Default)]
-struct SizeLimit(Option<usize>);
-
 impl SizeLimit {
-    /// `PRECONDITION_FAILED - message size 16900000 is larger than configured max size 16777216`
-    fn learn(&mut self, fault: &lapin::Error) {
-        let ErrorKind::ProtocolError(fault) = fault.kind() else { return };
-        let is_of_size = fault.kind() == &AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED)
-            && fault.get_message().as_str().contains("message size");
-        let last = fault.get_message().as_str().rsplit(' ').next().and_then(|word| word.parse().ok());
-        self.0 = last.filter(|_| is_of_size);
-    }
-
-    fn holds(&self, bytes: usize) -> bool {
-        self.0.is_none_or(|max_bytes| bytes <= max_bytes)
-    }
-
     /// Keeps the jobs that are small enough, and refuses the others.
     fn refuse_larger(&self, group: Vec<Job>) -> Vec<Job> {
         let (held, larger): (Vec<_>, Vec<_>) = group.into_iter().partition(|job| self.holds(job.body.len()));

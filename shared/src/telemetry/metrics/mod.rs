@@ -4,6 +4,7 @@
 //! Units are in the names (`_seconds`), counters end in `_total`; a histogram has `_bucket`, `_sum` and `_count`. A
 //! metric without a known value has no sample, so that no outdated value is shown.
 
+mod activity;
 mod in_hand;
 mod labels;
 
@@ -21,6 +22,8 @@ use prometheus_client::registry::Registry;
 use crate::broker::port::{PublishError, Queue};
 use crate::clock;
 use crate::dead_letters::state::Class;
+use activity::Activity;
+pub use activity::InFlight;
 pub use in_hand::Batch as InHandBatch;
 use in_hand::InHand;
 pub use labels::{
@@ -46,6 +49,8 @@ macro_rules! metrics {
             pub in_hand: InHand,
             /// The transactions that this process's workers repeat, by the time of the first failure.
             pub repeating: InHand,
+            /// The work for this process's row in `processes`.
+            pub activity: Activity,
             registry: Registry,
         }
 
@@ -61,7 +66,8 @@ macro_rules! metrics {
                     let name = $name.strip_suffix("_total").unwrap_or($name);
                     registry.register(name, $meaning.trim_ascii(), $field.clone());
                 )*
-                Self { $( $field, )* in_hand: InHand::default(), repeating: InHand::default(), registry }
+                let (in_hand, repeating, activity) = Default::default();
+                Self { $( $field, )* in_hand, repeating, activity, registry }
             }
         }
     };
@@ -129,7 +135,7 @@ metrics! {
     repeated_transactions: Counters<Attempted> = Family::default(), "careq_sync_repeated_transactions_total";
     /// Age at which an event that waits for its parent becomes a dead letter (`worker.parent_timeout_s`)
     parked_age_limit: Seconds<No> = Family::default(), "careq_sync_parked_age_limit_seconds";
-    /// Parts of a worker that panicked and were restarted: a lane, the sweep, the replays, the retention
+    /// Parts of a worker that panicked and were restarted: a consumer, the assignment, the sweep, the replays, the retention
     restarted_parts: Counters<OfPart> = Family::default(), "careq_sync_restarted_parts_total";
     /// Failures written to dead letters, by class; every failure of a letter counts, a duplicate delivery does not
     buried: Counters<ByClass> = Family::default(), "careq_sync_written_dead_letters_total";
@@ -139,8 +145,14 @@ metrics! {
     // Shared state, which each process measures for itself (`telemetry.measure_interval_s`).
     /// Time of the last successful measurement of tables and queues, in seconds since 1970
     measured_at: Seconds<Measuring> = Family::default(), "careq_sync_measured_timestamp_seconds";
-    /// Messages that no worker has received, by queue
+    /// Messages that no worker has received, by queue, in all partitions
     queue_messages: Gauges<ByQueue> = Family::default(), "careq_sync_queue_messages";
+    /// Messages that no worker has received, by queue, in the partition that has most
+    max_partition_messages: Gauges<ByQueue> = Family::default(), "careq_sync_partition_messages_max";
+    /// Partitions that this worker's consumers are assigned
+    assigned_partitions: Gauges<No> = Family::default(), "careq_sync_assigned_partitions";
+    /// Assigned partitions whose queue cannot be read, by queue
+    unusable_partitions: Gauges<ByQueue> = Family::default(), "careq_sync_unusable_partitions";
     /// Parked events, by reason: a missing parent, or another attempt
     parked_events: Gauges<Waits> = Family::default(), "careq_sync_parked_events";
     /// Age of the oldest parked event, by reason; 0 without events
@@ -189,8 +201,11 @@ impl Metrics {
         self.parked_age_limit.get_or_create(&No {}).set(parent_timeout.as_secs_f64());
         self.retried_events.get_or_create(&No {}).inc_by(0);
         self.pruned_rows.get_or_create(&ByTable { table: "events" }).inc_by(0);
-        for part in ["consumer", "sweep", "replay", "retention"] {
+        for part in ["assignment", "consumer", "sweep", "replay", "retention"] {
             self.restarted_parts.get_or_create(&OfPart { part }).inc_by(0);
+        }
+        for queue in ["bulk", "dead", "live"] {
+            self.unusable_partitions.get_or_create(&ByQueue { queue }).set(0);
         }
         for reason in ["contention", "unreachable", "timed_out"] {
             self.repeated_transactions.get_or_create(&Attempted { reason }).inc_by(0);

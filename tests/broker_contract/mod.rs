@@ -1,21 +1,22 @@
-//! The contract of the broker abstraction: RabbitMQ and the embedded queue pass the same suite.
+//! The contract of the broker abstraction: RabbitMQ and the embedded queue pass the same suite. The submodules have
+//! tests of RabbitMQ alone.
+
+mod connections;
+mod partitions;
+mod unusable_queues;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use careq_shared::broker::embedded::Embedded;
 use careq_shared::broker::rabbitmq::RabbitMq;
-use careq_shared::broker::{BatchLimit, Broker, Consumer, DELIVERY_LIMIT, Delivery, PublishError, Queue};
-use futures_util::future::try_join_all;
-use lapin::options::QueueDeleteOptions;
+use careq_shared::broker::{BatchLimit, Broker, Consumer, DELIVERY_LIMIT, Delivery, Queue};
 use tempfile::TempDir;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::harness::{
-    Stack, broker_config, channel, delete_queues, fresh_prefix, queue_consumers, until, until_reads,
+    CLINIC, PARTITIONS, assigned, broker_config, clinic_in, delete_queues, fresh_prefix, until,
 };
 
 /// A broker that can be closed and opened again, as a restart of the process does.
@@ -37,14 +38,14 @@ impl Installation {
         match self {
             Self::Embedded(folder) => Arc::new(open_embedded(folder.path()).await),
             Self::RabbitMq(prefix) => {
-                Arc::new(RabbitMq::connect(&broker_config(prefix), "test").await.unwrap())
+                Arc::new(RabbitMq::connect(&broker_config(prefix, PARTITIONS), "test").await.unwrap())
             }
         }
     }
 
     async fn remove(self) {
         if let Self::RabbitMq(prefix) = self {
-            delete_queues(&prefix).await;
+            delete_queues(&prefix, PARTITIONS).await;
         }
     }
 }
@@ -77,6 +78,7 @@ macro_rules! contract {
 
 contract!(
     messages_arrive_in_order_and_in_batches,
+    messages_of_each_clinic_arrive_in_order,
     a_batch_is_bounded_by_bytes,
     acknowledged_messages_are_not_redelivered,
     requeued_messages_are_redelivered,
@@ -90,116 +92,26 @@ contract!(
     results_reach_the_mailbox_they_are_sent_to,
 );
 
-/// RabbitMQ distributes messages round-robin among consumers of the same priority; consumers with different
-/// priorities receive consecutive messages.
-#[tokio::test]
-async fn consecutive_messages_go_to_the_same_consumer() {
-    let installation = Installation::rabbitmq();
-    let Installation::RabbitMq(prefix) = &installation else { unreachable!() };
-    let broker = installation.open().await;
-    let read = |_| {
-        let (mut consumer, taken) =
-            (broker.consume(Queue::Live, messages(32)), Arc::new(AtomicUsize::new(0)));
-        let counted = Arc::clone(&taken);
-        let reading = tokio::spawn(async move {
-            loop {
-                counted.fetch_add(consumer.next().await.len(), Ordering::Relaxed);
-                consumer.ack().await.unwrap();
-            }
-        });
-        (taken, AbortOnDropHandle::new(reading))
-    };
-    let readers = [0, 1].map(read);
-    let live = format!("{prefix}.live");
-    until("both consumers are registered", || async { (queue_consumers(&live).await == 2).then_some(()) })
-        .await;
-    publish(&broker, Queue::Live, 0..40).await;
-    let counts = || readers.each_ref().map(|(taken, _)| taken.load(Ordering::Relaxed));
-    until("all messages are taken", || async { (counts().iter().sum::<usize>() == 40).then_some(()) }).await;
-    assert!(counts().contains(&0), "{:?}", counts());
-    drop(readers);
-    installation.remove().await;
-}
-
-/// A missing queue fails only its own messages, until it is declared again.
-#[tokio::test]
-async fn a_missing_queue_does_not_affect_the_others() {
-    let installation = Installation::rabbitmq();
-    let Installation::RabbitMq(prefix) = &installation else { unreachable!() };
-    let broker = installation.open().await;
-    let (_connection, channel) = channel().await;
-    let is_over = AtomicBool::new(false);
-    let live = async {
-        let mut published = 0;
-        while !is_over.load(Ordering::Relaxed) {
-            let several = (0..64).map(|body: u32| broker.publish(Queue::Live, body.to_string().into()));
-            try_join_all(several).await.expect("the live queue is not affected");
-            published += 64;
-        }
-        published
-    };
-    let bulk = async {
-        for _ in 0..3 {
-            let delete = QueueDeleteOptions::default();
-            channel.queue_delete(format!("{prefix}.bulk").into(), delete).await.unwrap();
-            let refused = broker.publish(Queue::Bulk, "lost".into()).await;
-            assert_eq!(refused, Err(PublishError::Unroutable));
-            until("the queue is declared again", || async {
-                broker.publish(Queue::Bulk, "kept".into()).await.ok()
-            })
-            .await;
-        }
-        is_over.store(true, Ordering::Relaxed);
-    };
-    let (published, ()) = tokio::join!(live, bulk);
-    assert!(published > 0 && broker.is_connected());
-    installation.remove().await;
-}
-
-/// A start opens connections for a short time. An improperly closed connection can delay it by a whole deadline.
-#[tokio::test]
-async fn a_start_closes_its_connections_properly() {
-    let workers = 4;
-    let stack = Stack::full(workers, &[("CAREQ_LOG_LEVEL", "debug")]).await;
-    // Each process has one connection for all queues, and one for each of the two queues that it publishes to.
-    let all_closed = (3 * (1 + workers), 0);
-    let ends = async || connection_ends(&stack.logged());
-    until_reads(Duration::from_secs(10), "every start has closed its connections", &all_closed, ends).await;
-    stack.finish().await;
-}
-
-/// RabbitMQ logs a warning for a connection that is closed without a handshake, which an operator would have to
-/// investigate.
-#[tokio::test]
-async fn a_stopping_worker_closes_its_connections() {
-    let mut stack = Stack::full(1, &[("CAREQ_LOG_LEVEL", "debug")]).await;
-    let prefix = stack.prefix.clone().unwrap();
-    let queues = ["live", "bulk", "dead"].map(|queue| format!("{prefix}.{queue}"));
-    let readers = async || {
-        [
-            queue_consumers(&queues[0]).await,
-            queue_consumers(&queues[1]).await,
-            queue_consumers(&queues[2]).await,
-        ]
-    };
-    until_reads(Duration::from_secs(10), "its consumers are registered", &[2, 1, 1], readers).await;
-    let (closed, broken_off) = connection_ends(&stack.stop_workers().await);
-    // In addition to those of the start: one for each consumer, one for publishing, and one for counting ready
-    // messages.
-    assert_eq!((closed, broken_off), (3 + 4 + 2, 0));
-    stack.finish().await;
-}
-
-/// Numbers of connections that were closed properly, and of those that broke off.
-fn connection_ends(logged: &str) -> (usize, usize) {
-    let count = |ending: &str| logged.matches(&format!("a connection to RabbitMQ {ending}")).count();
-    (count("was closed"), count("broke off before it was closed"))
-}
-
 async fn publish(broker: &Arc<dyn Broker>, queue: Queue, bodies: impl IntoIterator<Item = u32>) {
+    publish_of(broker, queue, CLINIC, bodies).await;
+}
+
+/// Publishes messages of a clinic, one after the other.
+async fn publish_of(
+    broker: &Arc<dyn Broker>,
+    queue: Queue,
+    clinic: &str,
+    bodies: impl IntoIterator<Item = u32>,
+) {
     for body in bodies {
-        broker.publish(queue, body.to_string().into()).await.unwrap();
+        broker.publish(queue, clinic, body.to_string().into()).await.unwrap();
     }
+}
+
+/// A consumer of all partitions of a queue.
+fn consume(broker: &Arc<dyn Broker>, queue: Queue, limit: BatchLimit) -> Box<dyn Consumer> {
+    let partitions = if queue == Queue::Dead { 1 } else { broker.partitions() };
+    broker.consume(queue, limit, assigned(0..partitions))
 }
 
 fn bodies(deliveries: &[Delivery]) -> Vec<u32> {
@@ -220,7 +132,7 @@ async fn take(consumer: &mut Box<dyn Consumer>, count: usize) -> Vec<u32> {
 async fn messages_arrive_in_order_and_in_batches(installation: &Installation) {
     let broker = installation.open().await;
     publish(&broker, Queue::Live, 0..50).await;
-    let mut consumer = broker.consume(Queue::Live, messages(8));
+    let mut consumer = consume(&broker, Queue::Live, messages(8));
     let mut seen = Vec::new();
     while seen.len() < 50 {
         let batch = consumer.next().await;
@@ -233,14 +145,33 @@ async fn messages_arrive_in_order_and_in_batches(installation: &Installation) {
     consumer.close().await;
 }
 
+async fn messages_of_each_clinic_arrive_in_order(installation: &Installation) {
+    const CLINICS: u32 = 4;
+    let broker = installation.open().await;
+    let clinics = [0, 1, 2, 3].map(|partition| clinic_in(partition, 4));
+    for (body, clinic) in (0..60).zip(clinics.iter().cycle()) {
+        publish_of(&broker, Queue::Live, clinic, [body]).await;
+    }
+    let mut consumer = consume(&broker, Queue::Live, messages(8));
+    let taken = take(&mut consumer, 60).await;
+    let published: Vec<u32> = (0..60).collect();
+    for clinic in 0..CLINICS {
+        let of_clinic = |bodies: &[u32]| -> Vec<u32> {
+            bodies.iter().copied().filter(|body| body % CLINICS == clinic).collect()
+        };
+        assert_eq!(of_clinic(&taken), of_clinic(&published), "{taken:?}");
+    }
+    consumer.close().await;
+}
+
 async fn a_batch_is_bounded_by_bytes(installation: &Installation) {
     const SIZE: usize = 100_000;
     let broker = installation.open().await;
     for _ in 0..6 {
-        broker.publish(Queue::Live, vec![b' '; SIZE].into()).await.unwrap();
+        broker.publish(Queue::Live, CLINIC, vec![b' '; SIZE].into()).await.unwrap();
     }
     for (bytes, largest) in [(1, 1), (SIZE * 5 / 2, 3)] {
-        let mut consumer = broker.consume(Queue::Live, BatchLimit { messages: 32, bytes });
+        let mut consumer = consume(&broker, Queue::Live, BatchLimit { messages: 32, bytes });
         let mut taken = 0;
         while taken < 3 {
             let batch = consumer.next().await;
@@ -255,11 +186,11 @@ async fn a_batch_is_bounded_by_bytes(installation: &Installation) {
 async fn acknowledged_messages_are_not_redelivered(installation: &Installation) {
     let broker = installation.open().await;
     publish(&broker, Queue::Live, 0..10).await;
-    let mut consumer = broker.consume(Queue::Live, messages(4));
+    let mut consumer = consume(&broker, Queue::Live, messages(4));
     take(&mut consumer, 10).await;
     consumer.close().await;
     publish(&broker, Queue::Live, [99]).await;
-    let mut consumer = broker.consume(Queue::Live, messages(4));
+    let mut consumer = consume(&broker, Queue::Live, messages(4));
     assert_eq!(take(&mut consumer, 1).await, [99]);
     consumer.close().await;
 }
@@ -267,7 +198,7 @@ async fn acknowledged_messages_are_not_redelivered(installation: &Installation) 
 async fn requeued_messages_are_redelivered(installation: &Installation) {
     let broker = installation.open().await;
     publish(&broker, Queue::Live, 0..6).await;
-    let mut consumer = broker.consume(Queue::Live, messages(3));
+    let mut consumer = consume(&broker, Queue::Live, messages(3));
     assert!(!consumer.next().await.is_empty());
     consumer.requeue().await;
     let mut seen = take(&mut consumer, 6).await;
@@ -280,13 +211,13 @@ async fn in_flight_messages_are_redelivered_after_the_process_ends(installation:
     {
         let broker = installation.open().await;
         publish(&broker, Queue::Live, 0..6).await;
-        let mut consumer = broker.consume(Queue::Live, messages(3));
+        let mut consumer = consume(&broker, Queue::Live, messages(3));
         assert!(!consumer.next().await.is_empty());
         // Like a killed process: neither settled nor closed.
         drop(consumer);
     }
     let broker = installation.open().await;
-    let mut consumer = broker.consume(Queue::Live, messages(6));
+    let mut consumer = consume(&broker, Queue::Live, messages(6));
     let mut seen = take(&mut consumer, 6).await;
     seen.sort_unstable();
     assert_eq!(seen, (0..6).collect::<Vec<_>>());
@@ -296,7 +227,7 @@ async fn in_flight_messages_are_redelivered_after_the_process_ends(installation:
 async fn a_message_survives_its_publisher(installation: &Installation) {
     publish(&installation.open().await, Queue::Bulk, [7]).await;
     let broker = installation.open().await;
-    let mut consumer = broker.consume(Queue::Bulk, messages(1));
+    let mut consumer = consume(&broker, Queue::Bulk, messages(1));
     assert_eq!(take(&mut consumer, 1).await, [7]);
     consumer.close().await;
 }
@@ -304,8 +235,8 @@ async fn a_message_survives_its_publisher(installation: &Installation) {
 async fn a_message_of_many_frames_arrives_whole(installation: &Installation) {
     let broker = installation.open().await;
     let long: Bytes = (0..1_000_000_u32).flat_map(u32::to_be_bytes).collect();
-    broker.publish(Queue::Bulk, long.clone()).await.unwrap();
-    let mut consumer = broker.consume(Queue::Bulk, messages(1));
+    broker.publish(Queue::Bulk, CLINIC, long.clone()).await.unwrap();
+    let mut consumer = consume(&broker, Queue::Bulk, messages(1));
     let [delivery] = &consumer.next().await[..] else { panic!("one message") };
     assert!(delivery.body == long);
     consumer.ack().await.unwrap();
@@ -318,20 +249,20 @@ async fn a_message_at_the_delivery_limit_goes_to_the_dead_queue(installation: &I
     // A worker that crashes at each delivery.
     for _ in 0..=DELIVERY_LIMIT {
         let broker = installation.open().await;
-        let mut consumer = broker.consume(Queue::Live, messages(1));
+        let mut consumer = consume(&broker, Queue::Live, messages(1));
         redeliveries.extend(consumer.next().await.iter().map(|delivery| delivery.redeliveries));
         drop(consumer);
     }
     assert_eq!(redeliveries, (0..=DELIVERY_LIMIT).collect::<Vec<_>>(), "every redelivery is counted");
     let broker = installation.open().await;
-    let mut dead = broker.consume(Queue::Dead, messages(1));
+    let mut dead = consume(&broker, Queue::Dead, messages(1));
     assert_eq!(take(&mut dead, 1).await, [13]);
     dead.close().await;
 }
 
 async fn a_waiting_consumer_gets_a_new_message(installation: &Installation) {
     let broker = installation.open().await;
-    let mut consumer = broker.consume(Queue::Live, messages(4));
+    let mut consumer = consume(&broker, Queue::Live, messages(4));
     let waiting = tokio::spawn(async move {
         let taken = take(&mut consumer, 3).await;
         consumer.close().await;
@@ -343,21 +274,23 @@ async fn a_waiting_consumer_gets_a_new_message(installation: &Installation) {
 
 async fn a_dropped_wait_loses_nothing(installation: &Installation) {
     let broker = installation.open().await;
-    let mut consumer = broker.consume(Queue::Live, messages(4));
-    for body in 0..20 {
-        // The wait is dropped at different stages.
-        let nothing = tokio::time::timeout(Duration::from_millis(u64::from(body % 5)), consumer.next());
-        assert!(nothing.await.is_err(), "nothing has been published");
-        publish(&broker, Queue::Live, [body]).await;
-        assert_eq!(take(&mut consumer, 1).await, [body]);
+    for (queue, limit) in [(Queue::Live, messages(4)), (Queue::Bulk, messages(1))] {
+        let mut consumer = consume(&broker, queue, limit);
+        for body in 0..20 {
+            // The wait is dropped at different stages.
+            let nothing = tokio::time::timeout(Duration::from_millis(u64::from(body % 5)), consumer.next());
+            assert!(nothing.await.is_err(), "nothing has been published");
+            publish(&broker, queue, [body]).await;
+            assert_eq!(take(&mut consumer, 1).await, [body]);
+        }
+        consumer.close().await;
     }
-    consumer.close().await;
 }
 
 async fn two_consumers_share_a_queue(installation: &Installation) {
     let broker = installation.open().await;
     let (mut one, mut two) =
-        (broker.consume(Queue::Live, messages(2)), broker.consume(Queue::Live, messages(2)));
+        (consume(&broker, Queue::Live, messages(2)), consume(&broker, Queue::Live, messages(2)));
     let (mut first, mut second) = (Vec::new(), Vec::new());
     publish(&broker, Queue::Live, 0..200).await;
     while first.len() + second.len() < 200 {
