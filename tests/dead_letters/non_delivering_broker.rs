@@ -1,17 +1,20 @@
 //! A broker that stores published messages without delivering them, so that a replay stops where the test examines
-//! it. It can also be made unavailable.
+//! it. It can also be made unavailable, as a whole or for one clinic.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use careq_shared::broker::{BatchLimit, Broker, Consumer, Delivery, Mailbox, NotAcked, PublishError, Queue};
+use careq_shared::broker::{
+    Assignment, BatchLimit, Broker, Consumer, Delivery, Mailbox, NotAcked, PublishError, Queue, Ready,
+};
 use tokio::sync::{mpsc, watch};
 
 #[derive(Debug, Default)]
 pub(super) struct NonDeliveringBroker {
     is_unavailable: AtomicBool,
+    refused_clinic: Mutex<Option<String>>,
     failed_publishes: AtomicUsize,
     published: Mutex<Vec<Bytes>>,
 }
@@ -21,7 +24,12 @@ impl NonDeliveringBroker {
         self.is_unavailable.store(is_unavailable, Ordering::SeqCst);
     }
 
-    /// Number of attempts to publish while it was unavailable.
+    /// Refuses the messages of this clinic from now on, and no others.
+    pub(super) fn refuse(&self, clinic_id: Option<&str>) {
+        *self.refused_clinic.lock().unwrap() = clinic_id.map(str::to_owned);
+    }
+
+    /// Number of failed attempts to publish.
     pub(super) fn failed_publishes(&self) -> usize {
         self.failed_publishes.load(Ordering::SeqCst)
     }
@@ -34,18 +42,29 @@ impl NonDeliveringBroker {
 
 #[async_trait]
 impl Broker for NonDeliveringBroker {
-    async fn publish(&self, _: Queue, body: Bytes) -> Result<(), PublishError> {
-        if self.is_unavailable.load(Ordering::SeqCst) {
+    async fn publish(&self, _: Queue, clinic_id: &str, body: Bytes) -> Result<(), PublishError> {
+        let is_refused = self.refused_clinic.lock().unwrap().as_deref() == Some(clinic_id);
+        if is_refused || self.is_unavailable.load(Ordering::SeqCst) {
             self.failed_publishes.fetch_add(1, Ordering::SeqCst);
-            return Err(PublishError::Disconnected);
+            return Err(if is_refused { PublishError::Refused } else { PublishError::Disconnected });
         }
         self.published.lock().unwrap().push(body);
         Ok(())
     }
 
-    fn consume(&self, _: Queue, _: BatchLimit) -> Box<dyn Consumer> {
+    fn consume(&self, _: Queue, _: BatchLimit, _: Assignment) -> Box<dyn Consumer> {
         Box::new(NoDeliveries)
     }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn partitions(&self) -> u16 {
+        1
+    }
+
+    fn expect_partitions(&self, _: u16) {}
 
     fn mailbox(&self) -> Mailbox {
         Mailbox { address: watch::channel(None).1, messages: mpsc::channel(1).1 }
@@ -58,8 +77,12 @@ impl Broker for NonDeliveringBroker {
     }
 
     /// Always zero, so that a worker sees empty queues.
-    async fn ready(&self, _: Queue) -> Result<u64, String> {
-        Ok(0)
+    fn is_readable(&self) -> bool {
+        true
+    }
+
+    async fn ready(&self, _: Queue) -> Result<Ready, String> {
+        Ok(Ready::default())
     }
 
     async fn close(&self) {}

@@ -1,11 +1,9 @@
 //! States of dead letters within a job. An outcome that a transaction has recorded meanwhile is not overwritten.
 
-use bytes::Bytes;
 use careq_shared::clock;
 use careq_shared::database;
-use careq_shared::dead_letters::{DeadLetterState, letter_id};
+use careq_shared::dead_letters::DeadLetterState;
 use careq_shared::entities::{dead_letter, replay_job, replay_job_letter};
-use careq_shared::event::Event;
 use careq_shared::replay::{JobLetterState, JobState};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
@@ -20,19 +18,21 @@ use crate::db::retries::retry_until_done;
 /// States without an outcome.
 const WITHOUT_OUTCOME: [JobLetterState; 2] = [JobLetterState::Pending, JobLetterState::Published];
 
-/// The broker has confirmed the events.
+/// The broker has confirmed the events of these dead letters.
 pub(super) async fn published(
     context: &Context,
     job: &replay_job::Model,
-    events: &[Event],
+    letters: &[Uuid],
 ) -> Result<(), Stopped> {
     use replay_job_letter::Column::{PublishedAt, State};
-    let ids: Vec<_> = events.iter().map(|event| letter_id(event.event_id.as_str())).collect();
+    if letters.is_empty() {
+        return Ok(());
+    }
     let marked = || {
         replay_job_letter::Entity::update_many()
             .col_expr(State, Expr::value(JobLetterState::Published))
             .col_expr(PublishedAt, Expr::value(clock::now()))
-            .filter(in_job(job.id, ids.clone()))
+            .filter(in_job(job.id, letters.iter().copied()))
             .filter(State.is_in(WITHOUT_OUTCOME))
     };
     retry_until_done(context, || marked().exec(&context.database)).await.map(drop)
@@ -43,26 +43,25 @@ pub(super) async fn published(
 pub(super) async fn put_back(
     context: &Context,
     job: &replay_job::Model,
-    messages: &[(Uuid, Bytes)],
+    letters: &[Uuid],
 ) -> Result<(), Stopped> {
-    if messages.is_empty() {
+    if letters.is_empty() {
         return Ok(());
     }
-    let ids: Vec<_> = messages.iter().map(|(id, _)| *id).collect();
     retry_until_done(context, || async {
         let transaction = database::begin_write(&context.database).await?;
         let now = clock::now();
         dead_letter::Entity::update_many()
             .col_expr(dead_letter::Column::State, Expr::value(DeadLetterState::Resolved))
             .col_expr(dead_letter::Column::SettledAt, Expr::value(now))
-            .filter(under_way(job.id, ids.clone()))
+            .filter(under_way(job.id, letters.iter().copied()))
             .exec(&transaction)
             .await?;
         replay_job_letter::Entity::update_many()
             .col_expr(replay_job_letter::Column::State, Expr::value(JobLetterState::Resolved))
             .col_expr(replay_job_letter::Column::PublishedAt, Expr::value(now))
             .col_expr(replay_job_letter::Column::SettledAt, Expr::value(now))
-            .filter(in_job(job.id, ids.clone()))
+            .filter(in_job(job.id, letters.iter().copied()))
             .filter(replay_job_letter::Column::State.is_in(WITHOUT_OUTCOME))
             .exec(&transaction)
             .await?;

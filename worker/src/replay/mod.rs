@@ -5,12 +5,12 @@ mod claim;
 mod mark;
 mod open;
 mod pace;
+mod postponed;
 mod publish;
 mod take;
 
 use std::time::{Duration, Instant};
 
-use careq_shared::backoff::Backoff;
 use careq_shared::crash_point::{self, CrashPoint};
 use careq_shared::entities::replay_job;
 use careq_shared::ignore;
@@ -19,12 +19,11 @@ use uuid::Uuid;
 
 use crate::context::{Context, Stopped};
 use pace::Pace;
+use postponed::Postponed;
+use publish::Unconfirmed;
 
-/// Poll interval of a job whose published dead letters are all unsettled.
+/// Poll interval of a job without a dead letter that can be published now.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
-
-/// Maximum pause while the broker is unavailable. The lease is renewed in between, and a pause or cancellation takes effect.
-const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// Runs unclaimed jobs until the process stops.
 pub(crate) async fn run(context: Context) {
@@ -46,22 +45,23 @@ pub(crate) async fn run(context: Context) {
 /// Runs one job to its end, or until another worker has its lease.
 async fn run_job(context: Context, job_id: Uuid) {
     tracing::info!(job = %job_id, "a replay job is carried out");
-    let (mut pace, mut backoff) = (Pace::default(), Backoff::default());
+    let (mut pace, mut postponed) = (Pace::default(), Postponed::default());
     while let Ok(Some(job)) = claim::renew(&context, job_id).await {
-        let Ok(done) = step(&context, &job).await else { break };
-        let paused = match done {
-            Step::Published(letters) => {
-                backoff.reset();
-                context.pause(pace.after(Instant::now(), letters, job.rate_per_second)).await
+        postponed.remove_due(Instant::now());
+        let Ok(done) = step(&context, &job, &postponed).await else { break };
+        let pause = match done {
+            Step::Published(letters, unconfirmed) => {
+                let now = Instant::now();
+                let backoff = postponed.add(now, unconfirmed);
+                if letters == 0 { backoff } else { pace.after(now, letters, job.rate_per_second) }
             }
-            Step::NotPublished => context.pause(backoff.next_delay().min(MAX_PAUSE)).await,
-            Step::AllUnderWay => context.pause(POLL_INTERVAL).await,
+            Step::AllUnderWay => POLL_INTERVAL,
             Step::Finished => {
                 tracing::info!(job = %job.id, "a replay job is finished");
                 return;
             }
         };
-        if paused.is_err() {
+        if context.pause(pause).await.is_err() {
             break;
         }
     }
@@ -70,29 +70,26 @@ async fn run_job(context: Context, job_id: Uuid) {
 
 /// Result of a step.
 enum Step {
-    /// Number of dead letters that were published or skipped.
-    Published(usize),
-    /// The broker did not confirm them: they are taken again.
-    NotPublished,
-    /// Nothing can be published before some events have their outcome.
+    /// Number of dead letters that were published or skipped, and those that the broker did not confirm: they are taken again.
+    Published(usize, Unconfirmed),
+    /// Nothing can be published before some events have their outcome, or postponed dead letters are tried again.
     AllUnderWay,
     /// Every dead letter was tried.
     Finished,
 }
 
 /// The stages of a job's next dead letters.
-async fn step(context: &Context, job: &replay_job::Model) -> Result<Step, Stopped> {
-    let taken = take::next(context, job).await?;
+async fn step(context: &Context, job: &replay_job::Model, postponed: &Postponed) -> Result<Step, Stopped> {
+    let taken = take::next(context, job, postponed).await?;
     if taken.count == 0 {
         return if mark::finished(context, job).await? { Ok(Step::Finished) } else { Ok(Step::AllUnderWay) };
     }
     let opened = open::each(context, &taken.letters);
     mark::skipped(context, job, &opened.unreadable).await?;
-    if !publish::confirmed(context, job, &opened).await {
-        return Ok(Step::NotPublished);
-    }
+    let published = publish::each(context, job, opened).await;
     crash_point::reached(CrashPoint::Replayed);
-    mark::published(context, job, &opened.events).await?;
-    mark::put_back(context, job, &opened.messages).await?;
-    Ok(Step::Published(taken.count))
+    mark::published(context, job, &published.events).await?;
+    mark::put_back(context, job, &published.messages).await?;
+    let letters = taken.count - published.unconfirmed.letters;
+    Ok(Step::Published(letters, published.unconfirmed))
 }

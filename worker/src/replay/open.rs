@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use careq_shared::entities::dead_letter;
 use careq_shared::event::Event;
-use careq_shared::message::{self, Message};
+use careq_shared::message::{self, Content, Message};
 use careq_shared::seal::{AssociatedData, Sealed};
 use uuid::Uuid;
 
@@ -14,9 +14,16 @@ use crate::context::Context;
 pub(super) struct Opened {
     pub(super) events: Vec<Event>,
     /// Whole messages that another version could not decode.
-    pub(super) messages: Vec<(Uuid, Bytes)>,
+    pub(super) messages: Vec<WholeMessage>,
     /// Dead letters that can only be corrected or discarded, with the reason.
     pub(super) unreadable: Vec<(Uuid, String)>,
+}
+
+/// A message, and its dead letter.
+pub(super) struct WholeMessage {
+    pub(super) letter: Uuid,
+    pub(super) clinic_id: String,
+    pub(super) body: Bytes,
 }
 
 /// Opens each dead letter.
@@ -44,11 +51,22 @@ impl Opened {
     fn add(&mut self, letter: Uuid, bytes: Vec<u8>) {
         if let Ok(event) = message::decode(&bytes) {
             self.events.push(event);
-        } else if message::decode::<Message>(&bytes).is_ok() {
-            self.messages.push((letter, bytes.into()));
+        } else if let Some(clinic_id) = clinic_of(&bytes) {
+            self.messages.push(WholeMessage { letter, clinic_id, body: bytes.into() });
         } else {
             let reason = "Its bytes are nothing that this version can read: correct or discard it";
             self.unreadable.push((letter, reason.to_owned()));
         }
+    }
+}
+
+/// The clinic of a whole message.
+fn clinic_of(bytes: &[u8]) -> Option<String> {
+    let message: Message = message::decode(bytes).ok()?;
+    match message.content {
+        Content::Event(event) => Some(event.clinic_id),
+        Content::Batch(batch) => Some(batch.clinic_id),
+        // Published for one clinic.
+        Content::Replay(replay) => replay.events.into_iter().next().map(|event| event.clinic_id),
     }
 }

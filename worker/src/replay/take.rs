@@ -1,5 +1,5 @@
-//! Takes the next dead letters of a job. Dead letters that have an outcome or belong to another job are skipped; nothing is taken for a
-//! job that was paused or cancelled.
+//! Takes the next dead letters of a job, without postponed ones. Dead letters that have an outcome or belong to another job are skipped;
+//! nothing is taken for a job that was paused or cancelled.
 
 use std::time::Duration;
 
@@ -9,12 +9,14 @@ use careq_shared::replay::{JobLetterState, JobState};
 use careq_shared::{clock, database};
 use sea_orm::sea_query::{Expr, LockType, Query};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction, DbErr, EntityTrait as _, Iterable as _,
-    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
+    ColumnTrait as _, Condition, ConnectionTrait as _, DatabaseTransaction, DbErr, EntityTrait as _,
+    IntoSimpleExpr as _, Iterable as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, QueryTrait as _,
 };
 use uuid::Uuid;
 
 use super::mark;
+use super::postponed::Postponed;
 use crate::context::{Context, Stopped};
 use crate::db::bounds;
 use crate::db::retries::retry_until_done;
@@ -42,20 +44,28 @@ pub(super) struct Taken {
 }
 
 /// Takes the next dead letters.
-pub(super) async fn next(context: &Context, job: &replay_job::Model) -> Result<Taken, Stopped> {
+pub(super) async fn next(
+    context: &Context,
+    job: &replay_job::Model,
+    postponed: &Postponed,
+) -> Result<Taken, Stopped> {
     retry_until_done(context, || async {
         let transaction = database::begin_write(&context.database).await?;
-        let taken = take(&transaction, job).await?;
+        let taken = take(&transaction, job, postponed).await?;
         transaction.commit().await?;
         Ok::<_, Fault>(taken)
     })
     .await
 }
 
-async fn take(transaction: &DatabaseTransaction, job: &replay_job::Model) -> Result<Taken, Fault> {
+async fn take(
+    transaction: &DatabaseTransaction,
+    job: &replay_job::Model,
+    postponed: &Postponed,
+) -> Result<Taken, Fault> {
     use dead_letter::Column::Id;
     let runs = still_runs(transaction, job.id).await?;
-    let ids = if runs { pending(transaction, job).await? } else { Vec::new() };
+    let ids = if runs { pending(transaction, job, postponed).await? } else { Vec::new() };
     if ids.is_empty() {
         return Ok(Taken { count: 0, letters: Vec::new() });
     }
@@ -87,11 +97,15 @@ async fn still_runs(transaction: &DatabaseTransaction, job_id: Uuid) -> Result<b
     Ok(running.into_tuple::<Uuid>().one(transaction).await?.is_some())
 }
 
-async fn pending(transaction: &DatabaseTransaction, job: &replay_job::Model) -> Result<Vec<Uuid>, DbErr> {
-    use replay_job_letter::Column::{JobId, LetterId, Position, PublishedAt, State};
+async fn pending(
+    transaction: &DatabaseTransaction,
+    job: &replay_job::Model,
+    postponed: &Postponed,
+) -> Result<Vec<Uuid>, DbErr> {
+    use replay_job_letter::Column::{LetterId, Position, PublishedAt, State};
     let job_letters = || {
         let select = replay_job_letter::Entity::find().select_only().column(LetterId);
-        select.filter(JobId.eq(job.id)).order_by_asc(Position)
+        select.filter(not_postponed(job.id, postponed)).order_by_asc(Position)
     };
     let lost = State
         .eq(JobLetterState::Published)
@@ -107,6 +121,25 @@ async fn pending(transaction: &DatabaseTransaction, job: &replay_job::Model) -> 
     let limit = (rate / STEPS_PER_SECOND).clamp(1, MAX_TOGETHER).min(MAX_UNDER_WAY.saturating_sub(under_way));
     let pending = job_letters().filter(State.eq(JobLetterState::Pending)).limit(limit);
     pending.into_tuple().all(transaction).await
+}
+
+/// Condition: dead letters of a job that are not postponed.
+fn not_postponed(job_id: Uuid, postponed: &Postponed) -> Condition {
+    use replay_job_letter::Column::{JobId, LetterId};
+    let of_job = Condition::all().add(JobId.eq(job_id));
+    if postponed.is_empty() {
+        return of_job;
+    }
+    let of_postponed_clinic = Query::select()
+        .expr(Expr::val(1))
+        .from(dead_letter::Entity)
+        .and_where(dead_letter::Column::Id.into_simple_expr().eq(LetterId.into_simple_expr()))
+        .and_where(dead_letter::Column::ClinicId.is_in(postponed.clinics()))
+        // With OFFSET 0 PostgreSQL looks each dead letter up instead of reading the whole table.
+        .limit(1)
+        .offset(0)
+        .to_owned();
+    of_job.add(LetterId.is_not_in(postponed.messages())).add(Expr::exists(of_postponed_clinic).not())
 }
 
 /// Number of published events without an outcome, of all jobs.
