@@ -80,7 +80,7 @@ fn observe(database: &mut FreshDatabase) -> impl Fn() -> Statements + use<> {
 
 fn count(statements: &Mutex<Statements>, statement: &str) {
     let mut statements = statements.lock().unwrap();
-    statements.inserts += usize::from(statement.starts_with(r#"INSERT INTO "events""#));
+    statements.inserts += usize::from(statement.contains(r#"INSERT INTO "events""#));
     statements.lookups +=
         usize::from(statement.starts_with("SELECT") && statement.contains(r#"FROM "events""#));
 }

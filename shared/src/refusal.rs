@@ -43,7 +43,9 @@ pub enum Meaning {
     Function,
     /// A rule of the installation, such as a trigger, or a limit of the server. A later attempt may succeed.
     Rule,
-    /// A conflict with another row: it has the same unique value, or it was the parent and has been deleted.
+    /// Another row has the same unique value. Usually another transaction was faster, which the next read shows.
+    Duplicate,
+    /// A conflict with another row: it was the parent and has been deleted, or a function inserted a unique value again.
     Collision,
     /// The value can never be stored.
     Data,
@@ -72,7 +74,7 @@ impl Refusal {
         match self {
             Self::NoConnection | Self::Lost => true,
             Self::Refused { meaning, .. } => {
-                !matches!(meaning, Meaning::Rule | Meaning::Collision | Meaning::Data)
+                !matches!(meaning, Meaning::Rule | Meaning::Duplicate | Meaning::Collision | Meaning::Data)
             }
             Self::NotUnderstood => false,
         }
@@ -81,6 +83,16 @@ impl Refusal {
     /// Whether the session caused the error. Other sessions of the same age may fail alike; a new one may succeed.
     pub const fn is_of_the_session(&self) -> bool {
         matches!(self, Self::Lost | Self::Refused { meaning: Meaning::Session, .. })
+    }
+}
+
+/// The constraint that an error of PostgreSQL names.
+pub fn constraint(fault: &DbErr) -> Option<&str> {
+    match fault {
+        DbErr::Exec(RuntimeErr::SqlxError(fault)) | DbErr::Query(RuntimeErr::SqlxError(fault)) => {
+            fault.as_database_error()?.constraint()
+        }
+        _ => None,
     }
 }
 
@@ -143,14 +155,16 @@ fn postgresql_meaning(code: &str, routine: &str, within_function: bool) -> Meani
         // "Cached plan must not change result type": the table was altered after the session prepared the statement.
         _ if code == "0A000" && routine == "RevalidateCachedQuery" => Meaning::Session,
         Meaning::Unusable if within_function => Meaning::Function,
+        Meaning::Duplicate if within_function => Meaning::Collision,
         meaning => meaning,
     }
 }
 
 fn sqlstate_meaning(code: &str) -> Meaning {
     match (code.get(..2).unwrap_or(code), code) {
-        // Unique and foreign key violation. Usually another transaction was faster, which the next read shows.
-        (_, "23505" | "23503") => Meaning::Collision,
+        // Unique violation, foreign key violation.
+        (_, "23505") => Meaning::Duplicate,
+        (_, "23503") => Meaning::Collision,
         ("22" | "23", _) => Meaning::Data,
         // Serialization failure, deadlock.
         ("40", _) => Meaning::Contention,
@@ -175,8 +189,10 @@ fn sqlite_meaning(code: u32) -> Meaning {
         (5 | 6, _) => Meaning::Contention,
         // SQLITE_CONSTRAINT_TRIGGER.
         (_, 1811) => Meaning::Rule,
-        // SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE.
-        (_, 787 | 1555 | 2067) => Meaning::Collision,
+        // SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE.
+        (_, 1555 | 2067) => Meaning::Duplicate,
+        // SQLITE_CONSTRAINT_FOREIGNKEY.
+        (_, 787) => Meaning::Collision,
         // SQLITE_CONSTRAINT, TOOBIG, MISMATCH, RANGE.
         (19 | 18 | 20 | 25, _) => Meaning::Data,
         // PERM, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOLFS, AUTH, NOTADB.
@@ -196,7 +212,8 @@ mod tests {
             (Meaning::Contention, "40000 40001 40002 40003 40P01"),
             (Meaning::Busy, "55P03 55006"),
             (Meaning::TimedOut, "57014 25P04"),
-            (Meaning::Collision, "23505 23503"),
+            (Meaning::Duplicate, "23505"),
+            (Meaning::Collision, "23503"),
             (Meaning::Data, "22000 22001 22003 22021 22P02 22P05 23000 23001 23502 23514 23P01"),
             (Meaning::Session, "08000 08003 08006 08P01 25000 25001 25006 25P02 25P03 26000 34000 42P05"),
             (Meaning::Session, "57000 57P01 57P02 57P03 57P04 57P05 XX000 XX001 XX002"),
@@ -221,6 +238,8 @@ mod tests {
         assert_eq!(postgresql_meaning("40001", "exec_stmt_raise", true), Meaning::Contention);
         assert_eq!(postgresql_meaning("0A000", "RevalidateCachedQuery", false), Meaning::Session);
         assert_eq!(postgresql_meaning("0A000", "exec_stmt_raise", true), Meaning::Rule);
+        assert_eq!(postgresql_meaning("23505", "_bt_check_unique", true), Meaning::Collision);
+        assert_eq!(postgresql_meaning("23505", "_bt_check_unique", false), Meaning::Duplicate);
         assert_eq!(postgresql_meaning("53200", "AllocSetAlloc", true), Meaning::Function);
         assert_eq!(postgresql_meaning("53200", "AllocSetAlloc", false), Meaning::Unusable);
     }
@@ -230,7 +249,8 @@ mod tests {
         for (meaning, codes) in [
             (Meaning::Contention, [5, 6, 261, 262, 517, 773].as_slice()),
             (Meaning::Rule, &[1811]),
-            (Meaning::Collision, &[787, 1555, 2067]),
+            (Meaning::Duplicate, &[1555, 2067]),
+            (Meaning::Collision, &[787]),
             (Meaning::Data, &[18, 19, 20, 25, 275, 531, 1299, 2835, 3091]),
             (Meaning::Unusable, &[3, 7, 8, 10, 11, 13, 14, 15, 22, 23, 26]),
             (Meaning::Function, &[0, 1, 2, 4, 9, 12, 16, 17, 21, 24, 513, 769]),

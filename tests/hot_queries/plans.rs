@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTrait as _};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, SqlErr, Statement, TransactionTrait as _};
 
-/// An executed plan.
+/// A plan. Except for an insert of stored rows, it was run.
 pub(super) struct Plan {
     pub(super) statement: String,
     pub(super) text: String,
@@ -14,14 +14,14 @@ pub(super) struct Plan {
 
 /// The plan of a statement with a setting of the planner.
 pub(super) async fn explain(database: &DatabaseConnection, planner: &str, statement: &Statement) -> Plan {
-    let explained =
-        Statement { sql: format!("EXPLAIN (ANALYZE, BUFFERS) {}", statement.sql), ..statement.clone() };
-    let transaction = database.begin().await.unwrap();
-    transaction.execute_unprepared(planner).await.unwrap();
-    let rows =
-        transaction.query_all(explained).await.unwrap_or_else(|fault| panic!("{fault}: {}", statement.sql));
-    transaction.rollback().await.unwrap();
-    let lines: Vec<String> = rows.iter().map(|row| row.try_get_by(0).unwrap()).collect();
+    let lines = match explained(database, planner, "ANALYZE, BUFFERS", statement).await {
+        // The statement inserts rows that are stored by now, so it is planned without being run.
+        Err(fault) if matches!(fault.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
+            explained(database, planner, "COSTS", statement).await
+        }
+        run => run,
+    };
+    let lines = lines.unwrap_or_else(|fault| panic!("{fault}: {}", statement.sql));
     // The first line with buffers is that of the whole plan.
     let buffers = lines
         .iter()
@@ -33,6 +33,21 @@ pub(super) async fn explain(database: &DatabaseConnection, planner: &str, statem
         number.parse().unwrap_or_default()
     };
     Plan { statement: statement.sql.clone(), blocks: count("hit=") + count("read="), text: lines.join("\n") }
+}
+
+/// The lines of `EXPLAIN` with these options.
+async fn explained(
+    database: &DatabaseConnection,
+    planner: &str,
+    options: &str,
+    statement: &Statement,
+) -> Result<Vec<String>, DbErr> {
+    let explained = Statement { sql: format!("EXPLAIN ({options}) {}", statement.sql), ..statement.clone() };
+    let transaction = database.begin().await?;
+    transaction.execute_unprepared(planner).await?;
+    let rows = transaction.query_all(explained).await?;
+    transaction.rollback().await?;
+    rows.iter().map(|row| row.try_get_by(0)).collect()
 }
 
 /// The steps of SQLite's plan.

@@ -168,8 +168,8 @@ impl RecordedStatements {
     /// The statements that have a plan.
     fn explainable(&self) -> Vec<Statement> {
         let recorded = self.0.lock().unwrap();
-        let has_plan =
-            |sql: &str| ["SELECT", "INSERT", "UPDATE", "DELETE"].iter().any(|verb| sql.starts_with(verb));
+        let verbs = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
+        let has_plan = |sql: &str| verbs.iter().any(|verb| sql.starts_with(verb));
         // A statement that only takes SQLite's lock reads no table.
         let is_explainable = |sql: &str| has_plan(sql) && !sql.ends_with(" WHERE 0");
         let explainable: Vec<_> =

@@ -1,7 +1,7 @@
 //! Failures of database work by their consequence. A fault carries none of the database's own words, which may quote patient data.
 
 use careq_shared::database;
-use careq_shared::refusal::{Meaning, Refusal};
+use careq_shared::refusal::{self, Meaning, Refusal};
 use sea_orm::DbErr;
 
 /// Why a transaction was not committed.
@@ -48,6 +48,26 @@ pub(crate) enum FaultClass {
     NoResult,
 }
 
+impl Fault {
+    /// The fault of an insert. If a row exists, the event is a duplicate, or another transaction was faster. A unique index of
+    /// the hospital's own is another matter; only PostgreSQL names it.
+    pub(crate) fn of_insert(error: DbErr) -> Self {
+        let is_ours = |name: &str| {
+            name.ends_with("_pkey")
+                || name.ends_with("_careq_id")
+                || ["events_idempotency_key", "appointments_hash"].contains(&name)
+        };
+        match Refusal::classify(&error) {
+            Refusal::Refused { meaning: Meaning::Duplicate, .. }
+                if refusal::constraint(&error).is_none_or(is_ours) =>
+            {
+                Self::Contention
+            }
+            _ => error.into(),
+        }
+    }
+}
+
 impl From<DbErr> for Fault {
     fn from(error: DbErr) -> Self {
         let refusal = Refusal::classify(&error);
@@ -69,7 +89,7 @@ impl From<DbErr> for Fault {
                     }
                     Meaning::Busy => Self::Event(fault(FaultClass::Busy)),
                     Meaning::Rule => Self::Event(fault(FaultClass::Transient)),
-                    Meaning::Collision => Self::Event(fault(FaultClass::Collision)),
+                    Meaning::Duplicate | Meaning::Collision => Self::Event(fault(FaultClass::Collision)),
                     Meaning::Data => Self::Event(fault(FaultClass::Permanent)),
                 }
             }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use careq_shared::crash_point::{self, CrashPoint};
-use careq_shared::database;
 use careq_shared::dead_letters::Class;
 use careq_shared::entities::batch;
 use careq_shared::event::Event;
@@ -78,6 +77,7 @@ async fn with_retries(context: &Context, batch: &Batch) -> Result<Result<batch::
 
 /// Stores the batch unless it is stored already; returns the stored one.
 async fn register(context: &Context, batch: &Batch) -> Result<batch::Model, Fault> {
+    use batch::Column;
     let row = batch::Model {
         clinic_id: batch.clinic_id.clone(),
         batch_id: batch.batch_id.clone(),
@@ -85,15 +85,11 @@ async fn register(context: &Context, batch: &Batch) -> Result<batch::Model, Faul
         entries: serde_json::to_string(&batch.listing()).map_err(|fault| DbErr::Json(fault.to_string()))?,
         accepted_at: batch.accepted_at,
     };
-    let key = (row.clinic_id.clone(), row.batch_id.clone());
-    let transaction = database::begin_write(&context.database).await?;
-    batch::Entity::insert(row.into_active_model())
-        .on_conflict(
-            OnConflict::columns([batch::Column::ClinicId, batch::Column::BatchId]).do_nothing().to_owned(),
-        )
-        .exec_without_returning(&transaction)
-        .await?;
-    let stored = batch::Entity::find_by_id(key).one(&transaction).await?;
-    transaction.commit().await?;
+    let unless_stored = OnConflict::columns([Column::ClinicId, Column::BatchId]).do_nothing().to_owned();
+    let insert = batch::Entity::insert(row.clone().into_active_model()).on_conflict(unless_stored);
+    if insert.exec_without_returning(&context.database).await? > 0 {
+        return Ok(row);
+    }
+    let stored = batch::Entity::find_by_id((row.clinic_id, row.batch_id)).one(&context.database).await?;
     stored.ok_or(Fault::Contention)
 }

@@ -10,9 +10,8 @@ use sea_orm::sea_query::{
     Alias, Cond, Expr, IntoIden as _, JoinType, LockType, Query, SelectStatement, SimpleExpr,
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    FromQueryResult as _, IntoSimpleExpr as _, Iterable as _, QueryResult, Statement, StreamTrait as _,
-    TryGetableMany, Value,
+    ColumnTrait, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, EntityTrait,
+    FromQueryResult as _, IntoSimpleExpr as _, Iterable as _, Statement, StreamTrait as _, Value,
 };
 
 use super::arrays;
@@ -52,8 +51,10 @@ where
             return Ok(Vec::new());
         }
         let columns: Vec<_> = E::Column::iter().collect();
+        let backend = transaction.get_database_backend();
         // FOR UPDATE would also block appointments that only refer to the row.
-        let statement = self.statement(transaction, &columns, Some(LockType::NoKeyUpdate));
+        let select = self.select(backend, &columns, Some(LockType::NoKeyUpdate), 1);
+        let statement = statement(backend, &select, self.arrays());
         let mut rows = transaction.stream(statement).await?;
         let mut locked = Vec::with_capacity(self.keys.len());
         while let Some(row) = rows.try_next().await? {
@@ -64,61 +65,63 @@ where
         Ok(locked)
     }
 
-    /// Reads some columns of the rows.
-    pub(crate) async fn read<T: TryGetableMany>(
+    /// Selects some columns of the rows. On PostgreSQL the keys are parameters, see [`Self::arrays`]; the first of them has this number.
+    pub(crate) fn select(
         &self,
-        transaction: &DatabaseTransaction,
-        columns: &[E::Column],
-    ) -> Result<Vec<T>, DbErr> {
-        if self.keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows = transaction.query_all(self.statement(transaction, columns, None)).await?;
-        rows.iter().map(QueryResult::try_get_many_by_index).collect()
-    }
-
-    fn statement(
-        &self,
-        transaction: &DatabaseTransaction,
+        backend: DbBackend,
         columns: &[E::Column],
         lock: Option<LockType>,
-    ) -> Statement {
-        let backend = transaction.get_database_backend();
+        first: usize,
+    ) -> SelectStatement {
         match backend {
-            DbBackend::Postgres => self.each(columns, lock),
+            DbBackend::Postgres => each::<E>(&[self.clinic, self.key], columns, lock, first),
             // SQLite has one writer: there is nothing to lock.
-            DbBackend::Sqlite | DbBackend::MySql => backend.build(&self.all(columns)),
+            DbBackend::Sqlite | DbBackend::MySql => Query::select()
+                .columns(columns.iter().copied())
+                .from(E::default())
+                .cond_where(any_of(backend, self.clinic, self.key, self.keys))
+                .to_owned(),
         }
     }
 
-    fn each(&self, columns: &[E::Column], lock: Option<LockType>) -> Statement {
-        let select = each::<E>(&[self.clinic, self.key], columns, lock);
+    /// The parameters of a selection on PostgreSQL.
+    pub(crate) fn arrays(&self) -> [Value; 2] {
         let (clinics, keys): (Vec<String>, Vec<K>) = self.keys.iter().cloned().unzip();
-        arrays::statement(&select, [clinics.into(), keys.into()])
-    }
-
-    fn all(&self, columns: &[E::Column]) -> SelectStatement {
-        Query::select()
-            .columns(columns.iter().copied())
-            .from(E::default())
-            .cond_where(any_of(DbBackend::Sqlite, self.clinic, self.key, self.keys))
-            .to_owned()
+        [clinics.into(), keys.into()]
     }
 }
 
+/// A selection with its parameters. On SQLite it has its values itself.
+pub(crate) fn statement(
+    backend: DbBackend,
+    select: &SelectStatement,
+    arrays: impl IntoIterator<Item = Value>,
+) -> Statement {
+    match backend {
+        DbBackend::Postgres => arrays::statement(select, arrays),
+        DbBackend::Sqlite | DbBackend::MySql => backend.build(select),
+    }
+}
+
+/// The keys of records of one kind.
+pub(crate) fn keys_of_kind(keys: &RecordKeys, kind: RecordKind) -> BTreeSet<Scoped<i64>> {
+    keys.iter().filter(|(this, _)| *this == kind).map(|(_, key)| key.clone()).collect()
+}
+
 /// `SELECT … FROM (SELECT UNNEST($1) …) AS wanted JOIN LATERAL (SELECT … WHERE … OFFSET 0 FOR NO KEY UPDATE) AS found ON TRUE`:
-/// the rows that have one of the keys. Each column of the key is one array parameter.
+/// the rows that have one of the keys. Each column of the key is one array parameter; `first` is the number of the first one.
 ///
 /// `OFFSET 0` keeps PostgreSQL from turning the subquery into a join that reads the table.
-pub(crate) fn each<E: EntityTrait>(
+fn each<E: EntityTrait>(
     key: &[E::Column],
     columns: &[E::Column],
     lock: Option<LockType>,
+    first: usize,
 ) -> SelectStatement {
     let [wanted, found] = ["wanted", "found"].map(|name| Alias::new(name).into_iden());
     let (mut lists, mut row) = (Query::select(), Query::select());
     row.columns(columns.iter().copied()).from(E::default()).offset(0);
-    for (place, column) in (1..).zip(key) {
+    for (place, column) in (first..).zip(key) {
         lists.expr_as(arrays::elements(place), *column);
         row.and_where(column.into_simple_expr().eq(Expr::col((wanted.clone(), *column))));
     }
@@ -132,30 +135,32 @@ pub(crate) fn each<E: EntityTrait>(
         .to_owned()
 }
 
-/// The rows that wait for one of these parents. `[clinic, kind, careq_id]` are the columns that name a row's parent.
+/// Selects the rows that wait for one of these parents. `[clinic, kind, careq_id]` are the columns that name a row's parent.
 pub(crate) fn waiting_for<E: EntityTrait>(
     backend: DbBackend,
     [clinic, kind, careq_id]: [E::Column; 3],
     parents: &RecordKeys,
     columns: &[E::Column],
-    finish: impl FnOnce(SelectStatement) -> SelectStatement,
-) -> Statement {
+) -> SelectStatement {
     if backend == DbBackend::Postgres {
-        let (kinds, keys): (Vec<_>, Vec<_>) = parents.iter().cloned().unzip();
-        let (clinics, careq_ids): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
-        let kinds: Vec<_> = kinds.iter().map(|kind: &RecordKind| kind.as_str().to_owned()).collect();
-        let rows = finish(each::<E>(&[clinic, kind, careq_id], columns, None));
-        return arrays::statement(&rows, [clinics.into(), kinds.into(), careq_ids.into()]);
+        return each::<E>(&[clinic, kind, careq_id], columns, None, 1);
     }
     let mut any = Condition::any();
     for parent in [RecordKind::Patient, RecordKind::Doctor, RecordKind::Service, RecordKind::Appointment] {
-        let keys = parents.iter().filter(|(kind, _)| *kind == parent).map(|(_, key)| key.clone()).collect();
+        let keys = keys_of_kind(parents, parent);
         any = any.add(
             Condition::all().add(kind.eq(parent.as_str())).add(any_of(backend, clinic, careq_id, &keys)),
         );
     }
-    let rows = Query::select().columns(columns.iter().copied()).from(E::default()).cond_where(any).to_owned();
-    backend.build(&finish(rows))
+    Query::select().columns(columns.iter().copied()).from(E::default()).cond_where(any).to_owned()
+}
+
+/// A selection that contains selections by [`waiting_for`], with the parents as its parameters.
+pub(crate) fn for_parents(backend: DbBackend, select: &SelectStatement, parents: &RecordKeys) -> Statement {
+    let (kinds, keys): (Vec<_>, Vec<_>) = parents.iter().cloned().unzip();
+    let (clinics, careq_ids): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
+    let kinds: Vec<_> = kinds.iter().map(|kind: &RecordKind| kind.as_str().to_owned()).collect();
+    statement(backend, select, [clinics.into(), kinds.into(), careq_ids.into()])
 }
 
 /// `(clinic = a AND column IN (…)) OR …`: SQLite has no lists of pairs.

@@ -6,5 +6,6 @@ pub(crate) mod health;
 pub(crate) mod insert;
 pub(crate) mod lookup;
 pub(crate) mod record_table;
+pub(crate) mod references;
 pub(crate) mod retries;
 pub(crate) mod scan_cursor;

@@ -9,10 +9,11 @@ use careq_shared::outcome::Parent;
 use careq_shared::records::RecordKind;
 use careq_shared::seal::{AssociatedData, Sealed};
 use careq_shared::{database, ledger, message};
-use sea_orm::sea_query::{Expr, LockType, OnConflict};
+use sea_orm::sea_query::{Expr, LockType, OnConflict, SelectStatement};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait as _, DatabaseTransaction, DbErr, EntityTrait as _,
-    FromQueryResult, IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr,
+    EntityTrait as _, FromQueryResult, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
 };
 use uuid::Uuid;
 
@@ -37,21 +38,20 @@ struct Candidate {
     event_id: String,
 }
 
+/// Selects the open dead letters that miss one of these records.
+pub(crate) fn children(backend: DbBackend, stored: &RecordKeys) -> SelectStatement {
+    use dead_letter::Column::{ClinicId, EventId, Id, State, WaitingCareqId, WaitingKind};
+    let parent = [ClinicId, WaitingKind, WaitingCareqId];
+    lookup::waiting_for::<dead_letter::Entity>(backend, parent, stored, &[Id, EventId, State])
+        .and_where(Expr::cust("state = 'open'"))
+        .to_owned()
+}
+
 /// Parks the events of dead letters that miss one of these records, which were just stored.
 pub(crate) async fn park_children(context: &Context, stored: &RecordKeys) -> Result<(), Stopped> {
-    use dead_letter::Column::{ClinicId, EventId, Id, State, WaitingCareqId, WaitingKind};
-    if stored.is_empty() {
-        return Ok(());
-    }
-    let parent = [ClinicId, WaitingKind, WaitingCareqId];
     let backend = context.database.get_database_backend();
-    let search = lookup::waiting_for::<dead_letter::Entity>(
-        backend,
-        parent,
-        stored,
-        &[Id, EventId, State],
-        |mut letters| letters.and_where(Expr::cust("state = 'open'")).limit(MAX_OF_A_COMMIT).to_owned(),
-    );
+    let children = children(backend, stored).limit(MAX_OF_A_COMMIT).to_owned();
+    let search = lookup::for_parents(backend, &children, stored);
     let park = || async {
         let found = Candidate::find_by_statement(search.clone()).all(&context.database).await?;
         park_each(context, &found).await

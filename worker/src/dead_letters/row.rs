@@ -199,6 +199,12 @@ pub(crate) struct LetterUpdates {
     pub(crate) under_way: Vec<String>,
 }
 
+impl LetterUpdates {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.resolved.is_empty() && self.under_way.is_empty()
+    }
+}
+
 /// Counts and logs dead letters that are committed: once, however often the transaction was retried.
 pub(crate) fn recorded(letters: &[&DeadLetter]) {
     for letter in letters {

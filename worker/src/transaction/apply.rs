@@ -22,7 +22,11 @@ pub(crate) fn event(set: &mut WorkingSet, item: &Item) -> Result<EventResult, Db
             return Ok(result);
         }
         Finding::Spent => return Ok(NOTHING),
-        Finding::KeyReused => return Ok(dead_letter::key_reused(set, &item.event)),
+        Finding::KeyReused => {
+            let result = dead_letter::key_reused(set, &item.event);
+            park::release(set, &item.event);
+            return Ok(result);
+        }
         Finding::Due(event) => event,
     };
     let result = match &item.treatment {

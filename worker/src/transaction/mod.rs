@@ -9,6 +9,7 @@ pub(crate) mod unpark_triggers;
 mod apply;
 mod dead_letter;
 mod dedupe;
+mod event_rows;
 mod merge;
 mod park;
 mod persist;

@@ -9,19 +9,17 @@ use careq_shared::event::Event;
 use careq_shared::records::{Record, RecordKind};
 use careq_shared::seal::Seal;
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::LockType;
-use sea_orm::{
-    ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
-};
+use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend};
 
 use super::duplicate_check::LedgerCheck;
+use super::event_rows::{self, EventKey, EventRows};
 use super::replayed;
 use super::unpark_triggers::UnparkTriggers;
 use crate::context::{Context, Settings};
 use crate::db::bounds::{Budget, InBytes};
-use crate::db::lookup::{Lookup, RecordKeys, Scoped, one_of};
+use crate::db::lookup::{RecordKeys, Scoped, keys_of_kind};
 use crate::db::record_table::RecordTable;
+use crate::db::references::{self, References};
 use crate::dead_letters::row::{DeadLetter, LetterUpdates};
 use crate::fault::Fault;
 use crate::item::{Item, Treatment};
@@ -89,8 +87,8 @@ pub(crate) struct WorkingSet {
 }
 
 impl WorkingSet {
-    /// Reads and locks the rows that the items touch. Tables are locked in the order of the expressions below, rows in the order of
-    /// their keys. Reordering the expressions can cause deadlocks.
+    /// Reads and locks the rows that the items touch. Tables are locked in the order of the statements below, rows in the order of
+    /// their keys. Reordering the statements can cause deadlocks.
     pub(crate) async fn load(
         transaction: &DatabaseTransaction,
         items: &[Item],
@@ -100,21 +98,27 @@ impl WorkingSet {
         let (now, parent_deadline) = (clock::now(), *context.parent_deadline.borrow());
         let wanted = Wanted::from_items(items, check);
         let mut budget = Budget::for_events(items.len());
-        let ledger = load_ledger(transaction, &wanted.ledger_keys, &mut budget).await?;
+        let EventRows { ledger, parked } = event_rows::lock(transaction, &wanted.events, &mut budget).await?;
+        let patients = load_rows::<patient::Entity>(transaction, &wanted, &mut budget).await?;
+        let doctors = load_rows::<doctor::Entity>(transaction, &wanted, &mut budget).await?;
+        let services = load_rows::<service::Entity>(transaction, &wanted, &mut budget).await?;
+        let appointments = load_rows::<appointment::Entity>(transaction, &wanted, &mut budget).await?;
+        let References { parents, hashes } =
+            references::read(transaction, &wanted.parents, &wanted.hashes).await?;
         Ok(Self {
             backend: transaction.get_database_backend(),
             now,
             settings: Arc::clone(&context.settings),
             parent_deadline,
             seal: Arc::clone(&context.seal),
-            parked: load_parked(transaction, items, &ledger).await?,
-            patients: load_rows::<patient::Entity>(transaction, &wanted, &mut budget).await?,
-            doctors: load_rows::<doctor::Entity>(transaction, &wanted, &mut budget).await?,
-            services: load_rows::<service::Entity>(transaction, &wanted, &mut budget).await?,
-            appointments: load_rows::<appointment::Entity>(transaction, &wanted, &mut budget).await?,
-            parents: load_parents(transaction, &wanted.parents).await?,
-            hashes: load_hashes(transaction, &wanted.hashes).await?,
-            ledger,
+            ledger: by_key(ledger, |row| (row.clinic_id.clone(), row.idempotency_key.clone())),
+            patients,
+            doctors,
+            services,
+            appointments,
+            parents,
+            hashes,
+            parked: by_key(parked, |row| row.event_id.clone()),
             replaying: replayed::still_part_of_job(transaction, items).await?,
             dead_letters: Vec::new(),
             letter_updates: LetterUpdates::default(),
@@ -126,7 +130,8 @@ impl WorkingSet {
 /// Keys of the rows that a set of items needs.
 #[derive(Debug, Default)]
 struct Wanted {
-    ledger_keys: BTreeSet<Scoped<String>>,
+    /// Events to be looked up in the ledger.
+    events: BTreeSet<EventKey>,
     records: RecordKeys,
     parents: RecordKeys,
     hashes: BTreeSet<Scoped<String>>,
@@ -137,7 +142,7 @@ impl Wanted {
         let mut wanted = Self::default();
         for item in items {
             if check.looks_up(item) {
-                wanted.add_ledger(&item.event);
+                wanted.add_event(&item.event);
             }
             // A failure is recorded without locking the event's record: a lock on that record may have caused the failure.
             if matches!(item.treatment, Treatment::Ordinary | Treatment::OnceMore) {
@@ -149,8 +154,9 @@ impl Wanted {
         wanted
     }
 
-    fn add_ledger(&mut self, event: &Event) {
-        self.ledger_keys.insert((event.clinic_id.clone(), event.idempotency_key.as_str().to_owned()));
+    fn add_event(&mut self, event: &Event) {
+        let key = event.idempotency_key.as_str().to_owned();
+        self.events.insert((event.clinic_id.clone(), key, event.event_id.as_str().to_owned()));
     }
 
     fn add_record(&mut self, event: &Event) {
@@ -165,48 +171,6 @@ impl Wanted {
     }
 }
 
-fn keys_of_kind(keys: &RecordKeys, kind: RecordKind) -> BTreeSet<Scoped<i64>> {
-    keys.iter().filter(|(this, _)| *this == kind).map(|(_, key)| key.clone()).collect()
-}
-
-async fn load_ledger(
-    transaction: &DatabaseTransaction,
-    keys: &BTreeSet<Scoped<String>>,
-    budget: &mut Budget,
-) -> Result<Rows<String, event::Model>, Fault> {
-    use event::Column::{ClinicId, IdempotencyKey};
-    let lookup = Lookup::<event::Entity, _> { clinic: ClinicId, key: IdempotencyKey, keys };
-    let rows = lookup.lock(transaction, budget).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| ((row.clinic_id.clone(), row.idempotency_key.clone()), unchanged(row)))
-        .collect())
-}
-
-async fn load_parked(
-    transaction: &DatabaseTransaction,
-    items: &[Item],
-    ledger: &Rows<String, event::Model>,
-) -> Result<BTreeMap<String, Slot<parked_event::Model>>, DbErr> {
-    // Only an event of the ledger, or one that comes from `parked_events`, can have a row.
-    let parked_ids =
-        items.iter().filter(|item| item.position.is_none()).map(|item| item.event.event_id.to_string());
-    let ids: BTreeSet<_> = ledger.values().map(|slot| slot.row.event_id.clone()).chain(parked_ids).collect();
-    if ids.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let backend = transaction.get_database_backend();
-    let parked = one_of(backend, parked_event::Column::EventId, ids.into_iter().collect());
-    // Without the lock, this transaction could delete a row into which another session has just put a later delivery.
-    let rows = parked_event::Entity::find()
-        .filter(parked)
-        .order_by_asc(parked_event::Column::EventId)
-        .lock(LockType::Update)
-        .all(transaction)
-        .await?;
-    Ok(rows.into_iter().map(|row| (row.event_id.clone(), unchanged(row))).collect())
-}
-
 async fn load_rows<E: RecordTable>(
     transaction: &DatabaseTransaction,
     wanted: &Wanted,
@@ -216,35 +180,10 @@ where
     E::Model: InBytes,
 {
     let rows = E::by_careq_id(&keys_of_kind(&wanted.records, E::KIND)).lock(transaction, budget).await?;
-    Ok(rows.into_iter().map(|row| (E::key(&row), unchanged(row))).collect())
+    Ok(by_key(rows, E::key))
 }
 
-async fn load_parents(transaction: &DatabaseTransaction, wanted: &RecordKeys) -> Result<RecordKeys, DbErr> {
-    let mut found = existing::<patient::Entity>(transaction, wanted).await?;
-    found.extend(existing::<doctor::Entity>(transaction, wanted).await?);
-    found.extend(existing::<service::Entity>(transaction, wanted).await?);
-    Ok(found)
-}
-
-async fn existing<E: RecordTable>(
-    transaction: &DatabaseTransaction,
-    wanted: &RecordKeys,
-) -> Result<RecordKeys, DbErr> {
-    let keys = keys_of_kind(wanted, E::KIND);
-    let found = E::by_careq_id(&keys).read(transaction, &[E::CLINIC_ID, E::CAREQ_ID]).await?;
-    Ok(found.into_iter().map(|key| (E::KIND, key)).collect())
-}
-
-async fn load_hashes(
-    transaction: &DatabaseTransaction,
-    hashes: &BTreeSet<Scoped<String>>,
-) -> Result<BTreeMap<Scoped<String>, i64>, DbErr> {
-    use appointment::Column::{CareqId, ClinicId, Hash};
-    let lookup = Lookup::<appointment::Entity, _> { clinic: ClinicId, key: Hash, keys: hashes };
-    let owners: Vec<(String, String, i64)> = lookup.read(transaction, &[ClinicId, Hash, CareqId]).await?;
-    Ok(owners.into_iter().map(|(clinic_id, hash, careq_id)| ((clinic_id, hash), careq_id)).collect())
-}
-
-fn unchanged<M>(row: M) -> Slot<M> {
-    Slot { row, state: State::Unchanged }
+/// Rows as they are stored, by their keys.
+fn by_key<K: Ord, M>(rows: Vec<M>, key: impl Fn(&M) -> K) -> BTreeMap<K, Slot<M>> {
+    rows.into_iter().map(|row| (key(&row), Slot { row, state: State::Unchanged })).collect()
 }

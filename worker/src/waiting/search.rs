@@ -8,9 +8,18 @@ use sea_orm::{
     QueryFilter as _, QueryTrait as _, Statement,
 };
 
+use crate::db::lookup::RecordKeys;
 use crate::db::record_table::RecordTable;
 use crate::db::{bounds, lookup};
 use crate::transaction::unpark_triggers::UnparkTriggers;
+
+/// Selects the events that wait for one of these records.
+pub(crate) fn children(backend: DbBackend, stored: &RecordKeys) -> SelectStatement {
+    use parked_event::Column::{ClinicId, WaitingCareqId, WaitingKind};
+    let columns: Vec<_> = parked_event::Column::iter().collect();
+    let parent = [ClinicId, WaitingKind, WaitingCareqId];
+    lookup::waiting_for::<parked_event::Entity>(backend, parent, stored, &columns)
+}
 
 /// Statements that find the events to unpark after a commit: children of the stored records, and events parked while their parent was
 /// stored. Each returns at most `max` events and about [`bounds::MAX_WAITING`] bytes.
@@ -19,19 +28,12 @@ pub(crate) fn statements_after_commit(
     backend: DbBackend,
     max: u64,
 ) -> Vec<Statement> {
-    use parked_event::Column::{ClinicId, EventId, WaitingCareqId, WaitingKind};
+    use parked_event::Column::EventId;
     let mut statements = Vec::new();
-    if !triggers.stored_records.is_empty() {
-        let columns: Vec<_> = parked_event::Column::iter().collect();
-        let limited = |rows| first_page(rows, max);
-        let parent = [ClinicId, WaitingKind, WaitingCareqId];
-        statements.push(lookup::waiting_for::<parked_event::Entity>(
-            backend,
-            parent,
-            &triggers.stored_records,
-            &columns,
-            limited,
-        ));
+    let stored = &triggers.stored_records;
+    if !stored.is_empty() {
+        let children = first_page(children(backend, stored), max);
+        statements.push(lookup::for_parents(backend, &children, stored));
     }
     if !triggers.parked_event_ids.is_empty() {
         let parked = lookup::one_of(backend, EventId, triggers.parked_event_ids.clone());

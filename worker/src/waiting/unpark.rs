@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use careq_shared::entities::parked_event;
-use sea_orm::{ConnectionTrait as _, EntityTrait as _, Statement};
+use sea_orm::sea_query::{Alias, Expr, Query};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult, Statement};
 
 use super::{claim, search};
 use crate::context::{Context, Stopped};
 use crate::db::bounds::{InBytes, MAX_WAITING};
+use crate::db::lookup::{self, RecordKeys};
 use crate::db::retries::retry_within_limits;
 use crate::dead_letters::{keep, late_parents};
 use crate::item::{Item, Unreadable};
@@ -19,7 +21,7 @@ use crate::transaction::{self, order};
 
 /// Maximum number of unparked events in a batch of new messages, so that many children of one parent do not delay it. With a batch of
 /// 1,000 they fit into one SQLite statement, which has 32,766 parameters.
-pub(crate) const MAX_WITH_A_BATCH: u64 = 64;
+pub(crate) const MAX_WITH_A_BATCH: u64 = 56;
 
 /// Parked events whose parent may have been stored by a recent commit, newest commit last. The newest is searched first, so that the
 /// queue holds few commits.
@@ -62,15 +64,37 @@ impl ReadyQueue {
     }
 }
 
+/// Whether anything waits for the records of a commit.
+#[derive(Debug, Clone, Copy, Default, FromQueryResult)]
+struct Waiting {
+    dead_letters: bool,
+    parked_events: bool,
+}
+
 impl Search {
+    /// Forgets the stored records if nothing waits for them, which is usual and takes one statement. Dead letters that wait for them are
+    /// parked, and are found with the others.
+    async fn look_for_children(&mut self, context: &Context) -> Result<(), Stopped> {
+        let stored = &mut self.triggers.stored_records;
+        if stored.is_empty() {
+            return Ok(());
+        }
+        let waiting = waiting_for(context, stored).await?;
+        if waiting.dead_letters {
+            late_parents::park_children(context, stored).await?;
+        } else if !waiting.parked_events {
+            stored.clear();
+        }
+        Ok(())
+    }
+
     /// At most `max` ready events, and whether there were no more.
     async fn page(
         &mut self,
         context: &Context,
         max: u64,
     ) -> Result<(Vec<parked_event::Model>, bool), Stopped> {
-        // Dead letters of a missing parent are parked again first, and are found with the others.
-        late_parents::park_children(context, &self.triggers.stored_records).await?;
+        self.look_for_children(context).await?;
         let (mut found, mut found_all) = (BTreeMap::new(), true);
         let backend = context.database.get_database_backend();
         for statement in search::statements_after_commit(&self.triggers, backend, max) {
@@ -137,6 +161,23 @@ async fn items(context: &Context, rows: Vec<parked_event::Model>) -> Result<Vec<
         }
     }
     Ok(items)
+}
+
+async fn waiting_for(context: &Context, stored: &RecordKeys) -> Result<Waiting, Stopped> {
+    let backend = context.database.get_database_backend();
+    let waiting = Query::select()
+        .expr_as(Expr::exists(late_parents::children(backend, stored)), Alias::new("dead_letters"))
+        .expr_as(Expr::exists(search::children(backend, stored)), Alias::new("parked_events"))
+        .to_owned();
+    let statement = lookup::for_parents(backend, &waiting, stored);
+    let row = || Waiting::find_by_statement(statement.clone()).one(&context.database);
+    match retry_within_limits(context, row).await? {
+        Ok(waiting) => Ok(waiting.unwrap_or_default()),
+        Err(fault) => {
+            tracing::error!(fault.message, "waiting events cannot be read; the sweep reads them again");
+            Ok(Waiting::default())
+        }
+    }
 }
 
 async fn find(context: &Context, search: &Statement) -> Result<Vec<parked_event::Model>, Stopped> {
