@@ -40,6 +40,7 @@ pub(crate) async fn accept(caller: Authenticated, request: Request) -> Result<Re
     let _received = ingress.received.take(clinic_id);
     let permit = ingress.admit(&clinic, bytes).await?;
     let (batch, shape, careq_id) = receive::run_cpu_bound(bytes, || read(ingress, &headers, &clinic, body))?;
+    caller.count_records(batch.entries.len())?;
     let with_shape = |error: ApiError| error.with_payload(shape, careq_id);
     let (batch_id, listing) = (batch.batch_id.clone(), batch.listing());
     let receipt = ids::batch_receipt(&clinic.event_key, &batch_id, &batch.content_digest);
@@ -52,7 +53,7 @@ pub(crate) async fn accept(caller: Authenticated, request: Request) -> Result<Re
     let pending_reply = ingress.pending_replies.register(clinic_id, Queue::Bulk, preference, default_wait);
     let (reply_to, applied) = (pending_reply.reply_to.clone(), pending_reply.applied);
     let message = Message { reply_to, content: Content::Batch(batch) };
-    publish::confirmed(ingress, Queue::Bulk, message, bytes).await.map_err(with_shape)?;
+    publish::confirmed(ingress, Queue::Bulk, clinic_id, message, bytes).await.map_err(with_shape)?;
     // Waiting needs only the listing.
     drop(permit);
 

@@ -5,7 +5,7 @@ mod secret_header;
 pub(crate) mod signature;
 pub(crate) mod timestamp;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -19,7 +19,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 
 use signature::Signature;
 
-use crate::middleware::rate_limit::Allowance;
+use crate::middleware::rate_limit::{Allowance, Counted};
 use crate::receive;
 use crate::response::error;
 use crate::state::Ingress;
@@ -30,8 +30,7 @@ pub(crate) struct Authenticated {
     pub(crate) ingress: Arc<Ingress>,
     pub(crate) clinic: Arc<Clinic>,
     signature: Option<Signature>,
-    /// The allowance of the clinic, once the request is verified and counted.
-    pub(crate) counted: Arc<OnceLock<Option<Allowance>>>,
+    pub(crate) counted: Arc<Counted>,
 }
 
 /// A verified body and its clinic; for GET handlers, the verified empty body.
@@ -121,7 +120,15 @@ impl Authenticated {
     /// Counts the request against the clinic's rate.
     pub(crate) fn count(&self) -> Result<(), ApiError> {
         let allowance = self.ingress.rate_limiter.take(&self.clinic, clock::now());
-        self.counted.get_or_init(|| allowance);
+        self.counted.request.get_or_init(|| allowance);
         allowance.map_or(Ok(()), Allowance::check)
+    }
+
+    /// Counts the records of a batch against the clinic's rate, if they cost tokens (`ingress.rate_records_per_token`).
+    pub(crate) fn count_records(&self, records: usize) -> Result<(), ApiError> {
+        let allowance = self.ingress.rate_limiter.take_for_records(&self.clinic, records, clock::now());
+        let Some(allowance) = allowance else { return Ok(()) };
+        self.counted.records.get_or_init(|| allowance);
+        allowance.check()
     }
 }

@@ -28,8 +28,8 @@ pub(crate) async fn handle(
     let in_flight = ingress.in_flight.take(&clinic.clinic_id);
     let _in_flight = in_flight.ok_or_else(|| error::overloaded(Overload::Requests))?;
     let response = run(caller, request, next).await.into_response();
-    let mut response = match counted.get() {
-        Some(allowance) => rate_limit::add_headers(*allowance, response),
+    let mut response = match counted.request.get() {
+        Some(allowance) => rate_limit::add_headers(counted.records.get().copied().or(*allowance), response),
         None if response.status().is_client_error() => {
             let allowance = ingress.rate_limiter.take_for_failure(&clinic, client.address, clock::now());
             match allowance.map_or(Ok(()), Allowance::check) {

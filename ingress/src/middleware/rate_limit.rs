@@ -2,6 +2,7 @@
 //! take from the clinic's bucket; failures have buckets by clinic and address.
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ const MAX_FAILURE_BUCKETS: usize = 10_000;
 pub(crate) struct RateLimiter {
     rate_per_minute: u32,
     burst: u32,
+    /// 0: the records of a batch cost nothing.
+    records_per_token: u32,
     verified: Buckets,
     /// By clinic and address, so that a caller with the token but without the signing secret does not use up the clinic's rate.
     failed: Buckets,
@@ -39,6 +42,14 @@ pub(crate) struct RateLimiter {
 struct Rate {
     per_minute: u32,
     burst: u32,
+}
+
+/// The price of a request in tokens.
+#[derive(Debug, Clone, Copy)]
+struct Price {
+    total: u64,
+    /// The part that was taken before.
+    paid: u64,
 }
 
 /// Buckets by clinic, or by clinic and address.
@@ -67,18 +78,53 @@ pub(crate) struct Allowance {
     retry_after: Option<Duration>,
 }
 
+/// The clinic's allowances after each part of a request was counted.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    /// Set once the request is verified and counted; `None` if the clinic has no limit.
+    pub(crate) request: OnceLock<Option<Allowance>>,
+    /// Set once the records of a batch are counted, if they cost tokens.
+    pub(crate) records: OnceLock<Allowance>,
+}
+
 /// Units of one token.
 const TOKEN: u64 = 60_000_000;
 
+impl Price {
+    const REQUEST: Self = Self { total: 1, paid: 0 };
+
+    /// The price of a batch whose request is paid: one token more for each full `records_per_token` records. The total is at most the
+    /// burst, since a bucket never has more tokens.
+    fn of_batch(records: usize, records_per_token: u32, burst: u32) -> Self {
+        let for_records = (records as u64).checked_div(records_per_token.into()).unwrap_or(0);
+        Self { total: (1 + for_records).min(burst.into()), paid: 1 }
+    }
+}
+
 impl RateLimiter {
-    pub(crate) fn new(rate_per_minute: u32, burst: u32) -> Self {
-        Self { rate_per_minute, burst, verified: Buckets::default(), failed: Buckets::default() }
+    pub(crate) fn new(rate_per_minute: u32, burst: u32, records_per_token: u32) -> Self {
+        let (verified, failed) = (Buckets::default(), Buckets::default());
+        Self { rate_per_minute, burst, records_per_token, verified, failed }
     }
 
     /// Takes a token for a verified request; `None` if the clinic has no limit.
     pub(crate) fn take(&self, clinic: &Clinic, now: DateTime<Utc>) -> Option<Allowance> {
         let rate = self.rate(clinic)?;
-        Some(self.verified.take((clinic.clinic_id.clone(), None), rate, now))
+        Some(self.verified.take((clinic.clinic_id.clone(), None), rate, Price::REQUEST, now))
+    }
+
+    /// Takes the tokens of a batch's records, besides the token of its request; `None` if they cost nothing. `Retry-After` is the time
+    /// until the bucket has the tokens of both.
+    pub(crate) fn take_for_records(
+        &self,
+        clinic: &Clinic,
+        records: usize,
+        now: DateTime<Utc>,
+    ) -> Option<Allowance> {
+        let rate = self.rate(clinic)?;
+        let price = Price::of_batch(records, self.records_per_token, rate.burst);
+        let take = || self.verified.take((clinic.clinic_id.clone(), None), rate, price, now);
+        (price.total > price.paid).then(take)
     }
 
     /// Takes a token for a request that failed after its headers were authenticated.
@@ -92,7 +138,8 @@ impl RateLimiter {
         if self.failed.by_key.len() >= MAX_FAILURE_BUCKETS {
             self.failed.by_key.clear();
         }
-        Some(self.failed.take((clinic.clinic_id.clone(), Some(network(address))), rate, now))
+        let key = (clinic.clinic_id.clone(), Some(network(address)));
+        Some(self.failed.take(key, rate, Price::REQUEST, now))
     }
 
     fn rate(&self, clinic: &Clinic) -> Option<Rate> {
@@ -103,7 +150,13 @@ impl RateLimiter {
 }
 
 impl Buckets {
-    fn take(&self, key: (String, Option<IpAddr>), limit: Rate, now: DateTime<Utc>) -> Allowance {
+    fn take(
+        &self,
+        key: (String, Option<IpAddr>),
+        limit: Rate,
+        price: Price,
+        now: DateTime<Utc>,
+    ) -> Allowance {
         let rate = u64::from(limit.per_minute);
         let full = u64::from(limit.burst) * TOKEN;
         self.cleanup(now);
@@ -114,16 +167,17 @@ impl Buckets {
             (now - bucket.updated_at).num_microseconds().unwrap_or(i64::MAX).max(0).unsigned_abs();
         bucket.units = bucket.units.saturating_add(elapsed_us.saturating_mul(rate)).min(full);
         bucket.updated_at = now;
-        let taken = bucket.units.checked_sub(TOKEN);
+        let taken = bucket.units.checked_sub((price.total - price.paid) * TOKEN);
         bucket.units = taken.unwrap_or(bucket.units);
         let missing_us = |units: u64, wanted: u64| (wanted - units).div_ceil(rate);
         #[expect(clippy::expect_used, reason = "a burst has at most 2^32 tokens of 6e7 units, below 2^63")]
         let full_in_us = i64::try_from(missing_us(bucket.units, full)).expect("a bucket fills within i64 µs");
+        let retry_after = || Duration::from_micros(missing_us(bucket.units, price.total * TOKEN));
         let allowance = Allowance {
             rate_per_minute: limit.per_minute,
             remaining: bucket.units / TOKEN,
             full_at: now + TimeDelta::microseconds(full_in_us),
-            retry_after: taken.is_none().then(|| Duration::from_micros(missing_us(bucket.units, TOKEN))),
+            retry_after: taken.is_none().then(retry_after),
         };
         bucket.full_at = allowance.full_at;
         allowance

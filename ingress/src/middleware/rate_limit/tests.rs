@@ -21,7 +21,7 @@ fn wait(limiter: &RateLimiter, clinic: &Clinic, micros: i64) -> Option<Duration>
 
 #[test]
 fn a_burst_passes_then_one_request_each_600_ms() {
-    let (limiter, clinic_abc) = (RateLimiter::new(100, 200), clinic("clinic_abc"));
+    let (limiter, clinic_abc) = (RateLimiter::new(100, 200, 0), clinic("clinic_abc"));
     for left in (0..200).rev() {
         let allowance = limiter.take(&clinic_abc, at(0)).unwrap();
         assert_eq!((allowance.remaining, allowance.retry_after), (left, None));
@@ -37,14 +37,14 @@ fn a_burst_passes_then_one_request_each_600_ms() {
 
 #[test]
 fn a_clock_that_is_set_back_takes_no_tokens_away() {
-    let (limiter, clinic) = (RateLimiter::new(60, 2), clinic("clinic_abc"));
+    let (limiter, clinic) = (RateLimiter::new(60, 2, 0), clinic("clinic_abc"));
     let passes = [10_000_000, 0, 0, 1_000_000].map(|micros| wait(&limiter, &clinic, micros).is_none());
     assert_eq!(passes, [true, true, false, true]);
 }
 
 #[test]
 fn a_clinic_can_have_its_own_rate() {
-    let limiter = RateLimiter::new(100, 200);
+    let limiter = RateLimiter::new(100, 200, 0);
     let slow = Clinic { rate_per_minute: Some(1), rate_burst: Some(1), ..clinic("slow") };
     assert_eq!(wait(&limiter, &slow, 0), None);
     assert_eq!(wait(&limiter, &slow, 0), Some(Duration::from_mins(1)));
@@ -56,8 +56,40 @@ fn a_clinic_can_have_its_own_rate() {
 }
 
 #[test]
+fn the_price_of_a_batch_is_at_most_the_burst() {
+    for (records, records_per_token, burst, total) in [
+        (1_000, 0, 200, 1),
+        (99, 100, 200, 1),
+        (100, 100, 200, 2),
+        (1_000, 100, 200, 11),
+        (1_000, 100, 5, 5),
+        (1_000, 1, 1, 1),
+    ] {
+        let price = Price::of_batch(records, records_per_token, burst);
+        assert_eq!((price.total, price.paid), (total, 1), "{records} / {records_per_token}, {burst}");
+    }
+}
+
+#[test]
+fn a_refused_batch_passes_after_the_time_to_wait() {
+    let (limiter, clinic) = (RateLimiter::new(60, 5, 100), clinic("clinic_abc"));
+    let send = |micros| {
+        assert_eq!(wait(&limiter, &clinic, micros), None);
+        let allowance = limiter.take_for_records(&clinic, 300, at(micros)).unwrap();
+        (allowance.remaining, allowance.retry_after)
+    };
+    assert_eq!(send(0), (1, None));
+    // The refused request has taken the last token.
+    assert_eq!(send(0), (0, Some(Duration::from_secs(4))));
+    assert_eq!(send(4_000_000), (0, None));
+    assert_eq!(limiter.take_for_records(&clinic, 99, at(4_000_000)), None, "few records cost nothing");
+    let free = RateLimiter::new(60, 5, 0);
+    assert_eq!(free.take_for_records(&clinic, 1_000, at(0)), None, "the setting is off");
+}
+
+#[test]
 fn failures_take_no_tokens_of_the_clinic_or_of_another_address() {
-    let (limiter, clinic_abc) = (RateLimiter::new(60, 2), clinic("clinic_abc"));
+    let (limiter, clinic_abc) = (RateLimiter::new(60, 2, 0), clinic("clinic_abc"));
     let wait = |clinic: &Clinic, address: &str| {
         limiter.take_for_failure(clinic, address.parse().unwrap(), at(0)).unwrap().retry_after
     };
@@ -71,7 +103,7 @@ fn failures_take_no_tokens_of_the_clinic_or_of_another_address() {
 
 #[test]
 fn failures_from_many_addresses_take_bounded_memory() {
-    let (limiter, clinic) = (RateLimiter::new(1, 200), clinic("clinic_abc"));
+    let (limiter, clinic) = (RateLimiter::new(1, 200, 0), clinic("clinic_abc"));
     for number in 0..30_000_u32 {
         assert!(limiter.take_for_failure(&clinic, IpAddr::V4(number.into()), at(0)).is_some());
     }
@@ -80,7 +112,7 @@ fn failures_from_many_addresses_take_bounded_memory() {
 
 #[test]
 fn full_buckets_are_removed() {
-    let limiter = RateLimiter::new(60, 1);
+    let limiter = RateLimiter::new(60, 1, 0);
     for number in 0..5_000_i64 {
         limiter.take(&clinic(&number.to_string()), at(number * 10_000)).unwrap();
     }
@@ -121,7 +153,7 @@ proptest! {
         burst in 1_u32..300,
         pauses_us in prop::collection::vec(prop_oneof![Just(0_i64), 1..5_000_i64, 1..3_000_000_i64], 1..400),
     ) {
-        let (limiter, clinic) = (RateLimiter::new(rate, burst), clinic("clinic_abc"));
+        let (limiter, clinic) = (RateLimiter::new(rate, burst, 0), clinic("clinic_abc"));
         let start_us = 1_700_000_000_123_456_i64;
         let mut gcra = Gcra { full_at: 0, rate: rate.into(), burst: burst.into() };
         let mut now_us = start_us;
