@@ -15,8 +15,8 @@ use crate::table::Row;
 use crate::trial::Trial;
 use crate::{Fault, Play, fault};
 
-/// Maximum time until the running workers have shared the partitions. The row of a paused worker counts for six seconds, and
-/// so would that of a worker killed on another machine. A new worker counts when it has renewed its row, after two seconds.
+/// Maximum time until the running workers have shared the partitions. The row of a paused or killed worker counts for six
+/// seconds. A new worker counts when it has renewed its row, after two seconds.
 const SHARED_WITHIN: Duration = Duration::from_secs(8);
 
 /// The same for a worker that continues, whose connections were closed.
